@@ -1,0 +1,36 @@
+"""The exceptions that csakit raises on purpose, for all layers.
+
+A message states the rule and the value that broke it, and then the remedy, as a command
+where there is one. Command-line tools map the classes to exit codes; see ``ExitCode``.
+"""
+
+import enum
+
+
+class ExitCode(enum.IntEnum):
+    """What the commands of csakit return to the shell."""
+
+    OK = 0
+    CHECK_FAILED = 1  # parity or a regression limit was broken
+    USAGE = 2  # wrong arguments or input
+    ENVIRONMENT = 3  # something is not installed or cannot run here
+
+
+class CsakitError(Exception):
+    """Base of every exception that csakit raises on purpose."""
+
+    exit_code = ExitCode.ENVIRONMENT
+
+
+class ContractError(CsakitError, ValueError):
+    """An argument or a file breaks a documented shape, type, range or format."""
+
+    exit_code = ExitCode.USAGE
+
+
+class LibraryError(CsakitError, RuntimeError):
+    """A library is missing, stale, or reported a failure."""
+
+
+class EngineError(CsakitError, RuntimeError):
+    """A model or an engine cannot be built, loaded or run here."""

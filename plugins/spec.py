@@ -1,0 +1,20 @@
+"""What the CSA operator is called, how its node looks, and the constants of its definition.
+
+They are spelled nowhere else. The equations are in ``csakit.plugins.reference``.
+"""
+
+from typing import Final, Literal, get_args
+
+DOMAIN: Final = "csakit"  # ONNX domain
+NAME: Final = "CoherentSemanticAttention"  # ONNX op type and TensorRT plugin name
+VERSION: Final = "1"  # plugin_version; raise when inputs, outputs or meaning change
+NAMESPACE: Final = ""  # plugin_namespace; TensorRT looks in this one by default
+INPUTS: Final = ("features", "hole")  # (B, C, H, W), (B, 1, H, W)
+OUTPUTS: Final = ("filled",)  # (B, C, H, W)
+
+Similarity = Literal["projection", "cosine"]
+SIMILARITIES: Final[tuple[Similarity, ...]] = get_args(Similarity)
+
+HOLE_THRESHOLD: Final = 0.5  # a position is a hole above it; masks are 0 or 1, grey ones happen
+NORM_EPSILON: Final = 1e-8  # added to a norm before dividing by it, as the published layer does
+DENOMINATOR_MIN: Final = 1e-6  # |a + s| below it: the blend is undefined, the match is copied

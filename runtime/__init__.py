@@ -1,0 +1,1 @@
+"""Run an exported CSA model. NumPy in, NumPy out; no torch."""
