@@ -20,3 +20,13 @@ Precision = Literal["fp32", "fp16"]
 
 METADATA_PREFIX: Final = "csakit."  # keys of ONNX metadata_props and of safetensors metadata
 FORMAT_VERSION: Final = 1  # of exported models; raised when old readers would be wrong
+
+# Keys of an exported model's metadata_props; every value is text.
+META_FORMAT: Final = f"{METADATA_PREFIX}format"  # FORMAT_VERSION
+META_VERSION: Final = f"{METADATA_PREFIX}version"  # of csakit, when it was exported
+META_CHECKPOINT: Final = f"{METADATA_PREFIX}checkpoint_sha256"
+META_PRECISION: Final = f"{METADATA_PREFIX}precision"  # "fp32" or "fp16"
+META_IO: Final = f"{METADATA_PREFIX}io"  # "float" or "uint8"
+META_SIMILARITY: Final = f"{METADATA_PREFIX}similarity"  # "projection" or "cosine"
+META_ATTENTION: Final = f"{METADATA_PREFIX}attention"  # "csa", "conv" or "none"
+META_WIDTH: Final = f"{METADATA_PREFIX}width"  # channels of the first level; 64 is the published
