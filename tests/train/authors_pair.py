@@ -1,0 +1,195 @@
+"""A deterministic pair of checkpoints in the layout of the authors' published code.
+
+What their network computes with exactly these weights is recorded in ``golden/``, so a port
+can be compared with it where neither their code nor their weights are at hand.
+``golden/README.md`` says how the records were made.
+
+Letters: w the width of the networks, H W image sides, C = 8w channels where attention runs,
+h w its sides (H/8, W/8), M hole positions there, P sampled pixels.
+
+Every value comes from the raw stream of PCG64, which NumPy guarantees for ever (its float
+distributions it does not), one stream per key, so neither order nor version changes a weight.
+"""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+Net = Literal["P", "G"]  # the authors' letters: P rough network, G refinement network
+Floats = npt.NDArray[np.float32]
+State = dict[str, Floats]
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+EPOCH: Final = "30"  # the one their test notebook loads
+GOLDEN_WIDTH: Final = 4  # keeps the records small; the key names are the same at any width
+GOLDEN_SEED: Final = 19  # of 0..69, the one whose matches are surest; see golden/README.md
+
+# Scales, all in units of the spread of what enters a layer.
+NORMED_GAIN: Final = 0.5  # convolutions before a norm: small, so that the norm's eps shows
+OPEN_GAIN: Final = 0.5  # first and last layer of each network, where no norm follows
+OPEN_PREFIXES: Final = ("model.model.0.", "model.model.3.")
+CONV_BIAS_STD: Final = 0.05
+NORM_STD: Final = 0.2  # around 1 for weights, around 0 for biases
+# The convolution that feeds the attention. A positive bias correlates the features, without
+# which the recurrence is ill-conditioned.
+CSA_BIAS_KEY: Final = "model.model.1.model.6.model.6.model.4.bias"
+CSA_BIAS: Final = 0.3
+
+
+@dataclasses.dataclass(frozen=True)
+class GoldenCase:
+    """What the authors' code computed for one photograph and one hole.
+
+    Attributes:
+        name: of the case.
+        image: (H, W, 3) uint8, the photograph.
+        hole: (H, W) bool, True where missing.
+        pixels: (P,) flat positions y * W + x where the two images below were sampled.
+        rough: (3, P) float32, the rough network's output, everywhere, not composited.
+        features: (C, h, w) float32, what enters the attention.
+        holes: (M,) int64, flat positions y * w + x of the holes there, ascending.
+        matches: (M,) int64, flat position of the best match of each hole.
+        margins: (M,) float32, (best - second best) / best score: how sure the match is.
+        filled: (C, M) float32, the attention's output at the holes; elsewhere it is
+            ``features``, bit for bit.
+        result: (3, P) float32, the refinement network's output, neither composited nor
+            clamped.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    hole: npt.NDArray[np.bool_]
+    pixels: npt.NDArray[np.int64]
+    rough: Floats
+    features: Floats
+    holes: npt.NDArray[np.int64]
+    matches: npt.NDArray[np.int64]
+    margins: Floats
+    filled: Floats
+    result: Floats
+
+
+def keys(net: Net, width: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Give kind ("conv", "deconv" or "norm") and shape of every tensor, in their order."""
+    rows = json.loads((GOLDEN / "authors_keys.json").read_text())[net]
+    return {key: (kind, tuple(_size(side, width) for side in shape)) for key, kind, shape in rows}
+
+
+def build_state(net: Net, *, width: int = GOLDEN_WIDTH, seed: int = GOLDEN_SEED) -> State:
+    """Build the weights of one network; the same call gives the same bits everywhere."""
+    return {
+        key: _values(net, key, kind, shape, seed) for key, (kind, shape) in keys(net, width).items()
+    }
+
+
+def write_pair(
+    folder: Path, *, width: int = GOLDEN_WIDTH, seed: int = GOLDEN_SEED, legacy: bool = False
+) -> tuple[Path, Path]:
+    """Write both networks the way the authors' code saves them.
+
+    Args:
+        folder: where to; must exist.
+        width: w.
+        seed: of the weights.
+        legacy: write the file format of torch before 1.6, which their code ran on, instead
+            of today's.
+
+    Returns:
+        The rough network's file and the refinement network's.
+    """
+    rough, refinement = (folder / f"{EPOCH}_net_{net}.pth" for net in ("P", "G"))
+    _save(build_state("P", width=width, seed=seed), rough, legacy=legacy)
+    _save(build_state("G", width=width, seed=seed), refinement, legacy=legacy)
+    return rough, refinement
+
+
+def digest(state: State) -> str:
+    """Give the SHA-256 over names and bytes of a state; the records name the one they need."""
+    total = hashlib.sha256()
+    for key, value in state.items():
+        total.update(key.encode() + value.astype("<f4").tobytes())
+    return total.hexdigest()
+
+
+def golden_index() -> dict[str, Any]:
+    """Read what the records say about themselves: digests, photographs, measured facts."""
+    index: dict[str, Any] = json.loads((GOLDEN / "index.json").read_text())
+    return index
+
+
+def golden_case(name: str) -> GoldenCase:
+    """Load one of the cases that ``golden_index()["cases"]`` lists.
+
+    Raises:
+        RuntimeError: the photograph is not the one the case was recorded with.
+    """
+    facts = golden_index()["cases"][name]
+    image = photograph(facts["photograph"], *facts["corner"], *facts["size"])
+    if hashlib.sha256(image.tobytes()).hexdigest() != facts["image_sha256"]:
+        raise RuntimeError(
+            f"skimage.data.{facts['photograph']} must be the picture of the records; this "
+            "scikit-image ships another one\ninstall the version that index.json names"
+        )
+    with np.load(GOLDEN / f"{name}.npz", allow_pickle=False) as record:
+        hole = np.unpackbits(record["hole"]).reshape(facts["size"]).astype(bool)
+        fields = {key: record[key] for key in record.files if key != "hole"}
+    for key in ("pixels", "holes", "matches"):
+        fields[key] = fields[key].astype(np.int64)
+    return GoldenCase(name=name, image=image, hole=hole, **fields)
+
+
+def photograph(name: str, top: int, left: int, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Cut (height, width, 3) uint8 out of a photograph of skimage.data; nothing is resampled."""
+    import skimage.data
+
+    picture: npt.NDArray[np.uint8] = getattr(skimage.data, name)()
+    return np.ascontiguousarray(picture[top : top + height, left : left + width])
+
+
+def _size(side: int | str, width: int) -> int:
+    """Turn 3 into 3, "w" into the width and "8w" into eight times the width."""
+    return side if isinstance(side, int) else int(side[:-1] or "1") * width
+
+
+def _values(net: Net, key: str, kind: str, shape: tuple[int, ...], seed: int) -> Floats:
+    """Draw one tensor; the mean and the spread follow from what it is."""
+    unit_spread = _uniform(f"{seed}/{net}/{key}", shape)
+    if kind == "norm":
+        mean = 1.0 if key.endswith(".weight") else 0.0
+        return (mean + NORM_STD * unit_spread).astype(np.float32)
+    gain = OPEN_GAIN if key.startswith(OPEN_PREFIXES) else NORMED_GAIN
+    if key.endswith(".weight"):
+        return (gain / math.sqrt(_summands(kind, shape)) * unit_spread).astype(np.float32)
+    mean = CSA_BIAS if (net, key) == ("G", CSA_BIAS_KEY) else 0.0
+    return (mean + CONV_BIAS_STD * unit_spread).astype(np.float32)
+
+
+def _summands(kind: str, shape: tuple[int, ...]) -> int:
+    """Count the products that one output value of a convolution sums."""
+    if kind == "conv":
+        return math.prod(shape[1:])
+    stride = 2 if shape[2] == 4 else 1  # their transposed convolutions: 4x4 by 2, 3x3 by 1
+    return shape[0] * shape[2] * shape[3] // stride**2
+
+
+def _uniform(stream: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
+    """Draw values of mean 0 and standard deviation 1 from the stream of that name."""
+    bits = np.random.PCG64(int.from_bytes(hashlib.sha256(stream.encode()).digest()[:8], "little"))
+    raw = bits.random_raw(math.prod(shape)) >> np.uint64(40)  # 24 bits: exact in float32 too
+    spread: npt.NDArray[np.float64] = (raw * 2.0**-24 - 0.5) * math.sqrt(12.0)
+    return spread.reshape(shape)
+
+
+def _save(state: State, path: Path, *, legacy: bool) -> None:
+    """Save as ``Module.state_dict()`` comes out: an ordered dict that carries ``_metadata``."""
+    tensors = OrderedDict((key, torch.from_numpy(value)) for key, value in state.items())
+    vars(tensors)["_metadata"] = OrderedDict({"": {"version": 1}})
+    torch.save(tensors, path, _use_new_zipfile_serialization=not legacy)
