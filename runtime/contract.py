@@ -29,4 +29,5 @@ META_PRECISION: Final = f"{METADATA_PREFIX}precision"  # "fp32" or "fp16"
 META_IO: Final = f"{METADATA_PREFIX}io"  # "float" or "uint8"
 META_SIMILARITY: Final = f"{METADATA_PREFIX}similarity"  # "projection" or "cosine"
 META_ATTENTION: Final = f"{METADATA_PREFIX}attention"  # "csa", "conv" or "none"
+META_MAX_BATCH: Final = f"{METADATA_PREFIX}max_batch"  # a number, or empty: any
 META_WIDTH: Final = f"{METADATA_PREFIX}width"  # channels of the first level; 64 is the published

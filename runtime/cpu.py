@@ -1,0 +1,47 @@
+"""How many physical cores this process may use."""
+
+import math
+import os
+from pathlib import Path
+
+_TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # control groups v2, what containers are limited by
+
+
+def physical_cores() -> int:
+    """Count the physical cores that this process may use.
+
+    Hyper-threads share the units that convolutions keep busy, so one thread per core is the
+    fastest; more threads than a container's quota would be throttled. Where Linux does not
+    tell, the number of logical processors is taken.
+
+    Returns:
+        At least 1.
+    """
+    cores = {_siblings(cpu) for cpu in _allowed()}
+    quota = _quota()
+    return max(1, len(cores) if quota is None else min(len(cores), math.ceil(quota)))
+
+
+def _allowed() -> set[int]:
+    """Return the logical processors of this process."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return os.sched_getaffinity(0)
+    return set(range(os.cpu_count() or 1))
+
+
+def _siblings(cpu: int) -> str:
+    """Return a text that the threads of one core share."""
+    try:
+        return Path(_TOPOLOGY.format(cpu)).read_text().strip()
+    except OSError:
+        return str(cpu)
+
+
+def _quota() -> float | None:
+    """Return the processors that the control group grants; None is no limit."""
+    try:
+        granted, period = _QUOTA.read_text().split()
+        return int(granted) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):  # absent, or "max 100000"
+        return None

@@ -1,0 +1,170 @@
+"""The one class a user needs: an image of any size in, the repaired image out.
+
+Letters: H W sides in pixels.
+"""
+
+import logging
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from ..plugins.errors import ContractError, EngineError
+from .crops import Crop, plan_crops
+from .options import InpaintOptions
+from .pixels import Bool, Uint8
+from .resample import enlarge, pad, shrink
+from .seam import blend, with_ring
+from .session import Session, open_session
+
+logger = logging.getLogger(__name__)
+
+
+class Inpainter:
+    """Repair images with one loaded model. Calls from several threads are safe."""
+
+    def __init__(self, session: Session, options: InpaintOptions | None = None) -> None:
+        """Use an open session, and own it.
+
+        Args:
+            session: closed with the inpainter.
+            options: how an image reaches the network; None takes the defaults.
+
+        Raises:
+            ContractError: the model was exported for batches of another size than 1.
+        """
+        if session.batch not in (None, 1):
+            raise ContractError(
+                f"an inpainter runs one crop at a time; got a model for batches of {session.batch}"
+            )
+        self._session = session
+        self._options = options or InpaintOptions()
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        model: str | Path,
+        *,
+        options: InpaintOptions | None = None,
+        threads: int | None = None,
+    ) -> "Inpainter":
+        """Open a model with the backend that its suffix names; never with another one.
+
+        Args:
+            model: an ``.onnx`` file written by ``csakit export``.
+            options: how an image reaches the network; None takes the defaults.
+            threads: of one run; None takes one per physical core that this process may use.
+
+        Returns:
+            The inpainter; a context manager.
+
+        Raises:
+            ContractError: the file is absent, unreadable or not a model of csakit, or its
+                suffix names no backend.
+            EngineError: the suffix names a backend that this version does not have.
+            LibraryError: the backend is not installed; the text names the extra.
+        """
+        return cls(open_session(model, threads=threads), options)
+
+    @property
+    def session(self) -> Session:
+        """The loaded model, for tensors of the network's own size."""
+        return self._session
+
+    @property
+    def options(self) -> InpaintOptions:
+        """How an image reaches the network."""
+        return self._options
+
+    def __call__(self, image: Uint8, hole: Bool) -> Uint8:
+        """Repair one image.
+
+        Args:
+            image: (H, W, 3), RGB. What lies under the hole does not matter.
+            hole: (H, W) bool, True where pixels are missing. Not all of them may be.
+
+        Returns:
+            (H, W, 3), a new array; outside of the hole equal to the image, bit by bit.
+
+        Raises:
+            ContractError: a shape or type is wrong, or no pixel is known.
+            EngineError: the inpainter is closed, or the model failed.
+        """
+        if self._closed:
+            raise EngineError("the inpainter is closed; open it again")
+        _check(image, hole)
+        result: Uint8 = image.copy()
+        if not hole.any():
+            logger.warning("the hole is empty: the result is the image")
+            return result
+        plan = plan_crops(hole, self._options, self._session.size)
+        for index, crop in enumerate(plan.crops):
+            window = crop.window
+            own = plan.owner[window] == index
+            result[window][own] = self._repair(image[window], hole[window], crop)[own]
+        return result
+
+    def close(self) -> None:
+        """Release the model. Calling twice is harmless."""
+        self._closed = True
+        self._session.close()
+
+    def __enter__(self) -> "Inpainter":
+        """Return the inpainter itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Release the model."""
+        self.close()
+
+    def _repair(self, image: Uint8, hole: Bool, crop: Crop) -> Uint8:
+        """Predict one part of an image, (H, W, 3); valid inside of its hole, (H, W)."""
+        feather = self._options.feather
+        wide = with_ring(hole) if feather else hole
+        pixels, missing = image, wide
+        if crop.scaled != crop.part:
+            pixels, missing = shrink(image, wide, crop.scaled)
+        prediction = self._predict(pixels, missing, crop)
+        if crop.scaled != crop.part:
+            prediction = enlarge(prediction, crop.part)
+        if not feather:
+            return prediction
+        return blend(image, prediction, hole=hole, wide=wide, feather=feather)
+
+    def _predict(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
+        """Run the network on a part of its own size or smaller."""
+        padded = np.ascontiguousarray(pad(pixels, crop.network), dtype=np.uint8)
+        holes = np.ascontiguousarray(pad(missing, crop.network), dtype=np.uint8)
+        answers = self._session.run_uint8(padded[None], holes[None, ..., None])
+        return answers[0, : crop.scaled[0], : crop.scaled[1]]
+
+
+def _check(image: Any, hole: Any) -> None:  # noqa: ANN401
+    """Refuse everything but the two documented arrays, with the expression that makes them."""
+    if not isinstance(image, np.ndarray) or not isinstance(hole, np.ndarray):
+        raise ContractError(
+            "image and hole must be NumPy arrays; got "
+            f"{type(image).__name__} and {type(hole).__name__}\nUse numpy.asarray(...)."
+        )
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise ContractError(
+            f"image must be (H, W, 3) uint8, RGB; got {image.shape} {image.dtype}\n"
+            "From a Pillow image: numpy.asarray(picture.convert('RGB'))."
+        )
+    if hole.dtype != np.bool_ or hole.shape != image.shape[:2]:
+        raise ContractError(
+            f"hole must be {image.shape[:2]} bool, the (H, W) of the image; got {hole.shape} "
+            f"{hole.dtype}\nFrom a mask of 0 ... 255 with white = missing: mask >= 128."
+        )
+    if hole.all():
+        raise ContractError(
+            "at least one pixel must be known; the hole covers the whole image\n"
+            "If the mask marks what to keep, invert it: ~hole."
+        )

@@ -1,0 +1,78 @@
+"""What a user may choose about a repair. Every default of the runtime is in this file."""
+
+import dataclasses
+from typing import Final, Literal, get_args
+
+from ..plugins.errors import ContractError
+from .contract import SIZE_MULTIPLE
+
+Strategy = Literal["crop", "resize", "whole"]
+STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
+
+MARGIN_MIN: Final = 8  # px; one feature position, so that every crop has a known one
+FEATHER_MAX: Final = 256  # px; more would recolour the whole of what the network can fill
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class InpaintOptions:
+    """How an image of any size reaches a network that takes multiples of 256.
+
+    Attributes:
+        strategy: "crop" runs each hole region with the margin around it, at full
+            resolution; "resize" runs the whole image, scaled down to ``max_side``;
+            "whole" runs the whole image as it is, padded to the next multiple of 256.
+        margin: pixels of known surroundings on each side of a region. The network was
+            trained with holes of 128 in images of 256: 64 on each side.
+        feather: pixels over which the colour step at the edge of a hole fades out inside
+            it; 0 leaves the network's pixels alone.
+        max_side: longest side of a network input, for models that take any size; larger
+            crops are scaled down to it. The networks were trained at 256, and the matrix
+            of the attention grows with the fourth power of the side: 16 Mi numbers at 512.
+    """
+
+    strategy: Strategy = "crop"
+    margin: int = 64
+    feather: int = 0
+    max_side: int = 512
+
+    def __post_init__(self) -> None:
+        """Refuse what no image could be run with."""
+        if self.strategy not in STRATEGIES:
+            raise ContractError(f"strategy must be one of {STRATEGIES}; got {self.strategy!r}")
+        _check_integer("margin", self.margin, MARGIN_MIN, None, "pixels")
+        _check_integer("feather", self.feather, 0, FEATHER_MAX, "pixels")
+        _check_integer("max_side", self.max_side, SIZE_MULTIPLE, None, "pixels")
+        if self.max_side % SIZE_MULTIPLE:
+            raise ContractError(
+                f"max_side must be a multiple of {SIZE_MULTIPLE}; got {self.max_side}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MaskOptions:
+    """How a mask file becomes a hole. White is missing.
+
+    Attributes:
+        threshold: grey value, 1 to 255, from which a mask pixel is missing; 128 is half of
+            the scale.
+        invert: black is missing instead.
+        dilate: pixels by which the hole grows, because hand-drawn masks tend to leave an
+            edge of the object.
+    """
+
+    threshold: int = 128
+    invert: bool = False
+    dilate: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what would make every mask empty or full."""
+        _check_integer("mask threshold", self.threshold, 1, 255, "grey levels")
+        _check_integer("dilate", self.dilate, 0, None, "pixels")
+
+
+def _check_integer(name: str, value: int, low: int, high: int | None, unit: str) -> None:
+    """Refuse a value that is not a whole number in [low, high]; high None is no bound."""
+    bounds = f"at least {low}" if high is None else f"{low} to {high}"
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):
+        raise ContractError(f"{name} must be {bounds} {unit}, a whole number; got {value!r}")

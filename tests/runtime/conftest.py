@@ -1,0 +1,129 @@
+"""Tiny models whose answers are known, exported as the contract says, and a session that records.
+
+The models fill the hole with the mean colour of the known pixels of their input.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from csakit.runtime.contract import (
+    FORMAT_VERSION,
+    HOLE,
+    IMAGE,
+    META_ATTENTION,
+    META_CHECKPOINT,
+    META_FORMAT,
+    META_IO,
+    META_PRECISION,
+    META_VERSION,
+    RESULT,
+)
+from onnx import TensorProto, helper
+
+MakeModel = Callable[..., Path]
+METADATA = {
+    META_FORMAT: str(FORMAT_VERSION),
+    META_VERSION: "0.1.0",
+    META_CHECKPOINT: "0" * 64,
+    META_PRECISION: "fp32",
+    META_ATTENTION: "none",
+}
+
+
+def mean_model(
+    *,
+    io: str = "float",
+    size: tuple[Any, Any] = ("H", "W"),
+    batch: int | str = "B",
+    metadata: Mapping[str, str] = METADATA,
+    names: Sequence[str] = (IMAGE, HOLE, RESULT),
+) -> onnx.ModelProto:
+    """Build the model; see the module."""
+    image, hole, result = names
+    planes, pixels = io == "float", io == "uint8"
+    kind = TensorProto.FLOAT if planes else TensorProto.UINT8
+    shape = (batch, 3, *size) if planes else (batch, *size, 3)
+    hole_shape = (batch, 1, *size) if planes else (batch, *size, 1)
+    axes = [2, 3] if planes else [1, 2]
+    nodes = [
+        helper.make_node("Cast", [image], ["x"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", [hole], ["missing"], to=TensorProto.BOOL),
+        helper.make_node("Cast", ["missing"], ["m"], to=TensorProto.FLOAT),
+        helper.make_node("Sub", ["one", "m"], ["known"]),
+        helper.make_node("Mul", ["x", "known"], ["kept"]),
+        helper.make_node("ReduceSum", ["kept", "axes"], ["sum"], keepdims=1),
+        helper.make_node("ReduceSum", ["known", "axes"], ["count"], keepdims=1),
+        helper.make_node("Max", ["count", "one"], ["divisor"]),
+        helper.make_node("Div", ["sum", "divisor"], ["mean"]),
+        helper.make_node("Where", ["missing", "mean", "x"], ["filled"]),
+        helper.make_node("Round", ["filled"], ["rounded"]),
+        helper.make_node("Cast", ["rounded" if pixels else "filled"], [result], to=kind),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mean",
+        [
+            helper.make_tensor_value_info(image, kind, shape),
+            helper.make_tensor_value_info(hole, kind, hole_shape),
+        ],
+        [helper.make_tensor_value_info(result, kind, shape)],
+        [
+            helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
+            helper.make_tensor("axes", TensorProto.INT64, [2], axes),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {META_IO: io, **metadata} if metadata else {})
+    return model
+
+
+@pytest.fixture
+def make_model(tmp_path: Path) -> MakeModel:
+    """Give a function that writes a mean model, with the arguments of ``mean_model``."""
+
+    def make(name: str = "model.onnx", **arguments: Any) -> Path:  # noqa: ANN401
+        path = tmp_path / name
+        onnx.save(mean_model(**arguments), path)
+        return path
+
+    return make
+
+
+class RecordingSession:
+    """A session without a library: it fills holes with one colour and keeps what it was given."""
+
+    io = "uint8"
+    batch = None
+    metadata: Mapping[str, str] = METADATA
+
+    def __init__(
+        self, size: tuple[int, int] | None = None, colour: tuple[int, ...] = (10, 200, 30)
+    ) -> None:
+        self.size = size
+        self.colour = np.array(colour, dtype=np.uint8)
+        self.calls: list[tuple[np.ndarray, np.ndarray]] = []
+        self.closed = 0
+
+    def run_uint8(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        self.calls.append((image[0].copy(), hole[0, ..., 0] != 0))
+        return np.where(hole != 0, self.colour, image)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.fixture
+def photo() -> np.ndarray:
+    """A photograph of odd sides: a cat, (300, 451, 3)."""
+    import skimage.data
+
+    return skimage.data.chelsea()
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(2019)

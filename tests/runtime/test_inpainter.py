@@ -1,0 +1,186 @@
+"""An image of any size comes back repaired, and no known pixel has changed."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from csakit.plugins.errors import ContractError, EngineError
+from csakit.runtime import Inpainter, InpaintOptions
+from csakit.runtime.options import STRATEGIES
+
+from .conftest import MakeModel, RecordingSession
+
+SIZES = [(1, 2), (7, 300), (255, 257), (256, 256), (300, 451), (600, 513)]
+
+
+def speckled_hole(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """A few specks, a rectangle, and the first pixel."""
+    hole = rng.random(shape) < 0.0005
+    hole[shape[0] // 3 : shape[0] // 2, shape[1] // 4 : shape[1] // 2] = True
+    hole[0, 0] = True
+    return hole
+
+
+@pytest.mark.parametrize("size", [None, (256, 256), (512, 256)])
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("feather", [0, 9])
+def test_every_hole_pixel_is_repaired_and_no_other_changes(
+    shape: tuple[int, int],
+    strategy: str,
+    size: tuple[int, int] | None,
+    feather: int,
+    rng: np.random.Generator,
+) -> None:
+    image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    hole = speckled_hole(shape, rng)
+    image[hole] = (255, 0, 255)
+    session = RecordingSession(size)
+    options = InpaintOptions(strategy=strategy, feather=feather)
+
+    result = Inpainter(session, options)(image, hole)
+
+    np.testing.assert_array_equal(result[~hole], image[~hole])
+    assert not (result[hole] == (255, 0, 255)).all(axis=1).any()
+    for given, missing in session.calls:
+        assert given.shape[:2] == missing.shape == (size or given.shape[:2])
+        assert missing.any()
+
+
+@pytest.mark.parametrize("io", ["float", "uint8"])
+@pytest.mark.parametrize("size", [("H", "W"), (256, 256)])
+def test_a_real_model_fills_the_hole_with_its_answer(
+    make_model: MakeModel, io: str, size: tuple[object, object], photo: np.ndarray
+) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[100:140, 200:260] = True
+
+    with Inpainter.open(make_model(io=io, size=size), threads=1) as inpaint:
+        result = inpaint(photo, hole)
+
+    window = photo[0:256, 102:358], hole[0:256, 102:358]  # centred on the hole with its margin
+    mean = window[0][~window[1]].mean(axis=0)
+    assert np.abs(result[hole] - mean).max() <= 1
+    np.testing.assert_array_equal(result[~hole], photo[~hole])
+
+
+def test_float_and_uint8_models_answer_alike(make_model: MakeModel, photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[10:90, 20:50] = True
+
+    results = []
+    for io in ("float", "uint8"):
+        with Inpainter.open(make_model(f"{io}.onnx", io=io), threads=1) as inpaint:
+            results.append(inpaint(photo, hole).astype(int))
+
+    assert np.abs(results[0] - results[1]).max() <= 1  # the means are rounded once each
+
+
+def test_what_lies_under_the_hole_does_not_matter_at_any_scale(photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[20:280, 30:400] = True
+    painted = np.where(hole[..., None], np.uint8(255), photo)
+    seen = []
+    for image in (photo, painted):
+        session = RecordingSession((256, 256))
+        Inpainter(session)(image, hole)
+        (given, missing) = session.calls[0]
+        seen.append(given[~missing])
+
+    np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_an_empty_hole_returns_a_copy_with_a_warning(
+    photo: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    result = Inpainter(RecordingSession())(photo, np.zeros(photo.shape[:2], dtype=bool))
+
+    np.testing.assert_array_equal(result, photo)
+    assert not np.shares_memory(result, photo)
+    assert "the hole is empty" in caplog.text
+
+
+def test_a_full_hole_is_refused(photo: np.ndarray) -> None:
+    with pytest.raises(ContractError, match=r"at least one pixel must be known.*\n.*~hole"):
+        Inpainter(RecordingSession())(photo, np.ones(photo.shape[:2], dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((8, 8), np.uint8), r"image must be \(H, W, 3\) uint8, RGB; got \(8, 8\) uint8"),
+        (np.zeros((8, 8, 4), np.uint8), "convert\\('RGB'\\)"),
+        (np.full((8, 8, 3), np.nan, np.float32), r"got \(8, 8, 3\) float32"),
+        (np.zeros((0, 8, 3), np.uint8), r"got \(0, 8, 3\)"),
+        ("cat.png", "must be NumPy arrays; got str"),
+    ],
+)
+def test_other_images_are_refused_with_the_rule(image: np.ndarray, message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        Inpainter(RecordingSession())(image, np.zeros((8, 8), dtype=bool))
+
+
+@pytest.mark.parametrize(
+    "hole",
+    [
+        np.zeros((8, 8), np.uint8),
+        np.full((8, 8), np.nan),
+        np.zeros((8, 9), bool),
+        np.zeros((8, 8, 1), bool),
+    ],
+)
+def test_other_holes_are_refused_with_the_remedy(hole: np.ndarray) -> None:
+    with pytest.raises(ContractError, match=r"hole must be \(8, 8\) bool.*\n.*mask >= 128"):
+        Inpainter(RecordingSession())(np.zeros((8, 8, 3), np.uint8), hole)
+
+
+def test_closing_twice_is_harmless_and_use_after_it_an_error(
+    make_model: MakeModel, photo: np.ndarray
+) -> None:
+    inpaint = Inpainter.open(make_model())
+    inpaint.close()
+    inpaint.close()
+
+    with pytest.raises(EngineError, match="the inpainter is closed; open it again"):
+        inpaint(photo, np.zeros(photo.shape[:2], dtype=bool))
+
+
+def test_a_model_for_another_batch_is_refused(make_model: MakeModel) -> None:
+    with pytest.raises(ContractError, match="got a model for batches of 2"):
+        Inpainter.open(make_model(batch=2))
+
+
+def test_threads_share_one_inpainter(make_model: MakeModel, photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[100:140, 200:260] = True
+    results: list[np.ndarray] = []
+    with Inpainter.open(make_model(), threads=1) as inpaint:
+        workers = [
+            threading.Thread(target=lambda: results.append(inpaint(photo, hole))) for _ in range(4)
+        ]
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+
+    assert len(results) == 4
+    for result in results:
+        np.testing.assert_array_equal(result, results[0])
+
+
+def test_arguments_may_be_views_of_any_layout(photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[100:140, 200:260] = True
+    inpaint = Inpainter(RecordingSession())
+
+    mirrored = inpaint(photo[:, ::-1], hole[:, ::-1])
+
+    np.testing.assert_array_equal(mirrored[:, ::-1], inpaint(photo, hole))
+
+
+def test_a_path_may_be_text(make_model: MakeModel) -> None:
+    model: Path = make_model()
+
+    with Inpainter.open(str(model)) as inpaint:
+        assert inpaint.session.size is None
