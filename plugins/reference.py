@@ -167,7 +167,8 @@ def unit(vectors: Array) -> Array:
     Returns:
         (..., C), v / (|v| + 1e-8).
     """
-    return vectors / (np.linalg.norm(vectors, axis=-1, keepdims=True) + NORM_EPSILON)
+    norms: Array = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return vectors / (norms + NORM_EPSILON)
 
 
 def _search(x: Array, hole: npt.NDArray[np.bool_], similarity: Similarity) -> Plan:
@@ -215,8 +216,8 @@ def _checked(
 
 def _as_rows(maps: Array) -> Array:
     """Turn (B, C, H, W) into (B, N, C)."""
-    batch, channels = maps.shape[:2]
-    return maps.reshape(batch, channels, -1).transpose(0, 2, 1)
+    rows: Array = maps.reshape(*maps.shape[:2], -1).transpose(0, 2, 1)
+    return rows
 
 
 def _as_map(rows: Array, like: npt.ArrayLike) -> Array:

@@ -1,0 +1,1 @@
+"""Checkpoint to ONNX, and the proof that nothing was lost on the way."""

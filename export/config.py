@@ -1,0 +1,52 @@
+"""What to export; one frozen object, validated when it is made."""
+
+import dataclasses
+from typing import Final, Literal, get_args
+
+from ..plugins.errors import ContractError
+from ..runtime.contract import SIZE_MULTIPLE, Io, Precision
+
+PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+IOS: Final[tuple[Io, ...]] = get_args(Io)
+MAX_SIZE: Final = 2048  # pixels; the attention's cost grows with the fourth power of the side
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """The form of an exported model.
+
+    Attributes:
+        precision: "fp32", or "fp16": half-precision networks between float32 ends, with
+            masks, compositing and the inside of CSA in float32.
+        io: "float": images (B, 3, H, W) in [-1, 1]; or "uint8": images (B, H, W, 3) and
+            masks (B, H, W, 1) of bytes, as decoders and cameras give them.
+        size: pixels of each side, a multiple of 256; or "dynamic", any multiples of 256.
+        max_batch: largest batch the model is meant for; 1 fixes the batch, None leaves it
+            open.
+        external_weights: write the weights to a file of their own beside the model, which
+            runtimes map into memory instead of reading; needed above 2 GB.
+    """
+
+    precision: Precision = "fp32"
+    io: Io = "float"
+    size: int | Literal["dynamic"] = "dynamic"
+    max_batch: int | None = None
+    external_weights: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what the networks cannot take."""
+        if self.precision not in PRECISIONS:
+            raise ContractError(f"precision must be one of {PRECISIONS}; got {self.precision!r}")
+        if self.io not in IOS:
+            raise ContractError(f"io must be one of {IOS}; got {self.io!r}")
+        if self.size != "dynamic" and (
+            not isinstance(self.size, int)
+            or self.size % SIZE_MULTIPLE
+            or not SIZE_MULTIPLE <= self.size <= MAX_SIZE
+        ):
+            raise ContractError(
+                f"size must be 'dynamic' or a multiple of {SIZE_MULTIPLE} up to {MAX_SIZE}; "
+                f"got {self.size!r}"
+            )
+        if self.max_batch is not None and self.max_batch < 1:
+            raise ContractError(f"max_batch must be at least 1; got {self.max_batch}")

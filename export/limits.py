@@ -1,0 +1,51 @@
+"""How far an exported model may be from the torch model; one table for tests and commands.
+
+Each number stands beside its reason. The worst of all cases counts, and a value that is not
+a number passes no limit.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+from ..runtime.contract import Precision
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What one stage must keep; None does not limit.
+
+    Attributes:
+        max_abs: largest difference, in the units of the stage. Images are in [-1, 1].
+        max_relative: largest difference over the largest value of the stage.
+        psnr_db: least peak signal-to-noise ratio inside the hole, for a range of 2.
+        equal: least share of equal match indices.
+        reason: why these numbers.
+    """
+
+    max_abs: float | None = None
+    max_relative: float | None = None
+    psnr_db: float | None = None
+    equal: float | None = None
+    reason: str
+
+
+# Half of an 8-bit step may round to either side, so two bytes may differ by one step.
+BYTE_STEP: Final = 1 / 127.5
+
+LIMITS: Final[Mapping[Precision, Mapping[str, Limit]]] = {
+    "fp32": {
+        "rough": Limit(max_abs=1e-4, reason="float32 sums in another order"),
+        "features": Limit(max_relative=1e-4, reason="float32 sums in another order"),
+        "matches": Limit(equal=0.995, reason="two candidates may be equal to float32's last bit"),
+        "attended": Limit(reason="differs where a match does; bounded by matches and result"),
+        "result": Limit(max_abs=1e-4, psnr_db=80.0, reason="the contract of an fp32 export"),
+    },
+    "fp16": {
+        "rough": Limit(psnr_db=45.0, reason="below one 8-bit step on average"),
+        "features": Limit(reason="half precision; bounded by the result"),
+        "matches": Limit(reason="near-equal candidates swap; bounded by the result"),
+        "attended": Limit(reason="half precision; bounded by the result"),
+        "result": Limit(psnr_db=45.0, reason="the contract of an fp16 export"),
+    },
+}

@@ -1,0 +1,25 @@
+"""The torch side: operator with gradient, networks, checkpoints.
+
+    from csakit.train import CSAInpainter, ModelConfig, checkpoint
+
+    model = CSAInpainter(ModelConfig(width=64))
+    checkpoint.save(model, "model.safetensors")
+
+Importing it registers ``torch.ops.csakit.coherent_semantic_attention``.
+"""
+
+from . import authors as authors
+from . import checkpoint as checkpoint
+from .attention import CoherentSemanticAttention as CoherentSemanticAttention
+from .config import ModelConfig as ModelConfig
+from .inpainter import CSAInpainter as CSAInpainter
+from .inpainter import Stages as Stages
+
+__all__ = [
+    "CSAInpainter",
+    "CoherentSemanticAttention",
+    "ModelConfig",
+    "Stages",
+    "authors",
+    "checkpoint",
+]

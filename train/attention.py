@@ -1,0 +1,267 @@
+"""Coherent semantic attention as a torch operator, differentiable, for training and export.
+
+Letters: B images, C channels, N = H * W positions, K known, M hole positions, S = 32 holes
+of a chunk. Equations and oracle: ``csakit.plugins.reference``.
+
+A hole needs the finished vector of the hole before it, which looks like one C-long product a
+hole. It is not: within a chunk every vector is a combination of the S + 1 vectors
+
+    basis = [last vector of the chunk before, x[c_1], ..., x[c_S]]
+
+so that <unit(x[h_i]), y_{i-1}> = <attention row of i - 1, row i of (directions @ basis^T)>.
+One small matrix product a chunk, then S steps on S + 1 numbers, then one product for the
+vectors. The ONNX function body and the CUDA kernels have the same three parts.
+
+Gradient: the authors' rule, dX = dY + A^T dY with A held constant. The chunks are walked
+backwards, carrying the gradient of the vector between them; no N x N matrix is built.
+
+Source: Liu et al., ICCV 2019, arXiv:1905.12384, section 3.2 and the published code.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from ..plugins.errors import ContractError
+from ..plugins.spec import (
+    DENOMINATOR_MIN,
+    HOLE_THRESHOLD,
+    NORM_EPSILON,
+    SIMILARITIES,
+    Similarity,
+)
+
+CHUNK: Final = 32  # holes; more makes steps longer, fewer makes more products (16-128 tried)
+
+
+@torch.library.custom_op("csakit::coherent_semantic_attention", mutates_args=())
+def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    """Fill the hole positions of each feature map, each from its match and the one before.
+
+    Arithmetic is float32 whatever the type of the features.
+
+    Args:
+        features: (B, C, H, W), any floating type.
+        hole: (B, 1, H, W), above 0.5 where the image is missing; one mask per image.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, C, H, W), type of the features. Known positions equal the input.
+
+    Raises:
+        ContractError: ranks or sizes disagree, or the similarity is unknown.
+    """
+    _check(features, hole, similarity)
+    filled = features.clone(memory_format=torch.contiguous_format)
+    rows = filled.flatten(2)  # (B, C, N), a view: writing to it fills the result
+    for image, holes, out in zip(_rows(features), _holes(hole), rows, strict=True):
+        for chunk in _chunks(image, holes, similarity):
+            out[:, chunk.holes] = (chunk.attention @ chunk.basis).T.to(out.dtype)
+    return filled
+
+
+@torch.library.custom_op("csakit::coherent_semantic_attention_backward", mutates_args=())
+def coherent_semantic_attention_backward(
+    output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
+) -> Tensor:
+    """Give dX = dY + A^T dY, the attention A held constant.
+
+    The attention is computed again rather than kept: that costs a few milliseconds, and the
+    forward operator stays one node with one output in every exported graph.
+
+    Args:
+        output_gradient: (B, C, H, W), dY.
+        features: (B, C, H, W), as given to the operator.
+        hole: (B, 1, H, W), as given to the operator.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, C, H, W), dX, type of the output gradient.
+    """
+    total = _rows(output_gradient)
+    for dy, image, holes in zip(total, _rows(features), _holes(hole), strict=True):
+        dy += _transposed_attention(dy, image, holes, similarity)
+    maps = total.transpose(1, 2).reshape(features.shape)
+    return maps.to(output_gradient.dtype).contiguous()
+
+
+@coherent_semantic_attention.register_fake
+def _(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    return features.new_empty(features.shape)
+
+
+@coherent_semantic_attention_backward.register_fake
+def _(output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    return output_gradient.new_empty(output_gradient.shape)
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, Tensor, str], output: Tensor) -> None:  # noqa: ANN401
+    features, hole, ctx.similarity = inputs
+    ctx.save_for_backward(features, hole)
+
+
+def _backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+    features, hole = ctx.saved_tensors
+    gradient = coherent_semantic_attention_backward(output_gradient, features, hole, ctx.similarity)
+    return gradient, None, None
+
+
+coherent_semantic_attention.register_autograd(_backward, setup_context=_save)
+
+
+class CoherentSemanticAttention(nn.Module):
+    """The operator as a layer; it has no parameters.
+
+    Args:
+        similarity: "projection", as the authors' weights need it, or "cosine".
+    """
+
+    def __init__(self, similarity: Similarity) -> None:
+        super().__init__()
+        self.similarity = similarity
+
+    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
+        """Fill (B, C, H, W) features where (B, 1, H, W) hole is above 0.5."""
+        filled: Tensor = coherent_semantic_attention(features, hole, self.similarity)
+        return filled
+
+    def extra_repr(self) -> str:
+        """Name the similarity when the module is printed."""
+        return f"similarity={self.similarity!r}"
+
+
+def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
+    """Say which known position every position is copied from, for parity checks.
+
+    Args:
+        features: (B, C, H, W), any floating type.
+        hole: (B, 1, H, W), above 0.5 where the image is missing.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, N) int64; a known position names itself.
+
+    Raises:
+        ContractError: as the operator.
+    """
+    _check(features, hole, similarity)
+    batch, positions = hole.shape[0], hole[0].numel()
+    matches = torch.arange(positions, device=features.device).repeat(batch, 1)
+    for image, holes, row in zip(_rows(features), _holes(hole), matches, strict=True):
+        for chunk in _chunks(image, holes, similarity):
+            row[chunk.holes] = chunk.matches
+    return matches
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Chunk:
+    """Up to S consecutive holes of one image, solved: filled = attention @ basis."""
+
+    holes: Tensor  # (S,) positions
+    matches: Tensor  # (S,) positions
+    basis: Tensor  # (S + 1, C): the vector before the chunk, then the matches
+    attention: Tensor  # (S, S + 1)
+
+
+def _chunks(x: Tensor, hole: Tensor, similarity: str) -> Iterator[_Chunk]:
+    """Solve one image, (N, C) float32 and (N,) bool, chunk by chunk in raster order."""
+    holes, known = hole.nonzero().squeeze(1), (~hole).nonzero().squeeze(1)
+    if len(holes) == 0 or len(known) == 0:
+        return
+    queries = x[holes]
+    directions = _unit(queries)
+    searched = queries if similarity == "projection" else directions
+    scores, best = (searched @ _unit(x[known]).T).max(dim=1)  # (M,); the first of equals
+    matches = known[best]
+    previous = x.new_zeros(1, x.shape[1])  # gives a_1 = 0, hence y_1 = x[c_1]
+    for start in range(0, len(holes), CHUNK):
+        part = slice(start, start + CHUNK)
+        basis = torch.cat([previous, x[matches[part]]])
+        attention = _attend(
+            dots=(directions[part] @ basis.T).numpy(force=True),
+            scores=scores[part].tolist(),
+            gram=None if similarity == "projection" else (basis @ basis.T).numpy(force=True),
+        )
+        rows = torch.from_numpy(attention).to(x.device)
+        yield _Chunk(holes=holes[part], matches=matches[part], basis=basis, attention=rows)
+        previous = rows[-1:] @ basis
+
+
+def _attend(
+    *,
+    dots: npt.NDArray[np.float32],
+    scores: list[float],
+    gram: npt.NDArray[np.float32] | None,
+) -> npt.NDArray[np.float32]:
+    """Do the serial part of a chunk: one attention row a hole, (S, S + 1).
+
+    Args:
+        dots: (S, S + 1), <unit(x[h_i]), basis_j>.
+        scores: S numbers, s_i.
+        gram: (S + 1, S + 1), <basis_i, basis_j>, for true cosines; None for projections.
+    """
+    rows = np.zeros(dots.shape, dtype=np.float32)
+    row = np.zeros(dots.shape[1], dtype=np.float32)
+    row[0] = 1.0
+    for i, s in enumerate(scores):
+        used = row[: i + 1]  # later entries are still 0
+        a = float(used @ dots[i, : i + 1])
+        if gram is not None:
+            square = float(used @ gram[: i + 1, : i + 1] @ used)  # |y_{i-1}|^2
+            a /= max(square, 0.0) ** 0.5 + NORM_EPSILON
+        w = a / (a + s) if abs(a + s) >= DENOMINATOR_MIN else 0.0
+        used *= w
+        row[i + 1] = 1.0 - w
+        rows[i] = row
+    return rows
+
+
+def _transposed_attention(dy: Tensor, x: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    """Compute A^T dY of one image; (N, C) each."""
+    chunks = list(_chunks(x, hole, similarity))
+    if not chunks:
+        return dy
+    back = dy.masked_fill(hole[:, None], 0.0)
+    carried = dy.new_zeros(dy.shape[1])  # gradient of the vector a later chunk started from
+    for chunk in reversed(chunks):
+        gradient = dy[chunk.holes]
+        gradient[-1] += carried
+        of_basis = chunk.attention.T @ gradient  # (S + 1, C)
+        carried = of_basis[0]
+        back.index_add_(0, chunk.matches, of_basis[1:])
+    return back
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
+    return vectors / (norms + NORM_EPSILON)
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """Turn (B, C, H, W) of any type into (B, N, C) float32."""
+    return maps.float().flatten(2).transpose(1, 2).contiguous()
+
+
+def _holes(hole: Tensor) -> Tensor:
+    """Turn (B, 1, H, W) into (B, N) bool."""
+    return hole.flatten(1) > HOLE_THRESHOLD
+
+
+def _check(features: Tensor, hole: Tensor, similarity: str) -> None:
+    if similarity not in SIMILARITIES:
+        raise ContractError(f"similarity must be one of {SIMILARITIES}; got {similarity!r}")
+    if features.ndim != 4 or not features.is_floating_point():
+        raise ContractError(
+            "features must be floating point of shape (B, C, H, W); "
+            f"got {features.dtype} of shape {tuple(features.shape)}"
+        )
+    if hole.shape != (features.shape[0], 1, *features.shape[2:]):
+        raise ContractError(
+            "hole must be (B, 1, H, W) with B, H, W of features "
+            f"{tuple(features.shape)}; got shape {tuple(hole.shape)}"
+        )

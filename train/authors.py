@@ -1,0 +1,178 @@
+"""Read the weights that the authors' code writes: a pair ``*_net_P.pth`` and ``*_net_G.pth``.
+
+Their networks are nested blocks, each an ``nn.Sequential`` whose entries are numbered and
+whose middle entry is the next block. A tensor's key spells the way down to it, for example
+
+    model.model.1.model.3.model.5.weight
+          |     |       |       '- entry 5 of the third block: its transposed convolution
+          |     |       '- entry 3 of the second block is the third block
+          |     '- entry 1 of the outermost block is the second block
+          '- every block keeps its entries in ``model``
+
+so the map needs only, for each kind of block, which entry is which part and which entry
+holds the next block. Entries that have no weights (activations, CSA, the loss taps) count
+in the numbering; that is why the block with CSA is numbered differently.
+
+Source: the published code's ``networks.py``, read for its facts.
+"""
+
+import dataclasses
+import pickle
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from ..plugins.errors import ContractError
+from .checkpoint import check_shapes, expected_shapes, shapes_of
+from .config import ModelConfig
+from .inpainter import CSAInpainter
+from .networks import ATTENTION_LEVEL, MULTIPLIERS
+
+
+@dataclasses.dataclass(frozen=True)
+class _Block:
+    """Which entry of one of their blocks is which of our parts, and where the next block is."""
+
+    parts: Mapping[str, int]
+    next_block: int | None
+
+
+# rough: [conv, NEXT, relu, deconv, tanh]
+_ROUGH_OUTERMOST: Final = _Block({"down": 0, "up": 3}, 1)
+# rough: [relu, conv, norm, NEXT, relu, deconv, norm]
+_ROUGH_MIDDLE: Final = _Block({"down": 1, "down_norm": 2, "up": 5, "up_norm": 6}, 3)
+# rough: [relu, conv, relu, deconv, norm]
+_ROUGH_INNERMOST: Final = _Block({"down": 1, "up": 3, "up_norm": 4}, None)
+
+# refinement: [conv, NEXT, relu, deconv]
+_REFINE_OUTERMOST: Final = _Block({"enter": 0, "leave": 3}, 1)
+# refinement: [relu, conv4, norm, relu, conv3, norm, NEXT, relu, deconv3, norm, relu, deconv4, norm]
+_REFINE_MIDDLE: Final = _Block(
+    {
+        "shrink": 1,
+        "shrink_norm": 2,
+        "widen": 4,
+        "widen_norm": 5,
+        "narrow": 8,
+        "narrow_norm": 9,
+        "grow": 11,
+        "grow_norm": 12,
+    },
+    6,
+)
+# refinement: as above with CSA and its loss tap after conv3, and a loss tap after NEXT
+_REFINE_ATTENTION: Final = _Block(
+    {
+        "shrink": 1,
+        "shrink_norm": 2,
+        "widen": 4,
+        "widen_norm": 7,
+        "narrow": 11,
+        "narrow_norm": 12,
+        "grow": 14,
+        "grow_norm": 15,
+    },
+    8,
+)
+# refinement: [relu, conv4, relu, deconv4, norm]
+_REFINE_INNERMOST: Final = _Block({"shrink": 1, "grow": 3, "grow_norm": 4}, None)
+
+_LAST: Final = len(MULTIPLIERS) - 1
+_ROUGH: Final = [
+    ("levels.0", _ROUGH_OUTERMOST),
+    *((f"levels.{i}", _ROUGH_MIDDLE) for i in range(1, _LAST)),
+    (f"levels.{_LAST}", _ROUGH_INNERMOST),
+]
+_REFINE: Final = [
+    ("", _REFINE_OUTERMOST),
+    *(
+        (f"levels.{i}", _REFINE_ATTENTION if i == ATTENTION_LEVEL else _REFINE_MIDDLE)
+        for i in range(_LAST)
+    ),
+    ("innermost", _REFINE_INNERMOST),
+]
+_WIDTH_KEY: Final = "model.model.0.weight"  # the first convolution: (w, 3, 4, 4)
+
+
+def convert(rough: str | Path, refine: str | Path) -> CSAInpainter:
+    """Build the network that a pair of the authors' checkpoints describes.
+
+    The width is read off the first convolution. The similarity is "projection", what the
+    published code computes.
+
+    Args:
+        rough: their ``*_net_P.pth``.
+        refine: their ``*_net_G.pth``.
+
+    Returns:
+        The model, in eval mode.
+
+    Raises:
+        ContractError: a file is missing, unreadable, holds more than tensors, or its keys
+            or shapes are not those of the network; every difference is named.
+    """
+    rough, refine = Path(rough), Path(refine)
+    theirs = {"rough": _tensors(rough), "refinement": _tensors(refine)}
+    config = ModelConfig(width=_width(theirs["rough"], rough), similarity="projection")
+    shapes = expected_shapes(config)
+    model = CSAInpainter(config)
+    ours = model.state_dict(keep_vars=True)
+    for stage, path in (("rough", rough), ("refinement", refine)):
+        names = dict(_key_map(stage, shapes))
+        expected = {their_key: shapes[our_key] for our_key, their_key in names.items()}
+        check_shapes(expected, shapes_of(theirs[stage]), source=path.name)
+        with torch.no_grad():
+            for our_key, their_key in names.items():
+                ours[our_key].copy_(theirs[stage][their_key])
+    return model.eval()
+
+
+def _key_map(stage: str, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
+    """Pair each of our keys of one network with the authors' key."""
+    prefix = "model.model"
+    for level, block in _ROUGH if stage == "rough" else _REFINE:
+        for part, entry in block.parts.items():
+            for kind in ("weight", "bias"):
+                key = ".".join(filter(None, (stage, level, part, kind)))
+                if key in shapes:
+                    yield key, f"{prefix}.{entry}.{kind}"
+        prefix = f"{prefix}.{block.next_block}.model"
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    """Read a ``.pth`` file of tensors, refusing anything that would run code."""
+    if not path.is_file():
+        raise ContractError(f"no checkpoint at {path}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise ContractError(
+            f"{path} holds more than tensors, or is not a torch checkpoint; "
+            "loading it could run code, so it is refused\n"
+            "Save the bare weights: torch.save(network.state_dict(), path)."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise ContractError(
+            f"{path} is damaged or no torch checkpoint: {error}\nCopy or download it again."
+        ) from error
+    if not isinstance(content, dict) or not content:
+        raise ContractError(f"{path} must hold a state_dict; it holds {type(content).__name__}")
+    wrong = next((k for k, v in content.items() if not isinstance(v, Tensor)), None)
+    if wrong is not None:
+        raise ContractError(f"{path} must hold tensors only; {wrong!r} is none")
+    # nn.DataParallel puts this before every key
+    return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def _width(weights: Mapping[str, Tensor], path: Path) -> int:
+    first = weights.get(_WIDTH_KEY)
+    if first is None or first.ndim != 4:
+        raise ContractError(
+            f"{path} is not the authors' rough network: no 4-dimensional {_WIDTH_KEY}; "
+            f"its first keys are {', '.join(list(weights)[:3])}\n"
+            "--rough takes the file *_net_P.pth and --refine the file *_net_G.pth."
+        )
+    return int(first.shape[0])

@@ -1,0 +1,192 @@
+"""Checkpoints: one safetensors file with the weights, and the configuration in its metadata.
+
+Nothing is ever unpickled, and nothing is allocated before the file's own table of names and
+shapes has been compared with the network that its configuration describes.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..plugins.errors import ContractError
+from ..runtime.files import staged
+from .config import ModelConfig
+from .inpainter import CSAInpainter
+
+FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
+_KEY: Final = "csakit"  # the one metadata entry; JSON
+_LISTED: Final = 8  # names shown of a long list
+
+
+def save(
+    model: CSAInpainter,
+    path: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    training: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model; an interrupted call leaves no half file.
+
+    Args:
+        model: what to write.
+        path: ends in ``.safetensors``; an existing file is replaced.
+        dtype: of the stored weights, for example ``torch.float16`` to halve the file;
+            None keeps the model's own.
+        training: what is known of the training, JSON-serialisable.
+
+    Raises:
+        ContractError: the path has another suffix or cannot be written.
+    """
+    path = Path(path)
+    if path.suffix != ".safetensors":
+        raise ContractError(f"a checkpoint's name must end in .safetensors; got {path.name}")
+    header = {
+        "format": FORMAT_VERSION,
+        "width": model.config.width,
+        "attention": model.config.attention,
+        "similarity": model.config.similarity,
+        "training": dict(training or {}),
+    }
+    weights = {
+        name: tensor.detach().to("cpu", dtype).contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    with staged(path) as temporary:
+        save_file(weights, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
+
+
+def load(path: str | Path) -> CSAInpainter:
+    """Read a model, in eval mode, float32, on the CPU.
+
+    Args:
+        path: a file that ``save`` wrote.
+
+    Returns:
+        The model.
+
+    Raises:
+        ContractError: the file is missing, truncated, foreign, newer than this version, or
+            its tensors are not those of its configuration.
+    """
+    config, shapes, path = *_described(path), Path(path)
+    check_shapes(expected_shapes(config), shapes, source=path.name)
+    model = CSAInpainter(config)
+    with safe_open(path, framework="pt") as file, torch.no_grad():
+        for name, parameter in model.state_dict(keep_vars=True).items():
+            parameter.copy_(file.get_tensor(name))
+    return model.eval()
+
+
+def read_header(path: str | Path) -> dict[str, Any]:
+    """Read what a checkpoint says of itself, without its weights.
+
+    Args:
+        path: a file that ``save`` wrote.
+
+    Returns:
+        format, width, attention, similarity, training.
+
+    Raises:
+        ContractError: the file is missing, truncated, foreign or newer than this version.
+    """
+    return _open(Path(path))[0]
+
+
+def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """List the tensors of a network without building it.
+
+    Args:
+        config: of the network.
+
+    Returns:
+        Name to shape.
+    """
+    with torch.device("meta"):
+        return {name: tuple(t.shape) for name, t in CSAInpainter(config).state_dict().items()}
+
+
+def check_shapes(
+    expected: Mapping[str, tuple[int, ...]],
+    found: Mapping[str, tuple[int, ...]],
+    *,
+    source: str,
+) -> None:
+    """Compare two tables of tensors and name every difference.
+
+    Args:
+        expected: name to shape, of the network.
+        found: name to shape, of the file.
+        source: what the message calls the file.
+
+    Raises:
+        ContractError: a tensor is missing, unexpected, or of another shape.
+    """
+    problems = [
+        *_listed("missing", [name for name in expected if name not in found]),
+        *_listed("unexpected", [name for name in found if name not in expected]),
+        *_listed(
+            "of another shape",
+            [
+                f"{name} {found[name]}, expected {expected[name]}"
+                for name in expected
+                if name in found and found[name] != expected[name]
+            ],
+        ),
+    ]
+    if problems:
+        raise ContractError(f"{source} is not a CSA network:\n" + "\n".join(problems))
+
+
+def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+    """Give name to shape of tensors."""
+    return {name: tuple(tensor.shape) for name, tensor in weights.items()}
+
+
+def _described(path: str | Path) -> tuple[ModelConfig, dict[str, tuple[int, ...]]]:
+    header, shapes = _open(Path(path))
+    return ModelConfig(**{key: header[key] for key in ("width", "attention", "similarity")}), shapes
+
+
+def _open(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
+    """Read the header and the table of tensors; touches no weights."""
+    if not path.is_file():
+        raise ContractError(f"no checkpoint at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ContractError(
+            f"{path} is not a readable safetensors file: {error}\n"
+            "If it was copied, copy it again; if it is a .pth pair, use `csakit convert`."
+        ) from error
+    return _header(metadata.get(_KEY), path), shapes
+
+
+def _header(text: str | None, path: Path) -> dict[str, Any]:
+    try:
+        header = json.loads(text or "")
+        version = header["format"]
+        complete = {"width", "attention", "similarity"} <= header.keys()
+    except (ValueError, TypeError, KeyError) as error:
+        raise ContractError(f"{path} was not written by csakit: no csakit metadata") from error
+    if version != FORMAT_VERSION or not complete:
+        raise ContractError(
+            f"{path} has checkpoint format {version!r}; this csakit reads {FORMAT_VERSION}\n"
+            "Update csakit with `pip install --upgrade csakit`."
+        )
+    assert isinstance(header, dict)
+    return header
+
+
+def _listed(what: str, names: list[str]) -> list[str]:
+    if not names:
+        return []
+    more = f"\n    ... and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return [f"  {len(names)} {what}:\n    " + "\n    ".join(names[:_LISTED]) + more]
