@@ -57,12 +57,12 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
         ContractError: ranks or sizes disagree, or the similarity is unknown.
     """
     _check(features, hole, similarity)
-    filled = features.clone(memory_format=torch.contiguous_format)
-    rows = filled.flatten(2)  # (B, C, N), a view: writing to it fills the result
-    for image, holes, out in zip(_rows(features), _holes(hole), rows, strict=True):
-        for chunk in _chunks(image, holes, similarity):
-            out[:, chunk.holes] = (chunk.attention @ chunk.basis).T.to(out.dtype)
-    return filled
+    rows = _rows(features)
+    with _float32(features):
+        for image, holes in zip(rows, _holes(hole), strict=True):
+            for chunk in _chunks(image, holes, similarity):  # reads known positions only
+                image[chunk.holes] = chunk.attention @ chunk.basis
+    return _maps(rows, features)
 
 
 @torch.library.custom_op("csakit::coherent_semantic_attention_backward", mutates_args=())
@@ -84,10 +84,10 @@ def coherent_semantic_attention_backward(
         (B, C, H, W), dX, type of the output gradient.
     """
     total = _rows(output_gradient)
-    for dy, image, holes in zip(total, _rows(features), _holes(hole), strict=True):
-        dy += _transposed_attention(dy, image, holes, similarity)
-    maps = total.transpose(1, 2).reshape(features.shape)
-    return maps.to(output_gradient.dtype).contiguous()
+    with _float32(features):
+        for dy, image, holes in zip(total, _rows(features), _holes(hole), strict=True):
+            dy += _transposed_attention(dy, image, holes, similarity)
+    return _maps(total, output_gradient)
 
 
 @coherent_semantic_attention.register_fake
@@ -152,9 +152,10 @@ def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Ten
     _check(features, hole, similarity)
     batch, positions = hole.shape[0], hole[0].numel()
     matches = torch.arange(positions, device=features.device).repeat(batch, 1)
-    for image, holes, row in zip(_rows(features), _holes(hole), matches, strict=True):
-        for chunk in _chunks(image, holes, similarity):
-            row[chunk.holes] = chunk.matches
+    with _float32(features):
+        for image, holes, row in zip(_rows(features), _holes(hole), matches, strict=True):
+            for chunk in _chunks(image, holes, similarity):
+                row[chunk.holes] = chunk.matches
     return matches
 
 
@@ -237,14 +238,26 @@ def _transposed_attention(dy: Tensor, x: Tensor, hole: Tensor, similarity: str) 
     return back
 
 
+def _float32(features: Tensor) -> torch.autocast:
+    """Keep an autocast around the network from lowering the products in here."""
+    return torch.autocast(features.device.type, enabled=False)
+
+
 def _unit(vectors: Tensor) -> Tensor:
     norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
     return vectors / (norms + NORM_EPSILON)
 
 
 def _rows(maps: Tensor) -> Tensor:
-    """Turn (B, C, H, W) of any type into (B, N, C) float32."""
-    return maps.float().flatten(2).transpose(1, 2).contiguous()
+    """Copy (B, C, H, W) of any type to (B, N, C) float32."""
+    rows = maps.flatten(2).transpose(1, 2)
+    return rows.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
+
+
+def _maps(rows: Tensor, like: Tensor) -> Tensor:
+    """Copy (B, N, C) to the (B, C, H, W) and the type of ``like``."""
+    maps = rows.transpose(1, 2).reshape(like.shape)
+    return maps.to(like.dtype, memory_format=torch.contiguous_format)
 
 
 def _holes(hole: Tensor) -> Tensor:

@@ -1,0 +1,188 @@
+"""Train the small demo model: L1 only, on the photographs that scikit-image ships.
+
+Not the paper's recipe. It exists so that the demo has weights that were trained by this
+project and can be trained again by anyone: ``python -m csakit.train.demo_training -o
+demo.safetensors --minutes 60``. ``chelsea`` and ``coffee`` are never trained on.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..plugins.errors import ContractError, ExitCode
+from ..runtime.command import run_command
+from ..runtime.contract import SIZE_MULTIPLE
+from . import checkpoint
+from .config import ModelConfig
+from .inpainter import CSAInpainter, Stages
+from .masks import freeform_hole
+
+HELD_OUT: Final = ("chelsea", "coffee")
+PHOTOGRAPHS: Final = (
+    "astronaut",
+    "brick",
+    "camera",
+    "coins",
+    "grass",
+    "gravel",
+    "hubble_deep_field",
+    "immunohistochemistry",
+    "moon",
+    "retina",
+    "rocket",
+)
+_KNOWN_WEIGHT: Final = 0.1  # of the error outside the hole, where the result is pasted over
+_SCALES: Final = (0.4, 1.2)  # photographs are resized by a random factor before cropping
+_REPORT_STEPS: Final = 200
+_SAVE_STEPS: Final = 1000
+
+Picture = npt.NDArray[np.uint8]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemoTraining:
+    """How the demo model is trained.
+
+    Attributes:
+        width: of the network; 16 has 8.3 million parameters.
+        minutes: of training; the learning rate falls linearly to 0 over them.
+        batch: B.
+        learning_rate: of Adam, at the start.
+        seed: of all randomness.
+    """
+
+    width: int = 16
+    minutes: float = 60.0
+    batch: int = 2
+    learning_rate: float = 5e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be trained."""
+        if self.minutes <= 0 or self.batch < 1:
+            raise ContractError(
+                "minutes must be positive and batch at least 1; "
+                f"got minutes={self.minutes}, batch={self.batch}"
+            )
+
+
+def train(config: DemoTraining, output: Path) -> None:
+    """Train and write a checkpoint in float16, from time to time and at the end.
+
+    Args:
+        config: how.
+        output: ends in ``.safetensors``.
+
+    Raises:
+        ContractError: the output cannot be written.
+    """
+    torch.manual_seed(config.seed)
+    rng = np.random.default_rng(config.seed)
+    photographs = _photographs()
+    model = CSAInpainter(ModelConfig(width=config.width)).train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.5, 0.999))
+    started, step, mean_loss = time.monotonic(), 0, 0.0
+    while (spent := (time.monotonic() - started) / 60 / config.minutes) < 1:
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate * (1 - spent)
+        image, hole = _batch(photographs, config.batch, rng)
+        with torch.autocast("cpu", torch.bfloat16):
+            stages = model.stages(image, hole)
+        loss = _loss(stages, image, hole)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+        step += 1
+        mean_loss += (loss.item() - mean_loss) / min(step, _REPORT_STEPS)
+        if step % _REPORT_STEPS == 0:
+            print(f"step {step}, {100 * spent:.0f} % of the time, loss {mean_loss:.4f}", flush=True)
+        if step % _SAVE_STEPS == 0:
+            _save(model, output, config, step, mean_loss)
+    _save(model, output, config, step, mean_loss)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train the demo model; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m csakit.train.demo_training")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
+    for field in dataclasses.fields(DemoTraining):
+        flag = f"--{field.name.replace('_', '-')}"
+        parser.add_argument(flag, type=type(field.default), default=field.default)
+
+    def work(args: argparse.Namespace) -> int:
+        names = [field.name for field in dataclasses.fields(DemoTraining)]
+        train(DemoTraining(**{name: getattr(args, name) for name in names}), args.output)
+        return ExitCode.OK
+
+    return run_command(parser, work, arguments)
+
+
+def _photographs() -> list[Picture]:
+    import skimage.data  # deferred: slow, and only needed here
+
+    pictures = [getattr(skimage.data, name)() for name in PHOTOGRAPHS]
+    pictures += skimage.data.stereo_motorcycle()[:2]  # type: ignore[no-untyped-call]
+    return [np.asarray(Image.fromarray(picture).convert("RGB")) for picture in pictures]
+
+
+def _batch(
+    photographs: list[Picture], batch: int, rng: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw (B, 3, 256, 256) images in [-1, 1] and (B, 1, 256, 256) holes."""
+    images = np.stack(
+        [_crop(photographs[rng.integers(len(photographs))], rng) for _ in range(batch)]
+    )
+    holes = np.stack([freeform_hole(SIZE_MULTIPLE, SIZE_MULTIPLE, rng) for _ in range(batch)])
+    image = torch.from_numpy(images).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return image.contiguous(), torch.from_numpy(holes)[:, None].float()
+
+
+def _crop(photograph: Picture, rng: np.random.Generator) -> Picture:
+    """Cut a random (256, 256, 3) piece at a random scale, turned and recoloured at random."""
+    picture = Image.fromarray(photograph)
+    scale = max(rng.uniform(*_SCALES), (SIZE_MULTIPLE + 1) / min(picture.size))
+    picture = picture.resize(
+        (round(picture.width * scale), round(picture.height * scale)), Image.Resampling.BICUBIC
+    )
+    left = int(rng.integers(picture.width - SIZE_MULTIPLE + 1))
+    top = int(rng.integers(picture.height - SIZE_MULTIPLE + 1))
+    box = (left, top, left + SIZE_MULTIPLE, top + SIZE_MULTIPLE)
+    piece = np.rot90(np.asarray(picture.crop(box)), k=int(rng.integers(4)))
+    piece = piece[:, :: rng.choice((-1, 1)), rng.permutation(3)]
+    gain, shift = rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
+    return np.clip(piece * gain + shift, 0, 255).astype(np.uint8)
+
+
+def _loss(stages: Stages, image: Tensor, hole: Tensor) -> Tensor:
+    """Mean absolute error of both networks, in the hole above all."""
+    weight = hole / hole.mean() + _KNOWN_WEIGHT
+    error = (stages.rough - image).abs() + (stages.refined - image).abs()
+    return (error * weight).mean()
+
+
+def _save(
+    model: CSAInpainter, output: Path, config: DemoTraining, step: int, mean_loss: float
+) -> None:
+    summary = {
+        "recipe": "csakit.train.demo_training: L1 only",
+        "photographs": [*PHOTOGRAPHS, "stereo_motorcycle"],
+        "steps": step,
+        "final_loss": round(mean_loss, 4),
+        **dataclasses.asdict(config),
+    }
+    checkpoint.save(model, output, dtype=torch.float16, training=summary)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
