@@ -1,0 +1,123 @@
+"""``csakit inpaint``: repair an image file, or a folder of them."""
+
+import argparse
+import contextlib
+import logging
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from ..plugins.errors import ContractError, ExitCode
+from .command import run_command
+from .folder import Listing, list_jobs
+from .inpaint_arguments import PROGRAM, file_options, inpaint_options, inpaint_parser
+from .inpainter import Inpainter
+from .options import InpaintOptions
+from .repair import FileOptions, Job, check_job, repair_file
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; None takes those of this process.
+
+    Returns:
+        The exit code; see ``ExitCode``.
+    """
+    return run_command(inpaint_parser(), _work, arguments)
+
+
+def _work(args: argparse.Namespace) -> int:
+    """Check what is cheap to check, open the model once, and run."""
+    options, files = inpaint_options(args), file_options(args)
+    run = _run_folder if args.image.is_dir() else _run_file
+    with _warnings_as_lines():
+        return run(args, options, files)
+
+
+def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
+    """Repair one image."""
+    if args.format is not None:
+        raise ContractError("--format is for folders; the suffix of OUT is the format of one image")
+    for path in (args.image, args.mask):
+        if not path.is_file():
+            raise ContractError(f"IMAGE and MASK must be existing files; got {path}")
+    job = Job(image=args.image, mask=args.mask, output=args.output)
+    check_job(job, files)
+    started = time.perf_counter()
+    with Inpainter.open(args.model, options=options, threads=args.threads) as inpaint:
+        done = repair_file(inpaint, job, files)
+    print(
+        f"wrote {' and '.join(map(str, done.outputs))}: {done.size[1]} x {done.size[0]}, "
+        f"{100 * done.coverage:.1f} % repaired in {time.perf_counter() - started:.1f} s"
+    )
+    return ExitCode.OK
+
+
+def _run_folder(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
+    """Repair a folder of images; one that cannot be repaired is named and skipped."""
+    suffix = None if args.format is None else f".{args.format}"
+    listing = list_jobs(args.image, args.mask, args.output, suffix)
+    if listing.ignored:
+        _line(f"not images, ignored: {', '.join(path.name for path in listing.ignored)}")
+    for image, reason in listing.skipped:
+        _line(f"skipped {image}: {reason}")
+    with Inpainter.open(args.model, options=options, threads=args.threads) as inpaint:
+        args.output.mkdir(parents=True, exist_ok=True)
+        return _run_jobs(inpaint, listing, files, args.output)
+
+
+def _run_jobs(inpaint: Inpainter, listing: Listing, files: FileOptions, output: Path) -> int:
+    """Run all jobs and sum up."""
+    started, skipped = time.perf_counter(), len(listing.skipped)
+    for job in _progress(listing.jobs):
+        try:
+            repair_file(inpaint, job, files)
+        except ContractError as error:  # of this image; a failing model ends the run
+            _line(f"skipped {job.image}: {error}")
+            skipped += 1
+    seconds = time.perf_counter() - started
+    repaired = len(listing.jobs) + len(listing.skipped) - skipped
+    each = f", {seconds / repaired:.2f} s each" if repaired else ""
+    print(f"{repaired} repaired, {skipped} skipped, in {seconds:.1f} s{each} -> {output}")
+    return ExitCode.USAGE if skipped else ExitCode.OK
+
+
+def _progress(jobs: list[Job]) -> Iterable[Job]:
+    """Show a bar on a terminal, if tqdm is installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return jobs
+    bar: Iterable[Job] = tqdm(jobs, unit="image", disable=None, leave=False)
+    return bar
+
+
+def _line(text: str) -> None:
+    """Print one line to stderr, above the bar if there is one."""
+    text = f"{PROGRAM}: {text}"
+    if "tqdm" in sys.modules:
+        sys.modules["tqdm"].tqdm.write(text, file=sys.stderr)
+    else:
+        print(text, file=sys.stderr)
+
+
+class _Lines(logging.Handler):
+    """Show the warnings of the library as lines of this command."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record."""
+        _line(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+@contextlib.contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Print warnings while the command runs, and leave logging as it was."""
+    logger, handler = logging.getLogger("csakit"), _Lines(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
