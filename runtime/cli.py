@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code; see ``ExitCode``.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    commands = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    commands = _commands()
     if not given:
         print(_usage(commands), file=sys.stderr)
         return ExitCode.USAGE
@@ -60,6 +60,13 @@ def version() -> str:
         return "(not installed)"
 
 
+def _commands() -> dict[str, metadata.EntryPoint]:
+    """Find the registered commands, ours in the order of ``SUMMARIES`` and then others."""
+    found = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    order = [*SUMMARIES, *sorted(found.keys() - SUMMARIES.keys())]
+    return {name: found[name] for name in order if name in found}
+
+
 def _start(entry: metadata.EntryPoint, arguments: list[str]) -> int:
     """Load one sub-command and run it; a missing dependency is a line, not a traceback."""
     try:
@@ -79,18 +86,14 @@ def _start(entry: metadata.EntryPoint, arguments: list[str]) -> int:
 
 
 def _usage(commands: dict[str, metadata.EntryPoint]) -> str:
-    """Write what ``csakit --help`` shows, in the order of a deployment."""
-    order = [
-        *(name for name in SUMMARIES if name in commands),
-        *sorted(commands - SUMMARIES.keys()),
-    ]
+    """Write what ``csakit --help`` shows."""
     lines = [
         f"usage: {PROGRAM} COMMAND ...",
         "",
         "Take CSA image inpainting from a checkpoint to a fast, verified model, and run it.",
         "",
         "commands:",
-        *(f"  {name:<9} {SUMMARIES.get(name, '')}".rstrip() for name in order),
+        *(f"  {name:<9} {SUMMARIES.get(name, '')}".rstrip() for name in commands),
         "",
         f"{PROGRAM} COMMAND --help explains one of them; {PROGRAM} --version names this version.",
     ]

@@ -89,7 +89,7 @@ def plan_crops(hole: Bool, options: InpaintOptions, size: Size | None) -> Plan:
             "Use strategy 'crop' (the default) or 'resize'."
         )
     if options.strategy == "whole":
-        _log_scale(hole.shape, network, scale)
+        _log_scales([scale])
     return Plan([_crop((0, 0, *hole.shape), hole.shape, network, scale)], hole.astype("i4") - 1)
 
 
@@ -102,6 +102,7 @@ def _plan_regions(hole: Bool, options: InpaintOptions, size: Size | None) -> Pla
     base = size or (SIZE_MULTIPLE, SIZE_MULTIPLE)
     small = (needs[:, 2] - needs[:, 0] <= base[0]) & (needs[:, 3] - needs[:, 1] <= base[1])
     crops: list[Crop] = []
+    scales: list[float] = []
     owner = np.full(len(boxes) + 1, -1, dtype=np.int32)  # the last entry is for label -1
     for seed in np.argsort(small, kind="stable"):  # large ones first: they have room to share
         if owner[seed] >= 0:
@@ -109,12 +110,13 @@ def _plan_regions(hole: Bool, options: InpaintOptions, size: Size | None) -> Pla
         need = needs[seed]
         extent = int(need[2] - need[0]), int(need[3] - need[1])
         network, scale = _fit(extent, size, options.max_side)
-        _log_scale(extent, network, scale)
+        scales.append(scale)
         # Where a crop loses resolution, small regions are better off with their own.
         members = _sharing(needs, owner, need, network) if scale == 1 else need[None]
         owner[members[:, 4]] = len(crops)
         box = (*members[:, :2].min(axis=0).tolist(), *members[:, 2:4].max(axis=0).tolist())
         crops.append(_crop(box, hole.shape, network, scale))
+    _log_scales(scales)
     return Plan(crops, owner[labels])
 
 
@@ -172,10 +174,12 @@ def _round_up(side: int) -> int:
     return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE
 
 
-def _log_scale(extent: Size, network: Size, scale: float) -> None:
+def _log_scales(scales: list[float]) -> None:
     """Say that detail is lost."""
-    if scale < 1:
+    reduced = [scale for scale in scales if scale < 1]
+    if reduced:
         logger.warning(
-            "a part of %d x %d pixels is repaired at %.0f %% of its resolution, to fit %d x %d",
-            *(extent[1], extent[0], 100 * scale, network[1], network[0]),
+            "%d of %d parts exceed what the network takes and are repaired at reduced resolution "
+            "(%.0f %%)",
+            *(len(reduced), len(scales), 100 * min(reduced)),
         )

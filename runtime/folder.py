@@ -50,7 +50,10 @@ def list_jobs(images: Path, masks: Path, output: Path, suffix: str | None = None
     files = _visible_files(images)
     shared = masks.is_dir() and masks.samefile(images)
     sources = [path for path in files if path.suffix.lower() in INPUT_SUFFIXES]
-    sources = [path for path in sources if not (shared and _is_mask(path, sources))]
+    if shared:
+        sources = [path for path in sources if not _is_mask(path, sources)]
+    elif masks.is_file():  # it may lie among the images
+        sources = [path for path in sources if not path.samefile(masks)]
     if not sources:
         raise ContractError(f"a folder of images must hold at least one; got none in {images}")
     listing = Listing(
@@ -92,6 +95,21 @@ def check_folders(images: Path, masks: Path, output: Path) -> None:
         folder.is_dir() and output.samefile(folder) for folder in (images, masks)
     ):
         raise ContractError(f"results need a folder of their own; got that of inputs, {output}")
+
+
+def make_folder(folder: Path) -> None:
+    """Create the folder of results, if it does not exist.
+
+    Args:
+        folder: its parents are created too.
+
+    Raises:
+        ContractError: it cannot be created.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ContractError(f"cannot create the folder {folder}: {error.strerror}") from error
 
 
 def _visible_files(folder: Path) -> list[Path]:

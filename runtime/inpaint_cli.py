@@ -6,11 +6,10 @@ import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from ..plugins.errors import ContractError, ExitCode
 from .command import run_command
-from .folder import Listing, list_jobs
+from .folder import list_jobs, make_folder
 from .inpaint_arguments import PROGRAM, file_options, inpaint_options, inpaint_parser
 from .inpainter import Inpainter
 from .options import InpaintOptions
@@ -33,11 +32,13 @@ def _work(args: argparse.Namespace) -> int:
     """Check what is cheap to check, open the model once, and run."""
     options, files = inpaint_options(args), file_options(args)
     run = _run_folder if args.image.is_dir() else _run_file
-    with _warnings_as_lines():
-        return run(args, options, files)
+    with _warnings_as_lines() as lines:
+        return run(args, options, files, lines)
 
 
-def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
+def _run_file(
+    args: argparse.Namespace, options: InpaintOptions, files: FileOptions, _: "_Lines"
+) -> int:
     """Repair one image."""
     if args.format is not None:
         raise ContractError("--format is for folders; the suffix of OUT is the format of one image")
@@ -46,8 +47,8 @@ def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOpti
             raise ContractError(f"IMAGE and MASK must be existing files; got {path}")
     job = Job(image=args.image, mask=args.mask, output=args.output)
     check_job(job, files)
-    started = time.perf_counter()
     with Inpainter.open(args.model, options=options, threads=args.threads) as inpaint:
+        started = time.perf_counter()
         done = repair_file(inpaint, job, files)
     print(
         f"wrote {' and '.join(map(str, done.outputs))}: {done.size[1]} x {done.size[0]}, "
@@ -56,33 +57,38 @@ def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOpti
     return ExitCode.OK
 
 
-def _run_folder(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
+def _run_folder(
+    args: argparse.Namespace, options: InpaintOptions, files: FileOptions, lines: "_Lines"
+) -> int:
     """Repair a folder of images; one that cannot be repaired is named and skipped."""
     suffix = None if args.format is None else f".{args.format}"
     listing = list_jobs(args.image, args.mask, args.output, suffix)
     if listing.ignored:
         _line(f"not images, ignored: {', '.join(path.name for path in listing.ignored)}")
     for image, reason in listing.skipped:
-        _line(f"skipped {image}: {reason}")
+        _line(f"skipped {image.name}: {reason}")
     with Inpainter.open(args.model, options=options, threads=args.threads) as inpaint:
-        args.output.mkdir(parents=True, exist_ok=True)
-        return _run_jobs(inpaint, listing, files, args.output)
+        make_folder(args.output)
+        started = time.perf_counter()
+        skipped = len(listing.skipped) + _run_jobs(inpaint, listing.jobs, files, lines)
+        seconds = time.perf_counter() - started
+    repaired = len(listing.jobs) + len(listing.skipped) - skipped
+    each = f", {seconds / repaired:.2f} s each" if repaired else ""
+    print(f"{repaired} repaired, {skipped} skipped, in {seconds:.1f} s{each} -> {args.output}")
+    return ExitCode.USAGE if skipped else ExitCode.OK
 
 
-def _run_jobs(inpaint: Inpainter, listing: Listing, files: FileOptions, output: Path) -> int:
-    """Run all jobs and sum up."""
-    started, skipped = time.perf_counter(), len(listing.skipped)
-    for job in _progress(listing.jobs):
+def _run_jobs(inpaint: Inpainter, jobs: list[Job], files: FileOptions, lines: "_Lines") -> int:
+    """Run all jobs; return how many were skipped."""
+    skipped = 0
+    for job in _progress(jobs):
+        lines.subject = f"{job.image.name}: "
         try:
             repair_file(inpaint, job, files)
         except ContractError as error:  # of this image; a failing model ends the run
-            _line(f"skipped {job.image}: {error}")
+            _line(f"skipped {job.image.name}: {error}")
             skipped += 1
-    seconds = time.perf_counter() - started
-    repaired = len(listing.jobs) + len(listing.skipped) - skipped
-    each = f", {seconds / repaired:.2f} s each" if repaired else ""
-    print(f"{repaired} repaired, {skipped} skipped, in {seconds:.1f} s{each} -> {output}")
-    return ExitCode.USAGE if skipped else ExitCode.OK
+    return skipped
 
 
 def _progress(jobs: list[Job]) -> Iterable[Job]:
@@ -107,17 +113,19 @@ def _line(text: str) -> None:
 class _Lines(logging.Handler):
     """Show the warnings of the library as lines of this command."""
 
+    subject = ""  # the image that is being repaired, in a folder run
+
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record."""
-        _line(f"{record.levelname.lower()}: {record.getMessage()}")
+        _line(f"{self.subject}{record.levelname.lower()}: {record.getMessage()}")
 
 
 @contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def _warnings_as_lines() -> Iterator[_Lines]:
     """Print warnings while the command runs, and leave logging as it was."""
     logger, handler = logging.getLogger("csakit"), _Lines(logging.WARNING)
     logger.addHandler(handler)
     try:
-        yield
+        yield handler
     finally:
         logger.removeHandler(handler)
