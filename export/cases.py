@@ -4,6 +4,7 @@ Letters: H W sides in pixels, multiples of 256.
 """
 
 import dataclasses
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from PIL import Image
 
 from ..plugins.errors import ContractError
 from ..runtime.contract import SIZE_MULTIPLE
+from ..runtime.files import staged
 from ..train.masks import centre_hole, freeform_hole
 from .config import ExportConfig
 
@@ -41,17 +43,63 @@ def export_cases(config: ExportConfig) -> list[Case]:
     size = SIZE_MULTIPLE if config.size == "dynamic" else config.size
     photograph = bundled_photograph("chelsea", size, size)
     cases = list(_with_holes("chelsea", photograph, seed=0))
-    if config.size == "dynamic":
-        tall = bundled_photograph("astronaut", 2 * SIZE_MULTIPLE, SIZE_MULTIPLE)
-        cases += list(_with_holes("astronaut-tall", tall, seed=1))[1:2]
-    return cases
+    return [*cases, oblong_case()] if config.size == "dynamic" else cases
 
 
-def verify_cases(size: tuple[int, int], images: Path | None = None) -> Iterator[Case]:
+def oblong_case() -> Case:
+    """Give a case whose height and width differ, so that they cannot be mixed up."""
+    height, width = 2 * SIZE_MULTIPLE, SIZE_MULTIPLE
+    return Case(
+        name="astronaut-oblong",
+        image=bundled_photograph("astronaut", height, width),
+        hole=freeform_hole(height, width, np.random.default_rng(1)),
+    )
+
+
+def save_case(case: Case, path: Path) -> None:
+    """Write a case to an ``.npz`` file, to be compared on again."""
+    with staged(path) as temporary:
+        np.savez_compressed(temporary, image=case.image, hole=case.hole)
+
+
+def load_case(path: Path) -> Case:
+    """Read a case that ``save_case`` wrote.
+
+    Args:
+        path: of the ``.npz`` file.
+
+    Returns:
+        The case, named after the file.
+
+    Raises:
+        ContractError: the file is no such case.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            image, hole = arrays["image"], arrays["hole"]
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile, TypeError) as error:
+        raise ContractError(f"{path} is not a saved case: {error}") from error
+    height, width = hole.shape if hole.ndim == 2 else (0, 0)
+    if (
+        (image.dtype, hole.dtype) != (np.uint8, np.bool_)
+        or image.shape != (height, width, 3)
+        or height % SIZE_MULTIPLE
+        or width % SIZE_MULTIPLE
+        or not image.size
+    ):
+        raise ContractError(
+            f"{path} must hold image (H, W, 3) uint8 and hole (H, W) bool, sides multiples of "
+            f"{SIZE_MULTIPLE}; got {image.dtype} {image.shape} and {hole.dtype} {hole.shape}"
+        )
+    return Case(name=path.stem, image=image, hole=hole)
+
+
+def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> Iterator[Case]:
     """Give the cases of a verification: each photograph with each kind of hole.
 
     Args:
-        size: H, W of the cases.
+        size: H, W that the model is fixed to; None for a model of any size, which gets
+            an oblong case as well.
         images: a folder of photographs; None takes those that scikit-image ships.
 
     Yields:
@@ -60,9 +108,12 @@ def verify_cases(size: tuple[int, int], images: Path | None = None) -> Iterator[
     Raises:
         ContractError: the folder has no readable image.
     """
+    height, width = size or (SIZE_MULTIPLE, SIZE_MULTIPLE)
+    if size is None:
+        yield oblong_case()
     if images is None:
         for seed, name in enumerate(BUNDLED):
-            yield from _with_holes(name, bundled_photograph(name, *size), seed)
+            yield from _with_holes(name, bundled_photograph(name, height, width), seed)
         return
     paths = sorted(p for p in images.glob("*") if p.suffix.lower() in SUFFIXES)
     if not paths:
@@ -70,7 +121,7 @@ def verify_cases(size: tuple[int, int], images: Path | None = None) -> Iterator[
     for seed, path in enumerate(paths):
         try:
             with Image.open(path) as file:
-                photograph = fitted(np.asarray(file.convert("RGB")), *size)
+                photograph = fitted(np.asarray(file.convert("RGB")), height, width)
         except (OSError, Image.DecompressionBombError) as error:
             raise ContractError(f"{path} is not a readable image: {error}") from error
         yield from _with_holes(path.stem, photograph, seed)

@@ -32,6 +32,7 @@ class Limit:
 
 # Half of an 8-bit step may round to either side, so two bytes may differ by one step.
 BYTE_STEP: Final = 1 / 127.5
+BYTE_PSNR_DB: Final = 48.0  # what remains if every byte rounds to the other side: 48.13
 
 LIMITS: Final[Mapping[Precision, Mapping[str, Limit]]] = {
     "fp32": {

@@ -21,7 +21,9 @@ from ..train import CSAInpainter, checkpoint
 from . import graph
 from .cases import export_cases
 from .config import MAX_SIZE, ExportConfig
-from .verify import Report, verify_model
+from .probe import Probe
+from .report import Report
+from .verify import verify_model
 from .wrapper import TRACED_OUTPUTS, ExportWrapper
 
 _EXTERNAL_THRESHOLD_BYTES = 1024  # smaller tensors stay in the model file
@@ -68,7 +70,7 @@ def export_onnx(
     graph.finish(proto, metadata, uint8=config.io == "uint8")
     with _workshop(output) as folder:
         files = _write(proto, folder / output.name, external=config.external_weights)
-        report = verify_model(folder / output.name, model, export_cases(config))
+        report = verify_model(Probe(folder / output.name), model, export_cases(config))
         if not report.passed:
             raise EngineError(
                 f"the exported graph differs from {checkpoint_path}:\n{report.table()}\n"
@@ -181,6 +183,7 @@ def _write(proto: onnx.ModelProto, path: Path, *, external: bool) -> list[Path]:
     # Named by content: replacing a model never changes the weights under an older copy of it.
     weights = path.with_name(f"{path.stem}-{sha256(draft)[:8]}.weights")
     draft.rename(weights)
+    weights.chmod(path.stat().st_mode)  # onnx makes it private
     light = onnx.load(path, load_external_data=False)
     for tensor in light.graph.initializer:
         for entry in tensor.external_data:

@@ -1,0 +1,1 @@
+"""Measure csakit, and print what was promised beside what was measured."""

@@ -1,0 +1,53 @@
+"""CSA the way users meet it today: a Python loop over positions, in torch. The rival to beat.
+
+Written from the algorithm as the paper states it, with the steps that the published layer
+spends its time on: similarities of all positions, one small convolution a hole for the
+vector filled just before, a dense attention map, and a transposed convolution that pastes
+by it. Correct (it is checked before it is timed), and slow.
+
+Letters: C channels, H W sides, N = H * W positions, K known positions.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ..plugins.spec import HOLE_THRESHOLD, NORM_EPSILON
+
+
+def coherent_semantic_attention(features: Tensor, hole: Tensor) -> Tensor:
+    """Fill the holes of one feature map, similarity "projection".
+
+    Args:
+        features: (1, C, H, W) float32.
+        hole: (1, 1, H, W), above 0.5 where the image is missing; some positions are known.
+
+    Returns:
+        (1, C, H, W).
+    """
+    height, width = features.shape[2:]
+    x = features[0].flatten(1).T  # (N, C)
+    is_hole = hole.flatten() > HOLE_THRESHOLD
+    known = (~is_hole).nonzero()[:, 0]
+    keys = x[known] / (x[known].norm(dim=1, keepdim=True) + NORM_EPSILON)
+    similarity = F.conv2d(features, keys[:, :, None, None])[0].flatten(1)  # (K, N)
+    scores, best = similarity.max(dim=0)
+    attention = torch.zeros(1, len(x), height, width)
+    previous, previous_row = None, torch.zeros(len(x))
+    for position in range(len(x)):
+        match = known[best[position]]
+        row = torch.zeros(len(x))
+        if not is_hole[position]:
+            row[position] = 1.0
+        elif previous is None:
+            row[match] = 1.0
+            previous, previous_row = x[match], row
+        else:
+            query = x[position] / (x[position].norm() + NORM_EPSILON)
+            adjacent = F.conv2d(previous[None, :, None, None], query[None, :, None, None]).squeeze()
+            share = adjacent / (adjacent + scores[position])
+            row = previous_row * share
+            row[match] += 1 - share
+            previous, previous_row = share * previous + (1 - share) * x[match], row
+        attention[0, :, position // width, position % width] = row
+    return F.conv_transpose2d(attention, x[:, :, None, None])

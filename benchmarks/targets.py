@@ -1,0 +1,173 @@
+"""The stated performance targets of the CPU path, measured here and now.
+
+Each measurement checks first that what it times computes the right thing.
+"""
+
+import dataclasses
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+
+from ..export import graph
+from ..export.cases import verify_cases
+from ..export.config import ExportConfig
+from ..export.onnx_export import export_onnx
+from ..export.probe import network_input
+from ..plugins.errors import EngineError
+from ..runtime.contract import HOLE, IMAGE
+from ..train import CSAInpainter, ModelConfig, checkpoint
+from ..train.inpainter import feature_hole_of
+from ..train.masks import centre_hole
+from . import python_loop
+from .timing import interleaved, median_ratio
+
+_WIDTH = 64  # the published network
+_LAYER_CALLS = 15
+_MODEL_CALLS = 15
+_IMPORT_CALLS = 7
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One target and what was found.
+
+    Attributes:
+        what: is measured.
+        target: in words.
+        found: in words.
+        met: whether the target was reached.
+    """
+
+    what: str
+    target: str
+    found: str
+    met: bool
+
+
+def measure(threads: int) -> Iterator[Measured]:
+    """Measure every target in turn.
+
+    Args:
+        threads: processor threads that torch and ONNX Runtime may use.
+
+    Yields:
+        One target at a time, as soon as it is measured.
+
+    Raises:
+        EngineError: what would be timed computes something else.
+    """
+    torch.set_num_threads(threads)
+    yield _operator()
+    yield _attention_share(threads)
+    yield _import_time()
+
+
+def _operator() -> Measured:
+    """Time the torch operator against the loop, at 512 channels and the centre hole."""
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(_feature_like(rng, channels=512, side=32))
+    pixels = torch.from_numpy(centre_hole(256, 256)[None, None].astype(np.float32))
+    hole = feature_hole_of(pixels)
+    operator = torch.ops.csakit.coherent_semantic_attention
+    error = (
+        operator(features, hole, "projection")
+        - python_loop.coherent_semantic_attention(features, hole)
+    ).abs()
+    if not error.max() <= 1e-4:
+        raise EngineError(f"the operator and the loop must agree to 1e-4; got {error.max():.1e}")
+    samples = interleaved(
+        {
+            "loop": lambda: python_loop.coherent_semantic_attention(features, hole),
+            "operator": lambda: operator(features, hole, "projection"),
+        },
+        _LAYER_CALLS,
+    )
+    ratio = median_ratio(samples["loop"], samples["operator"])
+    loop, ours = (statistics.median(samples[name]) for name in ("loop", "operator"))
+    return Measured(
+        what=f"CSA in torch, 512 channels, 32x32, {int(hole.sum())} holes",
+        target="at least 20x faster than a Python loop over positions",
+        found=f"{ratio:.0f}x ({ours:.1f} ms against {loop:.0f} ms)",
+        met=ratio >= 20,
+    )
+
+
+def _attention_share(threads: int) -> Measured:
+    """Time the full-width exported model with CSA and with CSA cut out of its graph."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        weights, path = folder / "model.safetensors", folder / "model.onnx"
+        torch.manual_seed(0)
+        checkpoint.save(CSAInpainter(ModelConfig(width=_WIDTH)), weights)
+        export_onnx(weights, path, ExportConfig(size=256))  # refuses what lacks parity
+        model = graph.read(str(path))
+        whole = _session(model, threads)
+        _cut_attention(model)
+        without = _session(model, threads)
+    case = next(verify_cases((256, 256)))
+    image, hole = network_input(case, "float")
+    feeds = {IMAGE: image, HOLE: hole}
+    samples = interleaved(
+        {
+            "with": lambda: whole.run(None, feeds),
+            "without": lambda: without.run(None, feeds),
+        },
+        _MODEL_CALLS,
+    )
+    share = 1 - median_ratio(samples["without"], samples["with"])
+    latency = statistics.median(samples["with"])
+    return Measured(
+        what=f"CSA within the full-width fp32 model, ONNX Runtime, {threads} threads",
+        target="at most 10 % of the latency with the 120x120 centre hole",
+        found=f"{100 * share:.1f} % of {latency:.0f} ms",
+        met=share <= 0.10,
+    )
+
+
+def _import_time() -> Measured:
+    """Time ``import csakit.runtime`` in fresh processes, without the interpreter's own start."""
+    program = (
+        "import time; t = time.perf_counter(); import csakit.runtime;print(time.perf_counter() - t)"
+    )
+    run: Callable[[], Any] = lambda: subprocess.run(  # noqa: E731
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    )
+    seconds = statistics.median(float(run().stdout) for _ in range(_IMPORT_CALLS))
+    return Measured(
+        what="import csakit.runtime",
+        target="under 0.2 s",
+        found=f"{seconds:.3f} s",
+        met=seconds < 0.2,
+    )
+
+
+def _feature_like(rng: np.random.Generator, *, channels: int, side: int) -> Any:  # noqa: ANN401
+    """Draw (1, C, side, side) float32 features that resemble each other, as real ones do."""
+    common = rng.standard_normal((1, channels, 1, 1))
+    features = common + 0.5 * rng.standard_normal((1, channels, side, side))
+    return features.astype(np.float32)
+
+
+def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+
+
+def _cut_attention(model: onnx.ModelProto) -> None:
+    """Replace the CSA node by an identity, in place."""
+    for node in graph.csa_nodes(model):
+        features = node.input[0]
+        node.CopyFrom(onnx.helper.make_node("Identity", [features], list(node.output)))
+    del model.functions[:]

@@ -1,0 +1,116 @@
+"""An exported model and its source, each run with its inner stages visible.
+
+Letters: B images, C channels, N feature positions, H W sides in pixels.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..plugins.errors import ContractError
+from ..runtime import contract
+from ..runtime.contract import Io, Precision
+from ..train import CSAInpainter
+from ..train.attention import match_indices
+from . import graph
+from .attention_function import MATCHES
+from .cases import Case
+
+Array = npt.NDArray[Any]
+
+
+class Probe:
+    """An exported model in ONNX Runtime whose inner stages are outputs too.
+
+    Args:
+        path: of the exported model.
+
+    Raises:
+        ContractError: the file is not an exported model.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime  # deferred: only where a model runs
+
+        self.name = path.name
+        model = graph.read(str(path))
+        metadata = graph.metadata_of(model)
+        self.precision: Precision = (
+            "fp16" if metadata[contract.META_PRECISION] == "fp16" else "fp32"
+        )
+        self.io: Io = "uint8" if metadata[contract.META_IO] == "uint8" else "float"
+        self.similarity = metadata[contract.META_SIMILARITY]
+        self.attention = metadata[contract.META_ATTENTION]
+        self.checkpoint_sha256 = metadata[contract.META_CHECKPOINT]
+        self.size = _size(model, self.io)
+        self._names = graph.add_probes(model)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; warnings here are about unused initialisers
+        self._session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, case: Case) -> dict[str, Array]:
+        """Run one case; return stage name to array, without the batch dimension."""
+        if self.size not in (None, case.hole.shape):
+            raise ContractError(
+                f"{self.name} takes images of {self.size}; {case.name} has {case.hole.shape}"
+            )
+        image, hole = network_input(case, self.io)
+        outputs = self._session.run(self._names, {contract.IMAGE: image, contract.HOLE: hole})
+        stages = {name: array[0] for name, array in zip(self._names, outputs, strict=True)}
+        if self.io == "uint8":
+            stages[contract.RESULT] = as_float(stages[contract.RESULT])
+        return stages
+
+
+def network_input(case: Case, io: Io) -> tuple[Array, Array]:
+    """Lay a case out as a batch of one.
+
+    Args:
+        case: to lay out.
+        io: "float" or "uint8".
+
+    Returns:
+        Image and hole, as ``csakit.runtime.contract`` has them.
+    """
+    if io == "uint8":
+        return case.image[None], case.hole[None, :, :, None].astype(np.uint8)
+    return as_float(case.image)[None], case.hole[None, None].astype(np.float32)
+
+
+def torch_stages(model: CSAInpainter, case: Case, io: Io) -> dict[str, Array]:
+    """Run one case through the source; return what ``Probe.run`` returns."""
+    image, hole = (torch.from_numpy(array) for array in network_input(case, "float"))
+    with torch.inference_mode():
+        stages = model.stages(image, hole)
+        arrays = {
+            "rough": stages.rough,
+            "features": stages.features,
+            "attended": stages.attended,
+            contract.RESULT: stages.result,
+        }
+        found = {name: tensor[0].numpy() for name, tensor in arrays.items()}
+        if model.config.attention == "csa":
+            similarity = model.config.similarity
+            matches = match_indices(stages.features, stages.feature_hole, similarity)
+            found[MATCHES] = matches[0].numpy()
+    if io == "uint8":
+        byte = np.round((found[contract.RESULT] + 1) * 127.5)
+        found[contract.RESULT] = (byte / 127.5 - 1).astype(np.float32)
+    return found
+
+
+def _size(model: Any, io: Io) -> tuple[int, int] | None:  # noqa: ANN401
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    height, width = dims[1:3] if io == "uint8" else dims[2:4]
+    return (height.dim_value, width.dim_value) if height.dim_value else None
+
+
+def as_float(image: Array) -> Array:
+    """Turn (H, W, 3) uint8 into (3, H, W) float32 in [-1, 1]."""
+    scaled: Array = (image.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)
+    return scaled
