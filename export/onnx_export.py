@@ -6,16 +6,16 @@ import importlib.metadata
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 import torch
 
-from ..plugins.errors import ContractError, EngineError
+from ..plugins.errors import ContractError, ParityError
 from ..runtime import contract
-from ..runtime.contract import SIZE_MULTIPLE
+from ..runtime.contract import SIZE_MULTIPLE, Precision
 from ..runtime.files import sha256
 from ..train import CSAInpainter, checkpoint
 from . import graph
@@ -26,6 +26,10 @@ from .report import Report
 from .verify import verify_model
 from .wrapper import TRACED_OUTPUTS, ExportWrapper
 
+_REMEDY: Final[Mapping[Precision, str]] = {
+    "fp32": "Report this, with what `csakit doctor` prints.",
+    "fp16": "Half precision is too coarse for these weights; use --precision fp32.",
+}
 _EXTERNAL_THRESHOLD_BYTES = 1024  # smaller tensors stay in the model file
 
 
@@ -59,7 +63,7 @@ def export_onnx(
 
     Raises:
         ContractError: the checkpoint is no CSA network, or the output cannot be written.
-        EngineError: the exported graph breaks a parity limit; nothing is written.
+        ParityError: the exported graph breaks a parity limit; nothing is written.
     """
     checkpoint_path, output, config = Path(checkpoint_path), Path(output), config or ExportConfig()
     if output.suffix != ".onnx":
@@ -72,9 +76,9 @@ def export_onnx(
         files = _write(proto, folder / output.name, external=config.external_weights)
         report = verify_model(Probe(folder / output.name), model, export_cases(config))
         if not report.passed:
-            raise EngineError(
-                f"the exported graph differs from {checkpoint_path}:\n{report.table()}\n"
-                "Nothing was written. Report this with the versions `csakit doctor` prints."
+            raise ParityError(
+                f"the exported graph differs from {checkpoint_path}, so nothing was written:\n"
+                f"{report.table()}\n{_REMEDY[config.precision]}"
             )
         for file in files:  # the weights first: a model never lacks its weights
             file.replace(output.parent / file.name)

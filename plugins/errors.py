@@ -34,3 +34,9 @@ class LibraryError(CsakitError, RuntimeError):
 
 class EngineError(CsakitError, RuntimeError):
     """A model or an engine cannot be built, loaded or run here."""
+
+
+class ParityError(EngineError):
+    """A model differs from its source by more than a limit."""
+
+    exit_code = ExitCode.CHECK_FAILED
