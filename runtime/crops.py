@@ -123,24 +123,24 @@ def _plan_regions(hole: Bool, options: InpaintOptions, size: Size | None) -> Pla
 def _sharing(needs: Index, owner: Labels, seed: Index, window: Size) -> Index:
     """Return the rows of ``needs`` without owner that fit into one window with the seed.
 
-    Nine windows are tried: the seed at each corner, at the middle of each edge, and centred.
+    The box around the seed grows over its neighbours, nearest first, while it fits.
     """
     first, last = np.searchsorted(needs[:, 0], [seed[0] - window[0], seed[0] + window[0]])
     near = needs[first:last][owner[first:last] < 0]
-    near = near[abs(near[:, 1] - seed[1]) < window[1]]
-    best = seed[None]
-    for top in _places(int(seed[0]), int(seed[2]), window[0]):
-        for left in _places(int(seed[1]), int(seed[3]), window[1]):
-            corner = np.array([top, left])
-            inside = (near[:, :2] >= corner) & (near[:, 2:4] <= corner + window)
-            fitting = near[inside[:, 0] & inside[:, 1]]
-            best = max(best, fitting, key=len)
-    return best
-
-
-def _places(start: int, stop: int, side: int) -> tuple[int, int, int]:
-    """Return where a window can begin so that it holds [start, stop): early, middle, late."""
-    return stop - side, (start + stop - side) // 2, start
+    near = near[near[:, 4] != seed[4]]
+    low, high, members = seed[:2], seed[2:4], [seed[None]]
+    while True:
+        lows, highs = np.minimum(near[:, :2], low), np.maximum(near[:, 2:4], high)
+        fitting = np.flatnonzero((highs - lows <= window).all(axis=1))
+        if not fitting.size:
+            return np.concatenate(members)
+        order = fitting[np.argsort((highs - lows)[fitting].sum(axis=1), kind="stable")]
+        lows = np.minimum.accumulate(lows[order])
+        highs = np.maximum.accumulate(highs[order])
+        count = int((highs - lows <= window).all(axis=1).sum())  # the first one fits
+        low, high = lows[count - 1], highs[count - 1]
+        members.append(near[order[:count]])
+        near = near[order[count:]]
 
 
 def _fit(extent: Size, size: Size | None, max_side: int | None) -> tuple[Size, float]:

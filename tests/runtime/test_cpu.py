@@ -1,0 +1,42 @@
+"""Threads are counted by what the machine and the container really offer."""
+
+from pathlib import Path
+
+import pytest
+from csakit.runtime import cpu
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Eight logical processors on four cores, without a quota."""
+    monkeypatch.setattr(cpu, "_TOPOLOGY", str(tmp_path / "cpu{}"))
+    monkeypatch.setattr(cpu, "_QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr(cpu, "_allowed", lambda: set(range(8)))
+    for index in range(8):
+        (tmp_path / f"cpu{index}").write_text(f"{index % 4},{index % 4 + 4}\n")
+    return tmp_path
+
+
+@pytest.mark.usefixtures("machine")
+def test_hyper_threads_count_once() -> None:
+    assert cpu.physical_cores() == 4
+
+
+@pytest.mark.parametrize(
+    ("quota", "cores"), [("max 100000", 4), ("150000 100000", 2), ("10000 100000", 1), ("?", 4)]
+)
+def test_the_quota_of_a_container_is_respected(machine: Path, quota: str, cores: int) -> None:
+    (machine / "cpu.max").write_text(quota)
+
+    assert cpu.physical_cores() == cores
+
+
+def test_without_a_topology_processors_count(machine: Path) -> None:
+    for path in machine.iterdir():
+        path.unlink()
+
+    assert cpu.physical_cores() == 8
+
+
+def test_the_real_machine_has_a_core() -> None:
+    assert cpu.physical_cores() >= 1

@@ -1,0 +1,39 @@
+"""Options are refused when they are made, with the rule and the value."""
+
+from typing import Any
+
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.runtime.options import InpaintOptions, MaskOptions
+from csakit.runtime.repair import FileOptions
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"strategy": "tile"}, r"strategy must be one of .*'whole'.*; got 'tile'"),
+        ({"margin": 7}, "margin must be at least 8 pixels, a whole number; got 7"),
+        ({"margin": 64.0}, "got 64.0"),
+        ({"feather": -1}, "feather must be 0 to 256 pixels, a whole number; got -1"),
+        ({"feather": True}, "got True"),
+        ({"max_side": 300}, "max_side must be a multiple of 256; got 300"),
+        ({"max_side": 0}, "max_side must be at least 256"),
+    ],
+)
+def test_inpaint_options_outside_of_their_range_are_refused(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        InpaintOptions(**arguments)
+
+
+@pytest.mark.parametrize("arguments", [{"threshold": 0}, {"threshold": 256}, {"dilate": -1}])
+def test_mask_options_outside_of_their_range_are_refused(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ContractError, match="a whole number; got"):
+        MaskOptions(**arguments)
+
+
+@pytest.mark.parametrize("quality", [0, 101])
+def test_a_quality_that_encoders_do_not_have_is_refused(quality: int) -> None:
+    with pytest.raises(ContractError, match=f"quality must be 1 to 100; got {quality}"):
+        FileOptions(quality=quality)
