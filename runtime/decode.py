@@ -14,7 +14,7 @@ from .metadata import Metadata, read_metadata
 logger = logging.getLogger(__name__)
 
 # What Pillow reads by itself, without starting another program (as it does for EPS).
-FORMATS: Final = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
 INPUT_SUFFIXES: Final = frozenset(
     [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".pbm"]
 )

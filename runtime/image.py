@@ -139,7 +139,7 @@ def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
         arguments["subsampling"] = 0  # colour at full resolution, as close to the input as can be
     if kind == "WEBP":
         arguments["exact"] = True  # colours under transparent pixels are the input's too
-    if kind == "TIFF":
+    if kind == "TIFF" and "exif" not in arguments:  # Pillow's compressor cannot write EXIF tables
         arguments["compression"] = "tiff_adobe_deflate"  # lossless
     with staged(path) as temporary:
         try:
