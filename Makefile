@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEMO := out/demo
+WEIGHTS := train/weights/demo.safetensors
 TYPES := build/types/csakit
 
 .DEFAULT_GOAL := help
@@ -19,8 +21,13 @@ $(STAMP): pyproject.toml constraints.txt
 
 install: $(STAMP)  ## create .venv with everything for development
 
-demo: $(STAMP)  ## repair a real photograph with an exported model, parity proven
-	$(BIN)/python -m csakit.benchmarks.demo --out out/demo
+# The four commands that a user would type: export, verify, take a photograph, repair it.
+demo: $(STAMP)  ## export the demo model, prove its parity, repair a real photograph
+	$(BIN)/python -m csakit.benchmarks.demo_photo $(DEMO)
+	$(BIN)/csakit export $(WEIGHTS) -o $(DEMO)/model.onnx
+	$(BIN)/csakit verify $(DEMO)/model.onnx --against $(WEIGHTS) --json $(DEMO)/parity.json
+	$(BIN)/csakit inpaint $(DEMO)/photo.png $(DEMO)/mask.png -o $(DEMO)/repaired.png \
+	  --model $(DEMO)/model.onnx --side-by-side --overwrite
 
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest -q
