@@ -1,0 +1,44 @@
+"""Fixtures that every folder of tests may use. Nothing heavy is imported before it is needed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import hypothesis
+import numpy as np
+import pytest
+
+if TYPE_CHECKING:
+    from csakit.train import CSAInpainter
+
+# The same examples everywhere and every time: a red run can be repeated. No deadline: the
+# first example of a test pays for imports.
+hypothesis.settings.register_profile("csakit", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("csakit")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(2019)
+
+
+@pytest.fixture(scope="session")
+def small_model() -> "Iterator[CSAInpainter]":
+    """A width-4 network with cosine CSA, for reading only; ``helpers.models`` makes others."""
+    from helpers.models import make_model
+
+    model = make_model().requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    yield model
+    changed = [name for name, t in model.state_dict().items() if not t.equal(before[name])]
+    assert not changed, f"a test changed the shared small_model: {changed}"
+
+
+@pytest.fixture(scope="session")
+def small_checkpoint(small_model: "CSAInpainter", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of ``small_model``, for reading only."""
+    from csakit.train import checkpoint
+
+    path = tmp_path_factory.mktemp("small") / "small.safetensors"
+    checkpoint.save(small_model, path)
+    return path

@@ -1,0 +1,1 @@
+"""Inputs and models that several test folders share."""

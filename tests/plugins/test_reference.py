@@ -1,0 +1,166 @@
+"""Properties of the oracle that follow from its definition, not from another program."""
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from csakit.plugins.reference import attention_weights, coherent_semantic_attention, plans
+from csakit.plugins.spec import SIMILARITIES, Similarity
+from helpers.features import feature_like, random_hole
+
+each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
+
+
+def row_of(*vectors: tuple[float, ...]) -> npt.NDArray[np.float64]:
+    """Lay vectors out as one image of one row, (1, C, 1, W)."""
+    return np.array(vectors, dtype=np.float64).T[None, :, None, :]
+
+
+def holes_at(*positions: int, width: int) -> npt.NDArray[np.float64]:
+    """Mark positions of one image of one row, (1, 1, 1, W)."""
+    hole = np.zeros((1, 1, 1, width))
+    hole[..., list(positions)] = 1.0
+    return hole
+
+
+@each_similarity
+def test_single_hole_copies_its_best_match_exactly(
+    rng: np.random.Generator, similarity: Similarity
+) -> None:
+    features = rng.standard_normal((1, 8, 4, 4))
+    features[0, :, 3, 2] = 2.0 * features[0, :, 0, 1]  # same direction, other length
+    hole = np.zeros((1, 1, 4, 4))
+    hole[0, 0, 0, 1] = 1.0
+
+    filled = coherent_semantic_attention(features, hole, similarity)
+
+    np.testing.assert_array_equal(filled[0, :, 0, 1], features[0, :, 3, 2])
+
+
+@each_similarity
+def test_known_positions_are_unchanged(rng: np.random.Generator, similarity: Similarity) -> None:
+    features = feature_like(rng, 2, 8, 7, 5)
+    hole = random_hole(rng, 2, 7, 5)
+
+    filled = coherent_semantic_attention(features, hole, similarity)
+
+    known = np.broadcast_to(hole == 0, features.shape)
+    np.testing.assert_array_equal(filled[known], features[known])
+
+
+@each_similarity
+def test_attention_rows_sum_to_one_and_use_known_positions_only(
+    rng: np.random.Generator, similarity: Similarity
+) -> None:
+    features = feature_like(rng, 2, 8, 7, 5)
+    hole = random_hole(rng, 2, 7, 5)
+    missing = hole.reshape(2, 35) > 0
+
+    A = attention_weights(features, hole, similarity)
+
+    np.testing.assert_allclose(A.sum(axis=2), 1.0, rtol=1e-12)
+    assert not A.transpose(0, 2, 1)[missing].any()
+    np.testing.assert_array_equal(A[~missing], np.stack([np.eye(35)] * 2)[~missing])
+
+
+@each_similarity
+def test_filled_is_attention_times_features(
+    rng: np.random.Generator, similarity: Similarity
+) -> None:
+    features = feature_like(rng, 2, 8, 7, 5)
+    hole = random_hole(rng, 2, 7, 5)
+
+    A = attention_weights(features, hole, similarity)
+    product = A @ features.reshape(2, 8, 35).transpose(0, 2, 1)
+
+    filled = coherent_semantic_attention(features, hole, similarity)
+    np.testing.assert_allclose(filled.reshape(2, 8, 35).transpose(0, 2, 1), product, rtol=1e-12)
+
+
+@each_similarity
+@pytest.mark.parametrize("share", [0.0, 1.0], ids=["no hole", "no known position"])
+def test_an_image_without_holes_or_without_known_positions_is_unchanged(
+    rng: np.random.Generator, similarity: Similarity, share: float
+) -> None:
+    features = rng.standard_normal((2, 8, 3, 3))
+    hole = np.full((2, 1, 3, 3), share)
+
+    np.testing.assert_array_equal(coherent_semantic_attention(features, hole, similarity), features)
+    np.testing.assert_array_equal(
+        attention_weights(features, hole, similarity), np.stack([np.eye(9)] * 2)
+    )
+    assert all(plan.holes.size == 0 for plan in plans(features, hole, similarity))
+
+
+@each_similarity
+def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(similarity: Similarity) -> None:
+    features = row_of((0, 1), (1, 0), (3, 0), (0, 1), (1, 0))
+    hole = holes_at(2, width=5)
+
+    (plan,) = plans(features, hole, similarity)
+
+    np.testing.assert_array_equal(plan.matches, [1])
+
+
+@each_similarity
+def test_holes_are_filled_in_raster_order(rng: np.random.Generator, similarity: Similarity) -> None:
+    features = feature_like(rng, 1, 8, 6, 9)
+    hole = random_hole(rng, 1, 6, 9)
+
+    (plan,) = plans(features, hole, similarity)
+
+    np.testing.assert_array_equal(plan.holes, np.flatnonzero(hole))
+    assert plan.weights[0] == 0.0
+    assert plan.weights[1:].all()
+
+
+def test_projection_computes_what_a_pencil_computes() -> None:
+    features = row_of((2, 1), (3, 4), (1, 0), (0, 1), (-3, 4))
+    hole = holes_at(0, 1, 4, width=5)
+
+    (plan,) = plans(features, hole, "projection")
+    filled = coherent_semantic_attention(features, hole, "projection")
+
+    np.testing.assert_array_equal(plan.matches, [2, 3, 3])
+    np.testing.assert_allclose(plan.scores, [2, 4, 4], rtol=1e-7)  # the norm's epsilon, 1e-8
+    # a_2 = 3/5, w_2 = 3/23, y_2 = (3, 20)/23; a_3 = (71/5)/23, w_3 = 71/531
+    np.testing.assert_allclose(plan.weights, [0, 3 / 23, 71 / 531], rtol=1e-7)
+    expected = [(1, 0), (3 / 23, 20 / 23), (71 * 3 / 23 / 531, (71 * 20 / 23 + 460) / 531)]
+    np.testing.assert_allclose(filled[0, :, 0, [0, 1, 4]], expected, rtol=1e-7)
+
+
+def test_cosine_computes_what_a_pencil_computes() -> None:
+    features = row_of((2, 1), (3, 4), (5, 0), (0, 2))
+    hole = holes_at(0, 1, width=4)
+
+    (plan,) = plans(features, hole, "cosine")
+    filled = coherent_semantic_attention(features, hole, "cosine")
+
+    np.testing.assert_array_equal(plan.matches, [2, 3])
+    np.testing.assert_allclose(plan.scores, [2 / 5**0.5, 4 / 5], rtol=1e-7)
+    # a_2 = <(3, 4)/5, (1, 0)> = 3/5, w_2 = (3/5) / (3/5 + 4/5)
+    np.testing.assert_allclose(plan.weights, [0, 3 / 7], rtol=1e-7)
+    np.testing.assert_allclose(filled[0, :, 0, 1], (15 / 7, 8 / 7), rtol=1e-7)
+
+
+@each_similarity
+def test_the_match_is_copied_where_the_denominator_vanishes(similarity: Similarity) -> None:
+    features = row_of((-1, 0), (1, 0), (-1, 0), (1, 0))  # a_2 = -1, s_2 = 1
+    hole = holes_at(0, 1, width=4)
+
+    (plan,) = plans(features, hole, similarity)
+    filled = coherent_semantic_attention(features, hole, similarity)
+
+    np.testing.assert_array_equal(plan.matches, [2, 3])
+    np.testing.assert_array_equal(plan.weights, [0.0, 0.0])
+    np.testing.assert_array_equal(filled[0, :, 0, 1], (1.0, 0.0))
+
+
+def test_a_ratio_near_a_vanishing_denominator_is_not_clamped() -> None:
+    features = row_of((-1, 0), (1, 0), (-1.001, 0), (1, 0))  # a_2 = -1.001, s_2 = 1
+    hole = holes_at(0, 1, width=4)
+
+    (plan,) = plans(features, hole, "projection")
+    filled = coherent_semantic_attention(features, hole, "projection")
+
+    np.testing.assert_allclose(plan.weights, [0, 1001], rtol=1e-6)
+    np.testing.assert_allclose(filled[0, :, 0, 1], (-1.001 * 1001 - 1000, 0), rtol=1e-6)
