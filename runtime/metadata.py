@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _XMP_KEYS: Final = ("xmp", "XML:com.adobe.xmp")
 _SUB_TABLES: Final = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_SIDES: Final = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 
 # In a TIFF file the EXIF table is also the table of how its pixels are stored; only these tell
 # about the picture.
@@ -109,13 +110,11 @@ def _exif(path: Path, file: Image.Image, size: tuple[int, int]) -> bytes | None:
             if tag in _TIFF_TAGS if file.format == "TIFF" else tag not in _SUB_TABLES:
                 kept[tag] = value
         kept.pop(ExifTags.Base.Orientation, None)
+        sides: dict[int, int] = dict(zip(_SIDES, size, strict=True))
         for table in _SUB_TABLES:
-            if entries := found.get_ifd(table):
-                kept.get_ifd(table).update(entries)
-        details = kept.get_ifd(ExifTags.IFD.Exif)
-        sides = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
-        details.update({tag: side for tag, side in zip(sides, size, strict=True) if tag in details})
-        return kept.tobytes() if any((len(kept), *map(kept.get_ifd, _SUB_TABLES))) else None
+            if entries := dict(found.get_ifd(table)):
+                kept[table] = entries | {tag: sides[tag] for tag in entries.keys() & sides.keys()}
+        return kept.tobytes() if len(kept) else None
     except Exception as error:  # the parser raises what it likes on broken data
         logger.warning("%s: its EXIF data cannot be read and is dropped (%s)", path, error)
         return None

@@ -15,9 +15,11 @@ def exif(orientation: int = 1) -> Image.Exif:
     data = Image.Exif()
     data[ExifTags.Base.Orientation] = orientation
     data[ExifTags.Base.Make] = "Maker"
-    data.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.DateTimeOriginal] = "2019:10:27 12:00:00"
-    data.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.ExifImageWidth] = 32
-    data.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitudeRef] = "N"
+    data[ExifTags.IFD.Exif] = {
+        ExifTags.Base.DateTimeOriginal: "2019:10:27 12:00:00",
+        ExifTags.Base.ExifImageWidth: 32,
+    }
+    data[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
     return data
 
 
