@@ -57,12 +57,17 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
         ContractError: ranks or sizes disagree, or the similarity is unknown.
     """
     _check(features, hole, similarity)
-    rows = _rows(features)
+    filled = torch.empty_like(features, memory_format=torch.contiguous_format)
+    is_hole = _holes(hole)
     with _float32(features):
-        for image, holes in zip(rows, _holes(hole), strict=True):
-            for chunk in _chunks(image, holes, similarity):  # reads known positions only
-                image[chunk.holes] = chunk.attention @ chunk.basis
-    return _maps(rows, features)
+        for image, holes, out in zip(features, is_hole, filled, strict=True):
+            x = _vectors(image)
+            for chunk in _chunks(x, holes, similarity):  # reads known positions only
+                x.index_copy_(0, chunk.holes, chunk.attention @ chunk.basis)
+            out.flatten(1).copy_(x.T)
+    if features.dtype == torch.float64:  # float32 does not hold its known positions
+        filled = torch.where(is_hole.view(hole.shape), filled, features)
+    return filled
 
 
 @torch.library.custom_op("csakit::coherent_semantic_attention_backward", mutates_args=())
@@ -83,11 +88,14 @@ def coherent_semantic_attention_backward(
     Returns:
         (B, C, H, W), dX, type of the output gradient.
     """
-    total = _rows(output_gradient)
+    gradient = torch.empty_like(output_gradient, memory_format=torch.contiguous_format)
+    given = zip(output_gradient, features, _holes(hole), gradient, strict=True)
     with _float32(features):
-        for dy, image, holes in zip(total, _rows(features), _holes(hole), strict=True):
-            dy += _transposed_attention(dy, image, holes, similarity)
-    return _maps(total, output_gradient)
+        for of_output, image, holes, out in given:
+            dy = _vectors(of_output)
+            dx = dy + _transposed_attention(dy, _vectors(image), holes, similarity)
+            out.flatten(1).copy_(dx.T)
+    return gradient
 
 
 @coherent_semantic_attention.register_fake
@@ -150,11 +158,11 @@ def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Ten
         ContractError: as the operator.
     """
     _check(features, hole, similarity)
-    batch, positions = hole.shape[0], hole[0].numel()
+    batch, positions = hole.shape[0], hole.shape[2] * hole.shape[3]
     matches = torch.arange(positions, device=features.device).repeat(batch, 1)
     with _float32(features):
-        for image, holes, row in zip(_rows(features), _holes(hole), matches, strict=True):
-            for chunk in _chunks(image, holes, similarity):
+        for image, holes, row in zip(features, _holes(hole), matches, strict=True):
+            for chunk in _chunks(_vectors(image), holes, similarity):
                 row[chunk.holes] = chunk.matches
     return matches
 
@@ -172,17 +180,19 @@ class _Chunk:
 def _chunks(x: Tensor, hole: Tensor, similarity: str) -> Iterator[_Chunk]:
     """Solve one image, (N, C) float32 and (N,) bool, chunk by chunk in raster order."""
     holes, known = hole.nonzero().squeeze(1), (~hole).nonzero().squeeze(1)
-    if len(holes) == 0 or len(known) == 0:
+    if len(holes) == 0:
         return
-    queries = x[holes]
+    queries = x.index_select(0, holes)
     directions = _unit(queries)
     searched = queries if similarity == "projection" else directions
-    scores, best = (searched @ _unit(x[known]).T).max(dim=1)  # (M,); the first of equals
+    keys = _unit(x.index_select(0, known))
+    scores, best = (searched @ keys.T).max(dim=1)  # (M,); the first of equals
     matches = known[best]
+    copies = x.index_select(0, matches)
     previous = x.new_zeros(1, x.shape[1])  # gives a_1 = 0, hence y_1 = x[c_1]
     for start in range(0, len(holes), CHUNK):
         part = slice(start, start + CHUNK)
-        basis = torch.cat([previous, x[matches[part]]])
+        basis = torch.cat([previous, copies[part]])
         attention = _attend(
             dots=(directions[part] @ basis.T).numpy(force=True),
             scores=scores[part].tolist(),
@@ -209,16 +219,15 @@ def _attend(
     rows = np.zeros(dots.shape, dtype=np.float32)
     row = np.zeros(dots.shape[1], dtype=np.float32)
     row[0] = 1.0
-    for i, s in enumerate(scores):
-        used = row[: i + 1]  # later entries are still 0
-        a = float(used @ dots[i, : i + 1])
-        if gram is not None:
-            square = float(used @ gram[: i + 1, : i + 1] @ used)  # |y_{i-1}|^2
-            a /= max(square, 0.0) ** 0.5 + NORM_EPSILON
-        w = a / (a + s) if abs(a + s) >= DENOMINATOR_MIN else 0.0
-        used *= w
-        row[i + 1] = 1.0 - w
-        rows[i] = row
+    with np.errstate(over="ignore", invalid="ignore"):  # a that is no number gives w = 0 below
+        for i, s in enumerate(scores):
+            a = float(row.dot(dots[i]))
+            if gram is not None:
+                square = float(row.dot(gram).dot(row))  # |y_{i-1}|^2
+                a /= max(square, 0.0) ** 0.5 + NORM_EPSILON
+            w = a / (a + s) if abs(a + s) >= DENOMINATOR_MIN else 0.0
+            row = np.multiply(row, w, out=rows[i])
+            row[i + 1] = 1.0 - w
     return rows
 
 
@@ -244,25 +253,20 @@ def _float32(features: Tensor) -> torch.autocast:
 
 
 def _unit(vectors: Tensor) -> Tensor:
-    norms: Tensor = torch.linalg.vector_norm(vectors, dim=-1, keepdim=True)
-    return vectors / (norms + NORM_EPSILON)
+    """Scale (N, C) vectors to length 1; near-zero ones stay near zero."""
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, keepdim=True)
+    return vectors / (lengths + NORM_EPSILON)
 
 
-def _rows(maps: Tensor) -> Tensor:
-    """Copy (B, C, H, W) of any type to (B, N, C) float32."""
-    rows = maps.flatten(2).transpose(1, 2)
-    return rows.to(torch.float32, memory_format=torch.contiguous_format, copy=True)
-
-
-def _maps(rows: Tensor, like: Tensor) -> Tensor:
-    """Copy (B, N, C) to the (B, C, H, W) and the type of ``like``."""
-    maps = rows.transpose(1, 2).reshape(like.shape)
-    return maps.to(like.dtype, memory_format=torch.contiguous_format)
+def _vectors(image: Tensor) -> Tensor:
+    """Copy (C, H, W) of any type to (N, C) float32."""
+    return image.flatten(1).float().T.clone(memory_format=torch.contiguous_format)
 
 
 def _holes(hole: Tensor) -> Tensor:
-    """Turn (B, 1, H, W) into (B, N) bool."""
-    return hole.flatten(1) > HOLE_THRESHOLD
+    """Turn (B, 1, H, W) into (B, N) bool; an image that knows nothing has nothing to fill."""
+    marked = hole.flatten(1) > HOLE_THRESHOLD
+    return marked & ~marked.all(dim=1, keepdim=True)
 
 
 def _check(features: Tensor, hole: Tensor, similarity: str) -> None:

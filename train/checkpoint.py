@@ -21,6 +21,7 @@ from .inpainter import CSAInpainter
 
 FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
 _KEY: Final = "csakit"  # the one metadata entry; JSON
+_CONFIGURATION: Final = ("width", "attention", "similarity")  # what every header must state
 _LISTED: Final = 8  # names shown of a long list
 
 
@@ -150,7 +151,7 @@ def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 def _described(path: str | Path) -> tuple[ModelConfig, dict[str, tuple[int, ...]]]:
     header, shapes = _open(Path(path))
-    return ModelConfig(**{key: header[key] for key in ("width", "attention", "similarity")}), shapes
+    return ModelConfig(**{key: header[key] for key in _CONFIGURATION}), shapes
 
 
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
@@ -173,14 +174,16 @@ def _header(text: str | None, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(text or "")
         version = header["format"]
-        complete = {"width", "attention", "similarity"} <= header.keys()
     except (ValueError, TypeError, KeyError) as error:
         raise ContractError(f"{path} was not written by csakit: no csakit metadata") from error
-    if version != FORMAT_VERSION or not complete:
+    if version != FORMAT_VERSION:
         raise ContractError(
             f"{path} has checkpoint format {version!r}; this csakit reads {FORMAT_VERSION}\n"
             "Update csakit with `pip install --upgrade csakit`."
         )
+    lacking = [name for name in _CONFIGURATION if name not in header]
+    if lacking:
+        raise ContractError(f"the metadata of {path} must state {', '.join(lacking)}")
     assert isinstance(header, dict)
     return header
 
