@@ -10,6 +10,7 @@ Strategy = Literal["crop", "resize", "whole"]
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 
 MARGIN_MIN: Final = 8  # px; one feature position, so that every crop has a known one
+MAX_SIDE_MAX: Final = 2048  # px; what `csakit export` fixes at most; cost grows with its 4th power
 FEATHER_MAX: Final = 256  # px; more would recolour the whole of what the network can fill
 
 
@@ -41,7 +42,7 @@ class InpaintOptions:
             raise ContractError(f"strategy must be one of {STRATEGIES}; got {self.strategy!r}")
         _check_integer("margin", self.margin, MARGIN_MIN, None, "pixels")
         _check_integer("feather", self.feather, 0, FEATHER_MAX, "pixels")
-        _check_integer("max_side", self.max_side, SIZE_MULTIPLE, None, "pixels")
+        _check_integer("max_side", self.max_side, SIZE_MULTIPLE, MAX_SIDE_MAX, "pixels")
         if self.max_side % SIZE_MULTIPLE:
             raise ContractError(
                 f"max_side must be a multiple of {SIZE_MULTIPLE}; got {self.max_side}"

@@ -17,7 +17,8 @@ from csakit.runtime.repair import FileOptions
         ({"feather": -1}, "feather must be 0 to 256 pixels, a whole number; got -1"),
         ({"feather": True}, "got True"),
         ({"max_side": 300}, "max_side must be a multiple of 256; got 300"),
-        ({"max_side": 0}, "max_side must be at least 256"),
+        ({"max_side": 0}, "max_side must be 256 to 2048 pixels"),
+        ({"max_side": 2304}, "max_side must be 256 to 2048 pixels"),
     ],
 )
 def test_inpaint_options_outside_of_their_range_are_refused(
