@@ -1,0 +1,50 @@
+"""Holes have the published geometry, or the drawn one, and a seed decides them."""
+
+import numpy as np
+import pytest
+from csakit.train.masks import centre_hole, freeform_hole
+
+
+def test_the_centre_hole_of_256_is_rows_and_columns_68_to_187() -> None:
+    hole = centre_hole(256, 256)
+
+    rows, columns = np.nonzero(hole)
+    assert hole.shape == (256, 256)
+    assert hole.dtype == bool
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (68, 187, 68, 187)
+    assert hole.sum() == 120 * 120
+
+
+def test_the_centre_hole_of_a_wide_image_is_wide() -> None:
+    hole = centre_hole(256, 512)
+
+    rows, columns = np.nonzero(hole)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (68, 187, 132, 379)
+    np.testing.assert_array_equal(hole, hole[::-1, ::-1])
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (64, 200), (17, 16)])
+@pytest.mark.parametrize("ratio", [(0.1, 0.4), (0.5, 0.5), (0.01, 0.02)])
+def test_strokes_reach_the_wanted_share(
+    rng: np.random.Generator, height: int, width: int, ratio: tuple[float, float]
+) -> None:
+    hole = freeform_hole(height, width, rng, ratio=ratio)
+
+    assert hole.shape == (height, width)
+    assert hole.dtype == bool
+    assert ratio[0] <= hole.mean() < 1
+
+
+def test_one_more_stroke_is_not_drawn(rng: np.random.Generator) -> None:
+    shares = [freeform_hole(256, 256, rng, ratio=(0.2, 0.2)).mean() for _ in range(20)]
+
+    assert min(shares) >= 0.2
+    assert max(shares) < 0.35  # the last stroke overshoots; one covers 0.1 at most, about
+    assert len({*shares}) == 20
+
+
+def test_the_same_seed_gives_the_same_strokes() -> None:
+    one, other, third = (freeform_hole(128, 192, np.random.default_rng(seed)) for seed in (1, 1, 2))
+
+    np.testing.assert_array_equal(one, other)
+    assert (one != third).any()
