@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 Size = tuple[int, int]  # (H, W)
 
-# The attention compares all positions of 8 x 8 pixels with each other: (H W / 64)^2 numbers of
-# 4 bytes, 1 GiB at this area.
+# At full width the tensors of the image's own size have 128 channels of 4 bytes: half a GiB each
+# at this area. The work of the attention grows with the square of it.
 WHOLE_MAX_PX: Final = 1024 * 1024
 
 
@@ -84,8 +84,8 @@ def plan_crops(hole: Bool, options: InpaintOptions, size: Size | None) -> Plan:
     network, scale = _fit(hole.shape, size, limit)
     if size is None and network[0] * network[1] > WHOLE_MAX_PX and limit is None:
         raise ContractError(
-            f"strategy 'whole' takes at most {WHOLE_MAX_PX} pixels, because the memory of the "
-            f"attention grows with their square; got {network[1]} x {network[0]} after padding\n"
+            f"strategy 'whole' takes at most {WHOLE_MAX_PX} pixels, because memory and time grow "
+            f"with them; got {network[1]} x {network[0]} after padding\n"
             "Use strategy 'crop' (the default) or 'resize'."
         )
     if options.strategy == "whole":

@@ -65,10 +65,7 @@ OPTIONAL: Final = (
     Package("safetensors", "reading and writing checkpoints", "'csakit[train]'"),
     Package("onnx", "export to ONNX", "'csakit[export]'"),
     Package("scikit-image", "the photographs that exports are verified on", "'csakit[export]'"),
-    Package(
-        *("tensorrt", _NOT_YET, "tensorrt --extra-index-url https://pypi.nvidia.com"),
-        ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-    ),
+    Package("tensorrt", _NOT_YET, "tensorrt", ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")),
     Package(
         *("tensorrt_rtx", _NOT_YET, "tensorrt-rtx-cu13"),
         ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
@@ -196,7 +193,7 @@ def driver_fact() -> Fact:
     try:
         status = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
     except (OSError, AttributeError):
-        text = f"absent; {_NOT_YET}: install it from https://www.nvidia.com/drivers"
+        text = f"absent; {_NOT_YET}: install NVIDIA's driver for the GPU"
         return Fact(State.ABSENT, "NVIDIA driver", text)
     if status != 0:
         return Fact(State.ABSENT, "NVIDIA driver", f"present, but reports error {status}")

@@ -128,7 +128,7 @@ def _load(path: Path, threads: int) -> Any:  # noqa: ANN401
     except Exception as error:  # onnxruntime's classes share no base but this one
         raise ContractError(
             f"{path} must be a complete ONNX model: {_reason(error)}\n"
-            "Copy it again, with the .data file beside it if it has one, or export it again "
+            "Copy it again, with the .weights file beside it if it has one, or export it again "
             "with `csakit export`."
         ) from error
 

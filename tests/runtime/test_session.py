@@ -159,7 +159,7 @@ def test_external_weights_are_found_and_their_absence_is_named(tmp_path: Path) -
     open_session(path).close()
     (tmp_path / "model.onnx.data").unlink()
 
-    with pytest.raises(ContractError, match=r"with the \.data file beside it"):
+    with pytest.raises(ContractError, match=r"with the \.weights file beside it"):
         open_session(path)
 
 
