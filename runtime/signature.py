@@ -14,6 +14,7 @@ from .contract import (
     HOLE,
     IMAGE,
     META_FORMAT,
+    META_MAX_BATCH,
     META_VERSION,
     RESULT,
     SIZE_MULTIPLE,
@@ -39,18 +40,26 @@ class Signature:
         io: "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8.
         batch: the one B; None is any.
         size: the one (H, W); None is any multiple of 256.
+        max_batch: the largest B it was exported for; None is any.
     """
 
     io: Io
     batch: int | None
     size: tuple[int, int] | None
+    max_batch: int | None = None
 
     def check(self, batch: int, sides: tuple[int, ...]) -> None:
         """Refuse a tensor that the model was not exported for.
 
         Raises:
-            ContractError: B or H and W differ from the one the model takes.
+            ContractError: B or H and W differ from the one the model takes, or B is larger
+                than it was exported for.
         """
+        if self.max_batch is not None and batch > self.max_batch:
+            raise ContractError(
+                f"this model takes batches of at most {self.max_batch}; got {batch}\n"
+                "Split the batch, or export again with a larger --max-batch."
+            )
         if self.batch not in (None, batch):
             raise ContractError(f"this model takes batches of {self.batch}; got {batch}")
         if self.size not in (None, tuple(sides)):
@@ -89,7 +98,13 @@ def read_signature(
             path, f"inputs must be rank 4, float32 or uint8; got {image.type} {image.shape}"
         )
     batch, height, width = (image.shape[axis] for axis in ((0, 2, 3), (0, 1, 2))[io == "uint8"])
-    return Signature(io, batch if isinstance(batch, int) else None, _size(path, height, width))
+    most = metadata.get(META_MAX_BATCH, "")
+    return Signature(
+        io,
+        batch=batch if isinstance(batch, int) else None,
+        size=_size(path, height, width),
+        max_batch=int(most) if most.isdecimal() else None,
+    )
 
 
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:

@@ -10,7 +10,7 @@ import onnx
 import pytest
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.runtime import open_session
-from csakit.runtime.contract import META_CHECKPOINT, META_FORMAT, META_VERSION
+from csakit.runtime.contract import META_CHECKPOINT, META_FORMAT, META_MAX_BATCH, META_VERSION
 from onnx import TensorProto, helper
 
 from .conftest import METADATA, MakeModel, mean_model
@@ -105,6 +105,10 @@ def test_a_model_of_one_size_names_it(make_model: MakeModel, rng: np.random.Gene
 
     session = open_session(make_model(batch=1))
     with pytest.raises(ContractError, match="takes batches of 1; got 2"):
+        session.run(*batch(rng))
+
+    session = open_session(make_model(metadata={**METADATA, META_MAX_BATCH: "1"}))
+    with pytest.raises(ContractError, match="batches of at most 1; got 2"):
         session.run(*batch(rng))
 
 
