@@ -39,8 +39,10 @@ def staged(output: Path) -> Iterator[Path]:
             f"cannot write {output}: {error.strerror}\n"
             f"Choose an existing folder with write permission (here: {output.parent})."
         ) from error
+    mode = temporary.stat().st_mode  # what the user's umask gives; some writers make files private
     try:
         yield temporary
+        temporary.chmod(mode)
         temporary.replace(output)
     finally:
         temporary.unlink(missing_ok=True)

@@ -21,6 +21,16 @@ def test_the_output_gets_its_name_when_all_went_well(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [output]
 
 
+def test_a_writer_that_makes_files_private_does_not_make_the_output_so(tmp_path: Path) -> None:
+    (ordinary := tmp_path / "ordinary").touch()
+
+    with staged(tmp_path / "x.safetensors") as temporary:
+        temporary.unlink()
+        temporary.touch(mode=0o600)
+
+    assert (tmp_path / "x.safetensors").stat().st_mode == ordinary.stat().st_mode
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_interrupted_run_leaves_no_half_file(tmp_path: Path, error: type[BaseException]) -> None:
     def run() -> None:
