@@ -7,7 +7,7 @@ import onnx
 
 from ..plugins import spec
 from ..plugins.errors import ContractError
-from ..runtime.contract import META_FORMAT, RESULT
+from ..runtime.contract import FORMAT_VERSION, META_FORMAT, RESULT
 from .attention_function import MATCHES, attention_function
 from .wrapper import TRACED_OUTPUTS
 
@@ -59,7 +59,8 @@ def read(path: str) -> onnx.ModelProto:
         The model.
 
     Raises:
-        ContractError: the file cannot be parsed, or csakit did not export it.
+        ContractError: the file cannot be parsed, csakit did not export it, or a newer one
+            did.
     """
     try:
         model = onnx.load(path)
@@ -67,10 +68,16 @@ def read(path: str) -> onnx.ModelProto:
         raise ContractError(
             f"{path} is not a readable ONNX file: {error}\nExport it again with `csakit export`."
         ) from error
-    if META_FORMAT not in metadata_of(model):
+    version = metadata_of(model).get(META_FORMAT)
+    if version is None:
         raise ContractError(
             f"{path} was not exported by csakit: it has no {META_FORMAT} in its metadata\n"
             "Export a checkpoint with `csakit export MODEL.safetensors -o MODEL.onnx`."
+        )
+    if version != str(FORMAT_VERSION):
+        raise ContractError(
+            f"{path} has model format {version!r}; this csakit reads {FORMAT_VERSION}\n"
+            "Update csakit with `pip install --upgrade csakit`."
         )
     return model
 
@@ -113,11 +120,19 @@ def add_probes(model: onnx.ModelProto) -> tuple[str, ...]:
 
     Returns:
         Names of the outputs: ``TRACED_OUTPUTS``, and "matches" where there is a CSA.
+
+    Raises:
+        ContractError: the function body of CSA was removed.
     """
     produced = {name for node in model.graph.node for name in node.output}
     names = [name for name in TRACED_OUTPUTS if name in produced]
     for node in csa_nodes(model):
-        body = next(f for f in model.functions if (f.domain, f.name) == _OPERATOR)
+        body = next((f for f in model.functions if (f.domain, f.name) == _OPERATOR), None)
+        if body is None:
+            raise ContractError(
+                f"{spec.NAME} has no function body in this model, so nothing can run it here\n"
+                "Compare the model as `csakit export` wrote it."
+            )
         body.output.append(MATCHES)
         node.output.append(MATCHES)
         names.append(MATCHES)

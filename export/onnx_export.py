@@ -68,11 +68,11 @@ def export_onnx(
     checkpoint_path, output, config = Path(checkpoint_path), Path(output), config or ExportConfig()
     if output.suffix != ".onnx":
         raise ContractError(f"an exported model's name must end in .onnx; got {output.name}")
-    model = checkpoint.load(checkpoint_path)
-    proto = _trace(ExportWrapper(model, config).eval(), config)
-    metadata = _metadata(model, sha256(checkpoint_path), config)
-    graph.finish(proto, metadata, uint8=config.io == "uint8")
     with _workshop(output) as folder:
+        model = checkpoint.load(checkpoint_path)
+        proto = _trace(ExportWrapper(model, config).eval(), config)
+        metadata = _metadata(model, sha256(checkpoint_path), config)
+        graph.finish(proto, metadata, uint8=config.io == "uint8")
         files = _write(proto, folder / output.name, external=config.external_weights)
         report = verify_model(Probe(folder / output.name), model, export_cases(config))
         if not report.passed:
@@ -155,6 +155,8 @@ def _metadata(model: CSAInpainter, digest: str, config: ExportConfig) -> dict[st
 @contextlib.contextmanager
 def _workshop(output: Path) -> Iterator[Path]:
     """Lend a hidden folder beside the output, so that moving out of it is atomic."""
+    if output.is_dir():
+        raise ContractError(f"the output must be a file; {output} is a folder")
     try:
         folder = tempfile.TemporaryDirectory(prefix=f".{output.stem}.", dir=output.parent)
     except OSError as error:
