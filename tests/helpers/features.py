@@ -42,9 +42,10 @@ def _smooth(
     """Draw independent values every ``grain`` positions, interpolate, add a little noise."""
     batch, channels, height, width = shape
     coarse = rng.standard_normal((batch, channels, height // grain + 2, width // grain + 2))
-    return _interpolation(height, coarse.shape[2], grain) @ coarse @ _interpolation(
-        width, coarse.shape[3], grain
-    ).T + NOISE * rng.standard_normal(shape)
+    of_rows = _interpolation(height, coarse.shape[2], grain)
+    of_columns = _interpolation(width, coarse.shape[3], grain)
+    smooth: npt.NDArray[np.float64] = of_rows @ coarse @ of_columns.T
+    return smooth + NOISE * rng.standard_normal(shape)
 
 
 def _interpolation(fine: int, coarse: int, grain: int) -> npt.NDArray[np.float64]:

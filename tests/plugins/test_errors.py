@@ -12,10 +12,10 @@ from csakit.plugins.errors import (
 
 def test_exit_codes_are_what_scripts_test_for() -> None:
     assert [*ExitCode] == [0, 1, 2, 3]
-    assert ExitCode.OK == 0
-    assert ExitCode.CHECK_FAILED == 1
-    assert ExitCode.USAGE == 2
-    assert ExitCode.ENVIRONMENT == 3
+    assert int(ExitCode.OK) == 0
+    assert int(ExitCode.CHECK_FAILED) == 1
+    assert int(ExitCode.USAGE) == 2
+    assert int(ExitCode.ENVIRONMENT) == 3
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
 def row_of(*vectors: tuple[float, ...]) -> npt.NDArray[np.float64]:
     """Lay vectors out as one image of one row, (1, C, 1, W)."""
-    return np.array(vectors, dtype=np.float64).T[None, :, None, :]
+    columns: npt.NDArray[np.float64] = np.array(vectors, dtype=np.float64).T
+    return columns[None, :, None, :]
 
 
 def holes_at(*positions: int, width: int) -> npt.NDArray[np.float64]:
@@ -143,8 +144,12 @@ def test_cosine_computes_what_a_pencil_computes() -> None:
 
 
 @each_similarity
-def test_the_match_is_copied_where_the_denominator_vanishes(similarity: Similarity) -> None:
-    features = row_of((-1, 0), (1, 0), (-1, 0), (1, 0))  # a_2 = -1, s_2 = 1
+@pytest.mark.parametrize("sum_", [0.0, 5e-7, -5e-7])
+def test_the_match_is_copied_where_the_denominator_vanishes(
+    similarity: Similarity, sum_: float
+) -> None:
+    left, right = (sum_ - 1, 0), (1, 0)  # a_2 = sum - 1, or -1 as a cosine; s_2 = 1
+    features = row_of(left, right, left, right)
     hole = holes_at(0, 1, width=4)
 
     (plan,) = plans(features, hole, similarity)
@@ -152,15 +157,18 @@ def test_the_match_is_copied_where_the_denominator_vanishes(similarity: Similari
 
     np.testing.assert_array_equal(plan.matches, [2, 3])
     np.testing.assert_array_equal(plan.weights, [0.0, 0.0])
-    np.testing.assert_array_equal(filled[0, :, 0, 1], (1.0, 0.0))
+    np.testing.assert_array_equal(filled[0, :, 0, 1], right)
 
 
-def test_a_ratio_near_a_vanishing_denominator_is_not_clamped() -> None:
-    features = row_of((-1, 0), (1, 0), (-1.001, 0), (1, 0))  # a_2 = -1.001, s_2 = 1
+@pytest.mark.parametrize("sum_", [1e-3, 2e-6, -2e-6])
+def test_a_ratio_near_a_vanishing_denominator_is_not_clamped(sum_: float) -> None:
+    left, right = (sum_ - 1, 0), (1, 0)
+    features = row_of(left, right, left, right)
     hole = holes_at(0, 1, width=4)
 
     (plan,) = plans(features, hole, "projection")
     filled = coherent_semantic_attention(features, hole, "projection")
 
-    np.testing.assert_allclose(plan.weights, [0, 1001], rtol=1e-6)
-    np.testing.assert_allclose(filled[0, :, 0, 1], (-1.001 * 1001 - 1000, 0), rtol=1e-6)
+    w = (sum_ - 1) / sum_
+    np.testing.assert_allclose(plan.weights, [0, w], rtol=1e-6)
+    np.testing.assert_allclose(filled[0, :, 0, 1], (w * (sum_ - 1) + 1 - w, 0), rtol=1e-6)

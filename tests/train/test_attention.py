@@ -143,10 +143,11 @@ def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(
 
 @each_similarity
 @pytest.mark.parametrize("before", [0, CHUNK - 1], ids=["in a chunk", "where a chunk begins"])
+@pytest.mark.parametrize("sum_", [0.0, 5e-7, -5e-7])
 def test_the_match_is_copied_where_the_denominator_vanishes(
-    similarity: Similarity, before: int
+    similarity: Similarity, before: int, sum_: float
 ) -> None:
-    left, right = (-1.0, 0.0), (1.0, 0.0)
+    left, right = (sum_ - 1.0, 0.0), (1.0, 0.0)
     vectors = [*[left] * (before + 1), right, left, right]  # the last two are known
     features = np.array(vectors, dtype=np.float32).T.reshape(1, 2, 1, -1)
     hole = np.ones((1, 1, 1, len(vectors)), dtype=np.float32)

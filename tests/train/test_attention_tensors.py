@@ -65,11 +65,13 @@ def test_the_hole_may_be_of_any_type(features: Tensor, hole: Tensor, dtype: torc
 
 
 @each_similarity
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_the_layout_in_memory_does_not_matter(
-    features: Tensor, hole: Tensor, similarity: Similarity
+    features: Tensor, hole: Tensor, similarity: Similarity, dtype: torch.dtype
 ) -> None:
+    features = features.to(dtype)
     expected = coherent_semantic_attention(features, hole, similarity)
-    wide = torch.zeros(2, 32, 9, 24)
+    wide = torch.zeros(2, 32, 9, 24, dtype=dtype)
     wide[:, ::2, :, ::2] = features
     layouts = [
         features.to(memory_format=torch.channels_last),

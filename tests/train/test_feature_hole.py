@@ -26,8 +26,9 @@ def expected_of(hole: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def feature_hole(hole: npt.NDArray[np.floating] | npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
-    result: npt.NDArray[np.float32] = feature_hole_of(torch.from_numpy(hole[None, None])).numpy()
-    return result[0, 0]
+    result = feature_hole_of(torch.from_numpy(hole[None, None]))
+    positions: npt.NDArray[np.float32] = result[0, 0].numpy()
+    return positions
 
 
 @pytest.mark.parametrize("share", [0.1, 0.3, 0.35, 0.5])

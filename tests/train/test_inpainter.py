@@ -119,7 +119,7 @@ def test_each_network_sees_in_the_hole_what_it_was_trained_with(
 
     for hook in hooks:
         hook.remove()
-    rough_input, (composite, emptied) = seen[networks[0]], seen[networks[1]].split(3, dim=1)
+    rough_input, (composite, emptied) = seen[networks[0]], seen[networks[1]].chunk(2, dim=1)
     colour = torch.tensor([2 * value / 255 - 1 for value in FILL_RGB])
     torch.testing.assert_close(rough_input[0, :, 100, 100], colour)
     for picture in (rough_input, composite, emptied):
