@@ -25,6 +25,7 @@ positions is returned unchanged; w_i = 0 where |a_i + s_i| < 1e-6.
 """
 
 import dataclasses
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -154,7 +155,13 @@ def input_gradient(
         ContractError: as ``coherent_semantic_attention``.
     """
     A = attention_weights(features, hole, similarity)
-    dY = _as_rows(np.asarray(output_gradient, dtype=np.float64))
+    dY = np.asarray(output_gradient, dtype=np.float64)
+    if dY.shape != np.shape(features):
+        raise ContractError(
+            f"the output gradient must have the shape of the features {np.shape(features)}; "
+            f"got {dY.shape}"
+        )
+    dY = _as_rows(dY)
     return _as_map(dY + A.transpose(0, 2, 1) @ dY, features)
 
 
@@ -211,12 +218,12 @@ def _checked(
         raise ContractError(
             f"hole must be (B, 1, H, W) with B, H, W of features {x.shape}; got shape {holes.shape}"
         )
-    return _as_rows(x), holes.reshape(x.shape[0], -1) > HOLE_THRESHOLD
+    return _as_rows(x), holes.reshape(x.shape[0], math.prod(x.shape[2:])) > HOLE_THRESHOLD
 
 
 def _as_rows(maps: Array) -> Array:
     """Turn (B, C, H, W) into (B, N, C)."""
-    rows: Array = maps.reshape(*maps.shape[:2], -1).transpose(0, 2, 1)
+    rows: Array = maps.reshape(*maps.shape[:2], math.prod(maps.shape[2:])).transpose(0, 2, 1)
     return rows
 
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from ..plugins.errors import ContractError
-from .checkpoint import check_shapes, expected_shapes, shapes_of
+from .checkpoint import build, check_shapes, expected_shapes, shapes_of
 from .config import ModelConfig
 from .inpainter import CSAInpainter
 from .networks import ATTENTION_LEVEL, MULTIPLIERS
@@ -118,16 +118,13 @@ def convert(rough: str | Path, refine: str | Path) -> CSAInpainter:
     theirs = {"rough": _tensors(rough), "refinement": _tensors(refine)}
     config = ModelConfig(width=_width(theirs["rough"], rough), similarity="projection")
     shapes = expected_shapes(config)
-    model = CSAInpainter(config)
-    ours = model.state_dict(keep_vars=True)
+    ours = {}
     for stage, path in (("rough", rough), ("refinement", refine)):
         names = dict(_key_map(stage, shapes))
         expected = {their_key: shapes[our_key] for our_key, their_key in names.items()}
         check_shapes(expected, shapes_of(theirs[stage]), source=path.name)
-        with torch.no_grad():
-            for our_key, their_key in names.items():
-                ours[our_key].copy_(theirs[stage][their_key])
-    return model.eval()
+        ours.update({our_key: theirs[stage][their_key] for our_key, their_key in names.items()})
+    return build(config, ours)
 
 
 def _key_map(stage: str, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
@@ -154,7 +151,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
             "loading it could run code, so it is refused\n"
             "Save the bare weights: torch.save(network.state_dict(), path)."
         ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # the reader raises what it likes on damaged files
         raise ContractError(
             f"{path} is damaged or no torch checkpoint: {error}\nCopy or download it again."
         ) from error

@@ -17,7 +17,7 @@ from torch import Tensor
 from ..plugins.errors import ContractError
 from ..runtime.files import staged
 from .config import ModelConfig
-from .inpainter import CSAInpainter
+from .inpainter import CSAInpainter, fill_colour
 
 FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
 _KEY: Final = "csakit"  # the one metadata entry; JSON
@@ -75,12 +75,32 @@ def load(path: str | Path) -> CSAInpainter:
         ContractError: the file is missing, truncated, foreign, newer than this version, or
             its tensors are not those of its configuration.
     """
-    config, shapes, path = *_described(path), Path(path)
+    path = Path(path)
+    header, shapes = _open(path)
+    try:
+        config = ModelConfig(**{name: header[name] for name in _CONFIGURATION})
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from error
     check_shapes(expected_shapes(config), shapes, source=path.name)
-    model = CSAInpainter(config)
-    with safe_open(path, framework="pt") as file, torch.no_grad():
-        for name, parameter in model.state_dict(keep_vars=True).items():
-            parameter.copy_(file.get_tensor(name))
+    with safe_open(path, framework="pt") as file:
+        return build(config, {name: file.get_tensor(name) for name in shapes})
+
+
+def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
+    """Make a network of given weights, without drawing random ones first.
+
+    Args:
+        config: of the network.
+        weights: all of its tensors, of any floating type; names and shapes are checked.
+
+    Returns:
+        The model, in eval mode, float32. It does not share memory with other tensors.
+    """
+    with torch.device("meta"):
+        model = CSAInpainter(config)
+    copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}
+    model.load_state_dict(copies, assign=True)
+    model.fill = fill_colour()  # not among the weights
     return model.eval()
 
 
@@ -149,11 +169,6 @@ def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
 
 
-def _described(path: str | Path) -> tuple[ModelConfig, dict[str, tuple[int, ...]]]:
-    header, shapes = _open(Path(path))
-    return ModelConfig(**{key: header[key] for key in _CONFIGURATION}), shapes
-
-
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
     """Read the header and the table of tensors; touches no weights."""
     if not path.is_file():
@@ -174,7 +189,7 @@ def _header(text: str | None, path: Path) -> dict[str, Any]:
     try:
         header = json.loads(text or "")
         version = header["format"]
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ContractError(f"{path} was not written by csakit: no csakit metadata") from error
     if version != FORMAT_VERSION:
         raise ContractError(

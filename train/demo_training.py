@@ -12,6 +12,7 @@ Letters: B images, H W sides in pixels.
 
 import argparse
 import dataclasses
+import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,11 +63,12 @@ class DemoTraining:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be trained."""
-        if self.minutes <= 0 or self.batch < 1:
-            raise ContractError(
-                "minutes must be positive and batch at least 1; "
-                f"got minutes={self.minutes}, batch={self.batch}"
-            )
+        positive = {name: getattr(self, name) for name in ("minutes", "batch", "learning_rate")}
+        for name, value in positive.items():
+            if not 0 < value < math.inf:  # false for NaN as well
+                raise ContractError(f"{name} must be positive and finite; got {value}")
+        if self.seed < 0:
+            raise ContractError(f"seed must not be negative; got {self.seed}")
 
 
 def train(config: DemoTraining, output: Path) -> None:
@@ -84,6 +86,7 @@ def train(config: DemoTraining, output: Path) -> None:
     photographs = _photographs()
     model = CSAInpainter(ModelConfig(width=config.width)).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.5, 0.999))
+    _save(model, output, config, 0, 0.0)  # a bad output is refused now, not in an hour
     started, step, mean_loss = time.monotonic(), 0, 0.0
     while (spent := (time.monotonic() - started) / 60 / config.minutes) < 1:
         for group in optimiser.param_groups:
@@ -199,7 +202,7 @@ def _save(
         "photographs": [*PHOTOGRAPHS, "stereo_motorcycle"],
         "drawn_share": _DRAWN_SHARE,
         "steps": step,
-        "final_loss": round(mean_loss, 4),
+        "final_loss": round(mean_loss, 4) if step else None,
         **dataclasses.asdict(config),
     }
     checkpoint.save(model, output, dtype=torch.float16, training=summary)

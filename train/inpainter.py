@@ -87,8 +87,7 @@ class CSAInpainter(nn.Module):
         self.config = config
         self.rough = RoughNetwork(config.width)
         self.refinement = RefinementNetwork(config.width, _attention(config))
-        fill = torch.tensor(FILL_RGB).reshape(1, 3, 1, 1) * (2 / 255) - 1
-        self.register_buffer("fill", fill, persistent=False)
+        self.register_buffer("fill", fill_colour(), persistent=False)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -133,6 +132,11 @@ class CSAInpainter(nn.Module):
         )
 
 
+def fill_colour() -> Tensor:
+    """Give the colour under the hole before the rough network, (1, 3, 1, 1) in [-1, 1]."""
+    return torch.tensor(FILL_RGB, device="cpu").reshape(1, 3, 1, 1) * (2 / 255) - 1
+
+
 def feature_hole_of(hole: Tensor) -> Tensor:
     """Say which feature positions belong to the hole.
 
@@ -166,7 +170,10 @@ def _check(image: Tensor, hole: Tensor) -> None:
             f"hole must be (B, 1, H, W) with B, H, W of the image {tuple(image.shape)}; "
             f"got shape {tuple(hole.shape)}"
         )
-    if image.shape[2] % SIZE_MULTIPLE or image.shape[3] % SIZE_MULTIPLE:
+    if image.shape[0] < 1:
+        raise ContractError("a batch must have at least one image; got none")
+    if any(side < SIZE_MULTIPLE or side % SIZE_MULTIPLE for side in image.shape[2:]):
         raise ContractError(
-            f"each side must be a multiple of {SIZE_MULTIPLE}; got {tuple(image.shape[2:])}"
+            f"each side must be a positive multiple of {SIZE_MULTIPLE}; "
+            f"got {tuple(image.shape[2:])}"
         )

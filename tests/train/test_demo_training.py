@@ -36,7 +36,7 @@ def test_the_photographs_of_the_demo_are_never_trained_on() -> None:
     ("field", "value"), [("minutes", 0.0), ("minutes", -1.0), ("batch", 0), ("batch", -2)]
 )
 def test_what_cannot_be_trained_is_refused(field: str, value: float) -> None:
-    with pytest.raises(ContractError, match=rf"minutes must be positive .*; got .*{field}={value}"):
+    with pytest.raises(ContractError, match=rf"{field} must be positive .*; got {value}"):
         DemoTraining(**{field: value})  # type: ignore[arg-type]
 
 
