@@ -3,6 +3,8 @@
 Letters: B images, C channels, H W sides.
 """
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,8 +22,10 @@ def psnr_in_hole(reference: Array, other: Array, hole: npt.NDArray[np.bool_]) ->
         hole: (H, W).
 
     Returns:
-        Decibels; infinite where they are equal.
+        Decibels; infinite where they are equal, and where no pixel is missing.
     """
+    if not hole.any():
+        return math.inf
     error = float(np.mean(np.square(reference - other, dtype=np.float64)[:, hole]))
     with np.errstate(divide="ignore"):
         return float(10 * np.log10(RANGE**2 / np.float64(error)))
@@ -36,11 +40,14 @@ def ssim_in_hole(reference: Array, other: Array, hole: npt.NDArray[np.bool_]) ->
         hole: (H, W).
 
     Returns:
-        1 where they are equal.
+        1 where they are equal, and where no pixel is missing.
     """
     from skimage.metrics import structural_similarity  # deferred: heavy
 
-    _, similarity = structural_similarity(  # type: ignore[no-untyped-call]
-        reference, other, channel_axis=0, data_range=RANGE, full=True
-    )
+    if not hole.any():
+        return 1.0
+    with np.errstate(invalid="ignore"):  # infinite values: the answer is not a number
+        _, similarity = structural_similarity(  # type: ignore[no-untyped-call]
+            reference, other, channel_axis=0, data_range=RANGE, full=True
+        )
     return float(similarity[:, hole].mean())

@@ -3,23 +3,28 @@
 Letters: B images, C channels, N feature positions, H W sides in pixels.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..plugins.errors import ContractError
+from ..plugins.errors import ContractError, EngineError
+from ..plugins.spec import SIMILARITIES
 from ..runtime import contract
-from ..runtime.contract import Io, Precision
+from ..runtime.contract import Io
 from ..train import CSAInpainter
 from ..train.attention import match_indices
+from ..train.config import ATTENTIONS
 from . import graph
 from .attention_function import MATCHES
 from .cases import Case
+from .config import IOS, PRECISIONS
 
 Array = npt.NDArray[Any]
+Choice = TypeVar("Choice", bound=str)
 
 
 class Probe:
@@ -30,6 +35,7 @@ class Probe:
 
     Raises:
         ContractError: the file is not an exported model.
+        EngineError: ONNX Runtime cannot load it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,20 +44,21 @@ class Probe:
         self.name = path.name
         model = graph.read(str(path))
         metadata = graph.metadata_of(model)
-        self.precision: Precision = (
-            "fp16" if metadata[contract.META_PRECISION] == "fp16" else "fp32"
-        )
-        self.io: Io = "uint8" if metadata[contract.META_IO] == "uint8" else "float"
-        self.similarity = metadata[contract.META_SIMILARITY]
-        self.attention = metadata[contract.META_ATTENTION]
-        self.checkpoint_sha256 = metadata[contract.META_CHECKPOINT]
+        self.precision = _stated(path, metadata, contract.META_PRECISION, PRECISIONS)
+        self.io = _stated(path, metadata, contract.META_IO, IOS)
+        self.similarity = _stated(path, metadata, contract.META_SIMILARITY, SIMILARITIES)
+        self.attention = _stated(path, metadata, contract.META_ATTENTION, ATTENTIONS)
+        self.checkpoint_sha256 = metadata.get(contract.META_CHECKPOINT, "")
         self.size = _size(model, self.io)
         self._names = graph.add_probes(model)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; warnings here are about unused initialisers
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's classes share no base but this one
+            raise EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
 
     def run(self, case: Case) -> dict[str, Array]:
         """Run one case; return stage name to array, without the batch dimension."""
@@ -102,6 +109,18 @@ def torch_stages(model: CSAInpainter, case: Case, io: Io) -> dict[str, Array]:
         byte = np.round((found[contract.RESULT] + 1) * 127.5)
         found[contract.RESULT] = (byte / 127.5 - 1).astype(np.float32)
     return found
+
+
+def _stated(path: Path, metadata: Mapping[str, str], key: str, known: tuple[Choice, ...]) -> Choice:
+    """Read a closed choice from the metadata of a model."""
+    value = metadata.get(key)
+    for choice in known:
+        if choice == value:
+            return choice
+    raise ContractError(
+        f"the metadata of {path} must say {key} as one of {known}; got {value!r}\n"
+        "Export it again with `csakit export`."
+    )
 
 
 def _size(model: Any, io: Io) -> tuple[int, int] | None:  # noqa: ANN401
