@@ -22,7 +22,7 @@ from ..export.cases import verify_cases
 from ..export.config import ExportConfig
 from ..export.onnx_export import export_onnx
 from ..export.probe import network_input
-from ..plugins.errors import EngineError
+from ..plugins.errors import ContractError, EngineError
 from ..runtime.contract import HOLE, IMAGE
 from ..train import CSAInpainter, ModelConfig, checkpoint
 from ..train.inpainter import feature_hole_of
@@ -69,8 +69,11 @@ def measure(threads: int) -> Iterator[Measured]:
         One target at a time, as soon as it is measured.
 
     Raises:
+        ContractError: fewer than one thread.
         EngineError: what would be timed computes something else.
     """
+    if threads < 1:
+        raise ContractError(f"threads must be at least 1; got {threads}")
     torch.set_num_threads(threads)
     yield _operator()
     yield _attention_share(threads)
