@@ -14,8 +14,8 @@ from ..plugins.errors import ContractError, EngineError, LibraryError
 from .contract import HOLE, IMAGE, RESULT, Io
 from .cpu import physical_cores
 from .pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
-from .session import check_floats, check_pixels
 from .signature import Signature, read_signature
+from .tensors import check_floats, check_pixels
 
 _PROVIDERS = ["CPUExecutionProvider"]
 _LOG_ERRORS_ONLY = 3  # failures reach the caller as exceptions; its warnings are no one's remedy
