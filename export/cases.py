@@ -14,11 +14,12 @@ from PIL import Image
 
 from ..plugins.errors import ContractError
 from ..runtime.contract import SIZE_MULTIPLE
+from ..runtime.decode import INPUT_SUFFIXES
 from ..runtime.files import staged
+from ..runtime.image import load_image
 from ..train.masks import centre_hole, freeform_hole
 from .config import ExportConfig
 
-SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 BUNDLED: Final = ("astronaut", "chelsea", "coffee", "rocket")  # scikit-image ships them
 
 
@@ -105,7 +106,7 @@ def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> It
         The cases, drawn from fixed seeds.
 
     Raises:
-        ContractError: the folder has no readable image.
+        ContractError: the folder has no image, or one that cannot be read.
     """
     height, width = size or (SIZE_MULTIPLE, SIZE_MULTIPLE)
     if size is None:
@@ -114,15 +115,11 @@ def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> It
         for seed, name in enumerate(BUNDLED):
             yield from _with_holes(name, bundled_photograph(name, height, width), seed)
         return
-    paths = sorted(p for p in images.glob("*") if p.suffix.lower() in SUFFIXES)
+    paths = sorted(p for p in images.glob("*") if p.suffix.lower() in INPUT_SUFFIXES)
     if not paths:
-        raise ContractError(f"{images} must be a folder of photographs ({', '.join(SUFFIXES)})")
+        raise ContractError(f"{images} must be a folder of photographs (.png, .jpg, ...)")
     for seed, path in enumerate(paths):
-        try:
-            with Image.open(path) as file:
-                photograph = fitted(np.asarray(file.convert("RGB")), height, width)
-        except (OSError, Image.DecompressionBombError) as error:
-            raise ContractError(f"{path} is not a readable image: {error}") from error
+        photograph = fitted(load_image(path).pixels, height, width)
         yield from _with_holes(path.stem, photograph, seed)
 
 

@@ -123,7 +123,9 @@ def png(*, cut: int | None = None, flip: int | None = None) -> bytes:
 def test_a_broken_image_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "broken.png").write_bytes(content)
 
-    with pytest.raises(ContractError, match=r"broken\.png is not a readable image"):
+    with pytest.raises(
+        ContractError, match=r"broken\.png (is corrupt or truncated|must be an image)"
+    ):
         list(verify_cases((256, 256), tmp_path))
 
 
