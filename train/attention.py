@@ -100,6 +100,7 @@ def coherent_semantic_attention_backward(
 
 @coherent_semantic_attention.register_fake
 def _(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    _check(features, hole, similarity)
     return features.new_empty(features.shape)
 
 

@@ -148,3 +148,10 @@ def test_an_unknown_similarity_is_refused(entry: Entry) -> None:
         ContractError, match=r"must be one of \('projection', 'cosine'\); got 'dot'"
     ):
         entry(torch.zeros(1, 8, 4, 4), torch.zeros(1, 1, 4, 4), "dot")
+
+
+def test_tracing_refuses_what_running_refuses() -> None:
+    features, hole = torch.empty(1, 8, 4, 4, device="meta"), torch.empty(1, 1, 4, 5, device="meta")
+
+    with pytest.raises(ContractError, match=r"hole must be \(B, 1, H, W\)"):
+        torch.ops.csakit.coherent_semantic_attention(features, hole, "cosine")
