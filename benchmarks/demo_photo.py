@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from ..plugins.errors import ExitCode
@@ -32,8 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(args: argparse.Namespace) -> int:
     import skimage.data  # deferred: slow
 
-    photograph = skimage.data.chelsea()
-    strokes = freeform_hole(*photograph.shape[:2], np.random.default_rng(_SEED), ratio=_STROKES)
+    photograph: npt.NDArray[np.uint8] = skimage.data.chelsea()  # type: ignore[no-untyped-call]
+    height, width = photograph.shape[:2]
+    strokes = freeform_hole(height, width, np.random.default_rng(_SEED), ratio=_STROKES)
     mask = Image.fromarray(np.where(strokes, np.uint8(255), np.uint8(0)))
     ImageDraw.Draw(mask).ellipse(_ELLIPSE, fill=255)
     args.folder.mkdir(parents=True, exist_ok=True)
@@ -41,7 +43,6 @@ def _write(args: argparse.Namespace) -> int:
         with staged(args.folder / name) as temporary:
             picture.save(temporary)
     share = np.asarray(mask).mean() / 255
-    height, width = photograph.shape[:2]
     print(
         f"wrote {args.folder / 'photo.png'} ({width}x{height}) and {args.folder / 'mask.png'} "
         f"({100 * share:.0f} % missing)"

@@ -24,7 +24,7 @@ class ExportConfig:
         max_batch: largest batch the model is meant for; 1 fixes the batch, None leaves it
             open.
         external_weights: write the weights to a file of their own beside the model, which
-            runtimes map into memory instead of reading; needed above 2 GB.
+            runtimes map into memory instead of reading.
     """
 
     precision: Precision = "fp32"

@@ -108,7 +108,13 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
             verbose=False,
         )
     assert program is not None
-    return program.model_proto
+    proto = program.model_proto
+    if proto.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF:  # checkers take it in one piece
+        raise ContractError(
+            f"a model must have less than 2 GiB of weights; got {proto.ByteSize()} bytes\n"
+            "Export it in half precision: --precision fp16."
+        )
+    return proto
 
 
 def _free_dimensions(config: ExportConfig) -> dict[int, Any]:
@@ -171,11 +177,6 @@ def _workshop(output: Path) -> Iterator[Path]:
 def _write(proto: onnx.ModelProto, path: Path, *, external: bool) -> list[Path]:
     """Write the model; return its files, the model last."""
     if not external:
-        if proto.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF:
-            raise ContractError(
-                f"one ONNX file holds less than 2 GiB; this model has {proto.ByteSize()} bytes\n"
-                "Add --external-weights."
-            )
         onnx.save(proto, path)
         return [path]
     draft = path.with_suffix(".weights")

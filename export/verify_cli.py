@@ -1,6 +1,7 @@
 """``csakit verify``: parse, call one function, print its table."""
 
 import argparse
+import contextlib
 import json
 import shlex
 import sys
@@ -38,21 +39,22 @@ def _verify(args: argparse.Namespace) -> int:
     from .probe import Probe
     from .verify import verify_model
 
-    source = checkpoint.load(args.against)
-    probe, digest = Probe(args.model), sha256(args.against)
-    if probe.checkpoint_sha256 != digest:
-        print(
-            f"csakit verify: warning: {args.model} was exported from a checkpoint with SHA-256 "
-            f"{probe.checkpoint_sha256[:12]}; {args.against} has {digest[:12]}",
-            file=sys.stderr,
-        )
-    cases = [load_case(args.case)] if args.case else verify_cases(probe.size, args.images)
-    report = verify_model(probe, source, cases)
+    # Opened first: a report that cannot be written is refused before the work.
+    with staged(args.json) if args.json else contextlib.nullcontext() as record:
+        source = checkpoint.load(args.against)
+        probe, digest = Probe(args.model), sha256(args.against)
+        if probe.checkpoint_sha256 != digest:
+            print(
+                f"csakit verify: warning: {args.model} was exported from a checkpoint with "
+                f"SHA-256 {probe.checkpoint_sha256[:12]}; {args.against} has {digest[:12]}",
+                file=sys.stderr,
+            )
+        cases = [load_case(args.case)] if args.case else verify_cases(probe.size, args.images)
+        report = verify_model(probe, source, cases)
+        if record:
+            origin = {"model_sha256": sha256(args.model), "checkpoint_sha256": digest}
+            record.write_text(json.dumps(origin | report.to_json(), indent=1) + "\n")
     print(report.table())
-    if args.json:
-        record = {"model_sha256": sha256(args.model), "checkpoint_sha256": digest}
-        with staged(args.json) as temporary:
-            temporary.write_text(json.dumps(record | report.to_json(), indent=1) + "\n")
     print(f"{'PASSED' if report.passed else 'FAILED'}: {report.summary()}")
     if report.failing is None:
         return ExitCode.OK

@@ -93,7 +93,7 @@ def test_every_file_that_a_document_links_exists(path: Path) -> None:
 
 
 @pytest.fixture
-def workplace(tmp_path: Path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A folder as the README assumes it: a photograph, a mask, a checkpoint."""
     import skimage.data
     from csakit.train import checkpoint
@@ -108,7 +108,7 @@ def workplace(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_commands_that_the_readme_shows_run_in_their_order(workplace: Path) -> None:
+def test_the_commands_that_the_readme_shows_run_in_their_order(folder: Path) -> None:
     blocks = [block for block in _BLOCK.finditer(README.read_text()) if block["mark"]]
     lines = [words for block in blocks for words in shell_lines(block["lines"])]
     program = str(Path(sys.executable).with_name("csakit"))
@@ -120,7 +120,7 @@ def test_the_commands_that_the_readme_shows_run_in_their_order(workplace: Path) 
             check=False,
             capture_output=True,
             text=True,
-            cwd=workplace,
+            cwd=folder,
             env={**os.environ, "PYTHONWARNINGS": "default"},
         )
         assert finished.returncode == 0, f"{shlex.join(words)}\n{finished.stdout}{finished.stderr}"
@@ -128,9 +128,9 @@ def test_the_commands_that_the_readme_shows_run_in_their_order(workplace: Path) 
         assert "Warning" not in finished.stderr, f"{shlex.join(words)}\n{finished.stderr}"
 
     assert {"export", "verify", "inpaint"} <= {words[1] for words in shown}
-    photograph = np.asarray(Image.open(workplace / "photo.png"))
-    mask = np.asarray(Image.open(workplace / "mask.png")) > 0
-    for path in workplace.glob("repaired.png"):
+    photograph = np.asarray(Image.open(folder / "photo.png"))
+    mask = np.asarray(Image.open(folder / "mask.png")) > 0
+    for path in folder.glob("repaired.png"):
         repaired = np.asarray(Image.open(path))
         assert (repaired[~mask] == photograph[~mask]).all()
         assert (repaired[mask] != photograph[mask]).any()

@@ -115,7 +115,7 @@ class CSAInpainter(nn.Module):
         missing = hole > HOLE_THRESHOLD
         filled = torch.where(missing, self.fill.to(image.dtype), image)
         rough = self.rough(filled.to(self.dtype)).to(image.dtype)
-        emptied = torch.where(missing, torch.zeros_like(image), image)
+        emptied = torch.where(missing, 0.0, image)
         composites = torch.cat([torch.where(missing, rough, image), emptied], dim=1)
         feature_hole = feature_hole_of(hole)
         refinement = self.refinement(composites.to(self.dtype), feature_hole)
