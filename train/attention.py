@@ -63,7 +63,7 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
         for image, holes, out in zip(features, is_hole, filled, strict=True):
             x = _vectors(image)
             for chunk in _chunks(x, holes, similarity):  # reads known positions only
-                x.index_copy_(0, chunk.holes, chunk.attention @ chunk.basis)
+                x.index_copy_(0, chunk.holes, chunk.filled)
             out.flatten(1).copy_(x.T)
     if features.dtype == torch.float64:  # float32 does not hold its known positions
         filled = torch.where(is_hole.view(hole.shape), filled, features)
@@ -170,12 +170,12 @@ def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Ten
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Chunk:
-    """Up to S consecutive holes of one image, solved: filled = attention @ basis."""
+    """Up to S consecutive holes of one image, solved."""
 
     holes: Tensor  # (S,) positions
     matches: Tensor  # (S,) positions
-    basis: Tensor  # (S + 1, C): the vector before the chunk, then the matches
-    attention: Tensor  # (S, S + 1)
+    attention: Tensor  # (S, S + 1), over the vector before the chunk and then the matches
+    filled: Tensor  # (S, C)
 
 
 def _chunks(x: Tensor, hole: Tensor, similarity: str) -> Iterator[_Chunk]:
@@ -200,8 +200,9 @@ def _chunks(x: Tensor, hole: Tensor, similarity: str) -> Iterator[_Chunk]:
             gram=None if similarity == "projection" else (basis @ basis.T).numpy(force=True),
         )
         rows = torch.from_numpy(attention).to(x.device)
-        yield _Chunk(holes=holes[part], matches=matches[part], basis=basis, attention=rows)
-        previous = rows[-1:] @ basis
+        filled = rows @ basis
+        yield _Chunk(holes=holes[part], matches=matches[part], attention=rows, filled=filled)
+        previous = filled[-1:]
 
 
 def _attend(
@@ -221,14 +222,14 @@ def _attend(
     row = np.zeros(dots.shape[1], dtype=np.float32)
     row[0] = 1.0
     with np.errstate(over="ignore", invalid="ignore"):  # a that is no number gives w = 0 below
-        for i, s in enumerate(scores):
-            a = float(row.dot(dots[i]))
+        for i, (s, dot, out) in enumerate(zip(scores, dots, rows, strict=True), start=1):
+            a = float(row.dot(dot))
             if gram is not None:
                 square = float(row.dot(gram).dot(row))  # |y_{i-1}|^2
                 a /= max(square, 0.0) ** 0.5 + NORM_EPSILON
             w = a / (a + s) if abs(a + s) >= DENOMINATOR_MIN else 0.0
-            row = np.multiply(row, w, out=rows[i])
-            row[i + 1] = 1.0 - w
+            row = np.multiply(row, w, out=out)
+            row[i] = 1.0 - w
     return rows
 
 
