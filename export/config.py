@@ -6,6 +6,8 @@ from typing import Final, Literal, get_args
 from ..plugins.errors import ContractError
 from ..runtime.contract import SIZE_MULTIPLE, Io, Precision
 
+Target = Literal["generic", "ort"]
+TARGETS: Final[tuple[Target, ...]] = get_args(Target)
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 IOS: Final[tuple[Io, ...]] = get_args(Io)
 MAX_SIZE: Final = 2048  # pixels; the attention's cost grows with the fourth power of the side
@@ -23,6 +25,8 @@ class ExportConfig:
         size: pixels of each side, a multiple of 256; or "dynamic", any multiples of 256.
         max_batch: largest batch the model is meant for; 1 fixes the batch, None leaves it
             open.
+        target: "generic", the layers as the networks have them; or "ort", with transposed
+            convolutions as convolutions, which ONNX Runtime computes faster on a CPU.
         external_weights: write the weights to a file of their own beside the model, which
             runtimes map into memory instead of reading.
     """
@@ -31,6 +35,7 @@ class ExportConfig:
     io: Io = "float"
     size: int | Literal["dynamic"] = "dynamic"
     max_batch: int | None = None
+    target: Target = "generic"
     external_weights: bool = False
 
     def __post_init__(self) -> None:
@@ -39,6 +44,8 @@ class ExportConfig:
             raise ContractError(f"precision must be one of {PRECISIONS}; got {self.precision!r}")
         if self.io not in IOS:
             raise ContractError(f"io must be one of {IOS}; got {self.io!r}")
+        if self.target not in TARGETS:
+            raise ContractError(f"target must be one of {TARGETS}; got {self.target!r}")
         if self.size != "dynamic" and (
             not isinstance(self.size, int)
             or self.size % SIZE_MULTIPLE

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ..plugins.errors import ContractError, ExitCode
 from ..runtime.command import run_command
-from .config import IOS, PRECISIONS, ExportConfig
+from .config import IOS, PRECISIONS, TARGETS, ExportConfig
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--max-batch", type=int, metavar="N", help="1 fixes the batch (default: any batch)"
     )
     parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        default=ExportConfig.target,
+        help="ort: rewritten for ONNX Runtime on a CPU (default: %(default)s)",
+    )
+    parser.add_argument(
         "--external-weights",
         action="store_true",
         help="write the weights beside the model, to be mapped instead of read",
@@ -47,6 +53,7 @@ def _export(args: argparse.Namespace) -> int:
         io=args.io,
         size=_size(args.size),
         max_batch=args.max_batch,
+        target=args.target,
         external_weights=args.external_weights,
     )
     from .onnx_export import export_onnx  # deferred: imports torch's exporter

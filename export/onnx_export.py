@@ -151,6 +151,7 @@ def _metadata(model: CSAInpainter, digest: str, config: ExportConfig) -> dict[st
         contract.META_CHECKPOINT: digest,
         contract.META_PRECISION: config.precision,
         contract.META_IO: config.io,
+        contract.META_TARGET: config.target,
         contract.META_SIMILARITY: model.config.similarity,
         contract.META_ATTENTION: model.config.attention,
         contract.META_WIDTH: str(model.config.width),

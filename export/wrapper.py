@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..plugins import spec
 from ..plugins.spec import Similarity
 from ..train import CoherentSemanticAttention, CSAInpainter
+from . import rewrites
 from .config import ExportConfig
 
 # What `forward` returns, in order. All but the first become inner tensors again; they keep
@@ -23,13 +24,15 @@ class ExportWrapper(nn.Module):
 
     Args:
         model: in eval mode, float32.
-        config: precision and io.
+        config: precision, io and target.
     """
 
     def __init__(self, model: CSAInpainter, config: ExportConfig) -> None:
         super().__init__()
         self.uint8 = config.io == "uint8"
         self.model = copy.deepcopy(model)
+        if config.target == "ort":
+            rewrites.for_onnxruntime(self.model)
         if config.precision == "fp16":
             self.model.rough.half()
             self.model.refinement.half()

@@ -27,6 +27,7 @@ META_VERSION: Final = f"{METADATA_PREFIX}version"  # of csakit, when it was expo
 META_CHECKPOINT: Final = f"{METADATA_PREFIX}checkpoint_sha256"
 META_PRECISION: Final = f"{METADATA_PREFIX}precision"  # "fp32" or "fp16"
 META_IO: Final = f"{METADATA_PREFIX}io"  # "float" or "uint8"
+META_TARGET: Final = f"{METADATA_PREFIX}target"  # "generic" or "ort"
 META_SIMILARITY: Final = f"{METADATA_PREFIX}similarity"  # "projection" or "cosine"
 META_ATTENTION: Final = f"{METADATA_PREFIX}attention"  # "csa", "conv" or "none"
 META_MAX_BATCH: Final = f"{METADATA_PREFIX}max_batch"  # a number, or empty: any

@@ -20,6 +20,7 @@ def test_the_defaults_are_the_most_general_form() -> None:
     [
         ({"precision": "int8"}, r"precision must be one of .*fp16.*; got 'int8'"),
         ({"io": "double"}, r"io must be one of .*uint8.*; got 'double'"),
+        ({"target": "gpu"}, r"target must be one of .*ort.*; got 'gpu'"),
         ({"size": 100}, r"multiple of 256 up to 2048; got 100"),
         ({"size": 0}, r"multiple of 256 up to 2048; got 0"),
         ({"size": -256}, r"multiple of 256 up to 2048; got -256"),

@@ -133,6 +133,7 @@ def test_the_metadata_says_where_the_model_comes_from(subject: Subject) -> None:
         "csakit.format": "1",
         "csakit.version": importlib.metadata.version("csakit"),
         "csakit.checkpoint_sha256": sha256(subject.checkpoint),
+        "csakit.target": "generic",
         "csakit.precision": form.precision,
         "csakit.io": form.io,
         "csakit.similarity": config.similarity,
