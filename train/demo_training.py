@@ -16,7 +16,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -71,22 +71,25 @@ class DemoTraining:
             raise ContractError(f"seed must not be negative; got {self.seed}")
 
 
-def train(config: DemoTraining, output: Path) -> None:
+def train(config: DemoTraining, output: Path, start: Path | None = None) -> None:
     """Train and write a checkpoint in float16, from time to time and at the end.
 
     Args:
         config: how.
         output: ends in ``.safetensors``.
+        start: a checkpoint to go on from, of the same width; None starts at random.
 
     Raises:
-        ContractError: the output cannot be written.
+        ContractError: the output cannot be written, or the start cannot be read.
     """
     torch.manual_seed(config.seed)
     rng = np.random.default_rng(config.seed)
     photographs = _photographs()
-    model = CSAInpainter(ModelConfig(width=config.width)).train()
+    model = _begin(config, start).train()
     optimiser = torch.optim.Adam(model.parameters(), lr=config.learning_rate, betas=(0.5, 0.999))
-    _save(model, output, config, 0, 0.0)  # a bad output is refused now, not in an hour
+    earlier = checkpoint.read_header(start)["training"] if start else None
+    summary = _summary(config, earlier)
+    _save(model, output, summary, 0, 0.0)  # a bad output is refused now, not in an hour
     started, step, mean_loss = time.monotonic(), 0, 0.0
     while (spent := (time.monotonic() - started) / 60 / config.minutes) < 1:
         for group in optimiser.param_groups:
@@ -103,24 +106,35 @@ def train(config: DemoTraining, output: Path) -> None:
         if step % _REPORT_STEPS == 0:
             print(f"step {step}, {100 * spent:.0f} % of the time, loss {mean_loss:.4f}", flush=True)
         if step % _SAVE_STEPS == 0:
-            _save(model, output, config, step, mean_loss)
-    _save(model, output, config, step, mean_loss)
+            _save(model, output, summary, step, mean_loss)
+    _save(model, output, summary, step, mean_loss)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train the demo model; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m csakit.train.demo_training")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.safetensors")
+    parser.add_argument("--start", type=Path, metavar="MODEL.safetensors", help="go on from it")
     for field in dataclasses.fields(DemoTraining):
         flag = f"--{field.name.replace('_', '-')}"
         parser.add_argument(flag, type=type(field.default), default=field.default)
 
     def work(args: argparse.Namespace) -> int:
         names = [field.name for field in dataclasses.fields(DemoTraining)]
-        train(DemoTraining(**{name: getattr(args, name) for name in names}), args.output)
+        config = DemoTraining(**{name: getattr(args, name) for name in names})
+        train(config, args.output, args.start)
         return ExitCode.OK
 
     return run_command(parser, work, arguments)
+
+
+def _begin(config: DemoTraining, start: Path | None) -> CSAInpainter:
+    if start is None:
+        return CSAInpainter(ModelConfig(width=config.width))
+    model = checkpoint.load(start)
+    if model.config != ModelConfig(width=config.width):
+        raise ContractError(f"{start} must have width {config.width}, CSA, cosine similarity")
+    return model.requires_grad_(True)
 
 
 def _photographs() -> list[Picture]:
@@ -144,7 +158,16 @@ def _batch(
 def _piece(photographs: list[Picture], rng: np.random.Generator) -> Picture:
     """Draw one (256, 256, 3) training image."""
     photograph = photographs[rng.integers(len(photographs))]
-    return _leaves(photograph, rng) if rng.random() < _DRAWN_SHARE else _crop(photograph, rng)
+    drawn = rng.random() < _DRAWN_SHARE
+    return _tinted(_leaves(photograph, rng) if drawn else _crop(photograph, rng), rng)
+
+
+def _tinted(piece: Picture, rng: np.random.Generator) -> Picture:
+    """Draw an image towards one colour, so that the surroundings tell the hue of a hole."""
+    own, gain, shift = rng.random(), rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
+    grey = piece.mean(axis=2, keepdims=True) * rng.uniform(0.6, 1.4, 3)
+    tinted = (own * piece + (1 - own) * grey) * gain + shift
+    return np.asarray(np.clip(tinted, 0, 255), dtype=np.uint8)
 
 
 def _leaves(photograph: Picture, rng: np.random.Generator) -> Picture:
@@ -172,7 +195,7 @@ def _leaves(photograph: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _crop(photograph: Picture, rng: np.random.Generator) -> Picture:
-    """Cut a random (256, 256, 3) piece at a random scale, turned and recoloured at random."""
+    """Cut a random (256, 256, 3) piece at a random scale, turned at random."""
     picture = Image.fromarray(photograph)
     scale = max(rng.uniform(*_SCALES), (SIZE_MULTIPLE + 1) / min(picture.size))
     picture = picture.resize(
@@ -181,10 +204,9 @@ def _crop(photograph: Picture, rng: np.random.Generator) -> Picture:
     left = int(rng.integers(picture.width - SIZE_MULTIPLE + 1))
     top = int(rng.integers(picture.height - SIZE_MULTIPLE + 1))
     box = (left, top, left + SIZE_MULTIPLE, top + SIZE_MULTIPLE)
-    piece = np.rot90(np.asarray(picture.crop(box)), k=int(rng.integers(4)))
-    piece = piece[:, :: rng.choice((-1, 1)), rng.permutation(3)]
-    gain, shift = rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
-    return np.clip(piece * gain + shift, 0, 255).astype(np.uint8)
+    turned = np.rot90(np.asarray(picture.crop(box)), k=int(rng.integers(4)))
+    piece: Picture = turned[:, :: rng.choice((-1, 1))]
+    return piece
 
 
 def _loss(stages: Stages, image: Tensor, hole: Tensor) -> Tensor:
@@ -194,18 +216,21 @@ def _loss(stages: Stages, image: Tensor, hole: Tensor) -> Tensor:
     return (error * weight).mean()
 
 
-def _save(
-    model: CSAInpainter, output: Path, config: DemoTraining, step: int, mean_loss: float
-) -> None:
+def _summary(config: DemoTraining, earlier: dict[str, Any] | None) -> dict[str, Any]:
     summary = {
         "recipe": "csakit.train.demo_training: L1 only",
         "photographs": [*PHOTOGRAPHS, "stereo_motorcycle"],
         "drawn_share": _DRAWN_SHARE,
-        "steps": step,
-        "final_loss": round(mean_loss, 4) if step else None,
         **dataclasses.asdict(config),
     }
-    checkpoint.save(model, output, dtype=torch.float16, training=summary)
+    return summary if earlier is None else {**summary, "earlier": earlier}
+
+
+def _save(
+    model: CSAInpainter, output: Path, summary: dict[str, Any], step: int, mean_loss: float
+) -> None:
+    reached = {"steps": step, "final_loss": round(mean_loss, 4) if step else None}
+    checkpoint.save(model, output, dtype=torch.float16, training={**summary, **reached})
 
 
 if __name__ == "__main__":

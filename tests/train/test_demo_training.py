@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from csakit.plugins.errors import ContractError, ExitCode
-from csakit.train import checkpoint, demo_training
+from csakit.train import CSAInpainter, ModelConfig, checkpoint, demo_training
 from csakit.train.demo_training import HELD_OUT, PHOTOGRAPHS, DemoTraining, main
 from safetensors import safe_open
 
@@ -71,3 +71,26 @@ def test_an_output_that_cannot_be_written_is_refused_before_an_hour_of_training(
     code = main(["-o", str(tmp_path / name), "--minutes", "60", "--width", "1"])
 
     assert code == ExitCode.USAGE
+
+
+def test_training_goes_on_from_a_checkpoint_and_says_so(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert main(["-o", str(first), "--width", "2", "--minutes", "0.01"]) == ExitCode.OK
+
+    code = main(["-o", str(second), "--width", "2", "--minutes", "0.01", "--start", str(first)])
+
+    assert code == ExitCode.OK
+    header = checkpoint.read_header(second)["training"]
+    assert header["earlier"] == checkpoint.read_header(first)["training"]
+
+
+def test_a_start_of_another_width_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = tmp_path / "start.safetensors"
+    checkpoint.save(CSAInpainter(ModelConfig(width=1)), start)
+
+    code = main(["-o", str(tmp_path / "x.safetensors"), "--width", "2", "--start", str(start)])
+
+    assert code == ExitCode.USAGE
+    assert "must have width 2" in capsys.readouterr().err
