@@ -18,6 +18,7 @@ class StageParity:
         max_abs: largest difference.
         mean_abs: mean difference.
         max_relative: largest difference over the largest value of the reference.
+        mean_relative: mean difference over the same.
         psnr_db: inside the hole; None for stages that are no images.
         ssim: inside the hole; None for stages that are no images.
         equal: share of equal match indices; None for other stages.
@@ -30,6 +31,7 @@ class StageParity:
     max_abs: float
     mean_abs: float
     max_relative: float
+    mean_relative: float
     psnr_db: float | None = None
     ssim: float | None = None
     equal: float | None = None
@@ -145,6 +147,7 @@ def _worst(several: list[StageParity]) -> StageParity:
         max_abs=max(s.max_abs for s in several),
         mean_abs=max(s.mean_abs for s in several),
         max_relative=max(s.max_relative for s in several),
+        mean_relative=max(s.mean_relative for s in several),
         psnr_db=least([s.psnr_db for s in several]),
         ssim=least([s.ssim for s in several]),
         equal=least([s.equal for s in several]),

@@ -64,13 +64,15 @@ def _compare(name: str, reference: Array, found: Array, case: Case, probe: Probe
     if name == MATCHES:
         return _judged(_compare_matches(reference, found), probe)
     difference = np.abs(reference.astype(np.float64) - found)
+    scale = max(np.abs(reference).max(), 1e-12)
     image = name in _IMAGES
     known = as_float(case.image)[:, ~case.hole]
     parity = StageParity(
         stage=name,
         max_abs=float(difference.max()),
         mean_abs=float(difference.mean()),
-        max_relative=float(difference.max() / max(np.abs(reference).max(), 1e-12)),
+        max_relative=float(difference.max() / scale),
+        mean_relative=float(difference.mean() / scale),
         psnr_db=metrics.psnr_in_hole(reference, found, case.hole) if image else None,
         ssim=metrics.ssim_in_hole(reference, found, case.hole) if image else None,
         finite=bool(np.isfinite(found).all()),
@@ -87,7 +89,13 @@ def _compare_matches(reference: Array, found: Array) -> StageParity:
     filled = (reference != itself) | (found != itself)
     equal = float((reference == found)[filled].mean()) if filled.any() else 1.0
     return StageParity(
-        stage=MATCHES, max_abs=0.0, mean_abs=0.0, max_relative=0.0, equal=equal, finite=True
+        stage=MATCHES,
+        max_abs=0.0,
+        mean_abs=0.0,
+        max_relative=0.0,
+        mean_relative=0.0,
+        equal=equal,
+        finite=True,
     )
 
 
@@ -106,6 +114,7 @@ def _judged(parity: StageParity, probe: Probe) -> StageParity:
         ("known pixels must be those of the input", parity.outside_equal is not False),
         _at_most("max abs", parity.max_abs, max_abs),
         _at_most("max abs over largest value", parity.max_relative, limit.max_relative),
+        _at_most("mean abs over largest value", parity.mean_relative, limit.mean_relative),
         _at_least("PSNR in dB", parity.psnr_db, psnr_db),
         _at_least("share of equal matches", parity.equal, limit.equal),
     ]

@@ -7,7 +7,6 @@ HOLE: Final = "hole"  # (B, 1, H, W) float32, 1 = missing; or (B, H, W, 1) uint8
 RESULT: Final = "result"  # shape and type of IMAGE
 
 SIZE_MULTIPLE: Final = 256  # pixels; both networks halve each side eight times
-FEATURE_STRIDE: Final = 8  # input pixels per feature position where the attention runs
 
 # The colour under the hole before the rough network, as 8-bit RGB. From the published code,
 # whose weights rely on it (it is the ImageNet mean with green and blue exchanged).

@@ -23,7 +23,7 @@ from helpers.exported import Subject, calm_model
 
 STAGES = ("rough", "features", "matches", "attended", "result")
 Stages = dict[str, npt.NDArray[Any]]
-CASE = export_cases(ExportConfig(size=256))[0]  # the centre: 225 feature positions
+CASE = export_cases(ExportConfig(size=256))[0]  # the centre: 252 feature positions
 
 
 @dataclasses.dataclass
@@ -157,7 +157,7 @@ def test_a_filled_pixel_may_differ_by_the_limit(
 
 
 @pytest.mark.parametrize(("count", "passes"), [(1, True), (2, False)])
-def test_one_match_of_225_may_differ(
+def test_one_match_of_252_may_differ(
     model: CSAInpainter, right: Stages, count: int, passes: bool
 ) -> None:
     filled = np.flatnonzero(right["matches"] != np.arange(right["matches"].size))
@@ -178,6 +178,17 @@ def test_an_inner_stage_that_differs_fails_though_the_result_is_right(
     report = verified(model, changed(right, stage, lambda a: a.__setitem__((0, 5, 5), by)))
 
     assert failed(report) == {stage}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_an_attention_that_scales_its_vectors_fails_though_the_rest_is_right(
+    model: CSAInpainter, right: Stages, precision: str
+) -> None:
+    wrong = changed(right, "attended", lambda a: np.multiply(a, 1.1, out=a))
+
+    report = verified(model, wrong, precision=precision)
+
+    assert failed(report) == {"attended"}
 
 
 def test_a_model_without_a_case_does_not_pass(model: CSAInpainter, right: Stages) -> None:
