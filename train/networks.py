@@ -110,7 +110,7 @@ class RefinementNetwork(nn.Module):
         )
         self.levels = cast("Sequence[_RefinementLevel]", levels)
         self.innermost = _InnermostLevel(channels[-1])
-        self.leave = nn.ConvTranspose2d(2 * width, 3, kernel_size=3, padding=1)
+        self.leave = _SameSize(2 * width, 3)
         self.apply(_initialise)
         self.attention = attention
 
@@ -151,7 +151,7 @@ class _RefinementLevel(nn.Module):
         self.shrink_norm = _norm(outer)
         self.widen = nn.Conv2d(outer, inner, kernel_size=3, padding=1)
         self.widen_norm = _norm(inner)
-        self.narrow = nn.ConvTranspose2d(2 * inner, outer, kernel_size=3, padding=1)
+        self.narrow = _SameSize(2 * inner, outer)
         self.narrow_norm = _norm(outer)
         self.grow = nn.ConvTranspose2d(outer, outer, kernel_size=4, stride=2, padding=1)
         self.grow_norm = _norm(outer)
@@ -170,6 +170,24 @@ class _InnermostLevel(nn.Module):
         """Map (B, 8w, h, w) to the same shape."""
         grown: Tensor = self.grow_norm(self.grow(F.relu(self.shrink(h))))
         return grown
+
+
+class _SameSize(nn.ConvTranspose2d):
+    """A 3x3 transposed convolution of stride 1.
+
+    In training it is computed as what it is, a convolution with the turned kernel: on a CPU
+    that takes a third of the time in bfloat16. An export sees the layer of the checkpoint.
+    """
+
+    def __init__(self, inner: int, outer: int) -> None:
+        super().__init__(inner, outer, kernel_size=3, padding=1)
+
+    def forward(self, h: Tensor, output_size: list[int] | None = None) -> Tensor:
+        """Map (B, inner, H, W) to (B, outer, H, W)."""
+        if not self.training:
+            return super().forward(h, output_size)
+        turned = self.weight.transpose(0, 1).flip(2, 3)
+        return F.conv2d(h, turned, self.bias, padding=1)
 
 
 def _dilated(channels: int) -> nn.Conv2d:

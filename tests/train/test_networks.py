@@ -227,3 +227,15 @@ def test_convolutions_start_as_the_published_training_does(
             assert 2 * INIT_STD - spread < module.weight.std().item() < spread
             assert module.bias is not None
             assert not module.bias.any()
+
+
+def test_training_computes_what_inference_computes(rng: np.random.Generator) -> None:
+    model = make_model(ModelConfig(width=3))
+    image = torch.from_numpy(image_like(rng, 2, 256, 256))
+    hole = torch.zeros(2, 1, 256, 256)
+    hole[:, :, 64:128, 64:128] = 1
+
+    in_training = model.train().stages(image, hole)
+    in_inference = model.eval().stages(image, hole)
+
+    torch.testing.assert_close(in_training.refined, in_inference.refined, rtol=0, atol=2e-5)
