@@ -1,0 +1,146 @@
+"""The C interface of libcsakit as Python sees it: a mirror of ``include/csakit.h``.
+
+Letters: B images, C channels, H W sides of the feature map, N = H * W positions. A test
+compares every number, name and field here with the header.
+"""
+
+import ctypes
+import enum
+from types import MappingProxyType
+from typing import Final
+
+from .spec import SIMILARITIES, Similarity
+
+ABI_VERSION: Final = 1
+MAX_CHANNELS: Final = 1024
+MAX_POSITIONS: Final = 16384
+MAX_BATCH: Final = 65535
+
+
+class Status(enum.IntEnum):
+    """What every function of the library answers."""
+
+    OK = 0
+    INVALID_ARGUMENT = 1
+    UNSUPPORTED_SIZE = 2
+    WORKSPACE_TOO_SMALL = 3
+    NO_KERNEL_FOR_DEVICE = 4
+    CUDA_ERROR = 5
+
+
+class Dtype(enum.IntEnum):
+    """The types that tensors may have."""
+
+    FLOAT32 = 0
+    FLOAT16 = 1
+    BFLOAT16 = 2
+
+
+class Layout(enum.IntEnum):
+    """How features lie in memory: (B, C, H, W) or (B, H, W, C)."""
+
+    NCHW = 0
+    NHWC = 1
+
+
+class Direction(enum.IntEnum):
+    """Which of the two functions a workspace is for."""
+
+    FORWARD = 0
+    BACKWARD = 1
+
+
+class AttentionDesc(ctypes.Structure):
+    """What the attention is computed on; ``attention_desc`` makes one."""
+
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in (
+            "struct_bytes",
+            "batch",
+            "channels",
+            "height",
+            "width",
+            "dtype",
+            "hole_dtype",
+            "similarity",
+            "layout",
+        )
+    ]
+
+
+def attention_desc(
+    shape: tuple[int, int, int, int],
+    *,
+    dtype: Dtype,
+    hole_dtype: Dtype,
+    similarity: Similarity,
+    layout: Layout = Layout.NCHW,
+) -> AttentionDesc:
+    """Describe what the attention is computed on.
+
+    Args:
+        shape: B, C, H, W of the features, in this order for either layout. Sizes are checked
+            by the library, not here; each must fit into 31 bits.
+        dtype: of the features, the output and the gradients.
+        hole_dtype: of the hole.
+        similarity: "projection" or "cosine".
+        layout: of the features, the output and the gradients.
+
+    Returns:
+        The descriptor.
+    """
+    batch, channels, height, width = shape
+    return AttentionDesc(
+        struct_bytes=ctypes.sizeof(AttentionDesc),
+        batch=batch,
+        channels=channels,
+        height=height,
+        width=width,
+        dtype=dtype,
+        hole_dtype=hole_dtype,
+        similarity=SIMILARITIES.index(similarity),
+        layout=layout,
+    )
+
+
+_desc: Final = ctypes.POINTER(AttentionDesc)
+_pointer: Final = ctypes.c_void_p  # device memory, and the stream
+_status: Final = ctypes.c_int32
+
+# name -> (result, arguments); no function is called without one, because ctypes would cut a
+# pointer to 32 bits
+PROTOTYPES: Final = MappingProxyType(
+    {
+        "csakit_abi_version": (ctypes.c_int32, ()),
+        "csakit_build_info": (ctypes.c_char_p, ()),
+        "csakit_status_string": (ctypes.c_char_p, (ctypes.c_int32,)),
+        "csakit_last_error": (ctypes.c_char_p, ()),
+        "csakit_attention_workspace_size": (
+            _status,
+            (_desc, ctypes.c_int32, ctypes.POINTER(ctypes.c_size_t)),
+        ),
+        "csakit_attention_forward": (
+            _status,
+            (_desc, *[_pointer] * 5, ctypes.c_size_t, _pointer),
+        ),
+        "csakit_attention_backward": (
+            _status,
+            (_desc, *[_pointer] * 5, ctypes.c_size_t, _pointer),
+        ),
+    }
+)
+
+
+def declare(library: ctypes.CDLL) -> None:
+    """Declare the functions of an opened library.
+
+    Args:
+        library: as ctypes opened it.
+
+    Raises:
+        AttributeError: one of the functions is not in it.
+    """
+    for name, (result, arguments) in PROTOTYPES.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments

@@ -1,0 +1,123 @@
+"""Where the native libraries are looked for, in which order, and where builds are kept.
+
+1. what the environment variable ``CSAKIT_LIBRARY`` names: a library, or a folder of them;
+2. a path that the caller knows, such as the one in the manifest of an engine;
+3. the folder ``lib`` of this package;
+4. builds in the user's cache, the newest first, but only those of the present sources.
+"""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Final, Literal
+
+from .sources import PACKAGE, source_hash
+
+LIBRARY_VARIABLE: Final = "CSAKIT_LIBRARY"
+PACKAGE_FOLDER: Final = PACKAGE / "lib"
+BUILD_COMMAND: Final = "csakit plugin build"
+RECORD_NAME: Final = "build.json"  # beside the libraries of one build
+HASH_DIGITS: Final = 12  # of the 64 that name a folder: no two versions of the sources meet
+
+# The kernels; the TensorRT plugin; the same one registering itself when it is opened.
+Kind = Literal["csakit", "csakit_trt", "csakit_trt_autoreg"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """One place that was, or would be, searched.
+
+    Attributes:
+        why: it is searched, in words.
+        path: the file looked for; with a star where a build would be.
+    """
+
+    why: str
+    path: Path
+
+    @property
+    def found(self) -> bool:
+        """Tell whether the file is there."""
+        return self.path.is_file()
+
+
+def file_name(kind: Kind) -> str:
+    """Name the file of a library.
+
+    Args:
+        kind: which.
+
+    Returns:
+        "libcsakit.so", for example.
+    """
+    return f"lib{kind}.so"
+
+
+def cache_folder() -> Path:
+    """Give the folder for what can be made again: builds, objects, headers.
+
+    Returns:
+        ``$XDG_CACHE_HOME/csakit``, else ``~/.cache/csakit``; it may not exist.
+    """
+    stated = os.environ.get("XDG_CACHE_HOME", "")
+    if Path(stated).is_absolute():  # the standard says to ignore others
+        return Path(stated) / "csakit"
+    return Path(os.path.expanduser("~")) / ".cache" / "csakit"  # noqa: PTH111 - never fails
+
+
+def builds_folder() -> Path:
+    """Give the folder of the cache that holds one folder for each build."""
+    return cache_folder() / "builds"
+
+
+def search_places(kind: Kind = "csakit", known: Path | None = None) -> list[Place]:
+    """List every place in the order of the search.
+
+    Args:
+        kind: of the library.
+        known: where the caller believes it to be; a file of this kind, or a folder.
+
+    Returns:
+        At least two places. If the environment variable is set, the first is its own.
+    """
+    name, places = file_name(kind), []
+    if stated := os.environ.get(LIBRARY_VARIABLE):
+        places.append(Place(f"environment variable {LIBRARY_VARIABLE}", _named(stated, kind)))
+    if known is not None:
+        path = known / name if known.is_dir() else known
+        places.append(Place("path that the caller gave", path))
+    places.append(Place("folder of the package", PACKAGE_FOLDER / name))
+    fresh = f"{source_hash()[:HASH_DIGITS]}-*"
+    builds = sorted(builds_folder().glob(f"{fresh}/{name}"), key=_age, reverse=True)
+    cached = builds or [builds_folder() / fresh / name]
+    return [*places, *(Place("cache of the user", path) for path in cached)]
+
+
+def stale_builds(kind: Kind = "csakit") -> list[Path]:
+    """List the builds in the cache that were made from other sources.
+
+    Args:
+        kind: of the library.
+
+    Returns:
+        Paths of libraries.
+    """
+    fresh = source_hash()[:HASH_DIGITS]
+    found = builds_folder().glob(f"*/{file_name(kind)}")
+    return sorted(path for path in found if not path.parent.name.startswith(f"{fresh}-"))
+
+
+def _named(stated: str, kind: Kind) -> Path:
+    """Read the environment variable: a folder, or libcsakit with the others beside it."""
+    path = Path(stated)
+    if path.is_dir():
+        return path / file_name(kind)
+    return path if kind == "csakit" else path.with_name(file_name(kind))
+
+
+def _age(path: Path) -> float:
+    """Give the time of the build in seconds; a file that is gone meanwhile is the oldest."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
