@@ -17,12 +17,10 @@ Source: the published code's ``networks.py``, read for its facts.
 """
 
 import dataclasses
-import pickle
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import torch
 from torch import Tensor
 
 from ..plugins.errors import ContractError
@@ -30,6 +28,7 @@ from .checkpoint import build, check_shapes, expected_shapes, shapes_of
 from .config import ModelConfig
 from .inpainter import CSAInpainter
 from .networks import ATTENTION_LEVEL, MULTIPLIERS
+from .pth import read_pth
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,7 +114,7 @@ def convert(rough: str | Path, refine: str | Path) -> CSAInpainter:
             or shapes are not those of the network; every difference is named.
     """
     rough, refine = Path(rough), Path(refine)
-    theirs = {"rough": _tensors(rough), "refinement": _tensors(refine)}
+    theirs = {"rough": read_pth(rough), "refinement": read_pth(refine)}
     config = ModelConfig(width=_width(theirs["rough"], rough), similarity="projection")
     shapes = expected_shapes(config)
     ours = {}
@@ -137,31 +136,6 @@ def _key_map(stage: str, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tupl
                 if key in shapes:
                     yield key, f"{prefix}.{entry}.{kind}"
         prefix = f"{prefix}.{block.next_block}.model"
-
-
-def _tensors(path: Path) -> dict[str, Tensor]:
-    """Read a ``.pth`` file of tensors, refusing anything that would run code."""
-    if not path.is_file():
-        raise ContractError(f"no checkpoint at {path}")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ContractError(
-            f"{path} holds more than tensors, or is not a torch checkpoint; "
-            "loading it could run code, so it is refused\n"
-            "Save the bare weights: torch.save(network.state_dict(), path)."
-        ) from error
-    except Exception as error:  # the reader raises what it likes on damaged files
-        raise ContractError(
-            f"{path} is damaged or no torch checkpoint: {error}\nCopy or download it again."
-        ) from error
-    if not isinstance(content, dict) or not content:
-        raise ContractError(f"{path} must hold a state_dict; it holds {type(content).__name__}")
-    wrong = next((k for k, v in content.items() if not isinstance(v, Tensor)), None)
-    if wrong is not None:
-        raise ContractError(f"{path} must hold tensors only; {wrong!r} is none")
-    # nn.DataParallel puts this before every key
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
 def _width(weights: Mapping[str, Tensor], path: Path) -> int:

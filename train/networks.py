@@ -56,7 +56,7 @@ class RoughNetwork(nn.Module):
             for i, (outer, inner) in enumerate(itertools.pairwise(channels))
         )
         self.levels = cast("Sequence[_RoughLevel]", levels)
-        self.apply(_initialise)
+        self.apply(initialise)
 
     def forward(self, filled: Tensor) -> Tensor:
         """Guess a whole image, in [-1, 1], from one whose hole is filled with a colour.
@@ -111,7 +111,7 @@ class RefinementNetwork(nn.Module):
         self.levels = cast("Sequence[_RefinementLevel]", levels)
         self.innermost = _InnermostLevel(channels[-1])
         self.leave = _SameSize(2 * width, 3)
-        self.apply(_initialise)
+        self.apply(initialise)
         self.attention = attention
 
     def forward(self, composites: Tensor, feature_hole: Tensor) -> RefinementOutput:
@@ -198,7 +198,8 @@ def _norm(channels: int) -> nn.InstanceNorm2d:
     return nn.InstanceNorm2d(channels, affine=True)
 
 
-def _initialise(module: nn.Module) -> None:
+def initialise(module: nn.Module) -> None:
+    """Start a convolution as the published training does; pass over other modules."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=INIT_STD)
         if module.bias is not None:

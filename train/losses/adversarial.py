@@ -1,0 +1,75 @@
+"""Adversarial losses: relativistic average least squares.
+
+With C the scores of a discriminator, x real and f fake, and E the mean over the batch and over
+all scores of an image::
+
+    real = C(x) - E[C(f)],    fake = C(f) - E[C(x)]
+    discriminator:  (E[(real - 1)^2] + E[(fake + 1)^2]) / 2
+    generator:      (E[(real + 1)^2] + E[(fake - 1)^2]) / 2
+
+Source: Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734, RaLSGAN;
+named by Liu et al., ICCV 2019, section 3.4. The halves are those of the published code, whose
+weight of 0.002 they belong to.
+
+Several processes: the outer means average per-score losses, so the engine's average of gradients
+already makes them global. The inner means are subtracted *before* squaring, and squares about local
+means are not squares about the global one. So ``mean`` is a parameter, and it must average over
+processes *with gradient*: a score moves the losses of all of them.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ...plugins.errors import ContractError
+
+Mean = Callable[[Tensor], Tensor]  # scores to a scalar: the mean over them all, differentiable
+
+
+def discriminator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
+    """Ask that real be scored above the average fake, by 1, and fake below the average real.
+
+    Args:
+        real_scores: (B, ...) of true images.
+        fake_scores: (B, ...) of the network's images, detached from it.
+        mean: over all scores of the batch, of every process; processes have equal batches.
+
+    Returns:
+        Scalar float32, not negative; 1 where all scores are equal. With several processes, of
+        this one's scores: their average is the loss of the whole batch.
+
+    Raises:
+        ContractError: the shapes differ, or there is no score.
+    """
+    return _relativistic(real_scores, fake_scores, mean, margin=1.0)
+
+
+def generator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
+    """Ask the opposite: fake above the average real, by 1, and real below the average fake.
+
+    Args:
+        real_scores: (B, ...) of true images; their gradient, if they have one, is not
+            the generator's. ``discriminators.judge`` gives scores without it.
+        fake_scores: (B, ...) of the network's images, with gradient to it.
+        mean: as for ``discriminator_loss``.
+
+    Returns:
+        Scalar float32, as for ``discriminator_loss``.
+
+    Raises:
+        ContractError: the shapes differ, or there is no score.
+    """
+    return _relativistic(real_scores, fake_scores, mean, margin=-1.0)
+
+
+def _relativistic(real_scores: Tensor, fake_scores: Tensor, mean: Mean, margin: float) -> Tensor:
+    if real_scores.shape != fake_scores.shape or not real_scores.numel():
+        raise ContractError(
+            "real and fake scores must have one shape that is not empty; got "
+            f"{tuple(real_scores.shape)} and {tuple(fake_scores.shape)}"
+        )
+    real, fake = real_scores.float(), fake_scores.float()
+    above = (real - mean(fake) - margin).square().mean()
+    below = (fake - mean(real) + margin).square().mean()
+    return (above + below) / 2

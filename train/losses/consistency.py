@@ -1,0 +1,133 @@
+"""Consistency loss: inside the hole, features must be those VGG-16 has for the truth.
+
+Letters: B images, C channels, h w sides of the features (an eighth of the image's), M hole
+positions of an image. The paper's loss, with y the CSA output, d the decoder feature of the same
+size, t = relu4_3 of the truth::
+
+    L_c = sum over the hole of |y - t|^2 + |d - t|^2
+
+and ours, for each image, then the mean over the B images::
+
+    L_c = 1 / (M C) * sum over the hole of |y - t|^2 + |d - t|^2
+
+Why so. The paper's weight of 0.01 does not fit a sum: the centre hole has 252 * 512 terms, so the
+loss would be 1290 times a mean squared difference, beside an L1 loss near 0.1. It belongs to the
+published code's mean over channels and positions. That code's mean is over *all* positions: a small
+hole then hardly counts, and the known positions add a constant |t|^2. Divided by M, one weight
+serves every mask. An image without a hole adds 0 but still counts among the B, so that the mean
+over processes of equal batches is the loss of the whole batch.
+
+Source: Liu et al., ICCV 2019, section 3.3.
+
+Deviation: the published code adds the bare number, without gradient, so that there the loss
+trains nothing. Ours reaches the network.
+"""
+
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from ...plugins.errors import ContractError
+from ...plugins.spec import HOLE_THRESHOLD
+from ..vgg import RELU4_3_CHANNELS
+
+_SEED: Final = 512  # of the projections: a constant of the loss, so never the run's own seed
+
+
+def consistency_loss(
+    attended: Tensor, decoded: Tensor, truth_features: Tensor, feature_hole: Tensor
+) -> Tensor:
+    """Compare both features with the truth's, over the hole.
+
+    Args:
+        attended: (B, C, h, w), what leaves the attention.
+        decoded: (B, C, h, w), the decoder's features of that size.
+        truth_features: (B, C, h, w), relu4_3 of the truth, through ``TruthProjection`` if C is
+            not 512. No gradient goes there.
+        feature_hole: (B, 1, h, w), above 0.5 is hole; values elsewhere play no part, not even
+            NaN.
+
+    Returns:
+        Scalar float32: the mean over the batch; 0 for images without hole positions.
+
+    Raises:
+        ContractError: the shapes do not fit.
+    """
+    if not attended.shape == decoded.shape == truth_features.shape:
+        raise ContractError(
+            "attended, decoded and truth features must have one shape (see TruthProjection for "
+            f"other widths than 64); got {tuple(attended.shape)}, {tuple(decoded.shape)}, "
+            f"{tuple(truth_features.shape)}"
+        )
+    if feature_hole.shape != (attended.shape[0], 1, *attended.shape[2:]):
+        raise ContractError(
+            f"the feature hole must be (B, 1, h, w) of the features {tuple(attended.shape)}; "
+            f"got {tuple(feature_hole.shape)}"
+        )
+    hole = feature_hole > HOLE_THRESHOLD
+    target = truth_features.detach().float()
+    error = _squared(attended, target, hole) + _squared(decoded, target, hole)
+    terms = hole.sum(dim=(1, 2, 3)).clamp(min=1) * attended.shape[1]
+    return (error / terms).mean()
+
+
+class TruthProjection(nn.Module):
+    """Bring the 512 channels of relu4_3 to those of a narrower network, the same way always.
+
+    The C rows are orthonormal and point in random directions, so squared distances become C / 512
+    of what they were, on average: their mean over channels, which is what the loss takes, is kept.
+    At 512 channels it is the identity.
+
+    Args:
+        channels: C, 8 times the network's width; at most 512.
+
+    Raises:
+        ContractError: there are more channels than VGG has.
+    """
+
+    matrix: Tensor | None
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        if not 1 <= channels <= RELU4_3_CHANNELS:
+            raise ContractError(
+                f"the consistency loss needs a network of at most {RELU4_3_CHANNELS} channels at "
+                f"the attention, width {RELU4_3_CHANNELS // 8}, because VGG-16 has no more; got "
+                f"{channels}\nTrain a narrower network, or switch the consistency loss off."
+            )
+        matrix = None if channels == RELU4_3_CHANNELS else _orthonormal_rows(channels)
+        self.register_buffer("matrix", matrix, persistent=False)
+
+    def forward(self, truth_features: Tensor) -> Tensor:
+        """Map (B, 512, h, w) to (B, C, h, w), in float32 also under autocast."""
+        if truth_features.ndim != 4 or truth_features.shape[1] != RELU4_3_CHANNELS:
+            raise ContractError(
+                f"truth features must be (B, {RELU4_3_CHANNELS}, h, w); "
+                f"got shape {tuple(truth_features.shape)}"
+            )
+        if self.matrix is None:
+            return truth_features
+        with torch.autocast(truth_features.device.type, enabled=False):
+            projected: Tensor = torch.einsum(
+                "cv,bvhw->bchw", self.matrix.float(), truth_features.float()
+            )
+        return projected
+
+
+def _squared(features: Tensor, target: Tensor, hole: Tensor) -> Tensor:
+    """Sum squared differences over the hole of each image, (B,)."""
+    # masked before it is squared: a gradient of 0 times infinity would be NaN
+    return torch.where(hole, features.float() - target, 0.0).square().sum(dim=(1, 2, 3))
+
+
+def _orthonormal_rows(channels: int) -> Tensor:
+    """Draw (C, 512) orthonormal rows, uniform over all directions, the same for the same C."""
+    generator = torch.Generator().manual_seed(_SEED)
+    draw = torch.randn(
+        RELU4_3_CHANNELS, channels, generator=generator, dtype=torch.float64, device="cpu"
+    )
+    columns, triangle = torch.linalg.qr(draw)
+    # without the signs the directions would depend on the library's convention
+    rows: Tensor = (columns * triangle.diagonal().sign()).T
+    return rows.float().contiguous()
