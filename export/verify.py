@@ -16,7 +16,7 @@ import numpy as np
 from ..plugins.errors import ContractError
 from ..runtime import contract
 from ..train import CSAInpainter
-from . import metrics
+from ..train.evaluation.metrics import hole_psnr, hole_ssim
 from .attention_function import MATCHES
 from .cases import Case
 from .limits import BYTE_PSNR_DB, BYTE_STEP, LIMITS
@@ -73,8 +73,8 @@ def _compare(name: str, reference: Array, found: Array, case: Case, probe: Probe
         mean_abs=float(difference.mean()),
         max_relative=float(difference.max() / scale),
         mean_relative=float(difference.mean() / scale),
-        psnr_db=metrics.psnr_in_hole(reference, found, case.hole) if image else None,
-        ssim=metrics.ssim_in_hole(reference, found, case.hole) if image else None,
+        psnr_db=hole_psnr(found, reference, case.hole) if image else None,
+        ssim=hole_ssim(found, reference, case.hole) if image else None,
         finite=bool(np.isfinite(found).all()),
         outside_equal=bool((found[:, ~case.hole] == known).all())
         if name == contract.RESULT

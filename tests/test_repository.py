@@ -132,13 +132,15 @@ def test_nothing_is_left_to_do(path: Path) -> None:
 
 
 def test_every_package_is_listed_and_typed(project: dict[str, Any]) -> None:
-    folders = sorted(path.parent.name for path in ROOT.glob("*/__init__.py"))
+    marks = {path for top in ROOT.glob("*/__init__.py") for path in top.parent.rglob(top.name)}
+    folders = {mark.parent.relative_to(ROOT) for mark in marks}
 
     listed = project["tool"]["setuptools"]
-    assert sorted(LAYERS) == folders
-    assert listed["packages"] == [f"csakit.{layer}" for layer in LAYERS]
-    assert listed["package-dir"] == {f"csakit.{layer}": layer for layer in LAYERS}
-    assert [layer for layer in LAYERS if not (ROOT / layer / "py.typed").is_file()] == []
+    packages = {f"csakit.{'.'.join(folder.parts)}": folder.as_posix() for folder in folders}
+    assert {folder.parts[0] for folder in folders} == set(LAYERS)
+    assert sorted(listed["packages"]) == sorted(packages)
+    assert listed["package-dir"] == packages
+    assert [folder for folder in folders if not (ROOT / folder / "py.typed").is_file()] == []
     assert not (ROOT / "__init__.py").exists()  # csakit is a namespace package
 
 

@@ -1,0 +1,113 @@
+"""Labelled pictures side by side, as one picture.
+
+Letters: H W sides in pixels of one picture.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ...plugins.errors import ContractError
+from ...runtime.pixels import Bool, Uint8
+
+_GAP_PX: Final = 4  # between pictures, and around them
+_LABEL_PX: Final = 18  # height of a row of labels
+_FONT_PX: Final = 12
+_PAPER: Final = (255, 255, 255)
+_INK: Final = (0, 0, 0)
+_STRIPE_PX: Final = 6
+_STRIPES: Final = (120, 200)  # grey levels; no photograph has such stripes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One picture of a grid.
+
+    Attributes:
+        picture: (H, W, 3) uint8.
+        label: a line above it; cut where it is wider than the picture.
+    """
+
+    picture: Uint8
+    label: str = ""
+
+
+def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
+    """Draw rows of pictures of one size, each with its label above it.
+
+    A row without labels takes no room for them.
+
+    Args:
+        rows: at least one picture; rows may differ in length.
+
+    Returns:
+        (height, width, 3).
+
+    Raises:
+        ContractError: there is no picture, or their shapes differ.
+    """
+    shapes = {cell.picture.shape for row in rows for cell in row}
+    if len(shapes) != 1 or any(len(shape) != 3 or shape[2] != 3 for shape in shapes):
+        raise ContractError(f"a grid must hold pictures of one (H, W, 3); got {sorted(shapes)}")
+    height, width, _ = shapes.pop()
+    bands = [_LABEL_PX if any(cell.label for cell in row) else 0 for row in rows]
+    columns = max(len(row) for row in rows)
+    size = (
+        columns * (width + _GAP_PX) + _GAP_PX,
+        len(rows) * (height + _GAP_PX) + sum(bands) + _GAP_PX,
+    )
+    sheet = Image.new("RGB", size, _PAPER)
+    top = _GAP_PX
+    for row, band in zip(rows, bands, strict=True):
+        for column, cell in enumerate(row):
+            left = _GAP_PX + column * (width + _GAP_PX)
+            _write(sheet, cell.label, left=left, top=top, width=width)
+            sheet.paste(Image.fromarray(cell.picture), (left, top + band))
+        top += band + height + _GAP_PX
+    return np.asarray(sheet)
+
+
+def with_hole(image: Uint8, hole: Bool) -> Uint8:
+    """Show an image as the network gets it, with grey stripes where pixels are missing.
+
+    Args:
+        image: (H, W, 3).
+        hole: (H, W), True = missing.
+
+    Returns:
+        (H, W, 3).
+    """
+    row, column = np.indices(hole.shape)
+    stripes = np.where((row + column) // _STRIPE_PX % 2, *map(np.uint8, _STRIPES))
+    return np.where(hole[..., None], stripes[..., None], image)
+
+
+def of_hole(hole: Bool) -> Uint8:
+    """Show a hole as a mask file does: white is missing.
+
+    Args:
+        hole: (H, W), True = missing.
+
+    Returns:
+        (H, W, 3).
+    """
+    return np.repeat(np.where(hole, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
+
+
+def _write(sheet: Image.Image, text: str, *, left: int, top: int, width: int) -> None:
+    if text:
+        font = ImageFont.load_default(_FONT_PX)
+        at = left, top + _LABEL_PX // 2
+        ImageDraw.Draw(sheet).text(at, _cut(text, font, width), _INK, font, anchor="lm")
+
+
+def _cut(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", width: int) -> str:
+    """Shorten a text that is wider than ``width`` pixels, and show that it was."""
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(f"{text}...") > width:
+        text = text[:-1]
+    return f"{text}..."

@@ -1,0 +1,180 @@
+"""What a result differs from the truth by, over the whole image and inside the hole.
+
+Letters: H W sides in pixels.
+
+A picture is (H, W, 3) uint8, of range R = 255; or (3, H, W) float32 in [-1, 1], of range 2.
+With e the differences over all channels of a region, divided by R:
+
+    mean L1 %   100 mean |e|          mean L2 %   100 mean e^2          PSNR   -10 log10 mean e^2
+
+SSIM is that of scikit-image with its defaults: the mean over channels of windows of 7 x 7 equal
+weights, sample covariance, K1 = 0.01, K2 = 0.03, range R, on intensities from 0 (its luminance
+term has no meaning for negative ones, so network numbers are shifted by 1). Over the whole
+image, windows that would leave it do not count; inside the hole, it is the mean of the map over
+the hole's pixels, with the image mirrored at its border. The paper states none of this for its
+own SSIM, so compare numbers that this module computed.
+"""
+
+import dataclasses
+import math
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from ...plugins.errors import ContractError
+from ...runtime.pixels import Bool, Uint8
+
+Picture = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+FLOAT_RANGE: Final = 2.0  # network numbers are in [-1, 1]
+BYTE_RANGE: Final = 255.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Measures:
+    """The paper's four numbers, over one region of one image or as means over images.
+
+    Attributes:
+        l1_percent: mean absolute error over [0, 1], in per cent.
+        l2_percent: mean squared error over [0, 1], in per cent.
+        ssim: structural similarity, at most 1.
+        psnr_db: peak signal-to-noise ratio; infinite where nothing differs.
+    """
+
+    l1_percent: float
+    l2_percent: float
+    ssim: float
+    psnr_db: float
+
+
+NOT_A_NUMBER: Final = Measures(
+    l1_percent=math.nan, l2_percent=math.nan, ssim=math.nan, psnr_db=math.nan
+)
+
+
+def measure(result: Uint8, truth: Uint8, hole: Bool) -> tuple[Measures, Measures]:
+    """Compare a result with the truth.
+
+    Args:
+        result: (H, W, 3), composited: outside of the hole equal to the truth.
+        truth: (H, W, 3).
+        hole: (H, W), True where pixels were missing; somewhere True.
+
+    Returns:
+        Over the whole image, and inside the hole.
+
+    Raises:
+        ContractError: shapes disagree, or no pixel was missing.
+    """
+    _check(result, truth, hole)
+    if not hole.any():
+        raise ContractError("inside the hole nothing can be measured where no pixel is missing")
+    mean, similarity = _similarity(result, truth)
+    everywhere = np.ones_like(hole)
+    return (
+        _measures(result, truth, everywhere, mean),
+        _measures(result, truth, hole, float(similarity[hole].mean())),
+    )
+
+
+def hole_psnr(result: Picture, truth: Picture, hole: Bool) -> float:
+    """Compute the peak signal-to-noise ratio over the pixels of a hole; cheap.
+
+    Args:
+        result: a picture.
+        truth: a picture of the same form.
+        hole: (H, W), True where pixels were missing.
+
+    Returns:
+        Decibels; infinite where nothing differs, and where no pixel is missing.
+
+    Raises:
+        ContractError: shapes disagree.
+    """
+    _check(result, truth, hole)
+    return _psnr(result, truth, hole) if hole.any() else math.inf
+
+
+def hole_ssim(result: Picture, truth: Picture, hole: Bool) -> float:
+    """Compute the mean structural similarity over windows centred in a hole.
+
+    Args:
+        result: a picture.
+        truth: a picture of the same form.
+        hole: (H, W), True where pixels were missing.
+
+    Returns:
+        1 where nothing differs, and where no pixel is missing.
+
+    Raises:
+        ContractError: shapes disagree.
+    """
+    _check(result, truth, hole)
+    if not hole.any():
+        return 1.0
+    _, similarity = _similarity(result, truth)
+    return float(_pixels(similarity, hole, like=truth).mean())
+
+
+def _measures(result: Uint8, truth: Uint8, region: Bool, ssim: float) -> Measures:
+    from skimage.metrics import mean_squared_error  # deferred: heavy
+
+    found, wanted = result[region].astype(np.float64), truth[region].astype(np.float64)
+    return Measures(
+        l1_percent=float(100 * np.abs(found - wanted).mean() / BYTE_RANGE),
+        l2_percent=float(100 * mean_squared_error(found, wanted) / BYTE_RANGE**2),
+        ssim=ssim,
+        psnr_db=_psnr(result, truth, region),
+    )
+
+
+def _psnr(result: Picture, truth: Picture, region: Bool) -> float:
+    from skimage.metrics import peak_signal_noise_ratio  # deferred: heavy
+
+    with np.errstate(divide="ignore", invalid="ignore"):  # equal, or not finite: says so
+        return float(
+            peak_signal_noise_ratio(  # type: ignore[no-untyped-call]
+                _pixels(truth, region, like=truth),
+                _pixels(result, region, like=truth),
+                data_range=_range(truth),
+            )
+        )
+
+
+def _similarity(result: Picture, truth: Picture) -> tuple[float, npt.NDArray[Any]]:
+    """Give the mean structural similarity and its map, of the pictures' own form."""
+    from skimage.metrics import structural_similarity  # deferred: heavy
+
+    if truth.dtype != np.uint8:
+        truth, result = truth + np.float32(1), result + np.float32(1)
+    with np.errstate(invalid="ignore"):  # infinite values: the answer is not a number
+        mean, similarity = structural_similarity(  # type: ignore[no-untyped-call]
+            truth, result, channel_axis=_channel_axis(truth), data_range=_range(truth), full=True
+        )
+    return float(mean), similarity
+
+
+def _pixels(picture: npt.NDArray[Any], region: Bool, *, like: Picture) -> npt.NDArray[Any]:
+    """Take the values of a region, of a picture in the form of another."""
+    return picture[region] if _channel_axis(like) == -1 else picture[:, region]
+
+
+def _channel_axis(picture: Picture) -> int:
+    return -1 if picture.dtype == np.uint8 else 0
+
+
+def _range(picture: Picture) -> float:
+    return BYTE_RANGE if picture.dtype == np.uint8 else FLOAT_RANGE
+
+
+def _check(result: Picture, truth: Picture, hole: Bool) -> None:
+    height, width = hole.shape if hole.ndim == 2 else (0, 0)
+    shape = (height, width, 3) if truth.dtype == np.uint8 else (3, height, width)
+    same = result.shape == truth.shape == shape and result.dtype == truth.dtype
+    if not same or hole.dtype != np.bool_:
+        raise ContractError(
+            "result and truth must both be (H, W, 3) uint8 or both (3, H, W) float32, and hole "
+            f"(H, W) bool; got {result.shape} {result.dtype}, {truth.shape} {truth.dtype} and "
+            f"{hole.shape} {hole.dtype}"
+        )
