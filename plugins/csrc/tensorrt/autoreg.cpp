@@ -1,0 +1,68 @@
+// autoreg.cpp - the plugin for programs that merely dlopen() it: Triton's TensorRT backend,
+// `trtexec --staticPlugins`, LD_PRELOAD.
+//
+// Loading the library registers the creator. TensorRT is looked up at that moment instead of being
+// linked: no copy of it is needed to build this, and the process keeps the one that it has.
+// Link with `-z nodelete`, because the registry keeps the creator's address.
+
+#include <NvInferRuntime.h>
+#include <dlfcn.h>
+
+#include <cstdio>
+#include <initializer_list>
+
+#include "csa_creator.h"
+#include "report.h"
+
+namespace {
+
+using GetRegistry = nvinfer1::IPluginRegistry* (*)() noexcept;
+
+#define CSAKIT_QUOTED(text) #text
+#define CSAKIT_TEXT_OF(macro) CSAKIT_QUOTED(macro)  // expands it first
+#define CSAKIT_SONAME(name, major) name ".so." CSAKIT_TEXT_OF(major)
+
+// Loaded, or to be loaded under its usual name. RTLD_DEFAULT finds it where it is linked or
+// preloaded, the names where a backend loaded it for itself (RTLD_LOCAL).
+void* findTensorRT() noexcept {
+  constexpr char const* kFull = CSAKIT_SONAME("libnvinfer", NV_TENSORRT_MAJOR);
+  constexpr char const* kLean = CSAKIT_SONAME("libnvinfer_lean", NV_TENSORRT_MAJOR);
+  if (dlsym(RTLD_DEFAULT, "getPluginRegistry") != nullptr) {
+    return RTLD_DEFAULT;
+  }
+  for (char const* name : {kFull, kLean}) {
+    if (void* const loaded = dlopen(name, RTLD_NOW | RTLD_NOLOAD)) {
+      return loaded;
+    }
+  }
+  return dlopen(kFull, RTLD_NOW);  // as if it were linked: LD_PRELOAD comes before the backend
+}
+
+// Null on success, else why the creator is not registered.
+char const* registerCreator() noexcept {
+  void* const library = findTensorRT();
+  void* const symbol = dlsym(library, "getPluginRegistry");
+  if (symbol == nullptr) {
+    return "found no TensorRT " CSAKIT_TEXT_OF(NV_TENSORRT_MAJOR) " in this process";
+  }
+  if (!csakit::belongsToOurTensorRT(symbol)) {
+    return "was built for TensorRT " CSAKIT_TEXT_OF(NV_TENSORRT_MAJOR)
+           "; this process has another major version. Build it with that version's headers";
+  }
+  nvinfer1::IPluginRegistry* const registry = reinterpret_cast<GetRegistry>(symbol)();
+  if (registry == nullptr ||
+      !registry->registerCreator(csakit::creator(), csakit::kPluginNamespace)) {
+    return "was refused by TensorRT's registry: another library has registered the plugin";
+  }
+  csakit::setLoggerSource(reinterpret_cast<csakit::LoggerSource>(dlsym(library, "getLogger")));
+  return nullptr;
+}
+
+__attribute__((constructor)) void onLoad() noexcept {
+  if (char const* const failure = registerCreator()) {
+    // The only channel of a constructor: there is no logger yet and no status to return.
+    std::fprintf(stderr, "libcsakit_trt_autoreg %s\n", failure);
+  }
+}
+
+}  // namespace

@@ -1,0 +1,259 @@
+// csa_plugin.cpp - what the layer decides. Every entry point is noexcept and returns its failure;
+// nothing here aborts the process that loaded the engine.
+
+#include "csa_plugin.h"
+
+#include <cstring>
+#include <limits>
+#include <new>
+
+#include "report.h"
+
+namespace csakit {
+namespace {
+
+using nvinfer1::DataType;
+using nvinfer1::Dims;
+using nvinfer1::DynamicPluginTensorDesc;
+using nvinfer1::PluginCapabilityType;
+using nvinfer1::PluginField;
+using nvinfer1::PluginFieldCollection;
+using nvinfer1::PluginFieldType;
+using nvinfer1::PluginTensorDesc;
+using nvinfer1::TensorFormat;
+
+constexpr int32_t kRank = 4;  // (B, C, H, W)
+constexpr int32_t kOk = 0;
+
+bool isFloating(DataType type) noexcept {
+  return type == DataType::kFLOAT || type == DataType::kHALF;
+}
+
+csakit_dtype dtypeOf(DataType type) noexcept {
+  return type == DataType::kHALF ? CSAKIT_FLOAT16 : CSAKIT_FLOAT32;
+}
+
+bool takesArity(char const* function, int32_t nbInputs, int32_t nbOutputs) noexcept {
+  if (nbInputs == CsaPlugin::kInputs && nbOutputs == CsaPlugin::kOutputs) {
+    return true;
+  }
+  report("%s: %s must see 2 inputs (features, hole) and 1 output; got %d and %d", kPluginName,
+         function, nbInputs, nbOutputs);
+  return false;
+}
+
+// Whether features (B, C, H, W) and hole (B, 1, H, W) belong together.
+bool fit(Dims const& features, Dims const& hole) noexcept {
+  if (features.nbDims != kRank || hole.nbDims != kRank) {
+    report("%s: features and hole must have 4 dimensions; got %d and %d", kPluginName,
+           features.nbDims, hole.nbDims);
+    return false;
+  }
+  auto const& f = features.d;
+  auto const& h = hole.d;
+  if (h[0] != f[0] || h[1] != 1 || h[2] != f[2] || h[3] != f[3]) {
+    report(
+        "%s: hole must be (%lld, 1, %lld, %lld) to fit the features; got (%lld, %lld, %lld, %lld)",
+        kPluginName, static_cast<long long>(f[0]), static_cast<long long>(f[2]),
+        static_cast<long long>(f[3]), static_cast<long long>(h[0]), static_cast<long long>(h[1]),
+        static_cast<long long>(h[2]), static_cast<long long>(h[3]));
+    return false;
+  }
+  for (int32_t axis = 0; axis < kRank; ++axis) {
+    if (f[axis] > std::numeric_limits<int32_t>::max()) {
+      report("%s: features have size %lld on axis %d; the largest is 2147483647", kPluginName,
+             static_cast<long long>(f[axis]), axis);
+      return false;
+    }
+  }
+  return true;
+}
+
+// What csakit.h is to compute; false, and reported, where the tensors do not fit each other.
+// The limits on sizes are csakit's to check.
+bool describe(PluginTensorDesc const* inputs, csakit_similarity similarity,
+              csakit_attention_desc& desc) noexcept {
+  PluginTensorDesc const& features = inputs[CsaPlugin::kFeatures];
+  PluginTensorDesc const& hole = inputs[CsaPlugin::kHole];
+  if (!fit(features.dims, hole.dims)) {
+    return false;
+  }
+  desc.struct_bytes = static_cast<int32_t>(sizeof(desc));
+  desc.batch = static_cast<int32_t>(features.dims.d[0]);
+  desc.channels = static_cast<int32_t>(features.dims.d[1]);
+  desc.height = static_cast<int32_t>(features.dims.d[2]);
+  desc.width = static_cast<int32_t>(features.dims.d[3]);
+  desc.dtype = dtypeOf(features.type);
+  desc.hole_dtype = dtypeOf(hole.type);
+  desc.similarity = similarity;
+  desc.layout = features.format == TensorFormat::kHWC8 ? CSAKIT_NHWC : CSAKIT_NCHW;
+  return true;
+}
+
+// The inputs at the largest shape of the profile.
+bool describeLargest(DynamicPluginTensorDesc const* inputs, csakit_similarity similarity,
+                     csakit_attention_desc& desc) noexcept {
+  PluginTensorDesc largest[CsaPlugin::kInputs];
+  for (int32_t i = 0; i < CsaPlugin::kInputs; ++i) {
+    largest[i] = inputs[i].desc;
+    largest[i].dims = inputs[i].max;
+  }
+  return describe(largest, similarity, desc);
+}
+
+int32_t reported(int32_t status) noexcept {
+  if (status != CSAKIT_OK) {
+    report("%s: %s: %s", kPluginName, csakit_status_string(status), csakit_last_error());
+  }
+  return status;
+}
+
+int32_t workspaceSize(csakit_attention_desc const& desc, size_t& bytes) noexcept {
+  return reported(csakit_attention_workspace_size(&desc, CSAKIT_FORWARD, &bytes));
+}
+
+}  // namespace
+
+// ---- IPluginV3 -------------------------------------------------------------------------
+
+nvinfer1::IPluginCapability* CsaPlugin::getCapabilityInterface(PluginCapabilityType type) noexcept {
+  switch (type) {
+    case PluginCapabilityType::kCORE: return static_cast<IPluginV3OneCore*>(this);
+    case PluginCapabilityType::kBUILD: return static_cast<IPluginV3OneBuild*>(this);
+    case PluginCapabilityType::kRUNTIME: return static_cast<IPluginV3OneRuntime*>(this);
+  }
+  return nullptr;  // a capability that later versions of TensorRT may ask for
+}
+
+nvinfer1::IPluginV3* CsaPlugin::clone() noexcept {
+  return new (std::nothrow) CsaPlugin(mSimilarity);
+}
+
+// ---- IPluginV3OneBuild -----------------------------------------------------------------
+
+int32_t CsaPlugin::getOutputDataTypes(DataType* outputTypes, int32_t nbOutputs,
+                                      DataType const* inputTypes, int32_t nbInputs) const noexcept {
+  if (!takesArity("getOutputDataTypes", nbInputs, nbOutputs)) {
+    return CSAKIT_INVALID_ARGUMENT;
+  }
+  if (!isFloating(inputTypes[kFeatures]) || !isFloating(inputTypes[kHole])) {
+    report("%s: features and hole must be float32 or float16; got TensorRT's types %d and %d",
+           kPluginName, static_cast<int32_t>(inputTypes[kFeatures]),
+           static_cast<int32_t>(inputTypes[kHole]));
+    return CSAKIT_INVALID_ARGUMENT;
+  }
+  outputTypes[0] = inputTypes[kFeatures];
+  return kOk;
+}
+
+int32_t CsaPlugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t nbInputs,
+                                   nvinfer1::DimsExprs const* /*shapeInputs*/,
+                                   int32_t /*nbShapeInputs*/, nvinfer1::DimsExprs* outputs,
+                                   int32_t nbOutputs,
+                                   nvinfer1::IExprBuilder& /*exprBuilder*/) noexcept {
+  if (!takesArity("getOutputShapes", nbInputs, nbOutputs)) {
+    return CSAKIT_INVALID_ARGUMENT;
+  }
+  if (inputs[kFeatures].nbDims != kRank || inputs[kHole].nbDims != kRank) {
+    report("%s: features and hole must have 4 dimensions; got %d and %d", kPluginName,
+           inputs[kFeatures].nbDims, inputs[kHole].nbDims);
+    return CSAKIT_INVALID_ARGUMENT;
+  }
+  outputs[0] = inputs[kFeatures];  // the same expressions: any batch and size stays dynamic
+  return kOk;
+}
+
+bool CsaPlugin::supportsFormatCombination(int32_t pos, DynamicPluginTensorDesc const* inOut,
+                                          int32_t nbInputs, int32_t nbOutputs) noexcept {
+  if (nbInputs != kInputs || nbOutputs != kOutputs) {
+    return false;
+  }
+  PluginTensorDesc const& features = inOut[kFeatures].desc;
+  PluginTensorDesc const& asked = inOut[pos].desc;
+  bool const linear = asked.format == TensorFormat::kLINEAR;
+  switch (pos) {
+    case kFeatures: {
+      bool const grouped =
+          asked.dims.nbDims == kRank && asked.dims.d[1] > 0 && asked.dims.d[1] % kChannelGroup == 0;
+      bool const channelsLast = asked.format == TensorFormat::kHWC8 && grouped;
+      return (linear && isFloating(asked.type)) || (channelsLast && asked.type == DataType::kHALF);
+    }
+    case kHole: return linear && isFloating(asked.type);
+    case kOutput: return asked.type == features.type && asked.format == features.format;
+    default: return false;
+  }
+}
+
+int32_t CsaPlugin::configurePlugin(DynamicPluginTensorDesc const* in, int32_t nbInputs,
+                                   DynamicPluginTensorDesc const* /*out*/,
+                                   int32_t nbOutputs) noexcept {
+  csakit_attention_desc desc{};
+  if (!takesArity("configurePlugin", nbInputs, nbOutputs) ||
+      !describeLargest(in, mSimilarity, desc)) {
+    return CSAKIT_INVALID_ARGUMENT;
+  }
+  size_t bytes = 0;  // a profile above csakit's limits fails here, at build time, with the reason
+  return workspaceSize(desc, bytes);
+}
+
+size_t CsaPlugin::getWorkspaceSize(DynamicPluginTensorDesc const* inputs, int32_t nbInputs,
+                                   DynamicPluginTensorDesc const* /*outputs*/,
+                                   int32_t nbOutputs) const noexcept {
+  csakit_attention_desc desc{};
+  size_t bytes = 0;
+  if (!takesArity("getWorkspaceSize", nbInputs, nbOutputs) ||
+      !describeLargest(inputs, mSimilarity, desc) || workspaceSize(desc, bytes) != kOk) {
+    return 0;
+  }
+  return bytes;
+}
+
+// ---- IPluginV3OneRuntime ---------------------------------------------------------------
+
+PluginFieldCollection const* CsaPlugin::getFieldsToSerialize() noexcept {
+  // The closing zero travels too, as in a field that the ONNX parser makes.
+  auto const field = [](char const* value) {
+    return PluginField(kSimilarityField, value, PluginFieldType::kCHAR,
+                       static_cast<int32_t>(std::strlen(value)) + 1);
+  };
+  static PluginField const projection = field(kProjection);
+  static PluginField const cosine = field(kCosine);
+  static PluginFieldCollection const projectionFields{1, &projection};
+  static PluginFieldCollection const cosineFields{1, &cosine};
+  return mSimilarity == CSAKIT_COSINE ? &cosineFields : &projectionFields;
+}
+
+nvinfer1::IPluginV3* CsaPlugin::attachToContext(
+    nvinfer1::IPluginResourceContext* /*context*/) noexcept {
+  return clone();
+}
+
+int32_t CsaPlugin::onShapeChange(PluginTensorDesc const* in, int32_t nbInputs,
+                                 PluginTensorDesc const* /*out*/, int32_t nbOutputs) noexcept {
+  csakit_attention_desc desc{};
+  if (!takesArity("onShapeChange", nbInputs, nbOutputs) || !describe(in, mSimilarity, desc)) {
+    return CSAKIT_INVALID_ARGUMENT;
+  }
+  size_t bytes = 0;  // fails with the reason where csakit takes no such size
+  return workspaceSize(desc, bytes);
+}
+
+int32_t CsaPlugin::enqueue(PluginTensorDesc const* inputDesc,
+                           PluginTensorDesc const* /*outputDesc*/, void const* const* inputs,
+                           void* const* outputs, void* workspace, cudaStream_t stream) noexcept {
+  csakit_attention_desc desc{};
+  if (!describe(inputDesc, mSimilarity, desc)) {
+    return CSAKIT_INVALID_ARGUMENT;
+  }
+  // TensorRT does not say how large the workspace is. It is what getWorkspaceSize() gave for the
+  // largest shape, which csakit.h promises to be enough for this one.
+  size_t bytes = 0;
+  int32_t const status = workspaceSize(desc, bytes);
+  if (status != kOk) {
+    return status;
+  }
+  return reported(csakit_attention_forward(&desc, inputs[kFeatures], inputs[kHole], outputs[0],
+                                           nullptr, workspace, bytes, stream));
+}
+
+}  // namespace csakit
