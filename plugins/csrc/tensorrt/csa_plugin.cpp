@@ -4,34 +4,23 @@
 #include "csa_plugin.h"
 
 #include <cstring>
-#include <limits>
 #include <new>
 
 #include "report.h"
+#include "tensors.h"
 
 namespace csakit {
 namespace {
 
 using nvinfer1::DataType;
-using nvinfer1::Dims;
 using nvinfer1::DynamicPluginTensorDesc;
 using nvinfer1::PluginCapabilityType;
 using nvinfer1::PluginField;
 using nvinfer1::PluginFieldCollection;
 using nvinfer1::PluginFieldType;
 using nvinfer1::PluginTensorDesc;
-using nvinfer1::TensorFormat;
 
-constexpr int32_t kRank = 4;  // (B, C, H, W)
 constexpr int32_t kOk = 0;
-
-bool isFloating(DataType type) noexcept {
-  return type == DataType::kFLOAT || type == DataType::kHALF;
-}
-
-csakit_dtype dtypeOf(DataType type) noexcept {
-  return type == DataType::kHALF ? CSAKIT_FLOAT16 : CSAKIT_FLOAT32;
-}
 
 bool takesArity(char const* function, int32_t nbInputs, int32_t nbOutputs) noexcept {
   if (nbInputs == CsaPlugin::kInputs && nbOutputs == CsaPlugin::kOutputs) {
@@ -40,65 +29,6 @@ bool takesArity(char const* function, int32_t nbInputs, int32_t nbOutputs) noexc
   report("%s: %s must see 2 inputs (features, hole) and 1 output; got %d and %d", kPluginName,
          function, nbInputs, nbOutputs);
   return false;
-}
-
-// Whether features (B, C, H, W) and hole (B, 1, H, W) belong together.
-bool fit(Dims const& features, Dims const& hole) noexcept {
-  if (features.nbDims != kRank || hole.nbDims != kRank) {
-    report("%s: features and hole must have 4 dimensions; got %d and %d", kPluginName,
-           features.nbDims, hole.nbDims);
-    return false;
-  }
-  auto const& f = features.d;
-  auto const& h = hole.d;
-  if (h[0] != f[0] || h[1] != 1 || h[2] != f[2] || h[3] != f[3]) {
-    report(
-        "%s: hole must be (%lld, 1, %lld, %lld) to fit the features; got (%lld, %lld, %lld, %lld)",
-        kPluginName, static_cast<long long>(f[0]), static_cast<long long>(f[2]),
-        static_cast<long long>(f[3]), static_cast<long long>(h[0]), static_cast<long long>(h[1]),
-        static_cast<long long>(h[2]), static_cast<long long>(h[3]));
-    return false;
-  }
-  for (int32_t axis = 0; axis < kRank; ++axis) {
-    if (f[axis] > std::numeric_limits<int32_t>::max()) {
-      report("%s: features have size %lld on axis %d; the largest is 2147483647", kPluginName,
-             static_cast<long long>(f[axis]), axis);
-      return false;
-    }
-  }
-  return true;
-}
-
-// What csakit.h is to compute; false, and reported, where the tensors do not fit each other.
-// The limits on sizes are csakit's to check.
-bool describe(PluginTensorDesc const* inputs, csakit_similarity similarity,
-              csakit_attention_desc& desc) noexcept {
-  PluginTensorDesc const& features = inputs[CsaPlugin::kFeatures];
-  PluginTensorDesc const& hole = inputs[CsaPlugin::kHole];
-  if (!fit(features.dims, hole.dims)) {
-    return false;
-  }
-  desc.struct_bytes = static_cast<int32_t>(sizeof(desc));
-  desc.batch = static_cast<int32_t>(features.dims.d[0]);
-  desc.channels = static_cast<int32_t>(features.dims.d[1]);
-  desc.height = static_cast<int32_t>(features.dims.d[2]);
-  desc.width = static_cast<int32_t>(features.dims.d[3]);
-  desc.dtype = dtypeOf(features.type);
-  desc.hole_dtype = dtypeOf(hole.type);
-  desc.similarity = similarity;
-  desc.layout = features.format == TensorFormat::kHWC8 ? CSAKIT_NHWC : CSAKIT_NCHW;
-  return true;
-}
-
-// The inputs at the largest shape of the profile.
-bool describeLargest(DynamicPluginTensorDesc const* inputs, csakit_similarity similarity,
-                     csakit_attention_desc& desc) noexcept {
-  PluginTensorDesc largest[CsaPlugin::kInputs];
-  for (int32_t i = 0; i < CsaPlugin::kInputs; ++i) {
-    largest[i] = inputs[i].desc;
-    largest[i].dims = inputs[i].max;
-  }
-  return describe(largest, similarity, desc);
 }
 
 int32_t reported(int32_t status) noexcept {
@@ -165,20 +95,14 @@ int32_t CsaPlugin::getOutputShapes(nvinfer1::DimsExprs const* inputs, int32_t nb
 
 bool CsaPlugin::supportsFormatCombination(int32_t pos, DynamicPluginTensorDesc const* inOut,
                                           int32_t nbInputs, int32_t nbOutputs) noexcept {
-  if (nbInputs != kInputs || nbOutputs != kOutputs) {
+  if (nbInputs != kInputs || nbOutputs != kOutputs || pos < 0 || pos > kOutput) {
     return false;
   }
-  PluginTensorDesc const& features = inOut[kFeatures].desc;
   PluginTensorDesc const& asked = inOut[pos].desc;
-  bool const linear = asked.format == TensorFormat::kLINEAR;
+  PluginTensorDesc const& features = inOut[kFeatures].desc;
   switch (pos) {
-    case kFeatures: {
-      bool const grouped =
-          asked.dims.nbDims == kRank && asked.dims.d[1] > 0 && asked.dims.d[1] % kChannelGroup == 0;
-      bool const channelsLast = asked.format == TensorFormat::kHWC8 && grouped;
-      return (linear && isFloating(asked.type)) || (channelsLast && asked.type == DataType::kHALF);
-    }
-    case kHole: return linear && isFloating(asked.type);
+    case kFeatures: return takesFeatures(asked);
+    case kHole: return takesHole(asked);
     case kOutput: return asked.type == features.type && asked.format == features.format;
     default: return false;
   }

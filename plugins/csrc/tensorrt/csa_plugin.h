@@ -34,10 +34,6 @@ class CsaPlugin final : public nvinfer1::IPluginV3,
   static constexpr int32_t kInputs = 2;
   static constexpr int32_t kOutputs = 1;
 
-  // Channels per group of kHWC8. A C that is no multiple is padded there, which csakit.h does
-  // not know.
-  static constexpr int64_t kChannelGroup = 8;
-
   explicit CsaPlugin(csakit_similarity similarity) noexcept : mSimilarity(similarity) {}
 
   // ---- IPluginV3 -----------------------------------------------------------------------
