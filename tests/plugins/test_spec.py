@@ -12,6 +12,7 @@ def test_the_operator_keeps_its_name_in_every_file_ever_written() -> None:
     assert spec.NAMESPACE == ""
     assert spec.INPUTS == ("features", "hole")
     assert spec.OUTPUTS == ("filled",)
+    assert spec.ATTRIBUTE == "similarity"
 
 
 def test_there_are_two_similarities() -> None:
