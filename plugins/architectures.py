@@ -1,0 +1,114 @@
+"""Which GPU architectures the kernels are compiled for.
+
+"sm_86" is machine code for compute capability 8.6; it also runs on 8.7 and 8.9. "compute_100"
+is PTX, which the driver translates for any GPU from 10.0 on, once, when it is first loaded.
+"""
+
+import ctypes
+import re
+from typing import Final
+
+from .errors import ContractError, LibraryError
+
+# What the kernels are written and tested for: Turing to Blackwell, Orin (87) among them.
+SUPPORTED: Final = ("sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_100", "sm_120")
+# For GPUs that come later, and Thor (11.0), which takes PTX up to 110 but not that of 120.
+PTX: Final = "compute_100"
+OLDEST: Final = 75
+_NAME: Final = re.compile(r"(?:sm|compute)_(\d+)[af]?")
+_CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of the driver API
+
+
+def choose(wish: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Turn what the user asks for into architectures that the compiler knows.
+
+    Args:
+        wish: "all", "native", or names such as "sm_75,sm_90,compute_90".
+        offered: what the compiler knows.
+
+    Returns:
+        What to compile for, and what of "all" the compiler does not know.
+
+    Raises:
+        ContractError: a name is malformed, or older than the kernels support.
+        LibraryError: "native" without a GPU, or a name that the compiler does not know.
+    """
+    if wish == "all":
+        newest = [name for name in (PTX, "compute_90", "compute_89") if name in offered][:1]
+        known = [name for name in SUPPORTED if name in offered]
+        return [*known, *newest], [name for name in SUPPORTED if name not in offered]
+    names = _native() if wish == "native" else _parse(wish)
+    for name in names:
+        if name not in offered:
+            raise LibraryError(
+                f"this nvcc does not compile for {name}; it does for "
+                f"{', '.join(sorted(offered, key=_order))}\n"
+                "Choose other architectures, or install a CUDA toolkit that knows it."
+            )
+    return names, []
+
+
+def gencode(architectures: list[str]) -> list[str]:
+    """Write the options that make nvcc compile for these architectures.
+
+    Args:
+        architectures: as ``choose`` gives them.
+
+    Returns:
+        One option each.
+    """
+    pairs = ((name, re.sub("^sm", "compute", name)) for name in architectures)
+    return [f"-gencode=arch={virtual},code={name}" for name, virtual in pairs]
+
+
+def device_architectures() -> list[str]:
+    """Ask the driver for the GPUs of this machine.
+
+    Returns:
+        "sm_90" for example, each once; empty where there is no driver or no GPU.
+    """
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return []
+    count = ctypes.c_int()
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return []
+    found = set()
+    for index in range(count.value):
+        numbers = []
+        for attribute in (_CAPABILITY_MAJOR, _CAPABILITY_MINOR):
+            value, device = ctypes.c_int(), ctypes.c_int()
+            driver.cuDeviceGet(ctypes.byref(device), index)
+            driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
+            numbers.append(value.value)
+        found.add(f"sm_{numbers[0]}{numbers[1]}")
+    return sorted(found, key=_order)
+
+
+def _native() -> list[str]:
+    found = device_architectures()
+    if not found:
+        raise LibraryError(
+            "the architecture `native` needs a GPU and NVIDIA's driver; there is none here\n"
+            "Name the architecture of the GPU that will run it, such as sm_87, or take all."
+        )
+    return found
+
+
+def _parse(wish: str) -> list[str]:
+    """Split "sm_75,compute_90", each once, machine code first."""
+    names = [name.strip() for name in wish.split(",")]
+    for name in names:
+        match = _NAME.fullmatch(name)
+        if match is None or int(match[1]) < OLDEST:
+            raise ContractError(
+                f"an architecture must be sm_{OLDEST} or later (compute_{OLDEST} for PTX), "
+                f"`native` or `all`; got {name!r}"
+            )
+    return sorted(set(names), key=_order)
+
+
+def _order(name: str) -> tuple[bool, int, str]:
+    """Sort machine code before PTX, then by number."""
+    return name.startswith("compute"), int(re.sub(r"\D", "", name) or 0), name
