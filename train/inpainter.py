@@ -18,7 +18,7 @@ from ..plugins.spec import HOLE_THRESHOLD
 from ..runtime.contract import FEATURE_HOLE_THRESHOLD, FILL_RGB, SIZE_MULTIPLE
 from .attention import CoherentSemanticAttention
 from .config import ModelConfig
-from .networks import RefinementNetwork, RoughNetwork
+from .networks import RefinementNetwork, RoughNetwork, initialise
 
 
 class Stages(NamedTuple):
@@ -55,6 +55,7 @@ class ConvAttention(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        initialise(self.conv)  # as every other convolution, so that the ablation compares layers
 
     def forward(self, features: Tensor, hole: Tensor) -> Tensor:
         """Convolve (B, C, H, W) features; the hole plays no part."""

@@ -80,9 +80,8 @@ class VGG16Features(nn.Module):
         super().__init__()
         self.kind: Final[Kind] = kind
         self.origin: Final = origin
-        for name, tensor in weights.items():
-            if name in shapes():
-                self.register_buffer(_buffer(name), tensor.float(), persistent=False)
+        for name in shapes():
+            self.register_buffer(_buffer(name), weights[name].float(), persistent=False)
         self.register_buffer("mean", _channels(_MEAN), persistent=False)
         self.register_buffer("std", _channels(_STD), persistent=False)
         self.eval()
@@ -126,13 +125,13 @@ class VGG16Features(nn.Module):
         return h
 
 
-def load_vgg(weights: Path | Literal["random"] | None = None) -> VGG16Features:
+def load_vgg(weights: str | Path | None = None) -> VGG16Features:
     """Build VGG-16 from a file, from torch's cache, or with random weights.
 
     Args:
         weights: a file of torchvision's VGG-16 weights, ``.pth`` or ``.safetensors``; None
-            is torch's cache, ``$TORCH_HOME/hub/checkpoints/vgg16-397923af.pth``; "random" draws
-            weights, always the same, so that everything runs offline.
+            is torch's cache, ``hub/checkpoints/vgg16-397923af.pth`` in ``$TORCH_HOME``; "random"
+            draws weights, always the same, so that everything runs offline.
 
     Returns:
         The features, in eval mode, float32, on the CPU; ``kind`` and ``origin`` say what they
@@ -144,7 +143,7 @@ def load_vgg(weights: Path | Literal["random"] | None = None) -> VGG16Features:
     """
     if weights == "random":
         return VGG16Features(random_weights(), kind="random", origin=f"random, seed {_RANDOM_SEED}")
-    path = cached_weights() if weights is None else weights
+    path = cached_weights() if weights is None else Path(weights)
     return VGG16Features(read_weights(path, shapes()), kind="trained", origin=path.name)
 
 

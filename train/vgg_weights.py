@@ -1,6 +1,5 @@
 """Find, check and read a file of VGG-16 weights as torchvision publishes them."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +10,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..plugins.errors import ContractError
+from ..runtime.files import sha256
 from .pth import read_pth
 
 FILE_NAME: Final = "vgg16-397923af.pth"  # torchvision's; the digits start its SHA-256
 _URL: Final = f"https://download.pytorch.org/models/{FILE_NAME}"
 _HASH_IN_NAME: Final = re.compile(r"-([0-9a-f]{8,64})\.")  # torch.hub's convention
-_BLOCK_BYTES: Final = 1 << 20
 
 HOW_TO_GET: Final = (
     f"Download {_URL} (528 MB) into {{folder}}, or name a file of torchvision's VGG-16 with "
@@ -73,14 +72,11 @@ def _check_hash(path: Path) -> None:
     stated = _HASH_IN_NAME.search(path.name)
     if stated is None:
         return
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-    if not digest.hexdigest().startswith(stated[1]):
+    found = sha256(path)
+    if not found.startswith(stated[1]):
         raise ContractError(
             f"the SHA-256 of {path} must start with {stated[1]}, as its name says; "
-            f"it is {digest.hexdigest()[:16]}...: the file is damaged or another one\n{_remedy()}"
+            f"it is {found[:16]}...: the file is damaged or another one\n{_remedy()}"
         )
 
 

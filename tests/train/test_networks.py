@@ -8,6 +8,7 @@ import pytest
 import torch
 from csakit.train import CSAInpainter, ModelConfig
 from csakit.train.config import ATTENTIONS, Attention
+from csakit.train.inpainter import ConvAttention
 from csakit.train.networks import ATTENTION_LEVEL, INIT_STD, RefinementNetwork, RoughNetwork
 from helpers.features import image_like
 from helpers.models import make_model
@@ -212,7 +213,8 @@ def convolutions_before_a_norm(model: CSAInpainter) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "build", [RoughNetwork, lambda width: RefinementNetwork(width, nn.Identity())]
+    "build",
+    [RoughNetwork, lambda width: RefinementNetwork(width, nn.Identity()), ConvAttention],
 )
 def test_convolutions_start_as_the_published_training_does(
     build: Callable[[int], nn.Module],

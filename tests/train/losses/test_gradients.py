@@ -1,0 +1,192 @@
+"""Each loss's gradient reaches the parameters it should, and no others.
+
+One small network, random VGG features and both discriminators, as a training step has them.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+from csakit.train import CSAInpainter, ModelConfig, Stages
+from csakit.train.discriminators import FeaturePatchDiscriminator, PatchDiscriminator, judge
+from csakit.train.losses import (
+    TruthProjection,
+    consistency_loss,
+    discriminator_loss,
+    generator_loss,
+    reconstruction_loss,
+)
+from csakit.train.networks import ATTENTION_LEVEL
+from csakit.train.vgg import Features, VGG16Features, load_vgg
+from helpers.features import image_like
+from helpers.models import make_model
+from torch import Tensor, nn
+
+WIDTH = 2
+CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+
+
+@dataclasses.dataclass(frozen=True)
+class Step:
+    """Everything that a training step computes before its losses."""
+
+    model: CSAInpainter
+    patch: PatchDiscriminator
+    feature: FeaturePatchDiscriminator
+    vgg: VGG16Features
+    image: Tensor
+    stages: Stages
+    truth: Features
+    seen: Tensor
+
+    def reached(self, loss: Tensor) -> set[str]:
+        """Name the parameters that the loss gives a gradient."""
+        parts = {"model": self.model, "patch": self.patch, "feature": self.feature}
+        for module in parts.values():
+            module.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss, retain_graph=True)
+        return {
+            f"{part}.{name}"
+            for part, module in parts.items()
+            for name, parameter in module.named_parameters()
+            if parameter.grad is not None and parameter.grad.any()
+        }
+
+
+@pytest.fixture(scope="module")
+def step() -> Step:
+    model = make_model(ModelConfig(width=WIDTH)).train()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        patch, feature = PatchDiscriminator(2), FeaturePatchDiscriminator(2)
+    vgg = load_vgg("random")
+    image = torch.from_numpy(image_like(np.random.default_rng(0), 1, 256, 256))
+    hole = torch.zeros(1, 1, 256, 256)
+    hole[..., 68:188, 68:188] = 1.0
+    stages = model.stages(image, hole)
+    with torch.no_grad():
+        truth = vgg(image)
+    seen = vgg.relu3_3(stages.refined)
+    return Step(model, patch, feature, vgg, image, stages, truth, seen)
+
+
+def parameters(module: nn.Module, part: str) -> set[str]:
+    return {f"{part}.{name}" for name, _ in module.named_parameters()}
+
+
+def assert_reaches(step: Step, loss: Tensor, expected: set[str]) -> None:
+    """Compare but for biases that cannot matter, whose gradient is nothing but rounding."""
+    rounding = before_a_norm(step.model, "model") | before_a_norm(step.patch, "patch")
+    rounding |= before_a_norm(step.feature, "feature")
+    rounding |= {"patch.layers.11.bias"}  # moves all scores alike, and only differences count
+    assert step.reached(loss) - rounding == expected - rounding
+
+
+def before_a_norm(module: nn.Module, part: str) -> set[str]:
+    """Name the biases of convolutions that a norm follows, which takes them away."""
+    modules = dict(module.named_modules())
+    norms = {name for name, m in modules.items() if isinstance(m, nn.InstanceNorm2d)}
+    before = {name.removesuffix("_norm") for name in norms if name.endswith("_norm")}
+    before |= {a for a, b in itertools.pairwise(modules) if b in norms and a.startswith("layers.")}
+    return {f"{part}.{name}.bias" for name in before if isinstance(modules[name], CONVOLUTIONS)}
+
+
+def consistency(step: Step, *, of_attended: bool = True, of_decoded: bool = True) -> Tensor:
+    truth = TruthProjection(8 * WIDTH)(step.truth.relu4_3)
+    attended = step.stages.attended if of_attended else step.stages.attended.detach()
+    decoded = step.stages.decoded if of_decoded else step.stages.decoded.detach()
+    return consistency_loss(attended, decoded, truth, step.stages.feature_hole)
+
+
+def encoder(step: Step) -> set[str]:
+    """Name what computes the attention's input: the rough network and three levels."""
+    prefixes = ["model.rough.", "model.refinement.enter."]
+    for level in range(ATTENTION_LEVEL + 1):
+        parts = ["shrink.", "shrink_norm.", "widen."]
+        parts += ["widen_norm."] if level < ATTENTION_LEVEL else []
+        prefixes += [f"model.refinement.levels.{level}.{part}" for part in parts]
+    return {name for name in parameters(step.model, "model") if name.startswith(tuple(prefixes))}
+
+
+def outer_decoder(step: Step) -> set[str]:
+    """Name what comes after the decoder's features of the attention's size."""
+    prefixes = ["model.refinement.leave."]
+    for level in range(ATTENTION_LEVEL + 1):
+        prefixes += [f"model.refinement.levels.{level}.{part}" for part in ("narrow", "grow")]
+    return {name for name in parameters(step.model, "model") if name.startswith(tuple(prefixes))}
+
+
+def test_the_reconstruction_loss_reaches_both_networks(step: Step) -> None:
+    loss = reconstruction_loss(step.stages.rough, step.stages.refined, step.image)
+
+    assert_reaches(step, loss, parameters(step.model, "model"))
+
+
+def test_the_consistency_loss_of_the_attention_reaches_what_feeds_it(step: Step) -> None:
+    assert_reaches(step, consistency(step, of_decoded=False), encoder(step))
+
+
+def test_the_consistency_loss_of_the_decoder_reaches_all_but_the_outer_decoder(
+    step: Step,
+) -> None:
+    expected = parameters(step.model, "model") - outer_decoder(step)
+
+    assert_reaches(step, consistency(step, of_attended=False), expected)
+    assert_reaches(step, consistency(step), expected)
+
+
+@pytest.mark.parametrize(
+    "scored",
+    [
+        lambda step: (judge(step.patch, step.image), judge(step.patch, step.stages.refined)),
+        lambda step: (judge(step.feature, step.truth.relu3_3), judge(step.feature, step.seen)),
+    ],
+    ids=["patch", "feature"],
+)
+def test_the_generator_losses_reach_both_networks_and_no_discriminator(
+    step: Step, scored: Callable[[Step], tuple[Tensor, Tensor]]
+) -> None:
+    assert_reaches(step, generator_loss(*scored(step)), parameters(step.model, "model"))
+
+
+def test_the_discriminator_losses_reach_one_discriminator_each(step: Step) -> None:
+    real, fake = step.patch(step.image), step.patch(step.stages.refined.detach())
+    assert_reaches(step, discriminator_loss(real, fake), parameters(step.patch, "patch"))
+
+    real, fake = step.feature(step.truth.relu3_3), step.feature(step.seen.detach())
+    assert_reaches(step, discriminator_loss(real, fake), parameters(step.feature, "feature"))
+
+
+def test_no_loss_changes_or_trains_vgg(step: Step) -> None:
+    before = [buffer.clone() for buffer in step.vgg.buffers()]
+
+    step.reached(consistency(step))
+    step.reached(
+        generator_loss(judge(step.feature, step.truth.relu3_3), judge(step.feature, step.seen))
+    )
+
+    for buffer, kept in zip(step.vgg.buffers(), before, strict=True):
+        assert buffer.grad is None
+        assert buffer.equal(kept)
+
+
+def test_an_optimiser_step_lowers_the_consistency_loss(step: Step) -> None:
+    """The pin against the published code, whose consistency loss moves nothing."""
+    hole = torch.zeros(1, 1, 256, 256)
+    hole[..., 68:188, 68:188] = 1.0
+    truth = TruthProjection(8 * WIDTH)(step.truth.relu4_3)
+
+    def loss(model: CSAInpainter) -> Tensor:
+        stages = model.stages(step.image, hole)
+        return consistency_loss(stages.attended, stages.decoded, truth, stages.feature_hole)
+
+    model = make_model(ModelConfig(width=WIDTH)).train()
+    optimiser = torch.optim.Adam(model.parameters(), lr=2e-4, betas=(0.5, 0.999))
+    before = loss(model)
+    torch.autograd.backward(before)
+    optimiser.step()
+
+    assert loss(model).item() < before.item()
