@@ -17,6 +17,7 @@ SUMMARIES: Final = MappingProxyType(
     {
         "inpaint": "repair an image, or a folder of them, with an exported model",
         "doctor": "say what is installed, what can run here, and what to install",
+        "plugin": "build the CUDA kernels and the TensorRT plugin, and say what is built",
         "convert": "turn the authors' checkpoint into one of csakit",
         "export": "export a checkpoint to ONNX, verified before it gets its name",
         "verify": "compare an exported model with its checkpoint, stage by stage",
