@@ -43,11 +43,14 @@ class Decoded:
     metadata: Metadata
 
 
-def decode(path: Path) -> Decoded:
+def decode(path: Path, *, least_side: int | None = None) -> Decoded:
     """Read an image file of any mode, turned as its EXIF orientation says.
 
     Args:
         path: of the file. Of several frames the first is read, with a warning.
+        least_side: a JPEG is decoded at a half, a quarter or an eighth of its size where its
+            shorter side then still has this many pixels, several times faster; None always
+            decodes all pixels.
 
     Returns:
         The image.
@@ -62,7 +65,7 @@ def decode(path: Path) -> Decoded:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as file:
-                return _load(path, file)
+                return _load(path, file, least_side)
     except CsakitError:
         raise
     except Image.DecompressionBombError as error:
@@ -80,7 +83,7 @@ def decode(path: Path) -> Decoded:
 _SMALLER: Final = "Cut out the part to repair, or scale the image down."
 
 
-def _load(path: Path, file: ImageFile.ImageFile) -> Decoded:
+def _load(path: Path, file: ImageFile.ImageFile, least_side: int | None) -> Decoded:
     """Check the header, then decode."""
     width, height = file.size
     if width * height > MAX_PIXELS:
@@ -91,6 +94,8 @@ def _load(path: Path, file: ImageFile.ImageFile) -> Decoded:
     deep = file.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in file.tile)
     kind = file.format or ""
     frames = getattr(file, "n_frames", 1)
+    if least_side is not None:
+        file.draft(None, (least_side, least_side))  # only JPEG has smaller versions of itself
     file.load()
     upright = _upright(path, file)
     if frames > 1 and kind != _MANY_PICTURES:

@@ -1,0 +1,36 @@
+"""Images and holes for training and evaluation.
+
+images = open_images("photos:0.7,procedural:0.3")
+masks = open_masks("freeform")
+for batch in training_batches(images, masks, size=256, batch=1, seed=0, workers=2,
+                              start_step=0, steps=1000):
+    ...
+"""
+
+from .buckets import BUCKETS as BUCKETS
+from .buckets import bucket_of as bucket_of
+from .loader import Batch as Batch
+from .loader import evaluation_pairs as evaluation_pairs
+from .loader import training_batches as training_batches
+from .recipes import RECIPE_NAMES as RECIPE_NAMES
+from .samples import open_images as open_images
+from .samples import open_masks as open_masks
+from .sources import BrokenImageError as BrokenImageError
+from .sources import ImageSource as ImageSource
+from .sources import MaskSource as MaskSource
+from .sources import describe as describe
+
+__all__ = [
+    "BUCKETS",
+    "RECIPE_NAMES",
+    "Batch",
+    "BrokenImageError",
+    "ImageSource",
+    "MaskSource",
+    "bucket_of",
+    "describe",
+    "evaluation_pairs",
+    "open_images",
+    "open_masks",
+    "training_batches",
+]

@@ -1,0 +1,120 @@
+"""Cut a square out of a picture of any size, and augment it.
+
+What is cut is drawn before the file is opened, so that a JPEG need not be decoded at a higher
+resolution than the result has.
+
+Letters: H W sides of the picture, S side of the result, in pixels.
+"""
+
+import dataclasses
+import math
+from typing import Final, Literal, NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from .sources import Pixels
+
+REFERENCE_SIZE: Final = 256  # px; what the networks are trained at, and recipes are written for
+_THIRDS: Final = (0.0, 0.5, 1.0)  # left, middle, right
+
+
+class Cut(NamedTuple):
+    """One drawn square, in units that hold for a picture of any size."""
+
+    share: float  # side / shorter side of the picture
+    pixels: float | None  # the side itself, which then counts; for a result of 256
+    across: float  # 0 leftmost ... 1 rightmost
+    down: float  # 0 topmost ... 1 lowest
+    flip: bool
+    quarter_turns: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Framing:
+    """How squares are cut.
+
+    Attributes:
+        where: "centre"; "random"; or "thirds", which is left, middle or right.
+        share: range of the side over the shorter side of the picture, at most 1. The square is
+            never made smaller than the result, as long as the picture is not.
+        pixels: instead of ``share``: range of the side in pixels of the picture, for a result
+            of 256; larger results take proportionally more, smaller ones are scaled down.
+        flip: left and right are exchanged half of the time.
+        turn: by a random number of quarter turns.
+        smooth: bicubic; otherwise bilinear, where a recipe's source says so.
+    """
+
+    where: Literal["centre", "random", "thirds"] = "centre"
+    share: tuple[float, float] = (1.0, 1.0)
+    pixels: tuple[float, float] | None = None
+    flip: bool = False
+    turn: bool = False
+    smooth: bool = True
+
+    def fixed(self) -> "Framing":
+        """Return the framing without augmentation: the middle, at the middle of the range."""
+        middle = None if self.pixels is None else (REFERENCE_SIZE, REFERENCE_SIZE)
+        return Framing(pixels=middle, smooth=self.smooth)
+
+    def draw(self, rng: np.random.Generator) -> Cut:
+        """Draw one square. The generator advances by the same amount every time.
+
+        Args:
+            rng: source of all randomness.
+
+        Returns:
+            The square.
+        """
+        share, low, high = rng.uniform(*self.share), *(self.pixels or (0.0, 0.0))
+        # Sides are drawn by their ratio: twice as large is as likely as half as large.
+        pixels = math.exp(rng.uniform(math.log(low), math.log(high))) if self.pixels else None
+        across, down, third = rng.random(), rng.random(), int(rng.integers(len(_THIRDS)))
+        if self.where == "centre":
+            across = down = 0.5
+        elif self.where == "thirds":
+            across = down = _THIRDS[third]
+        flip, turns = bool(rng.integers(2)), int(rng.integers(4))
+        return Cut(share, pixels, across, down, self.flip and flip, turns if self.turn else 0)
+
+
+def least_side(cut: Cut, size: int) -> int | None:
+    """Say how small a decoder may make the shorter side without blurring the result.
+
+    Args:
+        cut: the square to come.
+        size: S.
+
+    Returns:
+        Pixels; None if the square is measured in pixels of the full picture.
+    """
+    return None if cut.pixels is not None else math.ceil(size / cut.share)
+
+
+def cut_out(picture: Image.Image, size: int, cut: Cut, *, smooth: bool = True) -> Pixels:
+    """Cut a square out of a picture.
+
+    Args:
+        picture: RGB, of any size; one smaller than the result is enlarged.
+        size: S.
+        cut: which square.
+        smooth: bicubic instead of bilinear.
+
+    Returns:
+        (S, S, 3), contiguous.
+    """
+    width, height = picture.size
+    shorter = min(width, height)
+    if cut.pixels is None:
+        side = min(max(round(cut.share * shorter), size), shorter)
+    else:
+        side = min(round(cut.pixels * max(size, REFERENCE_SIZE) / REFERENCE_SIZE), shorter)
+    left, top = round(cut.across * (width - side)), round(cut.down * (height - side))
+    box = (left, top, left + side, top + side)
+    if side == size:
+        square = picture.crop(box)
+    else:
+        kind = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR
+        square = picture.resize((size, size), kind, box=box, reducing_gap=3.0)
+    pixels = np.rot90(np.asarray(square), k=cut.quarter_turns)
+    return np.ascontiguousarray(pixels[:, ::-1] if cut.flip else pixels)

@@ -1,0 +1,119 @@
+"""Find image files: by walking folders, and by the lists that data sets come with."""
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+from ...runtime.decode import INPUT_SUFFIXES
+
+HOLD_OUT: Final = 20  # one file in so many is for validation, where a set has no split of its own
+
+
+def check_folder(folder: Path, what: str) -> None:
+    """Refuse what is no folder.
+
+    Args:
+        folder: to be read.
+        what: what it should hold, for the message.
+
+    Raises:
+        ContractError: it does not exist, or is not a folder.
+    """
+    if not folder.is_dir():
+        problem = "is a file" if folder.exists() else "does not exist"
+        raise ContractError(f"{what} must be a folder; {folder} {problem}")
+
+
+def walk(folder: Path) -> Iterator[str]:
+    """List the image files of a folder at any depth, by suffix, in the order of names.
+
+    Hidden files and folders are left out: they hold previews and version control. Links are
+    followed, except where they lead in a circle.
+
+    Args:
+        folder: to be walked.
+
+    Yields:
+        Paths relative to it, with "/" between the parts.
+    """
+    seen: set[tuple[int, int]] = set()
+    for path, folders, files in os.walk(folder, followlinks=True):
+        status = os.stat(path)  # noqa: PTH116 - one system call for each folder
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        prefix = os.path.relpath(path, folder).replace(os.sep, "/")
+        for name in sorted(files):
+            if not name.startswith(".") and os.path.splitext(name)[1].lower() in INPUT_SUFFIXES:  # noqa: PTH122
+                yield name if prefix == "." else f"{prefix}/{name}"
+
+
+def read_list(path: Path) -> list[list[str]]:
+    """Read a list of files: a name at the start of each line, other columns after it.
+
+    Args:
+        path: of a text file; columns are divided by spaces or commas.
+
+    Returns:
+        The columns of each line that is not empty.
+
+    Raises:
+        ContractError: the file cannot be read as text.
+    """
+    try:
+        text = path.read_text("utf-8", "surrogateescape")
+    except OSError as error:
+        raise ContractError(f"cannot read the list {path}: {error.strerror}") from error
+    separator = "," if path.suffix == ".csv" else None
+    return [line.split(separator) for line in text.splitlines() if line.strip()]
+
+
+def present(names: Iterable[str], folder: Path) -> list[str]:
+    """Keep the names whose folder exists: people keep parts of large data sets.
+
+    Single files are not looked for. There may be millions, on a network; one that is absent
+    is skipped when its turn comes.
+
+    Args:
+        names: relative to ``folder``.
+        folder: of the images.
+
+    Returns:
+        Those that may exist, in their order.
+    """
+    known: dict[str, bool] = {}
+    kept = []
+    for name in names:
+        parent = name.rpartition("/")[0]
+        if parent not in known:
+            known[parent] = (folder / parent).is_dir()
+        if known[parent]:
+            kept.append(name)
+    return kept
+
+
+def hold_out(names: list[str]) -> tuple[list[str], list[str]]:
+    """Set files aside for validation, where a set has no split of its own.
+
+    By their names alone: files that are added later change nothing for those that were there.
+
+    Args:
+        names: relative to the folder of the set.
+
+    Returns:
+        Those for training; those for validation, about one in ``HOLD_OUT``. Of two or more
+        names each list gets at least one.
+    """
+    chosen = {name for name in names if _hash(name) % HOLD_OUT == 0}
+    if len(names) > 1 and not 0 < len(chosen) < len(names):
+        chosen = {min(names, key=_hash)}
+    return [n for n in names if n not in chosen], [n for n in names if n in chosen]
+
+
+def _hash(name: str) -> int:
+    return zlib.crc32(name.encode("utf-8", "surrogateescape"))

@@ -1,0 +1,205 @@
+"""Batches for training and pairs for evaluation.
+
+Letters: B images of a batch on one process, H = W = S sides in pixels.
+"""
+
+import logging
+import multiprocessing
+import signal
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from ...plugins.errors import ContractError
+from ...runtime.pixels import float_from_uint8
+from .assembly import Failure, Sample, TrainingSamples, draw_hole
+from .order import Stream, generator
+from .sources import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
+
+logger = logging.getLogger(__name__)
+
+_PREFETCH: Final = 4  # batches that each worker is ahead; absorbs a slow file
+
+
+class Batch(NamedTuple):
+    """What a step is trained on."""
+
+    image: Tensor  # (B, 3, H, W) float32 in [-1, 1], RGB
+    hole: Tensor  # (B, 1, H, W) float32, 1 = missing
+    broken: tuple[str, ...]  # a line for each file that was skipped: its name and the reason
+
+
+def training_batches(
+    images: ImageSource,
+    masks: MaskSource,
+    *,
+    size: int,
+    batch: int,
+    seed: int,
+    workers: int,
+    start_step: int,
+    steps: int,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterable[Batch]:
+    """Iterate over the batches of steps ``start_step`` to ``steps`` - 1 of a run.
+
+    The samples of a run have one endless order, epoch after epoch, each a permutation. Step t
+    takes positions t B W to (t + 1) B W - 1 for W = ``world``, of which rank r has the r-th B.
+    A sample depends on seed, epoch and image alone: not on workers, ranks, or where a run was
+    resumed. A file that cannot be read is replaced by the next one of the epoch, named in the
+    batch, and logged once.
+
+    Args:
+        images: source of images.
+        masks: source of holes; each image gets its own.
+        size: S.
+        batch: B.
+        seed: of all randomness, not negative.
+        workers: processes that prepare batches; 0 prepares them in this one. They are started
+            once, not for each epoch, and leave SIGINT and SIGTERM to this process.
+        start_step: steps that were done before.
+        steps: the step to stop before, counted from the start of the run.
+        rank: of this process.
+        world: number of processes.
+
+    Returns:
+        The batches. Each iteration starts again at ``start_step``.
+
+    Raises:
+        ContractError: a number is out of range. While iterating: no file can be read.
+    """
+    _check(size=size, batch=batch, world=world, least=1)
+    _check(seed=seed, workers=workers, start_step=start_step, steps=steps, rank=rank, least=0)
+    if rank >= world:
+        raise ContractError(f"rank must be below world; got {rank} of {world}")
+    positions = _Positions(batch, start_step, steps, rank, world)
+    return _Batches(TrainingSamples(images, masks, size, seed), positions, workers)
+
+
+def evaluation_pairs(
+    images: ImageSource, masks: MaskSource, *, size: int, seed: int, count: int | None = None
+) -> Iterator[tuple[str, Pixels, Hole]]:
+    """Iterate over images in their order, each with a hole of its own: the same every time.
+
+    Args:
+        images: source of images. Those that cannot be read are left out, with a warning.
+        masks: source of holes.
+        size: S.
+        seed: of all randomness, not negative. Other than what the same seed trains with.
+        count: how many images are taken, from the first; None takes all.
+
+    Yields:
+        name, (S, S, 3) image, (S, S) hole.
+
+    Raises:
+        ContractError: no image, or no mask, can be read.
+    """
+    total = len(images) if count is None else min(count, len(images))
+    broken = list[str]()
+    for index in range(total):
+        rng = generator(seed, Stream.EVALUATION_IMAGE, index)
+        try:
+            image = images.load(index, size, rng)
+        except BrokenImageError as error:
+            broken.append(str(error))
+            logger.warning("skipped: %s", error)
+            continue
+        hole, skipped = draw_hole(masks, size, seed, Stream.EVALUATION_MASK, index)
+        for line in skipped:
+            logger.warning("skipped: %s", line)
+        yield images.name(index), image, hole
+    if broken and len(broken) == total:
+        raise ContractError(f"at least one image must be readable; none is: {broken[0]}")
+
+
+class _Raw(NamedTuple):
+    """A batch as it travels between processes: bytes are a quarter of floats."""
+
+    image: Tensor  # (B, H, W, 3) uint8
+    hole: Tensor  # (B, H, W) bool
+    broken: tuple[str, ...]
+
+
+class _Positions(Sampler[list[int]]):
+    """The positions in the run that this rank takes, step by step."""
+
+    def __init__(self, batch: int, start: int, stop: int, rank: int, world: int) -> None:
+        self._batch, self._rank, self._world = batch, rank, world
+        self._steps = range(start, stop)
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for step in self._steps:
+            first = (step * self._world + self._rank) * self._batch
+            yield [*range(first, first + self._batch)]
+
+
+class _Batches:
+    """Starts the workers when iterated, and turns bytes into numbers."""
+
+    def __init__(self, samples: TrainingSamples, positions: _Positions, workers: int) -> None:
+        self._samples, self._positions, self._workers = samples, positions, workers
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def __iter__(self) -> Iterator[Batch]:
+        told = set[str]()
+        for raw in self._loader():
+            if isinstance(raw, Failure):
+                raise ContractError(raw.message)
+            for line in raw.broken:
+                if line not in told:
+                    logger.warning("skipped: %s", line)
+                    told.add(line)
+            image = torch.from_numpy(float_from_uint8(raw.image.numpy()))
+            yield Batch(image, raw.hole[:, None].float(), raw.broken)
+
+    def _loader(self) -> "DataLoader[_Raw | Failure]":
+        context = None
+        if self._workers:
+            # Forking a process that has threads, as one with torch has, may deadlock.
+            context = multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload([__name__])  # imports torch once, not in each worker
+        return DataLoader(
+            self._samples,  # type: ignore[arg-type]  # collate changes the type
+            batch_sampler=self._positions,
+            num_workers=self._workers,
+            collate_fn=_collate,
+            worker_init_fn=_leave_signals,
+            multiprocessing_context=context,
+            prefetch_factor=_PREFETCH if self._workers else None,
+            generator=torch.Generator(),  # else it would advance the one that training uses
+        )
+
+
+def _collate(samples: "list[Sample | Failure]") -> "_Raw | Failure":
+    """Join samples, or pass on why there is one less."""
+    good = [sample for sample in samples if isinstance(sample, Sample)]
+    for sample in samples:
+        if isinstance(sample, Failure):
+            return sample
+    return _Raw(
+        torch.from_numpy(np.stack([sample.image for sample in good])),
+        torch.from_numpy(np.stack([sample.hole for sample in good])),
+        tuple(line for sample in good for line in sample.broken),
+    )
+
+
+def _leave_signals(worker: int) -> None:
+    """Let the training process decide when to stop; workers end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _check(*, least: int, **numbers: int) -> None:
+    for name, number in numbers.items():
+        if number < least:
+            raise ContractError(f"{name} must be at least {least}; got {number}")

@@ -1,0 +1,210 @@
+"""How the paper's data sets lie on a disk, and how squares of 256 come out of them.
+
+==========  =====================================================  ==============================
+recipe      files                                                  squares
+==========  =====================================================  ==============================
+folder      any images at any depth; ``train.txt``/``val.txt``     training: 1/2 to all of the
+            (or ``.flist``) with one path a line, else folders     shorter side, anywhere,
+            ``train``/``val``, else 1 in 20 is held out by name    mirrored; else the middle
+places2     ``places365_train_standard.txt`` with                  training: 256 x 256 pixels
+            ``data_large[_standard]``, ``places365_val.txt``       anywhere, mirrored; else the
+            with ``val_large``; or the 256 versions of both        middle 256 x 256
+celeba      ``img_align_celeba`` (178 x 218) with                  the middle 178 x 178,
+            ``list_eval_partition.txt``: 0 train, 1 val, 2 test    bilinear; mirrored in training
+paris       ``paris_train_original`` (936 x 537) and               training: the left, middle or
+            ``paris_eval_gt``                                      right 537 x 537, mirrored;
+                                                                   else the middle
+==========  =====================================================  ==============================
+
+Sources. Layout of Places2: its site and torchvision's ``datasets/places365.py``; of CelebA: its
+site and ``datasets/celeba.py``. Squares of Places2: Yu et al., "Generative Image Inpainting with
+Contextual Attention" (arXiv:1801.07892) cut 256 x 256 at random from the full resolution; tests
+there and later take the middle. Squares of CelebA and Paris StreetView: Nazeri et al.,
+"EdgeConnect" (arXiv:1901.00212), which most later work repeats. Layout of Paris StreetView: as
+Pathak et al. (arXiv:1604.07379) hand it out; ``paris_eval_corrupted`` has the hole painted in and
+is never read. The CSA paper says only that its inputs are 256 x 256; its published code stretches
+each picture to that.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, Literal, NamedTuple, get_args
+
+from ...plugins.errors import ContractError
+from ...runtime.decode import INPUT_SUFFIXES
+from .framing import REFERENCE_SIZE, Framing
+from .listing import check_folder, hold_out, present, read_list, walk
+
+Split = Literal["train", "val", "all"]
+RecipeName = Literal["folder", "places2", "celeba", "paris"]
+SPLITS: Final[tuple[Split, ...]] = get_args(Split)
+RECIPE_NAMES: Final[tuple[RecipeName, ...]] = get_args(RecipeName)
+
+Lister = Callable[[], list[str]]
+
+
+class Parts(NamedTuple):
+    """What a data set says about its split; None where it says nothing. Paths below its root."""
+
+    train: Lister | None
+    val: Lister | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How one data set is read.
+
+    Attributes:
+        framing: of training squares; those of other splits are its ``fixed()`` form.
+        parts: finds the split below a root folder.
+    """
+
+    framing: Framing
+    parts: Callable[[Path], Parts]
+
+
+def list_images(root: Path, recipe: Recipe, split: Split) -> list[str]:
+    """List the images of one split.
+
+    Args:
+        root: folder of the data set.
+        recipe: how it is laid out.
+        split: "train"; "val"; or "all", which is everything.
+
+    Returns:
+        Paths below the root, each once, in a fixed order.
+
+    Raises:
+        ContractError: the root is no folder, a list cannot be read, or nothing was found.
+    """
+    check_folder(root, "a data set")
+    train, val = recipe.parts(root)
+    if split == "all":
+        names = [*train(), *val()] if train and val else [*walk(root)]
+    elif split == "val" and val:
+        names = val()
+    else:
+        names = train() if train else [*walk(root)]
+        if not val:
+            names = hold_out(names)[split == "val"]
+    names = [*dict.fromkeys(names)]
+    if not names:
+        raise ContractError(
+            f"a data set must hold at least one image for {split!r}; got none in {root}\n"
+            f"Files of these kinds are taken, at any depth: {', '.join(sorted(INPUT_SUFFIXES))}"
+        )
+    return names
+
+
+def _folder_parts(root: Path) -> Parts:
+    lists = [_listed(root, stems) for stems in (_TRAIN_LISTS, _VAL_LISTS)]
+    if lists[0]:
+        return Parts(*lists)
+    train, val = _first_folder(root, _TRAIN_FOLDERS), _first_folder(root, _VAL_FOLDERS)
+    if train is None:  # a lone folder "test" is as likely to be a category
+        return Parts(None, None)
+    return Parts(_walker(root, train), None if val is None else _walker(root, val))
+
+
+_TRAIN_FOLDERS: Final = ("train", "training")
+_VAL_FOLDERS: Final = ("val", "valid", "validation", "test", "eval")
+_TRAIN_LISTS: Final = ("train", "train_list", "train_shuffled")
+_VAL_LISTS: Final = ("val", "val_list", "valid", "validation", "test")
+
+
+def _listed(root: Path, stems: tuple[str, ...]) -> Lister | None:
+    for path in (root / f"{stem}{suffix}" for stem in stems for suffix in (".txt", ".flist")):
+        if path.is_file():
+            # A path may hold spaces, so that the whole line counts.
+            return lambda: present((" ".join(columns) for columns in read_list(path)), root)
+    return None
+
+
+def _places2_parts(root: Path) -> Parts:
+    train = _first_folder(root, [f"data_{kind}" for kind in _PLACES2_KINDS])
+    val = _first_folder(root, ["val_large", "val_256"])
+    if train is None and val is None:
+        return _folder_parts(root)
+    lists = (["places365_train_standard.txt", "places365_train_challenge.txt"], "places365_val.txt")
+    return Parts(
+        None if train is None else _places2_names(root, train, lists[0]),
+        None if val is None else _places2_names(root, val, [lists[1]]),
+    )
+
+
+_PLACES2_KINDS: Final = (
+    *("large_standard", "large", "large_challenge"),
+    *("256_standard", "256", "256_challenge"),
+)
+
+
+def _places2_names(root: Path, folder: str, lists: list[str]) -> Lister:
+    found = _first_file(root, [f"{place}{name}" for place in _PLACES2_LISTS for name in lists])
+    if found is None:
+        return _walker(root, folder)
+    return lambda: present(
+        (f"{folder}/{columns[0].lstrip('/')}" for columns in read_list(root / found)), root
+    )
+
+
+_PLACES2_LISTS: Final = ("", "filelist_places365-standard/", "filelist_places365-challenge/")
+
+
+def _celeba_parts(root: Path) -> Parts:
+    images = _first_folder(root, _CELEBA_FOLDERS)
+    found = _first_file(
+        root, [f"{p}list_eval_partition{s}" for p in _CELEBA_LISTS for s in _TABLES]
+    )
+    if found is None:
+        return _folder_parts(root)
+    prefix = "" if images is None else f"{images}/"
+
+    def names(part: str) -> list[str]:
+        rows = (row for row in read_list(root / found) if row[1:2] == [part])
+        return present((prefix + row[0] for row in rows), root)
+
+    return Parts(lambda: names("0"), lambda: names("1"))
+
+
+_CELEBA_FOLDERS: Final = (
+    "img_align_celeba/img_align_celeba",  # as a well-known copy unpacks
+    "img_align_celeba",
+    "Img/img_align_celeba",
+    "celeba/img_align_celeba",
+)
+_CELEBA_LISTS: Final = ("", "Eval/", "celeba/")
+_TABLES: Final = (".txt", ".csv")
+
+
+def _paris_parts(root: Path) -> Parts:
+    train = _first_folder(root, ["paris_train_original"])
+    val = _first_folder(root, ["paris_eval_gt", "paris_eval/paris_eval_gt"])
+    if train is None or val is None:
+        return _folder_parts(root)
+    return Parts(_walker(root, train), _walker(root, val))
+
+
+def _first_folder(root: Path, names: "tuple[str, ...] | list[str]") -> str | None:
+    return next((name for name in names if (root / name).is_dir()), None)
+
+
+def _first_file(root: Path, names: list[str]) -> str | None:
+    return next((name for name in names if (root / name).is_file()), None)
+
+
+def _walker(root: Path, folder: str) -> Lister:
+    return lambda: [f"{folder}/{name}" for name in walk(root / folder)]
+
+
+_PIXELS: Final = (float(REFERENCE_SIZE), float(REFERENCE_SIZE))
+RECIPES: Final[dict[RecipeName, Recipe]] = {
+    "folder": Recipe(
+        framing=Framing(where="random", share=(0.5, 1.0), flip=True), parts=_folder_parts
+    ),
+    "places2": Recipe(
+        framing=Framing(where="random", pixels=_PIXELS, flip=True), parts=_places2_parts
+    ),
+    "celeba": Recipe(framing=Framing(flip=True, smooth=False), parts=_celeba_parts),
+    "paris": Recipe(framing=Framing(where="thirds", flip=True), parts=_paris_parts),
+}

@@ -1,0 +1,116 @@
+"""Open images and masks by what a user writes on the command line.
+
+images = open_images("photos:0.7,procedural:0.3")
+masks = open_masks("freeform")
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+from .buckets import check_buckets
+from .dead_leaves import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
+from .folder import FolderImages
+from .holes import CentreHoles, Chosen, FreeformBuckets, FreeformHoles
+from .mask_folder import FolderMasks
+from .mixture import Mixture
+from .photographs import Photographs
+from .recipes import RECIPE_NAMES, SPLITS, RecipeName, Split
+from .sources import ImageSource, MaskSource
+
+PROCEDURAL: Final = "procedural"
+PHOTOGRAPHS: Final = "scikit-image"
+CENTRE: Final = ("center", "centre")
+FREEFORM: Final = "freeform"
+FREEFORM_RATIO: Final = (0.1, 0.4)
+
+_SHARED = re.compile(r"(?P<spec>.+):(?P<share>\d+(?:\.\d+)?|\.\d+)")
+
+
+def open_images(spec: str, *, recipe: RecipeName = "folder", split: Split = "train") -> ImageSource:
+    """Open a source of images.
+
+    Args:
+        spec: a folder; "procedural", drawn images without end; "scikit-image", the photographs
+            it ships; or several of these with shares, as "photos:0.7,procedural:0.3".
+        recipe: how folders are laid out and squares are cut; see ``recipes``.
+        split: "train"; "val", what the set keeps apart for validation, or one image in 20; or
+            "all" of it. Only "train" is augmented.
+
+    Returns:
+        The source.
+
+    Raises:
+        ContractError: a folder does not exist or holds no image, or a name is unknown.
+        LibraryError: scikit-image is asked for and not installed.
+    """
+    if recipe not in RECIPE_NAMES:
+        raise ContractError(f"recipe must be one of {', '.join(RECIPE_NAMES)}; got {recipe!r}")
+    if split not in SPLITS:
+        raise ContractError(f"split must be one of {', '.join(SPLITS)}; got {split!r}")
+    if "," not in spec or Path(spec).exists():
+        return _open_one(spec, recipe, split)
+    parts = [_SHARED.fullmatch(part.strip()) for part in spec.split(",")]
+    shares = [float(part["share"]) if part else 0.0 for part in parts]
+    if not all(shares):
+        raise ContractError(
+            "each part of a mixture must have a positive share, as in "
+            f"'photos:0.7,procedural:0.3'; got {spec!r}"
+        )
+    sources = [_open_one(part["spec"], recipe, split) for part in parts if part]
+    return Mixture(sources, shares)
+
+
+def _open_one(spec: str, recipe: RecipeName, split: Split) -> ImageSource:
+    if spec == PROCEDURAL:
+        return DeadLeaves(TRAIN_LENGTH if split == "train" else VAL_LENGTH)
+    if spec == PHOTOGRAPHS:
+        return Photographs(split)
+    root = Path(spec)
+    if not root.exists():
+        raise ContractError(
+            f"images must be a folder, {PROCEDURAL!r} or {PHOTOGRAPHS!r}; {spec!r} does not exist"
+        )
+    return FolderImages(root, recipe, split)
+
+
+def open_masks(
+    spec: str,
+    *,
+    buckets: Sequence[str] | None = None,
+    invert: bool = False,
+    augment: bool = True,
+    ratio: tuple[float, float] = FREEFORM_RATIO,
+) -> MaskSource:
+    """Open a source of holes; none that it draws is empty or full.
+
+    Args:
+        spec: "center", the paper's square; "freeform", strokes; or a folder of mask files.
+        buckets: draw only holes of these sizes, of ``BUCKETS``; judged as they are used.
+        invert: black is missing in the files of a folder, not white.
+        augment: mirror, turn and cut the masks of a folder.
+        ratio: the missing share that strokes reach, where no buckets are asked for.
+
+    Returns:
+        The source.
+
+    Raises:
+        ContractError: a folder does not exist or holds no mask, or a bucket is unknown or
+            asked of the centre square.
+    """
+    chosen = None if buckets is None else check_buckets(buckets)
+    if spec in CENTRE:
+        if chosen is not None:
+            raise ContractError(f"the centre hole has one size; got buckets {', '.join(chosen)}")
+        return CentreHoles()
+    if spec == FREEFORM:
+        strokes = FreeformHoles(ratio) if chosen is None else FreeformBuckets(chosen)
+        return Chosen(strokes, chosen)
+    root = Path(spec)
+    if not root.exists():
+        raise ContractError(
+            f"masks must be a folder, {CENTRE[0]!r} or {FREEFORM!r}; {spec!r} does not exist"
+        )
+    return Chosen(FolderMasks(root, invert=invert, augment=augment), chosen)
