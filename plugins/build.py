@@ -199,7 +199,6 @@ def _write_build_info(how: Compilation, folder: Path) -> Path:
     digest = source_hash(how.csrc)
     info = {
         "csakit": _version(),
-        "abi": ABI_VERSION,
         "source_hash": digest,
         "architectures": list(how.architectures),
         "compiler": str(how.toolchain),

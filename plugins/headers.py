@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import re
+import shlex
 from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
@@ -102,12 +103,12 @@ def how_to_get() -> str:
     wanted = max(_numbers(version), OLDEST) if version else newest
     release = ".".join(map(str, min(wanted, _PUBLISHED.get(wanted[0], newest))))
     which = f"TensorRT {version} is installed" if version else "TensorRT is no Python package here"
-    folder = headers_folder()
+    folder, kept = (shlex.quote(str(headers_folder() / part)) for part in ("", release))
     return (
         f"TensorRT's headers are in its public repository ({which}; choose the release of the "
         "TensorRT that will load the plugin). Fetch them once:\n"
         f"  git clone --depth 1 --branch release/{release} {REPOSITORY} tensorrt-{release}\n"
-        f"  mkdir -p {folder} && cp -r tensorrt-{release}/include {folder / release}\n"
+        f"  mkdir -p {folder} && cp -r tensorrt-{release}/include {kept}\n"
         f"and build again: {BUILD_COMMAND}"
     )
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,6 +153,8 @@ def _lines(holdings: list[Holding]) -> list[str]:
     for holding in holdings:
         lines += [*_describe(holding), ""]
     lines.append(f"searched for {file_name('csakit')}, in this order:")
+    if not os.environ.get(LIBRARY_VARIABLE):
+        lines.append(f"  0. none  (environment variable {LIBRARY_VARIABLE}: not set)")
     for number, place in enumerate(search_places(), start=1):
         mark = "found" if place.found else "none"
         lines.append(f"  {number}. {mark:<6}{place.path}  ({place.why})")
