@@ -41,18 +41,18 @@ void* findTensorRT() noexcept {
 // Null on success, else why the creator is not registered.
 char const* registerCreator() noexcept {
   void* const library = findTensorRT();
-  void* const symbol = dlsym(library, "getPluginRegistry");
+  void* const symbol = dlsym(library, "getPluginRegistry");  // null is RTLD_DEFAULT: not there
   if (symbol == nullptr) {
-    return "found no TensorRT " CSAKIT_TEXT_OF(NV_TENSORRT_MAJOR) " in this process";
+    return "there is no TensorRT " CSAKIT_TEXT_OF(NV_TENSORRT_MAJOR) " in this process";
   }
   if (!csakit::belongsToOurTensorRT(symbol)) {
-    return "was built for TensorRT " CSAKIT_TEXT_OF(NV_TENSORRT_MAJOR)
-           "; this process has another major version. Build it with that version's headers";
+    return "this library was built for TensorRT " CSAKIT_TEXT_OF(
+        NV_TENSORRT_MAJOR) ", and the process has another; build it with that one's headers";
   }
   nvinfer1::IPluginRegistry* const registry = reinterpret_cast<GetRegistry>(symbol)();
   if (registry == nullptr ||
       !registry->registerCreator(csakit::creator(), csakit::kPluginNamespace)) {
-    return "was refused by TensorRT's registry: another library has registered the plugin";
+    return "TensorRT's registry refused it; has another library registered this name?";
   }
   csakit::setLoggerSource(reinterpret_cast<csakit::LoggerSource>(dlsym(library, "getLogger")));
   return nullptr;
@@ -61,7 +61,8 @@ char const* registerCreator() noexcept {
 __attribute__((constructor)) void onLoad() noexcept {
   if (char const* const failure = registerCreator()) {
     // The only channel of a constructor: there is no logger yet and no status to return.
-    std::fprintf(stderr, "libcsakit_trt_autoreg %s\n", failure);
+    std::fprintf(stderr, "libcsakit_trt_autoreg: %s is not registered: %s\n", csakit::kPluginName,
+                 failure);
   }
 }
 
