@@ -4,7 +4,7 @@ Letters: B images, H W sides in pixels, w a width.
 
 Training only: no checkpoint of the network and no export contains them.
 
-Source: Liu et al., ICCV 2019, section 3.4, and the published code, which sets what the paper
+Source: Liu et al., ICCV 2019, and the published code, which sets what the paper
 leaves open: affine instance norms in the image's discriminator and a plain one in the features',
 no spectral norm, no sigmoid, weights from N(0, 0.02) and biases 0.
 

@@ -8,7 +8,7 @@ all scores of an image::
     generator:      (E[(real + 1)^2] + E[(fake - 1)^2]) / 2
 
 Source: Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734, RaLSGAN;
-named by Liu et al., ICCV 2019, section 3.4. The halves are those of the published code, whose
+named by Liu et al., ICCV 2019. The halves are those of the published code, whose
 weight of 0.002 they belong to.
 
 Several processes: the outer means average per-score losses, so the engine's average of gradients

@@ -17,7 +17,7 @@ hole then hardly counts, and the known positions add a constant |t|^2. Divided b
 serves every mask. An image without a hole adds 0 but still counts among the B, so that the mean
 over processes of equal batches is the loss of the whole batch.
 
-Source: Liu et al., ICCV 2019, section 3.3.
+Source: Liu et al., ICCV 2019.
 
 Deviation: the published code adds the bare number, without gradient, so that there the loss
 trains nothing. Ours reaches the network.

@@ -4,7 +4,7 @@ Letters: B images, H W sides in pixels. With I_p the rough and I_r the refined i
 
     L_r = |I_p - I_gt|_1 + |I_r - I_gt|_1
 
-Source: Liu et al., ICCV 2019, section 3.3. The norms are means over all pixels and channels,
+Source: Liu et al., ICCV 2019. The norms are means over all pixels and channels,
 as in the published code: known pixels count, and neither image is composited or clamped.
 """
 
