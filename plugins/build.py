@@ -196,17 +196,10 @@ def _system_includes(headers: Headers) -> tuple[Path, ...]:
 
 def _write_build_info(how: Compilation, folder: Path) -> Path:
     """Write the header that tells the library what it was built from."""
-    digest = source_hash(how.csrc)
-    info = {
-        "csakit": _version(),
-        "source_hash": digest,
-        "architectures": list(how.architectures),
-        "compiler": str(how.toolchain),
-    }
     values = {
-        "BUILD_INFO": json.dumps(info),
         "VERSION": _version(),
-        "SOURCE_HASH": digest,
+        "SOURCE_HASH": source_hash(how.csrc),
+        "COMPILER": str(how.toolchain),
         "ARCHITECTURES": ",".join(how.architectures),
     }
     path = folder / "csakit_build_info.h"

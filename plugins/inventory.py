@@ -84,7 +84,8 @@ def survey(kind: Kind = "csakit", known: Path | None = None) -> Holding:
         info = Library(path).build_info()
     except LibraryError as error:
         return dataclasses.replace(_recorded(kind, path), problem=str(error))
-    return _holding(kind, path, {**info, "abi": ABI_VERSION})
+    architectures = info["architectures"].split(",")
+    return _holding(kind, path, {**info, "architectures": architectures, "abi": ABI_VERSION})
 
 
 def _recorded(kind: Kind, path: Path) -> Holding:

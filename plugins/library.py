@@ -13,7 +13,7 @@ import ctypes
 import functools
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from .abi import ABI_VERSION, AttentionDesc, Direction, Status, declare
 from .errors import ContractError, LibraryError
@@ -47,14 +47,14 @@ class Library:
         self.path = path
         self._functions = _open(path)
 
-    def build_info(self) -> dict[str, Any]:
+    def build_info(self) -> dict[str, str]:
         """Tell what the library was built from.
 
         Returns:
-            "csakit", "source_hash", "compiler", "architectures" and what else it states.
+            "version" (of csakit), "source_hash", "compiler", and "architectures", joined by
+            commas.
         """
-        text = self._functions.csakit_build_info() or b"{}"
-        info: dict[str, Any] = json.loads(text)
+        info: dict[str, str] = json.loads(self._functions.csakit_build_info())
         return info
 
     def workspace_bytes(self, desc: AttentionDesc, direction: Direction) -> int:
@@ -155,7 +155,7 @@ class Library:
         if status in _CALLER:
             raise ContractError(f"{word}: {why}")
         if status == Status.NO_KERNEL_FOR_DEVICE:
-            held = ", ".join(self.build_info().get("architectures", [])) or "none named"
+            held = self.build_info()["architectures"]
             raise LibraryError(
                 f"{word}: {why} ({self.path} holds code for: {held})\n"
                 f"Build it for the GPU of this machine: {BUILD_COMMAND} --arch native"
