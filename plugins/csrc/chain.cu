@@ -1,0 +1,248 @@
+// chain.cu - the generating half: how much of the vector filled last every hole keeps.
+//
+// Hole i needs the vector of hole i - 1, so one block walks the holes of an image, chunk by
+// chunk, and other images take other multiprocessors. Warp 0 solves chunk b (solver.cuh). The
+// eight others work one chunk behind and one ahead of it, so that it never waits for a vector:
+//
+//     first half     the vector filled just before chunk b, from chunk b - 1 as it was solved
+//     second half    its products with the holes of chunk b + 1
+//
+// and they fetch the Gram block of chunk b + 1. A barrier ends each half. Only w and the vector
+// before each chunk are kept; fill.cu makes the other vectors, on all multiprocessors.
+//
+// Sections: traits | workers | kernel | launcher | instantiations.
+
+#include "async.cuh"
+#include "device.cuh"
+#include "solver.cuh"
+
+namespace csakit {
+namespace {
+
+// ---- traits ---------------------------------------------------------------------------
+struct ChainTraits {
+  static constexpr int32_t kWorkerWarps = 8;
+  static constexpr int32_t kWorkers = kWorkerWarps * kWarp;
+  static constexpr int32_t kThreads = kWarp + kWorkers;
+  static constexpr int32_t kRowsPerWarp = kChunk / kWorkerWarps;
+  static constexpr int32_t kLists = 4;  // chunks whose positions are at hand: b - 1 to b + 2
+};
+
+// The shared memory of a block.
+template <bool kCosine>
+struct ChainShared {
+  static constexpr int32_t kPlanes = kCosine ? 2 : 1;
+  alignas(kAsyncBytes) GramBlock gram[2][kPlanes];  // of chunk b and of chunk b + 1
+  alignas(kAsyncBytes) float carry[kMaxChannels];   // the vector filled just before chunk b
+  alignas(kAsyncBytes) float weights[kChunk];       // of the chunk solved last
+  float dots[kPlanes][kChunk];                      // see Solver::advance
+  int32_t holes[ChainTraits::kLists][kChunk];       // positions; -1 past the last hole
+  int32_t matches[ChainTraits::kLists][kChunk];
+};
+
+// What a block knows of its image.
+template <typename T>
+struct Image {
+  const Attention<T>& a;
+  int32_t index;
+  int32_t holes;   // M
+  int32_t chunks;  // ceil(M / S)
+  const T* rows;   // (N, stride)
+
+  __device__ size_t start() const { return startOf(index, 1, a.positions); }
+};
+
+// ---- workers --------------------------------------------------------------------------
+
+// Fetch the positions of a chunk's holes and matches; one warp.
+template <typename T, bool kCosine>
+__device__ void fetchLists(const Image<T>& image, int32_t chunk, ChainShared<kCosine>* shared) {
+  const int32_t lane = laneOf(threadIdx.x);
+  const int32_t rank = chunk * kChunk + lane;
+  const bool inside = rank < image.holes;
+  const int32_t slot = chunk % ChainTraits::kLists;
+  shared->holes[slot][lane] = inside ? image.a.holes[image.start() + rank] : -1;
+  shared->matches[slot][lane] = inside ? image.a.match[image.start() + rank] : -1;
+}
+
+// Begin to fetch the Gram block of a chunk.
+template <typename T, bool kCosine>
+__device__ void fetchGram(const Image<T>& image, int32_t chunk, int32_t worker,
+                          ChainShared<kCosine>* shared) {
+  constexpr int32_t kFloats = kAsyncBytes / static_cast<int32_t>(sizeof(float));
+  constexpr int32_t kBlock = ChainShared<kCosine>::kPlanes * kChunk * 2 * kChunk;
+  const float* from = image.a.gram + startOf(image.index * image.a.chunks + chunk, 1, kBlock);
+  float* to = &shared->gram[chunk % 2][0][0][0];
+  for (int32_t i = worker * kFloats; i < kBlock; i += ChainTraits::kWorkers * kFloats) {
+    asyncCopy(to + i, from + i, true);
+  }
+  asyncCommit();
+}
+
+// Carry the vector before chunk - 1 on to the vector before `chunk`; two channels a thread.
+template <typename T, bool kCosine>
+__device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worker,
+                             ChainShared<kCosine>* shared) {
+  constexpr int32_t kPair = 2;
+  using Pair = Pack<T, kPair * static_cast<int32_t>(sizeof(T))>;
+  const int32_t* matches = shared->matches[(chunk + ChainTraits::kLists - 1) % ChainTraits::kLists];
+  float* kept = image.a.carry + startOf(image.index * image.a.chunks + chunk, 1, image.a.stride);
+  for (int32_t c = worker * kPair; c < image.a.stride; c += ChainTraits::kWorkers * kPair) {
+    float first = chunk == 0 ? 0.0F : shared->carry[c];
+    float second = chunk == 0 ? 0.0F : shared->carry[c + 1];
+    if (chunk > 0) {
+      Pair copied[kChunk];
+#pragma unroll
+      for (int32_t j = 0; j < kChunk; ++j) {
+        copied[j] = *reinterpret_cast<const Pair*>(image.rows +
+                                                   startOf(matches[j], 1, image.a.stride) + c);
+      }
+#pragma unroll
+      for (int32_t j = 0; j < kChunk; ++j) {
+        const float w = shared->weights[j];
+        const float x = toFloat(copied[j].values[0]);
+        const float z = toFloat(copied[j].values[1]);
+        first = fmaf(w, first - x, x);
+        second = fmaf(w, second - z, z);
+      }
+    }
+    shared->carry[c] = first;
+    shared->carry[c + 1] = second;
+    kept[c] = first;
+    kept[c + 1] = second;
+  }
+}
+
+// Multiply four rows with the carried vector; a warp.
+template <typename T, bool kCosine>
+__device__ void multiplyRows(const Image<T>& image, const int32_t* positions, bool of_holes,
+                             const float* carry, float* dots) {
+  constexpr int32_t kRows = ChainTraits::kRowsPerWarp;
+  using Piece = Pack<T, 16>;
+  const int32_t lane = laneOf(threadIdx.x);
+  float sums[kRows] = {};
+#pragma unroll 2
+  for (int32_t c = lane * Piece::kCount; c < image.a.stride; c += kWarp * Piece::kCount) {
+    Piece pieces[kRows];
+#pragma unroll
+    for (int32_t r = 0; r < kRows; ++r) {
+      pieces[r] = loadPack<16>(image.rows + startOf(max(positions[r], 0), 1, image.a.stride) + c);
+    }
+#pragma unroll
+    for (int32_t e = 0; e < Piece::kCount; ++e) {
+#pragma unroll
+      for (int32_t r = 0; r < kRows; ++r) {
+        sums[r] = fmaf(toFloat(pieces[r].values[e]), carry[c + e], sums[r]);
+      }
+    }
+  }
+#pragma unroll
+  for (int32_t r = 0; r < kRows; ++r) {
+    const float sum = sumOverWarp(sums[r]);
+    if (lane == 0) {
+      const bool scaled = of_holes && positions[r] >= 0;
+      const float scale = scaled ? image.a.inverse[image.start() + positions[r]] : 1.0F;
+      dots[r] = positions[r] >= 0 ? sum * scale : 0.0F;
+    }
+  }
+}
+
+// The first half of a worker's part in chunk b.
+template <typename T, bool kCosine>
+__device__ void workFirstHalf(const Image<T>& image, int32_t chunk, ChainShared<kCosine>* shared) {
+  const int32_t worker = static_cast<int32_t>(threadIdx.x) - kWarp;
+  if (chunk + 1 < image.chunks) {
+    fetchGram(image, chunk + 1, worker, shared);
+  }
+  if (worker < kWarp) {
+    fetchLists(image, chunk + 2, shared);
+  }
+  advanceCarry(image, chunk, worker, shared);
+}
+
+// The second half.
+template <typename T, bool kCosine>
+__device__ void workSecondHalf(const Image<T>& image, int32_t chunk, ChainShared<kCosine>* shared) {
+  const int32_t first = (warpOf(threadIdx.x) - 1) * ChainTraits::kRowsPerWarp;
+  const int32_t slot = (chunk + 1) % ChainTraits::kLists;
+  if (chunk + 1 < image.chunks) {
+    multiplyRows<T, kCosine>(image, shared->holes[slot] + first, true, shared->carry,
+                             shared->dots[0] + first);
+    if constexpr (kCosine) {
+      multiplyRows<T, kCosine>(image, shared->matches[slot] + first, false, shared->carry,
+                               shared->dots[1] + first);
+    }
+  }
+  asyncWait<0>();
+}
+
+// ---- kernel ---------------------------------------------------------------------------
+template <typename T>
+__device__ float scoreAt(const Image<T>& image, int32_t rank) {
+  return rank < image.holes ? image.a.score[image.start() + rank] : 0.0F;
+}
+
+template <typename T, bool kCosine>
+__global__ void __launch_bounds__(ChainTraits::kThreads) chainKernel(const Attention<T> a) {
+  __shared__ ChainShared<kCosine> shared;
+  const int32_t index = static_cast<int32_t>(blockIdx.x);
+  const int32_t holes = a.hole_count[index];
+  const Image<T> image{a, index, holes, (holes + kChunk - 1) / kChunk,
+                       a.rows + startOf(index, a.positions, a.stride)};
+  const int32_t thread = static_cast<int32_t>(threadIdx.x);
+  const bool solves = thread < kWarp;
+  if (holes == 0) {
+    return;  // for the whole block
+  }
+
+  Solver<kCosine> solver(scoreAt(image, solves ? thread : holes));
+  if (!solves) {
+    fetchGram(image, 0, thread - kWarp, &shared);
+    if (thread < 3 * kWarp) {
+      fetchLists(image, thread / kWarp - 1, &shared);  // chunks 0 and 1
+    }
+    asyncWait<0>();
+  }
+  __syncthreads();
+  for (int32_t chunk = 0; chunk < image.chunks; ++chunk) {
+    const GramBlock* gram = shared.gram[chunk % 2];
+    const int32_t rank = chunk * kChunk + thread;
+    float next_score = 0.0F;
+    if (solves) {
+      next_score = scoreAt(image, rank + kChunk);  // asked for early, used late
+      solver.template solve<0>(gram);
+    } else {
+      workFirstHalf(image, chunk, &shared);
+    }
+    __syncthreads();
+    if (solves) {
+      solver.template solve<kHalfChunk>(gram);
+      shared.weights[thread] = solver.weight();
+      if (rank < holes) {
+        a.weight[image.start() + rank] = solver.weight();
+      }
+    } else {
+      workSecondHalf(image, chunk, &shared);
+    }
+    __syncthreads();
+    if (solves) {
+      solver.advance(shared.dots, next_score);
+    }
+  }
+}
+
+}  // namespace
+
+// ---- launcher -------------------------------------------------------------------------
+template <typename T>
+cudaError_t launchChain(const Attention<T>& a, cudaStream_t stream) {
+  const auto kernel = a.cosine ? chainKernel<T, true> : chainKernel<T, false>;
+  return launch(kernel, dim3(a.batch), ChainTraits::kThreads, stream, a);
+}
+
+// ---- instantiations: one per csakit_dtype ---------------------------------------------
+template cudaError_t launchChain<float>(const Attention<float>&, cudaStream_t);
+template cudaError_t launchChain<__half>(const Attention<__half>&, cudaStream_t);
+template cudaError_t launchChain<__nv_bfloat16>(const Attention<__nv_bfloat16>&, cudaStream_t);
+
+}  // namespace csakit

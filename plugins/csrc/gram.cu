@@ -1,0 +1,99 @@
+// gram.cu - the inner products that let a chunk of holes be solved with numbers only.
+//
+// With u_i = unit(x[h_i]) and k_j = x[c_j], a chunk needs <u_i, k_j> for its own holes i, and the
+// chunk after it needs the same with its holes i, to know its state as soon as this chunk is
+// solved (chain.cu). So a block makes, for the chunk's 32 matches j,
+//
+//     plane 0    [j][i] = <u_i, k_j>, i over the 64 holes of this chunk and the next
+//     plane 1    [j][i] = <k_i, k_j>, likewise; only for cosines, which also need |y|
+//
+// Holes past the last are zero rows. The block of plane 0 also unpacks the chunk's matches.
+//
+// Sections: kernel | launcher | instantiations.
+
+#include "best.cuh"
+#include "device.cuh"
+#include "product.cuh"
+
+namespace csakit {
+namespace {
+
+// ---- kernel ---------------------------------------------------------------------------
+
+// Write what the search found for the chunk's hole `rank`.
+template <typename T>
+__device__ void unpackMatch(const Attention<T>& a, size_t start, int32_t rank) {
+  const unsigned long long best = a.best[start + rank];
+  const int32_t position = a.holes[start + rank];
+  const float scale = a.cosine ? a.inverse[start + position] : 1.0F;
+  a.match[start + rank] = positionOf(best);
+  a.score[start + rank] = scoreOf(best) * scale;
+  if (a.matches != nullptr) {
+    a.matches[start + position] = positionOf(best);
+  }
+}
+
+template <typename T>
+__global__ void __launch_bounds__(ProductTraits<T>::kThreads) gramKernel(const Attention<T> a) {
+  using Traits = ProductTraits<T>;
+  static_assert(Traits::kRows == kChunk && Traits::kColumns == 2 * kChunk);
+  __shared__ ProductTile<T> tile;
+  __shared__ float scales[Traits::kColumns];
+
+  const int32_t chunk = static_cast<int32_t>(blockIdx.x);
+  const int32_t plane = static_cast<int32_t>(blockIdx.y);
+  const int32_t image = static_cast<int32_t>(blockIdx.z);
+  const int32_t first = chunk * kChunk;
+  const int32_t holes = a.hole_count[image];
+  if (first >= holes) {
+    return;  // for the whole block
+  }
+
+  const size_t start = startOf(image, 1, a.positions);
+  const int32_t thread = static_cast<int32_t>(threadIdx.x);
+  if (thread < Traits::kRows) {
+    const int32_t rank = first + thread;
+    tile.positions[thread] = rank < holes ? positionOf(a.best[start + rank]) : -1;
+    if (plane == 0 && rank < holes) {
+      unpackMatch(a, start, rank);
+    }
+  } else if (thread < Traits::kRows + Traits::kColumns) {
+    const int32_t column = thread - Traits::kRows;
+    const int32_t rank = first + column;
+    int32_t position = -1;
+    float scale = 1.0F;
+    if (rank < holes) {
+      position = plane == 0 ? a.holes[start + rank] : positionOf(a.best[start + rank]);
+      scale = plane == 0 ? a.inverse[start + position] : 1.0F;
+    }
+    tile.positions[thread] = position;
+    scales[column] = scale;
+  }
+  __syncthreads();
+  multiplyTile(&tile, a.rows + startOf(image, a.positions, a.stride), a.stride);
+
+  constexpr int32_t kProducts = Traits::kRows * Traits::kColumns;
+  float* gram = a.gram + startOf((image * a.chunks + chunk) * a.planes + plane, 1, kProducts);
+#pragma unroll
+  for (int32_t i = 0; i < kProducts; i += Traits::kThreads) {
+    const int32_t row = (i + thread) / Traits::kColumns;
+    const int32_t column = (i + thread) % Traits::kColumns;
+    gram[i + thread] = tile.products[row][column] * scales[column];
+  }
+}
+
+}  // namespace
+
+// ---- launcher -------------------------------------------------------------------------
+template <typename T>
+cudaError_t launchGram(const Attention<T>& a, cudaStream_t stream) {
+  const dim3 grid(a.chunks, a.planes, a.batch);
+  return launch(gramKernel<T>, grid, ProductTraits<T>::kThreads, stream, a);
+}
+
+// ---- instantiations: one per csakit_dtype ---------------------------------------------
+template cudaError_t launchGram<float>(const Attention<float>&, cudaStream_t);
+template cudaError_t launchGram<__half>(const Attention<__half>&, cudaStream_t);
+template cudaError_t launchGram<__nv_bfloat16>(const Attention<__nv_bfloat16>&, cudaStream_t);
+
+}  // namespace csakit

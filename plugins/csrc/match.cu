@@ -1,0 +1,103 @@
+// match.cu - the searching half: the best known position of every hole.
+//
+// One product of holes and known positions; a tile's scores stay in shared memory and only the
+// best of each hole leaves the block, through one atomic maximum. The hole count is known on the
+// device alone, so the grid has as many blocks as any count could need, and a block finds its
+// tile by counting; those past the last tile end at once.
+//
+// Scores are float32 from the first product to the maximum, whatever T is.
+//
+// Sections: kernel | launcher | instantiations.
+
+#include "best.cuh"
+#include "device.cuh"
+#include "product.cuh"
+
+namespace csakit {
+namespace {
+
+// ---- kernel ---------------------------------------------------------------------------
+
+// Four neighbouring threads share a hole; each sees every fourth column of the tile.
+template <typename T>
+__device__ unsigned long long bestOfTile(const ProductTile<T>& tile, const float* inverse) {
+  using Traits = ProductTraits<T>;
+  constexpr int32_t kShare = Traits::kThreads / Traits::kRows;
+  static_assert(kShare == 4, "the shuffles below join four lanes");
+  const int32_t row = static_cast<int32_t>(threadIdx.x) / kShare;
+  unsigned long long best = 0;
+#pragma unroll
+  for (int32_t i = 0; i < Traits::kColumns; i += kShare) {
+    const int32_t column = i + static_cast<int32_t>(threadIdx.x) % kShare;
+    const int32_t position = tile.positions[Traits::kRows + column];
+    if (position >= 0) {
+      best = max(best, packBest(tile.products[row][column] * inverse[column], position));
+    }
+  }
+  best = max(best, __shfl_xor_sync(kAllLanes, best, 1));
+  return max(best, __shfl_xor_sync(kAllLanes, best, 2));
+}
+
+template <typename T>
+__global__ void __launch_bounds__(ProductTraits<T>::kThreads) matchKernel(const Attention<T> a) {
+  using Traits = ProductTraits<T>;
+  __shared__ ProductTile<T> tile;
+  __shared__ float inverse[Traits::kColumns];
+
+  const int32_t image = static_cast<int32_t>(blockIdx.y);
+  const int32_t holes = a.hole_count[image];
+  const int32_t known = a.positions - holes;
+  const int32_t across = max(1, (known + Traits::kColumns - 1) / Traits::kColumns);
+  const int32_t first_hole = static_cast<int32_t>(blockIdx.x) / across * Traits::kRows;
+  const int32_t first_known = static_cast<int32_t>(blockIdx.x) % across * Traits::kColumns;
+  if (first_hole >= holes) {
+    return;  // for the whole block
+  }
+
+  const size_t start = startOf(image, 1, a.positions);
+  const int32_t thread = static_cast<int32_t>(threadIdx.x);
+  if (thread < Traits::kRows) {
+    const int32_t rank = first_hole + thread;
+    tile.positions[thread] = rank < holes ? a.holes[start + rank] : -1;
+  } else if (thread < Traits::kRows + Traits::kColumns) {
+    const int32_t column = thread - Traits::kRows;
+    const bool inside = first_known + column < known;
+    const int32_t position = inside ? a.known[start + first_known + column] : -1;
+    tile.positions[thread] = position;
+    inverse[column] = inside ? a.inverse[start + position] : 0.0F;
+  }
+  __syncthreads();
+  multiplyTile(&tile, a.rows + startOf(image, a.positions, a.stride), a.stride);
+
+  const unsigned long long best = bestOfTile(tile, inverse);
+  constexpr int32_t kShare = Traits::kThreads / Traits::kRows;
+  const int32_t rank = first_hole + thread / kShare;
+  if (thread % kShare == 0 && rank < holes) {
+    atomicMax(a.best + start + rank, best);
+  }
+}
+
+// Tiles of an image at most: ceil(M / rows) ceil(K / columns) with M + K = N is largest where the
+// two factors are equal.
+template <typename T>
+int32_t mostTiles(int32_t positions) {
+  using Traits = ProductTraits<T>;
+  const int64_t side = positions + Traits::kRows + Traits::kColumns;
+  return static_cast<int32_t>(side * side / (4 * Traits::kRows * Traits::kColumns) + 1);
+}
+
+}  // namespace
+
+// ---- launcher -------------------------------------------------------------------------
+template <typename T>
+cudaError_t launchMatch(const Attention<T>& a, cudaStream_t stream) {
+  const dim3 grid(mostTiles<T>(a.positions), a.batch);
+  return launch(matchKernel<T>, grid, ProductTraits<T>::kThreads, stream, a);
+}
+
+// ---- instantiations: one per csakit_dtype ---------------------------------------------
+template cudaError_t launchMatch<float>(const Attention<float>&, cudaStream_t);
+template cudaError_t launchMatch<__half>(const Attention<__half>&, cudaStream_t);
+template cudaError_t launchMatch<__nv_bfloat16>(const Attention<__nv_bfloat16>&, cudaStream_t);
+
+}  // namespace csakit

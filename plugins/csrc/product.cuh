@@ -1,0 +1,182 @@
+// product.cuh - inner products of 32 gathered rows with 64 gathered rows, by one block.
+//
+// The similarity of holes and known positions and the Gram blocks of chunks are the same product
+// of different lists. Both gather: a row is contiguous and a multiple of 128 bytes, so gathering
+// costs no more than reading in order, and nothing has to be compacted first.
+//
+// 32 x 64 is small for a matrix product. The usual case, 225 holes and 799 known positions, is
+// 104 such tiles: nearly every multiprocessor of a large GPU gets one, and none gets two. A
+// larger tile would read less and finish later. Three stages of 128 bytes a row keep two loads
+// under way while one is multiplied.
+#ifndef CSAKIT_PRODUCT_CUH_
+#define CSAKIT_PRODUCT_CUH_
+
+#include "async.cuh"
+#include "device.cuh"
+#include "mma.cuh"
+
+namespace csakit {
+
+template <typename T>
+struct ProductTraits {
+  static constexpr int32_t kRows = kChunk;
+  static constexpr int32_t kColumns = 2 * kChunk;
+  static constexpr int32_t kThreads = 128;
+  static constexpr int32_t kWarpsAcross = kColumns / (kUnitSide * kUnitTiles);
+  static constexpr int32_t kDepth = kRowBytes / static_cast<int32_t>(sizeof(T));  // channels
+  static constexpr int32_t kPiece = kAsyncBytes / static_cast<int32_t>(sizeof(T));
+  static constexpr int32_t kPieces = kDepth / kPiece;  // asynchronous copies of a row
+  static constexpr int32_t kLine = kDepth + kPiece;  // 16 bytes more: eight rows, eight bank groups
+  static constexpr int32_t kStages = 3;
+  static constexpr int32_t kProductLine = kColumns + 4;  // four rows apart, other banks
+  static_assert(kRows / kUnitSide * kWarpsAcross * kWarp == kThreads);
+  static_assert((kRows + kColumns) * kPieces % kThreads == 0);
+};
+
+// The shared memory of a block. Static, below the 48 KB that need no opting in.
+template <typename T>
+struct alignas(32) ProductTile {  // the matrix unit wants 32-byte aligned tiles
+  using Traits = ProductTraits<T>;
+  union {
+    T stages[Traits::kStages][Traits::kRows + Traits::kColumns][Traits::kLine];
+    float products[Traits::kRows][Traits::kProductLine];
+  };
+  int32_t positions[Traits::kRows + Traits::kColumns];  // rows, then columns; below 0: a zero row
+};
+
+// The float32 pipeline: 4 x 4 products a thread, interleaved so that the lanes of a warp read
+// neighbouring lines of shared memory.
+template <typename T>
+class ScalarUnit {
+ public:
+  __device__ void clear() {
+#pragma unroll
+    for (int32_t i = 0; i < kSide * kSide; ++i) {
+      sums_[i] = 0.0F;
+    }
+  }
+
+  __device__ void multiply(const T (*stage)[ProductTraits<T>::kLine]) {
+    using Traits = ProductTraits<T>;
+#pragma unroll
+    for (int32_t k = 0; k < Traits::kDepth; k += Traits::kPiece) {
+      Pack<T, kAsyncBytes> rows[kSide];
+      Pack<T, kAsyncBytes> columns[kSide];
+#pragma unroll
+      for (int32_t i = 0; i < kSide; ++i) {
+        rows[i] = loadPack<kAsyncBytes>(&stage[row(i)][k]);
+        columns[i] = loadPack<kAsyncBytes>(&stage[Traits::kRows + column(i)][k]);
+      }
+#pragma unroll
+      for (int32_t e = 0; e < Traits::kPiece; ++e) {
+#pragma unroll
+        for (int32_t i = 0; i < kSide * kSide; ++i) {
+          sums_[i] = fmaf(toFloat(rows[i / kSide].values[e]), toFloat(columns[i % kSide].values[e]),
+                          sums_[i]);
+        }
+      }
+    }
+  }
+
+  __device__ void store(float (*products)[ProductTraits<T>::kProductLine]) const {
+#pragma unroll
+    for (int32_t i = 0; i < kSide * kSide; ++i) {
+      products[row(i / kSide)][column(i % kSide)] = sums_[i];
+    }
+  }
+
+ private:
+  static constexpr int32_t kSide = 4;
+  static constexpr int32_t kAcross = ProductTraits<T>::kColumns / kSide;
+  static constexpr int32_t kDown = ProductTraits<T>::kRows / kSide;
+  static_assert(kAcross * kDown == ProductTraits<T>::kThreads);
+
+  __device__ static int32_t row(int32_t i) {
+    return static_cast<int32_t>(threadIdx.x) / kAcross + kDown * i;
+  }
+  __device__ static int32_t column(int32_t i) {
+    return static_cast<int32_t>(threadIdx.x) % kAcross + kAcross * i;
+  }
+
+  float sums_[kSide * kSide];
+};
+
+// The same interface over the matrix units of the block's warps, two down, two across.
+template <typename T>
+class MatrixUnits {
+ public:
+  __device__ void clear() { unit_.clear(); }
+
+  __device__ void multiply(const T (*stage)[ProductTraits<T>::kLine]) {
+    using Traits = ProductTraits<T>;
+#pragma unroll
+    for (int32_t k = 0; k < Traits::kDepth; k += kUnitSide) {
+      unit_.multiply(&stage[row()][k], &stage[Traits::kRows + column()][k], Traits::kLine);
+    }
+  }
+
+  __device__ void store(float (*products)[ProductTraits<T>::kProductLine]) const {
+    unit_.store(&products[row()][column()], ProductTraits<T>::kProductLine);
+  }
+
+ private:
+  __device__ static int32_t row() {
+    return warpOf(threadIdx.x) / ProductTraits<T>::kWarpsAcross * kUnitSide;
+  }
+  __device__ static int32_t column() {
+    return warpOf(threadIdx.x) % ProductTraits<T>::kWarpsAcross * kUnitSide * kUnitTiles;
+  }
+
+  MatrixUnit<T> unit_;
+};
+
+// Begin to copy kDepth channels from channel `first` of all rows of the tile.
+template <typename T>
+__device__ void copyStage(ProductTile<T>* tile, int32_t stage, const T* rows, int32_t stride,
+                          int32_t first) {
+  using Traits = ProductTraits<T>;
+  constexpr int32_t kCopies = (Traits::kRows + Traits::kColumns) * Traits::kPieces;
+#pragma unroll
+  for (int32_t i = 0; i < kCopies; i += Traits::kThreads) {
+    const int32_t copy = i + static_cast<int32_t>(threadIdx.x);
+    const int32_t line = copy / Traits::kPieces;
+    const int32_t offset = copy % Traits::kPieces * Traits::kPiece;
+    const int32_t position = tile->positions[line];
+    const T* from = rows + startOf(max(position, 0), 1, stride) + first + offset;
+    asyncCopy(&tile->stages[stage][line][offset], from, position >= 0);
+  }
+}
+
+// Leave in tile->products the products of all rows with all columns. `positions` is set and a
+// barrier passed before; another is passed before returning.
+template <typename T>
+__device__ void multiplyTile(ProductTile<T>* tile, const T* rows, int32_t stride) {
+  using Traits = ProductTraits<T>;
+  constexpr int32_t kAhead = Traits::kStages - 1;
+  std::conditional_t<kHasMatrixUnit<T>, MatrixUnits<T>, ScalarUnit<T>> unit;
+  unit.clear();
+  const int32_t steps = stride / Traits::kDepth;
+  for (int32_t step = 0; step < kAhead; ++step) {
+    if (step < steps) {
+      copyStage(tile, step, rows, stride, step * Traits::kDepth);
+    }
+    asyncCommit();
+  }
+  for (int32_t step = 0; step < steps; ++step) {
+    asyncWait<kAhead - 1>();
+    __syncthreads();  // this stage has arrived, and all have left the one that is filled next
+    if (step + kAhead < steps) {
+      copyStage(tile, (step + kAhead) % Traits::kStages, rows, stride,
+                (step + kAhead) * Traits::kDepth);
+    }
+    asyncCommit();
+    unit.multiply(tile->stages[step % Traits::kStages]);
+  }
+  __syncthreads();  // the products take the place of the stages
+  unit.store(tile->products);
+  __syncthreads();
+}
+
+}  // namespace csakit
+
+#endif  // CSAKIT_PRODUCT_CUH_
