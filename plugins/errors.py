@@ -40,3 +40,9 @@ class ParityError(EngineError):
     """A model differs from its source by more than a limit."""
 
     exit_code = ExitCode.CHECK_FAILED
+
+
+class DivergenceError(EngineError):
+    """A training has lost its way: a loss or a weight is not finite."""
+
+    exit_code = ExitCode.CHECK_FAILED

@@ -19,6 +19,8 @@ SUMMARIES: Final = MappingProxyType(
         "doctor": "say what is installed, what can run here, and what to install",
         "plugin": "build the CUDA kernels and the TensorRT plugin, and say what is built",
         "convert": "turn the authors' checkpoint into one of csakit",
+        "train": "train a network, as the paper does or by a recipe of your own",
+        "evaluate": "score models on images with holes, as the paper does",
         "export": "export a checkpoint to ONNX, verified before it gets its name",
         "verify": "compare an exported model with its checkpoint, stage by stage",
         "bench": "measure latency, and show the stated targets",

@@ -1,0 +1,28 @@
+"""The training loop on Lightning Fabric: configuration, one step, state, records.
+
+    from pathlib import Path
+
+    from csakit.train.training import DataConfig, TrainConfig
+    from csakit.train.training.loop import train
+
+    train(TrainConfig(data=DataConfig(data="procedural")), Path("run"))
+
+``csakit train`` is the same as a command. Importing this package is cheap; importing the loop
+needs the extra ``training``.
+"""
+
+from .config import DataConfig as DataConfig
+from .config import EngineConfig as EngineConfig
+from .config import LossConfig as LossConfig
+from .config import OptimisationConfig as OptimisationConfig
+from .config import RecordsConfig as RecordsConfig
+from .config import TrainConfig as TrainConfig
+
+__all__ = [
+    "DataConfig",
+    "EngineConfig",
+    "LossConfig",
+    "OptimisationConfig",
+    "RecordsConfig",
+    "TrainConfig",
+]

@@ -1,0 +1,243 @@
+"""Everything a training run is made of. Every default of the trainer is in this file.
+
+Each class is one section of a configuration file, each field one key and one flag; the names
+are unique across the sections.
+"""
+
+import dataclasses
+from typing import Any, Final, Literal
+
+from ...runtime.contract import SIZE_MULTIPLE
+from ..config import ModelConfig
+from ..data.recipes import RecipeName
+from ..data.samples import FREEFORM_RATIO
+from .fields import require, require_types
+
+Judged = Literal["refined", "composite"]
+Accelerator = Literal["auto", "cpu", "cuda"]
+Strategy = Literal["auto", "ddp"]
+Precision = Literal["32", "bf16-mixed"]
+
+CACHED_VGG: Final = "cache"  # torchvision's file where torch keeps its downloads
+RANDOM_VGG: Final = "random"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig:
+    """What is learnt from.
+
+    Attributes:
+        data: images: a folder, "procedural" (drawn, endless), "scikit-image" (the photographs
+            it ships), or several with their shares, "photos:0.7,procedural:0.3"
+        masks: holes: "center" (the paper's square), "freeform" (strokes), or a folder of masks
+        mask_ratio: least and largest share of the image that strokes cover, both in (0, 1)
+        mask_buckets: draw only holes of these sizes, in per cent, for example "10-20,20-30"
+        mask_invert: black is missing in the files of a folder of masks, not white
+        recipe: how a folder is laid out and how squares are cut out of its images
+        size: side of a training image in pixels, a multiple of 256
+        batch: images of one step and process
+        workers: processes that load images; 0 loads in the training process
+        validation: images that are never trained on, as for --data; by default the validation
+            split of the data where it has one
+        validation_masks: holes of the validation, as for --masks; by default the same
+        validation_count: images of one validation, always the same
+    """
+
+    data: str
+    masks: str = "freeform"
+    mask_ratio: tuple[float, float] = FREEFORM_RATIO
+    mask_buckets: str | None = None
+    mask_invert: bool = False
+    recipe: RecipeName = "folder"
+    size: int = 256
+    batch: int = 1
+    workers: int = 2
+    validation: str | None = None
+    validation_masks: str | None = None
+    validation_count: int = 16
+
+    def __post_init__(self) -> None:
+        """Refuse what no image could be loaded with."""
+        require_types(self)
+        whole = self.size > 0 and self.size % SIZE_MULTIPLE == 0
+        require(whole, "size", f"a positive multiple of {SIZE_MULTIPLE} pixels", self.size)
+        require(self.batch > 0, "batch", "at least 1", self.batch)
+        require(self.workers >= 0, "workers", "at least 0", self.workers)
+        count = self.validation_count
+        require(count >= 0, "validation_count", "at least 0", count)
+        low, high = self.mask_ratio
+        require(0 < low <= high < 1, "mask_ratio", "two shares in (0, 1)", self.mask_ratio)
+        require(bool(self.data.strip()), "data", "a folder or a source", self.data)
+        require(bool(self.masks.strip()), "masks", "a folder or a kind", self.masks)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LossConfig:
+    """What is minimised; the defaults are the paper's.
+
+    Attributes:
+        reconstruction: lambda_r, weight of the L1 error of the rough and the refined image; 0
+            switches it off
+        known_weight: weight of the L1 error outside the hole, where the result is pasted over;
+            1 counts every pixel alike, as the paper does
+        consistency: lambda_c, weight of the distance of the attention's and the decoder's
+            features in the hole from VGG-16's of the truth; 0 switches it off
+        adversarial: lambda_d, weight of the relativistic adversarial losses; 0 switches both
+            discriminators off
+        patch: judge 70x70 patches of the image
+        feature_patch: judge patches of VGG-16's features
+        judged: what the discriminators see: "refined", the network's own image as the
+            published code shows them, or "composite", that image in the hole and the truth
+            around it
+        vgg: weights of VGG-16: a file in torchvision's format, "cache" (torch's cache of
+            downloads), or "random" for smoke tests, whose losses mean nothing
+    """
+
+    reconstruction: float = 1.0
+    known_weight: float = 1.0
+    consistency: float = 0.01
+    adversarial: float = 0.002
+    patch: bool = True
+    feature_patch: bool = True
+    judged: Judged = "refined"
+    vgg: str = CACHED_VGG
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be minimised."""
+        require_types(self)
+        for name in ("reconstruction", "known_weight", "consistency", "adversarial"):
+            require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        require(bool(self.vgg), "vgg", 'a file, "cache" or "random"', self.vgg)
+        some = bool(self.reconstruction or self.consistency or self.needs_critics)
+        require(some, "the losses", "more than none: give one of them a weight", "none")
+
+    @property
+    def needs_critics(self) -> bool:
+        """Whether any discriminator is trained."""
+        return self.adversarial > 0 and (self.patch or self.feature_patch)
+
+    @property
+    def needs_vgg(self) -> bool:
+        """Whether any loss looks at VGG-16's features."""
+        return self.consistency > 0 or (self.needs_critics and self.feature_patch)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OptimisationConfig:
+    """How it is minimised; the defaults are the paper's, but for the number of steps.
+
+    Attributes:
+        steps: optimiser steps of the whole run
+        learning_rate: of Adam, for the networks and the discriminators
+        decay_from: share of the steps after which the learning rate falls linearly to 0; 1
+            keeps it constant
+        betas: of Adam
+        epsilon: of Adam
+        clip: largest norm of the generator's gradient, to which longer ones are scaled down
+        ema: decay of an average of the weights over steps, for example 0.999; the model that is
+            written is then the average
+        seed: of the weights, the data and their order
+        start: checkpoint whose weights training begins with, for example converted ones; its
+            width, attention and similarity must be those of this run
+    """
+
+    steps: int = 100_000
+    learning_rate: float = 2e-4
+    decay_from: float = 0.5
+    betas: tuple[float, float] = (0.5, 0.999)
+    epsilon: float = 1e-8
+    clip: float | None = None
+    ema: float | None = None
+    seed: int = 0
+    start: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be trained."""
+        require_types(self)
+        require(self.steps > 0, "steps", "at least 1", self.steps)
+        require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
+        require(0 <= self.decay_from <= 1, "decay_from", "in 0..1", self.decay_from)
+        require(all(0 <= beta < 1 for beta in self.betas), "betas", "in [0, 1)", self.betas)
+        require(self.epsilon > 0, "epsilon", "positive", self.epsilon)
+        require(self.clip is None or self.clip > 0, "clip", "positive", self.clip)
+        require(self.ema is None or 0 < self.ema < 1, "ema", "between 0 and 1", self.ema)
+        require(0 <= self.seed < 1 << 63, "seed", "in 0..2^63-1", self.seed)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EngineConfig:
+    """Where it runs.
+
+    Attributes:
+        accelerator: "cpu", "cuda", or "auto", whichever is there
+        devices: processes on this machine, one for each device
+        nodes: machines
+        strategy: "auto", or "ddp": a copy of the networks for each process, gradients averaged
+        precision: "32", or "bf16-mixed": convolutions in bfloat16, weights and losses in float32
+    """
+
+    accelerator: Accelerator = "auto"
+    devices: int = 1
+    nodes: int = 1
+    strategy: Strategy = "auto"
+    precision: Precision = "32"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be started."""
+        require_types(self)
+        require(self.devices > 0, "devices", "at least 1", self.devices)
+        require(self.nodes > 0, "nodes", "at least 1", self.nodes)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RecordsConfig:
+    """What is written, and when. None of this changes what is learnt.
+
+    Attributes:
+        log_every: steps between two lines of the log
+        image_every: steps between two grids of training images
+        validate_every: steps between two validations
+        save_every: steps between two states to resume from
+        keep: newest states that are kept; older ones are removed
+        minutes: stop after that much time, saved, to be resumed later; the schedule stays one
+            of steps
+    """
+
+    log_every: int = 50
+    image_every: int = 1000
+    validate_every: int = 1000
+    save_every: int = 1000
+    keep: int = 2
+    minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what would never be written."""
+        require_types(self)
+        for name in ("log_every", "image_every", "validate_every", "save_every", "keep"):
+            require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
+        require(self.minutes is None or self.minutes > 0, "minutes", "positive", self.minutes)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """A whole run.
+
+    Attributes:
+        data: what is learnt from.
+        model: the network.
+        losses: what is minimised.
+        optimisation: how.
+        engine: where.
+        records: what is written.
+    """
+
+    data: DataConfig
+    model: ModelConfig = dataclasses.field(default_factory=ModelConfig)
+    losses: LossConfig = dataclasses.field(default_factory=LossConfig)
+    optimisation: OptimisationConfig = dataclasses.field(default_factory=OptimisationConfig)
+    engine: EngineConfig = dataclasses.field(default_factory=EngineConfig)
+    records: RecordsConfig = dataclasses.field(default_factory=RecordsConfig)
+
+    def to_dict(self) -> dict[str, dict[str, Any]]:
+        """Give section to key to value; tuples stay tuples."""
+        return dataclasses.asdict(self)

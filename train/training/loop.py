@@ -1,0 +1,268 @@
+"""The loop: batches in, steps taken, records and states out, until the end or a request to stop."""
+
+import dataclasses
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from ...plugins.errors import CsakitError, DivergenceError, ExitCode
+from ...runtime.files import staged
+from .. import checkpoint
+from ..data import Batch, describe, training_batches
+from . import config_file
+from .config import TrainConfig
+from .learner import Learner
+from .processes import any_process, first_alone, start
+from .records import Means, Records
+from .run_folder import RunFolder
+from .schedule import learning_rate
+from .sources import Sources, open_sources
+from .starting import history_of
+from .state import Progress, load_state, save_state
+from .stopping import StopSignals
+from .validation import training_grid, validate
+
+_SIGNAL_BASE: Final = 128  # what shells add to the number of a signal
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a session of training ended.
+
+    Attributes:
+        step: finished steps.
+        signal: that stopped it; 0 if none did.
+        first: whether this is the first of the run's processes, which speaks for them.
+    """
+
+    step: int
+    signal: int
+    first: bool
+
+    @property
+    def exit_code(self) -> int:
+        """What the command returns; the other processes leave it to the first."""
+        return _SIGNAL_BASE + self.signal if self.signal and self.first else ExitCode.OK
+
+
+def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome:
+    """Train, in every process of the run that this call starts.
+
+    Args:
+        config: of the run.
+        folder: of the run; see ``run_folder``. Made anew, unless it is to be resumed.
+        resume: go on from the newest state in it.
+
+    Returns:
+        How it ended; the run is saved.
+
+    Raises:
+        ContractError: data, weights or the folder cannot be used.
+        DivergenceError: a loss or a weight is not finite; the batch is saved.
+        EngineError: a file could not be written.
+        LibraryError: there is no such accelerator.
+    """
+    run = RunFolder(folder)
+    if resume:
+        run.newest_state()
+    else:
+        run.require_new()  # before processes are started
+    sources = open_sources(config)
+    fabric = start(config.engine)
+    try:
+        learner = Learner(config, fabric)
+        progress = load_state(learner, run.newest_state()) if resume else Progress()
+        first_alone(fabric, lambda: _prepare(run, config, resume=resume))
+        session = _Session(config, run, fabric, learner, sources, progress)
+        with StopSignals() as stop:
+            signal = session.work(stop)
+    except CsakitError as error:
+        if fabric.is_global_zero:
+            raise
+        logger.debug("process %d: %s", fabric.global_rank, error)  # the first one says it
+        return Outcome(step=0, signal=0, first=False)
+    return Outcome(step=progress.step, signal=signal, first=fabric.is_global_zero)
+
+
+def _prepare(run: RunFolder, config: TrainConfig, *, resume: bool) -> None:
+    """Make the folder, and write the configuration that is in force from now on."""
+    if not resume:
+        run.create()
+    config_file.write(config, run.config)
+
+
+class _Session:
+    """What one call of ``train`` works with; only ``progress`` and the learner change."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        run: RunFolder,
+        fabric: Fabric,
+        learner: Learner,
+        sources: Sources,
+        progress: Progress,
+    ) -> None:
+        self.config, self.run, self.fabric = config, run, fabric
+        self.learner, self.sources, self.progress = learner, sources, progress
+        self.means = Means()
+        self.skipped = set[str]()  # files of this session, by the reason too
+        self.started = time.monotonic() - progress.seconds
+        self.session_started = time.monotonic()
+        self.records: Records | None = None  # of the first process only
+
+    def work(self, stop: StopSignals) -> int:
+        """Run the remaining steps; give the signal that ended it early, or 0."""
+        steps = self.config.optimisation.steps
+        if not self.fabric.is_global_zero:
+            return self._steps(stop)
+        world = self.fabric.world_size
+        with Records(
+            self.run,
+            step=self.progress.step,
+            steps=steps,
+            images_per_step=self.config.data.batch * world,
+        ) as self.records:
+            return self._steps(stop)
+
+    def _steps(self, stop: StopSignals) -> int:
+        signal = out_of_time = 0
+        for batch in self._batches():
+            self._step(batch)
+            self._report(batch)
+            signal, out_of_time = any_process(
+                self.fabric, stop.received, int(self._minutes_are_up())
+            )
+            last = self.progress.step == self.config.optimisation.steps
+            if last or signal or out_of_time or self._due(self.config.records.save_every):
+                self._save()
+            if signal or out_of_time:
+                break
+        return signal
+
+    def _batches(self) -> Iterable[Batch]:
+        data = self.config.data
+        return training_batches(
+            self.sources.images,
+            self.sources.masks,
+            size=data.size,
+            batch=data.batch,
+            seed=self.config.optimisation.seed,
+            workers=data.workers,
+            start_step=self.progress.step,
+            steps=self.config.optimisation.steps,
+            rank=self.fabric.global_rank,
+            world=self.fabric.world_size,
+        )
+
+    def _step(self, batch: Batch) -> None:
+        image, hole = self.fabric.to_device((batch.image, batch.hole))
+        losses = self.learner.step(image, hole, self.progress.step)
+        wrong = [name for name, loss in losses.items() if not torch.isfinite(loss)]
+        (anywhere,) = any_process(self.fabric, len(wrong))
+        if anywhere:
+            self._refuse(batch, wrong)
+        self.progress.step += 1
+        self.progress.seconds = time.monotonic() - self.started
+        self.means.add(losses)
+        self.skipped.update(batch.broken)
+
+    def _report(self, batch: Batch) -> None:
+        """Tell what there is to tell after a step."""
+        options, step = self.config.records, self.progress.step
+        if self._due(options.log_every):
+            means = self._shared(self.means.take())
+            if self.records:
+                rate = learning_rate(self.config.optimisation, step - 1)
+                counts = {"learning_rate": rate, "skipped_files": len(self.skipped)}
+                self.records.losses(step, means | counts)
+        if self._due(options.validate_every) and self.sources.pairs:
+            first_alone(self.fabric, self._validate)
+        if self.records:
+            self.records.advance()
+            if self._due(options.image_every):
+                image, hole = self.fabric.to_device((batch.image, batch.hole))
+                grid = training_grid(self.learner.result, image, hole)
+                self.records.pictures("training", step, grid)
+
+    def _due(self, every: int) -> bool:
+        return self.progress.step % every == 0
+
+    def _minutes_are_up(self) -> bool:
+        minutes = self.config.records.minutes
+        return minutes is not None and time.monotonic() - self.session_started > 60 * minutes
+
+    def _shared(self, means: dict[str, float]) -> dict[str, float]:
+        """Average over processes."""
+        if self.fabric.world_size == 1:
+            return means
+        values = torch.tensor([*means.values()], device=self.fabric.device)
+        reduced = self.fabric.all_reduce(values, reduce_op="mean")
+        assert isinstance(reduced, Tensor)
+        return dict(zip(means, reduced.tolist(), strict=True))
+
+    def _validate(self) -> None:
+        assert self.records
+        step, progress = self.progress.step, self.progress
+        psnr_db, grid = validate(self.learner.result, self.sources.pairs)
+        best = progress.best_psnr_db is None or psnr_db > progress.best_psnr_db
+        if best:
+            progress.best_psnr_db, progress.best_step = psnr_db, step
+            self._write_model(self.run.best)
+        self.records.validation(step, psnr_db, grid, best=best)
+
+    def _save(self) -> None:
+        first_alone(self.fabric, self._save_alone)
+
+    def _save_alone(self) -> None:
+        save_state(self.learner, self.progress, self.run.state(self.progress.step))
+        self._write_model(self.run.model)
+        self.run.remove_old_states(self.config.records.keep)
+
+    def _write_model(self, path: Path) -> None:
+        checkpoint.save(self.learner.result, path, training=self._summary())
+
+    def _summary(self) -> dict[str, Any]:
+        """Say what is known of the training, for the checkpoint."""
+        progress = self.progress
+        vgg = self.learner.vgg
+        return {
+            "recipe": "csakit train",
+            "steps": progress.step,
+            "hours": round(progress.seconds / 3600, 3),
+            "processes": self.fabric.world_size,
+            "images": describe(self.sources.images),
+            "masks": describe(self.sources.masks),
+            "vgg": None if vgg is None else {"kind": vgg.kind, "origin": vgg.origin},
+            "validation_hole_psnr_db": progress.best_psnr_db,
+            "configuration": self.config.to_dict(),
+            **history_of(self.config.optimisation.start),
+        }
+
+    def _refuse(self, batch: Batch, wrong: list[str]) -> None:
+        """Save the batch and stop.
+
+        Raises:
+            DivergenceError: always.
+        """
+        step = self.progress.step
+        path = self.run.bad_batch(step, self.fabric.global_rank)
+        with staged(path) as temporary:
+            np.savez_compressed(temporary, image=batch.image.numpy(), hole=batch.hole.numpy())
+        self.fabric.barrier()
+        names = f": {', '.join(wrong)} " if wrong else ", but in another process, "
+        raise DivergenceError(
+            f"every loss must be finite; step {step} has one that is not{names}\n"
+            f"Its batch (image, hole) is in {path}.\n"
+            f"Repeat it from the last state with `csakit train --resume {self.run.path}`; a "
+            "smaller --learning-rate or --clip, in a new run, may avoid it."
+        )

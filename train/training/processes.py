@@ -1,0 +1,109 @@
+"""The processes of a run: start them, agree among them, average over them with gradient.
+
+Letters: R processes.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, distributed
+
+from ...plugins.errors import ContractError, LibraryError
+from .config import EngineConfig
+
+STRATEGY_OF_MANY: Final = "ddp"  # what "auto" means for several processes, said aloud
+
+
+def start(config: EngineConfig) -> Fabric:
+    """Start the processes of a run and join them; in each of them this call returns.
+
+    Args:
+        config: accelerator, devices, nodes, strategy, precision.
+
+    Returns:
+        The engine, launched.
+
+    Raises:
+        LibraryError: there is no such accelerator here, or fewer devices.
+    """
+    several = config.devices * config.nodes > 1
+    strategy = STRATEGY_OF_MANY if several and config.strategy == "auto" else config.strategy
+    try:
+        fabric = Fabric(
+            accelerator=config.accelerator,
+            devices=config.devices,
+            num_nodes=config.nodes,
+            strategy=strategy,
+            precision="32-true" if config.precision == "32" else config.precision,
+        )
+    except (RuntimeError, ValueError) as error:
+        raise LibraryError(
+            f"cannot train on {config.devices} x {config.accelerator}: {error}\n"
+            "Choose another with --accelerator and --devices."
+        ) from error
+    fabric.launch()
+    return fabric
+
+
+def mean_over_processes(values: Tensor) -> Tensor:
+    """Average a tensor over all its values and all processes, with gradient.
+
+    The sum over processes has the sum over processes as its gradient, and the gradients of
+    the R processes' losses are averaged afterwards: together the gradient of the mean loss
+    by each process's values, as if one process had the whole batch.
+
+    Args:
+        values: any shape, the same in every process.
+
+    Returns:
+        A scalar, the same in every process.
+    """
+    mean = values.mean()
+    if not distributed.is_available() or not distributed.is_initialized():
+        return mean
+    total: Tensor = _Sum.apply(mean)  # type: ignore[no-untyped-call]
+    return total / distributed.get_world_size()
+
+
+def first_alone(fabric: Fabric, work: Callable[[], Any]) -> None:
+    """Do something in the first process only, while the others wait; all share its refusal.
+
+    Raises:
+        ContractError: the work raised it.
+    """
+    refusal = None
+    if fabric.is_global_zero:
+        try:
+            work()
+        except ContractError as error:
+            refusal = str(error)
+    refusal = fabric.broadcast(refusal)
+    if refusal is not None:
+        raise ContractError(refusal)
+
+
+def any_process(fabric: Fabric, *flags: int) -> list[int]:
+    """Give the largest value of each flag over all processes, so that all act alike."""
+    if fabric.world_size == 1:
+        return list(flags)
+    shared = torch.tensor(flags, dtype=torch.int64, device=fabric.device)
+    distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
+    return [int(flag) for flag in shared.tolist()]
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over processes. Each one's value moves the losses of all, so gradients are summed too."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ANN401
+        total = value.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total

@@ -1,0 +1,145 @@
+"""What a run tells of itself: a progress bar, lines, a JSON log, TensorBoard.
+
+Only the first process of a run records.
+"""
+
+import json
+import logging
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from ...runtime.files import staged
+from ...runtime.pixels import Uint8
+from .run_folder import RunFolder
+
+_BAR_LOSSES: Final = ("reconstruction", "consistency", "adversarial", "discriminators")
+
+logger = logging.getLogger(__name__)
+
+
+class Records:
+    """Where scalars and pictures go. A context manager.
+
+    Args:
+        folder: of the run.
+        step: finished steps; what an earlier session recorded of later ones is dropped, because
+            they are run again.
+        steps: of the whole run.
+        images_per_step: over all processes.
+    """
+
+    def __init__(self, folder: RunFolder, *, step: int, steps: int, images_per_step: int) -> None:
+        self._folder = folder
+        self._images_per_step = images_per_step
+        drop_after(folder.scalars, step)
+        self._writer = SummaryWriter(str(folder.tensorboard), purge_step=step + 1)
+        # disable=None: no bar where nobody watches; lines are logged instead
+        self._bar = tqdm(total=steps, initial=step, unit="step", disable=None, file=sys.stderr)
+        self._since = (time.monotonic(), step)
+
+    def __enter__(self) -> "Records":
+        """Begin."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Write what is pending and close."""
+        self._bar.close()
+        self._writer.close()
+
+    def advance(self) -> None:
+        """Count a step."""
+        self._bar.update()
+
+    def losses(self, step: int, means: dict[str, float]) -> None:
+        """Record the mean losses since the last call, and the speed.
+
+        Args:
+            step: finished steps.
+            means: name to number; what is not a loss may be among them.
+        """
+        now = time.monotonic()
+        seconds, steps = now - self._since[0], step - self._since[1]
+        self._since = (now, step)
+        speed = steps * self._images_per_step / seconds
+        self._write(step, {**means, "images_per_second": speed})
+        shown = {name: f"{means[name]:.4f}" for name in _BAR_LOSSES if name in means}
+        self._bar.set_postfix(shown | {"images/s": f"{speed:.2f}"})
+        if self._bar.disable:
+            words = " ".join(f"{name} {value}" for name, value in shown.items())
+            logger.info("step %d of %d: %s, %.2f images/s", step, self._bar.total, words, speed)
+
+    def validation(self, step: int, psnr_db: float, grid: Uint8, *, best: bool) -> None:
+        """Record a validation; ``grid`` is (height, width, 3)."""
+        self._write(step, {"validation_hole_psnr_db": psnr_db})
+        self.pictures("validation", step, grid)
+        with staged(self._folder.samples) as temporary:
+            Image.fromarray(grid).save(temporary)
+        mark = ", the best so far" if best else ""
+        self.say(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
+
+    def pictures(self, name: str, step: int, grid: Uint8) -> None:
+        """Record a (height, width, 3) picture."""
+        self._writer.add_image(name, grid, step, dataformats="HWC")
+
+    def say(self, text: str) -> None:
+        """Log a line without tearing the progress bar."""
+        with tqdm.external_write_mode(file=sys.stderr):
+            logger.info("%s", text)
+
+    def _write(self, step: int, values: dict[str, float]) -> None:
+        with self._folder.scalars.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"step": step, **values}) + "\n")
+        for name, value in values.items():
+            self._writer.add_scalar(name, value, step)
+
+
+class Means:
+    """Mean losses over steps, summed on the device so that no step waits for a number."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str, Tensor] = {}
+        self._count = 0
+
+    def add(self, losses: dict[str, Tensor]) -> None:
+        """Count the losses of a step."""
+        self._sums = {name: self._sums.get(name, 0.0) + loss for name, loss in losses.items()}
+        self._count += 1
+
+    def take(self) -> dict[str, float]:
+        """Give the means since the last call, and begin anew."""
+        means = {name: float(total) / self._count for name, total in self._sums.items()}
+        self._sums, self._count = {}, 0
+        return means
+
+
+def read_scalars(path: Path) -> list[dict[str, float]]:
+    """Read a run's scalars.
+
+    Args:
+        path: scalars.jsonl of a run; a line that an interruption cut is skipped.
+
+    Returns:
+        One mapping a line, each with "step", in the order of the file.
+    """
+    lines = []
+    for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
+        try:
+            lines.append(json.loads(text))
+        except ValueError:
+            continue
+    return lines
+
+
+def drop_after(path: Path, step: int) -> None:
+    """Remove the scalars of steps after ``step`` from a log, if there is one."""
+    if path.is_file():
+        kept = [line for line in read_scalars(path) if line["step"] <= step]
+        with staged(path) as temporary:
+            temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))

@@ -1,0 +1,117 @@
+"""The folder of a run: what lies in it, and which of its states are kept.
+
+config.toml           the effective configuration
+model.safetensors     the newest network, as `csakit export` takes it
+best.safetensors      the one with the highest PSNR in the hole on the validation images
+states/step-*         states to resume from, the newest few
+scalars.jsonl         losses, speed and validations, one JSON object a line
+samples.png           pictures of the newest validation
+tensorboard/          the same scalars, and grids of pictures
+not-finite-step-*     the batch of a step whose loss was not finite
+"""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+
+_STATE: Final = re.compile(r"step-(\d{9})\.safetensors")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """Names within the folder of one run.
+
+    Attributes:
+        path: the folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The effective configuration."""
+        return self.path / "config.toml"
+
+    @property
+    def model(self) -> Path:
+        """The newest network."""
+        return self.path / "model.safetensors"
+
+    @property
+    def best(self) -> Path:
+        """The network of the best validation."""
+        return self.path / "best.safetensors"
+
+    @property
+    def scalars(self) -> Path:
+        """Losses, speed and validations."""
+        return self.path / "scalars.jsonl"
+
+    @property
+    def samples(self) -> Path:
+        """Pictures of the newest validation."""
+        return self.path / "samples.png"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's folder."""
+        return self.path / "tensorboard"
+
+    def state(self, step: int) -> Path:
+        """The state after so many steps."""
+        return self.path / "states" / f"step-{step:09d}.safetensors"
+
+    def bad_batch(self, step: int, rank: int) -> Path:
+        """The batch of a process whose loss was not finite."""
+        return self.path / f"not-finite-step-{step}-process-{rank}.npz"
+
+    def states(self) -> list[Path]:
+        """List the states, oldest first."""
+        return sorted(p for p in self.path.glob("states/*") if _STATE.fullmatch(p.name))
+
+    def newest_state(self) -> Path:
+        """Find the state to resume from.
+
+        Raises:
+            ContractError: there is none.
+        """
+        if states := self.states():
+            return states[-1]
+        raise ContractError(
+            f"{self.path} must hold a state to resume from; there is none in {self.path}/states\n"
+            f"Start anew, in another folder, with -o."
+        )
+
+    def remove_old_states(self, keep: int) -> None:
+        """Keep the newest states only."""
+        for path in self.states()[:-keep]:
+            path.unlink(missing_ok=True)
+
+    def require_new(self) -> None:
+        """Refuse a folder that has something in it.
+
+        Raises:
+            ContractError: it has.
+        """
+        if self.path.is_dir() and any(self.path.iterdir()):
+            raise ContractError(
+                f"a new run needs a new or empty folder; {self.path} has files\n"
+                f"Go on with its run by --resume {self.path}, or choose another folder."
+            )
+
+    def create(self) -> None:
+        """Make the folder of a new run.
+
+        Raises:
+            ContractError: it cannot be made.
+        """
+        try:
+            (self.path / "states").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ContractError(
+                f"cannot write the run {self.path}: {error.strerror}\n"
+                "Choose a folder with write permission."
+            ) from error

@@ -1,0 +1,153 @@
+"""The whole state of a run in one safetensors file: what a resumed run needs to go on exactly.
+
+Tensors are named by what holds them, ``network.rough...``, ``critics...``, ``average...``, and
+``optimiser.<name>.<number of the parameter>.<key>``; the rest is JSON in the metadata. Nothing
+is ever unpickled. Images, masks and their order need no state: they follow from the seed
+and the number of the step. Nor do random generators: after the start no step draws.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from ...plugins.errors import ContractError, DivergenceError, EngineError
+from ...runtime.files import staged
+from .learner import Learner
+
+FORMAT_VERSION: Final = 1
+_KEY: Final = "csakit_training"
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        step: finished steps; the number of the next one.
+        seconds: of training, over all sessions of the run.
+        best_psnr_db: highest PSNR in the hole of a validation; None before the first.
+        best_step: finished steps at that validation.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    best_psnr_db: float | None = None
+    best_step: int | None = None
+
+
+def save_state(learner: Learner, progress: Progress, path: Path) -> None:
+    """Write the state; an interrupted call leaves no half file.
+
+    Raises:
+        DivergenceError: a weight is not finite; going on from it would be useless.
+        ContractError: the folder cannot be written.
+        EngineError: writing failed on the way, for example because the disk is full.
+    """
+    tensors = {name: t.detach().to("cpu").contiguous() for name, t in _tensors(learner)}
+    if spoilt := [name for name, t in tensors.items() if not t.isfinite().all()]:
+        raise DivergenceError(
+            f"every weight must be finite after step {progress.step}; {len(spoilt)} tensors are "
+            f"not, the first {spoilt[0]}\nResume from the state before with a smaller "
+            "learning rate in a new run, or with --clip."
+        )
+    header = {"format": FORMAT_VERSION, **dataclasses.asdict(progress)}
+    with staged(path) as temporary:
+        try:
+            save_file(tensors, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
+        except (OSError, SafetensorError) as error:
+            raise EngineError(
+                f"cannot write {path}: {error}\nFree some space, and go on with "
+                f"`csakit train --resume {path.parents[1]}`."
+            ) from error
+
+
+def load_state(learner: Learner, path: Path) -> Progress:
+    """Put the state into a new learner of the same configuration.
+
+    Returns:
+        How far the run had come.
+
+    Raises:
+        ContractError: the file is damaged or foreign, or of another configuration.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            progress = _progress(file.metadata() or {}, path)
+            stored = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ContractError(
+            f"{path} is not a readable state: {error}\nRemove it, to resume from the state before."
+        ) from error
+    for prefix, module in _modules(learner):
+        _load_module(module, _below(stored, prefix), path)
+    for name, optimiser in learner.optimisers.items():
+        _load_optimiser(optimiser, _below(stored, f"optimiser.{name}"), path)
+    return progress
+
+
+def _modules(learner: Learner) -> Iterator[tuple[str, nn.Module]]:
+    yield "network", learner.network
+    if learner.critics is not None:
+        yield "critics", learner.critics
+    if learner.average is not None:
+        yield "average", learner.average
+
+
+def _tensors(learner: Learner) -> Iterator[tuple[str, Tensor]]:
+    for prefix, module in _modules(learner):
+        for name, tensor in module.state_dict().items():
+            yield f"{prefix}.{name}", tensor
+    for prefix, optimiser in learner.optimisers.items():
+        for number, state in optimiser.state_dict()["state"].items():
+            for key, tensor in state.items():
+                yield f"optimiser.{prefix}.{number}.{key}", tensor
+
+
+def _below(stored: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    start = f"{prefix}."
+    return {name.removeprefix(start): t for name, t in stored.items() if name.startswith(start)}
+
+
+def _load_module(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None:
+    try:
+        module.load_state_dict(stored)
+    except RuntimeError as error:
+        raise ContractError(f"{path} is a state of another configuration: {error}") from error
+
+
+def _load_optimiser(
+    optimiser: torch.optim.Optimizer, stored: dict[str, Tensor], path: Path
+) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in stored.items():
+        number, _, key = name.partition(".")
+        state.setdefault(int(number), {})[key] = tensor
+    whole = optimiser.state_dict()
+    count = sum(len(group["params"]) for group in whole["param_groups"])
+    if state and sorted(state) != list(range(count)):
+        raise ContractError(
+            f"{path} is a state of another configuration: it has optimiser states of "
+            f"{len(state)} tensors, of {count}"
+        )
+    optimiser.load_state_dict({**whole, "state": state})
+
+
+def _progress(metadata: dict[str, str], path: Path) -> Progress:
+    try:
+        header: dict[str, Any] = json.loads(metadata[_KEY])
+        version = header.pop("format")
+        progress = Progress(**header) if version == FORMAT_VERSION else None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ContractError(f"{path} was not written by `csakit train`") from error
+    if progress is None:
+        raise ContractError(
+            f"{path} has state format {version!r}; this csakit reads {FORMAT_VERSION}"
+        )
+    return progress

@@ -1,0 +1,87 @@
+"""Validation of a run: PSNR in the hole on images that are never trained on, and pictures.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import statistics
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...runtime.pixels import Bool, Uint8, float_from_uint8, uint8_from_float
+from ..evaluation.grid import Cell, draw_grid, of_hole, with_hole
+from ..evaluation.metrics import hole_psnr
+from ..inpainter import CSAInpainter, Stages
+
+Pair = tuple[str, Uint8, Bool]  # name, (H, W, 3) image, (H, W) hole
+
+_SHOWN: Final = 4  # rows of a grid
+_PSNR_MAX_DB: Final = 99.0  # of a perfect image, so that one does not make the mean infinite
+
+
+def validate(model: CSAInpainter, pairs: Sequence[Pair]) -> tuple[float, Uint8]:
+    """Inpaint the pairs one by one.
+
+    Args:
+        model: on any device; its mode and its gradients are left as they are.
+        pairs: at least one.
+
+    Returns:
+        Mean PSNR in the hole in decibels, of uint8 results, and a grid of the first pairs.
+    """
+    device = next(model.parameters()).device
+    figures: list[float] = []
+    rows: list[list[Cell]] = []
+    for name, picture, hole in pairs:
+        image = torch.from_numpy(float_from_uint8(picture[None])).to(device)
+        missing = torch.from_numpy(hole[None, None].astype(np.float32)).to(device)
+        with torch.no_grad():
+            stages = model.stages(image, missing)
+        result = _pictures(stages.result)[0]
+        figures.append(min(hole_psnr(result, picture, hole), _PSNR_MAX_DB))
+        if len(rows) < _SHOWN:
+            rows += _rows(stages, image, missing, [f"{name}: {figures[-1]:.1f} dB"])
+    return statistics.fmean(figures), draw_grid(rows)
+
+
+def training_grid(model: CSAInpainter, image: Tensor, hole: Tensor) -> Uint8:
+    """Draw what a model makes of the first images of a batch.
+
+    Args:
+        model: on the device of the batch.
+        image: (B, 3, H, W) in [-1, 1].
+        hole: (B, 1, H, W).
+
+    Returns:
+        (height, width, 3).
+    """
+    image, hole = image[:_SHOWN], hole[:_SHOWN]
+    with torch.no_grad():
+        stages = model.stages(image, hole)
+    return draw_grid(_rows(stages, image, hole, ["input"] * len(image)))
+
+
+def _rows(stages: Stages, image: Tensor, hole: Tensor, labels: list[str]) -> list[list[Cell]]:
+    """Draw input, mask, rough, refined and truth of each image of a batch."""
+    truths, roughs, results = map(_pictures, (image, stages.rough, stages.result))
+    holes = hole[:, 0].to("cpu").numpy() > 0
+    return [
+        [
+            Cell(picture=with_hole(truth, missing), label=label),
+            Cell(picture=of_hole(missing), label="mask"),
+            Cell(picture=rough, label="rough"),
+            Cell(picture=result, label="refined"),
+            Cell(picture=truth, label="truth"),
+        ]
+        for truth, missing, rough, result, label in zip(
+            truths, holes, roughs, results, labels, strict=True
+        )
+    ]
+
+
+def _pictures(image: Tensor) -> Uint8:
+    """Give (B, H, W, 3) of (B, 3, H, W)."""
+    return uint8_from_float(image.float().to("cpu").numpy())
