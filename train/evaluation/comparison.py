@@ -1,0 +1,68 @@
+"""Several models on the same images and the same holes."""
+
+from collections.abc import Callable, Mapping
+
+from ...plugins.errors import ContractError
+from ...runtime.pixels import Uint8
+from .grid import draw_grid
+from .models import Model
+from .pairs import Pairs
+from .pictures import chosen_cases, draw_cases
+from .report import Evaluation
+from .scores import Pair, evaluate
+
+Watch = Callable[[Pair], Pair]
+"""Is handed each pair as it is taken, and hands it on."""
+
+
+def compare(
+    models: Mapping[str, Model], pairs: Pairs, *, watch: Watch = lambda pair: pair
+) -> Evaluation:
+    """Evaluate models.
+
+    Args:
+        models: name to open model.
+        pairs: what to evaluate on.
+        watch: sees each pair as it is taken; for a progress bar.
+
+    Returns:
+        The evaluation.
+
+    Raises:
+        ContractError: a model does not take images of that size, or nothing can be scored.
+    """
+    size, batch = pairs.options.size, pairs.options.batch
+    for name, model in models.items():
+        if model.size not in (None, (size, size)):
+            height, width = model.size or (0, 0)
+            raise ContractError(
+                f"{name} takes images of {width} x {height} only; got --size {size}\n"
+                f"Use --size {width}, or export with --size dynamic."
+            )
+    reports = {
+        kind: [
+            evaluate(model.run, map(watch, pairs.of(kind)), batch=batch)
+            for model in models.values()
+        ]
+        for kind in pairs.kinds
+    }
+    return Evaluation(data=pairs.summary(), models=models, reports=reports, broken=pairs.broken)
+
+
+def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:
+    """Draw the best, median and worst case of each kind of holes, as the first model has them.
+
+    Args:
+        evaluation: of models that are still open.
+        pairs: the ones it was made on.
+
+    Returns:
+        (height, width, 3).
+    """
+    runs = {name: model.run for name, model in evaluation.models.items()}
+    rows = [
+        row
+        for kind, reports in evaluation.reports.items()
+        for row in draw_cases(runs, pairs.of(kind), chosen_cases(reports[0]), title=kind)
+    ]
+    return draw_grid(rows)

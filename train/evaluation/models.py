@@ -1,0 +1,165 @@
+"""Models to evaluate: a checkpoint in torch, or an exported file in the runtime.
+
+Letters: B images, H W sides in pixels, multiples of 256.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import nn
+
+from ...plugins.errors import ContractError
+from ...runtime.contract import META_MAX_BATCH
+from ...runtime.files import sha256
+from ...runtime.pixels import Float32
+from ...runtime.session import Session, open_session
+from .. import checkpoint
+from .scores import Run
+
+CHECKPOINT: Final = ".safetensors"
+EXPORTED: Final = (".onnx", ".engine")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model:
+    """A model that is open.
+
+    Attributes:
+        path: of the file.
+        sha256: of the file, 64 hexadecimal digits.
+        backend: "torch" or "runtime".
+        size: the one (H, W) it takes; None if it takes all multiples of 256.
+        facts: what the file says of itself, JSON-serialisable.
+        run: inpaints a batch of any number of images.
+    """
+
+    path: Path
+    sha256: str
+    backend: str
+    size: tuple[int, int] | None
+    facts: Mapping[str, Any]
+    run: Run
+
+
+@contextlib.contextmanager
+def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
+    """Open a model with what its suffix names; never with anything else.
+
+    Args:
+        path: a checkpoint (``.safetensors``), or an exported model (``.onnx``, ``.engine``).
+        device: where a checkpoint runs, as torch names it; exported models run where the
+            runtime runs them.
+
+    Yields:
+        The model.
+
+    Raises:
+        ContractError: the file is absent, unreadable or not a model of csakit, its suffix is
+            another, or there is no such device.
+        EngineError: the runtime has no backend for the file.
+        LibraryError: the backend is not installed.
+    """
+    suffix = path.suffix.lower()
+    if suffix == CHECKPOINT:
+        yield _of_checkpoint(path, device)
+    elif suffix in EXPORTED:
+        with contextlib.closing(open_session(path)) as session:
+            yield _of_session(path, session)
+    else:
+        raise ContractError(
+            f"the suffix of a model must be {CHECKPOINT}, {' or '.join(EXPORTED)}; got "
+            f"{path.name!r}\nTurn a .pth pair of the authors into a checkpoint with "
+            "`csakit convert`."
+        )
+
+
+def torch_run(network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Run:
+    """Let a torch network be run on arrays.
+
+    Args:
+        network: takes images (B, 3, H, W) in [-1, 1] and holes (B, 1, H, W), and answers in the
+            images' shape. A module gets both on the device of its parameters; it is not put
+            into eval mode here.
+
+    Returns:
+        The function. It computes no gradients.
+    """
+    weight = next(network.parameters(), None) if isinstance(network, nn.Module) else None
+    device = torch.device("cpu") if weight is None else weight.device
+
+    def run(images: Float32, holes: Float32) -> Float32:
+        with torch.inference_mode():
+            result = network(
+                torch.from_numpy(images).to(device), torch.from_numpy(holes).to(device)
+            )
+        numbers: Float32 = result.float().cpu().numpy()
+        return numbers
+
+    return run
+
+
+def session_run(session: Session) -> Run:
+    """Let an open session be run on batches of any number of images.
+
+    Batches are split where the model takes fewer, and the last is filled up where it takes
+    one number only.
+
+    Args:
+        session: of the runtime.
+
+    Returns:
+        The function.
+    """
+    stated = session.metadata.get(META_MAX_BATCH, "")
+    most = session.batch or (int(stated) if stated.isdecimal() else None)
+
+    def run(images: Float32, holes: Float32) -> Float32:
+        step = most or len(images)
+        parts = []
+        for start in range(0, len(images), step):
+            image, hole = images[start : start + step], holes[start : start + step]
+            lacking = step - len(image) if session.batch else 0
+            if lacking:
+                image = np.concatenate([image, np.repeat(image[-1:], lacking, axis=0)])
+                hole = np.concatenate([hole, np.repeat(hole[-1:], lacking, axis=0)])
+            parts.append(session.run(image, hole)[: step - lacking])
+        return np.concatenate(parts)
+
+    return run
+
+
+def _of_checkpoint(path: Path, device: str) -> Model:
+    network = checkpoint.load(path)
+    try:
+        network.to(device)
+    except (RuntimeError, AssertionError) as error:  # torch built without CUDA asserts
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ContractError(
+            f"the device must be one that torch can use here; got {device!r}: {reason}\n"
+            "Use --device cpu."
+        ) from error
+    header = checkpoint.read_header(path)
+    return Model(
+        path=path,
+        sha256=sha256(path),
+        backend="torch",
+        size=None,
+        facts={key: value for key, value in header.items() if key != "format"},
+        run=torch_run(network),
+    )
+
+
+def _of_session(path: Path, session: Session) -> Model:
+    return Model(
+        path=path,
+        sha256=sha256(path),
+        backend="runtime",
+        size=session.size,
+        facts={**session.metadata, "io": session.io},
+        run=session_run(session),
+    )

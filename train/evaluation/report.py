@@ -1,0 +1,206 @@
+"""An evaluation as a table for people and as JSON for programs."""
+
+import dataclasses
+import importlib.metadata
+import math
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from .metrics import Measures
+from .models import Model
+from .scores import Report, Row
+
+SCHEMA: Final = 1  # of the JSON; raised when an old reader would be wrong
+
+DEFINITIONS: Final = {
+    "result": "hole from the model, rounded to 8 bits; all other pixels from the image",
+    "l1_percent": "mean absolute error over [0, 1], all channels, in per cent",
+    "l2_percent": "mean squared error over [0, 1], all channels, in per cent",
+    "ssim": "scikit-image: 7x7 uniform windows, sample covariance, K1 0.01, K2 0.03, range 255, "
+    "mean over channels; inside the hole: mean of the map over its pixels",
+    "psnr_db": "10 log10(1 / mean squared error over [0, 1])",
+    "means": "over images, each counting the same; a PSNR is left out where nothing differs",
+    "bucket": "per cent of the pixels that are missing, the upper edge included",
+}
+_LIBRARIES: Final = ("numpy", "pillow", "scikit-image", "torch", "onnxruntime")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Several models on the same images and the same holes.
+
+    Attributes:
+        data: what was evaluated on, JSON-serialisable.
+        models: with the name that each has in tables.
+        reports: kind of holes to the reports of the models, in their order.
+        broken: names of the images that could not be read, with the reason.
+    """
+
+    data: Mapping[str, Any]
+    models: Mapping[str, Model]
+    reports: Mapping[str, Sequence[Report]]
+    broken: Sequence[str] = ()
+
+    @property
+    def failures(self) -> list[str]:
+        """A line for each model and kind of holes with a result that is not finite."""
+        return [
+            f"{name} answered {masks} with NaN or infinity in {len(report.not_finite)} of "
+            f"{len(report.images)} images, first {report.not_finite[0]}"
+            for masks, reports in self.reports.items()
+            for name, report in zip(self.models, reports, strict=True)
+            if not report.passed
+        ]
+
+    @property
+    def passed(self) -> bool:
+        """Whether every result of every model is finite."""
+        return not self.failures
+
+    def table(self) -> str:
+        """Write the means; rows to compare stand below each other."""
+        rows = [
+            (masks, name, row)
+            for masks, reports in self.reports.items()
+            for several in zip(*(_shown(report) for report in reports), strict=True)
+            for name, row in zip(self.models, several, strict=True)
+        ]
+        head = ("masks", "hole %", "images", "model", *_MEASURES, *_MEASURES)
+        cells = [head, *(_cells(masks, name, row) for masks, name, row in rows)]
+        widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
+        left = sum(widths[: -2 * len(_MEASURES)]) + 2 * len(head[: -2 * len(_MEASURES)])
+        region = sum(widths[-len(_MEASURES) :]) + 2 * len(_MEASURES)
+        regions = f"{'':<{left}}{'whole image':<{region + 1}}inside the hole"
+        return "\n".join([regions, *(_line(row, widths) for row in cells)])
+
+    def notes(self) -> list[str]:
+        """Say what was left out, a line each."""
+        first = {masks: reports[0] for masks, reports in self.reports.items()}
+        lines = [
+            f"{len(report.empty)} of {masks} have an empty hole and were not scored"
+            for masks, report in first.items()
+            if report.empty
+        ]
+        if self.broken:
+            lines.append(f"{len(self.broken)} images could not be read, first {self.broken[0]}")
+        lines += [
+            f"{name} gives exactly the truth for {exact} of {masks}; they have no PSNR"
+            for masks, reports in self.reports.items()
+            for name, report in zip(self.models, reports, strict=True)
+            if (exact := report.overall().exact)
+        ]
+        return lines
+
+    def to_json(self) -> dict[str, Any]:
+        """Give everything but the pixels, JSON-serialisable; null where there is no number."""
+        return {
+            "schema": SCHEMA,
+            "passed": self.passed,
+            "data": dict(self.data),
+            "broken": list(self.broken),
+            "definitions": DEFINITIONS,
+            "libraries": _libraries(),
+            "models": [
+                {
+                    "name": name,
+                    "file": model.path.name,
+                    "sha256": model.sha256,
+                    "backend": model.backend,
+                    "facts": _plain(model.facts),
+                    "masks": {
+                        masks: _record(reports[index]) for masks, reports in self.reports.items()
+                    },
+                }
+                for index, (name, model) in enumerate(self.models.items())
+            ],
+        }
+
+
+_MEASURES: Final = ("L1 %", "L2 %", "SSIM", "PSNR dB")
+
+
+def _shown(report: Report) -> list[Row]:
+    """Leave out the means over all images where they all are of one bucket."""
+    overall, *buckets = report.rows()
+    return buckets if len(buckets) == 1 else [overall, *buckets]
+
+
+def _cells(masks: str, name: str, row: Row) -> tuple[str, ...]:
+    return (masks, row.bucket, str(row.images), name, *_texts(row.whole), *_texts(row.inside))
+
+
+def _texts(measures: Measures) -> tuple[str, ...]:
+    return (
+        f"{measures.l1_percent:.2f}",
+        f"{measures.l2_percent:.3f}",
+        f"{measures.ssim:.4f}",
+        f"{measures.psnr_db:.2f}",
+    )
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    """Align a row: names to the left, numbers to the right."""
+    texts = (0, 1, 3)  # masks, hole %, model
+    parts = [
+        f"{cell:<{width}}" if column in texts else f"{cell:>{width}}"
+        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
+    ]
+    regions = len(parts) - len(_MEASURES)
+    return f"{'  '.join(parts[:regions])}   {'  '.join(parts[regions:])}".rstrip()
+
+
+def _record(report: Report) -> dict[str, Any]:
+    return {
+        "empty": list(report.empty),
+        "not_finite": list(report.not_finite),
+        "rows": [
+            {
+                "bucket": row.bucket,
+                "images": row.images,
+                "exact": row.exact,
+                "hole_ratio": round(row.hole_ratio, 6),
+                "whole": _numbers(row.whole),
+                "inside": _numbers(row.inside),
+            }
+            for row in report.rows()
+        ],
+        "images": [
+            {
+                "name": score.name,
+                "bucket": score.bucket,
+                "hole_ratio": round(score.hole_ratio, 6),
+                "finite": score.finite,
+                "whole": _numbers(score.whole),
+                "inside": _numbers(score.inside),
+            }
+            for score in report.images
+        ],
+    }
+
+
+def _numbers(measures: Measures) -> dict[str, float | None]:
+    """Give measures as JSON values, which have neither NaN nor infinity."""
+    return {
+        key: value if math.isfinite(value) else None
+        for key, value in dataclasses.asdict(measures).items()
+    }
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """Copy what a file says of itself, with null for NaN and infinity."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _libraries() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("csakit", *_LIBRARIES):
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,227 @@
+"""Scores of one model on pairs of image and hole: of each image, and as means.
+
+Letters: B images, H W sides in pixels.
+
+What is scored is what a user gets: the hole from the model, rounded to 8 bits, everything else
+from the image.
+"""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+
+from ...plugins.errors import ContractError
+from ...runtime.pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
+from ..data.buckets import BUCKETS, bucket_of
+from .metrics import NOT_A_NUMBER, Measures, measure
+
+Run = Callable[[Float32, Float32], Float32]
+"""Inpaint (B, 3, H, W) in [-1, 1] with holes (B, 1, H, W), 1 = missing, to (B, 3, H, W)."""
+
+Pair = tuple[str, Uint8, Bool]
+"""Name, image (H, W, 3), hole (H, W), True = missing."""
+
+ALL: Final = "all"
+OVER: Final = "over 60"  # per cent of the pixels; what no bucket has
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ImageScore:
+    """Scores of one image.
+
+    Attributes:
+        name: of the image.
+        position: of the pair among those that were given, from 0.
+        hole_ratio: missing pixels over all, in (0, 1].
+        bucket: the one of ``BUCKETS`` that the hole is in, or ``OVER``.
+        finite: whether the result has no NaN and no infinity; if not, the measures are NaN.
+        whole: over the whole image.
+        inside: inside the hole.
+    """
+
+    name: str
+    position: int
+    hole_ratio: float
+    bucket: str
+    finite: bool
+    whole: Measures
+    inside: Measures
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Row:
+    """Means over the images of one bucket, or over all.
+
+    Attributes:
+        bucket: one of ``BUCKETS``, ``OVER``, or ``ALL``.
+        images: how many.
+        hole_ratio: mean, in (0, 1].
+        exact: how many equal the truth. They have no finite PSNR and are left out of its mean.
+        whole: means over the whole image; NaN if a result is not finite.
+        inside: means inside the hole; NaN if a result is not finite.
+    """
+
+    bucket: str
+    images: int
+    hole_ratio: float
+    exact: int
+    whole: Measures
+    inside: Measures
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """Scores of one model on one kind of holes.
+
+    Attributes:
+        images: at least one, in the order of the pairs.
+        empty: names of the images whose hole was empty; they are not scored.
+    """
+
+    images: tuple[ImageScore, ...]
+    empty: tuple[str, ...] = ()
+
+    @property
+    def not_finite(self) -> tuple[str, ...]:
+        """Names of the images whose result has NaN or infinity."""
+        return tuple(score.name for score in self.images if not score.finite)
+
+    @property
+    def passed(self) -> bool:
+        """Whether every result is finite."""
+        return not self.not_finite
+
+    def overall(self) -> Row:
+        """Give the means over all images."""
+        return _row(ALL, self.images)
+
+    def rows(self) -> list[Row]:
+        """Give the means over all images, then those of each bucket that has any."""
+        of_bucket = {
+            bucket: [score for score in self.images if score.bucket == bucket] for bucket in BUCKETS
+        }
+        return [self.overall(), *(_row(name, some) for name, some in of_bucket.items() if some)]
+
+
+def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
+    """Score a model.
+
+    Args:
+        run: the model.
+        pairs: of one size, or of several if ``batch`` is 1; consumed once. A pair with an
+            empty hole is not run: its result would be perfect whatever the model.
+        batch: images of one run.
+
+    Returns:
+        The report. A result that is not finite is no error here.
+
+    Raises:
+        ContractError: the batch is not positive, no pair has a hole, the model answers in
+            another shape, or the pairs of a batch differ in size.
+    """
+    if batch < 1:
+        raise ContractError(f"a batch must have at least one image; got {batch}")
+    empty: list[str] = []
+    scores: list[ImageScore] = []
+    for several in _batches(_with_holes(pairs, empty), batch):
+        results = composites(run, [pair for _, pair in several])
+        for (position, pair), result in zip(several, results, strict=True):
+            scores.append(_score(position, pair, result))
+    if not scores:
+        raise ContractError(
+            "at least one image must have a missing pixel; got "
+            + (f"{len(empty)} empty holes" if empty else "no image")
+        )
+    return Report(images=tuple(scores), empty=tuple(empty))
+
+
+def composites(run: Run, pairs: Sequence[Pair]) -> list[Uint8 | None]:
+    """Run a model once, and give what a user gets.
+
+    Args:
+        run: the model.
+        pairs: of one size.
+
+    Returns:
+        For each pair (H, W, 3), outside of the hole equal to the image; None where the
+        model's answer is not finite.
+
+    Raises:
+        ContractError: the model answers in another shape, or the pairs differ in size.
+    """
+    if len({image.shape for _, image, _ in pairs}) != 1:
+        shapes = sorted({image.shape for _, image, _ in pairs})
+        raise ContractError(f"the images of a batch must have one size; got {shapes}")
+    images = float_from_uint8(np.stack([image for _, image, _ in pairs]))
+    holes = np.stack([hole for _, _, hole in pairs])[:, None].astype(np.float32)
+    results = run(images, holes)
+    if results.shape != images.shape:
+        raise ContractError(f"a model must answer {images.shape} with it; got {results.shape}")
+    return [
+        _composite(image, hole, result)
+        for (_, image, hole), result in zip(pairs, results, strict=True)
+    ]
+
+
+def _with_holes(pairs: Iterable[Pair], empty: list[str]) -> Iterator[tuple[int, Pair]]:
+    """Number the pairs, and put the names of those without a hole aside."""
+    for position, pair in enumerate(pairs):
+        if pair[2].any():
+            yield position, pair
+        else:
+            empty.append(pair[0])
+
+
+def _batches(items: Iterator[tuple[int, Pair]], batch: int) -> Iterator[list[tuple[int, Pair]]]:
+    while several := list(itertools.islice(items, batch)):
+        yield several
+
+
+def _composite(image: Uint8, hole: Bool, result: Float32) -> Uint8 | None:
+    if not np.isfinite(result).all():
+        return None
+    return np.where(hole[..., None], uint8_from_float(result[None])[0], image)
+
+
+def _score(position: int, pair: Pair, result: Uint8 | None) -> ImageScore:
+    name, image, hole = pair
+    nothing = NOT_A_NUMBER, NOT_A_NUMBER
+    whole, inside = nothing if result is None else measure(result, image, hole)
+    return ImageScore(
+        name=name,
+        position=position,
+        hole_ratio=float(hole.mean()),
+        bucket=bucket_of(hole) or OVER,
+        finite=result is not None,
+        whole=whole,
+        inside=inside,
+    )
+
+
+def _row(bucket: str, scores: Sequence[ImageScore]) -> Row:
+    return Row(
+        bucket=bucket,
+        images=len(scores),
+        hole_ratio=_mean([score.hole_ratio for score in scores]),
+        exact=sum(score.inside.psnr_db == math.inf for score in scores),
+        whole=_mean_measures([score.whole for score in scores]),
+        inside=_mean_measures([score.inside for score in scores]),
+    )
+
+
+def _mean_measures(several: Sequence[Measures]) -> Measures:
+    decibels = [one.psnr_db for one in several if one.psnr_db != math.inf]
+    return Measures(
+        l1_percent=_mean([one.l1_percent for one in several]),
+        l2_percent=_mean([one.l2_percent for one in several]),
+        ssim=_mean([one.ssim for one in several]),
+        psnr_db=_mean(decibels) if decibels else math.inf,
+    )
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
