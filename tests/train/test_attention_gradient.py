@@ -5,7 +5,8 @@ import pytest
 import torch
 from csakit.plugins import reference
 from csakit.plugins.spec import SIMILARITIES, Similarity
-from csakit.train.attention import CHUNK, CoherentSemanticAttention, coherent_semantic_attention
+from csakit.train.attention import CoherentSemanticAttention, coherent_semantic_attention
+from csakit.train.chunked_attention import CHUNK
 from helpers.features import Floats, feature_like, random_hole
 from hypothesis import given, settings
 from hypothesis import strategies as st
