@@ -1,4 +1,4 @@
-"""Holes: the paper's centre square and free-form strokes, drawn from a generator.
+"""Holes: the paper's centre square, boxes and free-form strokes, drawn from a generator.
 
 Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 """
@@ -28,6 +28,31 @@ def centre_hole(height: int, width: int) -> Hole:
     hole = np.zeros((height, width), dtype=bool)
     top, left = height // 4 + _CENTRE_MARGIN_PX, width // 4 + _CENTRE_MARGIN_PX
     hole[top : height - top, left : width - left] = True
+    return hole
+
+
+def box_hole(
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    *,
+    share: tuple[float, float] = (0.15, 0.55),
+) -> Hole:
+    """Mark one rectangle somewhere in the image.
+
+    Args:
+        height: H.
+        width: W.
+        rng: source of all randomness.
+        share: each side is drawn from this range of the image's side; both in (0, 1].
+
+    Returns:
+        (H, W).
+    """
+    hole = np.zeros((height, width), dtype=bool)
+    tall, wide = (max(round(rng.uniform(*share) * side), 1) for side in (height, width))
+    top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
+    hole[top : top + tall, left : left + wide] = True
     return hole
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ..masks import centre_hole, freeform_hole
+from ..masks import box_hole, centre_hole, freeform_hole
 from .buckets import bounds, bucket_of
 from .sources import Hole, MaskSource, describe
 
@@ -29,6 +29,53 @@ class CentreHoles:
     def summary(self) -> dict[str, Any]:
         """Return the kind."""
         return {"kind": self.kind}
+
+
+class BoxHoles:
+    """One rectangle of any place and size."""
+
+    kind = "box"
+
+    def draw(self, size: int, rng: np.random.Generator) -> Hole:
+        """Draw an (S, S) hole of 15 to 55 % of each side."""
+        return box_hole(size, size, rng)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the kind."""
+        return {"kind": self.kind}
+
+
+class MixedHoles:
+    """Holes of several sources, each as often as its share says.
+
+    Args:
+        sources: the parts.
+        shares: one for each, positive; only their ratios count.
+    """
+
+    kind = "mixture"
+
+    def __init__(self, sources: Sequence[MaskSource], shares: Sequence[float]) -> None:
+        self._sources = tuple(sources)
+        self._shares = tuple(share / sum(shares) for share in shares)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Hole:
+        """Draw an (S, S) hole of one part.
+
+        Raises:
+            BrokenImageError: a file that was drawn cannot be read.
+            ContractError: a part has no hole that fits.
+        """
+        part = int(rng.choice(len(self._sources), p=self._shares))
+        return self._sources[part].draw(size, rng)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the parts with their shares."""
+        parts = zip(self._sources, self._shares, strict=True)
+        return {
+            "kind": self.kind,
+            "parts": [{"share": round(share, 4), **describe(source)} for source, share in parts],
+        }
 
 
 class FreeformHoles:

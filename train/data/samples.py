@@ -13,7 +13,7 @@ from ...plugins.errors import ContractError
 from .buckets import check_buckets
 from .dead_leaves import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
 from .folder import FolderImages
-from .holes import CentreHoles, Chosen, FreeformBuckets, FreeformHoles
+from .holes import BoxHoles, CentreHoles, Chosen, FreeformBuckets, FreeformHoles, MixedHoles
 from .mask_folder import FolderMasks
 from .mixture import Mixture
 from .photographs import Photographs
@@ -24,6 +24,7 @@ PROCEDURAL: Final = "procedural"
 PHOTOGRAPHS: Final = "scikit-image"
 CENTRE: Final = ("center", "centre")
 FREEFORM: Final = "freeform"
+BOX: Final = "box"
 FREEFORM_RATIO: Final = (0.1, 0.4)
 
 _SHARED = re.compile(r"(?P<spec>.+):(?P<share>\d+(?:\.\d+)?|\.\d+)")
@@ -50,17 +51,30 @@ def open_images(spec: str, *, recipe: RecipeName = "folder", split: Split = "tra
         raise ContractError(f"recipe must be one of {', '.join(RECIPE_NAMES)}; got {recipe!r}")
     if split not in SPLITS:
         raise ContractError(f"split must be one of {', '.join(SPLITS)}; got {split!r}")
-    if "," not in spec or Path(spec).exists():
+    if not _is_mixture(spec):
         return _open_one(spec, recipe, split)
-    parts = [_SHARED.fullmatch(part.strip()) for part in spec.split(",")]
-    shares = [float(part["share"]) if part else 0.0 for part in parts]
-    if not all(shares):
+    parts = _parts(spec, "photos:0.7,procedural:0.3")
+    return Mixture([_open_one(part, recipe, split) for part in parts], [*parts.values()])
+
+
+def _is_mixture(spec: str) -> bool:
+    return "," in spec and not Path(spec).exists()
+
+
+def _parts(spec: str, example: str) -> dict[str, float]:
+    """Read the parts of a mixture and their shares.
+
+    Raises:
+        ContractError: one has no share, or comes twice.
+    """
+    found = [_SHARED.fullmatch(part.strip()) for part in spec.split(",")]
+    shares = {part["spec"]: float(part["share"]) for part in found if part}
+    if len(shares) != len(found) or not all(shares.values()):
         raise ContractError(
-            "each part of a mixture must have a positive share, as in "
-            f"'photos:0.7,procedural:0.3'; got {spec!r}"
+            "each part of a mixture must come once and have a positive share, as in "
+            f"{example!r}; got {spec!r}"
         )
-    sources = [_open_one(part["spec"], recipe, split) for part in parts if part]
-    return Mixture(sources, shares)
+    return shares
 
 
 def _open_one(spec: str, recipe: RecipeName, split: Split) -> ImageSource:
@@ -87,7 +101,8 @@ def open_masks(
     """Open a source of holes; none that it draws is empty or full.
 
     Args:
-        spec: "center", the paper's square; "freeform", strokes; or a folder of mask files.
+        spec: "center", the paper's square; "box", a rectangle anywhere; "freeform", strokes; a
+            folder of mask files; or several of these with shares, as "freeform:0.7,box:0.3".
         buckets: draw only holes of these sizes, of ``BUCKETS``; judged as they are used.
         invert: black is missing in the files of a folder, not white.
         augment: mirror, turn and cut the masks of a folder.
@@ -101,16 +116,24 @@ def open_masks(
             asked of the centre square.
     """
     chosen = None if buckets is None else check_buckets(buckets)
+    if _is_mixture(spec):
+        parts = _parts(spec, "freeform:0.7,box:0.3")
+        options = {"buckets": buckets, "invert": invert, "augment": augment, "ratio": ratio}
+        sources = [open_masks(part, **options) for part in parts]  # type: ignore[arg-type]
+        return MixedHoles(sources, [*parts.values()])
     if spec in CENTRE:
         if chosen is not None:
             raise ContractError(f"the centre hole has one size; got buckets {', '.join(chosen)}")
         return CentreHoles()
+    if spec == BOX:
+        return Chosen(BoxHoles(), chosen)
     if spec == FREEFORM:
         strokes = FreeformHoles(ratio) if chosen is None else FreeformBuckets(chosen)
         return Chosen(strokes, chosen)
     root = Path(spec)
     if not root.exists():
         raise ContractError(
-            f"masks must be a folder, {CENTRE[0]!r} or {FREEFORM!r}; {spec!r} does not exist"
+            f"masks must be a folder, {CENTRE[0]!r}, {BOX!r} or {FREEFORM!r}; "
+            f"{spec!r} does not exist"
         )
     return Chosen(FolderMasks(root, invert=invert, augment=augment), chosen)

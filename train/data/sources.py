@@ -43,7 +43,7 @@ class MaskSource(Protocol):
 
     @property
     def kind(self) -> str:
-        """Return "center", "freeform" or "folder"."""
+        """Return "center", "box", "freeform", "folder" or "mixture"."""
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
         """Return one (S, S) hole, S = ``size``, True = missing.

@@ -29,7 +29,8 @@ class DataConfig:
     Attributes:
         data: images: a folder, "procedural" (drawn, endless), "scikit-image" (the photographs
             it ships), or several with their shares, "photos:0.7,procedural:0.3"
-        masks: holes: "center" (the paper's square), "freeform" (strokes), or a folder of masks
+        masks: holes: "center" (the paper's square), "box" (a rectangle anywhere), "freeform"
+            (strokes), a folder of masks, or several with their shares, "freeform:0.7,box:0.3"
         mask_ratio: least and largest share of the image that strokes cover, both in (0, 1)
         mask_buckets: draw only holes of these sizes, in per cent, for example "10-20,20-30"
         mask_invert: black is missing in the files of a folder of masks, not white
@@ -85,7 +86,9 @@ class LossConfig:
         adversarial: lambda_d, weight of the relativistic adversarial losses; 0 switches both
             discriminators off
         patch: judge 70x70 patches of the image
+        patch_width: channels of the first level of the image's discriminator
         feature_patch: judge patches of VGG-16's features
+        feature_patch_width: channels of every level of the features' discriminator
         judged: what the discriminators see: "refined", the network's own image as the
             published code shows them, or "composite", that image in the hole and the truth
             around it
@@ -98,7 +101,9 @@ class LossConfig:
     consistency: float = 0.01
     adversarial: float = 0.002
     patch: bool = True
+    patch_width: int = 64
     feature_patch: bool = True
+    feature_patch_width: int = 512
     judged: Judged = "refined"
     vgg: str = CACHED_VGG
 
@@ -107,6 +112,8 @@ class LossConfig:
         require_types(self)
         for name in ("reconstruction", "known_weight", "consistency", "adversarial"):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
+        for name in ("patch_width", "feature_patch_width"):
+            require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
         require(bool(self.vgg), "vgg", 'a file, "cache" or "random"', self.vgg)
         some = bool(self.reconstruction or self.consistency or self.needs_critics)
         require(some, "the losses", "more than none: give one of them a weight", "none")

@@ -35,8 +35,10 @@ class Critics(nn.Module):
 
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
-        self.patch = PatchDiscriminator() if config.patch else None
-        self.feature_patch = FeaturePatchDiscriminator() if config.feature_patch else None
+        self.patch = PatchDiscriminator(config.patch_width) if config.patch else None
+        self.feature_patch = (
+            FeaturePatchDiscriminator(config.feature_patch_width) if config.feature_patch else None
+        )
 
     def forward(self, real: Seen, fake: Seen, mean: Mean) -> Tensor:
         """Sum the losses of the discriminators, for their own step.
