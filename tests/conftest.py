@@ -23,6 +23,17 @@ hypothesis.settings.register_profile("csakit", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("csakit")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the tests marked ``gpu`` where there is none, with the reason."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if marked:
+        from csakit.plugins.architectures import device_architectures
+
+        if not device_architectures():
+            for item in marked:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2019)

@@ -1,0 +1,81 @@
+"""What the user asks for becomes architectures that the compiler knows, or an error."""
+
+import ctypes
+
+import pytest
+from csakit.plugins.architectures import (
+    PTX,
+    SUPPORTED,
+    choose,
+    device_architectures,
+    gencode,
+)
+from csakit.plugins.errors import ContractError, LibraryError
+from helpers.native import require_toolchain
+
+EVERY = frozenset((*SUPPORTED, *(name.replace("sm", "compute") for name in SUPPORTED)))
+CUDA_12_6 = frozenset(name for name in EVERY if not name.endswith(("_100", "_120")))
+
+
+def test_all_is_machine_code_for_each_and_ptx_for_later_ones() -> None:
+    assert choose("all", EVERY) == ([*SUPPORTED, PTX], [])
+
+
+def test_an_older_compiler_leaves_out_what_it_does_not_know_and_says_so() -> None:
+    names, omitted = choose("all", CUDA_12_6)
+
+    assert names == ["sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "compute_90"]
+    assert omitted == ["sm_100", "sm_120"]
+
+
+def test_names_are_taken_once_machine_code_first() -> None:
+    assert choose("compute_90, sm_120,sm_75,sm_120", EVERY)[0] == ["sm_75", "sm_120", "compute_90"]
+
+
+def test_an_architecture_may_have_a_suffix() -> None:
+    assert choose("sm_90a", frozenset({"sm_90a"}))[0] == ["sm_90a"]
+
+
+@pytest.mark.parametrize("wish", ["sm_70", "compute_60", "90", "sm90", "", "sm_75,", "all,sm_75"])
+def test_other_names_are_refused(wish: str) -> None:
+    with pytest.raises(ContractError, match=r"must be sm_75 or later .*; got '"):
+        choose(wish, EVERY)
+
+
+def test_an_architecture_that_the_compiler_does_not_know_is_refused_with_those_it_does() -> None:
+    with pytest.raises(LibraryError, match=r"does not compile for sm_120; it does for sm_75, .*90"):
+        choose("sm_120", CUDA_12_6)
+
+
+def test_native_without_a_driver_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(name: str) -> None:
+        raise OSError(name)
+
+    monkeypatch.setattr(ctypes, "CDLL", absent)
+
+    assert device_architectures() == []
+    with pytest.raises(LibraryError, match=r"`native` needs a GPU .*\nName the architecture"):
+        choose("native", EVERY)
+
+
+def test_each_name_becomes_one_option() -> None:
+    assert gencode(["sm_87", "compute_90"]) == [
+        "-gencode=arch=compute_87,code=sm_87",
+        "-gencode=arch=compute_90,code=compute_90",
+    ]
+
+
+def test_the_compiler_at_hand_knows_all_that_the_kernels_support() -> None:
+    toolchain = require_toolchain()
+    if toolchain.version < "13":
+        pytest.skip(f"nvcc {toolchain.version} is older than the newest architecture")
+
+    assert choose("all", toolchain.architectures) == ([*SUPPORTED, PTX], [])
+
+
+@pytest.mark.gpu
+def test_the_gpu_of_this_machine_is_native() -> None:
+    names = device_architectures()
+
+    assert names
+    assert choose("native", frozenset(names)) == (names, [])
