@@ -1,0 +1,67 @@
+"""The TensorRT plugin as tests want it: its libraries, and C++ programs that call it."""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pytest
+from csakit.plugins.headers import Headers, find_headers, headers_folder
+
+from helpers.native import built, require_toolchain
+
+ROOT: Final = Path(__file__).parents[2]
+CPP: Final = ROOT / "tests" / "plugins" / "cpp"
+
+
+def require_headers() -> Headers:
+    """Give TensorRT's headers, which no package brings, or skip the test."""
+    headers = find_headers()
+    if headers is None:
+        pytest.skip(f"no headers of TensorRT on the system or in {headers_folder()}")
+    return headers
+
+
+def plugin_libraries() -> Path:
+    """Give the folder of libcsakit_trt and libcsakit_trt_autoreg, or skip the test."""
+    require_headers()
+    return built().libraries[0].parent
+
+
+def compile_program(sources: Sequence[Path], output: Path, *options: str) -> Path:
+    """Compile C++ against the headers of TensorRT and CUDA, warnings as errors.
+
+    Args:
+        sources: of the program or, with the option "-shared", the library.
+        output: its file.
+        options: of nvcc.
+
+    Returns:
+        The file.
+    """
+    toolchain, headers = require_toolchain(), require_headers()
+    run_or_fail(
+        [
+            *(str(toolchain.nvcc), f"-ccbin={toolchain.host}", "-std=c++17", "-g"),
+            *("-isystem", str(headers.folder), "-Xcompiler=-fPIC,-Wall,-Wextra,-Werror"),
+            *(str(source) for source in sources),
+            *options,
+            *("-cudart=static", "-ldl", "-o", str(output)),
+        ]
+    )
+    return output
+
+
+def compile_against_fake(sources: Sequence[Path], folder: Path) -> Path:
+    """Compile a program of the folder ``cpp``, which stands in the place of TensorRT."""
+    library = folder / "libfake_tensorrt.so"
+    fake = compile_program([CPP / "fake_tensorrt.cpp"], library, "-shared")
+    program = folder / sources[0].stem
+    return compile_program(sources, program, str(fake), f"-Xlinker=-rpath,{folder}")
+
+
+def run_or_fail(command: Sequence[str]) -> str:
+    """Run a program that must succeed without a word on stderr; give what it prints."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
+    return done.stdout

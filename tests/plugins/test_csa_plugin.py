@@ -1,0 +1,188 @@
+"""The C++ plugin as TensorRT's own libraries see it; none of this needs a GPU."""
+
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from csakit.plugins import spec
+from csakit.plugins.headers import headers_folder
+from helpers.native import require_toolchain
+from helpers.trt_plugin import ROOT, plugin_libraries, run_or_fail
+
+CSRC = ROOT / "plugins" / "csrc" / "tensorrt"
+SYSTEM_LIBRARIES = {"libstdc++", "libgcc_s", "libc", "libm", "libdl", "librt", "libpthread"}
+
+
+@pytest.fixture(scope="module")
+def libraries() -> Path:
+    return plugin_libraries()
+
+
+@pytest.fixture(scope="module", params=["tensorrt_lean", "tensorrt_rtx"])
+def trt(request: pytest.FixtureRequest) -> ModuleType:
+    return pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+
+
+@pytest.fixture(scope="module")
+def creator(trt: ModuleType, libraries: Path) -> Iterator[Any]:
+    registry = trt.get_plugin_registry()
+    handle = registry.load_library(str(libraries / "libcsakit_trt.so"))
+    assert handle is not None
+    yield registry.get_creator(spec.NAME, spec.VERSION, spec.NAMESPACE)
+    registry.deregister_library(handle)
+
+
+def create(trt: ModuleType, creator: Any, *fields: tuple[str, Any, str]) -> Any:  # noqa: ANN401
+    kinds = trt.PluginFieldType
+    made = [trt.PluginField(name, data, getattr(kinds, kind)) for name, data, kind in fields]
+    collection = trt.PluginFieldCollection(made)
+    return creator.create_plugin("csa", collection, trt.TensorRTPhase.BUILD)
+
+
+def test_the_header_says_what_the_spec_says() -> None:
+    text = (CSRC / "csa_plugin.h").read_text()
+    constants = dict(re.findall(r'constexpr char const\* k(\w+) = "(.*?)";', text))
+
+    assert constants == {
+        "PluginName": spec.NAME,
+        "PluginVersion": spec.VERSION,
+        "PluginNamespace": spec.NAMESPACE,
+        "SimilarityField": spec.ATTRIBUTE,
+        **{name.capitalize(): name for name in spec.SIMILARITIES},
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "exported"),
+    [
+        ("libcsakit_trt.so", {"getCreators", "setLoggerFinder"}),
+        ("libcsakit_trt_autoreg.so", set()),
+    ],
+)
+def test_only_what_the_registry_looks_for_is_exported(
+    libraries: Path, name: str, exported: set[str]
+) -> None:
+    symbols = run_or_fail(["nm", "-D", "--defined-only", str(libraries / name)])
+
+    assert {line.split()[-1] for line in symbols.splitlines()} == exported
+
+
+@pytest.mark.parametrize("name", ["libcsakit_trt.so", "libcsakit_trt_autoreg.so"])
+def test_neither_tensorrt_nor_cuda_is_linked(libraries: Path, name: str) -> None:
+    dynamic = run_or_fail(["readelf", "-d", str(libraries / name)])
+    needed = set(re.findall(r"\(NEEDED\).*\[(\S+?)\.so", dynamic))
+
+    loader = {name for name in needed if name.startswith("ld-linux")}
+    assert needed - loader <= SYSTEM_LIBRARIES
+
+
+def test_the_registry_lists_the_creator_and_its_field(trt: ModuleType, creator: Any) -> None:  # noqa: ANN401
+    fields = [(field.name, field.type) for field in creator.field_names]
+
+    assert (creator.name, creator.plugin_version) == (spec.NAME, spec.VERSION)
+    assert creator.plugin_namespace == spec.NAMESPACE
+    assert fields == [(spec.ATTRIBUTE, trt.PluginFieldType.CHAR)]
+
+
+@pytest.mark.parametrize("similarity", spec.SIMILARITIES)
+@pytest.mark.parametrize("ending", [b"", b"\0"], ids=["bare", "closed as by the ONNX parser"])
+def test_the_registry_creates_the_plugin(
+    trt: ModuleType,
+    creator: Any,  # noqa: ANN401
+    similarity: str,
+    ending: bytes,
+) -> None:
+    plugin = create(trt, creator, (spec.ATTRIBUTE, similarity.encode() + ending, "CHAR"))
+
+    core = plugin.get_capability_interface(trt.PluginCapabilityType.CORE)
+    build = plugin.get_capability_interface(trt.PluginCapabilityType.BUILD)
+    assert (core.plugin_name, core.plugin_version) == (spec.NAME, spec.VERSION)
+    assert build.num_outputs == len(spec.OUTPUTS)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        pytest.param([], id="missing"),
+        pytest.param([("similarity", b"cosin", "CHAR")], id="another similarity"),
+        pytest.param([("similarity", np.zeros(1, np.int32), "INT32")], id="a number"),
+        pytest.param(
+            [("similarity", b"cosine", "CHAR"), ("epsilon", np.zeros(1, np.float32), "FLOAT32")],
+            id="a field too many",
+        ),
+    ],
+)
+def test_the_registry_creates_nothing_from_other_fields(
+    trt: ModuleType,
+    creator: Any,  # noqa: ANN401
+    fields: list[tuple[str, Any, str]],
+) -> None:
+    assert create(trt, creator, *fields) is None
+
+
+AUTOREG = """
+import ctypes, importlib, sys
+trt = importlib.import_module("tensorrt_lean")
+ctypes.CDLL(sys.argv[1] + "/libcsakit_trt_autoreg.so")
+registry = trt.get_plugin_registry()
+names = [creator.name for creator in registry.all_creators]
+print(names.count("CoherentSemanticAttention"))
+print([registry.load_library(f"{sys.argv[1]}/libcsakit_trt{end}.so") for end in ("", "_autoreg")])
+field = trt.PluginField("similarity", b"cosine", trt.PluginFieldType.CHAR)
+creator = registry.get_creator("CoherentSemanticAttention", "1", "")
+fields = trt.PluginFieldCollection([field])
+print(creator.create_plugin("csa", fields, trt.TensorRTPhase.RUNTIME) is not None)
+"""
+
+
+def test_opening_the_self_registering_library_registers_the_plugin_once(libraries: Path) -> None:
+    lean = importlib.util.find_spec("tensorrt_lean")
+    if lean is None:
+        pytest.skip("tensorrt_lean is not installed")
+
+    printed = run_or_fail([sys.executable, "-c", AUTOREG, str(libraries)])
+
+    assert printed.splitlines() == ["1", "[None, None]", "True"]
+
+
+def test_the_self_registering_library_says_what_it_misses(libraries: Path) -> None:
+    program = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
+    library = libraries / "libcsakit_trt_autoreg.so"
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(library)], capture_output=True, text=True, check=True
+    )
+
+    assert re.search(r"is not registered: there is no TensorRT \d+ in this process", done.stderr)
+
+
+def folders_of_headers() -> list[Path]:
+    """The oldest and the newest version of each major one that is at hand."""
+    chosen = []
+    for major in ("10", "11"):
+        folders = [path for path in headers_folder().glob(f"{major}.*") if path.is_dir()]
+        folders.sort(key=lambda path: [int(part) for part in path.name.split(".")])
+        chosen += dict.fromkeys(folders[:1] + folders[-1:])
+    return chosen
+
+
+@pytest.mark.parametrize("folder", folders_of_headers(), ids=lambda folder: folder.name)
+def test_every_generation_of_headers_compiles_without_a_warning(folder: Path) -> None:
+    toolchain = require_toolchain()
+    warnings = "-Wall,-Wextra,-Wpedantic,-Wshadow,-Wconversion,-Wnon-virtual-dtor,-Werror"
+
+    for source in sorted(CSRC.glob("*.cpp")):
+        run_or_fail(
+            [
+                *(str(toolchain.nvcc), f"-ccbin={toolchain.host}", "-std=c++17"),
+                *("-isystem", str(folder), f"-I{ROOT}/plugins/include"),
+                *(f"-Xcompiler=-fsyntax-only,{warnings}", "-c", str(source), "-o", "/dev/null"),
+            ]
+        )
