@@ -70,14 +70,14 @@ __global__ void __launch_bounds__(ReverseTraits::kThreads) reverseKernel(const A
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
       const int32_t position = positions[i < count ? i : 0];
-      gradients[i] = a.gradient_rows[start + startOf(position, 1, a.stride)];
+      gradients[i] = a.gradient_rows[start + rowAt(position, a.stride)];
     }
 #pragma unroll
     for (int32_t i = kChunk - 1; i >= 0; --i) {
       if (i < count && inside) {
         const float sum = carried + toFloat(gradients[i]);
         carried = weights[i] * sum;
-        atomicAdd(a.sums + start + startOf(matches[i], 1, a.stride), sum - carried);
+        atomicAdd(a.sums + start + rowAt(matches[i], a.stride), sum - carried);
       }
     }
     __syncthreads();  // the chunk before overwrites the lists
@@ -96,7 +96,7 @@ __global__ void __launch_bounds__(GradientTraits::kThreads)
   for (int32_t row = warpOf(threadIdx.x); row < Traits::kTile; row += Traits::kWarps) {
     const int32_t position = min(first_position + row, a.positions - 1);
     tile[row][lane] = a.sums[startOf(image, a.positions, a.stride) +
-                             startOf(position, 1, a.stride) + first_channel + lane];
+                             rowAt(position, a.stride) + first_channel + lane];
   }
   __syncthreads();
   const bool nothing_filled = a.hole_count[image] == 0;
@@ -106,8 +106,8 @@ __global__ void __launch_bounds__(GradientTraits::kThreads)
     if (position < a.positions && channel < a.channels) {
       const bool hole = isHole(a.hole, a.hole_dtype, startOf(image, 1, a.positions) + position);
       const size_t at = startOf(image, a.positions, a.channels) +
-                        (a.channels_last ? startOf(position, 1, a.channels) + channel
-                                         : startOf(channel, 1, a.positions) + position);
+                        (a.channels_last ? rowAt(position, a.channels) + channel
+                                         : rowAt(channel, a.positions) + position);
       const float own = toFloat(a.output_gradient[at]) * (hole && !nothing_filled ? 1.0F : 2.0F);
       const float sum = a.channels_last ? tile[row][lane] : tile[lane][row];
       a.input_gradient[at] = fromFloat<T>(own + sum);

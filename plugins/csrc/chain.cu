@@ -94,8 +94,7 @@ __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worke
       Pair copied[kChunk];
 #pragma unroll
       for (int32_t j = 0; j < kChunk; ++j) {
-        copied[j] = *reinterpret_cast<const Pair*>(image.rows +
-                                                   startOf(matches[j], 1, image.a.stride) + c);
+        copied[j] = loadPack<sizeof(Pair)>(image.rows + rowAt(matches[j], image.a.stride) + c);
       }
 #pragma unroll
       for (int32_t j = 0; j < kChunk; ++j) {
@@ -113,20 +112,30 @@ __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worke
   }
 }
 
-// Multiply four rows with the carried vector; a warp.
-template <typename T, bool kCosine>
-__device__ void multiplyRows(const Image<T>& image, const int32_t* positions, bool of_holes,
+// Multiply four rows with the carried vector, and the products with `scales` by position, if there
+// are such; a warp.
+template <typename T>
+__device__ void multiplyRows(const Image<T>& image, const int32_t* positions, const float* scales,
                              const float* carry, float* dots) {
   constexpr int32_t kRows = ChainTraits::kRowsPerWarp;
   using Piece = Pack<T, 16>;
   const int32_t lane = laneOf(threadIdx.x);
-  float sums[kRows] = {};
+  const T* rows[kRows];
+  float factors[kRows];  // loaded before they are needed
+  float sums[kRows];
+#pragma unroll
+  for (int32_t r = 0; r < kRows; ++r) {
+    const int32_t position = max(positions[r], 0);
+    rows[r] = image.rows + rowAt(position, image.a.stride);
+    factors[r] = scales == nullptr ? 1.0F : scales[position];
+    sums[r] = 0.0F;
+  }
 #pragma unroll 2
   for (int32_t c = lane * Piece::kCount; c < image.a.stride; c += kWarp * Piece::kCount) {
     Piece pieces[kRows];
 #pragma unroll
     for (int32_t r = 0; r < kRows; ++r) {
-      pieces[r] = loadPack<16>(image.rows + startOf(max(positions[r], 0), 1, image.a.stride) + c);
+      pieces[r] = loadPack<16>(rows[r] + c);
     }
 #pragma unroll
     for (int32_t e = 0; e < Piece::kCount; ++e) {
@@ -138,11 +147,12 @@ __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, bo
   }
 #pragma unroll
   for (int32_t r = 0; r < kRows; ++r) {
-    const float sum = sumOverWarp(sums[r]);
-    if (lane == 0) {
-      const bool scaled = of_holes && positions[r] >= 0;
-      const float scale = scaled ? image.a.inverse[image.start() + positions[r]] : 1.0F;
-      dots[r] = positions[r] >= 0 ? sum * scale : 0.0F;
+    sums[r] = sumOverWarp(sums[r]) * factors[r];
+  }
+#pragma unroll
+  for (int32_t r = 0; r < kRows; ++r) {
+    if (lane == r) {
+      dots[r] = positions[r] >= 0 ? sums[r] : 0.0F;
     }
   }
 }
@@ -166,11 +176,11 @@ __device__ void workSecondHalf(const Image<T>& image, int32_t chunk, ChainShared
   const int32_t first = (warpOf(threadIdx.x) - 1) * ChainTraits::kRowsPerWarp;
   const int32_t slot = (chunk + 1) % ChainTraits::kLists;
   if (chunk + 1 < image.chunks) {
-    multiplyRows<T, kCosine>(image, shared->holes[slot] + first, true, shared->carry,
-                             shared->dots[0] + first);
+    multiplyRows(image, shared->holes[slot] + first, image.a.inverse + image.start(),
+                 shared->carry, shared->dots[0] + first);
     if constexpr (kCosine) {
-      multiplyRows<T, kCosine>(image, shared->matches[slot] + first, false, shared->carry,
-                               shared->dots[1] + first);
+      multiplyRows(image, shared->matches[slot] + first, nullptr, shared->carry,
+                   shared->dots[1] + first);
     }
   }
   asyncWait<0>();
@@ -183,7 +193,7 @@ __device__ float scoreAt(const Image<T>& image, int32_t rank) {
 }
 
 template <typename T, bool kCosine>
-__global__ void __launch_bounds__(ChainTraits::kThreads) chainKernel(const Attention<T> a) {
+__global__ void __launch_bounds__(ChainTraits::kThreads, 1) chainKernel(const Attention<T> a) {
   __shared__ ChainShared<kCosine> shared;
   const int32_t index = static_cast<int32_t>(blockIdx.x);
   const int32_t holes = a.hole_count[index];

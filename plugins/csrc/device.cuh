@@ -52,16 +52,17 @@ __device__ inline Pack<T, kBytes> loadPack(const T* from) {
 __device__ inline int32_t laneOf(unsigned int thread) { return static_cast<int32_t>(thread) % kWarp; }
 __device__ inline int32_t warpOf(unsigned int thread) { return static_cast<int32_t>(thread) / kWarp; }
 
-// One instruction each, two units in the last place; denormal numbers count as zero.
+// One instruction each, two units in the last place; denormal numbers count as zero. Volatile, so
+// that they are not moved behind a condition that may be decided while they are under way.
 #if defined(__CUDACC__)
 __device__ inline float fastReciprocal(float value) {
   float result;
-  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+  asm volatile("rcp.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
   return result;
 }
 __device__ inline float fastRoot(float value) {
   float result;
-  asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
+  asm volatile("sqrt.approx.ftz.f32 %0, %1;" : "=f"(result) : "f"(value));
   return result;
 }
 #else  // compiled as plain C++ by the tests
@@ -95,6 +96,10 @@ __device__ inline bool isHole(const void* hole, int32_t dtype, size_t index) {
 __device__ inline size_t startOf(int32_t image, int32_t rows, int32_t columns) {
   return static_cast<size_t>(image) * static_cast<size_t>(rows) * static_cast<size_t>(columns);
 }
+
+// Where a row of an image starts, from the image on; 32 bits are enough and cheaper.
+static_assert(static_cast<int64_t>(CSAKIT_MAX_POSITIONS) * CSAKIT_MAX_CHANNELS < INT32_MAX);
+__device__ inline int32_t rowAt(int32_t position, int32_t stride) { return position * stride; }
 
 }  // namespace csakit
 

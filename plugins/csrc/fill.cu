@@ -51,7 +51,7 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
     T copied[kChunk];
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
-      copied[i] = rows[startOf(matches[i < count ? i : 0], 1, a.stride)];
+      copied[i] = rows[rowAt(matches[i < count ? i : 0], a.stride)];
     }
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
         const float x = toFloat(copied[i]);
         y = fmaf(weights[i], y - x, x);
         if (a.channels_last) {
-          output[startOf(positions[i], 1, a.channels) + channel] = fromFloat<T>(y);
+          output[rowAt(positions[i], a.channels) + channel] = fromFloat<T>(y);
         } else {
           tile[i][thread] = fromFloat<T>(y);
         }
@@ -73,7 +73,7 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
   const int32_t hole = laneOf(threadIdx.x);
   const int32_t last = min(FillTraits::kThreads, a.channels - first_channel);
   for (int32_t c = warpOf(threadIdx.x); c < last && hole < count; c += FillTraits::kWarps) {
-    output[startOf(first_channel + c, 1, a.positions) + positions[hole]] = tile[hole][c];
+    output[rowAt(first_channel + c, a.positions) + positions[hole]] = tile[hole][c];
   }
 }
 

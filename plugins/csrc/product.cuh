@@ -142,7 +142,7 @@ __device__ void copyStage(ProductTile<T>* tile, int32_t stage, const T* rows, in
     const int32_t line = copy / Traits::kPieces;
     const int32_t offset = copy % Traits::kPieces * Traits::kPiece;
     const int32_t position = tile->positions[line];
-    const T* from = rows + startOf(max(position, 0), 1, stride) + first + offset;
+    const T* from = rows + rowAt(max(position, 0), stride) + first + offset;
     asyncCopy(&tile->stages[stage][line][offset], from, position >= 0);
   }
 }

@@ -90,7 +90,7 @@ __device__ void rowsFromPlanes(const RowsJob<T>& job, int32_t image, int32_t fir
     const int32_t words = min(Traits::kPass, job.stride - pass) / Word::kCount;
     for (int32_t row = warp; row < Traits::kTile && first + row < job.positions;
          row += Traits::kWarps) {
-      Word* to = reinterpret_cast<Word*>(rows + startOf(first + row, 1, job.stride) + pass);
+      Word* to = reinterpret_cast<Word*>(rows + rowAt(first + row, job.stride) + pass);
       for (int32_t word = lane; word < words; word += kWarp) {
         to[word] = tile[row][word];
       }
@@ -114,8 +114,8 @@ __device__ void rowsFromRows(const RowsJob<T>& job, int32_t image, int32_t first
       return;  // for the whole warp
     }
     const size_t from = startOf(image, job.positions, job.channels) +
-                        startOf(position, 1, job.channels);
-    const size_t to = startOf(image, job.positions, job.stride) + startOf(position, 1, job.stride);
+                        rowAt(position, job.channels);
+    const size_t to = startOf(image, job.positions, job.stride) + rowAt(position, job.stride);
     float squares = 0.0F;
     for (int32_t c = lane * Piece::kCount; c < job.stride; c += kWarp * Piece::kCount) {
       const bool inside = c < job.channels;

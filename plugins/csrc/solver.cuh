@@ -35,8 +35,9 @@ using GramBlock = float[kChunk][2 * kChunk];
 __device__ inline float weightOf(float adjacent, float score, float norm) {
   const float denominator = fmaf(score, norm, adjacent);
   const float size = fabsf(denominator);
+  const float weight = adjacent * fastReciprocal(denominator);
   const bool defined = size >= kDenominatorMin * norm && size <= kLargest;  // false for NaN
-  return defined ? adjacent * fastReciprocal(denominator) : 0.0F;
+  return defined ? weight : 0.0F;
 }
 
 template <bool kCosine>
