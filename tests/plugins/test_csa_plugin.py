@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
 from csakit.plugins import spec
 from csakit.plugins.headers import headers_folder
+from csakit.plugins.python_layer import Foreign
 from helpers.native import require_toolchain
 from helpers.trt_plugin import ROOT, plugin_libraries, run_or_fail
 
@@ -31,7 +31,7 @@ def trt(request: pytest.FixtureRequest) -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def creator(trt: ModuleType, libraries: Path) -> Iterator[Any]:
+def creator(trt: ModuleType, libraries: Path) -> Iterator[Foreign]:
     registry = trt.get_plugin_registry()
     handle = registry.load_library(str(libraries / "libcsakit_trt.so"))
     assert handle is not None
@@ -39,7 +39,7 @@ def creator(trt: ModuleType, libraries: Path) -> Iterator[Any]:
     registry.deregister_library(handle)
 
 
-def create(trt: ModuleType, creator: Any, *fields: tuple[str, Any, str]) -> Any:  # noqa: ANN401
+def create(trt: ModuleType, creator: Foreign, *fields: tuple[str, Foreign, str]) -> Foreign:
     kinds = trt.PluginFieldType
     made = [trt.PluginField(name, data, getattr(kinds, kind)) for name, data, kind in fields]
     collection = trt.PluginFieldCollection(made)
@@ -83,7 +83,7 @@ def test_neither_tensorrt_nor_cuda_is_linked(libraries: Path, name: str) -> None
     assert needed - loader <= SYSTEM_LIBRARIES
 
 
-def test_the_registry_lists_the_creator_and_its_field(trt: ModuleType, creator: Any) -> None:  # noqa: ANN401
+def test_the_registry_lists_the_creator_and_its_field(trt: ModuleType, creator: Foreign) -> None:
     fields = [(field.name, field.type) for field in creator.field_names]
 
     assert (creator.name, creator.plugin_version) == (spec.NAME, spec.VERSION)
@@ -95,7 +95,7 @@ def test_the_registry_lists_the_creator_and_its_field(trt: ModuleType, creator: 
 @pytest.mark.parametrize("ending", [b"", b"\0"], ids=["bare", "closed as by the ONNX parser"])
 def test_the_registry_creates_the_plugin(
     trt: ModuleType,
-    creator: Any,  # noqa: ANN401
+    creator: Foreign,
     similarity: str,
     ending: bytes,
 ) -> None:
@@ -121,8 +121,8 @@ def test_the_registry_creates_the_plugin(
 )
 def test_the_registry_creates_nothing_from_other_fields(
     trt: ModuleType,
-    creator: Any,  # noqa: ANN401
-    fields: list[tuple[str, Any, str]],
+    creator: Foreign,
+    fields: list[tuple[str, Foreign, str]],
 ) -> None:
     assert create(trt, creator, *fields) is None
 
