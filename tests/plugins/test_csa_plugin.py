@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from csakit.plugins import spec
 from csakit.plugins.headers import headers_folder
-from csakit.plugins.python_layer import Foreign
+from csakit.plugins.python_layer import Foreign, fields_of
 from helpers.native import require_toolchain
 from helpers.trt_plugin import ROOT, plugin_libraries, run_or_fail
 
@@ -125,6 +125,15 @@ def test_the_registry_creates_nothing_from_other_fields(
     fields: list[tuple[str, Foreign, str]],
 ) -> None:
     assert create(trt, creator, *fields) is None
+
+
+@pytest.mark.parametrize("similarity", spec.SIMILARITIES)
+def test_what_the_python_plugin_serialises_the_cpp_one_reads(
+    trt: ModuleType, creator: Foreign, similarity: str
+) -> None:
+    fields = fields_of(trt, similarity)
+
+    assert creator.create_plugin("csa", fields, trt.TensorRTPhase.RUNTIME) is not None
 
 
 AUTOREG = """
