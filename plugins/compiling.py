@@ -246,6 +246,6 @@ def _explain(printed: str, command: Sequence[str]) -> str:
 in NVCC_CCBIN, or install a newer CUDA toolkit."
     if "No space left on device" in printed:
         return f"{text}\nFree space on the disk of the cache and of the temporary folder."
-    if re.search(r"(gcc|g\+\+|cc1plus)\S*: (command )?not found|error trying to exec", printed):
+    if re.search(r"(gcc|g\+\+)\S*: (command )?not found|cannot execute|trying to exec", printed):
         return f"{text}\n{INSTALL_HOST}"
     return text

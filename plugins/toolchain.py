@@ -33,6 +33,7 @@ INSTALL_NVCC: Final = (
 INSTALL_HOST: Final = (
     "Install GCC with C++ (Debian, Ubuntu: apt install g++), or set NVCC_CCBIN to a C++ compiler."
 )
+USUAL_NVCC: Final = Path("/usr/local/cuda/bin/nvcc")  # JetPack leaves it off PATH
 _OLDEST: Final = (11, 8)  # the first that knows sm_89 and sm_90; C++17 came with 11.0
 
 
@@ -112,7 +113,7 @@ def _places() -> Iterator[tuple[Path, str]]:
     """Name where nvcc may be, when no variable says so."""
     if on_path := shutil.which("nvcc"):
         yield Path(on_path), "PATH"
-    yield Path("/usr/local/cuda/bin/nvcc"), "/usr/local/cuda"  # JetPack leaves it off PATH
+    yield USUAL_NVCC, str(USUAL_NVCC.parents[1])
     packages = importlib.util.find_spec("nvidia")  # a namespace: finding it runs no code
     for folder in (packages and packages.submodule_search_locations) or ():
         found = sorted(Path(folder).glob("cu[0-9]*/bin/nvcc"), key=_cuda_major, reverse=True)

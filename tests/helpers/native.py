@@ -18,6 +18,7 @@ from csakit.plugins.library import Library
 from csakit.plugins.toolchain import Toolchain, find_toolchain
 
 ARCHITECTURE: Final = "sm_90"  # one, for time; the kernels' own tests compile for all
+_ENVIRONMENT: Final = dict(os.environ)  # of the user; a test may have changed it
 CACHE: Final = Path(__file__).parents[2] / "build" / "test-cache"
 
 
@@ -40,14 +41,15 @@ def require_host_compiler() -> str:
 @functools.cache
 def built() -> Build:
     """Build everything that can be built here; skip the test where nothing can."""
-    require_toolchain()
-    headers = find_headers()
-    config = BuildConfig(
-        architectures=ARCHITECTURE,
-        tensorrt_include=headers.folder if headers else None,
-        warnings_as_errors=True,
-    )
-    with mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
+    with mock.patch.dict(os.environ, _ENVIRONMENT, clear=True):
+        require_toolchain()
+        headers = find_headers()
+        config = BuildConfig(
+            architectures=ARCHITECTURE,
+            tensorrt_include=headers.folder if headers else None,
+            warnings_as_errors=True,
+        )
+        os.environ["XDG_CACHE_HOME"] = str(CACHE)
         return build(config)
 
 
