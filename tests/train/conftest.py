@@ -1,9 +1,12 @@
 """Threads: one. The networks here are too small for two, which on a busy machine cost tenfold."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
+from csakit.train import CSAInpainter
+from helpers.exported import Subject, export_subject
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -12,3 +15,20 @@ def _one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
+def dynamic_export(
+    small_model: CSAInpainter, small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Subject:
+    """The small network as a file: any batch and size, network numbers."""
+    return export_subject(small_model, small_checkpoint, tmp_path_factory.mktemp("dynamic"))
+
+
+@pytest.fixture(scope="session")
+def fixed_export(
+    small_model: CSAInpainter, small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Subject:
+    """The small network as a file: one image of 256x256, bytes."""
+    form = {"size": 256, "max_batch": 1, "io": "uint8"}
+    return export_subject(small_model, small_checkpoint, tmp_path_factory.mktemp("fixed"), **form)

@@ -102,7 +102,8 @@ class Report:
     def rows(self) -> list[Row]:
         """Give the means over all images, then those of each bucket that has any."""
         of_bucket = {
-            bucket: [score for score in self.images if score.bucket == bucket] for bucket in BUCKETS
+            bucket: [score for score in self.images if score.bucket == bucket]
+            for bucket in (*BUCKETS, OVER)
         }
         return [self.overall(), *(_row(name, some) for name, some in of_bucket.items() if some)]
 

@@ -1,0 +1,35 @@
+"""Pairs and models whose errors a pencil computes."""
+
+import numpy as np
+import numpy.typing as npt
+from csakit.train.evaluation.scores import Pair, Run
+
+SIDE = 40  # px; evaluation itself asks for no multiple of 256
+GREY = 100  # of an image that is not told otherwise
+
+
+def lighter(steps: float) -> Run:
+    """Give a model that answers every image with one that is lighter by steps of 255."""
+
+    def run(images: npt.NDArray[np.float32], holes: npt.NDArray[np.float32]) -> np.ndarray:
+        return images + np.float32(steps / 127.5)
+
+    return run
+
+
+def lighter_by_grey(steps: dict[int, float]) -> Run:
+    """Give a model that errs by steps of 255 that hang on the grey level of the image."""
+
+    def run(images: npt.NDArray[np.float32], holes: npt.NDArray[np.float32]) -> np.ndarray:
+        levels = np.rint((images[:, 0, 0, 0] + 1) * 127.5).astype(int)
+        errors = np.array([steps[level] for level in levels], dtype=np.float32)
+        return images + errors[:, None, None, None] / np.float32(127.5)
+
+    return run
+
+
+def pair(name: str = "grey", *, missing: int = 160, grey: int = GREY) -> Pair:
+    """Make an image of one grey and a hole of so many of its 1600 pixels, from the end on."""
+    hole = np.zeros(SIDE * SIDE, dtype=bool)
+    hole[hole.size - missing :] = True
+    return name, np.full((SIDE, SIDE, 3), grey, dtype=np.uint8), hole.reshape(SIDE, SIDE)

@@ -1,0 +1,142 @@
+"""Checkpoints and exported files answer alike, however many images they take at once."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from csakit.plugins.errors import ContractError, EngineError
+from csakit.runtime.contract import META_CHECKPOINT, META_MAX_BATCH
+from csakit.runtime.files import sha256
+from csakit.train import CSAInpainter
+from csakit.train.evaluation.models import open_model, session_run, torch_run
+from helpers.exported import Subject
+from helpers.features import image_like, random_hole
+
+
+class CountingSession:
+    """A session that adds what it is told and keeps the sizes of its batches."""
+
+    io, size = "float", None
+
+    def __init__(self, batch: int | None, metadata: Mapping[str, str]) -> None:
+        self.batch, self.metadata = batch, metadata
+        self.batches: list[int] = []
+
+    def run(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
+        assert len(image) == len(hole)
+        self.batches.append(len(image))
+        return image + hole
+
+
+@pytest.mark.parametrize(
+    ("batch", "stated", "images", "batches"),
+    [
+        pytest.param(None, "", 5, [5], id="any batch"),
+        pytest.param(None, "2", 5, [2, 2, 1], id="at most two"),
+        pytest.param(None, "8", 5, [5], id="at most more than there are"),
+        pytest.param(1, "1", 3, [1, 1, 1], id="one by one"),
+        pytest.param(4, "4", 6, [4, 4], id="four exactly: the last is filled up"),
+    ],
+)
+def test_a_batch_is_split_as_the_model_takes_it(
+    rng: np.random.Generator, batch: int | None, stated: str, images: int, batches: list[int]
+) -> None:
+    session = CountingSession(batch, {META_MAX_BATCH: stated})
+    image = rng.random((images, 3, 4, 4), dtype=np.float32)
+    hole = rng.random((images, 1, 4, 4), dtype=np.float32)
+
+    result = session_run(session)(image, hole)
+
+    assert session.batches == batches
+    assert np.array_equal(result, image + hole)
+
+
+def test_a_torch_network_is_run_without_gradients(small_model: CSAInpainter) -> None:
+    image, hole = np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32)
+    hole[..., 64:128, 64:128] = 1
+    network = torch.nn.Conv2d(3, 3, 1)
+
+    result = torch_run(lambda images, holes: network(images) * holes)(image, hole)
+
+    assert result.dtype == np.float32
+    with torch.inference_mode():
+        expected = small_model(torch.from_numpy(image), torch.from_numpy(hole)).numpy()
+    assert np.array_equal(torch_run(small_model)(image, hole), expected)
+
+
+def test_a_network_in_bfloat16_answers_in_float32() -> None:
+    image = np.zeros((1, 3, 8, 8), np.float32)
+
+    result = torch_run(lambda images, holes: images.bfloat16())(image, image[:, :1])
+
+    assert result.dtype == np.float32
+
+
+def test_a_checkpoint_and_its_export_agree(
+    dynamic_export: Subject, rng: np.random.Generator
+) -> None:
+    image, hole = image_like(rng, 2, 256, 256), random_hole(rng, 2, 256, 256)
+
+    with (
+        open_model(dynamic_export.checkpoint) as source,
+        open_model(dynamic_export.path) as exported,
+    ):
+        found = exported.run(image, hole)
+        expected = source.run(image, hole)
+
+    assert np.abs(found - expected).max() <= 1e-4  # what every fp32 export is held to
+    assert (found != image).any()
+    assert (source.backend, exported.backend) == ("torch", "runtime")
+    assert source.sha256 == sha256(dynamic_export.checkpoint)
+    assert exported.sha256 == sha256(dynamic_export.path)
+    assert exported.facts[META_CHECKPOINT] == source.sha256
+    assert (source.facts["width"], source.facts["attention"]) == (4, "csa")
+    assert source.size is exported.size is None
+
+
+def test_a_model_of_one_image_in_bytes_takes_several_in_numbers(
+    fixed_export: Subject, rng: np.random.Generator
+) -> None:
+    pixels = rng.integers(0, 256, (2, 3, 256, 256)).astype(np.float32)
+    image, hole = pixels / np.float32(127.5) - 1, random_hole(rng, 2, 256, 256)
+
+    with open_model(fixed_export.path) as model, open_model(fixed_export.checkpoint) as source:
+        found, expected = model.run(image, hole), source.run(image, hole)
+
+    assert (model.size, model.facts["io"]) == ((256, 256), "uint8")
+    known = np.broadcast_to(hole == 0, image.shape)
+    assert np.array_equal(found[known], image[known])
+    assert np.abs(found - expected).max() <= 0.5 / 127.5 + 1e-4  # rounding, and fp32's own limit
+
+
+def test_a_session_is_closed_at_the_end(fixed_export: Subject) -> None:
+    with open_model(fixed_export.path) as model:
+        pass
+
+    with pytest.raises(EngineError, match="closed"):
+        model.run(np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32))
+
+
+@pytest.mark.parametrize("name", ["model.pth", "model", "model.onnx.weights"])
+def test_another_suffix_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ContractError, match=r"must be .safetensors, .onnx or .engine; got"):
+        open_model(tmp_path / name).__enter__()
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx"])
+def test_a_missing_model_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ContractError, match=f"no checkpoint|existing file.*{name}"):
+        open_model(tmp_path / name).__enter__()
+
+
+def test_an_engine_gets_the_answer_of_the_runtime(tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match="no engine backend"):
+        open_model(tmp_path / "model.engine").__enter__()
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_a_device_that_is_not_there_is_refused(small_checkpoint: Path, device: str) -> None:
+    with pytest.raises(ContractError, match=f"got '{device}': .*\nUse --device cpu"):
+        open_model(small_checkpoint, device=device).__enter__()

@@ -1,0 +1,157 @@
+"""Pairs are the same every time, and options that give none are refused."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.train.data import bucket_of
+from csakit.train.evaluation.pairs import EvaluationOptions, Pairs
+from PIL import Image
+
+
+@pytest.fixture
+def photos(tmp_path: Path, rng: np.random.Generator) -> Path:
+    """Four pictures of 60 x 50, one of them broken."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for name in ("a", "b", "d"):
+        pixels = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / f"{name}.png")
+    (folder / "c.png").write_bytes(b"not a picture")
+    return folder
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """A folder with one mask whose upper quarter is white."""
+    folder = tmp_path / "irregular"
+    folder.mkdir()
+    grey = np.zeros((64, 64), dtype=np.uint8)
+    grey[:16] = 255
+    Image.fromarray(grey).save(folder / "mask.png")
+    return folder
+
+
+def pairs_of(data: Path | str, *masks: str, **rest: object) -> Pairs:
+    options = {"data": str(data), "masks": masks or ("center",), "split": "all", **rest}
+    return Pairs(EvaluationOptions(**options))
+
+
+def test_the_same_options_give_the_same_pairs_and_another_seed_other_holes(photos: Path) -> None:
+    one, two, other = (
+        list(pairs_of(photos, "freeform", seed=seed).of("freeform")) for seed in (3, 3, 4)
+    )
+
+    for (name, image, hole), (name_too, image_too, hole_too) in zip(one, two, strict=True):
+        assert name == name_too
+        assert np.array_equal(image, image_too)
+        assert np.array_equal(hole, hole_too)
+    assert any(
+        (hole != hole_too).any() for (*_, hole), (*_, hole_too) in zip(one, other, strict=True)
+    )
+
+
+def test_pairs_can_be_taken_again(photos: Path) -> None:
+    pairs = pairs_of(photos, "freeform")
+
+    first, second = list(pairs.of("freeform")), list(pairs.of("freeform"))
+
+    assert all(np.array_equal(a[2], b[2]) for a, b in zip(first, second, strict=True))
+
+
+def test_every_kind_of_holes_has_the_same_images(photos: Path, masks: Path) -> None:
+    pairs = pairs_of(photos, "center", "freeform", str(masks))
+
+    assert pairs.kinds == ("center", "freeform", "irregular")
+    images = [[image for _, image, _ in pairs.of(kind)] for kind in pairs.kinds]
+    assert np.array_equal(images[0], images[1])
+    assert np.array_equal(images[0], images[2])
+    assert images[0][0].shape == (256, 256, 3)
+    assert {int(hole.sum()) for *_, hole in pairs.of("center")} == {120 * 120}
+    assert {int(hole[:64].sum()) for *_, hole in pairs.of("irregular")} == {64 * 256}
+
+
+def test_broken_images_are_left_out_and_noted_once(photos: Path) -> None:
+    pairs = pairs_of(photos, "center", "freeform")
+
+    names = [[name for name, *_ in pairs.of(kind)] for kind in (*pairs.kinds, "center")]
+
+    assert names == [["a.png", "b.png", "d.png"]] * 3
+    (line,) = pairs.broken
+    assert "c.png" in line
+
+
+def test_a_count_takes_the_first(photos: Path) -> None:
+    pairs = pairs_of(photos, count=2)
+
+    assert len(pairs) == 2
+    assert [name for name, *_ in pairs.of("center")] == ["a.png", "b.png"]
+
+
+def test_each_image_gets_a_hole_of_each_bucket(photos: Path) -> None:
+    pairs = pairs_of(photos, "center", "freeform", buckets=("0-10", "40-50"))
+
+    found = [(name, bucket_of(hole)) for name, _, hole in pairs.of("freeform")]
+
+    names = ["a.png", "b.png", "d.png"]
+    assert found == [(name, bucket) for bucket in ("0-10", "40-50") for name in names]
+    assert len(list(pairs.of("center"))) == 3
+    assert len(pairs) == 4 + 2 * 4
+
+
+def test_black_may_be_missing_in_a_folder_of_masks(photos: Path, masks: Path) -> None:
+    pairs = pairs_of(photos, str(masks), invert_masks=True)
+
+    assert not any(hole[:64].any() for *_, hole in pairs.of("irregular"))
+    assert all(hole[64:].all() for *_, hole in pairs.of("irregular"))
+
+
+def test_folders_of_the_same_name_are_told_apart(photos: Path, masks: Path) -> None:
+    other = masks.parent / "other" / "irregular"
+    other.parent.mkdir()
+    other.symlink_to(masks)
+
+    assert pairs_of(photos, str(masks), str(other)).kinds == (str(masks), str(other))
+
+
+def test_the_summary_says_what_was_evaluated_on(photos: Path) -> None:
+    summary = pairs_of(photos, "center", "freeform", seed=5, count=2).summary()
+
+    assert summary["images"]["name"] == "photos"
+    assert [*summary["masks"]] == ["center", "freeform"]
+    assert (summary["seed"], summary["count"], summary["size"]) == (5, 2, 256)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"size": 300}, "the size must be a positive multiple of 256 pixels; got 300"),
+        ({"size": 0}, "got 0"),
+        ({"count": 0}, "the count of images must be at least 1; got 0"),
+        ({"seed": -1}, "the seed must be at least 0; got -1"),
+        ({"batch": 0}, "the batch must be at least 1; got 0"),
+        ({"split": "train"}, '"train" is augmented'),
+        ({"masks": ()}, "masks must be one or more of"),
+        ({"masks": ("center", "")}, "masks must be one or more of .* got 'center,'"),
+        ({"masks": ("center", "center")}, "each once"),
+    ],
+)
+def test_options_without_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError, match=message):
+        EvaluationOptions(**{"data": "photos", "masks": ("center",), **wrong})
+
+
+def test_folders_without_images_or_masks_are_refused(photos: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+
+    with pytest.raises(ContractError, match="at least one image for 'all'; got none in"):
+        pairs_of(empty)
+    with pytest.raises(ContractError, match="must hold at least one; got none in"):
+        pairs_of(photos, str(empty))
+    with pytest.raises(ContractError, match="does not exist"):
+        pairs_of(tmp_path / "nowhere")
+    with pytest.raises(ContractError, match="buckets must be among"):
+        pairs_of(photos, "freeform", buckets=("10-30",))
