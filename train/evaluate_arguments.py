@@ -2,7 +2,7 @@
 
 import argparse
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from .data import BUCKETS, RECIPE_NAMES
 from .evaluation.pairs import EvaluationOptions
@@ -66,13 +66,26 @@ def _add_images(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--split",
         choices=("val", _ALL),
-        help="what the data set keeps apart, or one image in 20 where it keeps nothing; "
-        "or all of it",
+        help="what the data set keeps apart for validation, or one image in 20 where it keeps "
+        "nothing; or all of it" + _default("split"),
+        default=EvaluationOptions.split,
     )
-    group.add_argument("--recipe", choices=RECIPE_NAMES, help="how a folder is laid out and cut")
-    group.add_argument("--count", type=int, metavar="N", help="how many, from the first")
-    group.add_argument("--size", type=int, metavar="PX", help="of each side, a multiple of 256")
-    _take_defaults(group, "split", "recipe", "count", "size")
+    group.add_argument(
+        "--recipe",
+        choices=RECIPE_NAMES,
+        help="how a folder is laid out and cut" + _default("recipe"),
+        default=EvaluationOptions.recipe,
+    )
+    group.add_argument(
+        "--count", type=int, metavar="N", help="how many, from the first (default: all)"
+    )
+    group.add_argument(
+        "--size",
+        type=int,
+        metavar="PX",
+        help="of each side, a multiple of 256" + _default("size"),
+        default=EvaluationOptions.size,
+    )
 
 
 def _add_holes(parser: argparse.ArgumentParser) -> None:
@@ -92,18 +105,29 @@ def _add_holes(parser: argparse.ArgumentParser) -> None:
         f"{','.join(BUCKETS)}, or '{_ALL}'; the centre hole has one size (default: as drawn)",
     )
     group.add_argument("--invert-masks", action="store_true", help="black is missing in folders")
-    group.add_argument("--seed", type=int, metavar="N", help="of the holes")
-    _take_defaults(group, "seed")
+    group.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="of the holes" + _default("seed"),
+        default=EvaluationOptions.seed,
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
-    group.add_argument("--batch", type=int, metavar="N", help="images of one run")
+    group.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="images of one run" + _default("batch"),
+        default=EvaluationOptions.batch,
+    )
     group.add_argument(
         "--device",
-        default="cpu",
         metavar="NAME",
-        help="where checkpoints run, as torch names it (default: %(default)s)",
+        help="where checkpoints run, as torch names it (default: cpu)",
+        default="cpu",
     )
     group.add_argument("--json", type=Path, metavar="FILE", help="also write all, image by image")
     group.add_argument(
@@ -112,16 +136,10 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="also draw the best, the median and the worst case of the first model",
     )
-    _take_defaults(group, "batch")
 
 
-def _take_defaults(group: Any, *names: str) -> None:  # noqa: ANN401 - argparse hides the class
-    """Let the options' class say the defaults, and say them in the help."""
-    for action in group._group_actions:
-        if action.dest in names:
-            action.default = getattr(EvaluationOptions, action.dest)
-            shown = "all" if action.default is None else "%(default)s"
-            action.help = f"{action.help} (default: {shown})"
+def _default(name: str) -> str:
+    return f" (default: {getattr(EvaluationOptions, name)})"
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def test_broken_images_are_skipped_and_counted(
 
     printed = capsys.readouterr()
     assert code == 0
-    assert "1 images could not be read, first" in printed.out
+    assert "not read, for they are broken: 1, first" in printed.out
     assert printed.err.count("broken.png") == 1  # once, though it was read for both kinds
     assert printed.err.startswith("csakit evaluate: warning: skipped: ")
     assert len(scored(out)["broken"]) == 1

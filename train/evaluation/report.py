@@ -78,14 +78,16 @@ class Evaluation:
         """Say what was left out, a line each."""
         first = {masks: reports[0] for masks, reports in self.reports.items()}
         lines = [
-            f"{len(report.empty)} of {masks} have an empty hole and were not scored"
+            f"not scored, for their empty hole: {len(report.empty)} of {masks}"
             for masks, report in first.items()
             if report.empty
         ]
         if self.broken:
-            lines.append(f"{len(self.broken)} images could not be read, first {self.broken[0]}")
+            lines.append(
+                f"not read, for they are broken: {len(self.broken)}, first {self.broken[0]}"
+            )
         lines += [
-            f"{name} gives exactly the truth for {exact} of {masks}; they have no PSNR"
+            f"without a PSNR, for they equal the truth: {exact} of {masks} by {name}"
             for masks, reports in self.reports.items()
             for name, report in zip(self.models, reports, strict=True)
             if (exact := report.overall().exact)

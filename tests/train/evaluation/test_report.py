@@ -143,9 +143,9 @@ def test_what_was_left_out_is_said() -> None:
     )
 
     assert evaluation.notes() == [
-        "1 of center have an empty hole and were not scored",
-        "2 images could not be read, first x.png: corrupt",
-        "m gives exactly the truth for 2 of center; they have no PSNR",
+        "not scored, for their empty hole: 1 of center",
+        "not read, for they are broken: 2, first x.png: corrupt",
+        "without a PSNR, for they equal the truth: 2 of center by m",
     ]
 
 
