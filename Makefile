@@ -8,7 +8,7 @@ WEIGHTS := train/weights/demo.safetensors
 TYPES := build/types/csakit
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench clean
+.PHONY: help install demo test check format bench plugins clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1|/' | column -t -s '|'
@@ -47,6 +47,10 @@ format: $(STAMP)  ## rewrite the sources in the house format
 
 bench: $(STAMP)  ## print the stated performance targets and what is measured here
 	$(BIN)/csakit bench targets
+
+# PLUGIN_FLAGS, for example: make plugins PLUGIN_FLAGS="--arch native"
+plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its headers are
+	$(BIN)/csakit plugin build $(PLUGIN_FLAGS)
 
 clean:  ## remove everything that make created
 	rm -rf $(VENV) build out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -18,6 +18,7 @@ from .facts import (
     csakit_fact,
     driver_fact,
     installed,
+    library_fact,
     onnxruntime_facts,
     optional_fact,
     python_fact,
@@ -63,6 +64,8 @@ def _work(_: argparse.Namespace) -> int:
         *runtime,
         *map(optional_fact, OPTIONAL),
         driver_fact(),
+        library_fact("csakit"),
+        library_fact("csakit_trt"),
     ):
         print(fact)
     backends = _backends(usable=runtime[-1].state is State.OK)

@@ -4,11 +4,16 @@ import contextlib
 import ctypes
 import dataclasses
 import enum
+import os
 import platform
 import re
 import sys
 from importlib import metadata
+from types import MappingProxyType
 from typing import Final
+
+from ..plugins.inventory import survey
+from ..plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
 
 DISTRIBUTION: Final = "csakit"
 # Wheels that install the same module, onnxruntime; two of them overwrite each other's files.
@@ -72,6 +77,14 @@ OPTIONAL: Final = (
     ),
     Package("pycuda", _NOT_YET, "pycuda"),
     Package("cuda-python", _NOT_YET, "cuda-python", ("cuda-python", "cuda-bindings")),
+)
+
+_GIVES: Final = MappingProxyType[Kind, str](
+    {
+        "csakit": "training on NVIDIA GPUs",
+        "csakit_trt": "TensorRT engines",
+        "csakit_trt_autoreg": "TensorRT programs that only open plugins",
+    }
 )
 
 
@@ -199,6 +212,29 @@ def driver_fact() -> Fact:
         return Fact(State.ABSENT, "NVIDIA driver", f"present, but reports error {status}")
     major, minor = version.value // 1000, version.value % 1000 // 10
     return Fact(State.OK, "NVIDIA driver", f"supports CUDA {major}.{minor} ({_NOT_YET})")
+
+
+def library_fact(kind: Kind) -> Fact:
+    """Tell whether a native library is built, for which GPUs, and from which sources.
+
+    Args:
+        kind: of the library.
+
+    Returns:
+        The fact. Nothing is built, and only libcsakit itself is opened.
+    """
+    name, holding = f"lib{kind}", survey(kind)
+    command = BUILD_COMMAND if kind == "csakit" else f"{BUILD_COMMAND} --tensorrt-include DIR"
+    if holding.problem is not None:
+        if holding.path is not None or os.environ.get(LIBRARY_VARIABLE):
+            return Fact(State.FIX, name, holding.problem.replace("\n", ": "))
+        if stale_builds(kind):
+            return Fact(State.FIX, name, f"stale: built from other sources than these: {command}")
+        return Fact(State.ABSENT, name, f"absent; for {_GIVES[kind]}: {command}")
+    text = f"for {', '.join(holding.architectures) or 'unknown GPUs'} ({holding.path})"
+    if holding.fresh is False:
+        return Fact(State.FIX, name, f"{text} is {holding.freshness}: {command}")
+    return Fact(State.OK, name, text)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

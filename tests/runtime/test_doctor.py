@@ -1,17 +1,28 @@
 """``csakit doctor`` tells the truth about what is there, and never crashes on what is not."""
 
 import ctypes
+import json
 import re
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from csakit.plugins.errors import ExitCode
+from csakit.plugins.locations import builds_folder
 from csakit.runtime import doctor, facts
+from helpers import native
 
 Versions = dict[str, str]
+
+
+@pytest.fixture(autouse=True)
+def _nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own builds are none of these tests' business."""
+    monkeypatch.delenv("CSAKIT_LIBRARY", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -34,7 +45,7 @@ def test_every_line_is_marked_and_names_its_remedy(capsys: pytest.CaptureFixture
     for line in lines(capsys).values():
         assert line[:4] in ("OK  ", "--  ", "FIX ")
         if line.startswith("--") and ".engine" not in line:
-            assert re.search("pip install|install NVIDIA.s driver", line)
+            assert re.search("pip install|install NVIDIA.s driver|csakit plugin build", line)
 
 
 def test_torch_is_not_imported() -> None:
@@ -138,3 +149,63 @@ def test_without_a_driver_nothing_crashes(
     monkeypatch.setattr(ctypes, "CDLL", fail)
 
     assert str(facts.driver_fact()).startswith("--  NVIDIA driver     absent")
+
+
+def test_libraries_that_are_not_built_are_absent_with_the_command() -> None:
+    assert str(facts.library_fact("csakit")) == (
+        "--  libcsakit         absent; for training on NVIDIA GPUs: csakit plugin build"
+    )
+    assert str(facts.library_fact("csakit_trt")) == (
+        "--  libcsakit_trt     absent; for TensorRT engines: csakit plugin build "
+        "--tensorrt-include DIR"
+    )
+
+
+def test_libraries_that_are_built_name_their_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    library = native.built().libraries[0]
+    monkeypatch.setenv("CSAKIT_LIBRARY", str(library.parent))
+
+    line = str(facts.library_fact("csakit"))
+
+    assert line == f"OK  libcsakit         for {native.ARCHITECTURE} ({library})"
+
+
+def test_a_library_in_the_cache_from_other_sources_is_stale() -> None:
+    folder = builds_folder() / "0123456789ab-0123456789ab"
+    folder.mkdir(parents=True)
+    (folder / "libcsakit.so").touch()
+
+    line = str(facts.library_fact("csakit"))
+
+    assert line.startswith("FIX libcsakit         stale: built from other sources")
+    assert line.endswith("csakit plugin build")
+
+
+def test_a_named_library_from_other_sources_is_stale(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = {"libraries": ["libcsakit_trt.so"], "source_hash": "0" * 64, "architectures": []}
+    (tmp_path / "build.json").write_text(json.dumps(record))
+    (tmp_path / "libcsakit_trt.so").touch()
+    monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
+
+    line = str(facts.library_fact("csakit_trt"))
+
+    assert line.startswith("FIX libcsakit_trt     for unknown GPUs (")
+    assert "is stale: built from 000000000000, these are " in line
+
+
+@pytest.mark.parametrize("content", [None, "no library"])
+def test_a_named_library_that_cannot_be_used_is_to_be_fixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    path = tmp_path / "libcsakit.so"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("CSAKIT_LIBRARY", str(path))
+
+    line = str(facts.library_fact("csakit"))
+
+    assert line.startswith("FIX libcsakit         ")
+    assert str(path) in line
+    assert "\n" not in line
