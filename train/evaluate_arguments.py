@@ -23,7 +23,7 @@ windows of 7 x 7; inside the hole it is the mean of its map over the missing pix
 the image alone decide each hole, so that every model gets the same ones.
 
 exit codes: 0 scored; 1 a model answered with NaN or infinity; 2 wrong usage or input;
-3 something is not installed.
+3 something is not installed, or cannot run here.
 """
 
 
@@ -95,7 +95,7 @@ def _add_holes(parser: argparse.ArgumentParser) -> None:
         required=True,
         type=_list,
         metavar="SPEC[,SPEC...]",
-        help="'center', 'freeform', or a folder of masks where white is missing",
+        help="'center', 'freeform', 'box', or a folder of masks where white is missing",
     )
     group.add_argument(
         "--buckets",

@@ -34,7 +34,7 @@ class EvaluationOptions:
 
     Attributes:
         data: a folder of images, or what else ``open_images`` takes.
-        masks: "center", "freeform", or folders of masks; each is evaluated apart.
+        masks: "center", "freeform", "box", or folders of masks; each is evaluated apart.
         size: pixels of each side, a multiple of 256.
         seed: of crops and holes, not negative; the same one gives the same pairs.
         count: images taken from the first; None takes all.
@@ -74,7 +74,7 @@ class EvaluationOptions:
             raise ContractError('the split must be "val" or "all": "train" is augmented')
         if not self.masks or not all(self.masks) or len({*self.masks}) < len(self.masks):
             raise ContractError(
-                "masks must be one or more of center, freeform and folders, each once; got "
+                "masks must be one or more of center, freeform, box and folders, each once; got "
                 f"{','.join(self.masks)!r}"
             )
 
