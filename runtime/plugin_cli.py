@@ -115,10 +115,10 @@ def _report(built: Build, config: BuildConfig) -> None:
     print("", *table(built.resources), "", sep="\n")
     for path in built.libraries:
         print(f"built {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    headers = f"with the headers of TensorRT {built.tensorrt}" if built.tensorrt else "no TensorRT"
+    print(f"took {built.seconds:.0f} s, {headers}")
     if built.tensorrt is None:
         print(f"\nnot built: the TensorRT plugin, for want of headers. {how_to_get()}")
-    else:
-        print(f"with the headers of TensorRT {built.tensorrt}, in {built.seconds:.0f} s")
     if config.output is not None:
         print(f"To use it: export {LIBRARY_VARIABLE}={config.output.absolute()}")
 
