@@ -1,14 +1,18 @@
 """The TensorRT plugin as tests want it: its libraries, and C++ programs that call it."""
 
+import functools
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from unittest import mock
 
 import pytest
+from csakit.plugins.build import BuildConfig, build
 from csakit.plugins.headers import Headers, find_headers, headers_folder
 
-from helpers.native import built, require_toolchain
+from .native import CACHE, built, require_toolchain
 
 ROOT: Final = Path(__file__).parents[2]
 CPP: Final = ROOT / "tests" / "plugins" / "cpp"
@@ -26,6 +30,15 @@ def plugin_libraries() -> Path:
     """Give the folder of libcsakit_trt and libcsakit_trt_autoreg, or skip the test."""
     require_headers()
     return built().libraries[0].parent
+
+
+@functools.cache
+def native_plugin() -> Path:
+    """Build libcsakit_trt for the GPU of this machine."""
+    folder = require_headers().folder  # before the cache is another one
+    with mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
+        built_here = build(BuildConfig(architectures="native", tensorrt_include=folder))
+    return built_here.libraries[0].with_name("libcsakit_trt.so")
 
 
 def compile_program(sources: Sequence[Path], output: Path, *options: str) -> Path:
