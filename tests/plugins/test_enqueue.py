@@ -18,9 +18,9 @@ from helpers.plugin_caller import CppPlugin, Plugin, PythonPlugin
 
 BATCH, CHANNELS, HEIGHT, WIDTH = 2, 24, 6, 7
 
-# Sums in float32, then one rounding to the type: 1e-6 and 5e-4 of the largest value. Another
-# type, layout or similarity than was meant changes more than 1e-2.
-TOLERANCE = {Dtype.FLOAT32: 1e-5, Dtype.FLOAT16: 1e-3}
+# Of the largest value: sums in float32 (5e-8 was seen), then one rounding to the type (at most
+# 4.9e-4). The other similarity alone changes 3e-2 here.
+TOLERANCE = {Dtype.FLOAT32: 5e-6, Dtype.FLOAT16: 6e-4}
 
 MakePlugin = Callable[[Device, Problem], Plugin]
 each_plugin = pytest.mark.parametrize("make_plugin", [CppPlugin, PythonPlugin])
