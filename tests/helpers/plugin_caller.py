@@ -4,18 +4,15 @@ import ctypes
 import functools
 import tempfile
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 import pytest
 from csakit.plugins.abi import Dtype, Layout
 from csakit.plugins.python_layer import Foreign, layer_class
-from csakit.plugins.sources import source_files
 
 from .kernel_device import Device, SimtDevice
 from .kernels import Problem
-from .trt_plugin import CPP, ROOT, compile_program, native_plugin
-
-_INCLUDES: Final = tuple(f"-I{ROOT}/plugins/{name}" for name in ("include", "csrc"))
+from .trt_plugin import CPP, compile_program, native_plugin, plugin_on_cpu
 
 
 class Plugin(Protocol):
@@ -121,7 +118,4 @@ def _caller() -> ctypes.CDLL:
 
 @functools.cache
 def _simt_plugin(kernels: Path) -> Path:
-    """Link the plugin with kernels that run on a CPU."""
-    sources = [*source_files("tensorrt"), *source_files("trt")]
-    options = ("-shared", *_INCLUDES, str(kernels))
-    return compile_program(sources, Path(_temporary().name) / f"trt-{kernels.name}", *options)
+    return plugin_on_cpu(kernels, Path(_temporary().name) / f"trt-{kernels.name}")

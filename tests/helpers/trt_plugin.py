@@ -11,6 +11,7 @@ from unittest import mock
 import pytest
 from csakit.plugins.build import BuildConfig, build
 from csakit.plugins.headers import Headers, find_headers, headers_folder
+from csakit.plugins.sources import source_files
 
 from .native import CACHE, built, require_toolchain
 
@@ -41,22 +42,33 @@ def native_plugin() -> Path:
     return built_here.libraries[0].with_name("libcsakit_trt.so")
 
 
-def compile_program(sources: Sequence[Path], output: Path, *options: str) -> Path:
+def plugin_on_cpu(kernels: Path, output: Path, headers: Path | None = None) -> Path:
+    """Link libcsakit_trt with kernels that run on a CPU, as ``simt_library`` compiles them."""
+    sources = [*source_files("tensorrt"), *source_files("trt")]
+    includes = (f"-I{ROOT}/plugins/{name}" for name in ("include", "csrc"))
+    return compile_program(sources, output, "-shared", *includes, str(kernels), headers=headers)
+
+
+def compile_program(
+    sources: Sequence[Path], output: Path, *options: str, headers: Path | None = None
+) -> Path:
     """Compile C++ against the headers of TensorRT and CUDA, warnings as errors.
 
     Args:
         sources: of the program or, with the option "-shared", the library.
         output: its file.
         options: of nvcc.
+        headers: folder of TensorRT's; None takes those that a build would.
 
     Returns:
         The file.
     """
-    toolchain, headers = require_toolchain(), require_headers()
+    toolchain = require_toolchain()
+    headers = headers or require_headers().folder
     run_or_fail(
         [
             *(str(toolchain.nvcc), f"-ccbin={toolchain.host}", "-std=c++17", "-g"),
-            *("-isystem", str(headers.folder), "-Xcompiler=-fPIC,-Wall,-Wextra,-Werror"),
+            *("-isystem", str(headers), "-Xcompiler=-fPIC,-Wall,-Wextra,-Werror"),
             *(str(source) for source in sources),
             *options,
             *("-cudart=static", "-ldl", "-o", str(output)),

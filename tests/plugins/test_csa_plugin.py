@@ -1,6 +1,5 @@
 """The C++ plugin as TensorRT's own libraries see it; none of this needs a GPU."""
 
-import importlib
 import re
 import subprocess
 import sys
@@ -14,7 +13,8 @@ from csakit.plugins import spec
 from csakit.plugins.headers import headers_folder
 from csakit.plugins.python_layer import Foreign, fields_of
 from helpers.native import require_toolchain
-from helpers.trt_plugin import ROOT, plugin_libraries, run_or_fail
+from helpers.simt_build import simt_library
+from helpers.trt_plugin import ROOT, plugin_libraries, plugin_on_cpu, run_or_fail
 
 CSRC = ROOT / "plugins" / "csrc" / "tensorrt"
 SYSTEM_LIBRARIES = {"libstdc++", "libgcc_s", "libc", "libm", "libdl", "librt", "libpthread"}
@@ -136,9 +136,13 @@ def test_what_the_python_plugin_serialises_the_cpp_one_reads(
     assert creator.create_plugin("csa", fields, trt.TensorRTPhase.RUNTIME) is not None
 
 
+def require_lean() -> None:
+    """Skip the test where a process of its own would not find TensorRT's lean runtime."""
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+
+
 AUTOREG = """
-import ctypes, importlib, sys
-trt = importlib.import_module("tensorrt_lean")
+import ctypes, sys, tensorrt_lean as trt
 ctypes.CDLL(sys.argv[1] + "/libcsakit_trt_autoreg.so")
 registry = trt.get_plugin_registry()
 names = [creator.name for creator in registry.all_creators]
@@ -152,9 +156,7 @@ print(creator.create_plugin("csa", fields, trt.TensorRTPhase.RUNTIME) is not Non
 
 
 def test_opening_the_self_registering_library_registers_the_plugin_once(libraries: Path) -> None:
-    lean = importlib.util.find_spec("tensorrt_lean")
-    if lean is None:
-        pytest.skip("tensorrt_lean is not installed")
+    require_lean()
 
     printed = run_or_fail([sys.executable, "-c", AUTOREG, str(libraries)])
 
@@ -180,6 +182,31 @@ def folders_of_headers() -> list[Path]:
         folders.sort(key=lambda path: [int(part) for part in path.name.split(".")])
         chosen += dict.fromkeys(folders[:1] + folders[-1:])
     return chosen
+
+
+LOAD = """
+import sys, tensorrt_lean as trt
+registry = trt.get_plugin_registry()
+assert registry.load_library(sys.argv[1]) is not None
+creator = registry.get_creator("CoherentSemanticAttention", "1", "")
+for value in b"cosine", b"cosin":
+    field = trt.PluginField("similarity", value, trt.PluginFieldType.CHAR)
+    fields = trt.PluginFieldCollection([field])
+    print(creator.create_plugin("csa", fields, trt.TensorRTPhase.RUNTIME) is not None)
+"""
+
+
+def test_a_plugin_built_with_the_oldest_headers_serves_the_newest_runtime(tmp_path: Path) -> None:
+    require_lean()
+    folders = folders_of_headers()
+    if not folders:
+        pytest.skip(f"no headers of TensorRT in {headers_folder()}")
+    kernels = simt_library(watched=False)  # compiled already, and not looked at here
+    library = plugin_on_cpu(kernels, tmp_path / "libcsakit_trt.so", headers=folders[0])
+
+    printed = run_or_fail([sys.executable, "-c", LOAD, str(library)])
+
+    assert printed.splitlines() == ["True", "False"]  # refused without a crash in its logger
 
 
 @pytest.mark.parametrize("folder", folders_of_headers(), ids=lambda folder: folder.name)
