@@ -29,7 +29,8 @@ struct GradientTraits {
 
 // ---- kernels --------------------------------------------------------------------------
 template <typename T>
-__global__ void __launch_bounds__(RowsTraits::kThreads) packGradientKernel(const Attention<T> a) {
+__global__ void __launch_bounds__(RowsTraits::kThreads, 1)
+    packGradientKernel(const Attention<T> a) {
   const int32_t tile = static_cast<int32_t>(blockIdx.x);
   const int32_t image = static_cast<int32_t>(blockIdx.y);
   const int32_t first = tile * RowsTraits::kTile;

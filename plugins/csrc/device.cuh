@@ -49,8 +49,12 @@ __device__ inline Pack<T, kBytes> loadPack(const T* from) {
 }
 
 // ---- warps ----------------------------------------------------------------------------
-__device__ inline int32_t laneOf(unsigned int thread) { return static_cast<int32_t>(thread) % kWarp; }
-__device__ inline int32_t warpOf(unsigned int thread) { return static_cast<int32_t>(thread) / kWarp; }
+__device__ inline int32_t laneOf(unsigned int thread) {
+  return static_cast<int32_t>(thread) % kWarp;
+}
+__device__ inline int32_t warpOf(unsigned int thread) {
+  return static_cast<int32_t>(thread) / kWarp;
+}
 
 // One instruction each, two units in the last place; denormal numbers count as zero. Volatile, so
 // that they are not moved behind a condition that may be decided while they are under way.

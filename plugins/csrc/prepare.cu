@@ -72,7 +72,7 @@ __device__ void listPositions(const Attention<T>& a, int32_t image) {
 
 // ---- kernel ---------------------------------------------------------------------------
 template <typename T>
-__global__ void __launch_bounds__(RowsTraits::kThreads) prepareKernel(const Attention<T> a) {
+__global__ void __launch_bounds__(RowsTraits::kThreads, 1) prepareKernel(const Attention<T> a) {
   const int32_t image = static_cast<int32_t>(blockIdx.y);
   if (blockIdx.x == 0) {
     listPositions(a, image);

@@ -33,7 +33,9 @@ struct RowsJob {
   float* inverse;     // (B, N) 1 / (|x| + 1e-8)
 };
 
-__device__ inline float inverseNorm(float squares) { return 1.0F / (sqrtf(squares) + kNormEpsilon); }
+__device__ inline float inverseNorm(float squares) {
+  return 1.0F / (sqrtf(squares) + kNormEpsilon);
+}
 
 // Add the kWarps partial sums of each position, in a fixed order.
 __device__ inline void finishNorms(float squares, int32_t positions, int32_t first,

@@ -60,7 +60,8 @@ class Solver {
       if constexpr (kCosine) {
         const float along = __shfl_sync(kAllLanes, along_, j);
         const float copied = gram[1][j][j];  // |k_j|^2
-        square_ = fmaf(w, fmaf(w, square_ - 2.0F * along + copied, 2.0F * (along - copied)), copied);
+        const float apart = square_ - 2.0F * along + copied;  // |y - k_j|^2
+        square_ = fmaf(w, fmaf(w, apart, 2.0F * (along - copied)), copied);
         blend(w, gram[1][j][lane], &along_);
         blend(w, gram[1][j][kChunk + lane], &along_next_);
       }

@@ -1,0 +1,122 @@
+"""A real GPU for the tests of the kernels, through NVIDIA's driver and nothing else."""
+
+import ctypes
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import numpy.typing as npt
+from csakit.plugins.build import BuildConfig, build
+from csakit.plugins.library import Library
+
+from .kernel_device import GUARD, POISON, UNTOUCHED, Bytes
+from .native import CACHE
+
+
+@functools.cache
+def driver() -> ctypes.CDLL:
+    """Open the driver and make the first GPU's primary context current, as the runtime does."""
+    cuda = ctypes.CDLL("libcuda.so.1")
+    device, context = ctypes.c_int(), ctypes.c_void_p()
+    assert cuda.cuInit(0) == 0
+    assert cuda.cuDeviceGet(ctypes.byref(device), 0) == 0
+    assert cuda.cuDevicePrimaryCtxRetain(ctypes.byref(context), device) == 0
+    assert cuda.cuCtxSetCurrent(context) == 0
+    return cuda
+
+
+@functools.cache
+def native_library() -> Library:
+    """Build the library for the GPU of this machine."""
+    with mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
+        return Library(build(BuildConfig(architectures="native")).libraries[0])
+
+
+def _call(name: str, *arguments: Any) -> None:  # noqa: ANN401  ctypes takes anything
+    status = getattr(driver(), name)(*arguments)
+    assert status == 0, f"{name}: CUDA error {status}"
+
+
+class CudaBuffer:
+    """Device memory between guards."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._begin = ctypes.c_uint64()
+        _call("cuMemAlloc_v2", ctypes.byref(self._begin), ctypes.c_size_t(size + 2 * GUARD))
+        whole = ctypes.c_size_t(size + 2 * GUARD)
+        _call("cuMemsetD8_v2", self._begin, ctypes.c_ubyte(UNTOUCHED), whole)
+        self.address: int = self._begin.value + GUARD
+        _call("cuMemsetD8_v2", self._inside, ctypes.c_ubyte(POISON), ctypes.c_size_t(size))
+
+    @property
+    def _inside(self) -> ctypes.c_uint64:
+        return ctypes.c_uint64(self.address)
+
+    def write(self, values: npt.NDArray[Any]) -> None:
+        data = np.ascontiguousarray(values)
+        assert data.nbytes == self._size
+        pointer, size = ctypes.c_void_p(data.ctypes.data), ctypes.c_size_t(data.nbytes)
+        _call("cuMemcpyHtoD_v2", self._inside, pointer, size)
+
+    def read(self) -> Bytes:
+        return self._copy()[GUARD : GUARD + self._size]
+
+    @property
+    def is_guarded(self) -> bool:
+        """Tell whether the guards are as they were."""
+        whole = self._copy()
+        outside = np.concatenate([whole[:GUARD], whole[GUARD + self._size :]])
+        return bool((outside == UNTOUCHED).all())
+
+    def free(self) -> None:
+        """Give the memory back."""
+        _call("cuMemFree_v2", self._begin)
+
+    def _copy(self) -> Bytes:
+        whole = np.empty(self._size + 2 * GUARD, dtype=np.uint8)
+        size = ctypes.c_size_t(whole.nbytes)
+        _call("cuMemcpyDtoH_v2", ctypes.c_void_p(whole.ctypes.data), self._begin, size)
+        return whole
+
+
+class CudaDevice:
+    """The kernels on a GPU."""
+
+    def __init__(self) -> None:
+        driver()
+        self.library = native_library()
+        self._buffers: list[CudaBuffer] = []
+
+    def allocate(self, size: int) -> CudaBuffer:
+        self._buffers.append(CudaBuffer(size))
+        return self._buffers[-1]
+
+    def capture(self, work: Callable[[int], None]) -> Callable[[], None]:
+        stream, graph, program = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+        _call("cuStreamCreate", ctypes.byref(stream), ctypes.c_uint(1))  # non-blocking
+        _call("cuStreamBeginCapture_v2", stream, ctypes.c_int(2))  # relaxed
+        work(stream.value or 0)
+        _call("cuStreamEndCapture", stream, ctypes.byref(graph))
+        flags = ctypes.c_ulonglong(0)
+        _call("cuGraphInstantiateWithFlags", ctypes.byref(program), graph, flags)
+
+        def replay() -> None:
+            _call("cuGraphLaunch", program, stream)
+            _call("cuStreamSynchronize", stream)
+
+        return replay
+
+    def finish(self) -> None:
+        _call("cuCtxSynchronize")
+        assert all(buffer.is_guarded for buffer in self._buffers)
+
+    def close(self) -> None:
+        """Free all memory."""
+        _call("cuCtxSynchronize")
+        for buffer in self._buffers:
+            buffer.free()
+        self._buffers.clear()

@@ -1,0 +1,95 @@
+"""Compile the kernels as plain C++ against ``tests/plugins/simt``, to run them on a CPU.
+
+Kept in ``build/test-cache`` by the hash of everything that goes in.
+"""
+
+import concurrent.futures
+import functools
+import hashlib
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+from csakit.plugins.sources import CSRC, INCLUDE, source_files
+
+from .native import CACHE
+
+SIMT: Final = Path(__file__).parents[1] / "plugins" / "simt"
+FLAGS: Final = (
+    *("-std=c++17", "-O2", "-fPIC", "-fvisibility=hidden"),
+    "-fno-gnu-unique",  # two of these libraries in one process share nothing
+    "-fno-strict-aliasing",  # wide loads reinterpret, as nvcc allows
+    "-U_FORTIFY_SOURCE",  # it takes the change of a fibre's stack for a defect
+    *("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"),
+    *(f"-I{folder}" for folder in (SIMT, INCLUDE, CSRC)),
+)
+# The compiler announces every access; simt_check.cpp listens in ThreadSanitizer's place.
+WATCHED: Final = ("-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0")
+
+
+def require_cpp_compiler() -> str:
+    """Give the command of g++, or skip the test."""
+    command = shutil.which("g++")
+    if command is None:
+        pytest.skip("no g++ is installed: it compiles the kernels for the CPU")
+    return command
+
+
+@functools.cache
+def simt_library(*, watched: bool) -> Path:
+    """Compile and link the library; take the one that is there if nothing has changed.
+
+    Args:
+        watched: let every access of memory be checked; three times slower.
+    """
+    compiler = require_cpp_compiler()
+    target = CACHE / "simt" / f"{_key(compiler, watched=watched)}.so"
+    if not target.is_file():
+        folder = target.parent / secrets.token_hex(4)
+        folder.mkdir(parents=True)
+        try:
+            _link(compiler, folder, watched=watched).replace(target)
+        finally:
+            shutil.rmtree(folder)
+    return target
+
+
+def barrier_sites() -> list[str]:
+    """Name every barrier of the kernels, "file:line"."""
+    return [
+        f"{path.name}:{number}"
+        for path in sorted(CSRC.glob("*.cu*"))
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if "__syncthreads()" in line
+    ]
+
+
+def _link(compiler: str, folder: Path, *, watched: bool) -> Path:
+    """Compile every source, as many at a time as there are cores, and link them."""
+    commands = []
+    for source in (*source_files("kernels"), *sorted(SIMT.glob("*.cpp"))):
+        words = [compiler, *FLAGS, *(WATCHED if watched and source.suffix == ".cu" else ())]
+        commands.append([*words, "-x", "c++", "-c", str(source), "-o", f"{source.name}.o"])
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        list(pool.map(functools.partial(_run, folder=folder), commands))
+    objects = [command[-1] for command in commands]
+    _run([compiler, "-shared", *objects, "-o", "simt.so"], folder=folder)
+    return folder / "simt.so"
+
+
+def _run(command: list[str], *, folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr}"
+
+
+def _key(compiler: str, *, watched: bool) -> str:
+    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    digest = hashlib.sha256(version + repr((FLAGS, WATCHED, watched)).encode())
+    for folder in (SIMT, CSRC, INCLUDE):
+        for path in sorted(folder.glob("*.*")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:32]

@@ -1,0 +1,372 @@
+// simt.cpp - run the threads of a block as fibres, one block after another.
+//
+// A fibre runs until it waits. The scheduler goes through the warps and, in each, through the
+// lanes, until all of them wait for the block's barrier or have ended; then the barrier opens.
+// A warp whose lanes wait for different things can never go on: that is a defect of the kernel
+// and reported. Barriers can be taken away by file and line, to prove that each is needed.
+
+#include <csetjmp>
+#include <deque>
+#include <string>
+#include <ucontext.h>
+#include <vector>
+
+#include "cuda_fp16.h"
+#include "simt_check.h"
+#include "simt_units.h"
+
+uint3 threadIdx{};
+uint3 blockIdx{};
+dim3 gridDim{};
+dim3 blockDim{};
+
+namespace simt {
+namespace {
+
+constexpr uint32_t kLanes = 32;
+constexpr uint32_t kMostThreads = 1024;
+constexpr uint32_t kMostBlocks = 65535;  // in y and z
+constexpr size_t kStackBytes = 128 * 1024;
+
+struct Copy {
+  void* to;
+  const void* from;
+  bool valid;
+};
+
+enum class State { kReady, kWarp, kBlock, kDone };
+
+struct Fibre {
+  std::vector<char> stack;
+  jmp_buf context;
+  bool begun = false;
+  State state = State::kDone;
+  uint32_t exchanges = 0;             // parity chooses the slots of the warp
+  std::vector<Copy> open;             // copies of the group that is not committed yet
+  std::deque<std::vector<Copy>> groups;
+};
+
+std::vector<Fibre> fibres(kMostThreads);
+uint64_t slots[kMostThreads][2];
+uint32_t running = 0;  // index of the fibre
+Place place{};
+const std::function<void()>* kernel = nullptr;
+jmp_buf scheduler;
+std::string dropped;      // "file:line" of a barrier that is taken away
+cudaError_t next_error = cudaSuccess;
+
+struct Launch {
+  dim3 grid;
+  dim3 block;
+  std::function<void()> kernel;
+};
+std::vector<Launch> graph;
+bool capturing = false;
+
+uint32_t threads() { return blockDim.x; }
+
+void yield(State state) {
+  fibres[running].state = state;
+  if (_setjmp(fibres[running].context) == 0) {
+    _longjmp(scheduler, 1);
+  }
+}
+
+void fibreMain() {
+  for (;;) {
+    (*kernel)();
+    fibres[running].open.clear();
+    fibres[running].groups.clear();
+    yield(State::kDone);
+  }
+}
+
+// A fibre's stack is entered once with ucontext; from then on _longjmp, which makes no system
+// call, goes to and fro.
+void begin(Fibre* fibre) {
+  fibre->begun = true;
+  fibre->stack.resize(kStackBytes);
+  ucontext_t context;
+  getcontext(&context);
+  context.uc_stack.ss_sp = fibre->stack.data();
+  context.uc_stack.ss_size = kStackBytes;
+  context.uc_link = nullptr;
+  makecontext(&context, fibreMain, 0);
+  setcontext(&context);
+}
+
+void resume(uint32_t index) {
+  running = index;
+  threadIdx = {index, 0, 0};
+  place.thread = index;
+  if (_setjmp(scheduler) == 0) {
+    if (fibres[index].begun) {
+      _longjmp(fibres[index].context, 1);
+    }
+    begin(&fibres[index]);
+  }
+}
+
+// Run a warp until no lane can go on; tell whether any lane waits for the block's barrier.
+bool runWarp(uint32_t first) {
+  const uint32_t last = std::min(first + kLanes, threads());
+  for (;;) {
+    uint32_t exchanging = 0;
+    bool at_barrier = false;
+    for (uint32_t i = first; i < last; ++i) {
+      if (fibres[i].state == State::kReady) {
+        resume(i);
+      }
+      exchanging += fibres[i].state == State::kWarp ? 1 : 0;
+      at_barrier = at_barrier || fibres[i].state == State::kBlock;
+    }
+    if (exchanging == 0) {
+      return at_barrier;
+    }
+    if (exchanging != kLanes) {
+      report("warp %u of block %u: %u of 32 lanes take part in an exchange", first / kLanes,
+             place.block, exchanging);
+    }
+    for (uint32_t i = first; i < last; ++i) {
+      if (fibres[i].state == State::kWarp) {
+        fibres[i].state = State::kReady;
+      }
+    }
+  }
+}
+
+void runBlock() {
+  poisonShared();
+  place.phase = 0;
+  for (uint32_t i = 0; i < threads(); ++i) {
+    fibres[i].state = State::kReady;
+    fibres[i].exchanges = 0;
+  }
+  for (bool waiting = true; waiting;) {
+    waiting = false;
+    for (uint32_t first = 0; first < threads(); first += kLanes) {
+      waiting = runWarp(first) || waiting;
+    }
+    uint32_t ended = 0;
+    for (uint32_t i = 0; i < threads(); ++i) {
+      ended += fibres[i].state == State::kDone ? 1 : 0;
+      fibres[i].state = fibres[i].state == State::kBlock ? State::kReady : fibres[i].state;
+    }
+    if (waiting && ended != 0) {
+      report("block %u: %u threads ended while others wait at a barrier", place.block, ended);
+    }
+    ++place.phase;
+  }
+}
+
+void run(const Launch& launch) {
+  kernel = &launch.kernel;
+  gridDim = launch.grid;
+  blockDim = launch.block;
+  ++place.launch;
+  place.block = 0;
+  for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z) {
+    for (blockIdx.y = 0; blockIdx.y < gridDim.y; ++blockIdx.y) {
+      for (blockIdx.x = 0; blockIdx.x < gridDim.x; ++blockIdx.x, ++place.block) {
+        runBlock();
+      }
+    }
+  }
+}
+
+}  // namespace
+
+cudaError_t enqueue(dim3 grid, dim3 block, std::function<void()> work) {
+  const bool possible = block.x <= kMostThreads && block.y == 1 && block.z == 1 && grid.x > 0 &&
+                        grid.y > 0 && grid.y <= kMostBlocks && grid.z > 0 && grid.z <= kMostBlocks;
+  const cudaError_t error = possible ? next_error : cudaErrorInvalidConfiguration;
+  next_error = cudaSuccess;
+  if (error != cudaSuccess) {
+    return error;
+  }
+  const Launch launch{grid, block, std::move(work)};
+  if (capturing) {
+    graph.push_back(launch);
+  } else {
+    run(launch);
+  }
+  return cudaSuccess;
+}
+
+void blockBarrier(const char* file, int line) {
+  const char* name = std::strrchr(file, '/') == nullptr ? file : std::strrchr(file, '/') + 1;
+  if (!dropped.empty() && dropped == std::string(name) + ":" + std::to_string(line)) {
+    return;
+  }
+  yield(State::kBlock);
+}
+
+// Two slots a lane: nobody writes a slot again before all have passed the exchange after.
+uint64_t exchange(uint64_t value, int source) {
+  const uint32_t parity = fibres[running].exchanges++ % 2;
+  slots[running][parity] = value;
+  yield(State::kWarp);
+  return slots[running / kLanes * kLanes + static_cast<uint32_t>(source) % kLanes][parity];
+}
+
+unsigned int ballot(bool vote) {
+  const uint32_t parity = fibres[running].exchanges % 2;
+  exchange(vote ? 1 : 0, 0);
+  unsigned int votes = 0;
+  for (uint32_t lane = 0; lane < kLanes; ++lane) {
+    votes |= static_cast<unsigned int>(slots[running / kLanes * kLanes + lane][parity]) << lane;
+  }
+  return votes;
+}
+
+// The checks are told of every access by the functions that the compiler calls for it.
+void note(const void* address, size_t bytes, Access access) {
+  if (kernel != nullptr) {
+    record(place, address, bytes, access);
+  }
+}
+
+}  // namespace simt
+
+// Only one fibre runs at a time: plain arithmetic is atomic.
+void atomicMax(unsigned long long* address, unsigned long long value) {
+  simt::record(simt::place, address, sizeof(value), simt::Access::kAtomic);
+  *address = std::max(*address, value);
+}
+
+void atomicAdd(float* address, float value) {
+  simt::record(simt::place, address, sizeof(value), simt::Access::kAtomic);
+  *address += value;
+}
+
+namespace csakit {
+
+void asyncCopy(void* to, const void* from, bool valid) {
+  const bool aligned = (reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) %
+                           kAsyncBytes == 0;
+  if (!aligned) {
+    simt::report("an asynchronous copy is not aligned to 16 bytes");
+  }
+  simt::record(simt::place, to, kAsyncBytes, simt::Access::kWrite);  // from now on it may land
+  simt::fibres[simt::running].open.push_back({to, from, valid});
+}
+
+void asyncCommit() {
+  simt::Fibre& fibre = simt::fibres[simt::running];
+  fibre.groups.push_back(std::move(fibre.open));
+  fibre.open.clear();
+}
+
+void asyncWaitUntil(int32_t pending) {
+  simt::Fibre& fibre = simt::fibres[simt::running];
+  for (; fibre.groups.size() > static_cast<size_t>(pending); fibre.groups.pop_front()) {
+    for (const simt::Copy& copy : fibre.groups.front()) {
+      simt::record(simt::place, copy.to, kAsyncBytes, simt::Access::kWrite);
+      if (copy.valid) {
+        simt::record(simt::place, copy.from, kAsyncBytes, simt::Access::kRead);
+        std::memcpy(copy.to, copy.from, kAsyncBytes);
+      } else {
+        std::memset(copy.to, 0, kAsyncBytes);
+      }
+    }
+  }
+}
+
+}  // namespace csakit
+
+// ---- float16 ----------------------------------------------------------------------------
+namespace simt {
+namespace {
+
+float valueOfHalf(unsigned int bits) {
+  const int exponent = static_cast<int>(bits >> 10 & 31U);
+  const auto fraction = static_cast<float>(bits & 1023U);
+  const float hidden = exponent == 0 ? 0.0F : 1024.0F;
+  float size = std::ldexp(fraction + hidden, std::max(exponent, 1) - 25);
+  if (exponent == 31) {
+    size = fraction == 0.0F ? INFINITY : NAN;
+  }
+  return (bits & 0x8000U) != 0U ? -size : size;
+}
+
+const float* valuesOfHalves() {
+  static std::vector<float> values(65536);
+  for (unsigned int bits = 0; bits < values.size(); ++bits) {
+    values[bits] = valueOfHalf(bits);
+  }
+  return values.data();
+}
+
+}  // namespace
+
+const float* const half_values = valuesOfHalves();
+
+}  // namespace simt
+
+// Sizes of halves are sorted like their bits, so the nearest lies beside the last one below.
+__half __float2half_rn(float value) {
+  const auto sign = static_cast<uint16_t>(__float_as_uint(value) >> 16 & 0x8000U);
+  constexpr uint16_t kInfinity = 0x7c00;
+  constexpr float kOverflow = 65520.0F;  // halfway between the largest half and the next power
+  const float size = std::fabs(value);
+  if (value != value) {
+    return {0x7fff};
+  }
+  if (size >= kOverflow) {
+    return {static_cast<uint16_t>(sign | kInfinity)};
+  }
+  const float* above = std::upper_bound(simt::half_values, simt::half_values + kInfinity, size);
+  auto bits = static_cast<uint16_t>(above - simt::half_values - 1);
+  if (bits + 1 < kInfinity) {
+    const float up = *above - size;
+    const float down = size - simt::half_values[bits];
+    bits = static_cast<uint16_t>(bits + (up < down || (up == down && bits % 2 == 1) ? 1 : 0));
+  }
+  return {static_cast<uint16_t>(sign | bits)};
+}
+
+// ---- the host's side ------------------------------------------------------------------
+cudaError_t cudaGetDevice(int* device) {
+  *device = 0;
+  return cudaSuccess;
+}
+
+cudaError_t cudaGetLastError() { return cudaSuccess; }
+
+cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
+  *attributes = {cudaMemoryTypeUnregistered, -1, nullptr, const_cast<void*>(pointer)};
+  int device = 0;
+  if (simt::findDevice(pointer, &device)) {
+    *attributes = {cudaMemoryTypeDevice, device, const_cast<void*>(pointer), nullptr};
+  }
+  return cudaSuccess;
+}
+
+const char* cudaGetErrorString(cudaError_t) { return "an error that a test asked for"; }
+const char* cudaGetErrorName(cudaError_t) { return "cudaErrorOfTest"; }
+
+// ---- what tests ask for ---------------------------------------------------------------
+extern "C" {
+
+__attribute__((visibility("default"))) void simt_drop_barrier(const char* site) {
+  simt::dropped = site;
+}
+
+__attribute__((visibility("default"))) void simt_fail_next_launch(int error) {
+  simt::next_error = static_cast<cudaError_t>(error);
+}
+
+__attribute__((visibility("default"))) void simt_begin_capture() {
+  simt::graph.clear();
+  simt::capturing = true;
+}
+
+__attribute__((visibility("default"))) void simt_end_capture() { simt::capturing = false; }
+
+__attribute__((visibility("default"))) void simt_replay() {
+  for (const simt::Launch& launch : simt::graph) {
+    simt::run(launch);
+  }
+}
+
+}  // extern "C"
