@@ -37,8 +37,9 @@ csakit_status fromCuda(cudaError_t error, const char* step) {
   cudaGetLastError();
   if (isMissingCode(error)) {
     return fail(CSAKIT_NO_KERNEL_FOR_DEVICE,
-                "this library holds no code for the current device (%s: %s); it was built for: %s",
-                step, cudaGetErrorString(error), csakit_build_info());
+                "%s: this library holds no code for the current device (%s); csakit_build_info() "
+                "tells for which it does",
+                step, cudaGetErrorString(error));
   }
   return fail(CSAKIT_CUDA_ERROR, "%s: %s (%s)", step, cudaGetErrorString(error),
               cudaGetErrorName(error));

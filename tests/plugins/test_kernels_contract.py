@@ -96,7 +96,7 @@ def test_an_enumerator_that_is_none_is_refused(buffers: Buffers, name: str) -> N
 def test_a_descriptor_of_another_size_is_refused(buffers: Buffers) -> None:
     buffers.desc.struct_bytes = 40
 
-    with pytest.raises(ContractError, match="struct_bytes must be 36, .*; got 40"):
+    with pytest.raises(ContractError, match=r"struct_bytes must be 36, .*; got 40"):
         call(buffers, backward=False)
 
 
@@ -172,7 +172,7 @@ def test_a_library_for_other_devices_says_so(
 ) -> None:
     simt.fail_next_launch(error)
 
-    with pytest.raises(LibraryError, match="no kernel for this device: .* for the current device"):
+    with pytest.raises(LibraryError, match=r"no kernel for this device: .* for the current device"):
         call(buffers, backward=False)
     call(buffers, backward=False)
 
