@@ -107,3 +107,20 @@ def test_no_python_warning_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_image(tmp_path / "x.png").pixels.shape == (10, 15, 3)
+
+
+@pytest.mark.parametrize(
+    ("least", "sides"), [(None, (200, 100)), (51, (200, 100)), (50, (100, 50))]
+)
+def test_a_jpeg_is_reduced_no_further_than_asked(
+    tmp_path: Path, least: int | None, sides: tuple[int, int]
+) -> None:
+    Image.new("RGB", (200, 100), "red").save(tmp_path / "x.jpg")
+
+    assert decode.decode(tmp_path / "x.jpg", least_side=least).image.size == sides
+
+
+def test_other_formats_are_not_reduced(tmp_path: Path) -> None:
+    Image.new("RGB", (200, 100), "red").save(tmp_path / "x.png")
+
+    assert decode.decode(tmp_path / "x.png", least_side=10).image.size == (200, 100)

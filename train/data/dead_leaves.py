@@ -102,7 +102,8 @@ def _radii(leaves: int, rng: np.random.Generator) -> Float32:
 
 def _palette(leaves: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Draw the (L, 3) colours of one image: any grey levels, hues around two of its own."""
-    grey = rng.beta(0.8, 0.9, (leaves, 1)) * 255
+    middle, spread = rng.uniform(40, 215), rng.uniform(20, 130)  # dark or pale, soft or hard
+    grey = middle + rng.uniform(-spread, spread, (leaves, 1))
     hues = rng.normal(0, rng.uniform(5, 45), (2, 3))
     hues -= hues.mean(axis=1, keepdims=True)
     share = rng.random((leaves, 1))
@@ -165,11 +166,13 @@ def _light(size: int, rng: np.random.Generator) -> Float32:
 
 def _photographed(image: Float32, rng: np.random.Generator) -> Pixels:
     """Blur and grain an image as lens and sensor do; return (S, S, 3) bytes."""
-    blur, grain = rng.uniform(-0.5, 1.0), rng.uniform(-2, 6)  # px, grey levels; half have none
+    blur, grain = rng.uniform(-0.1, 0.25), rng.uniform(-2, 6)  # weight, grey levels
     noise = rng.standard_normal(image.shape[:2], dtype=np.float32)
     bytes_ = np.clip(image, 0, 255).astype(np.uint8)
-    if blur > 0:
-        bytes_ = np.asarray(Image.fromarray(bytes_).filter(ImageFilter.GaussianBlur(blur)))
+    if blur > 0:  # a third have none
+        row = np.array([blur, 1 - 2 * blur, blur])
+        kernel = ImageFilter.Kernel((3, 3), np.outer(row, row).ravel().tolist(), scale=1)
+        bytes_ = np.asarray(Image.fromarray(bytes_).filter(kernel))
     if grain <= 0:
         return bytes_
     grained = bytes_ + np.float32(grain) * noise[..., None]

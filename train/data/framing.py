@@ -66,9 +66,10 @@ class Framing:
         Returns:
             The square.
         """
-        share, low, high = rng.uniform(*self.share), *(self.pixels or (0.0, 0.0))
-        # Sides are drawn by their ratio: twice as large is as likely as half as large.
-        pixels = math.exp(rng.uniform(math.log(low), math.log(high))) if self.pixels else None
+        share, ratio = rng.uniform(*self.share), rng.random()
+        pixels = None
+        if self.pixels is not None:  # by ratio: twice as large is as likely as half as large
+            pixels = self.pixels[0] * (self.pixels[1] / self.pixels[0]) ** ratio
         across, down, third = rng.random(), rng.random(), int(rng.integers(len(_THIRDS)))
         if self.where == "centre":
             across = down = 0.5

@@ -5,7 +5,10 @@ Letters: B images of a batch on one process, H = W = S sides in pixels.
 
 import logging
 import multiprocessing
+import multiprocessing.connection
+import os
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
@@ -61,7 +64,8 @@ def training_batches(
         batch: B.
         seed: of all randomness, not negative.
         workers: processes that prepare batches; 0 prepares them in this one. They are started
-            once, not for each epoch, and leave SIGINT and SIGTERM to this process.
+            once, not for each epoch, and are not in this process's group: what is sent to the
+            group, as Ctrl-C is, does not end them.
         start_step: steps that were done before.
         steps: the step to stop before, counted from the start of the run.
         rank: of this process.
@@ -152,15 +156,19 @@ class _Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         told = set[str]()
-        for raw in self._loader():
-            if isinstance(raw, Failure):
-                raise ContractError(raw.message)
-            for line in raw.broken:
-                if line not in told:
-                    logger.warning("skipped: %s", line)
-                    told.add(line)
-            image = torch.from_numpy(float_from_uint8(raw.image.numpy()))
-            yield Batch(image, raw.hole[:, None].float(), raw.broken)
+        loader = iter(self._loader())
+        try:
+            for raw in loader:
+                if isinstance(raw, Failure):
+                    raise ContractError(raw.message)
+                for line in raw.broken:
+                    if line not in told:
+                        logger.warning("skipped: %s", line)
+                        told.add(line)
+                image = torch.from_numpy(float_from_uint8(raw.image.numpy()))
+                yield Batch(image, raw.hole[:, None].float(), raw.broken)
+        finally:
+            del loader  # ends the workers now, even while a traceback keeps this frame
 
     def _loader(self) -> "DataLoader[_Raw | Failure]":
         context = None
@@ -173,7 +181,7 @@ class _Batches:
             batch_sampler=self._positions,
             num_workers=self._workers,
             collate_fn=_collate,
-            worker_init_fn=_leave_signals,
+            worker_init_fn=_start_worker,
             multiprocessing_context=context,
             prefetch_factor=_PREFETCH if self._workers else None,
             generator=torch.Generator(),  # else it would advance the one that training uses
@@ -193,10 +201,27 @@ def _collate(samples: "list[Sample | Failure]") -> "_Raw | Failure":
     )
 
 
-def _leave_signals(worker: int) -> None:
-    """Let the training process decide when to stop; workers end with it."""
+def _start_worker(worker: int) -> None:
+    """Tie a worker to the process that trains: it ends when that one says so, or dies.
+
+    Ctrl-C, and whatever else is sent to the whole group, does not end it: the training process
+    decides when to stop, and may need batches until then.
+    """
+    os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the training process is gone, then end this one.
+
+    torch watches the parent of the process, which here is the fork server; and that one lives
+    as long as its workers.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)
 
 
 def _check(*, least: int, **numbers: int) -> None:

@@ -32,7 +32,7 @@ class Textures(NamedTuple):
     sharpness: Float32  # of stripes: 1 is a sine, much is black and white
     zoom: Float32  # steps in the noise for each radius
     offset: npt.NDArray[np.int32]  # in the noise
-    field: npt.NDArray[np.intp]  # which noise
+    field: npt.NDArray[np.int32]  # which noise
 
 
 def draw_textures(x: Float32, y: Float32, radius: Float32, rng: np.random.Generator) -> Textures:
@@ -64,12 +64,12 @@ def draw_textures(x: Float32, y: Float32, radius: Float32, rng: np.random.Genera
         # A third are striped, half shaded, most rough; some are plain.
         stripes=uniform(0, 1) * (rng.random(leaves) < 0.3),
         gradient=uniform(-1, 1) * (rng.random(leaves) < 0.5),
-        noise=uniform(0, 0.6) * (rng.random(leaves) < 0.8),
+        noise=uniform(0.1, 0.9) * (rng.random(leaves) < 0.9),
         frequency=(2 * np.pi * radius / (period + 3)).astype(np.float32),
         sharpness=uniform(0.5, 2.0) ** 3,
-        zoom=(radius * uniform(0.4, 1.6)).astype(np.float32),
+        zoom=(radius * uniform(0.3, 1.2)).astype(np.float32),
         offset=rng.integers(0, _BANK_SIDE**2, leaves, dtype=np.int32),
-        field=rng.integers(0, len(_EXPONENTS), leaves),
+        field=rng.integers(0, len(_EXPONENTS), leaves, dtype=np.int32),
     )
 
 
@@ -83,20 +83,25 @@ def paint(textures: Textures, labels: npt.NDArray[np.uint8]) -> Float32:
     Returns:
         (S, S), mostly in [-1, 1].
     """
-    size = len(labels)
-    grid = np.arange(size, dtype=np.float32)
-    across = grid[None, :] - textures.x[labels]
-    down = grid[:, None] - textures.y[labels]
-    cosine, sine = textures.cosine[labels], textures.sine[labels]
-    along = cosine * across + sine * down  # in radii
-    aside = cosine * down - sine * across
-    waves = np.sin(along * textures.frequency[labels]) * textures.sharpness[labels]
-    painted = np.clip(waves, -1, 1) * textures.stripes[labels]
-    painted += np.clip(along, -1, 1) * textures.gradient[labels]
-    zoom, offset = textures.zoom[labels], textures.offset[labels]
+    grid = np.arange(len(labels), dtype=np.float32)
+    leaf = labels.astype(np.intp)  # once, not in each of the look-ups
+
+    def look_up(values: Float32) -> Float32:
+        return np.take(values, leaf)
+
+    cosine, sine = look_up(textures.cosine), look_up(textures.sine)
+    middle_along = look_up(textures.cosine * textures.x + textures.sine * textures.y)
+    middle_aside = look_up(textures.cosine * textures.y - textures.sine * textures.x)
+    along = cosine * grid[None, :] + sine * grid[:, None] - middle_along  # in radii
+    aside = cosine * grid[:, None] - sine * grid[None, :] - middle_aside
+    waves = np.sin(along * look_up(textures.frequency)) * look_up(textures.sharpness)
+    painted: Float32 = np.clip(waves, -1, 1) * look_up(textures.stripes)
+    painted += np.clip(along, -1, 1) * look_up(textures.gradient)
+    zoom, offset = look_up(textures.zoom), np.take(textures.offset, leaf)
     column = ((along * zoom).astype(np.int32) + offset) & (_BANK_SIDE - 1)
-    row = ((aside * zoom).astype(np.int32) + (offset // _BANK_SIDE)) & (_BANK_SIDE - 1)
-    painted += noise_bank()[textures.field[labels], row, column] * textures.noise[labels]
+    row = ((aside * zoom).astype(np.int32) + offset // _BANK_SIDE) & (_BANK_SIDE - 1)
+    place = (np.take(textures.field, leaf) * _BANK_SIDE + row) * _BANK_SIDE + column
+    painted += np.take(noise_bank().reshape(-1), place) * look_up(textures.noise)
     return painted
 
 

@@ -1,0 +1,156 @@
+"""Mask files become holes: white is missing, turned and cut as drawn, judged as used."""
+
+import logging
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.train.data.mask_folder import FolderMasks
+from csakit.train.data.sources import BrokenImageError
+from helpers.pictures import break_files, write_mask
+from PIL import Image
+
+
+def test_without_augmentation_a_mask_is_scaled(tmp_path: Path, rng: np.random.Generator) -> None:
+    write_mask(tmp_path / "x.png", 0.25, side=512)
+
+    hole = FolderMasks(tmp_path, augment=False).draw(256, rng)
+
+    assert hole.dtype == bool
+    assert hole[:64].all()
+    assert not hole[64:].any()
+
+
+def test_black_is_missing_when_inverted(tmp_path: Path, rng: np.random.Generator) -> None:
+    write_mask(tmp_path / "x.png", 0.25, side=64)
+
+    hole = FolderMasks(tmp_path, invert=True, augment=False).draw(64, rng)
+
+    np.testing.assert_array_equal(hole, np.arange(64)[:, None].repeat(64, axis=1) >= 16)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "P"])
+def test_masks_of_any_mode_are_read(tmp_path: Path, rng: np.random.Generator, mode: str) -> None:
+    path = write_mask(tmp_path / "x.png", 0.5)
+    with Image.open(path) as image:
+        image.convert(mode).save(path)
+
+    assert FolderMasks(tmp_path, augment=False).draw(64, rng).mean() == 0.5
+
+
+def test_masks_of_zeros_and_ones_are_read(tmp_path: Path, rng: np.random.Generator) -> None:
+    Image.fromarray(np.eye(64, dtype=np.uint8)).save(tmp_path / "x.png")
+
+    assert FolderMasks(tmp_path, augment=False).draw(64, rng).sum() == 64
+
+
+def test_the_middle_of_a_wide_mask_is_taken(tmp_path: Path, rng: np.random.Generator) -> None:
+    mask = np.zeros((64, 192), dtype=np.uint8)
+    mask[:, 64:96] = 255
+    Image.fromarray(mask).save(tmp_path / "x.png")
+
+    hole = FolderMasks(tmp_path, augment=False).draw(64, rng)
+
+    assert hole[:, :32].all()
+    assert not hole[:, 32:].any()
+
+
+def test_masks_are_mirrored_turned_and_cut(tmp_path: Path) -> None:
+    mask = np.zeros((128, 128), dtype=np.uint8)
+    mask[:64, :64] = 255  # one corner
+    Image.fromarray(mask).save(tmp_path / "x.png")
+    source = FolderMasks(tmp_path)
+
+    holes = [source.draw(64, np.random.default_rng(seed)) for seed in range(60)]
+
+    corners = {(h[0, 0], h[0, -1], h[-1, 0], h[-1, -1]) for h in holes}
+    single = {corner for corner in corners if sum(corner) == 1}
+    assert len(single) == 4
+    shares = [hole.mean() for hole in holes]
+    assert min(shares) < 0.2
+    assert max(shares) > 0.35
+    # Squares are 0.6 of the mask at least, and what is beyond the mask is known.
+    assert max(shares) < (0.5 / 0.6) ** 2
+
+
+def test_a_quarter_turn_keeps_edges_straight(tmp_path: Path) -> None:
+    write_mask(tmp_path / "x.png", 0.5, side=128)
+    source = FolderMasks(tmp_path)
+    holes = [source.draw(64, np.random.default_rng(seed)) for seed in range(40)]
+
+    rows = sum(bool((hole == hole[:, :1]).all()) for hole in holes)
+    columns = sum(bool((hole == hole[:1]).all()) for hole in holes)
+
+    assert rows > 4
+    assert columns > 4
+    assert rows + columns < 36  # others are turned by any angle
+
+
+def test_the_generator_alone_decides(tmp_path: Path) -> None:
+    for index in range(10):
+        write_mask(tmp_path / f"{index}.png", 0.1 + index / 20)
+    source = FolderMasks(tmp_path)
+    copy = pickle.loads(pickle.dumps(source))
+
+    for seed in range(5):
+        one, other = (s.draw(64, np.random.default_rng(seed)) for s in (source, copy))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_broken_masks_are_named_when_they_are_drawn(tmp_path: Path) -> None:
+    names = break_files(tmp_path)
+    write_mask(tmp_path / "zz.png", 0.3)
+    source, told = FolderMasks(tmp_path), set()
+
+    for seed in range(80):
+        try:
+            source.draw(16, np.random.default_rng(seed))
+        except BrokenImageError as error:
+            told |= {name for name in names if name in str(error)}
+
+    assert told == {*names}
+
+
+def test_a_folder_of_broken_masks_is_refused(tmp_path: Path) -> None:
+    break_files(tmp_path)
+
+    with pytest.raises(ContractError, match=r"no mask could be read in .*truncated\.jpg"):
+        FolderMasks(tmp_path)
+
+
+def test_a_folder_without_masks_is_refused_with_what_is_taken(tmp_path: Path) -> None:
+    (tmp_path / "readme.txt").touch()
+
+    with pytest.raises(ContractError, match=r"at least one; got none in .*\n.*\.png") as caught:
+        FolderMasks(tmp_path)
+
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_masks_that_look_inverted_are_reported(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index in range(3):
+        write_mask(tmp_path / f"{index}.png", 0.75)
+
+    with caplog.at_level(logging.WARNING):
+        FolderMasks(tmp_path)
+        FolderMasks(tmp_path, invert=True)
+
+    assert len(caplog.records) == 1
+    assert "75 % as missing on average; if they are inverted" in caplog.text
+
+
+def test_only_a_few_masks_are_read_when_a_folder_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(100):
+        write_mask(tmp_path / f"{index}.png", 0.3, side=16)
+    read = []
+    real = FolderMasks._read
+    monkeypatch.setattr(FolderMasks, "_read", lambda self, i: read.append(i) or real(self, i))
+
+    assert FolderMasks(tmp_path).summary()["masks"] == 100
+    assert len(read) == 8
