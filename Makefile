@@ -6,6 +6,7 @@ STAMP := $(VENV)/.installed
 DEMO := out/demo
 WEIGHTS := train/weights/demo.safetensors
 TYPES := build/types/csakit
+CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test check format bench plugins clean
@@ -37,6 +38,7 @@ test: $(STAMP)  ## run all tests
 check: $(STAMP)  ## lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	@mkdir -p $(TYPES)
 	@for layer in plugins runtime train export benchmarks; do ln -sfn ../../../$$layer $(TYPES)/$$layer; done
 	MYPYPATH=build/types $(BIN)/mypy -p csakit
@@ -44,6 +46,7 @@ check: $(STAMP)  ## lint and type-check
 format: $(STAMP)  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
 
 bench: $(STAMP)  ## print the stated performance targets and what is measured here
 	$(BIN)/csakit bench targets

@@ -215,28 +215,27 @@ int32_t csakit_attention_forward(const csakit_attention_desc* desc, const void* 
 
 int32_t csakit_attention_backward(const csakit_attention_desc* desc, const void* d_features,
                                   const void* d_hole, const void* d_output_gradient,
-                                  void* d_input_gradient, void* d_workspace,
-                                  size_t workspace_bytes, void* stream) {
+                                  void* d_input_gradient, void* d_workspace, size_t workspace_bytes,
+                                  void* stream) {
   csakit_status status = csakit::checkDescription(desc, "csakit_attention_backward");
   if (status == CSAKIT_OK) {
     status = csakit::checkWorkspace(*desc, true, workspace_bytes);
   }
   if (status == CSAKIT_OK) {
     const size_t bytes = csakit::tensorBytes(*desc);
-    const csakit::Memory memory[] = {
-        {"d_features", d_features, bytes, false, false},
-        {"d_hole", d_hole, csakit::holeBytes(*desc), false, false},
-        {"d_output_gradient", d_output_gradient, bytes, false, false},
-        {"d_input_gradient", d_input_gradient, bytes, true, false},
-        {"d_workspace", d_workspace, workspace_bytes, true, false}};
+    const csakit::Memory memory[] = {{"d_features", d_features, bytes, false, false},
+                                     {"d_hole", d_hole, csakit::holeBytes(*desc), false, false},
+                                     {"d_output_gradient", d_output_gradient, bytes, false, false},
+                                     {"d_input_gradient", d_input_gradient, bytes, true, false},
+                                     {"d_workspace", d_workspace, workspace_bytes, true, false}};
     status = csakit::checkMemory(memory, sizeof(memory) / sizeof(memory[0]));
   }
   if (status != CSAKIT_OK) {
     return status;
   }
-  return csakit::enqueue(*desc, {d_features, d_hole, nullptr, nullptr, d_output_gradient,
-                                 d_input_gradient},
-                         d_workspace, stream);
+  return csakit::enqueue(
+      *desc, {d_features, d_hole, nullptr, nullptr, d_output_gradient, d_input_gradient},
+      d_workspace, stream);
 }
 
 }  // extern "C"

@@ -53,8 +53,7 @@ csakit_status checkSizes(const csakit_attention_desc& desc) {
 
 csakit_status checkAddress(const Memory& m) {
   if (m.pointer == nullptr) {
-    return m.optional ? CSAKIT_OK
-                      : fail(CSAKIT_INVALID_ARGUMENT, "%s must not be null", m.name);
+    return m.optional ? CSAKIT_OK : fail(CSAKIT_INVALID_ARGUMENT, "%s must not be null", m.name);
   }
   const uintptr_t excess = reinterpret_cast<uintptr_t>(m.pointer) % kAlignment;
   if (excess != 0) {

@@ -18,8 +18,8 @@ struct Memory {
   bool optional;  // may be null
 };
 
-size_t bytesOf(int32_t dtype);                           // of one element; 0 if unknown
-size_t tensorBytes(const csakit_attention_desc& desc);   // of the features
+size_t bytesOf(int32_t dtype);                          // of one element; 0 if unknown
+size_t tensorBytes(const csakit_attention_desc& desc);  // of the features
 size_t holeBytes(const csakit_attention_desc& desc);
 size_t matchesBytes(const csakit_attention_desc& desc);
 

@@ -29,8 +29,8 @@ struct GradientTraits {
 
 // ---- kernels --------------------------------------------------------------------------
 template <typename T>
-__global__ void __launch_bounds__(RowsTraits::kThreads, 1)
-    packGradientKernel(const Attention<T> a) {
+__global__ void __launch_bounds__(RowsTraits::kThreads, 1) packGradientKernel(
+    const Attention<T> a) {
   const int32_t tile = static_cast<int32_t>(blockIdx.x);
   const int32_t image = static_cast<int32_t>(blockIdx.y);
   const int32_t first = tile * RowsTraits::kTile;
@@ -86,8 +86,8 @@ __global__ void __launch_bounds__(ReverseTraits::kThreads) reverseKernel(const A
 }
 
 template <typename T>
-__global__ void __launch_bounds__(GradientTraits::kThreads)
-    inputGradientKernel(const Attention<T> a) {
+__global__ void __launch_bounds__(GradientTraits::kThreads) inputGradientKernel(
+    const Attention<T> a) {
   using Traits = GradientTraits;
   __shared__ float tile[Traits::kTile][Traits::kTile + 1];
   const int32_t first_position = static_cast<int32_t>(blockIdx.x) * Traits::kTile;
@@ -96,8 +96,8 @@ __global__ void __launch_bounds__(GradientTraits::kThreads)
   const int32_t lane = laneOf(threadIdx.x);
   for (int32_t row = warpOf(threadIdx.x); row < Traits::kTile; row += Traits::kWarps) {
     const int32_t position = min(first_position + row, a.positions - 1);
-    tile[row][lane] = a.sums[startOf(image, a.positions, a.stride) +
-                             rowAt(position, a.stride) + first_channel + lane];
+    tile[row][lane] = a.sums[startOf(image, a.positions, a.stride) + rowAt(position, a.stride) +
+                             first_channel + lane];
   }
   __syncthreads();
   const bool nothing_filled = a.hole_count[image] == 0;
@@ -139,7 +139,7 @@ cudaError_t launchInputGradient(const Attention<T>& a, cudaStream_t stream) {
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------
-#define CSAKIT_INSTANTIATE(T)                                                  \
+#define CSAKIT_INSTANTIATE(T)                                                    \
   template cudaError_t launchPackGradient<T>(const Attention<T>&, cudaStream_t); \
   template cudaError_t launchReverse<T>(const Attention<T>&, cudaStream_t);      \
   template cudaError_t launchInputGradient<T>(const Attention<T>&, cudaStream_t);

@@ -17,49 +17,49 @@
 namespace csakit {
 
 constexpr int32_t kWarp = 32;
-constexpr int32_t kChunk = kWarp;     // S: one lane a hole while a chunk is solved (chain.cu)
-constexpr int32_t kRowBytes = 128;    // rows are multiples of a cache line (product.cuh)
+constexpr int32_t kChunk = kWarp;       // S: one lane a hole while a chunk is solved (chain.cu)
+constexpr int32_t kRowBytes = 128;      // rows are multiples of a cache line (product.cuh)
 constexpr int32_t kMaxChannels = 1024;  // CSAKIT_MAX_CHANNELS; abi.cpp asserts it
 
 template <typename T>
 struct Attention {
-  int32_t batch;        // B
-  int32_t channels;     // C
-  int32_t positions;    // N
-  int32_t stride;       // elements from row to row: C rounded up to kRowBytes
-  int32_t chunks;       // ceil(N / S), the most that an image can have
-  int32_t planes;       // of `gram`: 1 for the projection, 2 for the cosine
-  int32_t hole_dtype;   // csakit_dtype
-  bool cosine;          // csakit_similarity
-  bool channels_last;   // csakit_layout
-  bool rows_in_place;   // the caller's tensors already are rows: nothing is packed
+  int32_t batch;       // B
+  int32_t channels;    // C
+  int32_t positions;   // N
+  int32_t stride;      // elements from row to row: C rounded up to kRowBytes
+  int32_t chunks;      // ceil(N / S), the most that an image can have
+  int32_t planes;      // of `gram`: 1 for the projection, 2 for the cosine
+  int32_t hole_dtype;  // csakit_dtype
+  bool cosine;         // csakit_similarity
+  bool channels_last;  // csakit_layout
+  bool rows_in_place;  // the caller's tensors already are rows: nothing is packed
 
   // The caller's tensors; those that a direction does not have are null.
   const T* features;
-  const void* hole;           // (B, N)
-  T* output;                  // as features
-  int32_t* matches;           // (B, N) or null
-  const T* output_gradient;   // as features
-  T* input_gradient;          // as features
+  const void* hole;          // (B, N)
+  T* output;                 // as features
+  int32_t* matches;          // (B, N) or null
+  const T* output_gradient;  // as features
+  T* input_gradient;         // as features
 
   // The workspace. "By rank": entry i belongs to the i-th hole of the image in raster order.
-  T* packed;                  // (B, N, stride)
-  const T* rows;              // (B, N, stride): `packed`, or the features themselves
-  int32_t* hole_count;        // (B)  M; 0 where nothing is known, hence nothing filled
-  int32_t* holes;             // (B, N) positions by rank
-  int32_t* known;             // (B, N) positions, ascending
-  float* inverse;             // (B, N) 1 / (|x| + 1e-8)
-  unsigned long long* best;   // (B, N) by rank: packed score and match, see match.cuh
-  int32_t* match;             // (B, N) by rank: c_i
-  float* score;               // (B, N) by rank: s_i
-  float* weight;              // (B, N) by rank: w_i
-  float* gram;                // (B, chunks, planes, S, 2 S), see gram.cu
-  float* carry;               // (B, chunks, stride): the vector filled just before a chunk
+  T* packed;                 // (B, N, stride)
+  const T* rows;             // (B, N, stride): `packed`, or the features themselves
+  int32_t* hole_count;       // (B)  M; 0 where nothing is known, hence nothing filled
+  int32_t* holes;            // (B, N) positions by rank
+  int32_t* known;            // (B, N) positions, ascending
+  float* inverse;            // (B, N) 1 / (|x| + 1e-8)
+  unsigned long long* best;  // (B, N) by rank: packed score and match, see best.cuh
+  int32_t* match;            // (B, N) by rank: c_i
+  float* score;              // (B, N) by rank: s_i
+  float* weight;             // (B, N) by rank: w_i
+  float* gram;               // (B, chunks, planes, S, 2 S), see gram.cu
+  float* carry;              // (B, chunks, stride): the vector filled just before a chunk
 
   // The workspace of the backward direction only.
-  T* packed_gradient;         // (B, N, stride)
-  const T* gradient_rows;     // (B, N, stride): `packed_gradient`, or the output gradient itself
-  float* sums;                // (B, N, stride): A^T dY without the identity rows
+  T* packed_gradient;      // (B, N, stride)
+  const T* gradient_rows;  // (B, N, stride): `packed_gradient`, or the output gradient itself
+  float* sums;             // (B, N, stride): A^T dY without the identity rows
 };
 
 // Find the holes, the norms and the rows; copy the features to the output, if there is one.

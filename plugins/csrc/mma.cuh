@@ -12,8 +12,8 @@
 
 namespace csakit {
 
-constexpr int32_t kUnitSide = 16;   // rows, columns and channels of one instruction
-constexpr int32_t kUnitTiles = 2;   // instructions side by side: 16 rows, 32 columns a warp
+constexpr int32_t kUnitSide = 16;  // rows, columns and channels of one instruction
+constexpr int32_t kUnitTiles = 2;  // instructions side by side: 16 rows, 32 columns a warp
 
 // True where this pass of the compiler makes code that has a matrix unit for T.
 template <typename T>

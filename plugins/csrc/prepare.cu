@@ -78,8 +78,9 @@ __global__ void __launch_bounds__(RowsTraits::kThreads, 1) prepareKernel(const A
     listPositions(a, image);
     return;
   }
-  const RowsJob<T> job{a.channels, a.positions, a.stride, a.features,
-                       a.rows_in_place ? nullptr : a.packed, a.output, a.inverse};
+  const RowsJob<T> job{
+      a.channels, a.positions, a.stride, a.features, a.rows_in_place ? nullptr : a.packed,
+      a.output,   a.inverse};
   makeRows(job, a.channels_last, image, static_cast<int32_t>(blockIdx.x) - 1);
 }
 

@@ -27,10 +27,10 @@ struct RowsJob {
   int32_t channels;   // C
   int32_t positions;  // N
   int32_t stride;
-  const T* source;    // (B, C, N) or (B, N, C)
-  T* rows;            // (B, N, stride)
-  T* copy;            // as source
-  float* inverse;     // (B, N) 1 / (|x| + 1e-8)
+  const T* source;  // (B, C, N) or (B, N, C)
+  T* rows;          // (B, N, stride)
+  T* copy;          // as source
+  float* inverse;   // (B, N) 1 / (|x| + 1e-8)
 };
 
 __device__ inline float inverseNorm(float squares) {
@@ -115,8 +115,7 @@ __device__ void rowsFromRows(const RowsJob<T>& job, int32_t image, int32_t first
     if (position >= job.positions) {
       return;  // for the whole warp
     }
-    const size_t from = startOf(image, job.positions, job.channels) +
-                        rowAt(position, job.channels);
+    const size_t from = startOf(image, job.positions, job.channels) + rowAt(position, job.channels);
     const size_t to = startOf(image, job.positions, job.stride) + rowAt(position, job.stride);
     float squares = 0.0F;
     for (int32_t c = lane * Piece::kCount; c < job.stride; c += kWarp * Piece::kCount) {

@@ -59,7 +59,7 @@ class Solver {
       blend(w, gram[0][j][kChunk + lane], &adjacent_next_);
       if constexpr (kCosine) {
         const float along = __shfl_sync(kAllLanes, along_, j);
-        const float copied = gram[1][j][j];  // |k_j|^2
+        const float copied = gram[1][j][j];                   // |k_j|^2
         const float apart = square_ - 2.0F * along + copied;  // |y - k_j|^2
         square_ = fmaf(w, fmaf(w, apart, 2.0F * (along - copied)), copied);
         blend(w, gram[1][j][lane], &along_);
@@ -89,12 +89,12 @@ class Solver {
     *value = fmaf(w, *value - copied, copied);
   }
 
-  float score_;                // s_i
-  float adjacent_ = 0.0F;      // y is 0 before the first hole, which makes w_1 = 0
+  float score_;            // s_i
+  float adjacent_ = 0.0F;  // y is 0 before the first hole, which makes w_1 = 0
   float adjacent_next_ = 0.0F;
   float along_ = 0.0F;
   float along_next_ = 0.0F;
-  float square_ = 0.0F;        // |y|^2
+  float square_ = 0.0F;  // |y|^2
   float kept_ = 1.0F;
   float own_ = 0.0F;
 };

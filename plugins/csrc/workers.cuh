@@ -74,7 +74,8 @@ template <typename T, bool kCosine>
 __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worker,
                              ChainShared<kCosine>* shared) {
   constexpr int32_t kPair = 2;
-  using Pair = Pack<T, kPair * static_cast<int32_t>(sizeof(T))>;
+  constexpr int32_t kPairBytes = kPair * static_cast<int32_t>(sizeof(T));
+  using Pair = Pack<T, kPairBytes>;
   const int32_t* matches = shared->matches[(chunk + ChainTraits::kLists - 1) % ChainTraits::kLists];
   float* kept = image.a.carry + startOf(image.index * image.a.chunks + chunk, 1, image.a.stride);
   for (int32_t c = worker * kPair; c < image.a.stride; c += ChainTraits::kWorkers * kPair) {
@@ -84,7 +85,7 @@ __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worke
       Pair copied[kChunk];
 #pragma unroll
       for (int32_t j = 0; j < kChunk; ++j) {
-        copied[j] = loadPack<sizeof(Pair)>(image.rows + rowAt(matches[j], image.a.stride) + c);
+        copied[j] = loadPack<kPairBytes>(image.rows + rowAt(matches[j], image.a.stride) + c);
       }
 #pragma unroll
       for (int32_t j = 0; j < kChunk; ++j) {
@@ -166,8 +167,8 @@ __device__ void workSecondHalf(const Image<T>& image, int32_t chunk, ChainShared
   const int32_t first = (warpOf(threadIdx.x) - 1) * ChainTraits::kRowsPerWarp;
   const int32_t slot = (chunk + 1) % ChainTraits::kLists;
   if (chunk + 1 < image.chunks) {
-    multiplyRows(image, shared->holes[slot] + first, image.a.inverse + image.start(),
-                 shared->carry, shared->dots[0] + first);
+    multiplyRows(image, shared->holes[slot] + first, image.a.inverse + image.start(), shared->carry,
+                 shared->dots[0] + first);
     if constexpr (kCosine) {
       multiplyRows(image, shared->matches[slot] + first, nullptr, shared->carry,
                    shared->dots[1] + first);

@@ -9,7 +9,7 @@
  *   - pointers marked d_ are device memory; the caller owns and frees all memory;
  *   - work is enqueued on `stream` (a cudaStream_t; NULL is the default stream) of the current
  *     device, and the call returns before the GPU finishes: no allocation, no synchronisation, so
- *     that it can be captured in a CUDA graph and replayed with other values, another hole included;
+ *     that it can be captured in a CUDA graph and replayed with other values, another hole too;
  *   - tensors are dense; device pointers are aligned to 16 bytes;
  *   - arithmetic inside is float32 whatever the type of the tensors.
  */
@@ -37,11 +37,11 @@ extern "C" {
 
 typedef enum csakit_status {
   CSAKIT_OK = 0,
-  CSAKIT_INVALID_ARGUMENT = 1,    /* null or misaligned pointer, unknown enumerator, size < 1 */
-  CSAKIT_UNSUPPORTED_SIZE = 2,    /* a size above one of the limits above */
-  CSAKIT_WORKSPACE_TOO_SMALL = 3, /* ask csakit_attention_workspace_size */
+  CSAKIT_INVALID_ARGUMENT = 1,     /* null or misaligned pointer, unknown enumerator, size < 1 */
+  CSAKIT_UNSUPPORTED_SIZE = 2,     /* a size above one of the limits above */
+  CSAKIT_WORKSPACE_TOO_SMALL = 3,  /* ask csakit_attention_workspace_size */
   CSAKIT_NO_KERNEL_FOR_DEVICE = 4, /* the library holds no code for the current device */
-  CSAKIT_CUDA_ERROR = 5           /* the launch failed; the text is CUDA's */
+  CSAKIT_CUDA_ERROR = 5            /* the launch failed; the text is CUDA's */
 } csakit_status;
 
 typedef enum csakit_dtype {
@@ -106,9 +106,8 @@ CSAKIT_API int32_t csakit_attention_workspace_size(const csakit_attention_desc* 
  */
 CSAKIT_API int32_t csakit_attention_forward(const csakit_attention_desc* desc,
                                             const void* d_features, const void* d_hole,
-                                            void* d_output, int32_t* d_matches,
-                                            void* d_workspace, size_t workspace_bytes,
-                                            void* stream);
+                                            void* d_output, int32_t* d_matches, void* d_workspace,
+                                            size_t workspace_bytes, void* stream);
 
 /* Give dX = dY + A^T dY, the attention A held constant; it is computed again from the features.
  *   d_features          as in the forward call
@@ -118,9 +117,9 @@ CSAKIT_API int32_t csakit_attention_forward(const csakit_attention_desc* desc,
  */
 CSAKIT_API int32_t csakit_attention_backward(const csakit_attention_desc* desc,
                                              const void* d_features, const void* d_hole,
-                                             const void* d_output_gradient,
-                                             void* d_input_gradient, void* d_workspace,
-                                             size_t workspace_bytes, void* stream);
+                                             const void* d_output_gradient, void* d_input_gradient,
+                                             void* d_workspace, size_t workspace_bytes,
+                                             void* stream);
 
 #ifdef __cplusplus
 }

@@ -5,10 +5,10 @@
 // A warp whose lanes wait for different things can never go on: that is a defect of the kernel
 // and reported. Barriers can be taken away by file and line, to prove that each is needed.
 
+#include <ucontext.h>
 #include <csetjmp>
 #include <deque>
 #include <string>
-#include <ucontext.h>
 #include <vector>
 
 #include "cuda_fp16.h"
@@ -34,15 +34,20 @@ struct Copy {
   bool valid;
 };
 
-enum class State { kReady, kWarp, kBlock, kDone };
+enum class State {
+  kReady,
+  kWarp,
+  kBlock,
+  kDone
+};
 
 struct Fibre {
   std::vector<char> stack;
   jmp_buf context;
   bool begun = false;
   State state = State::kDone;
-  uint32_t exchanges = 0;             // parity chooses the slots of the warp
-  std::vector<Copy> open;             // copies of the group that is not committed yet
+  uint32_t exchanges = 0;  // parity chooses the slots of the warp
+  std::vector<Copy> open;  // copies of the group that is not committed yet
   std::deque<std::vector<Copy>> groups;
 };
 
@@ -52,7 +57,7 @@ uint32_t running = 0;  // index of the fibre
 Place place{};
 const std::function<void()>* kernel = nullptr;
 jmp_buf scheduler;
-std::string dropped;      // "file:line" of a barrier that is taken away
+std::string dropped;  // "file:line" of a barrier that is taken away
 cudaError_t next_error = cudaSuccess;
 
 struct Launch {
@@ -242,8 +247,8 @@ void atomicAdd(float* address, float value) {
 namespace csakit {
 
 void asyncCopy(void* to, const void* from, bool valid) {
-  const bool aligned = (reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) %
-                           kAsyncBytes == 0;
+  const bool aligned =
+      (reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from)) % kAsyncBytes == 0;
   if (!aligned) {
     simt::report("an asynchronous copy is not aligned to 16 bytes");
   }

@@ -13,10 +13,10 @@
 
 #include "simt_check.h"
 
+#include <link.h>
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <link.h>
 #include <memory>
 #include <vector>
 
@@ -187,8 +187,8 @@ extern "C" {
 
 // Say that `bytes` at `begin` are memory of a device, with `zone` bytes of nobody's around.
 SIMT_API void simt_register(char* begin, size_t bytes, size_t zone, int device) {
-  auto cells = std::make_unique<std::vector<simt::Cell>>(
-      simt::watching ? bytes / simt::kCellBytes + 1 : 0);
+  auto cells =
+      std::make_unique<std::vector<simt::Cell>>(simt::watching ? bytes / simt::kCellBytes + 1 : 0);
   simt::buffers.push_back({{begin, bytes}, zone, device, std::move(cells)});
 }
 
@@ -206,10 +206,10 @@ SIMT_API void simt_clear_reports() {
 }
 
 // What the compiler calls for every access.
-#define SIMT_ACCESS(size)                                                                       \
-  void __tsan_read##size(void* p) { simt::note(p, size, simt::Access::kRead); }                 \
-  void __tsan_write##size(void* p) { simt::note(p, size, simt::Access::kWrite); }               \
-  void __tsan_unaligned_read##size(void* p) { simt::note(p, size, simt::Access::kRead); }       \
+#define SIMT_ACCESS(size)                                                                 \
+  void __tsan_read##size(void* p) { simt::note(p, size, simt::Access::kRead); }           \
+  void __tsan_write##size(void* p) { simt::note(p, size, simt::Access::kWrite); }         \
+  void __tsan_unaligned_read##size(void* p) { simt::note(p, size, simt::Access::kRead); } \
   void __tsan_unaligned_write##size(void* p) { simt::note(p, size, simt::Access::kWrite); }
 SIMT_ACCESS(1)
 SIMT_ACCESS(2)

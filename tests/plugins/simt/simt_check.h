@@ -15,15 +15,19 @@ struct Place {
   uint32_t thread;
 };
 
-enum class Access { kRead, kWrite, kAtomic };
+enum class Access {
+  kRead,
+  kWrite,
+  kAtomic
+};
 
 struct Range {
   char* begin;
   size_t bytes;
 };
 
-Range sharedMemory();   // of the kernels: the thread-local segment of this library
-void poisonShared();    // what a block has not written reads as NaN
+Range sharedMemory();  // of the kernels: the thread-local segment of this library
+void poisonShared();   // what a block has not written reads as NaN
 void record(const Place& place, const void* address, size_t bytes, Access access);
 bool findDevice(const void* pointer, int* device);
 void report(const char* format, ...) __attribute__((format(printf, 1, 2)));

@@ -22,9 +22,7 @@ void asyncWait() {
 template <typename T>
 class MatrixUnit {
  public:
-  void clear() {
-    std::fill(&sums_[0][0], &sums_[0][0] + kTiles * kOwn, 0.0F);
-  }
+  void clear() { std::fill(&sums_[0][0], &sums_[0][0] + kTiles * kOwn, 0.0F); }
 
   void multiply(const T* rows, const T* columns, int32_t line) {
     float left[kSide];
