@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from csakit.train.masks import centre_hole, freeform_hole
+from csakit.train.masks import box_hole, centre_hole, freeform_hole
 
 
 def test_the_centre_hole_of_256_is_rows_and_columns_68_to_187() -> None:
@@ -21,6 +21,28 @@ def test_the_centre_hole_of_a_wide_image_is_wide() -> None:
     rows, columns = np.nonzero(hole)
     assert (rows.min(), rows.max(), columns.min(), columns.max()) == (68, 187, 132, 379)
     np.testing.assert_array_equal(hole, hole[::-1, ::-1])
+
+
+@pytest.mark.parametrize(("height", "width"), [(256, 256), (64, 200), (17, 16), (1, 1)])
+def test_a_box_is_one_rectangle_of_15_to_55_per_cent_of_each_side(
+    rng: np.random.Generator, height: int, width: int
+) -> None:
+    for _ in range(20):
+        hole = box_hole(height, width, rng)
+
+        rows, columns = np.flatnonzero(hole.any(axis=1)), np.flatnonzero(hole.any(axis=0))
+        tall, wide = int(np.ptp(rows)) + 1, int(np.ptp(columns)) + 1
+        assert hole.shape == (height, width)
+        assert hole.sum() == tall * wide
+        assert max(round(0.15 * height), 1) <= tall <= max(round(0.55 * height), 1)
+        assert max(round(0.15 * width), 1) <= wide <= max(round(0.55 * width), 1)
+
+
+def test_boxes_reach_every_edge(rng: np.random.Generator) -> None:
+    boxes = np.stack([box_hole(32, 32, rng) for _ in range(400)])
+
+    assert all(edge.any() for edge in (boxes[:, 0], boxes[:, -1], boxes[:, :, 0], boxes[:, :, -1]))
+    assert (boxes.mean(axis=(1, 2)) < 1).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(256, 256), (64, 200), (17, 16)])

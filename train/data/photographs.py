@@ -18,7 +18,12 @@ TRAINED_ON: Final = (
     *("astronaut", "brick", "camera", "coins", "grass", "gravel", "rocket"),
     *("motorcycle_left", "motorcycle_right"),
 )
-_NAMES: Final = {"train": TRAINED_ON, "val": HELD_OUT, "all": TRAINED_ON + HELD_OUT}
+_NAMES: Final[dict[Split, tuple[str, ...]]] = {
+    "train": TRAINED_ON,
+    "val": HELD_OUT,
+    "auto": HELD_OUT,
+    "all": TRAINED_ON + HELD_OUT,
+}
 
 # At most enlarged 1.5 times and at most halved. Few photographs need much augmentation.
 _FRAMING: Final = Framing(where="random", pixels=(256 / 1.5, 512.0), flip=True, turn=True)
@@ -28,8 +33,8 @@ class Photographs:
     """Squares of the photographs that scikit-image ships.
 
     Args:
-        split: "train"; "val", which are chelsea and coffee, unchanged; or "all" of them,
-            unchanged.
+        split: "train"; "val" or "auto", which are chelsea and coffee, unchanged; or "all" of
+            them, unchanged.
 
     Raises:
         LibraryError: scikit-image is not installed.

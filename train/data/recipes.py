@@ -36,7 +36,7 @@ from ...runtime.decode import INPUT_SUFFIXES
 from .framing import REFERENCE_SIZE, Framing
 from .listing import check_folder, hold_out, present, read_list, walk
 
-Split = Literal["train", "val", "all"]
+Split = Literal["train", "val", "all", "auto"]
 RecipeName = Literal["folder", "places2", "celeba", "paris"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 RECIPE_NAMES: Final[tuple[RecipeName, ...]] = get_args(RecipeName)
@@ -70,7 +70,8 @@ def list_images(root: Path, recipe: Recipe, split: Split) -> list[str]:
     Args:
         root: folder of the data set.
         recipe: how it is laid out.
-        split: "train"; "val"; or "all", which is everything.
+        split: "train"; "val", with one in 20 where the set does not say; "all", which is
+            everything; or "auto", which is "val" where the set says what that is, else "all".
 
     Returns:
         Paths below the root, each once, in a fixed order.
@@ -80,6 +81,8 @@ def list_images(root: Path, recipe: Recipe, split: Split) -> list[str]:
     """
     check_folder(root, "a data set")
     train, val = recipe.parts(root)
+    if split == "auto":
+        split = "val" if train or val else "all"
     if split == "all":
         names = [*train(), *val()] if train and val else [*walk(root)]
     elif split == "val" and val:

@@ -37,8 +37,9 @@ def open_images(spec: str, *, recipe: RecipeName = "folder", split: Split = "tra
         spec: a folder; "procedural", drawn images without end; "scikit-image", the photographs
             it ships; or several of these with shares, as "photos:0.7,procedural:0.3".
         recipe: how folders are laid out and squares are cut; see ``recipes``.
-        split: "train"; "val", what the set keeps apart for validation, or one image in 20; or
-            "all" of it. Only "train" is augmented.
+        split: "train"; "val", what the set keeps apart for validation, or one image in 20;
+            "all" of it; or "auto", for images that were not trained on: what the set keeps
+            apart, and all of it where it says nothing. Only "train" is augmented.
 
     Returns:
         The source.

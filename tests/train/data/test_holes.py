@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.data.buckets import BUCKETS, bucket_of
-from csakit.train.data.holes import CentreHoles, Chosen, FreeformBuckets, FreeformHoles
+from csakit.train.data.holes import (
+    BoxHoles,
+    CentreHoles,
+    Chosen,
+    FreeformBuckets,
+    FreeformHoles,
+    MixedHoles,
+)
 from csakit.train.data.sources import describe
 
 
@@ -70,8 +77,22 @@ def test_impossible_ratios_are_refused(ratio: tuple[float, float]) -> None:
         FreeformHoles(ratio)
 
 
+@pytest.mark.parametrize("shares", [(0.25, 0.75), (1, 3)])
+def test_parts_of_a_mixture_are_drawn_as_often_as_their_shares_say(
+    rng: np.random.Generator, shares: tuple[float, float]
+) -> None:
+    mixture = MixedHoles([Listed(0.25), Listed(0.5)], shares)
+
+    counts = Counter(float(mixture.draw(8, rng).mean()) for _ in range(200))
+
+    assert {*counts} == {0.25, 0.5}
+    assert 30 < counts[0.25] < 70  # 50 expected, standard deviation 6
+    assert describe(mixture)["parts"][1] == {"share": 0.75, "kind": "Listed"}
+
+
 def test_computed_holes_describe_themselves(rng: np.random.Generator) -> None:
     assert describe(CentreHoles()) == {"kind": "center"}
+    assert describe(BoxHoles()) == {"kind": "box"}
     assert CentreHoles().draw(256, rng).sum() == 120 * 120
     assert describe(Chosen(FreeformHoles((0.1, 0.4)), None)) == {
         "kind": "freeform",

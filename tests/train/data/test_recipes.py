@@ -112,6 +112,17 @@ def test_no_image_is_in_both_splits_of_a_plain_folder(tmp_path: Path) -> None:
     assert sorted(train + val) == sorted(everything)
 
 
+def test_auto_is_everything_only_where_a_set_has_no_split_of_its_own(tmp_path: Path) -> None:
+    plain, split, half = (tmp_path / name for name in ("plain", "split", "half"))
+    tree(plain, *(f"{index}.png" for index in range(9)))
+    tree(split, "train/1.png", "val/2.png")
+    tree(half, *(f"train/{index}.png" for index in range(9)))
+
+    assert listed(plain, "folder", "auto") == [f"{index}.png" for index in range(9)]
+    assert listed(split, "folder", "auto") == ["val/2.png"]
+    assert listed(half, "folder", "auto") == listed(half, "folder", "val")
+
+
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_an_empty_folder_is_refused_with_what_is_taken(tmp_path: Path, recipe: RecipeName) -> None:
     (tmp_path / "notes.txt").touch()

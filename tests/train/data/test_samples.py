@@ -52,7 +52,10 @@ def test_a_mixture_without_shares_is_refused(spec: str) -> None:
         ({"spec": "nowhere"}, "folder, 'procedural' or 'scikit-image'; 'nowhere' does not exist"),
         ({"spec": "x:1,nowhere:2"}, "'x' does not exist"),
         ({"spec": "procedural", "recipe": "imagenet"}, "recipe must be one of folder, places2"),
-        ({"spec": "procedural", "split": "test"}, "split must be one of train, val, all"),
+        (
+            {"spec": "procedural", "split": "test"},
+            "train, val, all, auto; got 'test'",
+        ),
     ],
 )
 def test_unknown_images_are_refused(arguments: dict[str, Any], message: str) -> None:
@@ -68,12 +71,30 @@ def test_files_are_no_folders(tmp_path: Path) -> None:
             opened(str(path))
 
 
-@pytest.mark.parametrize("spec", ["center", "centre", "freeform"])
-def test_holes_are_opened_by_name(spec: str, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        *(("center", "center"), ("centre", "center"), ("freeform", "freeform"), ("box", "box")),
+        ("freeform:0.7,box:0.3", "mixture"),
+    ],
+)
+def test_holes_are_opened_by_name(spec: str, kind: str, rng: np.random.Generator) -> None:
     masks = open_masks(spec)
 
-    assert masks.kind == ("freeform" if spec == "freeform" else "center")
-    assert 0.05 < masks.draw(256, rng).mean() < 0.6
+    assert masks.kind == kind
+    assert 0.02 < masks.draw(256, rng).mean() < 0.6
+
+
+def test_each_part_of_a_mixture_of_holes_is_drawn_in_the_buckets(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    write_mask(tmp_path / "half.png", 0.15)
+    masks = open_masks(f"{tmp_path}:1,box:3", buckets=["10-20"], augment=False)
+
+    holes = [masks.draw(64, rng) for _ in range(80)]
+
+    assert {bucket_of(hole) for hole in holes} == {"10-20"}
+    assert 8 < sum(bool(hole[:9].all()) for hole in holes) < 35  # 20 expected
 
 
 def test_a_folder_of_masks_is_drawn_by_bucket(tmp_path: Path, rng: np.random.Generator) -> None:
@@ -100,7 +121,9 @@ def test_empty_and_full_masks_are_never_drawn(tmp_path: Path, rng: np.random.Gen
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"spec": "nowhere"}, "masks must be a folder, 'center' or 'freeform'; 'nowhere' does not"),
+        ({"spec": "nowhere"}, "masks must be a folder, .* or 'freeform'; 'nowhere' does not exist"),
+        ({"spec": "freeform,box"}, "come once and have a positive share"),
+        ({"spec": "box:1,box:2"}, "come once and have a positive share"),
         ({"spec": "center", "buckets": ["0-10"]}, "the centre hole has one size; got buckets 0-10"),
         ({"spec": "freeform", "buckets": ["5-10"]}, "buckets must be among"),
         ({"spec": "freeform", "ratio": (0.5, 0.1)}, "0 < low <= high < 1"),
