@@ -76,6 +76,7 @@ class Build:
 
     Attributes:
         libraries: their files.
+        source_hash: of what they were built from.
         architectures: that they hold code for.
         omitted: architectures of "all" that this nvcc does not know.
         toolchain: the compilers, in words.
@@ -86,6 +87,7 @@ class Build:
     """
 
     libraries: tuple[Path, ...]
+    source_hash: str
     architectures: tuple[str, ...]
     omitted: tuple[str, ...]
     toolchain: str
@@ -114,7 +116,8 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
     toolchain = find_toolchain()
     names, omitted = choose(config.architectures, toolchain.architectures)
     headers = find_headers(config.tensorrt_include)
-    folder = config.output or builds_folder() / _key(config.csrc, names, toolchain, headers)
+    digest = source_hash(config.csrc)
+    folder = config.output or builds_folder() / _key(digest, names, toolchain, headers)
     folder = folder.absolute()  # compilers run elsewhere
     kinds: list[Kind] = ["csakit", "csakit_trt", "csakit_trt_autoreg"]
     if headers is None:
@@ -127,12 +130,13 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
             csrc=config.csrc.absolute(),
             warnings_as_errors=config.warnings_as_errors,
         )
-        objects = _compile(how, headers, config, staging)
+        objects = _compile(how, headers, config, staging, digest)
         for kind in kinds:
             progress(f"linking {file_name(kind)}")
             _link(kind, objects, how, staging)
         built = Build(
             libraries=tuple(folder / file_name(kind) for kind in kinds),
+            source_hash=digest,
             architectures=tuple(names),
             omitted=tuple(omitted),
             toolchain=str(toolchain),
@@ -141,17 +145,17 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
             warnings=tuple(_warnings(objects)),
             seconds=time.monotonic() - start,
         )
-        (staging / RECORD_NAME).write_text(json.dumps(_record(built, config.csrc), indent=1))
+        (staging / RECORD_NAME).write_text(json.dumps(_record(built), indent=1))
         for name in (*(file_name(kind) for kind in kinds), RECORD_NAME):
             (staging / name).replace(folder / name)
     return built
 
 
-def _key(csrc: Path, names: list[str], toolchain: Toolchain, headers: Headers | None) -> str:
+def _key(digest: str, names: list[str], toolchain: Toolchain, headers: Headers | None) -> str:
     """Name the folder of a build by its sources, and by how it is built."""
     how = f"{names} {toolchain} {headers.version if headers else None} {_version()}"
     rest = hashlib.sha256(how.encode()).hexdigest()
-    return f"{source_hash(csrc)[:HASH_DIGITS]}-{rest[:HASH_DIGITS]}"
+    return f"{digest[:HASH_DIGITS]}-{rest[:HASH_DIGITS]}"
 
 
 @contextlib.contextmanager
@@ -164,15 +168,14 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 
 def _compile(
-    how: Compilation, headers: Headers | None, config: BuildConfig, staging: Path
+    how: Compilation, headers: Headers | None, config: BuildConfig, staging: Path, digest: str
 ) -> dict[Path, CompiledObject]:
     """Compile every source that is needed; give the objects by their sources."""
-    work = [(source, how) for source in source_files("kernels", how.csrc)]
+    info = _write_build_info(how, staging, digest)
+    informed = dataclasses.replace(how, preinclude=info)
     work = [
-        (source, dataclasses.replace(how, preinclude=_write_build_info(how, staging)))
-        if source.name == BUILD_INFO_SOURCE
-        else (source, how)
-        for source, how in work
+        (source, informed if source.name == BUILD_INFO_SOURCE else how)
+        for source in source_files("kernels", how.csrc)
     ]
     if headers is not None:
         foreign = _system_includes(headers)
@@ -194,11 +197,11 @@ def _system_includes(headers: Headers) -> tuple[Path, ...]:
     return () if headers.folder in SYSTEM_FOLDERS[:3] else (headers.folder.absolute(),)
 
 
-def _write_build_info(how: Compilation, folder: Path) -> Path:
+def _write_build_info(how: Compilation, folder: Path, digest: str) -> Path:
     """Write the header that tells the library what it was built from."""
     values = {
         "VERSION": _version(),
-        "SOURCE_HASH": source_hash(how.csrc),
+        "SOURCE_HASH": digest,
         "COMPILER": str(how.toolchain),
         "ARCHITECTURES": ",".join(how.architectures),
     }
@@ -235,7 +238,7 @@ def _warnings(objects: dict[Path, CompiledObject]) -> list[str]:
     return [line for line in lines if re.search(r"\bwarning\b", line, re.IGNORECASE)]
 
 
-def _record(built: Build, csrc: Path) -> dict[str, object]:
+def _record(built: Build) -> dict[str, object]:
     """Write down what was built, for ``csakit plugin info``."""
     record = dataclasses.asdict(built)
     record["libraries"] = [path.name for path in built.libraries]
@@ -243,7 +246,6 @@ def _record(built: Build, csrc: Path) -> dict[str, object]:
         "schema": RECORD_SCHEMA,
         "csakit": _version(),
         "abi": ABI_VERSION,
-        "source_hash": source_hash(csrc),
         **record,
     }
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -119,8 +120,11 @@ def _report(built: Build, config: BuildConfig) -> None:
     print(f"took {built.seconds:.0f} s, {headers}")
     if built.tensorrt is None:
         print(f"\nnot built: the TensorRT plugin, for want of headers. {how_to_get()}")
+    stated = os.environ.get(LIBRARY_VARIABLE)
     if config.output is not None:
-        print(f"To use it: export {LIBRARY_VARIABLE}={config.output.absolute()}")
+        print(f"To use it: export {LIBRARY_VARIABLE}={shlex.quote(str(config.output.absolute()))}")
+    elif stated:
+        print(f"Not what will be used: {LIBRARY_VARIABLE} is {stated}. Unset it to use this build.")
 
 
 def _info(args: argparse.Namespace) -> int:

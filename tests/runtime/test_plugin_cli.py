@@ -64,6 +64,16 @@ def test_a_build_for_a_folder_says_how_to_use_it(
     assert (folder / "libcsakit.so").is_file()
 
 
+def test_a_build_that_a_variable_hides_says_so(
+    small_sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "other.so"))
+
+    assert main(["build", "--arch", "sm_90"]) == ExitCode.OK
+
+    assert f"Not what will be used: {LIBRARY_VARIABLE} is {tmp_path}" in capsys.readouterr().out
+
+
 def test_warnings_are_shown_or_refused(small_sources: Path, capsys: Printed) -> None:
     (small_sources / "add.cu").write_text("void launchAdd() { int unused_number; }\n")
 
