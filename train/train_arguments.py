@@ -22,8 +22,8 @@ examples:
   csakit train --resume run
 
 The run's folder holds config.toml, model.safetensors (the newest), best.safetensors (by PSNR
-in the hole on the validation images), states/ to resume from, scalars.jsonl, tensorboard/ and
-samples/. A resumed run ends with the weights that it would have had without the stop.
+in the hole on the validation images), states/ to resume from, scalars.jsonl, samples.png and
+tensorboard/. A resumed run ends with the weights that it would have had without the stop.
 
 Ctrl-C and SIGTERM stop after the step that is running and save; a second Ctrl-C stops at once.
 
@@ -43,10 +43,11 @@ def train_parser() -> argparse.ArgumentParser:
         description="Train a CSA network. Flags override the configuration file.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a new flag must not change what an old script means
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument(
-        *("-o", "--output"), type=Path, metavar="RUN", help="folder of a new run; must not exist"
+        *("-o", "--output"), type=Path, metavar="RUN", help="folder of a new run; new or empty"
     )
     where.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
     parser.add_argument("--config", type=Path, metavar="TOML", help="configuration file")

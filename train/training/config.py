@@ -16,7 +16,7 @@ from .fields import require, require_types
 Judged = Literal["refined", "composite"]
 Accelerator = Literal["auto", "cpu", "cuda"]
 Strategy = Literal["auto", "ddp"]
-Precision = Literal["32", "bf16-mixed"]
+Precision = Literal["32", "bf16-mixed", "64"]
 
 CACHED_VGG: Final = "cache"  # torchvision's file where torch keeps its downloads
 RANDOM_VGG: Final = "random"
@@ -180,7 +180,8 @@ class EngineConfig:
         devices: processes on this machine, one for each device
         nodes: machines
         strategy: "auto", or "ddp": a copy of the networks for each process, gradients averaged
-        precision: "32", or "bf16-mixed": convolutions in bfloat16, weights and losses in float32
+        precision: "32"; "bf16-mixed": convolutions in bfloat16, weights and losses in float32;
+            or "64", slow, for comparisons that rounding must not blur
     """
 
     accelerator: Accelerator = "auto"

@@ -78,4 +78,6 @@ class Critics(nn.Module):
             assert real.features is not None
             assert fake.features is not None
             pairs.append((self.feature_patch, real.features, fake.features))
-        return pairs
+        # float32 tensors meet float64 weights where the engine did not wrap the call
+        dtype = next(self.parameters()).dtype
+        return [(one, r.to(dtype), f.to(dtype)) for one, r, f in pairs]

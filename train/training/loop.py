@@ -60,7 +60,8 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
     Args:
         config: of the run.
         folder: of the run; see ``run_folder``. Made anew, unless it is to be resumed.
-        resume: go on from the newest state in it.
+        resume: go on from the newest state in it; from the beginning, where it stopped before
+            its first one.
 
     Returns:
         How it ended; the run is saved.
@@ -72,15 +73,14 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
         LibraryError: there is no such accelerator.
     """
     run = RunFolder(folder)
-    if resume:
-        run.newest_state()
-    else:
+    if not resume:
         run.require_new()  # before processes are started
     sources = open_sources(config)
     fabric = start(config.engine)
     try:
         learner = Learner(config, fabric)
-        progress = load_state(learner, run.newest_state()) if resume else Progress()
+        newest = run.newest_state() if resume else None
+        progress = load_state(learner, newest) if newest else Progress()
         first_alone(fabric, lambda: _prepare(run, config, resume=resume))
         session = _Session(config, run, fabric, learner, sources, progress)
         with StopSignals() as stop:
@@ -229,7 +229,7 @@ class _Session:
         self.run.remove_old_states(self.config.records.keep)
 
     def _write_model(self, path: Path) -> None:
-        checkpoint.save(self.learner.result, path, training=self._summary())
+        checkpoint.save(self.learner.result, path, dtype=torch.float32, training=self._summary())
 
     def _summary(self) -> dict[str, Any]:
         """Say what is known of the training, for the checkpoint."""

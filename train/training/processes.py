@@ -4,15 +4,20 @@ Letters: R processes.
 """
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed
 
 from ...plugins.errors import ContractError, LibraryError
-from .config import EngineConfig
+from .config import EngineConfig, Precision
 
+_PRECISIONS: Final[dict[Precision, Literal["32-true", "bf16-mixed", "64-true"]]] = {
+    "32": "32-true",
+    "bf16-mixed": "bf16-mixed",
+    "64": "64-true",
+}
 STRATEGY_OF_MANY: Final = "ddp"  # what "auto" means for several processes, said aloud
 
 
@@ -36,7 +41,7 @@ def start(config: EngineConfig) -> Fabric:
             devices=config.devices,
             num_nodes=config.nodes,
             strategy=strategy,
-            precision="32-true" if config.precision == "32" else config.precision,
+            precision=_PRECISIONS[config.precision],
         )
     except (RuntimeError, ValueError) as error:
         raise LibraryError(

@@ -72,18 +72,10 @@ class RunFolder:
         """List the states, oldest first."""
         return sorted(p for p in self.path.glob("states/*") if _STATE.fullmatch(p.name))
 
-    def newest_state(self) -> Path:
-        """Find the state to resume from.
-
-        Raises:
-            ContractError: there is none.
-        """
-        if states := self.states():
-            return states[-1]
-        raise ContractError(
-            f"{self.path} must hold a state to resume from; there is none in {self.path}/states\n"
-            f"Start anew, in another folder, with -o."
-        )
+    def newest_state(self) -> Path | None:
+        """Find the state to resume from; None where the run stopped before its first one."""
+        states = self.states()
+        return states[-1] if states else None
 
     def remove_old_states(self, keep: int) -> None:
         """Keep the newest states only."""

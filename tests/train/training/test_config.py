@@ -1,0 +1,92 @@
+"""Every value of a configuration is checked where it is made; the defaults are the paper's."""
+
+from typing import Any
+
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.train.training import (
+    DataConfig,
+    EngineConfig,
+    LossConfig,
+    OptimisationConfig,
+    RecordsConfig,
+    TrainConfig,
+)
+from helpers.training import small_config
+
+
+def test_the_defaults_are_the_papers() -> None:
+    config = TrainConfig(data=DataConfig(data="photos"))
+
+    assert config.data.batch == 1
+    assert (config.model.width, config.model.attention) == (64, "csa")
+    losses = config.losses
+    assert (losses.reconstruction, losses.consistency, losses.adversarial) == (1.0, 0.01, 0.002)
+    assert losses.patch
+    assert losses.feature_patch
+    assert (config.optimisation.learning_rate, config.optimisation.betas) == (2e-4, (0.5, 0.999))
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "rule"),
+    [
+        (DataConfig, {"data": " "}, "data must be a folder or a source"),
+        (DataConfig, {"data": "x", "masks": ""}, "masks must be"),
+        (DataConfig, {"data": "x", "size": 250}, "size must be a positive multiple of 256"),
+        (DataConfig, {"data": "x", "size": 0}, "size must be a positive multiple of 256"),
+        (DataConfig, {"data": "x", "batch": 0}, "batch must be at least 1; got 0"),
+        (DataConfig, {"data": "x", "workers": -1}, "workers must be at least 0"),
+        (DataConfig, {"data": "x", "validation_count": -1}, "validation_count must be"),
+        (DataConfig, {"data": "x", "mask_ratio": (0.5, 0.1)}, "mask_ratio must be two shares"),
+        (DataConfig, {"data": "x", "mask_ratio": (0.0, 0.1)}, "mask_ratio must be two shares"),
+        (DataConfig, {"data": "x", "recipe": "imagenet"}, "recipe must be one of"),
+        (LossConfig, {"consistency": -1.0}, "consistency must be at least 0"),
+        (LossConfig, {"vgg": ""}, "vgg must be"),
+        (
+            LossConfig,
+            {"reconstruction": 0.0, "consistency": 0.0, "adversarial": 0.0},
+            "the losses must be more than none",
+        ),
+        (OptimisationConfig, {"steps": 0}, "steps must be at least 1"),
+        (OptimisationConfig, {"learning_rate": 0.0}, "learning_rate must be positive"),
+        (OptimisationConfig, {"decay_from": 1.5}, "decay_from must be in 0..1"),
+        (OptimisationConfig, {"betas": (0.5, 1.0)}, "betas must be in"),
+        (OptimisationConfig, {"epsilon": 0.0}, "epsilon must be positive"),
+        (OptimisationConfig, {"clip": 0.0}, "clip must be positive"),
+        (OptimisationConfig, {"ema": 1.0}, "ema must be between 0 and 1"),
+        (OptimisationConfig, {"seed": -1}, "seed must be in"),
+        (EngineConfig, {"devices": 0}, "devices must be at least 1"),
+        (EngineConfig, {"nodes": 0}, "nodes must be at least 1"),
+        (EngineConfig, {"precision": "16"}, "precision must be one of"),
+        (RecordsConfig, {"keep": 0}, "keep must be at least 1"),
+        (RecordsConfig, {"minutes": 0.0}, "minutes must be positive"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(cls: type, values: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ContractError, match=f"^{rule}"):
+        cls(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "critics", "vgg"),
+    [
+        ({}, True, True),
+        ({"consistency": 0.0}, True, True),
+        ({"feature_patch": False}, True, True),
+        ({"consistency": 0.0, "feature_patch": False}, True, False),
+        ({"adversarial": 0.0}, False, True),
+        ({"adversarial": 0.0, "consistency": 0.0}, False, False),
+        ({"patch": False, "feature_patch": False, "consistency": 0.0}, False, False),
+    ],
+)
+def test_only_what_a_loss_needs_is_built(values: dict[str, Any], critics: bool, vgg: bool) -> None:
+    losses = LossConfig(**values)
+
+    assert (losses.needs_critics, losses.needs_vgg) == (critics, vgg)
+
+
+def test_a_configuration_becomes_plain_values() -> None:
+    values = small_config(betas=(0.1, 0.2)).to_dict()
+
+    assert values["optimisation"]["betas"] == (0.1, 0.2)
+    assert values["model"]["width"] == 2

@@ -1,0 +1,111 @@
+"""Configurations survive TOML unchanged, and what a file gets wrong is named."""
+
+from pathlib import Path
+
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.train.training.config_file import SECTION_OF, SECTIONS, build, read, text_of, write
+from helpers.training import choice_of, small_config
+
+
+def test_every_key_belongs_to_one_section() -> None:
+    count = sum(len(cls.__dataclass_fields__) for cls in SECTIONS.values())
+
+    assert len(SECTION_OF) == count
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {},
+        {"data": 'a "quoted" \\ path/é\x7f\n', "masks": "masks dir"},
+        {"betas": (0.25, 0.75), "clip": 1e-7, "ema": 0.999, "learning_rate": 1e-05},
+        {"patch": True, "minutes": 2.0, "start": "m.safetensors", "seed": 2**62},
+    ],
+)
+def test_what_is_written_reads_the_same(tmp_path: Path, values: dict[str, object]) -> None:
+    config = small_config(**values)
+
+    write(config, tmp_path / "config.toml")
+
+    assert build(read(tmp_path / "config.toml")) == config
+
+
+def test_every_value_that_is_not_none_is_written() -> None:
+    text = text_of(small_config())
+
+    missing = [key for key in SECTION_OF if f"\n{key} = " not in text]
+    assert missing == [
+        *("mask_buckets", "validation", "validation_masks", "clip", "ema", "start", "minutes")
+    ]
+
+
+def test_later_choices_override_earlier_ones_and_leave_the_rest() -> None:
+    first = choice_of(data="a", width=8, steps=5)
+
+    config = build(first, choice_of(width=4))
+
+    assert (config.data.data, config.model.width, config.optimisation.steps) == ("a", 4, 5)
+
+
+def test_whole_numbers_may_stand_for_others(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text('[data]\ndata = "x"\n[losses]\nconsistency = 1\n[optimisation]\nbetas = [0, 0]')
+
+    config = build(read(path))
+
+    assert config.losses.consistency == 1.0
+    assert config.optimisation.betas == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("[data]\nbatchh = 1", r"got 'batchh'\nDid you mean 'batch' in \[data\]\?"),
+        ("[losses]\nwdith = 1", r"got 'wdith'\nDid you mean 'width' in \[model\]\?"),
+        ("[data]\nwidth = 1", r"'width' belongs into \[model\]; found it in \[data\]"),
+        ("width = 1", r"'width' belongs into the section \[model\]"),
+        ("[optimizer]\nsteps = 1", r"got 'optimizer'\nDid you mean 'optimisation'\?"),
+        ("[data]\ndata = ", "is not TOML"),
+    ],
+)
+def test_mistakes_are_named_with_the_nearest_valid_name(
+    tmp_path: Path, text: str, complaint: str
+) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(text)
+
+    with pytest.raises(ContractError, match=complaint) as refused:
+        read(path)
+
+    assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("section", "line", "complaint"),
+    [
+        ("model", 'width = "64"', "width must be an integer"),
+        ("data", "batch = true", "batch must be a whole number; got True"),
+        ("losses", 'judged = "both"', "judged must be one of"),
+        ("optimisation", "betas = [0.5]", r"betas must be 2 values.*; got \(0.5,\)"),
+        ("optimisation", "learning_rate = nan", "learning_rate must be a finite number"),
+    ],
+)
+def test_values_of_a_wrong_kind_are_refused_by_their_class(
+    tmp_path: Path, section: str, line: str, complaint: str
+) -> None:
+    path = tmp_path / "bad.toml"
+    path.write_text(f"[{section}]\n{line}\n")
+
+    with pytest.raises(ContractError, match=complaint):
+        build(choice_of(data="x"), read(path))
+
+
+def test_the_data_must_be_stated() -> None:
+    with pytest.raises(ContractError, match="the training data must be stated; got none"):
+        build(choice_of(width=4))
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="cannot read the configuration"):
+        read(tmp_path / "absent.toml")

@@ -1,0 +1,61 @@
+"""Several processes act as one with the whole batch, and share what one of them refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from csakit.plugins.errors import ContractError, LibraryError
+from csakit.train.training import EngineConfig
+from csakit.train.training.processes import any_process, first_alone, mean_over_processes, start
+from helpers import mean_of_two
+from safetensors.torch import load_file
+
+
+def test_the_mean_of_two_processes_has_the_gradient_of_one_with_all_scores(tmp_path: Path) -> None:
+    command = [sys.executable, mean_of_two.__file__]
+    running = [
+        subprocess.Popen([*command, str(rank), str(tmp_path)], cwd=Path(__file__).parents[3])
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in running] == [0, 0]
+
+    scores = mean_of_two.SCORES.clone().requires_grad_()
+    loss = mean_of_two.losses_of(scores, scores.mean()).mean()
+    loss.backward()
+
+    found = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
+    exact = {"rtol": 0.0, "atol": 1e-15}  # float64, four terms
+    for one in found:
+        torch.testing.assert_close(one["mean"], scores.mean().detach(), **exact)
+    torch.testing.assert_close((found[0]["loss"] + found[1]["loss"]) / 2, loss.detach(), **exact)
+    torch.testing.assert_close(torch.cat([one["gradient"] for one in found]), scores.grad, **exact)
+
+
+def test_one_process_takes_its_own_mean() -> None:
+    scores = torch.tensor([1.0, 3.0], requires_grad=True)
+
+    mean = mean_over_processes(scores)
+    mean.backward()
+
+    assert float(mean.detach()) == 2.0
+    assert scores.grad is not None
+    assert scores.grad.tolist() == [0.5, 0.5]
+
+
+def test_one_process_acts_on_its_own_flags_and_refusals() -> None:
+    fabric = start(EngineConfig(accelerator="cpu"))
+
+    def refuse() -> None:
+        raise ContractError("the rule; got 1")
+
+    assert any_process(fabric, 15, 0) == [15, 0]
+    with pytest.raises(ContractError, match="the rule; got 1"):
+        first_alone(fabric, refuse)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+def test_an_accelerator_that_is_not_there_is_named() -> None:
+    with pytest.raises(LibraryError, match=r"cannot train on 1 x cuda: .*\nChoose another with"):
+        start(EngineConfig(accelerator="cuda"))
