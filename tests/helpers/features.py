@@ -1,32 +1,14 @@
-"""Inputs that look like a network's own: smooth, and features that point the same way.
-
-The recurrence is ill-conditioned on zero-mean noise, where float32 and float64 differ by 1e-2
-and more. On features like these, as in trained networks, they agree to rounding.
-"""
-
-from typing import Final
+"""Inputs that look like a network's own; those of the benchmarks, and images and masks."""
 
 import numpy as np
-import numpy.typing as npt
-
-Floats = npt.NDArray[np.float32]
-
-LEAK: Final = 0.2  # slope below zero of the encoders' LeakyReLU
-GRAIN: Final = 4  # positions between independent values
-NOISE: Final = 0.1  # makes neighbours distinct, so that the best match is a clear one
-
-
-def feature_like(
-    rng: np.random.Generator, batch: int, channels: int, height: int, width: int
-) -> Floats:
-    """Draw (B, C, H, W) features: smooth, mostly positive, as a LeakyReLU leaves them."""
-    h = 1.5 + _smooth(rng, (batch, channels, height, width))
-    return np.where(h > 0, h, LEAK * h).astype(np.float32)
+from csakit.benchmarks.features import Floats as Floats
+from csakit.benchmarks.features import feature_like as feature_like
+from csakit.benchmarks.features import smooth
 
 
 def image_like(rng: np.random.Generator, batch: int, height: int, width: int) -> Floats:
     """Draw (B, 3, H, W) smooth images in (-1, 1)."""
-    return np.tanh(_smooth(rng, (batch, 3, height, width), grain=32)).astype(np.float32)
+    return np.tanh(smooth(rng, (batch, 3, height, width), grain=32)).astype(np.float32)
 
 
 def random_hole(
@@ -34,21 +16,3 @@ def random_hole(
 ) -> Floats:
     """Draw (B, 1, H, W) masks of 0 and 1, each image its own; scattered, borders too."""
     return (rng.random((batch, 1, height, width)) < share).astype(np.float32)
-
-
-def _smooth(
-    rng: np.random.Generator, shape: tuple[int, int, int, int], grain: int = GRAIN
-) -> npt.NDArray[np.float64]:
-    """Draw independent values every ``grain`` positions, interpolate, add a little noise."""
-    batch, channels, height, width = shape
-    coarse = rng.standard_normal((batch, channels, height // grain + 2, width // grain + 2))
-    of_rows = _interpolation(height, coarse.shape[2], grain)
-    of_columns = _interpolation(width, coarse.shape[3], grain)
-    smooth: npt.NDArray[np.float64] = of_rows @ coarse @ of_columns.T
-    return smooth + NOISE * rng.standard_normal(shape)
-
-
-def _interpolation(fine: int, coarse: int, grain: int) -> npt.NDArray[np.float64]:
-    """Give the (fine, coarse) matrix of linear interpolation."""
-    distance = np.abs(np.arange(fine)[:, None] / grain - np.arange(coarse)[None])
-    return np.maximum(1.0 - distance, 0.0)

@@ -1,0 +1,1 @@
+"""Accept the kernels on a GPU: build, test, sanitize and time them in one go, without network."""
