@@ -102,7 +102,7 @@ def _radii(leaves: int, rng: np.random.Generator) -> Float32:
 
 def _palette(leaves: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Draw the (L, 3) colours of one image: any grey levels, hues around two of its own."""
-    middle, spread = rng.uniform(40, 215), rng.uniform(20, 130)  # dark or pale, soft or hard
+    middle, spread = rng.uniform(60, 140), rng.uniform(40, 130)  # dark or pale, soft or hard
     grey = middle + rng.uniform(-spread, spread, (leaves, 1))
     hues = rng.normal(0, rng.uniform(5, 45), (2, 3))
     hues -= hues.mean(axis=1, keepdims=True)

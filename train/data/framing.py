@@ -28,6 +28,7 @@ class Cut(NamedTuple):
     down: float  # 0 topmost ... 1 lowest
     flip: bool
     quarter_turns: int
+    whole: bool = False  # the whole picture, stretched, instead of a square
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,8 @@ class Framing:
     """How squares are cut.
 
     Attributes:
-        where: "centre"; "random"; or "thirds", which is left, middle or right.
+        where: "centre"; "random"; "thirds", which is left, middle or right; or "whole", which
+            is no square but the whole picture, stretched.
         share: range of the side over the shorter side of the picture, at most 1. The square is
             never made smaller than the result, as long as the picture is not.
         pixels: instead of ``share``: range of the side in pixels of the picture, for a result
@@ -45,7 +47,7 @@ class Framing:
         smooth: bicubic; otherwise bilinear, where a recipe's source says so.
     """
 
-    where: Literal["centre", "random", "thirds"] = "centre"
+    where: Literal["centre", "random", "thirds", "whole"] = "centre"
     share: tuple[float, float] = (1.0, 1.0)
     pixels: tuple[float, float] | None = None
     flip: bool = False
@@ -55,7 +57,8 @@ class Framing:
     def fixed(self) -> "Framing":
         """Return the framing without augmentation: the middle, at the middle of the range."""
         middle = None if self.pixels is None else (REFERENCE_SIZE, REFERENCE_SIZE)
-        return Framing(pixels=middle, smooth=self.smooth)
+        where: Literal["whole", "centre"] = "whole" if self.where == "whole" else "centre"
+        return Framing(where=where, pixels=middle, smooth=self.smooth)
 
     def draw(self, rng: np.random.Generator) -> Cut:
         """Draw one square. The generator advances by the same amount every time.
@@ -71,12 +74,12 @@ class Framing:
         if self.pixels is not None:  # by ratio: twice as large is as likely as half as large
             pixels = self.pixels[0] * (self.pixels[1] / self.pixels[0]) ** ratio
         across, down, third = rng.random(), rng.random(), int(rng.integers(len(_THIRDS)))
-        if self.where == "centre":
+        if self.where in ("centre", "whole"):
             across = down = 0.5
         elif self.where == "thirds":
             across = down = _THIRDS[third]
-        flip, turns = bool(rng.integers(2)), int(rng.integers(4))
-        return Cut(share, pixels, across, down, self.flip and flip, turns if self.turn else 0)
+        flip, turns = bool(rng.integers(2)) and self.flip, int(rng.integers(4)) * self.turn
+        return Cut(share, pixels, across, down, flip, turns, self.where == "whole")
 
 
 def least_side(cut: Cut, size: int) -> int | None:
@@ -111,8 +114,8 @@ def cut_out(picture: Image.Image, size: int, cut: Cut, *, smooth: bool = True) -
     else:
         side = min(round(cut.pixels * max(size, REFERENCE_SIZE) / REFERENCE_SIZE), shorter)
     left, top = round(cut.across * (width - side)), round(cut.down * (height - side))
-    box = (left, top, left + side, top + side)
-    if side == size:
+    box = (0, 0, width, height) if cut.whole else (left, top, left + side, top + side)
+    if (box[2] - box[0], box[3] - box[1]) == (size, size):
         square = picture.crop(box)
     else:
         kind = Image.Resampling.BICUBIC if smooth else Image.Resampling.BILINEAR

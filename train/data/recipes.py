@@ -14,6 +14,8 @@ celeba      ``img_align_celeba`` (178 x 218) with                  the middle 17
 paris       ``paris_train_original`` (936 x 537) and               training: the left, middle or
             ``paris_eval_gt``                                      right 537 x 537, mirrored;
                                                                    else the middle
+stretch     any of the above                                       the whole picture, stretched to
+                                                                   a square; mirrored in training
 ==========  =====================================================  ==============================
 
 Sources. Layout of Places2: its site and torchvision's ``datasets/places365.py``; of CelebA: its
@@ -22,8 +24,8 @@ Contextual Attention" (arXiv:1801.07892) cut 256 x 256 at random from the full r
 there and later take the middle. Squares of CelebA and Paris StreetView: Nazeri et al.,
 "EdgeConnect" (arXiv:1901.00212), which most later work repeats. Layout of Paris StreetView: as
 Pathak et al. (arXiv:1604.07379) hand it out; ``paris_eval_corrupted`` has the hole painted in and
-is never read. The CSA paper says only that its inputs are 256 x 256; its published code stretches
-each picture to that.
+is never read. The CSA paper says only that its inputs are 256 x 256; its published code mirrors
+half of the pictures and stretches each to that, which is "stretch".
 """
 
 import dataclasses
@@ -37,7 +39,7 @@ from .framing import REFERENCE_SIZE, Framing
 from .listing import check_folder, hold_out, present, read_list, walk
 
 Split = Literal["train", "val", "all", "auto"]
-RecipeName = Literal["folder", "places2", "celeba", "paris"]
+RecipeName = Literal["folder", "places2", "celeba", "paris", "stretch"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 RECIPE_NAMES: Final[tuple[RecipeName, ...]] = get_args(RecipeName)
 
@@ -57,11 +59,17 @@ class Recipe:
 
     Attributes:
         framing: of training squares; those of other splits are its ``fixed()`` form.
-        parts: finds the split below a root folder.
+        layouts: each finds the split below a root folder, or says that it is laid out in another
+            way; the last resort is that of "folder".
     """
 
     framing: Framing
-    parts: Callable[[Path], Parts]
+    layouts: tuple[Callable[[Path], "Parts | None"], ...] = ()
+
+    def parts(self, root: Path) -> Parts:
+        """Find the split below a root folder."""
+        found = (layout(root) for layout in self.layouts)
+        return next((parts for parts in found if parts is not None), None) or _folder_parts(root)
 
 
 def list_images(root: Path, recipe: Recipe, split: Split) -> list[str]:
@@ -124,11 +132,11 @@ def _listed(root: Path, stems: tuple[str, ...]) -> Lister | None:
     return None
 
 
-def _places2_parts(root: Path) -> Parts:
+def _places2_parts(root: Path) -> Parts | None:
     train = _first_folder(root, [f"data_{kind}" for kind in _PLACES2_KINDS])
     val = _first_folder(root, ["val_large", "val_256"])
     if train is None and val is None:
-        return _folder_parts(root)
+        return None
     lists = (["places365_train_standard.txt", "places365_train_challenge.txt"], "places365_val.txt")
     return Parts(
         None if train is None else _places2_names(root, train, lists[0]),
@@ -154,13 +162,13 @@ def _places2_names(root: Path, folder: str, lists: list[str]) -> Lister:
 _PLACES2_LISTS: Final = ("", "filelist_places365-standard/", "filelist_places365-challenge/")
 
 
-def _celeba_parts(root: Path) -> Parts:
+def _celeba_parts(root: Path) -> Parts | None:
     images = _first_folder(root, _CELEBA_FOLDERS)
     found = _first_file(
         root, [f"{p}list_eval_partition{s}" for p in _CELEBA_LISTS for s in _TABLES]
     )
     if found is None:
-        return _folder_parts(root)
+        return None
     prefix = "" if images is None else f"{images}/"
 
     def names(part: str) -> list[str]:
@@ -180,11 +188,11 @@ _CELEBA_LISTS: Final = ("", "Eval/", "celeba/")
 _TABLES: Final = (".txt", ".csv")
 
 
-def _paris_parts(root: Path) -> Parts:
+def _paris_parts(root: Path) -> Parts | None:
     train = _first_folder(root, ["paris_train_original"])
     val = _first_folder(root, ["paris_eval_gt", "paris_eval/paris_eval_gt"])
     if train is None or val is None:
-        return _folder_parts(root)
+        return None
     return Parts(_walker(root, train), _walker(root, val))
 
 
@@ -202,12 +210,14 @@ def _walker(root: Path, folder: str) -> Lister:
 
 _PIXELS: Final = (float(REFERENCE_SIZE), float(REFERENCE_SIZE))
 RECIPES: Final[dict[RecipeName, Recipe]] = {
-    "folder": Recipe(
-        framing=Framing(where="random", share=(0.5, 1.0), flip=True), parts=_folder_parts
-    ),
+    "folder": Recipe(framing=Framing(where="random", share=(0.5, 1.0), flip=True)),
     "places2": Recipe(
-        framing=Framing(where="random", pixels=_PIXELS, flip=True), parts=_places2_parts
+        framing=Framing(where="random", pixels=_PIXELS, flip=True), layouts=(_places2_parts,)
     ),
-    "celeba": Recipe(framing=Framing(flip=True, smooth=False), parts=_celeba_parts),
-    "paris": Recipe(framing=Framing(where="thirds", flip=True), parts=_paris_parts),
+    "celeba": Recipe(framing=Framing(flip=True, smooth=False), layouts=(_celeba_parts,)),
+    "paris": Recipe(framing=Framing(where="thirds", flip=True), layouts=(_paris_parts,)),
+    "stretch": Recipe(
+        framing=Framing(where="whole", flip=True, smooth=False),
+        layouts=(_places2_parts, _celeba_parts, _paris_parts),
+    ),
 }

@@ -63,7 +63,16 @@ def test_a_folder_is_half_to_all_of_the_shorter_side(tmp_path: Path) -> None:
     assert 275 < max(heights) < 301
 
 
-@pytest.mark.parametrize("recipe", ["folder", "places2", "celeba", "paris"])
+def test_stretch_is_the_whole_picture(tmp_path: Path) -> None:
+    drawn = squares(tmp_path, "stretch", "train", (936, 537), 20)
+
+    assert {square[0, 0, RED] < 128 for square in drawn} == {True, False}
+    for square in drawn:
+        assert span(square, RED) == pytest.approx((0, 1), abs=0.02)
+        assert span(square, GREEN) == pytest.approx((0, 1), abs=0.02)
+
+
+@pytest.mark.parametrize("recipe", ["folder", "places2", "celeba", "paris", "stretch"])
 def test_what_is_not_for_training_is_always_the_middle(tmp_path: Path, recipe: RecipeName) -> None:
     drawn = squares(tmp_path, recipe, "all", (400, 300), 5)
 

@@ -103,8 +103,22 @@ def test_the_fixed_form_draws_always_the_same(rng: np.random.Generator) -> None:
     assert {framing.draw(rng) for _ in range(20)} == {FULL._replace(pixels=256.0)}
 
 
+@pytest.mark.parametrize("sides", [(100, 40), (32, 32), (10, 90)])
+def test_a_whole_picture_is_stretched(sides: tuple[int, int], rng: np.random.Generator) -> None:
+    cut = Framing(where="whole").draw(rng)
+
+    square = cut_out(Image.fromarray(gradient(*sides)), 32, cut)
+
+    assert square[0, -1, :2].tolist() == pytest.approx([255, 0], abs=16)
+    assert square[-1, 0, :2].tolist() == pytest.approx([0, 255], abs=16)
+    assert Framing(where="whole", flip=True).fixed().draw(rng) == cut
+
+
 def test_every_framing_advances_the_generator_by_as_much() -> None:
-    framings = [Framing(), Framing(where="thirds", flip=True), Framing(where="random", turn=True)]
+    framings = [
+        *(Framing(), Framing(where="thirds", flip=True), Framing(where="random", turn=True)),
+        Framing(pixels=(100.0, 200.0)),
+    ]
     after = []
     for framing in framings:
         rng = np.random.default_rng(4)

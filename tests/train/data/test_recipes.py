@@ -76,6 +76,21 @@ def test_paris_never_reads_the_corrupted_images(tmp_path: Path, val: str) -> Non
     assert listed(tmp_path, "paris", "all") == ["paris_train_original/a.JPG", f"{val}/001_im.png"]
 
 
+def test_stretch_knows_the_layout_of_each_data_set(tmp_path: Path) -> None:
+    tree(tmp_path / "p", "paris_train_original/a.JPG", "paris_eval_gt/001_im.png")
+    tree(tmp_path / "c", "img_align_celeba/1.jpg", "img_align_celeba/2.jpg")
+    (tmp_path / "c" / "list_eval_partition.txt").write_text("1.jpg 0\n2.jpg 1\n")
+    tree(tmp_path / "l", "data_large/a/abbey/1.jpg", "val_large/v.jpg")
+    tree(tmp_path / "f", "train/1.png", "val/2.png")
+
+    found = [listed(tmp_path / name, "stretch", "val") for name in "pclf"]
+
+    assert found == [
+        *(["paris_eval_gt/001_im.png"], ["img_align_celeba/2.jpg"]),
+        *(["val_large/v.jpg"], ["val/2.png"]),
+    ]
+
+
 @pytest.mark.parametrize(("train", "val"), [("train", "val"), ("training", "validation")])
 def test_a_folder_may_be_split_by_folders(tmp_path: Path, train: str, val: str) -> None:
     tree(tmp_path, f"{train}/x/1.png", f"{val}/2.png")
