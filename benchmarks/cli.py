@@ -1,35 +1,18 @@
-"""``csakit bench``: parse, measure, print."""
+"""``csakit bench``: which benchmarks there are. Each adds its own arguments and does its work."""
 
 import argparse
 from collections.abc import Sequence
 
-from ..plugins.errors import ExitCode
 from ..runtime.command import run_command
+from . import targets_cli
+
+_BENCHMARKS = (targets_cli,)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark; return the exit code."""
     parser = argparse.ArgumentParser(prog="csakit bench", description="Measure csakit.")
     benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
-    targets = benchmarks.add_parser(
-        "targets",
-        help="the stated targets of the CPU path beside what is measured here",
-        description="Measure every stated target of the CPU path. Exit code 1 when one is missed.",
-    )
-    targets.add_argument("--threads", type=int, default=2, help="default: %(default)s")
-    return run_command(parser, _targets, arguments)
-
-
-def _targets(args: argparse.Namespace) -> int:
-    from .targets import measure  # deferred: imports torch
-
-    missed = 0
-    for measured in measure(args.threads):
-        missed += not measured.met
-        print(
-            f"{'met   ' if measured.met else 'MISSED'} {measured.what}\n"
-            f"       target: {measured.target}\n"
-            f"       found:  {measured.found}",
-            flush=True,
-        )
-    return ExitCode.CHECK_FAILED if missed else ExitCode.OK
+    for benchmark in _BENCHMARKS:
+        benchmark.add_to(benchmarks)
+    return run_command(parser, lambda args: int(args.work(args)), arguments)

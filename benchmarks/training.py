@@ -1,0 +1,106 @@
+"""What the attention costs in training: one optimiser step with CSA and one without, in turn.
+
+The step is the cheapest there is, L1 on both results and Adam: the paper's other losses cost
+the same with and without CSA, and would hide its share.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import statistics
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..plugins.errors import ContractError, EngineError
+from ..train import CSAInpainter, ModelConfig
+from ..train.losses import reconstruction_loss
+from ..train.masks import centre_hole
+from .targets import Measured
+from .timing import interleaved, median_ratio
+
+WIDTH: Final = 64  # the published network
+ROUNDS: Final = 7
+LIMIT: Final = 1.15  # of the step without attention
+_SIDE: Final = 256  # px
+
+
+class Step:
+    """One network, its optimiser, and one batch that it steps on again and again.
+
+    Args:
+        config: of the network.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # rivals have the same weights: CSA has none of its own
+            self.network = CSAInpainter(config).train()
+        self._optimiser = torch.optim.Adam(self.network.parameters(), lr=2e-4, betas=(0.5, 0.999))
+        self._image, self._hole = _batch()
+
+    def __call__(self) -> None:
+        """Take the step."""
+        self._optimiser.zero_grad(set_to_none=True)
+        stages = self.network.stages(self._image, self._hole)
+        loss = reconstruction_loss(stages.rough, stages.refined, self._image)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+
+    def attends(self) -> bool:
+        """Say whether hole features change on their way through the attention, and no others."""
+        with torch.no_grad():
+            stages = self.network.stages(self._image, self._hole)
+        same = (stages.attended == stages.features).all(dim=1, keepdim=True)
+        return bool((same == (stages.feature_hole == 0)).all())
+
+
+def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterator[Measured]:
+    """Measure the step; takes minutes at full width, and 5 GB.
+
+    Args:
+        threads: of torch.
+        width: of the networks.
+        rounds: steps of each rival that count.
+
+    Yields:
+        What was found.
+
+    Raises:
+        ContractError: there are no threads, or no rounds.
+        EngineError: what would be timed does not compute what it should.
+    """
+    if threads < 1 or rounds < 1:
+        raise ContractError(f"threads and rounds must be at least 1; got {threads} and {rounds}")
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield _measured(threads, width, rounds)
+    finally:
+        torch.set_num_threads(before)
+
+
+def _measured(threads: int, width: int, rounds: int) -> Measured:
+    steps = {kind: Step(ModelConfig(width=width, attention=kind)) for kind in ("csa", "none")}
+    if not steps["csa"].attends() or steps["none"].attends():
+        raise EngineError("CSA must change the features of the hole, and of the hole only")
+    samples = interleaved(steps, rounds)
+    ratio = median_ratio(samples["csa"], samples["none"])
+    csa, none = (statistics.median(samples[kind]) / 1e3 for kind in ("csa", "none"))
+    return Measured(
+        what=f"a training step with CSA, width {width}, {_SIDE}x{_SIDE}, batch 1, L1 and Adam, "
+        f"{threads} threads",
+        target=f"at most {LIMIT} times the step of the same network without attention",
+        found=f"{ratio:.3f} times ({csa:.2f} s against {none:.2f} s, medians of {rounds})",
+        met=ratio <= LIMIT,
+    )
+
+
+def _batch() -> tuple[Tensor, Tensor]:
+    """Draw (1, 3, H, W) of smooth colours, and the (1, 1, H, W) centre hole."""
+    rng = np.random.default_rng(0)
+    patches = torch.from_numpy(rng.uniform(-1, 1, (1, 3, 16, 16)).astype(np.float32))
+    image = torch.nn.functional.interpolate(patches, size=_SIDE, mode="bicubic").clamp(-1, 1)
+    return image, torch.from_numpy(centre_hole(_SIDE, _SIDE))[None, None].float()
