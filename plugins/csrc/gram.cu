@@ -19,6 +19,8 @@ namespace csakit {
 namespace {
 
 // ---- kernel ---------------------------------------------------------------------------
+template <typename T>
+using GramTraits = ProductTraits<T, kChunk>;
 
 // Write what the search found for the chunk's hole `rank`.
 template <typename T>
@@ -34,10 +36,10 @@ __device__ void unpackMatch(const Attention<T>& a, size_t start, int32_t rank) {
 }
 
 template <typename T>
-__global__ void __launch_bounds__(ProductTraits<T>::kThreads) gramKernel(const Attention<T> a) {
-  using Traits = ProductTraits<T>;
-  static_assert(Traits::kRows == kChunk && Traits::kColumns == 2 * kChunk);
-  __shared__ ProductTile<T> tile;
+__global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Attention<T> a) {
+  using Traits = GramTraits<T>;
+  static_assert(Traits::kColumns == 2 * kChunk);
+  __shared__ ProductTile<T, Traits::kRows> tile;
   __shared__ float scales[Traits::kColumns];
 
   const int32_t chunk = static_cast<int32_t>(blockIdx.x);
@@ -88,7 +90,7 @@ __global__ void __launch_bounds__(ProductTraits<T>::kThreads) gramKernel(const A
 template <typename T>
 cudaError_t launchGram(const Attention<T>& a, cudaStream_t stream) {
   const dim3 grid(a.chunks, a.planes, a.batch);
-  return launch(gramKernel<T>, grid, ProductTraits<T>::kThreads, stream, a);
+  return launch(gramKernel<T>, grid, GramTraits<T>::kThreads, stream, a);
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------

@@ -18,30 +18,34 @@ namespace {
 
 // ---- kernel ---------------------------------------------------------------------------
 
-// Four neighbouring threads share a hole; each sees every fourth column of the tile.
-template <typename T>
-__device__ unsigned long long bestOfTile(const ProductTile<T>& tile, const float* inverse) {
-  using Traits = ProductTraits<T>;
-  constexpr int32_t kShare = Traits::kThreads / Traits::kRows;
-  static_assert(kShare == 4, "the shuffles below join four lanes");
+// Neighbouring threads share a hole; each sees every kShare-th column of the tile.
+template <typename T, int32_t kRows>
+__device__ unsigned long long bestOfTile(const ProductTile<T, kRows>& tile, const float* inverse) {
+  using Traits = ProductTraits<T, kRows>;
+  constexpr int32_t kShare = Traits::kThreads / kRows;
   const int32_t row = static_cast<int32_t>(threadIdx.x) / kShare;
   unsigned long long best = 0;
 #pragma unroll
   for (int32_t i = 0; i < Traits::kColumns; i += kShare) {
     const int32_t column = i + static_cast<int32_t>(threadIdx.x) % kShare;
-    const int32_t position = tile.positions[Traits::kRows + column];
+    const int32_t position = tile.positions[kRows + column];
     if (position >= 0) {
       best = max(best, packBest(tile.products[row][column] * inverse[column], position));
     }
   }
-  best = max(best, __shfl_xor_sync(kAllLanes, best, 1));
-  return max(best, __shfl_xor_sync(kAllLanes, best, 2));
+#pragma unroll
+  for (int32_t distance = 1; distance < kShare; distance *= 2) {
+    best = max(best, __shfl_xor_sync(kAllLanes, best, distance));
+  }
+  return best;
 }
 
-template <typename T>
-__global__ void __launch_bounds__(ProductTraits<T>::kThreads) matchKernel(const Attention<T> a) {
-  using Traits = ProductTraits<T>;
-  __shared__ ProductTile<T> tile;
+template <typename T, int32_t kRows>
+__global__ void __launch_bounds__(ProductTraits<T, kRows>::kThreads) matchKernel(
+    const Attention<T> a) {
+  using Traits = ProductTraits<T, kRows>;
+  static_assert(kRows + Traits::kColumns <= Traits::kThreads);
+  __shared__ ProductTile<T, kRows> tile;
   __shared__ float inverse[Traits::kColumns];
 
   const int32_t image = static_cast<int32_t>(blockIdx.y);
@@ -70,7 +74,7 @@ __global__ void __launch_bounds__(ProductTraits<T>::kThreads) matchKernel(const 
   multiplyTile(&tile, a.rows + startOf(image, a.positions, a.stride), a.stride);
 
   const unsigned long long best = bestOfTile(tile, inverse);
-  constexpr int32_t kShare = Traits::kThreads / Traits::kRows;
+  constexpr int32_t kShare = Traits::kThreads / kRows;
   const int32_t rank = first_hole + thread / kShare;
   if (thread % kShare == 0 && rank < holes) {
     atomicMax(a.best + start + rank, best);
@@ -79,20 +83,33 @@ __global__ void __launch_bounds__(ProductTraits<T>::kThreads) matchKernel(const 
 
 // Tiles of an image at most: ceil(M / rows) ceil(K / columns) with M + K = N is largest where the
 // two factors are equal.
-template <typename T>
+template <typename Traits>
 int32_t mostTiles(int32_t positions) {
-  using Traits = ProductTraits<T>;
   const int64_t side = positions + Traits::kRows + Traits::kColumns;
   return static_cast<int32_t>(side * side / (4 * Traits::kRows * Traits::kColumns) + 1);
+}
+
+template <typename T, int32_t kRows>
+cudaError_t launchTiles(const Attention<T>& a, cudaStream_t stream) {
+  using Traits = ProductTraits<T, kRows>;
+  const dim3 grid(mostTiles<Traits>(a.positions), a.batch);
+  return launch(matchKernel<T, kRows>, grid, Traits::kThreads, stream, a);
 }
 
 }  // namespace
 
 // ---- launcher -------------------------------------------------------------------------
+
+// Large tiles where there may be several for each multiprocessor of the largest GPUs. The choice
+// depends on sizes alone, not on the device or the mask: the same call gives the same bits.
 template <typename T>
 cudaError_t launchMatch(const Attention<T>& a, cudaStream_t stream) {
-  const dim3 grid(mostTiles<T>(a.positions), a.batch);
-  return launch(matchKernel<T>, grid, ProductTraits<T>::kThreads, stream, a);
+  constexpr int32_t kSmall = 32;
+  constexpr int32_t kLarge = 64;
+  constexpr int64_t kMany = 512;  // an H200 has 132 multiprocessors
+  const int64_t tiles = mostTiles<ProductTraits<T, kLarge>>(a.positions);
+  return a.batch * tiles >= kMany ? launchTiles<T, kLarge>(a, stream)
+                                  : launchTiles<T, kSmall>(a, stream);
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------

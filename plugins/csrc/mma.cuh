@@ -12,8 +12,8 @@
 
 namespace csakit {
 
-constexpr int32_t kUnitSide = 16;  // rows, columns and channels of one instruction
-constexpr int32_t kUnitTiles = 2;  // instructions side by side: 16 rows, 32 columns a warp
+constexpr int32_t kUnitSide = 16;    // rows, columns and channels of one instruction
+constexpr int32_t kUnitsAcross = 2;  // instructions of a warp side by side: 32 columns
 
 // True where this pass of the compiler makes code that has a matrix unit for T.
 template <typename T>
@@ -38,44 +38,51 @@ inline constexpr bool kHasMatrixUnit =
 
 namespace csakit {
 
-// Products of 16 rows with 32 columns, both given as rows in shared memory, `line` elements apart.
-template <typename T>
+// Products of 16 kDown rows with 32 columns, both given as rows in shared memory, `line` elements
+// apart.
+template <typename T, int32_t kDown>
 class MatrixUnit {
  public:
   __device__ void clear() {
 #pragma unroll
-    for (int32_t t = 0; t < kUnitTiles; ++t) {
-      nvcuda::wmma::fill_fragment(sums_[t], 0.0F);
+    for (int32_t i = 0; i < kDown * kUnitsAcross; ++i) {
+      nvcuda::wmma::fill_fragment(sums_[i], 0.0F);
     }
   }
 
   // Add the products of kUnitSide channels.
   __device__ void multiply(const T* rows, const T* columns, int32_t line) {
-    nvcuda::wmma::fragment<nvcuda::wmma::matrix_a, kUnitSide, kUnitSide, kUnitSide, T,
-                           nvcuda::wmma::row_major>
-        left;
-    nvcuda::wmma::load_matrix_sync(left, rows, line);
+    Fragment<nvcuda::wmma::matrix_a, nvcuda::wmma::row_major> left[kDown];
+    Fragment<nvcuda::wmma::matrix_b, nvcuda::wmma::col_major> right;
 #pragma unroll
-    for (int32_t t = 0; t < kUnitTiles; ++t) {
-      nvcuda::wmma::fragment<nvcuda::wmma::matrix_b, kUnitSide, kUnitSide, kUnitSide, T,
-                             nvcuda::wmma::col_major>
-          right;
-      nvcuda::wmma::load_matrix_sync(right, columns + t * kUnitSide * line, line);
-      nvcuda::wmma::mma_sync(sums_[t], left, right, sums_[t]);
+    for (int32_t r = 0; r < kDown; ++r) {
+      nvcuda::wmma::load_matrix_sync(left[r], rows + r * kUnitSide * line, line);
+    }
+#pragma unroll
+    for (int32_t c = 0; c < kUnitsAcross; ++c) {
+      nvcuda::wmma::load_matrix_sync(right, columns + c * kUnitSide * line, line);
+#pragma unroll
+      for (int32_t r = 0; r < kDown; ++r) {
+        auto& sum = sums_[r * kUnitsAcross + c];
+        nvcuda::wmma::mma_sync(sum, left[r], right, sum);
+      }
     }
   }
 
   __device__ void store(float* products, int32_t line) const {
 #pragma unroll
-    for (int32_t t = 0; t < kUnitTiles; ++t) {
-      nvcuda::wmma::store_matrix_sync(products + t * kUnitSide, sums_[t], line,
-                                      nvcuda::wmma::mem_row_major);
+    for (int32_t i = 0; i < kDown * kUnitsAcross; ++i) {
+      float* to = products + i / kUnitsAcross * kUnitSide * line + i % kUnitsAcross * kUnitSide;
+      nvcuda::wmma::store_matrix_sync(to, sums_[i], line, nvcuda::wmma::mem_row_major);
     }
   }
 
  private:
+  template <typename Use, typename Order>
+  using Fragment = nvcuda::wmma::fragment<Use, kUnitSide, kUnitSide, kUnitSide, T, Order>;
+
   nvcuda::wmma::fragment<nvcuda::wmma::accumulator, kUnitSide, kUnitSide, kUnitSide, float>
-      sums_[kUnitTiles];
+      sums_[kDown * kUnitsAcross];
 };
 
 }  // namespace csakit

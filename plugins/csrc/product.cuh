@@ -1,4 +1,4 @@
-// product.cuh - inner products of 32 gathered rows with 64 gathered rows, by one block.
+// product.cuh - inner products of gathered rows with 64 other gathered rows, by one block.
 //
 // The similarity of holes and known positions and the Gram blocks of chunks are the same product
 // of different lists. Both gather: a row is contiguous and a multiple of 128 bytes, so gathering
@@ -6,8 +6,11 @@
 //
 // 32 x 64 is small for a matrix product. The usual case, 225 holes and 799 known positions, is
 // 104 such tiles: nearly every multiprocessor of a large GPU gets one, and none gets two. A
-// larger tile would read less and finish later. Three stages of 128 bytes a row keep two loads
-// under way while one is multiplied.
+// larger tile would read less and finish later. 64 x 64 reads a third less for each product,
+// which counts where there are tiles for several rounds, as in batches.
+//
+// Stages of 128 bytes a row are loaded ahead, three in the small tile, whose block is alone on its
+// multiprocessor; two in the large one, where other blocks fill the time.
 #ifndef CSAKIT_PRODUCT_CUH_
 #define CSAKIT_PRODUCT_CUH_
 
@@ -17,26 +20,30 @@
 
 namespace csakit {
 
-template <typename T>
+template <typename T, int32_t kRowCount>
 struct ProductTraits {
-  static constexpr int32_t kRows = kChunk;
-  static constexpr int32_t kColumns = 2 * kChunk;
+  static constexpr int32_t kRows = kRowCount;
+  static constexpr int32_t kColumns = 64;
   static constexpr int32_t kThreads = 128;
-  static constexpr int32_t kWarpsAcross = kColumns / (kUnitSide * kUnitTiles);
+  static constexpr int32_t kWarpsAcross = 2;  // and two down
+  static constexpr int32_t kUnitsDown = kRows / 2 / kUnitSide;
   static constexpr int32_t kDepth = kRowBytes / static_cast<int32_t>(sizeof(T));  // channels
   static constexpr int32_t kPiece = kAsyncBytes / static_cast<int32_t>(sizeof(T));
   static constexpr int32_t kPieces = kDepth / kPiece;  // asynchronous copies of a row
   static constexpr int32_t kLine = kDepth + kPiece;  // 16 bytes more: eight rows, eight bank groups
-  static constexpr int32_t kStages = 3;
+  static constexpr int32_t kStages = kRows == 32 ? 3 : 2;
   static constexpr int32_t kProductLine = kColumns + 4;  // four rows apart, other banks
-  static_assert(kRows / kUnitSide * kWarpsAcross * kWarp == kThreads);
+  static constexpr int32_t kWarpRows = kUnitsDown * kUnitSide;
+  static constexpr int32_t kWarpColumns = kUnitsAcross * kUnitSide;
+  static_assert(2 * kWarpRows == kRows && kWarpsAcross * kWarpColumns == kColumns);
+  static_assert(2 * kWarpsAcross * kWarp == kThreads);
   static_assert((kRows + kColumns) * kPieces % kThreads == 0);
 };
 
 // The shared memory of a block. Static, below the 48 KB that need no opting in.
-template <typename T>
+template <typename T, int32_t kRowCount>
 struct alignas(32) ProductTile {  // the matrix unit wants 32-byte aligned tiles
-  using Traits = ProductTraits<T>;
+  using Traits = ProductTraits<T, kRowCount>;
   union {
     T stages[Traits::kStages][Traits::kRows + Traits::kColumns][Traits::kLine];
     float products[Traits::kRows][Traits::kProductLine];
@@ -44,97 +51,96 @@ struct alignas(32) ProductTile {  // the matrix unit wants 32-byte aligned tiles
   int32_t positions[Traits::kRows + Traits::kColumns];  // rows, then columns; below 0: a zero row
 };
 
-// The float32 pipeline: 4 x 4 products a thread, interleaved so that the lanes of a warp read
+// The float32 pipeline: kDown x 4 products a thread, interleaved so that the lanes of a warp read
 // neighbouring lines of shared memory.
-template <typename T>
-class ScalarUnit {
+template <typename T, typename Traits>
+class ScalarUnits {
  public:
   __device__ void clear() {
 #pragma unroll
-    for (int32_t i = 0; i < kSide * kSide; ++i) {
+    for (int32_t i = 0; i < kDown * kAcross; ++i) {
       sums_[i] = 0.0F;
     }
   }
 
-  __device__ void multiply(const T (*stage)[ProductTraits<T>::kLine]) {
-    using Traits = ProductTraits<T>;
+  __device__ void multiply(const T (*stage)[Traits::kLine]) {
 #pragma unroll
     for (int32_t k = 0; k < Traits::kDepth; k += Traits::kPiece) {
-      Pack<T, kAsyncBytes> rows[kSide];
-      Pack<T, kAsyncBytes> columns[kSide];
+      Pack<T, kAsyncBytes> columns[kAcross];
 #pragma unroll
-      for (int32_t i = 0; i < kSide; ++i) {
-        rows[i] = loadPack<kAsyncBytes>(&stage[row(i)][k]);
-        columns[i] = loadPack<kAsyncBytes>(&stage[Traits::kRows + column(i)][k]);
+      for (int32_t c = 0; c < kAcross; ++c) {
+        columns[c] = loadPack<kAsyncBytes>(&stage[Traits::kRows + column(c)][k]);
       }
 #pragma unroll
-      for (int32_t e = 0; e < Traits::kPiece; ++e) {
+      for (int32_t r = 0; r < kDown; ++r) {
+        const Pack<T, kAsyncBytes> piece = loadPack<kAsyncBytes>(&stage[row(r)][k]);
 #pragma unroll
-        for (int32_t i = 0; i < kSide * kSide; ++i) {
-          sums_[i] = fmaf(toFloat(rows[i / kSide].values[e]), toFloat(columns[i % kSide].values[e]),
-                          sums_[i]);
+        for (int32_t i = 0; i < kAcross * Traits::kPiece; ++i) {  // one channel after another
+          const float left = toFloat(piece.values[i / kAcross]);
+          const float right = toFloat(columns[i % kAcross].values[i / kAcross]);
+          float* sum = &sums_[r * kAcross + i % kAcross];
+          *sum = fmaf(left, right, *sum);
         }
       }
     }
   }
 
-  __device__ void store(float (*products)[ProductTraits<T>::kProductLine]) const {
+  __device__ void store(float (*products)[Traits::kProductLine]) const {
 #pragma unroll
-    for (int32_t i = 0; i < kSide * kSide; ++i) {
-      products[row(i / kSide)][column(i % kSide)] = sums_[i];
+    for (int32_t i = 0; i < kDown * kAcross; ++i) {
+      products[row(i / kAcross)][column(i % kAcross)] = sums_[i];
     }
   }
 
  private:
-  static constexpr int32_t kSide = 4;
-  static constexpr int32_t kAcross = ProductTraits<T>::kColumns / kSide;
-  static constexpr int32_t kDown = ProductTraits<T>::kRows / kSide;
-  static_assert(kAcross * kDown == ProductTraits<T>::kThreads);
+  static constexpr int32_t kAcross = 4;
+  static constexpr int32_t kThreadsAcross = Traits::kColumns / kAcross;
+  static constexpr int32_t kThreadsDown = Traits::kThreads / kThreadsAcross;
+  static constexpr int32_t kDown = Traits::kRows / kThreadsDown;
 
-  __device__ static int32_t row(int32_t i) {
-    return static_cast<int32_t>(threadIdx.x) / kAcross + kDown * i;
+  __device__ static int32_t row(int32_t r) {
+    return static_cast<int32_t>(threadIdx.x) / kThreadsAcross + kThreadsDown * r;
   }
-  __device__ static int32_t column(int32_t i) {
-    return static_cast<int32_t>(threadIdx.x) % kAcross + kAcross * i;
+  __device__ static int32_t column(int32_t c) {
+    return static_cast<int32_t>(threadIdx.x) % kThreadsAcross + kThreadsAcross * c;
   }
 
-  float sums_[kSide * kSide];
+  float sums_[kDown * kAcross];
 };
 
 // The same interface over the matrix units of the block's warps, two down, two across.
-template <typename T>
+template <typename T, typename Traits>
 class MatrixUnits {
  public:
   __device__ void clear() { unit_.clear(); }
 
-  __device__ void multiply(const T (*stage)[ProductTraits<T>::kLine]) {
-    using Traits = ProductTraits<T>;
+  __device__ void multiply(const T (*stage)[Traits::kLine]) {
 #pragma unroll
     for (int32_t k = 0; k < Traits::kDepth; k += kUnitSide) {
       unit_.multiply(&stage[row()][k], &stage[Traits::kRows + column()][k], Traits::kLine);
     }
   }
 
-  __device__ void store(float (*products)[ProductTraits<T>::kProductLine]) const {
-    unit_.store(&products[row()][column()], ProductTraits<T>::kProductLine);
+  __device__ void store(float (*products)[Traits::kProductLine]) const {
+    unit_.store(&products[row()][column()], Traits::kProductLine);
   }
 
  private:
   __device__ static int32_t row() {
-    return warpOf(threadIdx.x) / ProductTraits<T>::kWarpsAcross * kUnitSide;
+    return warpOf(threadIdx.x) / Traits::kWarpsAcross * Traits::kWarpRows;
   }
   __device__ static int32_t column() {
-    return warpOf(threadIdx.x) % ProductTraits<T>::kWarpsAcross * kUnitSide * kUnitTiles;
+    return warpOf(threadIdx.x) % Traits::kWarpsAcross * Traits::kWarpColumns;
   }
 
-  MatrixUnit<T> unit_;
+  MatrixUnit<T, Traits::kUnitsDown> unit_;
 };
 
 // Begin to copy kDepth channels from channel `first` of all rows of the tile.
-template <typename T>
-__device__ void copyStage(ProductTile<T>* tile, int32_t stage, const T* rows, int32_t stride,
-                          int32_t first) {
-  using Traits = ProductTraits<T>;
+template <typename T, int32_t kRowCount>
+__device__ void copyStage(ProductTile<T, kRowCount>* tile, int32_t stage, const T* rows,
+                          int32_t stride, int32_t first) {
+  using Traits = ProductTraits<T, kRowCount>;
   constexpr int32_t kCopies = (Traits::kRows + Traits::kColumns) * Traits::kPieces;
 #pragma unroll
   for (int32_t i = 0; i < kCopies; i += Traits::kThreads) {
@@ -149,11 +155,11 @@ __device__ void copyStage(ProductTile<T>* tile, int32_t stage, const T* rows, in
 
 // Leave in tile->products the products of all rows with all columns. `positions` is set and a
 // barrier passed before; another is passed before returning.
-template <typename T>
-__device__ void multiplyTile(ProductTile<T>* tile, const T* rows, int32_t stride) {
-  using Traits = ProductTraits<T>;
+template <typename T, int32_t kRowCount>
+__device__ void multiplyTile(ProductTile<T, kRowCount>* tile, const T* rows, int32_t stride) {
+  using Traits = ProductTraits<T, kRowCount>;
   constexpr int32_t kAhead = Traits::kStages - 1;
-  std::conditional_t<kHasMatrixUnit<T>, MatrixUnits<T>, ScalarUnit<T>> unit;
+  std::conditional_t<kHasMatrixUnit<T>, MatrixUnits<T, Traits>, ScalarUnits<T, Traits>> unit;
   unit.clear();
   const int32_t steps = stride / Traits::kDepth;
   for (int32_t step = 0; step < kAhead; ++step) {

@@ -156,6 +156,20 @@ def test_the_hole_may_be_of_any_type(
     assert_close(filled, coherent_semantic_attention(features, hole), Dtype.FLOAT32)
 
 
+@each_dtype
+def test_maps_of_many_tiles_are_searched_in_larger_ones_with_the_same_result(
+    device: Device, rng: np.random.Generator, dtype: Dtype
+) -> None:
+    features = rounded(feature_like(rng, 1, 40, 52, 54), dtype)  # 2808 positions, see match.cu
+    hole = some_hole(rng, (1, 52, 54), 0.03)
+    problem = Problem(features=features, hole=hole, dtype=dtype)
+
+    filled, matches = run_forward(device, problem)
+
+    assert_close(filled, coherent_semantic_attention(features, hole), dtype)
+    np.testing.assert_array_equal(matches, oracle_matches(problem))
+
+
 def test_the_largest_map_is_filled_as_the_oracle_does(
     simt: Device, rng: np.random.Generator
 ) -> None:

@@ -75,6 +75,17 @@ def test_one_element_past_the_end_of_a_buffer_is_found(
     assert "accessed at byte" in report
 
 
+def test_a_wait_for_a_copy_cannot_be_dropped_without_being_missed(
+    simt: SimtDevice, problem: Problem
+) -> None:
+    _, expected = run_forward(simt, problem)
+
+    simt.drop_barrier("asyncWait")
+    _, matches = run_forward(simt, problem)
+
+    assert (matches != expected).any()  # products of what has not arrived, which is poison
+
+
 def test_a_written_guard_is_noticed(simt: SimtDevice) -> None:
     buffer = simt.allocate(16)
     ctypes.memset(buffer.address + 16, 0, 1)

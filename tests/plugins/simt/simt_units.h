@@ -19,43 +19,43 @@ void asyncWait() {
 }
 
 // ---- the matrix unit: every lane makes half a row of each 16 x 16 product ---------------
-template <typename T>
+template <typename T, int32_t kDown>
 class MatrixUnit {
  public:
-  void clear() { std::fill(&sums_[0][0], &sums_[0][0] + kTiles * kOwn, 0.0F); }
+  void clear() { std::fill(&sums_[0][0], &sums_[0][0] + kDown * kAcross * kOwn, 0.0F); }
 
   void multiply(const T* rows, const T* columns, int32_t line) {
-    float left[kSide];
-    for (int32_t k = 0; k < kSide; ++k) {
-      left[k] = toFloat(rows[row() * line + k]);
-    }
-    for (int32_t t = 0; t < kTiles; ++t) {
+    for (int32_t tile = 0; tile < kDown * kAcross; ++tile) {
+      const T* left = rows + (tile / kAcross * kSide + row()) * line;
+      float values[kSide];
+      for (int32_t k = 0; k < kSide; ++k) {
+        values[k] = toFloat(left[k]);
+      }
       for (int32_t n = 0; n < kOwn; ++n) {
-        const T* right = columns + (t * kSide + column() + n) * line;
+        const T* right = columns + (tile % kAcross * kSide + column() + n) * line;
         for (int32_t k = 0; k < kSide; ++k) {
-          sums_[t][n] += left[k] * toFloat(right[k]);
+          sums_[tile][n] += values[k] * toFloat(right[k]);
         }
       }
     }
   }
 
   void store(float* products, int32_t line) const {
-    for (int32_t t = 0; t < kTiles; ++t) {
-      for (int32_t n = 0; n < kOwn; ++n) {
-        products[row() * line + t * kSide + column() + n] = sums_[t][n];
-      }
+    for (int32_t tile = 0; tile < kDown * kAcross; ++tile) {
+      float* to = products + (tile / kAcross * kSide + row()) * line;
+      std::copy(sums_[tile], sums_[tile] + kOwn, to + tile % kAcross * kSide + column());
     }
   }
 
  private:
   static constexpr int32_t kSide = 16;
-  static constexpr int32_t kTiles = 2;
+  static constexpr int32_t kAcross = 2;
   static constexpr int32_t kOwn = kSide * kSide / kWarp;
 
   static int32_t row() { return laneOf(threadIdx.x) / 2; }
   static int32_t column() { return laneOf(threadIdx.x) % 2 * kOwn; }
 
-  float sums_[kTiles][kOwn];
+  float sums_[kDown * kAcross][kOwn];
 };
 
 }  // namespace csakit
