@@ -19,7 +19,7 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor) -> Tensor:
     """Fill the holes of one feature map, similarity "projection".
 
     Args:
-        features: (1, C, H, W) float32.
+        features: (1, C, H, W) float32, on any device.
         hole: (1, 1, H, W), above 0.5 where the image is missing; some positions are known.
 
     Returns:
@@ -32,11 +32,11 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor) -> Tensor:
     keys = x[known] / (x[known].norm(dim=1, keepdim=True) + NORM_EPSILON)
     similarity = F.conv2d(features, keys[:, :, None, None])[0].flatten(1)  # (K, N)
     scores, best = similarity.max(dim=0)
-    attention = torch.zeros(1, len(x), height, width)
-    previous, previous_row = None, torch.zeros(len(x))
+    attention = x.new_zeros(1, len(x), height, width)
+    previous, previous_row = None, x.new_zeros(len(x))
     for position in range(len(x)):
         match = known[best[position]]
-        row = torch.zeros(len(x))
+        row = x.new_zeros(len(x))
         if not is_hole[position]:
             row[position] = 1.0
         elif previous is None:
