@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 
 from ..runtime.command import run_command
-from . import targets_cli
+from . import targets_cli, training_cli
 
-_BENCHMARKS = (targets_cli,)
+_BENCHMARKS = (targets_cli, training_cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

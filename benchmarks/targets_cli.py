@@ -1,8 +1,13 @@
 """``csakit bench targets``: parse, measure, print."""
 
 import argparse
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from ..plugins.errors import ExitCode
+
+if TYPE_CHECKING:
+    from .targets import Measured
 
 
 def add_to(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -19,8 +24,20 @@ def add_to(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 def _targets(args: argparse.Namespace) -> int:
     from .targets import measure  # deferred: imports torch
 
+    return report(measure(args.threads))
+
+
+def report(found: "Iterable[Measured]") -> int:
+    """Print each target beside what was found.
+
+    Args:
+        found: one target after the other, as it is measured.
+
+    Returns:
+        The exit code, which says whether all were met.
+    """
     missed = 0
-    for measured in measure(args.threads):
+    for measured in found:
         missed += not measured.met
         print(
             f"{'met   ' if measured.met else 'MISSED'} {measured.what}\n"
