@@ -127,6 +127,6 @@ def test_it_is_written_for_the_same_version_architectures_and_options() -> None:
     numbers = " ".join(name.removeprefix("sm_") for name in SUPPORTED)
     assert f"set(_supported {numbers})" in text
     assert f"set(_ptx {PTX.removeprefix('compute_')})" in text
-    for option in ("-Wall", "-Wextra", "-lineinfo", "-Xptxas=-v"):
+    for option in ("-Wall", "-Wextra", "-lineinfo", "-Xfatbin=-compress-all", "-Xptxas=-v"):
         assert option in " ".join(FLAGS)
         assert option in text
