@@ -19,7 +19,8 @@ from .provenance import Machine, Source
 
 SCHEMA: Final = 1  # raised when an older reader would misread a record
 
-Kind = Literal["latency", "attention", "training"]
+Kind = Literal["latency", "attention", "training", "acceptance"]
+Outcome = Literal["passed", "failed", "skipped", "met", "missed"]  # the last two: of a target
 Scalar = str | int | float | bool
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -88,11 +89,18 @@ class DeviceTimes:
         to_device_ms: copying the inputs.
         compute_ms: the model.
         to_host_ms: copying the result.
+        kernels_ms: mean of each kernel by name, profiled in a run of its own; may be empty.
     """
 
     to_device_ms: tuple[float, ...]
     compute_ms: tuple[float, ...]
     to_host_ms: tuple[float, ...]
+    kernels_ms: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    @property
+    def samples(self) -> tuple[tuple[float, ...], ...]:
+        """What there is one of for every sample of the host."""
+        return self.to_device_ms, self.compute_ms, self.to_host_ms
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -129,8 +137,7 @@ class Measurement:
         _require(
             type(batch) is int and batch > 0, f"a batch must have at least 1 image; got {batch!r}"
         )
-        device = dataclasses.astuple(self.device) if self.device else ()
-        for times in (self.samples_ms, *device):
+        for times in (self.samples_ms, *(self.device.samples if self.device else ())):
             _require(
                 len(times) == len(self.samples_ms)
                 and all(math.isfinite(time) and time >= 0 for time in times),
@@ -208,6 +215,27 @@ class Absent:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Check:
+    """Something that was right or wrong, beside the times.
+
+    Attributes:
+        name: what was checked.
+        outcome: "skipped" has a reason; a target is "met" or "missed", which fails nothing.
+        reason: why, or what was found, in words.
+        seconds: that it took.
+        details: counts and limits.
+        output: the last that it printed.
+    """
+
+    name: str
+    outcome: Outcome
+    reason: str = ""
+    seconds: float = 0.0
+    details: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    output: str = ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
     """All of one run.
 
@@ -224,6 +252,7 @@ class Record:
         measurements: their times.
         absent: rivals that could not run.
         warnings: what makes the times doubtful.
+        checks: what else was right or wrong.
     """
 
     schema: int = SCHEMA
@@ -238,6 +267,7 @@ class Record:
     measurements: tuple[Measurement, ...]
     absent: tuple[Absent, ...] = ()
     warnings: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a record whose parts do not belong together."""
