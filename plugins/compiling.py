@@ -37,6 +37,7 @@ _UNWRITABLE: Final = {  # full, forbidden, read-only, or a file where a folder m
     *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG),
 }
+_REPORT: Final = re.compile(r"ptxas info|\s+\d+ bytes stack frame")  # no part of an error
 _SHOWN_LINES: Final = 25  # of what a failing compiler prints; the first ones tell the cause
 
 
@@ -238,7 +239,7 @@ def _compile(source: Path, how: Compilation, folder: Path, threads: int) -> Comp
 
 def _explain(printed: str, command: Sequence[str]) -> str:
     """Cut what a compiler printed to what matters, and add the remedy of known causes."""
-    lines = [line for line in printed.splitlines() if not line.startswith("ptxas info")]
+    lines = [line for line in printed.splitlines() if not _REPORT.match(line)]
     text = "\n".join(lines[:_SHOWN_LINES]) or f"no output of {' '.join(command)}"
     if "unsupported GNU version" in printed or "unsupported clang version" in printed:
         newest = re.search(r"versions? later than ([\d.]+)", printed)

@@ -160,7 +160,10 @@ def test_other_errors_of_the_system_pass_as_they_are(tmp_path: Path) -> None:
             r"apt install g\+\+",
         ),
         ("ptxas fatal: write: No space left on device", "Free space on the disk"),
-        ("ptxas info : nothing\nnvcc fatal : Unsupported gpu", "failed: nvcc fatal : Unsupported"),
+        (
+            "ptxas info : Used 3\n    0 bytes stack frame, 0 bytes spill stores\nnvcc fatal : No",
+            "^sh failed: nvcc fatal : No$",
+        ),
     ],
 )
 def test_known_causes_are_answered_with_their_remedy(
