@@ -8,19 +8,21 @@ by it. Correct (it is checked before it is timed), and slow.
 Letters: C channels, H W sides, N = H * W positions, K known positions.
 """
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
-from ..plugins.spec import HOLE_THRESHOLD, NORM_EPSILON
+from ..plugins.spec import HOLE_THRESHOLD, NORM_EPSILON, Similarity
 
 
-def coherent_semantic_attention(features: Tensor, hole: Tensor) -> Tensor:
-    """Fill the holes of one feature map, similarity "projection".
+def coherent_semantic_attention(
+    features: Tensor, hole: Tensor, similarity: Similarity = "projection"
+) -> Tensor:
+    """Fill the holes of one feature map.
 
     Args:
         features: (1, C, H, W) float32, on any device.
         hole: (1, 1, H, W), above 0.5 where the image is missing; some positions are known.
+        similarity: "projection", as the published layer computes, or "cosine".
 
     Returns:
         (1, C, H, W).
@@ -29,9 +31,11 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor) -> Tensor:
     x = features[0].flatten(1).T  # (N, C)
     is_hole = hole.flatten() > HOLE_THRESHOLD
     known = (~is_hole).nonzero()[:, 0]
-    keys = x[known] / (x[known].norm(dim=1, keepdim=True) + NORM_EPSILON)
-    similarity = F.conv2d(features, keys[:, :, None, None])[0].flatten(1)  # (K, N)
-    scores, best = similarity.max(dim=0)
+    keys = _unit(x[known])
+    similarities = F.conv2d(features, keys[:, :, None, None])[0].flatten(1)  # (K, N)
+    scores, best = similarities.max(dim=0)
+    if similarity == "cosine":
+        scores = scores / (x.norm(dim=1) + NORM_EPSILON)
     attention = x.new_zeros(1, len(x), height, width)
     previous, previous_row = None, x.new_zeros(len(x))
     for position in range(len(x)):
@@ -43,11 +47,17 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor) -> Tensor:
             row[match] = 1.0
             previous, previous_row = x[match], row
         else:
-            query = x[position] / (x[position].norm() + NORM_EPSILON)
-            adjacent = F.conv2d(previous[None, :, None, None], query[None, :, None, None]).squeeze()
+            query = _unit(x[position])
+            key = _unit(previous) if similarity == "cosine" else previous
+            adjacent = F.conv2d(key[None, :, None, None], query[None, :, None, None]).squeeze()
             share = adjacent / (adjacent + scores[position])
             row = previous_row * share
             row[match] += 1 - share
             previous, previous_row = share * previous + (1 - share) * x[match], row
         attention[0, :, position // width, position % width] = row
     return F.conv_transpose2d(attention, x[:, :, None, None])
+
+
+def _unit(vectors: Tensor) -> Tensor:
+    """Scale (..., C) vectors to length one."""
+    return vectors / (vectors.norm(dim=-1, keepdim=True) + NORM_EPSILON)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from csakit.benchmarks import python_loop
 from csakit.plugins import reference
+from csakit.plugins.spec import SIMILARITIES, Similarity
 from helpers.features import feature_like, random_hole
 
 Mask = npt.NDArray[np.float32]
@@ -35,13 +36,16 @@ def scattered(rng: np.random.Generator) -> Mask:
 
 
 @pytest.mark.parametrize("holes", [row_of_holes, one_known, no_hole, scattered])
-def test_the_loop_computes_what_the_oracle_computes(rng: np.random.Generator, holes: Draw) -> None:
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_the_loop_computes_what_the_oracle_computes(
+    rng: np.random.Generator, holes: Draw, similarity: Similarity
+) -> None:
     features, hole = feature_like(rng, 1, 16, 7, 9), holes(rng)
 
     filled = python_loop.coherent_semantic_attention(
-        torch.from_numpy(features), torch.from_numpy(hole)
+        torch.from_numpy(features), torch.from_numpy(hole), similarity
     )
 
-    expected = reference.coherent_semantic_attention(features, hole, "projection")
+    expected = reference.coherent_semantic_attention(features, hole, similarity)
     # float32 sums in another order, over up to 62 dependent steps
     np.testing.assert_allclose(filled, expected, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,130 @@
+"""The ways to run a model that are compared; to add one is to add a line to ``BACKENDS``.
+
+Nothing heavy is imported here: a worker imports this file before its clock starts.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import dataclasses
+import importlib.util
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final, Protocol
+
+from ...export.config import Target
+from ...plugins.errors import ContractError
+from ...runtime.contract import Precision
+
+if TYPE_CHECKING:
+    from ...runtime.pixels import Float32
+
+
+class Running(Protocol):
+    """An opened model in the process that is timed.
+
+    ``benchmarks/latency/<module>.py`` of a backend has the function that opens it:
+    ``(file, threads) -> Running``. Importing that module imports all that it needs.
+    """
+
+    def run(self, image: "Float32", hole: "Float32") -> "Float32":
+        """Inpaint (B, 3, H, W) in [-1, 1] with (B, 1, H, W); return when the result is there."""
+
+    def peak_device_bytes(self) -> int | None:
+        """Give the most device memory so far; None on the CPU."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Backend:
+    """One way to run a model.
+
+    Attributes:
+        name: as the command line has it.
+        what: it is, in words.
+        opener: "module:function" within this package; see ``Running``.
+        modules: what must be installed.
+        target: how the checkpoint is exported for it; None runs the checkpoint itself.
+        precision: which limits its results must keep.
+        also: says what else is missing here, None if nothing.
+    """
+
+    name: str
+    what: str
+    opener: str
+    modules: tuple[str, ...]
+    target: Target | None = None
+    precision: Precision = "fp32"
+    also: Callable[[], str | None] = lambda: None
+
+    def missing(self) -> str | None:
+        """Say why it cannot run here; None if it can."""
+        absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
+        if absent:
+            return f"{', '.join(absent)} is not installed"
+        return self.also()
+
+
+def _no_compiler() -> str | None:
+    compiler = os.environ.get("CXX", "g++")
+    return None if shutil.which(compiler) else f"it compiles C++, and there is no {compiler}"
+
+
+LOOP: Final = "torch-python-loop"  # always in the table: what users come from
+_TORCH: Final = ("torch", "safetensors")
+
+BACKENDS: Final[Mapping[str, Backend]] = {
+    backend.name: backend
+    for backend in (
+        Backend(
+            name=LOOP,
+            what="PyTorch, CSA as a Python loop over positions",
+            opener="torch_rivals:open_python_loop",
+            modules=_TORCH,
+        ),
+        Backend(
+            name="torch",
+            what="PyTorch, csakit's operator",
+            opener="torch_rivals:open_eager",
+            modules=_TORCH,
+        ),
+        Backend(
+            name="torch-compile",
+            what="torch.compile, csakit's operator",
+            opener="torch_rivals:open_compiled",
+            modules=_TORCH,
+            also=_no_compiler,
+        ),
+        Backend(
+            name="ort",
+            what="ONNX Runtime, exported with --target generic",
+            opener="ort_rival:open_onnx",
+            modules=("onnxruntime",),
+            target="generic",
+        ),
+        Backend(
+            name="ort-target",
+            what="ONNX Runtime, exported with --target ort",
+            opener="ort_rival:open_onnx",
+            modules=("onnxruntime",),
+            target="ort",
+        ),
+    )
+}
+
+
+def chosen(names: tuple[str, ...]) -> tuple[Backend, ...]:
+    """Look backends up, the Python loop first, whether it was asked for or not.
+
+    Args:
+        names: as the command line has them.
+
+    Returns:
+        Each once.
+
+    Raises:
+        ContractError: one is unknown.
+    """
+    unknown = [name for name in names if name not in BACKENDS]
+    if unknown:
+        raise ContractError(f"a backend must be one of {', '.join(BACKENDS)}; got {unknown[0]!r}")
+    return tuple(BACKENDS[name] for name in dict.fromkeys((LOOP, *names)))
