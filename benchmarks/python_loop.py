@@ -55,7 +55,8 @@ def coherent_semantic_attention(
             row[match] += 1 - share
             previous, previous_row = share * previous + (1 - share) * x[match], row
         attention[0, :, position // width, position % width] = row
-    return F.conv_transpose2d(attention, x[:, :, None, None])
+    pasted: Tensor = F.conv_transpose2d(attention, x[:, :, None, None])
+    return pasted
 
 
 def _unit(vectors: Tensor) -> Tensor:
