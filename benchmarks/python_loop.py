@@ -61,4 +61,5 @@ def coherent_semantic_attention(
 
 def _unit(vectors: Tensor) -> Tensor:
     """Scale (..., C) vectors to length one."""
-    return vectors / (vectors.norm(dim=-1, keepdim=True) + NORM_EPSILON)
+    scaled: Tensor = vectors / (vectors.norm(dim=-1, keepdim=True) + NORM_EPSILON)
+    return scaled

@@ -43,10 +43,11 @@ class LoopAttention(nn.Module):
 
     def forward(self, features: Tensor, hole: Tensor) -> Tensor:
         """Fill (B, C, H, W) features image by image."""
-        images = zip(features.split(1), hole.split(1), strict=True)
         filled = [
-            python_loop.coherent_semantic_attention(image, missing, self.similarity)
-            for image, missing in images
+            python_loop.coherent_semantic_attention(
+                features[i : i + 1], hole[i : i + 1], self.similarity
+            )
+            for i in range(len(features))
         ]
         return torch.cat(filled)
 

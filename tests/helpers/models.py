@@ -1,23 +1,7 @@
-"""Small networks with deterministic weights, in the working range of a trained network.
+"""Small networks with deterministic weights, in the working range of a trained network."""
 
-A freshly initialised network is a poor subject: its features are near zero and of no common
-direction, where the attention is ill-conditioned. Here every convolution keeps the spread of
-its input, and the one that feeds the attention has a positive bias.
-"""
-
-import math
-from typing import Final
-
-import torch
+from csakit.benchmarks.random_weights import SEED, random_model
 from csakit.train import CSAInpainter, ModelConfig
-from csakit.train.networks import ATTENTION_LEVEL
-from torch import nn
-
-GAIN: Final = 0.5  # of each convolution: the spread of its output over that of its input
-BIAS_STD: Final = 0.05
-NORM_STD: Final = 0.2
-ATTENTION_BIAS: Final = 0.3  # about the spread of the features it is added to
-SEED: Final = 2  # of 0..2, the one whose best matches lead by most: 1e-4 of their score
 
 
 def make_model(config: ModelConfig | None = None, *, seed: int = SEED) -> CSAInpainter:
@@ -27,26 +11,4 @@ def make_model(config: ModelConfig | None = None, *, seed: int = SEED) -> CSAInp
         config: of the network; None is width 4 with the defaults otherwise.
         seed: of the weights.
     """
-    with torch.random.fork_rng(devices=[]):  # the constructor draws from the global generator
-        model = CSAInpainter(config or ModelConfig(width=4))
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                std = GAIN / math.sqrt(_summands(module))
-                module.weight.normal_(0.0, std, generator=generator)
-                if module.bias is not None:
-                    module.bias.normal_(0.0, BIAS_STD, generator=generator)
-            elif isinstance(module, nn.InstanceNorm2d):
-                module.weight.normal_(1.0, NORM_STD, generator=generator)
-                module.bias.normal_(0.0, NORM_STD, generator=generator)
-        bias = model.refinement.levels[ATTENTION_LEVEL].widen.bias
-        assert bias is not None
-        bias.add_(ATTENTION_BIAS)
-    return model.eval()
-
-
-def _summands(module: nn.Conv2d | nn.ConvTranspose2d) -> int:
-    """Count the products that one output value sums."""
-    products = module.in_channels * math.prod(module.kernel_size)
-    return products // math.prod(module.stride) if module.transposed else products
+    return random_model(config or ModelConfig(width=4), seed=seed)
