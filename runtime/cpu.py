@@ -1,4 +1,4 @@
-"""How many physical cores this process may use."""
+"""Which physical cores this process may use, and how many."""
 
 import math
 import os
@@ -21,6 +21,21 @@ def physical_cores() -> int:
     cores = {_siblings(cpu) for cpu in _allowed()}
     quota = _quota()
     return max(1, len(cores) if quota is None else min(len(cores), math.ceil(quota)))
+
+
+def core_processors() -> list[int]:
+    """List the logical processors that this process may use, one of every core first.
+
+    Returns:
+        All of them; as many as there are cores share none.
+    """
+    cores: dict[str, int] = {}  # processors seen of each core
+    order = []
+    for cpu in sorted(_allowed()):
+        core = _siblings(cpu)
+        cores[core] = cores.get(core, 0) + 1
+        order.append((cores[core], cpu))
+    return [cpu for _, cpu in sorted(order)]
 
 
 def _allowed() -> set[int]:

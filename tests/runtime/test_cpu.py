@@ -40,3 +40,10 @@ def test_without_a_topology_processors_count(machine: Path) -> None:
 
 def test_the_real_machine_has_a_core() -> None:
     assert cpu.physical_cores() >= 1
+
+
+@pytest.mark.usefixtures("machine")
+def test_the_first_processors_are_of_different_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "_allowed", lambda: {1, 3, 5, 6, 7})
+
+    assert cpu.core_processors() == [1, 3, 6, 5, 7]
