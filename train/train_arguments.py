@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 from .training.config_file import SECTION_OF, SECTIONS, Choice
 from .training.fields import annotations, help_texts, optional_of
+from .training.shipped import names
 
 PROGRAM: Final = "csakit train"
 _NOTHING: Final = "none"  # what a flag is given to undo an optional value of the file
@@ -50,7 +51,12 @@ def train_parser() -> argparse.ArgumentParser:
         *("-o", "--output"), type=Path, metavar="RUN", help="folder of a new run; new or empty"
     )
     where.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
-    parser.add_argument("--config", type=Path, metavar="TOML", help="configuration file")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help=f"configuration file, or one that comes along: {', '.join(names())}",
+    )
     for section, cls in SECTIONS.items():
         group = parser.add_argument_group(section)
         texts, hints = help_texts(cls), annotations(cls)

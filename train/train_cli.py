@@ -8,6 +8,7 @@ from ..runtime.command import run_command
 from .train_arguments import chosen, train_parser
 from .training import resuming
 from .training.config_file import build, read
+from .training.shipped import find
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def _train(args: argparse.Namespace) -> int:
     from .training.loop import train  # deferred: seconds, and help needs none of it
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    choices = [*([read(args.config)] if args.config else []), chosen(args)]
+    choices = [*([read(find(args.config))] if args.config else []), chosen(args)]
     if args.resume:
         config = resuming.configuration(args.resume, *choices)
         outcome = train(config, args.resume, resume=True)

@@ -33,7 +33,10 @@ def open_sources(config: TrainConfig) -> Sources:
     masks = _open_masks(data, data.masks)
     if not data.validation_count:
         return Sources(images, masks, [])
-    held_out = open_images(data.validation or data.data, recipe=data.recipe, split="val")
+    own = data.validation is not None  # images of its own are all meant, unless they say more
+    held_out = open_images(
+        data.validation or data.data, recipe=data.recipe, split="auto" if own else "val"
+    )
     holes = _open_masks(data, data.validation_masks or data.masks)
     pairs = evaluation_pairs(
         held_out, holes, size=data.size, seed=config.optimisation.seed, count=data.validation_count

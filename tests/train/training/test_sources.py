@@ -46,6 +46,16 @@ def test_strokes_cover_the_share_that_is_asked_for() -> None:
     assert all(0.1 < share <= 0.3 for share in shares)
 
 
+def test_all_images_of_a_validation_of_its_own_are_taken(tmp_path: Path) -> None:
+    trained, validated = (write_images(tmp_path / name, 6) for name in ("trained", "validated"))
+
+    sources = open_sources(
+        small_config(data=str(trained), validation=str(validated), validation_count=9)
+    )
+
+    assert len(sources.pairs) == 6
+
+
 @pytest.mark.parametrize("key", ["data", "masks", "validation", "validation_masks"])
 def test_a_folder_that_is_not_there_is_refused(key: str) -> None:
     with pytest.raises(ContractError, match="'nowhere' does not exist"):
