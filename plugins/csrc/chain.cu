@@ -39,6 +39,7 @@ __global__ void __launch_bounds__(ChainTraits::kThreads, 1) chainKernel(const At
     return;  // for the whole block
   }
 
+  Ahead<T> ahead;
   Solver<kCosine> solver(scoreAt(image, solves ? thread : holes));
   if (!solves) {
     fetchGram(image, 0, thread - kWarp, &shared);
@@ -56,7 +57,7 @@ __global__ void __launch_bounds__(ChainTraits::kThreads, 1) chainKernel(const At
       next_score = scoreAt(image, rank + kChunk);  // asked for early, used late
       solver.template solve<0>(gram);
     } else {
-      workFirstHalf(image, chunk, &shared);
+      workFirstHalf(image, chunk, &ahead, &shared);
     }
     __syncthreads();
     if (solves) {
@@ -66,7 +67,7 @@ __global__ void __launch_bounds__(ChainTraits::kThreads, 1) chainKernel(const At
         a.weight[image.start() + rank] = solver.weight();
       }
     } else {
-      workSecondHalf(image, chunk, &shared);
+      workSecondHalf(image, chunk, &ahead, &shared);
     }
     __syncthreads();
     if (solves) {

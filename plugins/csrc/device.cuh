@@ -48,6 +48,23 @@ __device__ inline Pack<T, kBytes> loadPack(const T* from) {
   return *reinterpret_cast<const Pack<T, kBytes>*>(from);
 }
 
+// The same as words. Numbers that wait in registers wait as words: elements of 16 bits would take
+// a register each.
+template <int32_t kBytes>
+using Words = Pack<uint32_t, kBytes>;
+
+template <int32_t kBytes, typename T>
+__device__ inline Words<kBytes> loadWords(const T* from) {
+  return loadPack<kBytes>(reinterpret_cast<const uint32_t*>(from));
+}
+
+template <typename T, int32_t kBytes>
+__device__ inline Pack<T, kBytes> unpack(const Words<kBytes>& words) {
+  Pack<T, kBytes> pack;
+  memcpy(&pack, &words, kBytes);
+  return pack;
+}
+
 // ---- warps ----------------------------------------------------------------------------
 __device__ inline int32_t laneOf(unsigned int thread) {
   return static_cast<int32_t>(thread) % kWarp;

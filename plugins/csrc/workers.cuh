@@ -1,8 +1,10 @@
 // workers.cuh - the eight warps of chain.cu that do the vectors, beside the one that solves.
 //
-// What they multiply with is in registers and shared memory; what they stream, 32 rows in each
-// half of a chunk, comes from the second-level cache, all loads of a thread before the first use.
-// A half has about 1000 cycles, 16 steps of the solver; for C = 512 halves it streams 32 KB.
+// In each half of a chunk they stream 32 rows from the second-level cache, 32 KB for C = 512
+// halves, while the solver does 16 steps, about 1000 cycles. Which rows is known long before, so
+// a half begins with rows in registers that the half before asked for, and asks for the rows of
+// the half after: the latency of the cache, about 600 cycles, is not waited for. Longer rows than
+// the registers hold are fetched when they are needed.
 #ifndef CSAKIT_WORKERS_CUH_
 #define CSAKIT_WORKERS_CUH_
 
@@ -44,6 +46,24 @@ struct Image {
   __device__ size_t start() const { return startOf(index, 1, a.positions); }
 };
 
+// What a thread fetches in the half before it is used.
+template <typename T>
+struct Ahead {
+  static constexpr int32_t kCopyBytes = 2 * static_cast<int32_t>(sizeof(T));
+  static constexpr int32_t kPieceBytes = 16;
+  static constexpr int32_t kPieces = 2;     // of a row: 1 KB, C = 512 halves
+  static constexpr int32_t kCopyCount = 2;  // channels
+  static constexpr int32_t kPieceCount = kPieceBytes / static_cast<int32_t>(sizeof(T));
+  using Copy = Words<kCopyBytes>;
+  using Piece = Words<kPieceBytes>;
+  struct Rows {
+    Piece pieces[kPieces][ChainTraits::kRowsPerWarp];
+  };
+
+  Copy copies[kChunk];  // for the first half
+  Rows rows;            // for the second
+};
+
 // Fetch the positions of a chunk's holes and matches; one warp.
 template <typename T, bool kCosine>
 __device__ void fetchLists(const Image<T>& image, int32_t chunk, ChainShared<kCosine>* shared) {
@@ -69,29 +89,39 @@ __device__ void fetchGram(const Image<T>& image, int32_t chunk, int32_t worker,
   asyncCommit();
 }
 
+// Fetch two channels, from channel c, of a chunk's matches.
+template <typename T>
+__device__ void fetchCopies(const Image<T>& image, const int32_t* matches, int32_t c,
+                            typename Ahead<T>::Copy* copies) {
+  if (c < image.a.stride) {
+#pragma unroll
+    for (int32_t j = 0; j < kChunk; ++j) {
+      const T* row = image.rows + rowAt(max(matches[j], 0), image.a.stride);
+      copies[j] = loadWords<Ahead<T>::kCopyBytes>(row + c);
+    }
+  }
+}
+
 // Carry the vector before chunk - 1 on to the vector before `chunk`; two channels a thread.
 template <typename T, bool kCosine>
 __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worker,
-                             ChainShared<kCosine>* shared) {
-  constexpr int32_t kPair = 2;
-  constexpr int32_t kPairBytes = kPair * static_cast<int32_t>(sizeof(T));
-  using Pair = Pack<T, kPairBytes>;
+                             typename Ahead<T>::Copy* copies, ChainShared<kCosine>* shared) {
+  constexpr int32_t kPair = Ahead<T>::kCopyCount;
   const int32_t* matches = shared->matches[(chunk + ChainTraits::kLists - 1) % ChainTraits::kLists];
   float* kept = image.a.carry + startOf(image.index * image.a.chunks + chunk, 1, image.a.stride);
   for (int32_t c = worker * kPair; c < image.a.stride; c += ChainTraits::kWorkers * kPair) {
     float first = chunk == 0 ? 0.0F : shared->carry[c];
     float second = chunk == 0 ? 0.0F : shared->carry[c + 1];
     if (chunk > 0) {
-      Pair copied[kChunk];
-#pragma unroll
-      for (int32_t j = 0; j < kChunk; ++j) {
-        copied[j] = loadPack<kPairBytes>(image.rows + rowAt(matches[j], image.a.stride) + c);
+      if (c >= ChainTraits::kWorkers * kPair) {
+        fetchCopies(image, matches, c, copies);
       }
 #pragma unroll
       for (int32_t j = 0; j < kChunk; ++j) {
         const float w = shared->weights[j];
-        const float x = toFloat(copied[j].values[0]);
-        const float z = toFloat(copied[j].values[1]);
+        const auto copied = unpack<T>(copies[j]);
+        const float x = toFloat(copied.values[0]);
+        const float z = toFloat(copied.values[1]);
         first = fmaf(w, first - x, x);
         second = fmaf(w, second - z, z);
       }
@@ -103,38 +133,68 @@ __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worke
   }
 }
 
-// Multiply four rows with the carried vector, and the products with `scales` by position, if there
-// are such; a warp.
+// Fetch a piece of each of four rows, from channel c.
+template <typename T>
+__device__ void fetchPieces(const Image<T>& image, const int32_t* positions, int32_t c,
+                            typename Ahead<T>::Piece* pieces) {
+  if (c < image.a.stride) {
+#pragma unroll
+    for (int32_t r = 0; r < ChainTraits::kRowsPerWarp; ++r) {
+      const T* row = image.rows + rowAt(max(positions[r], 0), image.a.stride);
+      pieces[r] = loadWords<Ahead<T>::kPieceBytes>(row + c);
+    }
+  }
+}
+
+// Fetch the first pieces of four rows.
+template <typename T>
+__device__ void fetchRows(const Image<T>& image, const int32_t* positions,
+                          typename Ahead<T>::Rows* rows) {
+#pragma unroll
+  for (int32_t k = 0; k < Ahead<T>::kPieces; ++k) {
+    const int32_t c = (k * kWarp + laneOf(threadIdx.x)) * Ahead<T>::kPieceCount;
+    fetchPieces(image, positions, c, rows->pieces[k]);
+  }
+}
+
+// Multiply four rows, whose first pieces are fetched, with the carried vector; and the products
+// with `scales` by position, if there are such. A warp.
 template <typename T>
 __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, const float* scales,
-                             const float* carry, float* dots) {
+                             typename Ahead<T>::Rows* fetched, const float* carry, float* dots) {
+  using Piece = typename Ahead<T>::Piece;
+  constexpr int32_t kCount = Ahead<T>::kPieceCount;
   constexpr int32_t kRows = ChainTraits::kRowsPerWarp;
-  using Piece = Pack<T, 16>;
   const int32_t lane = laneOf(threadIdx.x);
-  const T* rows[kRows];
   float factors[kRows];  // loaded before they are needed
   float sums[kRows];
 #pragma unroll
   for (int32_t r = 0; r < kRows; ++r) {
-    const int32_t position = max(positions[r], 0);
-    rows[r] = image.rows + rowAt(position, image.a.stride);
-    factors[r] = scales == nullptr ? 1.0F : scales[position];
+    factors[r] = scales == nullptr ? 1.0F : scales[max(positions[r], 0)];
     sums[r] = 0.0F;
   }
-#pragma unroll 2
-  for (int32_t c = lane * Piece::kCount; c < image.a.stride; c += kWarp * Piece::kCount) {
-    Piece pieces[kRows];
+  const auto add = [&](const Piece* pieces, int32_t c) {
 #pragma unroll
     for (int32_t r = 0; r < kRows; ++r) {
-      pieces[r] = loadPack<16>(rows[r] + c);
-    }
+      const auto piece = unpack<T>(pieces[r]);
 #pragma unroll
-    for (int32_t e = 0; e < Piece::kCount; ++e) {
-#pragma unroll
-      for (int32_t r = 0; r < kRows; ++r) {
-        sums[r] = fmaf(toFloat(pieces[r].values[e]), carry[c + e], sums[r]);
+      for (int32_t e = 0; e < kCount; ++e) {
+        sums[r] = fmaf(toFloat(piece.values[e]), carry[c + e], sums[r]);
       }
     }
+  };
+  int32_t c = lane * kCount;
+#pragma unroll
+  for (int32_t k = 0; k < Ahead<T>::kPieces; ++k, c += kWarp * kCount) {
+    if (c < image.a.stride) {
+      add(fetched->pieces[k], c);
+    }
+  }
+#pragma unroll 2
+  for (; c < image.a.stride; c += kWarp * kCount) {
+    Piece pieces[kRows];
+    fetchPieces(image, positions, c, pieces);
+    add(pieces, c);
   }
 #pragma unroll
   for (int32_t r = 0; r < kRows; ++r) {
@@ -150,28 +210,36 @@ __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, co
 
 // The first half of a worker's part in chunk b.
 template <typename T, bool kCosine>
-__device__ void workFirstHalf(const Image<T>& image, int32_t chunk, ChainShared<kCosine>* shared) {
+__device__ void workFirstHalf(const Image<T>& image, int32_t chunk, Ahead<T>* ahead,
+                              ChainShared<kCosine>* shared) {
   const int32_t worker = static_cast<int32_t>(threadIdx.x) - kWarp;
+  const int32_t first = (warpOf(threadIdx.x) - 1) * ChainTraits::kRowsPerWarp;
   if (chunk + 1 < image.chunks) {
     fetchGram(image, chunk + 1, worker, shared);
+    fetchRows(image, shared->holes[(chunk + 1) % ChainTraits::kLists] + first, &ahead->rows);
   }
   if (worker < kWarp) {
     fetchLists(image, chunk + 2, shared);
   }
-  advanceCarry(image, chunk, worker, shared);
+  advanceCarry(image, chunk, worker, ahead->copies, shared);
 }
 
 // The second half.
 template <typename T, bool kCosine>
-__device__ void workSecondHalf(const Image<T>& image, int32_t chunk, ChainShared<kCosine>* shared) {
+__device__ void workSecondHalf(const Image<T>& image, int32_t chunk, Ahead<T>* ahead,
+                               ChainShared<kCosine>* shared) {
+  const int32_t worker = static_cast<int32_t>(threadIdx.x) - kWarp;
   const int32_t first = (warpOf(threadIdx.x) - 1) * ChainTraits::kRowsPerWarp;
   const int32_t slot = (chunk + 1) % ChainTraits::kLists;
   if (chunk + 1 < image.chunks) {
-    multiplyRows(image, shared->holes[slot] + first, image.a.inverse + image.start(), shared->carry,
-                 shared->dots[0] + first);
+    fetchCopies(image, shared->matches[chunk % ChainTraits::kLists], worker * Ahead<T>::kCopyCount,
+                ahead->copies);
+    multiplyRows(image, shared->holes[slot] + first, image.a.inverse + image.start(), &ahead->rows,
+                 shared->carry, shared->dots[0] + first);
     if constexpr (kCosine) {
-      multiplyRows(image, shared->matches[slot] + first, nullptr, shared->carry,
-                   shared->dots[1] + first);
+      const int32_t* matches = shared->matches[slot] + first;
+      fetchRows(image, matches, &ahead->rows);
+      multiplyRows(image, matches, nullptr, &ahead->rows, shared->carry, shared->dots[1] + first);
     }
   }
   asyncWait<0>();
