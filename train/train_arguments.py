@@ -21,6 +21,7 @@ examples:
   csakit train --data photos/ --masks freeform --vgg random --steps 2000 --width 16 -o run
   csakit train --config recipe.toml --data places2/ --masks irregular/ -o run --devices 4
   csakit train --resume run
+  csakit train --ablations --data photos/ --width 8 --steps 5000 -o ablations
 
 The run's folder holds config.toml, model.safetensors (the newest), best.safetensors (by PSNR
 in the hole on the validation images), states/ to resume from, scalars.jsonl, samples.png and
@@ -56,6 +57,12 @@ def train_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="TOML",
         help=f"configuration file, or one that comes along: {', '.join(names())}",
+    )
+    parser.add_argument(
+        "--ablations",
+        action="store_true",
+        help="train the recipe, and then again without CSA, without the consistency loss and "
+        "without the feature-patch discriminator, each in a folder below RUN; print a table",
     )
     for section, cls in SECTIONS.items():
         group = parser.add_argument_group(section)

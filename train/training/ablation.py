@@ -1,0 +1,137 @@
+"""The paper's ablations: the same training with one part taken away, and a table of what is lost.
+
+Every variant has the seed, the data in their order, the steps and everything else of the full
+recipe; so has the evaluation. With one seed a difference is an observation, not a law.
+"""
+
+import contextlib
+import dataclasses
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+from ...plugins.errors import ContractError
+from ...runtime.files import staged
+from ..evaluation.comparison import compare, draw_comparison
+from ..evaluation.models import open_model
+from ..evaluation.pairs import EvaluationOptions, Pairs
+from ..evaluation.report import Evaluation
+from .config import TrainConfig
+from .curves import draw_curves
+from .loop import train
+from .records import read_scalars
+from .resuming import configuration
+from .run_folder import RunFolder
+
+FULL: Final = "full"
+_TABLE: Final = "ablations.txt"
+_JSON: Final = "ablations.json"
+_GRID: Final = "ablations.png"
+_CURVES: Final = "curves.png"
+
+logger = logging.getLogger(__name__)
+
+
+def variants(config: TrainConfig) -> dict[str, TrainConfig]:
+    """Take one part at a time away from a recipe.
+
+    Args:
+        config: the full recipe.
+
+    Returns:
+        Name to configuration: "full", then what is without CSA (a convolution in its place),
+        without the consistency loss, and without the feature-patch discriminator.
+
+    Raises:
+        ContractError: the recipe lacks one of these parts already, or needs several processes.
+    """
+    losses = config.losses
+    parts = {
+        "--attention csa": config.model.attention == "csa",
+        "--consistency above 0": losses.consistency > 0,
+        "--feature-patch with --adversarial above 0": losses.needs_critics and losses.feature_patch,
+    }
+    lacking = [name for name, there in parts.items() if not there]
+    if lacking:
+        raise ContractError(f"ablations start from the full recipe; it lacks {', '.join(lacking)}")
+    if config.engine.devices * config.engine.nodes > 1:
+        raise ContractError(
+            "ablations run in one process; got several --devices or --nodes\n"
+            "Train each variant by itself, with its flags, to use them."
+        )
+    return {
+        FULL: config,
+        "convolution": dataclasses.replace(
+            config, model=dataclasses.replace(config.model, attention="conv")
+        ),
+        "no-consistency": dataclasses.replace(
+            config, losses=dataclasses.replace(losses, consistency=0.0)
+        ),
+        "no-feature-patch": dataclasses.replace(
+            config, losses=dataclasses.replace(losses, feature_patch=False)
+        ),
+    }
+
+
+def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None, int]:
+    """Train the variants one after the other, and compare them.
+
+    Each has a run in a folder of its name; one that was stopped goes on, a finished one is
+    kept. The folder also gets the table, the same as JSON, pictures, and curves.
+
+    Args:
+        config: the full recipe.
+        folder: of the variants.
+
+    Returns:
+        The evaluation of the newest networks; None with the exit code, where a signal stopped
+        a run before that.
+
+    Raises:
+        ContractError: see ``variants``; or a run in the folder has another configuration.
+    """
+    runs = {name: RunFolder(folder / name) for name in variants(config)}
+    pairs = Pairs(_evaluation(config))  # refused now, not after hours
+    for name, wanted in variants(config).items():
+        logger.info("--- %s", name)
+        begun = runs[name].config.is_file()
+        variant = configuration(runs[name].path, wanted.to_dict()) if begun else wanted
+        outcome = train(variant, runs[name].path, resume=begun)
+        if outcome.signal or outcome.step < variant.optimisation.steps:
+            return None, outcome.exit_code
+    draw_curves({name: read_scalars(run.scalars) for name, run in runs.items()}, folder / _CURVES)
+    return _compare({name: run.model for name, run in runs.items()}, pairs, folder), 0
+
+
+def _evaluation(config: TrainConfig) -> EvaluationOptions:
+    """Evaluate on what the validation of the runs looks at, with the centre hole too."""
+    data = config.data
+    masks = dict.fromkeys(("center", data.validation_masks or data.masks))
+    return EvaluationOptions(
+        data=data.validation or data.data,
+        masks=tuple(masks),
+        size=data.size,
+        seed=config.optimisation.seed,
+        count=data.validation_count or None,
+        recipe=data.recipe,
+        split="auto" if data.validation else "val",
+        invert_masks=data.mask_invert,
+    )
+
+
+def _compare(models: Mapping[str, Path], pairs: Pairs, folder: Path) -> Evaluation:
+    with contextlib.ExitStack() as stack:
+        opened = {name: stack.enter_context(open_model(path)) for name, path in models.items()}
+        evaluation = compare(opened, pairs)
+        grid = draw_comparison(evaluation, pairs)
+    with staged(folder / _TABLE) as temporary:
+        temporary.write_text(evaluation.table() + "\n")
+    with staged(folder / _JSON) as temporary:
+        temporary.write_text(json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
+    with staged(folder / _GRID) as temporary:
+        Image.fromarray(grid).save(temporary)
+    return evaluation
