@@ -4,9 +4,9 @@ import argparse
 from collections.abc import Sequence
 
 from ..runtime.command import run_command
-from . import targets_cli, training_cli
+from . import attention_cli, latency_cli, targets_cli, training_cli
 
-_BENCHMARKS = (targets_cli, training_cli)
+_BENCHMARKS = (targets_cli, training_cli, attention_cli, latency_cli)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

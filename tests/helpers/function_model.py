@@ -1,64 +1,19 @@
-"""The CSA node and its function body alone, as a model of one node."""
+"""The function body of CSA in ONNX Runtime, compared with the oracle."""
 
 import functools
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import onnxruntime
-from csakit.export.attention_function import CHUNK, MATCHES, attention_function
-from csakit.export.graph import OPSET
+from csakit.benchmarks.attention.function_model import function_model as function_model
+from csakit.export.attention_function import CHUNK, MATCHES
 from csakit.plugins import reference, spec
 from csakit.plugins.spec import Similarity
-from onnx import TensorProto, helper
 
 from helpers.exported import session_of
 
 CHUNKS = "chunks"  # the trip count of the loop, inside the body
-TYPES = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16}
-
-
-def function_model(
-    similarity: Similarity,
-    *,
-    features: str = "float32",
-    hole: str = "float32",
-    probes: tuple[str, ...] = (),
-) -> onnx.ModelProto:
-    """Build the model.
-
-    Args:
-        similarity: of the node.
-        features: type of the features and of the result.
-        hole: type of the mask.
-        probes: inner tensors of the body that become outputs too.
-    """
-    function = attention_function(similarity, OPSET)
-    function.output.extend(probes)
-    node = helper.make_node(
-        spec.NAME,
-        spec.INPUTS,
-        [*spec.OUTPUTS, *probes],
-        domain=spec.DOMAIN,
-        similarity=similarity,
-        plugin_version=spec.VERSION,
-        plugin_namespace=spec.NAMESPACE,
-    )
-    shapes = ["B", "C", "H", "W"], ["B", 1, "H", "W"]
-    kinds = TYPES[features], TYPES[hole]
-    inputs = [
-        helper.make_tensor_value_info(name, kind, shape)
-        for name, kind, shape in zip(spec.INPUTS, kinds, shapes, strict=True)
-    ]
-    outputs = [helper.make_tensor_value_info(spec.OUTPUTS[0], kinds[0], shapes[0])]
-    outputs += [onnx.ValueInfoProto(name=name) for name in probes]
-    return helper.make_model(
-        helper.make_graph([node], "attention", inputs, outputs),
-        functions=[function],
-        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(spec.DOMAIN, 1)],
-        ir_version=10,
-    )
 
 
 @functools.cache

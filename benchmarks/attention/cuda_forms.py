@@ -1,0 +1,152 @@
+"""The forms that run on a GPU: the Python loop and torch's own operations there, our kernels.
+
+Tensors lie on the device before anything is timed. A sample of a fast form is the mean of several
+calls back to back: one alone is shorter than the events around it can tell. They read the same
+buffers, which stay in the GPU's second-level cache, as features do that a network has just made.
+"""
+
+from collections.abc import Collection
+from typing import Final
+
+import torch
+
+from ...plugins.abi import Direction, Dtype, attention_desc
+from ...plugins.errors import LibraryError
+from ...plugins.library import Library, load
+from ...train import chunked_attention
+from .forms import Form, Prepared
+from .host_forms import keeping, loop_refusal, run_loop
+from .problems import Problem
+
+LAUNCHES: Final = 20  # of the operator in one sample, and in one captured graph
+_EAGER: Final = 5  # of torch's operations: they wait for the host anyway
+KERNELS: Final = ("cuda", "cuda-graph")
+
+
+class KernelRun:
+    """A problem in device memory, with all that libcsakit needs to work on it.
+
+    Args:
+        problem: the inputs.
+        library: that computes.
+        device: where torch keeps the tensors; "cpu" for a library that plays a GPU there.
+    """
+
+    def __init__(self, problem: Problem, library: Library, device: str = "cuda") -> None:
+        case = problem.case
+        self._library = library
+        self._desc = attention_desc(
+            (case.batch, case.channels, case.side, case.side),
+            dtype=Dtype[case.dtype.upper()],
+            hole_dtype=Dtype.FLOAT32,
+            similarity=case.similarity,
+        )
+        self._features = torch.from_numpy(problem.features).to(device)
+        self._hole = torch.from_numpy(problem.hole).to(device)
+        # Not a number: what the kernels leave out cannot look right.
+        self.output = torch.full_like(self._features, float("nan"))
+        size = library.workspace_bytes(self._desc, Direction.FORWARD)
+        self._workspace = torch.empty(size, dtype=torch.uint8, device=device)
+
+    def enqueue(self, stream: int) -> None:
+        """Enqueue the operator once.
+
+        Args:
+            stream: handle of a CUDA stream, 0 for the default one.
+        """
+        self._library.forward(
+            self._desc,
+            features=self._features.data_ptr(),
+            hole=self._hole.data_ptr(),
+            output=self.output.data_ptr(),
+            workspace=self._workspace.data_ptr(),
+            workspace_bytes=self._workspace.numel(),
+            stream=stream,
+        )
+
+
+def cuda_forms(names: Collection[str]) -> list[Form]:
+    """Give the forms.
+
+    Args:
+        names: those that are wanted.
+
+    Returns:
+        All of them. torch is told to keep float32 products in float32.
+
+    Raises:
+        LibraryError: there is no GPU, torch has no CUDA, or libcsakit is wanted and not built.
+    """
+    if not torch.cuda.is_available():
+        raise LibraryError(
+            f"the rivals {', '.join(names)} must have an NVIDIA GPU and a torch with CUDA; "
+            f"torch {torch.__version__} sees no GPU\nLeave them out of --rivals."
+        )
+    if set(names) & set(KERNELS):
+        load()  # says what to do where there is none
+    torch.backends.cudnn.allow_tf32 = False  # ten bits of a score choose another match
+    torch.backends.cuda.matmul.allow_tf32 = False
+    return [
+        Form(
+            name="python-loop-cuda",
+            what="torch on the GPU, a Python loop over positions, float32",
+            prepare=_loop,
+            refusal=loop_refusal,
+            on_gpu=True,
+            storage="float32",
+        ),
+        Form(
+            name="torch-cuda",
+            what="csakit's operator in torch's own operations, on the GPU",
+            prepare=_torch,
+            on_gpu=True,
+            calls=_EAGER,
+        ),
+        Form(
+            name="cuda",
+            what=f"csakit's CUDA kernels, {LAUNCHES} calls back to back",
+            prepare=_kernels,
+            on_gpu=True,
+            calls=LAUNCHES,
+        ),
+        Form(
+            name="cuda-graph",
+            what=f"csakit's CUDA kernels, {LAUNCHES} calls in one captured graph",
+            prepare=_graph,
+            on_gpu=True,
+        ),
+    ]
+
+
+def _loop(problem: Problem) -> Prepared:
+    features = torch.from_numpy(problem.features).float().cuda()
+    hole = torch.from_numpy(problem.hole).cuda()
+    return keeping(lambda: run_loop(features, hole, problem.case.similarity))
+
+
+def _torch(problem: Problem) -> Prepared:
+    features, hole = torch.from_numpy(problem.features).cuda(), torch.from_numpy(problem.hole)
+    hole = hole.cuda()
+    similarity = problem.case.similarity
+    return keeping(lambda: chunked_attention.fill(features, hole, similarity))
+
+
+def _kernels(problem: Problem) -> Prepared:
+    run = KernelRun(problem, load())
+    return Prepared(lambda: run.enqueue(_stream()), lambda: run.output.float().cpu().numpy())
+
+
+def _graph(problem: Problem) -> Prepared:
+    run = KernelRun(problem, load())
+    run.enqueue(_stream())  # the first call loads the code, which capturing may forbid
+    torch.cuda.synchronize()
+    run.output.fill_(float("nan"))
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(LAUNCHES):
+            run.enqueue(_stream())
+    return Prepared(graph.replay, lambda: run.output.float().cpu().numpy(), times=LAUNCHES)
+
+
+def _stream() -> int:
+    return int(torch.cuda.current_stream().cuda_stream)
