@@ -18,9 +18,7 @@ constexpr int32_t kUnitsAcross = 2;  // instructions of a warp side by side: 32 
 // True where this pass of the compiler makes code that has a matrix unit for T.
 template <typename T>
 inline constexpr bool kHasMatrixUnit =
-#if !defined(__CUDACC__)
-    !std::is_same_v<T, float>;
-#elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800
     !std::is_same_v<T, float>;
 #elif defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 700
     std::is_same_v<T, __half>;

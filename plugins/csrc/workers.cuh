@@ -49,11 +49,11 @@ struct Image {
 // What a thread fetches in the half before it is used.
 template <typename T>
 struct Ahead {
-  static constexpr int32_t kCopyBytes = 2 * static_cast<int32_t>(sizeof(T));
-  static constexpr int32_t kPieceBytes = 16;
-  static constexpr int32_t kPieces = 2;     // of a row: 1 KB, C = 512 halves
   static constexpr int32_t kCopyCount = 2;  // channels
+  static constexpr int32_t kCopyBytes = kCopyCount * static_cast<int32_t>(sizeof(T));
+  static constexpr int32_t kPieceBytes = 16;
   static constexpr int32_t kPieceCount = kPieceBytes / static_cast<int32_t>(sizeof(T));
+  static constexpr int32_t kPieces = 2;  // of a row: 1 KB, C = 512 halves
   using Copy = Words<kCopyBytes>;
   using Piece = Words<kPieceBytes>;
   struct Rows {

@@ -27,8 +27,13 @@ FLAGS: Final = (
     *("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"),
     *(f"-I{folder}" for folder in (SIMT, INCLUDE, CSRC)),
 )
-# The compiler announces every access; simt_check.cpp listens in ThreadSanitizer's place.
-WATCHED: Final = ("-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0")
+PLAIN: Final = ("-D__CUDA_ARCH__=900",)  # what depends on the architecture is as on Hopper
+# The compiler announces every access; simt_check.cpp listens in ThreadSanitizer's place. And
+# what depends on the architecture is as on Turing: no matrix unit for bfloat16.
+WATCHED: Final = (
+    *("-fsanitize=thread", "--param=tsan-instrument-func-entry-exit=0"),
+    "-D__CUDA_ARCH__=750",
+)
 
 
 def require_cpp_compiler() -> str:
@@ -72,7 +77,8 @@ def _link(compiler: str, folder: Path, *, watched: bool) -> Path:
     """Compile every source, as many at a time as there are cores, and link them."""
     commands = []
     for source in (*source_files("kernels"), *sorted(SIMT.glob("*.cpp"))):
-        words = [compiler, *FLAGS, *(WATCHED if watched and source.suffix == ".cu" else ())]
+        kind = (WATCHED if watched else PLAIN) if source.suffix == ".cu" else ()
+        words = [compiler, *FLAGS, *kind]
         commands.append([*words, "-x", "c++", "-c", str(source), "-o", f"{source.name}.o"])
     with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         list(pool.map(functools.partial(_run, folder=folder), commands))
@@ -88,7 +94,7 @@ def _run(command: list[str], *, folder: Path) -> None:
 
 def _key(compiler: str, *, watched: bool) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
-    digest = hashlib.sha256(version + repr((FLAGS, WATCHED, watched)).encode())
+    digest = hashlib.sha256(version + repr((FLAGS, PLAIN, WATCHED, watched)).encode())
     for folder in (SIMT, CSRC, INCLUDE):
         for path in sorted(folder.glob("*.*")):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())

@@ -8,7 +8,7 @@ from helpers.kernel_device import Device, SimtDevice
 
 @pytest.fixture
 def simt() -> Iterator[SimtDevice]:
-    """The kernels on a CPU."""
+    """The kernels on a CPU, as on Hopper."""
     device = SimtDevice()
     yield device
     device.close()
@@ -16,7 +16,7 @@ def simt() -> Iterator[SimtDevice]:
 
 @pytest.fixture
 def watched() -> Iterator[SimtDevice]:
-    """The kernels on a CPU, every access of memory checked."""
+    """The kernels on a CPU, as on Turing; every access of memory is checked."""
     device = SimtDevice(watched=True)
     yield device
     device.close()
