@@ -68,6 +68,7 @@ _NOT_YET: Final = "this version does not use it; a later engine backend will"
 OPTIONAL: Final = (
     Package("torch", "training, and export of checkpoints", "'csakit[train]'"),
     Package("safetensors", "reading and writing checkpoints", "'csakit[train]'"),
+    Package("lightning-fabric", "the training loop", "'csakit[training]'"),
     Package("onnx", "export to ONNX", "'csakit[export]'"),
     Package("scikit-image", "the photographs that exports are verified on", "'csakit[export]'"),
     Package("tensorrt", _NOT_YET, "tensorrt", ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")),
