@@ -1,0 +1,118 @@
+"""Photographs and masks that rivals are timed on; the same in every run.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from ...export.cases import BUNDLED, bundled_photograph
+from ...export.probe import as_float
+from ...runtime.pixels import Float32
+from ...train import CSAInpainter
+from ...train.inpainter import feature_hole_of
+from ...train.masks import Hole, centre_hole, freeform_hole
+from ..record import Scalar
+from .plan import CENTRE, Plan
+
+SEED: Final = 2019  # of the masks; the n-th image of a batch has SEED + n
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case:
+    """One batch.
+
+    Attributes:
+        size: H and W.
+        batch: B.
+        holes: "center", or the share that strokes were drawn to cover.
+        files: image and hole as ``.npy``, for the workers; the first names the case.
+        image: (B, 3, H, W) in [-1, 1].
+        hole: (B, 1, H, W), 1 = missing.
+    """
+
+    size: int
+    batch: int
+    holes: str
+    files: tuple[Path, Path]
+    image: Float32
+    hole: Float32
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"{self.size}x{self.size}, batch {self.batch}, holes {self.holes}"
+
+    def described(self) -> Mapping[str, Scalar]:
+        """Give what a record says of the case; the holes of the attention are of one image."""
+        positions = feature_hole_of(torch.from_numpy(self.hole)).sum() / self.batch
+        return {
+            "size": self.size,
+            "batch": self.batch,
+            "holes": self.holes,
+            "hole_ratio": round(float(self.hole.mean()), 4),
+            "feature_holes": round(float(positions), 1),
+        }
+
+    def arguments(self) -> list[str]:
+        """Name the files, as requests to a worker do."""
+        return [str(file) for file in self.files]
+
+
+def make_cases(plan: Plan, folder: Path) -> list[Case]:
+    """Make the cases of a run and write them for its workers.
+
+    Args:
+        plan: sizes, batches and holes.
+        folder: where the files go.
+
+    Returns:
+        Every combination.
+    """
+    return [
+        _make(size, batch, holes, folder)
+        for size, batch, holes in itertools.product(
+            dict.fromkeys(plan.sizes), dict.fromkeys(plan.batches), dict.fromkeys(plan.holes)
+        )
+    ]
+
+
+def reference(model: CSAInpainter, case: Case) -> Float32:
+    """Compute what every rival must find.
+
+    Args:
+        model: the torch model.
+        case: the input.
+
+    Returns:
+        (B, 3, H, W).
+    """
+    with torch.inference_mode():
+        found = model(torch.from_numpy(case.image), torch.from_numpy(case.hole))
+        return np.asarray(found)
+
+
+def _make(size: int, batch: int, holes: str, folder: Path) -> Case:
+    names = itertools.islice(itertools.cycle(BUNDLED), batch)
+    photographs = [as_float(bundled_photograph(name, size, size)) for name in names]
+    masks = [_mask(size, holes, SEED + n)[None] for n in range(batch)]
+    image = np.ascontiguousarray(np.stack(photographs), dtype=np.float32)
+    hole = np.stack(masks).astype(np.float32)
+    stem = f"{size}-{batch}-{holes}"
+    files = folder / f"{stem}-image.npy", folder / f"{stem}-hole.npy"
+    for file, array in zip(files, (image, hole), strict=True):
+        np.save(file, array, allow_pickle=False)
+    return Case(size=size, batch=batch, holes=holes, files=files, image=image, hole=hole)
+
+
+def _mask(size: int, holes: str, seed: int) -> Hole:
+    if holes == CENTRE:
+        return centre_hole(size, size)
+    ratio = float(holes)
+    return freeform_hole(size, size, np.random.default_rng(seed), ratio=(ratio, ratio))

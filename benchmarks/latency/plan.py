@@ -1,0 +1,121 @@
+"""What a run measures, and how often; one frozen object, validated when it is made."""
+
+import dataclasses
+import math
+import os
+from typing import Final
+
+from ...export.config import MAX_SIZE
+from ...plugins.errors import ContractError
+from ...runtime.contract import SIZE_MULTIPLE
+from ...runtime.cpu import core_processors, physical_cores
+from .backends import BACKENDS, chosen
+
+CENTRE: Final = "center"
+HOLES: Final = (CENTRE, "0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6")
+_MOST_MISSING: Final = 0.9  # strokes that cover more leave too little to copy from
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One run.
+
+    Attributes:
+        backends: names; the Python loop is added where it is not among them.
+        sizes: of a side in pixels, multiples of 256.
+        batches: images a call.
+        holes: "center", the published hole; or shares of the image that strokes cover,
+            0 to 0.9, as texts.
+        threads: each rival may use; None is one per physical core. Every rival is pinned to
+            as many processors.
+        rounds: in each, every rival takes one turn at every case.
+        calls: timed calls a turn.
+        lead: untimed calls before them, which bring back what others' turns pushed out of the
+            caches, and wake the rival's threads.
+        warmup_calls: of every rival on every case before the first round, at least.
+        warmup_seconds: of the same, at least.
+        cold_starts: fresh processes of every rival.
+    """
+
+    backends: tuple[str, ...] = tuple(BACKENDS)
+    sizes: tuple[int, ...] = (256,)
+    batches: tuple[int, ...] = (1,)
+    holes: tuple[str, ...] = HOLES
+    threads: int | None = None
+    rounds: int = 10
+    calls: int = 3
+    lead: int = 1
+    warmup_calls: int = 3
+    warmup_seconds: float = 1.0
+    cold_starts: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuse what would fail after minutes."""
+        chosen(self.backends)
+        for size in self.sizes:
+            if size % SIZE_MULTIPLE or not SIZE_MULTIPLE <= size <= MAX_SIZE:
+                raise ContractError(
+                    f"a size must be a multiple of {SIZE_MULTIPLE} up to {MAX_SIZE}; got {size}"
+                )
+        for name in ("rounds", "calls"):
+            _at_least(1, name, getattr(self, name))
+        for name in ("lead", "warmup_calls", "warmup_seconds", "cold_starts"):
+            _at_least(0, name, getattr(self, name))
+        for batch in self.batches:
+            _at_least(1, "a batch", batch)
+        for holes in self.holes:
+            _check_holes(holes)
+        if not (self.sizes and self.batches and self.holes):
+            raise ContractError("sizes, batches and hole ratios must each name at least one")
+        most = len(core_processors())
+        if self.threads is not None and not 1 <= self.threads <= most:
+            raise ContractError(
+                f"threads must be 1..{most}, the processors that this process may use; "
+                f"got {self.threads}"
+            )
+
+    @property
+    def used_threads(self) -> int:
+        """The number of threads."""
+        return self.threads or physical_cores()
+
+    def processors(self) -> list[int] | None:
+        """Choose the processors that every rival is pinned to, of different cores if possible.
+
+        Returns:
+            One for every thread; None where the system cannot pin a process.
+        """
+        if not hasattr(os, "sched_setaffinity"):
+            return None
+        return core_processors()[: self.used_threads]
+
+
+def _at_least(least: int, name: str, value: float) -> None:
+    if not value >= least or math.isinf(value):
+        raise ContractError(f"{name} must be at least {least}; got {value}")
+
+
+def _check_holes(holes: str) -> None:
+    if holes == CENTRE:
+        return
+    try:
+        ratio = float(holes)
+    except ValueError:
+        ratio = math.nan
+    if not 0 <= ratio <= _MOST_MISSING:
+        raise ContractError(
+            f"a hole ratio must be {CENTRE!r} or in 0..{_MOST_MISSING}; got {holes!r}"
+        )
+
+
+# For continuous integration: everything runs once and is compared; the times mean little.
+QUICK: Final = Plan(
+    backends=("torch", "ort", "ort-target"),
+    holes=(CENTRE, "0.4"),
+    rounds=2,
+    calls=1,
+    lead=0,
+    warmup_calls=1,
+    warmup_seconds=0.0,
+    cold_starts=1,
+)
