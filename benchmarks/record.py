@@ -22,6 +22,7 @@ SCHEMA: Final = 1  # raised when an older reader would misread a record
 Kind = Literal["latency", "attention", "training", "acceptance"]
 Outcome = Literal["passed", "failed", "skipped", "met", "missed"]  # the last two: of a target
 Scalar = str | int | float | bool
+Key = tuple[str | None, str, tuple[tuple[str, Scalar], ...]]  # model, rival, case
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -137,12 +138,13 @@ class Measurement:
         _require(
             type(batch) is int and batch > 0, f"a batch must have at least 1 image; got {batch!r}"
         )
-        for times in (self.samples_ms, *(self.device.samples if self.device else ())):
-            _require(
-                len(times) == len(self.samples_ms)
-                and all(math.isfinite(time) and time >= 0 for time in times),
-                f"{self.rival} must have times of at least 0 ms, as many of each kind",
-            )
+        device = self.device.samples if self.device else ()
+        _require(
+            all(math.isfinite(time) and time > 0 for time in self.samples_ms)
+            and all(math.isfinite(time) and time >= 0 for times in device for time in times)
+            and all(len(times) == len(self.samples_ms) for times in device),
+            f"{self.rival} must have times above 0 ms, and as many of each kind",
+        )
         _require(
             self.parity is None or self.parity.passed,
             f"{self.rival} computed something else, so its times mean nothing: {self.parity}",
@@ -154,7 +156,7 @@ class Measurement:
         return summarise(self.samples_ms, items_per_call=int(self.case.get("batch", 1)))
 
     @property
-    def key(self) -> tuple[str | None, str, tuple[tuple[str, Scalar], ...]]:
+    def key(self) -> Key:
         """What a measurement of another record must share to be compared with this one."""
         return self.model, self.rival, tuple(sorted(self.case.items()))
 
