@@ -259,7 +259,7 @@ class _Session:
         with staged(path) as temporary:
             np.savez_compressed(temporary, image=batch.image.numpy(), hole=batch.hole.numpy())
         self.fabric.barrier()
-        names = f": {', '.join(wrong)} " if wrong else ", but in another process, "
+        names = f": {', '.join(wrong)}" if wrong else ", in another process"
         raise DivergenceError(
             f"every loss must be finite; step {step} has one that is not{names}\n"
             f"Its batch (image, hole) is in {path}.\n"
