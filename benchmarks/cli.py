@@ -4,9 +4,25 @@ import argparse
 from collections.abc import Sequence
 
 from ..runtime.command import run_command
-from . import attention_cli, latency_cli, targets_cli, training_cli
+from . import (
+    attention_cli,
+    compare_cli,
+    latency_cli,
+    plot_cli,
+    table_cli,
+    targets_cli,
+    training_cli,
+)
 
-_BENCHMARKS = (targets_cli, training_cli, attention_cli, latency_cli)
+_BENCHMARKS = (
+    latency_cli,
+    attention_cli,
+    training_cli,
+    targets_cli,
+    compare_cli,
+    plot_cli,
+    table_cli,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -54,7 +54,7 @@ def measure(subjects: Sequence[Subject], plan: Plan, folder: Path, say: Say) -> 
         date=provenance.now(),
         source=provenance.source(),
         machine=machine,
-        libraries=provenance.libraries(),
+        libraries=provenance.libraries(_libraries(possible)),
         settings=_settings(plan),
         models=tuple(subject.model for subject in subjects),
         rivals=tuple(rivals),
@@ -115,6 +115,11 @@ def _measurements(
         for index, case in enumerate(cases)
         for entrant in entrants
     ]
+
+
+def _libraries(backends: Sequence[Backend]) -> list[str]:
+    used = [module for backend in backends for module in backend.modules]
+    return list(dict.fromkeys(("numpy", *used, *(("onnx",) if "onnxruntime" in used else ()))))
 
 
 def _settings(plan: Plan) -> dict[str, Scalar]:
