@@ -1,5 +1,6 @@
 # make demo | test | check | bench. Each sets up .venv by itself; the second time is fast.
 PYTHON ?= python3
+GPU_PYTHON ?= $(PYTHON)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -9,7 +10,7 @@ TYPES := build/types/csakit
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check format bench plugins clean
+.PHONY: help install demo test types check format bench plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1|/' | column -t -s '|'
@@ -33,14 +34,16 @@ demo: $(STAMP)  ## export the demo model, prove its parity, repair a real photog
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest -q
 
-# mypy cannot follow an editable install of a mapped namespace package, so it reads a view of
-# the tree through links (mypy issue 15439).
-check: $(STAMP)  ## lint and type-check
+# The tree as the package csakit, through links: for mypy, which cannot follow an editable install
+# of a mapped namespace package (mypy issue 15439), and for a Python that csakit is not installed in.
+types:
+	@mkdir -p $(TYPES)
+	@for layer in plugins runtime train export benchmarks; do ln -sfn ../../../$$layer $(TYPES)/$$layer; done
+
+check: $(STAMP) types  ## lint and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
-	@mkdir -p $(TYPES)
-	@for layer in plugins runtime train export benchmarks; do ln -sfn ../../../$$layer $(TYPES)/$$layer; done
 	MYPYPATH=build/types $(BIN)/mypy -p csakit
 
 format: $(STAMP)  ## rewrite the sources in the house format
@@ -54,6 +57,12 @@ bench: $(STAMP)  ## print the stated performance targets and what is measured he
 # PLUGIN_FLAGS, for example: make plugins PLUGIN_FLAGS="--arch native"
 plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its headers are
 	$(BIN)/csakit plugin build $(PLUGIN_FLAGS)
+
+# No .venv and no network: any Python with NumPy, Pillow, pytest and a torch with CUDA will do.
+# GPU_FLAGS, for example: make gpu GPU_FLAGS="--commit $$(git rev-parse HEAD)"
+gpu: types  ## on a CUDA GPU: build, test, sanitize and time the kernels; write one record
+	PYTHONPATH=$(CURDIR)/build/types$${PYTHONPATH:+:$$PYTHONPATH} \
+	  $(GPU_PYTHON) -m csakit.benchmarks.gpu_acceptance $(GPU_FLAGS)
 
 clean:  ## remove everything that make created
 	rm -rf $(VENV) build out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

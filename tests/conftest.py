@@ -1,11 +1,11 @@
 """Fixtures that every folder of tests may use. Nothing heavy is imported before it is needed."""
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import hypothesis
 import numpy as np
 import pytest
 
@@ -19,8 +19,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # The same examples everywhere and every time: a red run can be repeated. No deadline: the
 # first example of a test pays for imports.
-hypothesis.settings.register_profile("csakit", derandomize=True, deadline=None)
-hypothesis.settings.load_profile("csakit")
+with contextlib.suppress(ModuleNotFoundError):  # on a GPU machine: the tests for it need it not
+    import hypothesis
+
+    hypothesis.settings.register_profile("csakit", derandomize=True, deadline=None)
+    hypothesis.settings.load_profile("csakit")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,7 +16,7 @@ from ...plugins.library import Library, load
 from ...train import chunked_attention
 from .forms import Form, Prepared
 from .host_forms import keeping, loop_refusal, run_loop
-from .problems import Problem
+from .problems import Case, Problem
 
 LAUNCHES: Final = 20  # of the operator in one sample, and in one captured graph
 _EAGER: Final = 5  # of torch's operations: they wait for the host anyway
@@ -91,7 +91,7 @@ def cuda_forms(names: Collection[str]) -> list[Form]:
             name="python-loop-cuda",
             what="torch on the GPU, a Python loop over positions, float32",
             prepare=_loop,
-            refusal=loop_refusal,
+            refusal=_loop_refusal,
             on_gpu=True,
             storage="float32",
         ),
@@ -116,6 +116,12 @@ def cuda_forms(names: Collection[str]) -> list[Form]:
             on_gpu=True,
         ),
     ]
+
+
+def _loop_refusal(case: Case) -> str | None:
+    if case.batch > 1:
+        return "it takes image after image: a batch costs as many times what one costs"
+    return loop_refusal(case)
 
 
 def _loop(problem: Problem) -> Prepared:

@@ -148,19 +148,21 @@ def _separate(features: npt.NDArray[Any], hole: npt.NDArray[np.bool_]) -> None:
     Otherwise two correct forms part at such a hole, and at all holes that are filled from it.
     """
     rows = features.reshape(features.shape[0], -1)  # (C, N), a view
-    holes, known = np.flatnonzero(hole), np.flatnonzero(~hole)
+    tied, known = np.flatnonzero(hole), np.flatnonzero(~hole)  # all holes may be, at first
     if known.size < 2:
         return
     keys = unit(rows[:, known].T.astype(np.float64))  # (K, C)
     for _ in range(_ROUNDS):
-        scores = rows[:, holes].T.astype(np.float64) @ keys.T  # (M, K)
-        best = scores.argmax(axis=1)
-        second, first = np.partition(scores, -2, axis=1)[:, -2:].T
-        tied = np.flatnonzero(first - second < LEAD * np.abs(first))
-        if tied.size == 0:
+        scores = rows[:, tied].T.astype(np.float64) @ keys.T  # (tied, K)
+        ranks, best = np.arange(tied.size), scores.argmax(axis=1)
+        first = scores[ranks, best]
+        scores[ranks, best] = -np.inf
+        close = np.flatnonzero(first - scores.max(axis=1) < LEAD * np.abs(first))
+        if close.size == 0:
             return
-        moved = rows[:, holes[tied]] + _NUDGE * rows[:, known[best[tied]]]
-        rows[:, holes[tied]] = moved.astype(features.dtype)
+        tied = tied[close]
+        moved = rows[:, tied] + _NUDGE * rows[:, known[best[close]]]
+        rows[:, tied] = moved.astype(features.dtype)
     raise ContractError(
         f"the features must tell known positions apart; {tied.size} holes still have two equal "
         f"matches\nTake more channels: {features.shape[0]} are too few for {known.size} positions."
