@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
@@ -15,8 +15,9 @@ from .running import Ended
 # What tests of other things import. Their files cannot be collected where it is missing; a
 # module of csakit's own that is missing is a failure.
 OPTIONAL: Final = (
-    *("hypothesis", "lightning", "onnx", "onnxruntime", "onnxscript", "openvino", "safetensors"),
-    *("setuptools", "skimage", "tensorboard", "tensorrt_lean", "tensorrt_rtx", "tomli", "tqdm"),
+    *("hypothesis", "lightning_fabric", "matplotlib", "onnx", "onnxruntime", "onnxscript"),
+    *("openvino", "safetensors", "setuptools", "skimage", "tensorboard", "tensorrt_lean"),
+    *("tensorrt_rtx", "tifffile", "tomli", "torch", "tqdm"),
 )
 _NAMED: Final = 8  # so many failed tests are named; the output has all of them
 _MISSING: Final = re.compile(r"No module named '(\w+)")
@@ -51,11 +52,11 @@ def judge_exit(ended: Ended) -> Verdict:
         ended: any command.
 
     Returns:
-        Passed for 0; else failed, with the last line that it printed.
+        Passed for 0; else failed, with the last that it printed.
     """
     if ended.code == ExitCode.OK:
         return Verdict(outcome="passed")
-    return Verdict(outcome="failed", reason=f"exit code {ended.code}: {last_line(ended.output)}")
+    return Verdict(outcome="failed", reason=f"exit code {ended.code}: {last_lines(ended.output)}")
 
 
 def judge_tests(ended: Ended, junit: Path) -> Verdict:
@@ -74,7 +75,7 @@ def judge_tests(ended: Ended, junit: Path) -> Verdict:
     except (OSError, ElementTree.ParseError):
         return Verdict(
             outcome="failed",
-            reason=f"no report, exit code {ended.code}: {last_line(ended.output)}",
+            reason=f"no report, exit code {ended.code}: {last_lines(ended.output)}",
         )
     problems = [case for case in cases if case.find("failure") is not None or _error(case)]
     missing = {case: package for case in problems if (package := _missing_package(case))}
@@ -87,11 +88,11 @@ def judge_tests(ended: Ended, junit: Path) -> Verdict:
         "skipped": len(skipped),
         "not_collected": len(missing),
     }
-    said = [f"{case.get('classname')}::{case.get('name')} failed" for case in failed[:_NAMED]]
+    said = [f"{_name(case)} failed" for case in failed[:_NAMED]]
     if missing:
         said.append(f"{len(missing)} files not collected for want of {_joined(missing.values())}")
     if skipped:
-        reasons = (case.find("skipped").get("message", "") for case in skipped)  # type: ignore[union-attr]
+        reasons = (entry.get("message", "") for case in skipped for entry in case.iter("skipped"))
         said.append(f"skipped: {_joined(reasons)}")
     if passed == 0:
         said.insert(0, "no test ran")
@@ -146,17 +147,17 @@ def judge_benchmark(ended: Ended, record: Path) -> Verdict:
     )
 
 
-def last_line(text: str) -> str:
-    """Give the last line that is not empty.
+def last_lines(text: str) -> str:
+    """Give the last lines that are not empty: an error of csakit has two, cause and remedy.
 
     Args:
         text: that a command printed.
 
     Returns:
-        The line; "no output" where there is none.
+        The lines as one; "no output" where there is none.
     """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no output"
+    return "; ".join(lines[-2:]) or "no output"
 
 
 def _error(case: ElementTree.Element) -> bool:
@@ -172,5 +173,11 @@ def _missing_package(case: ElementTree.Element) -> str | None:
     return named[-1] if named and named[-1] in OPTIONAL else None
 
 
-def _joined(words: object) -> str:
-    return ", ".join(sorted(set(words)))  # type: ignore[call-overload]
+def _name(case: ElementTree.Element) -> str:
+    """Name a test as file and test; a file that was not collected has no test."""
+    words = (case.get("classname", ""), case.get("name", ""))
+    return "::".join(word for word in words if word)
+
+
+def _joined(words: Iterable[str]) -> str:
+    return ", ".join(sorted(set(words)))
