@@ -144,21 +144,29 @@ csakit_status checkDescription(const csakit_attention_desc* desc, const char* ca
 }
 
 csakit_status checkMemory(const Memory* memory, size_t count) {
+  for (size_t i = 0; i < count; ++i) {  // what can be told without asking CUDA comes first
+    const csakit_status status = checkAddress(memory[i]);
+    if (status != CSAKIT_OK) {
+      return status;
+    }
+  }
+  const csakit_status apart = checkOverlap(memory, count);
+  if (apart != CSAKIT_OK) {
+    return apart;
+  }
   int32_t device = 0;
   const cudaError_t error = cudaGetDevice(&device);
   if (error != cudaSuccess) {
     return fromCuda(error, "cudaGetDevice");
   }
   for (size_t i = 0; i < count; ++i) {
-    csakit_status status = checkAddress(memory[i]);
-    if (status == CSAKIT_OK && memory[i].pointer != nullptr) {
-      status = checkPlace(memory[i], device);
-    }
+    const bool given = memory[i].pointer != nullptr;
+    const csakit_status status = given ? checkPlace(memory[i], device) : CSAKIT_OK;
     if (status != CSAKIT_OK) {
       return status;
     }
   }
-  return checkOverlap(memory, count);
+  return CSAKIT_OK;
 }
 
 }  // namespace csakit
