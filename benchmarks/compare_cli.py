@@ -40,8 +40,8 @@ def _compare(args: argparse.Namespace) -> int:
 def _print(comparison: Comparison) -> None:
     print(f"{'A p50 ms':>10} {'B p50 ms':>10}  {'B / A':<22} case")
     for change in comparison.changes:
-        ratio = f"{change.ratio.value:.3f} ({change.ratio.low:.3f}-{change.ratio.high:.3f})"
         verdict = f"  REGRESSED beyond {change.limit:g}" if change.regressed else ""
+        ratio = f"{change.ratio.value:.3f} ({change.ratio.low:.3f}-{change.ratio.high:.3f})"
         print(
             f"{change.before.summary.p50_ms:>10.3f} {change.after.summary.p50_ms:>10.3f}  "
             f"{ratio:<22} {describe(change.after)}{verdict}"

@@ -4,6 +4,7 @@ No sample is ever clipped. Percentiles are those of the samples, linear between 
 """
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -15,6 +16,7 @@ Floats = npt.NDArray[np.float64]
 _RESAMPLES: Final = 4000  # the ends of a 95 % interval then rest on 100 values each
 _CONFIDENCE: Final = 0.95
 _BLOCK_VALUES: Final = 1 << 20  # drawn at once, so that long records need no more memory
+_LEAST_TURNS: Final = 4  # fewer say nothing about how turns vary
 _SEED: Final = 2019  # the same records give the same interval
 
 
@@ -51,13 +53,18 @@ class Interval:
 
     Attributes:
         value: of the samples.
-        low: lower end.
-        high: upper end.
+        low: lower end; 0 where there are too few turns to say.
+        high: upper end; infinite where there are too few turns to say.
     """
 
     value: float
     low: float
     high: float
+
+    def __str__(self) -> str:
+        """Write the value, and the interval where it is known."""
+        known = f" ({self.low:.2f}-{self.high:.2f})" if math.isfinite(self.high) else ""
+        return f"{self.value:.2f}{known}"
 
 
 def summarise(samples_ms: Sequence[float], *, items_per_call: int = 1) -> Summary:
@@ -126,7 +133,8 @@ def ratio_of_medians(
         np.concatenate([_medians(turns, chosen) for chosen in _draws(rng, len(turns))])
         for turns in (above, below)
     ]
-    return _interval(float(np.median(above) / np.median(below)), medians[0] / medians[1])
+    turns = min(len(above), len(below))
+    return _interval(float(np.median(above) / np.median(below)), medians[0] / medians[1], turns)
 
 
 def ratio_of_ratios(
@@ -157,7 +165,8 @@ def ratio_of_ratios(
         ]
         ratios *= np.concatenate(parts) ** power
         value *= float(np.median(rival) / np.median(yardstick)) ** power
-    return _interval(value, ratios)
+    turns = min(len(pair[0]) // turn for pair in (numerator, denominator))
+    return _interval(value, ratios, turns)
 
 
 def _turns(samples: Sequence[float], turn: int) -> Floats:
@@ -176,7 +185,9 @@ def _medians(turns: Floats, chosen: npt.NDArray[np.int64]) -> Floats:
     return medians
 
 
-def _interval(value: float, ratios: Floats) -> Interval:
+def _interval(value: float, ratios: Floats, turns: int) -> Interval:
+    if turns < _LEAST_TURNS:
+        return Interval(value=value, low=0.0, high=math.inf)
     outside = 100 * (1 - _CONFIDENCE) / 2
     low, high = np.percentile(ratios, (outside, 100 - outside))
     return Interval(value=value, low=float(low), high=float(high))

@@ -51,10 +51,8 @@ def _rows(group: Sequence[Measurement]) -> Iterator[str]:
         s = measured.summary
         ratio = ""
         if loop is not None and loop is not measured:
-            of = ratio_of_medians(
-                measured.samples_ms, loop.samples_ms, turn=measured.calls_per_turn
-            )
-            ratio = f"{of.value:.2f} ({of.low:.2f}-{of.high:.2f})"
+            turn = measured.calls_per_turn
+            ratio = str(ratio_of_medians(measured.samples_ms, loop.samples_ms, turn=turn))
         error = "" if measured.parity is None else f"{measured.parity.max_abs:.1e}"
         yield (
             f"  {measured.rival:<20} {s.p50_ms:>9.2f} {s.p90_ms:>9.2f} {s.p95_ms:>9.2f} "

@@ -176,8 +176,7 @@ def _of_loop(measured: Measurement, loop: Measurement | None) -> str:
     if loop is measured:
         return "1"
     turn = measured.calls_per_turn
-    ratio = ratio_of_medians(measured.samples_ms, loop.samples_ms, turn=turn)
-    return f"{ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})"
+    return str(ratio_of_medians(measured.samples_ms, loop.samples_ms, turn=turn))
 
 
 def _start(rival: Rival) -> str:

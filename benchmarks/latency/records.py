@@ -10,7 +10,7 @@ Group = list[Measurement]
 
 
 def grouped(record: Record) -> list[Group]:
-    """Sort the measurements of a record by model, size and batch, which only share a table.
+    """Sort the measurements of a record by model, size and batch: what one table holds.
 
     Args:
         record: of kind "latency".

@@ -1,0 +1,121 @@
+"""Tables say what their records say; README's are not stale."""
+
+from pathlib import Path
+
+import pytest
+from csakit.benchmarks.cli import main
+from csakit.benchmarks.record import Absent
+from csakit.benchmarks.record_file import read_record, write_record
+from csakit.benchmarks.table import is_stale, markdown, rewrite, rewritten
+from csakit.plugins.errors import ContractError
+from helpers.records import CENTRE, measured, record_of, strokes
+
+ROOT = Path(__file__).parents[2]
+MARKED = "before\n<!-- benchmark: a.json -->\nold\n<!-- end of benchmark -->\nafter\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """One with a record and a document that names it."""
+    record = record_of(
+        measured("torch-python-loop", (600.0, 620.0, 610.0, 610.0)),
+        measured("ort", (300.0, 310.0, 305.0, 305.0)),
+        measured("torch-python-loop", (800.0,), strokes(0.6)),
+        measured("ort", (320.0,), strokes(0.6)),
+        absent=(Absent(rival="rtx", reason="tensorrt_rtx is not installed"),),
+        warnings=("the machine was busy",),
+    )
+    write_record(record, tmp_path / "a.json")
+    (tmp_path / "README.md").write_text(MARKED)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "document", sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("*/*.md")), ids=str
+)
+def test_the_documents_tables_are_those_of_their_records(document: Path) -> None:
+    text = document.read_text()
+
+    assert rewritten(text, document.parent) == text
+
+
+def test_committed_records_can_be_read() -> None:
+    for path in sorted((ROOT / "benchmarks" / "results").glob("*.json")):
+        assert read_record(path).measurements
+
+
+def test_a_table_has_every_rival_beside_the_loop(folder: Path) -> None:
+    text = markdown(read_record(folder / "a.json"))
+
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert "demo, 256x256, batch 1, centre hole, width 16:" in text
+    assert rows[0].startswith("| `torch-python-loop`: torch-python-loop in words | 610.0 | 617.0 ")
+    assert rows[0].endswith(" | 1 | 1.64 | 0.25 | 300 | 2.0e-05 |")
+    assert rows[1].startswith("| `ort`: ort in words | 305.0 | 308.5 | 309.9 | 0.50 (0.4")
+    assert "| p50 ms | centre hole | 60% holes |" in text
+    assert rows[2:] == ["| `torch-python-loop` | 610.0 | 800.0 |", "| `ort` | 305.0 | 320.0 |"]
+
+
+def test_a_table_says_where_it_is_from_and_what_is_doubtful(folder: Path) -> None:
+    assert markdown(read_record(folder / "a.json")).splitlines()[-3:] == [
+        "Measured 2026-01-31 on A processor, 2 processors used, Linux 6.1 x86_64; csakit 0.1.0 "
+        "(c0ffeec0ffee); numpy 2.4.6; 4 calls each.",
+        "Not measured: rtx: tensorrt_rtx is not installed.",
+        "Doubtful: the machine was busy.",
+    ]
+
+
+def test_what_is_outside_of_the_marks_is_left_alone(folder: Path) -> None:
+    assert rewrite(folder / "README.md")
+
+    text = (folder / "README.md").read_text()
+    assert text.startswith("before\n<!-- benchmark: a.json -->\n\ndemo, 256x256")
+    assert text.endswith("\n\n<!-- end of benchmark -->\nafter\n")
+    assert not rewrite(folder / "README.md")
+    assert not is_stale(folder / "README.md")
+
+
+def test_a_changed_table_is_stale(folder: Path) -> None:
+    rewrite(folder / "README.md")
+    document = folder / "README.md"
+    document.write_text(document.read_text().replace("305.0", "205.0"))
+
+    assert is_stale(document)
+
+
+@pytest.mark.parametrize("path", ["/etc/a.json", "../a.json", "x/../../a.json"])
+def test_a_mark_names_a_record_beside_the_document(tmp_path: Path, path: str) -> None:
+    with pytest.raises(ContractError, match="must name a record beside the document"):
+        rewritten(MARKED.replace("a.json", path), tmp_path)
+
+
+def test_a_mark_that_is_not_closed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="1 of 1 are not"):
+        rewritten(MARKED.replace("end of", "the end of"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ({"channels": 512}, "must have size, batch, holes and hole_ratio"),
+        (CENTRE | {"holes": "wide"}, "must have size, batch, holes and hole_ratio"),
+    ],
+)
+def test_a_record_of_something_else_makes_no_table(case: dict[str, str], reason: str) -> None:
+    with pytest.raises(ContractError, match=reason):
+        markdown(record_of(measured("ort", case=case)))
+    with pytest.raises(ContractError, match="of kind 'attention'"):
+        markdown(record_of(measured("ort"), kind="attention"))
+
+
+def test_the_command_prints_checks_and_writes(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = str(folder / "README.md")
+
+    assert main(["table", "--into", document, "--check"]) == 1
+    assert main(["table", "--into", document]) == 0
+    assert main(["table", "--into", document, "--check"]) == 0
+    assert main(["table", str(folder / "a.json")]) == 0
+    assert main(["table"]) == 2
+    assert "Measured 2026-01-31 on A processor" in capsys.readouterr().out
