@@ -11,6 +11,7 @@ from ...plugins.errors import ContractError
 from ...plugins.reference import coherent_semantic_attention as oracle
 from .. import provenance
 from ..record import Absent, Check, DeviceTimes, Measurement, Parity, Record, Rival, Scalar
+from ..steadiness import doubts
 from .forms import Floats, Form, Prepared
 from .problems import SEED, Case, Problem, make_problem
 
@@ -70,6 +71,7 @@ def measure(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> Rec
     """
     findings = _Findings()
     on_gpu = any(form.on_gpu for form in plan.forms)
+    machine = provenance.machine(gpu=provenance.first_gpu() if on_gpu else None)
     settings: dict[str, Scalar] = {
         "seed": SEED,
         "threads": plan.threads,
@@ -89,7 +91,7 @@ def measure(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> Rec
         kind="attention",
         date=provenance.now(),
         source=provenance.source(),
-        machine=provenance.machine(gpu=provenance.first_gpu() if on_gpu else None),
+        machine=machine,
         libraries=provenance.libraries(),
         settings=settings,
         rivals=tuple(
@@ -99,6 +101,7 @@ def measure(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> Rec
         ),
         measurements=tuple(findings.measurements),
         absent=tuple(findings.absent),
+        warnings=tuple(doubts(machine, findings.measurements)),
         checks=tuple(findings.checks),
     )
 

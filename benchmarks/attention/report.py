@@ -30,6 +30,7 @@ def report(record: Record) -> Iterator[str]:
         yield from _floors(beside, record.settings)
         yield ""
     yield from (f"not run: {absent.rival}: {absent.reason}" for absent in record.absent)
+    yield from (f"doubtful: {warning}" for warning in record.warnings)
     yield from (f"{c.outcome:<8}{c.name}: {c.reason}" for c in record.checks)
 
 
