@@ -3,10 +3,14 @@
 The step is the cheapest there is, L1 on both results and Adam: the paper's other losses cost
 the same with and without CSA, and would hide its share.
 
+The verdict is by wall time. On a machine that others use too, that swings by more than the limit
+from round to round; the processor time beside it, of all threads, tells noise from cost.
+
 Letters: B images, H W sides in pixels.
 """
 
 import statistics
+import time
 from collections.abc import Iterator
 from typing import Final
 
@@ -22,7 +26,7 @@ from .targets import Measured
 from .timing import interleaved, median_ratio
 
 WIDTH: Final = 64  # the published network
-ROUNDS: Final = 7
+ROUNDS: Final = 11
 LIMIT: Final = 1.15  # of the step without attention
 _SIDE: Final = 256  # px
 
@@ -40,14 +44,17 @@ class Step:
             self.network = CSAInpainter(config).train()
         self._optimiser = torch.optim.Adam(self.network.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self._image, self._hole = _batch()
+        self.processor_s: list[float] = []  # of all threads, each step
 
     def __call__(self) -> None:
         """Take the step."""
+        before = time.process_time()
         self._optimiser.zero_grad(set_to_none=True)
         stages = self.network.stages(self._image, self._hole)
         loss = reconstruction_loss(stages.rough, stages.refined, self._image)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
+        self.processor_s.append(time.process_time() - before)
 
     def attends(self) -> bool:
         """Say whether hole features change on their way through the attention, and no others."""
@@ -89,11 +96,14 @@ def _measured(threads: int, width: int, rounds: int) -> Measured:
     samples = interleaved(steps, rounds)
     ratio = median_ratio(samples["csa"], samples["none"])
     csa, none = (statistics.median(samples[kind]) / 1e3 for kind in ("csa", "none"))
+    counted = {kind: step.processor_s[-rounds:] for kind, step in steps.items()}
+    of_processor = median_ratio(counted["csa"], counted["none"])
     return Measured(
         what=f"a training step with CSA, width {width}, {_SIDE}x{_SIDE}, batch 1, L1 and Adam, "
         f"{threads} threads",
         target=f"at most {LIMIT} times the step of the same network without attention",
-        found=f"{ratio:.3f} times ({csa:.2f} s against {none:.2f} s, medians of {rounds})",
+        found=f"{ratio:.3f} times ({csa:.2f} s against {none:.2f} s, medians of {rounds}); "
+        f"{of_processor:.3f} times the processor time",
         met=ratio <= LIMIT,
     )
 
