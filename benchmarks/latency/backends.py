@@ -1,6 +1,6 @@
 """The ways to run a model that are compared; to add one is to add a line to ``BACKENDS``.
 
-Nothing heavy is imported here: a worker imports this file before its clock starts.
+Nothing heavy is imported here: the command line lists these, and asks whether they can run.
 
 Letters: B images, H W sides in pixels.
 """

@@ -1,0 +1,40 @@
+"""What tests of the latency benchmark share; tiny networks, exported once."""
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from csakit.benchmarks.latency.backends import BACKENDS
+from csakit.benchmarks.latency.cases import Case, make_cases
+from csakit.benchmarks.latency.plan import QUICK, Plan
+from csakit.benchmarks.latency.subjects import Contender
+from csakit.export.config import ExportConfig
+from csakit.export.onnx_export import export_onnx
+
+
+@pytest.fixture
+def plan() -> Plan:
+    """One round of two calls on two cases, on one thread."""
+    return dataclasses.replace(QUICK, threads=1, rounds=1, calls=2, lead=1)
+
+
+@pytest.fixture
+def cases(plan: Plan, tmp_path: Path) -> list[Case]:
+    return make_cases(plan, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def small_onnx(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small checkpoint as one image of 256x256."""
+    path = tmp_path_factory.mktemp("latency") / "small.onnx"
+    return export_onnx(small_checkpoint, path, ExportConfig(size=256, max_batch=1)).model
+
+
+@pytest.fixture
+def contenders(small_checkpoint: Path, small_onnx: Path) -> list[Contender]:
+    """The torch model, and its export."""
+    form = {"precision": "fp32", "io": "float"}
+    return [
+        Contender(name=name, backend=BACKENDS[name], file=file, form=form)
+        for name, file in (("torch", small_checkpoint), ("ort", small_onnx))
+    ]

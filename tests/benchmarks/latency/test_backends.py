@@ -1,0 +1,63 @@
+"""What can run is told apart from what cannot, and the loop is always there."""
+
+import dataclasses
+import importlib
+import subprocess
+import sys
+from typing import get_type_hints
+
+import pytest
+from csakit.benchmarks.latency.backends import BACKENDS, LOOP, Backend, chosen
+from csakit.plugins.errors import ContractError
+
+
+def test_the_python_loop_is_always_in_the_table_and_first() -> None:
+    assert [backend.name for backend in chosen(("ort", "torch", "ort"))] == [LOOP, "ort", "torch"]
+    assert [backend.name for backend in chosen(("torch", LOOP))] == [LOOP, "torch"]
+    assert chosen(()) == (BACKENDS[LOOP],)
+
+
+def test_an_unknown_backend_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ContractError, match=r"torch-python-loop, torch, .*; got 'tflite'"):
+        chosen(("ort", "tflite"))
+
+
+@pytest.mark.parametrize("backend", BACKENDS.values(), ids=str)
+def test_every_opener_exists_and_takes_a_file_and_threads(backend: Backend) -> None:
+    module, _, function = backend.opener.partition(":")
+
+    opener = getattr(importlib.import_module(f"csakit.benchmarks.latency.{module}"), function)
+
+    opened = get_type_hints(opener).pop("return")
+    assert {"file", "threads"} == get_type_hints(opener).keys() - {"return"}
+    assert callable(opened.run)
+    assert callable(opened.peak_device_bytes)
+
+
+def test_what_is_not_installed_is_named() -> None:
+    backend = dataclasses.replace(BACKENDS["ort"], modules=("onnxruntime", "no_such_module"))
+
+    assert backend.missing() == "no_such_module is not installed"
+    assert BACKENDS["ort"].missing() is None
+
+
+def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+
+    assert BACKENDS["torch-compile"].missing() == (
+        "it compiles C++, and there is no no-such-compiler"
+    )
+
+
+def test_a_worker_imports_nothing_heavy_before_its_clock_starts() -> None:
+    heavy = ("torch", "numpy", "onnxruntime", "onnx")
+    program = (
+        "import csakit.benchmarks.latency.worker, sys\n"
+        f"sys.exit(' '.join({{*{heavy}}} & sys.modules.keys()) or 0)"
+    )
+
+    finished = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+
+    assert (finished.returncode, finished.stderr) == (0, "")

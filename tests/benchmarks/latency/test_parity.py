@@ -1,0 +1,96 @@
+"""Results are held against the limits of exported files, image by image."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from csakit.benchmarks.latency import parity
+from csakit.benchmarks.latency.cases import Case, make_cases
+from csakit.benchmarks.latency.plan import Plan
+from csakit.plugins.errors import ContractError, ParityError
+
+FP32 = {"precision": "fp32", "io": "float"}
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Case:
+    return make_cases(Plan(batches=(2,), holes=("0.3",)), tmp_path)[0]
+
+
+def test_equal_results_have_no_error(case: Case) -> None:
+    compared = parity.compare(case.image, case.image.copy(), case, FP32)
+
+    assert (compared.max_abs, compared.psnr_db, compared.images) == (0.0, None, 2)
+    assert (compared.max_abs_limit, compared.psnr_db_limit) == (1e-4, 80.0)
+    parity.require(compared, "ort", case)
+
+
+def test_one_wrong_pixel_of_one_image_is_found(case: Case) -> None:
+    wrong = case.image.copy()
+    row, column = np.argwhere(case.hole[1, 0])[0]
+    wrong[1, 2, row, column] += 0.01
+
+    compared = parity.compare(wrong, case.image, case, FP32)
+
+    assert compared.max_abs == pytest.approx(0.01, rel=1e-4)
+    with pytest.raises(
+        ParityError, match=r"ort must compute what the torch model.*256x256, batch 2"
+    ):
+        parity.require(compared, "ort", case)
+
+
+def test_a_changed_known_pixel_is_found(case: Case) -> None:
+    wrong = case.image.copy()
+    row, column = np.argwhere(case.hole[0, 0] == 0)[0]
+    wrong[0, 0, row, column] += 0.01
+
+    assert not parity.compare(wrong, case.image, case, FP32).passed
+
+
+def test_a_result_that_is_not_a_number_fails(case: Case) -> None:
+    wrong = case.image.copy()
+    wrong[0, 0, 0, 0] = np.nan
+
+    assert not parity.compare(wrong, case.image, case, FP32).passed
+
+
+def test_the_worst_image_counts(case: Case) -> None:
+    wrong = case.image.copy()
+    wrong[0] += 1e-6
+    wrong[1] += 1e-5
+
+    compared = parity.compare(wrong, case.image, case, FP32)
+
+    assert compared.psnr_db == pytest.approx(20 * np.log10(2 / 1e-5), abs=0.2)
+
+
+@pytest.mark.parametrize(
+    ("form", "limits"),
+    [
+        (FP32, (1e-4, 80.0)),
+        ({"precision": "fp16", "io": "float"}, (None, 45.0)),
+        ({"precision": "fp32", "io": "uint8"}, (1e-4 + 1 / 127.5, 48.0)),
+        ({"precision": "fp16", "io": "uint8"}, (None, 45.0)),
+    ],
+)
+def test_the_form_of_a_file_decides_its_limits(
+    case: Case, form: dict[str, str], limits: tuple[float | None, float]
+) -> None:
+    compared = parity.compare(case.image, case.image, case, form)
+
+    assert (compared.max_abs_limit, compared.psnr_db_limit) == limits
+
+
+def test_a_result_of_another_shape_is_refused(case: Case) -> None:
+    with pytest.raises(ContractError, match=r"a result must have shape \(2, 3, 256, 256\)"):
+        parity.compare(case.image[:1], case.image, case, FP32)
+
+
+def test_the_worse_of_two_is_kept(case: Case) -> None:
+    exact, near = (
+        parity.compare(case.image + error, case.image, case, FP32)
+        for error in (0, np.float32(1e-5))
+    )
+
+    assert parity.worse(exact, near) is near
+    assert parity.worse(near, exact) is near
