@@ -77,6 +77,7 @@ def _accept(args: argparse.Namespace) -> int:
         raise ContractError(f"a commit must be 40 hexadecimal digits; got {args.commit!r}")
     from .acceptance.parts import ROOT, all_parts  # deferred: imports NumPy
     from .acceptance.session import accept, make_record, write
+    from .attention.report import report
 
     def say(line: str) -> None:
         print(line, flush=True)
@@ -92,8 +93,7 @@ def _accept(args: argparse.Namespace) -> int:
         record = make_record(
             checks, folder / "attention.json", settings=settings, commit=args.commit
         )
-    for check in record.checks[len(checks) :]:
-        say(f"{check.outcome:<8}{check.name}: {check.reason}")
+    say("\n".join(["", *report(record)]))
     say(f"wrote {write(record, args.output)}")
     failed = any(check.outcome == "failed" for check in checks)
     return ExitCode.CHECK_FAILED if failed else ExitCode.OK

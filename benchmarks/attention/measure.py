@@ -11,6 +11,7 @@ from ...plugins.errors import ContractError
 from ...plugins.reference import coherent_semantic_attention as oracle
 from .. import provenance
 from ..record import Absent, Check, DeviceTimes, Measurement, Parity, Record, Rival, Scalar
+from ..record_file import without_paths
 from ..steadiness import doubts
 from .forms import Floats, Form, Prepared
 from .problems import SEED, Case, Problem, make_problem
@@ -56,6 +57,7 @@ class _Findings:
     measurements: list[Measurement] = dataclasses.field(default_factory=list)
     checks: list[Check] = dataclasses.field(default_factory=list)
     absent: list[Absent] = dataclasses.field(default_factory=list)
+    warnings: list[str] = dataclasses.field(default_factory=list)
 
 
 def measure(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> Record:
@@ -101,7 +103,7 @@ def measure(plan: Plan, progress: Callable[[str], None] = lambda _: None) -> Rec
         ),
         measurements=tuple(findings.measurements),
         absent=tuple(findings.absent),
-        warnings=tuple(doubts(machine, findings.measurements)),
+        warnings=(*findings.warnings, *doubts(machine, findings.measurements)),
         checks=tuple(findings.checks),
     )
 
@@ -222,6 +224,14 @@ def _profile(plan: Plan, findings: _Findings, progress: Callable[[str], None]) -
             continue
         progress(f"kernels, {case}")
         form = next(form for form in plan.forms if form.name == "cuda")
-        kernels = kernel_times(form.prepare(make_problem(case)))
+        prepared = form.prepare(make_problem(case))
+        try:
+            kernels = kernel_times(prepared)
+        except Exception as error:  # it needs NVIDIA's profiling library and a right to use it
+            kernels = {}
+            findings.warnings.append(f"the profiler failed: {without_paths(str(error))[:200]}")
+        if not kernels:
+            findings.warnings.append("no times of single kernels: the profiler saw none")
+            return
         device = dataclasses.replace(measured.device, kernels_ms=kernels)
         findings.measurements[index] = dataclasses.replace(measured, device=device)

@@ -69,7 +69,7 @@ def _floors(beside: Sequence[Family], limits: Mapping[str, Scalar]) -> Iterator[
             yield (
                 f"  {family.rival}, {holes} holes: {us:.1f} us; floor {floor.us:.1f} us (bytes "
                 f"{floor.bytes_us:.1f}, flops {floor.flops_us:.1f}, chain {floor.chain_us:.1f}), "
-                f"{us / floor.us:.1f} times that"
+                f"{us / floor.us:.3g} times that"
             )
             kernels = measured.device.kernels_ms if measured.device else {}
             if kernels:

@@ -1,9 +1,12 @@
 """The kernels are called as the benchmark calls them: on a CPU that plays a GPU, and on a GPU."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
-from csakit.benchmarks.attention.cuda_forms import KernelRun
+from csakit.benchmarks.attention import gpu_probe
+from csakit.benchmarks.attention.cuda_forms import LAUNCHES, KernelRun
 from csakit.benchmarks.attention.forms import GPU, find_forms
 from csakit.benchmarks.attention.measure import Plan, measure, parity
 from csakit.benchmarks.attention.problems import DTYPES, Case, DtypeName, make_problem
@@ -11,6 +14,7 @@ from csakit.plugins.library import load
 from csakit.plugins.locations import LIBRARY_VARIABLE
 from csakit.plugins.reference import coherent_semantic_attention
 from csakit.plugins.spec import SIMILARITIES, Similarity
+from helpers.played_cuda import PlayedGpu
 from helpers.simt_tensors import TensorLibrary
 
 
@@ -28,6 +32,75 @@ def test_a_run_fills_what_the_oracle_fills(dtype: DtypeName, similarity: Similar
     found = parity(problem, run.output.float().numpy(), expected.astype(np.float32), dtype)
     assert poisoned
     assert found.passed, found
+
+
+TINY = Case(holes=12, channels=16, side=8, dtype="float16")
+LIMITS = {"copy_gb_per_s": 4000.0, "float16_tflops": 800.0, "sm_mhz": 2000.0}
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> PlayedGpu:
+    monkeypatch.setattr(gpu_probe, "measure_limits", lambda: LIMITS)
+    monkeypatch.setattr(gpu_probe, "kernel_times", lambda prepared: {"chain": 0.01})
+    return PlayedGpu(monkeypatch)
+
+
+def test_every_form_of_a_gpu_is_checked_and_timed_on_a_played_one(gpu: PlayedGpu) -> None:
+    plan = Plan(cases=[TINY], forms=find_forms(GPU, threads=1), seconds=0.01)
+
+    record = measure(plan)
+
+    assert record.checks == ()
+    assert [measured.rival for measured in record.measurements] == list(GPU)
+    assert {len(graph.calls) for graph in gpu.captured} == {LAUNCHES}
+    for measured in record.measurements:
+        assert measured.device is not None
+        assert len(measured.device.compute_ms) == len(measured.samples_ms)
+        assert min(measured.device.compute_ms) > 0
+    kernels = {m.rival: m.device.kernels_ms for m in record.measurements if m.device}
+    assert kernels.pop("cuda") == {"chain": 0.01}
+    assert not any(kernels.values())
+    assert record.settings["sm_mhz"] == 2000.0
+
+
+def test_a_graph_that_computes_nothing_is_found_wrong(
+    gpu: PlayedGpu, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("helpers.played_cuda.Graph.replay", lambda graph: None)
+
+    record = measure(Plan(cases=[TINY], forms=find_forms(["cuda-graph"], 1), seconds=0.01))
+
+    assert record.measurements == ()
+    assert [check.outcome for check in record.checks] == ["failed"]
+    assert "off by inf" in record.checks[0].reason
+
+
+@pytest.mark.usefixtures("gpu")
+def test_without_a_profiler_the_times_stand_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refused(_: object) -> dict[str, float]:
+        raise RuntimeError("CUPTI_ERROR_INSUFFICIENT_PRIVILEGES in /usr/lib/libcupti.so")
+
+    monkeypatch.setattr(gpu_probe, "kernel_times", refused)
+
+    record = measure(Plan(cases=[TINY], forms=find_forms(["cuda"], 1), seconds=0.01))
+
+    assert len(record.measurements) == 1
+    assert record.warnings[:2] == (
+        "the profiler failed: CUPTI_ERROR_INSUFFICIENT_PRIVILEGES in libcupti.so",
+        "no times of single kernels: the profiler saw none",
+    )
+
+
+@pytest.mark.usefixtures("gpu")
+def test_the_loop_takes_one_image_on_a_gpu() -> None:
+    case = dataclasses.replace(TINY, batch=2)
+
+    record = measure(Plan(cases=[case], forms=find_forms(GPU, 1), seconds=0.01))
+
+    assert [absent.rival for absent in record.absent] == ["python-loop-cuda"]
+    assert "image after image" in record.absent[0].reason
 
 
 @pytest.mark.gpu
