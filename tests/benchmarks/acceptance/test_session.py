@@ -146,7 +146,7 @@ CHECKS = (Check(name="build", outcome="passed", seconds=1.0, output="built"),)
 
 def test_the_benchmarks_record_is_taken_into_the_one_record(tmp_path: Path) -> None:
     target = Check(name="target: fast", outcome="missed", reason="slow")
-    timing = operator_record(timed("cuda", 9, 1.0), checks=(target,))
+    timing = operator_record(timed("cuda", 9, 1.0, kernels_us={"chain": 0.5}), checks=(target,))
     write_record(timing, tmp_path / "attention.json")
 
     record = make_record(CHECKS, tmp_path / "attention.json", settings={"minutes": 7.5})
