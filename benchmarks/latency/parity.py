@@ -11,14 +11,13 @@ import numpy as np
 
 from ...export.limits import BYTE_PSNR_DB, BYTE_STEP, LIMITS
 from ...plugins.errors import ContractError, ParityError
-from ...runtime.contract import RESULT, Precision
+from ...runtime.contract import RESULT
 from ...runtime.pixels import Float32
 from ...train.evaluation.metrics import hole_psnr
 from ..record import Parity, Scalar
 from .cases import Case
 
 _REFERENCE: Final = "the torch model, float32"
-_PRECISIONS: Final[Mapping[str, Precision]] = {"fp32": "fp32", "fp16": "fp16"}
 
 
 def compare(found: Float32, expected: Float32, case: Case, form: Mapping[str, Scalar]) -> Parity:
@@ -33,6 +32,9 @@ def compare(found: Float32, expected: Float32, case: Case, form: Mapping[str, Sc
 
     Returns:
         The parity, passed or not.
+
+    Raises:
+        ContractError: the result has another shape, or no limits are stated for the precision.
     """
     if found.shape != expected.shape:
         raise ContractError(f"a result must have shape {expected.shape}; got {found.shape}")
@@ -78,7 +80,13 @@ def worse(one: Parity, other: Parity) -> Parity:
 
 def _limits(form: Mapping[str, Scalar]) -> tuple[float | None, float | None]:
     """Give the limits of max abs and PSNR; bytes may round to either side."""
-    limit = LIMITS[_PRECISIONS[str(form["precision"])]][RESULT]
+    stages = next((LIMITS[known] for known in LIMITS if known == form["precision"]), None)
+    if stages is None:
+        raise ContractError(
+            f"a precision must be one of {', '.join(LIMITS)}, for which limits are stated; got "
+            f"{form['precision']!r}"
+        )
+    limit = stages[RESULT]
     max_abs, psnr_db = limit.max_abs, limit.psnr_db
     if form["io"] == "uint8":
         max_abs = None if max_abs is None else max_abs + BYTE_STEP

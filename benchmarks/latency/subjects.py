@@ -97,8 +97,8 @@ class Subject:
         metadata = graph.metadata_of(onnx.load(path, load_external_data=False))
         backend = dataclasses.replace(BACKENDS["ort"], what=f"ONNX Runtime, {path.name} as given")
         form: dict[str, Scalar] = {
-            "precision": metadata[META_PRECISION],
-            "io": metadata[META_IO],
+            "precision": metadata.get(META_PRECISION, ""),
+            "io": metadata.get(META_IO, ""),
             "target": metadata.get(META_TARGET, "generic"),
             "sha256": sha256(path),
         }

@@ -81,6 +81,11 @@ def test_the_form_of_a_file_decides_its_limits(
     assert (compared.max_abs_limit, compared.psnr_db_limit) == limits
 
 
+def test_a_precision_without_limits_is_refused(case: Case) -> None:
+    with pytest.raises(ContractError, match=r"a precision must be one of fp32, .*; got 'fp4'"):
+        parity.compare(case.image, case.image, case, {"precision": "fp4", "io": "float"})
+
+
 def test_a_result_of_another_shape_is_refused(case: Case) -> None:
     with pytest.raises(ContractError, match=r"a result must have shape \(2, 3, 256, 256\)"):
         parity.compare(case.image[:1], case.image, case, FP32)
