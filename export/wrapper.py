@@ -51,13 +51,14 @@ class ExportWrapper(nn.Module):
             ``TRACED_OUTPUTS``, the result in the layout of the image.
         """
         if self.uint8:
-            image = image.permute(0, 3, 1, 2).float() / 127.5 - 1.0
-            hole = hole.permute(0, 3, 1, 2).float()  # any non-zero byte is above 0.5
+            # Converted first: TensorRT does nothing else with bytes.
+            image = image.float().permute(0, 3, 1, 2) / 127.5 - 1.0
+            hole = hole.float().permute(0, 3, 1, 2)  # any non-zero byte is above 0.5
         stages = self.model.stages(image, hole)
         result = stages.result
         if self.uint8:
             # Exact for known pixels: the way through [-1, 1] moves a byte by less than 1e-4.
-            result = torch.round((result + 1.0) * 127.5).to(torch.uint8).permute(0, 2, 3, 1)
+            result = torch.round((result + 1.0) * 127.5).permute(0, 2, 3, 1).to(torch.uint8)
         return result, stages.rough, stages.features, stages.attended
 
 
