@@ -49,11 +49,12 @@ def finish(model: onnx.ModelProto, metadata: Mapping[str, str], *, uint8: bool) 
     onnx.checker.check_model(model, full_check=True)
 
 
-def read(path: str) -> onnx.ModelProto:
-    """Read an exported model with its weights.
+def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
+    """Read an exported model.
 
     Args:
         path: of the model.
+        weights: also those in a file of their own.
 
     Returns:
         The model.
@@ -63,7 +64,7 @@ def read(path: str) -> onnx.ModelProto:
             did.
     """
     try:
-        model = onnx.load(path)
+        model = onnx.load(path, load_external_data=weights)
     except Exception as error:  # protobuf's DecodeError has no stable home
         raise ContractError(
             f"{path} is not a readable ONNX file: {error}\nExport it again with `csakit export`."
@@ -107,6 +108,58 @@ def without_function(model: onnx.ModelProto) -> onnx.ModelProto:
     del stripped.functions[:]
     stripped.functions.extend(kept)
     return stripped
+
+
+def for_tensorrt(model: onnx.ModelProto, *, plugin: bool) -> onnx.ModelProto:
+    """Copy a model so that every parser of TensorRT makes the same of its CSA node.
+
+    Which of a plugin and a function of the same name wins has changed with 10.7 and 10.15, and
+    TensorRT for RTX ends the process when it finds a plugin. So only one of them is left to
+    find.
+
+    Args:
+        model: exported; its external weights stay where they are.
+        plugin: whether CSA is to be the plugin.
+
+    Returns:
+        With the plugin: the node alone. Without: the node without the attribute that names a
+        plugin, and its function.
+
+    Raises:
+        ContractError: the function is wanted, and was removed.
+    """
+    if plugin:
+        return without_function(model)
+    prepared = onnx.ModelProto()
+    prepared.CopyFrom(model)
+    for node in csa_nodes(prepared):
+        if not any((f.domain, f.name) == _OPERATOR for f in prepared.functions):
+            raise ContractError(
+                f"{spec.NAME} has no function body in this model, so nothing but the plugin can "
+                "run it\nBuild from the model as `csakit export` wrote it."
+            )
+        kept = [a for a in node.attribute if a.name != "plugin_namespace"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+    return prepared
+
+
+def external_files(model: onnx.ModelProto) -> list[str]:
+    """Name the files that hold weights of a model.
+
+    Args:
+        model: read without its weights.
+
+    Returns:
+        As the model states them, relative to its folder; each once.
+    """
+    locations = (
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    )
+    return list(dict.fromkeys(locations))
 
 
 def add_probes(model: onnx.ModelProto) -> tuple[str, ...]:

@@ -67,6 +67,15 @@ def device_architectures() -> list[str]:
     Returns:
         "sm_90" for example, each once; empty where there is no driver or no GPU.
     """
+    return sorted(set(devices()), key=_order)
+
+
+def devices() -> list[str]:
+    """Ask the driver for the GPUs of this machine, in its order.
+
+    Returns:
+        The architecture of each device, number 0 first.
+    """
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:
@@ -74,7 +83,7 @@ def device_architectures() -> list[str]:
     count = ctypes.c_int()
     if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
         return []
-    found = set()
+    found = []
     for index in range(count.value):
         numbers = []
         for attribute in (_CAPABILITY_MAJOR, _CAPABILITY_MINOR):
@@ -82,8 +91,8 @@ def device_architectures() -> list[str]:
             driver.cuDeviceGet(ctypes.byref(device), index)
             driver.cuDeviceGetAttribute(ctypes.byref(value), attribute, device)
             numbers.append(value.value)
-        found.add(f"sm_{numbers[0]}{numbers[1]}")
-    return sorted(found, key=_order)
+        found.append(f"sm_{numbers[0]}{numbers[1]}")
+    return found
 
 
 def _native() -> list[str]:

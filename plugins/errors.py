@@ -42,6 +42,12 @@ class ParityError(EngineError):
     exit_code = ExitCode.CHECK_FAILED
 
 
+class PrecisionError(EngineError):
+    """An engine computes in another precision than its model states."""
+
+    exit_code = ExitCode.CHECK_FAILED
+
+
 class DivergenceError(EngineError):
     """A training has lost its way: a loss or a weight is not finite."""
 

@@ -23,6 +23,8 @@ SUMMARIES: Final = MappingProxyType(
         "evaluate": "score models on images with holes, as the paper does",
         "export": "export a checkpoint to ONNX, verified before it gets its name",
         "verify": "compare an exported model with its checkpoint, stage by stage",
+        "build": "build a TensorRT engine from an exported model, audited, with a manifest",
+        "inspect": "say what a checkpoint, a model or an engine is, and whether it runs here",
         "bench": "measure latency, and show the stated targets",
     }
 )

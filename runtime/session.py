@@ -85,13 +85,18 @@ def open_session(model: str | Path, *, threads: int | None = None) -> Session:
     Raises:
         ContractError: the file is absent, unreadable or not a model of csakit, or its
             suffix names no backend.
-        EngineError: the suffix names a backend that this version does not have.
+        EngineError: the engine is damaged, stale or not for this machine; or the suffix
+            names a backend that this version does not have.
         LibraryError: the backend is not installed; the text names the extra.
     """
     path = Path(model)
     if threads is not None and threads < 1:
         raise ContractError(f"threads must be at least 1; got {threads}")
     if path.suffix.lower() == ".engine":
+        from .diagnosis import diagnose  # deferred: only engines need them
+        from .machine import this_machine
+
+        diagnose(path, this_machine()).require_usable()
         raise EngineError(
             f"this version of csakit has no engine backend yet; got {path}\n"
             "Run the .onnx file that the engine was built from."

@@ -150,7 +150,7 @@ def test_wrong_usage_is_a_line_and_exit_code_2(
     [
         ("absent.onnx", ExitCode.USAGE, "must be an existing file; got absent.onnx"),
         ("photo.png", ExitCode.USAGE, "must be .onnx; got 'photo.png'"),
-        ("x.engine", ExitCode.ENVIRONMENT, "no engine backend yet"),
+        ("absent.engine", ExitCode.USAGE, "must be an existing file; got absent.engine"),
     ],
 )
 def test_a_model_that_cannot_run_is_a_line(

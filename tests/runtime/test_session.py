@@ -129,8 +129,10 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
         open_session(tmp_path / name)
 
 
-def test_an_engine_is_not_quietly_replaced_by_the_cpu(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"no engine backend yet(.|\n)*Run the \.onnx file"):
+def test_an_engine_is_diagnosed_before_anything_else(tmp_path: Path) -> None:
+    (tmp_path / "model.engine").write_bytes(b"a plan")
+
+    with pytest.raises(EngineError, match=r"has no manifest \(model\.engine\.json\)"):
         open_session(tmp_path / "model.engine")
 
 

@@ -1,0 +1,50 @@
+"""What the first bytes of an engine tell without TensorRT.
+
+TensorRT for RTX 1.7 begins its plans with "vtrt"; the 64-bit number at byte 16 is the length
+of the file, and the four bytes at 24 are the version. This is not documented but observed, so
+it only explains, and decides nothing. Plans of TensorRT are not told apart from other files.
+"""
+
+import dataclasses
+import struct
+from pathlib import Path
+from typing import Final
+
+_MAGIC: Final = b"vtrt"
+_LENGTH_AT: Final = 16
+_VERSION_AT: Final = 24
+_HEADER_BYTES: Final = 64  # Runtime.engine_header_size
+
+
+@dataclasses.dataclass(frozen=True)
+class PlanHeader:
+    """The header of a plan of TensorRT for RTX.
+
+    Attributes:
+        version: of TensorRT for RTX.
+        bytes: that the whole file should have.
+    """
+
+    version: str
+    bytes: int
+
+
+def read_plan_header(path: Path) -> PlanHeader | None:
+    """Read the header of an engine.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        The header; None if it is not one of TensorRT for RTX, or cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEADER_BYTES)
+    except OSError:
+        return None
+    if len(head) < _HEADER_BYTES or not head.startswith(_MAGIC):
+        return None
+    (length,) = struct.unpack_from("<Q", head, _LENGTH_AT)
+    version = ".".join(str(number) for number in head[_VERSION_AT : _VERSION_AT + 4])
+    return PlanHeader(version, length)
