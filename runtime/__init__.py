@@ -6,9 +6,30 @@ with Inpainter.open("model.onnx") as inpaint:
     result = inpaint(image, hole)  # (H, W, 3) uint8, (H, W) bool -> (H, W, 3) uint8
 """
 
-from .inpainter import Inpainter as Inpainter
-from .options import InpaintOptions as InpaintOptions
-from .session import Session as Session
-from .session import open_session as open_session
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .inpainter import Inpainter as Inpainter
+    from .options import InpaintOptions as InpaintOptions
+    from .session import Session as Session
+    from .session import open_session as open_session
 
 __all__ = ["InpaintOptions", "Inpainter", "Session", "open_session"]
+
+_HOMES = {
+    "InpaintOptions": "options",
+    "Inpainter": "inpainter",
+    "Session": "session",
+    "open_session": "session",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    """Import what is asked for, at its first use: ``csakit --help`` needs no NumPy."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value

@@ -1,11 +1,18 @@
-"""Which physical cores this process may use, and how many."""
+"""Which physical cores this process may use, how many, and of what kind."""
 
+import itertools
 import math
 import os
+import platform
 from pathlib import Path
 
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # control groups v2, what containers are limited by
+_KIND = Path("/proc/cpuinfo")
+_KIND_KEYS = (  # on x86 and on ARM; others change from start to start, like the clock
+    *("vendor_id", "cpu family", "model", "model name", "flags"),
+    *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features"),
+)
 
 
 def physical_cores() -> int:
@@ -36,6 +43,23 @@ def core_processors() -> list[int]:
         cores[core] = cores.get(core, 0) + 1
         order.append((cores[core], cpu))
     return [cpu for _, cpu in sorted(order)]
+
+
+def processor_kind() -> str | None:
+    """Describe what libraries choose their code by: model and instruction sets.
+
+    Returns:
+        A text that differs between kinds of processors; None where the system does not tell.
+    """
+    try:
+        with _KIND.open() as file:
+            first = itertools.takewhile(str.strip, file)  # a blank line ends each processor
+            found = dict(line.split(":", 1) for line in first if ":" in line)
+    except (OSError, UnicodeDecodeError):
+        return None
+    kind = {key.strip(): " ".join(value.split()) for key, value in found.items()}
+    parts = [f"{key}: {kind[key]}" for key in _KIND_KEYS if key in kind]
+    return "; ".join([platform.machine(), *parts]) if parts else None
 
 
 def _allowed() -> set[int]:

@@ -118,6 +118,13 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         "longest side of a network input, a multiple of 256; larger parts are scaled down",
     )
     group.add_argument("--threads", type=int, metavar="N", help="default: one per physical core")
+    group.add_argument(
+        "--no-cache",
+        action="store_false",
+        dest="cache",
+        help="keep no copy of the model that is optimised for this processor; without one, every "
+        "start optimises anew (it lies in .csakit-cache beside the model, or in ~/.cache/csakit)",
+    )
 
 
 def _add_mask_options(group: argparse._ArgumentGroup) -> None:

@@ -47,7 +47,7 @@ def _run_file(
             raise ContractError(f"IMAGE and MASK must be existing files; got {path}")
     job = Job(image=args.image, mask=args.mask, output=args.output)
     check_job(job, files)
-    with Inpainter.open(args.model, options=options, threads=args.threads) as inpaint:
+    with _open(args, options) as inpaint:
         started = time.perf_counter()
         done = repair_file(inpaint, job, files)
     print(
@@ -67,7 +67,7 @@ def _run_folder(
         _line(f"not images, ignored: {', '.join(path.name for path in listing.ignored)}")
     for image, reason in listing.skipped:
         _line(f"skipped {image.name}: {reason}")
-    with Inpainter.open(args.model, options=options, threads=args.threads) as inpaint:
+    with _open(args, options) as inpaint:
         make_folder(args.output)
         started = time.perf_counter()
         skipped = len(listing.skipped) + _run_jobs(inpaint, listing.jobs, files, lines)
@@ -76,6 +76,13 @@ def _run_folder(
     each = f", {seconds / repaired:.2f} s each" if repaired else ""
     print(f"{repaired} repaired, {skipped} skipped, in {seconds:.1f} s{each} -> {args.output}")
     return ExitCode.USAGE if skipped else ExitCode.OK
+
+
+def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
+    """Open the model for one run among other work, not for the least time on an idle machine."""
+    return Inpainter.open(
+        args.model, options=options, threads=args.threads, cache=args.cache, spin=False
+    )
 
 
 def _run_jobs(inpaint: Inpainter, jobs: list[Job], files: FileOptions, lines: "_Lines") -> int:

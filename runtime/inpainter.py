@@ -49,6 +49,8 @@ class Inpainter:
         *,
         options: InpaintOptions | None = None,
         threads: int | None = None,
+        cache: bool = True,
+        spin: bool = True,
     ) -> "Inpainter":
         """Open a model with the backend that its suffix names; never with another one.
 
@@ -56,6 +58,8 @@ class Inpainter:
             model: an ``.onnx`` file written by ``csakit export``.
             options: how an image reaches the network; None takes the defaults.
             threads: of one run; None takes one per physical core that this process may use.
+            cache: keep an optimised copy for the next start; see ``open_session``.
+            spin: let waiting threads keep the processor busy; see ``open_session``.
 
         Returns:
             The inpainter; a context manager.
@@ -66,7 +70,7 @@ class Inpainter:
             EngineError: the suffix names a backend that this version does not have.
             LibraryError: the backend is not installed; the text names the extra.
         """
-        return cls(open_session(model, threads=threads), options)
+        return cls(open_session(model, threads=threads, cache=cache, spin=spin), options)
 
     @property
     def session(self) -> Session:

@@ -4,6 +4,7 @@ Letters: B images, H W sides in pixels.
 """
 
 import dataclasses
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,24 @@ from typing import Any
 import numpy as np
 
 from ..plugins.errors import ContractError, EngineError, LibraryError
+from .cache_folder import remove
 from .contract import HOLE, IMAGE, RESULT, Io
 from .cpu import physical_cores
+from .model_cache import WEIGHTS_FILE, CachedModel
 from .pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
 from .signature import Signature, read_signature
 from .tensors import check_floats, check_pixels
 
 _PROVIDERS = ["CPUExecutionProvider"]
+
+# How an optimised model is written. The weights' own file is mapped into memory; a model that
+# holds its weights would be read and copied.
+_SAVING = {
+    "session.optimized_model_external_initializers_file_name": WEIGHTS_FILE,
+    "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
+}
+logger = logging.getLogger(__name__)
+
 _LOG_ERRORS_ONLY = 3  # failures reach the caller as exceptions; its warnings are no one's remedy
 
 
@@ -37,12 +49,16 @@ class OrtSession:
     _session: Any  # onnxruntime.InferenceSession, which may run in several threads; None: closed
 
     @classmethod
-    def open(cls, path: Path, *, threads: int | None = None) -> "OrtSession":
+    def open(
+        cls, path: Path, *, threads: int | None = None, cache: bool = True, spin: bool = True
+    ) -> "OrtSession":
         """Load a model.
 
         Args:
             path: of the ``.onnx`` file; external weights lie beside it.
             threads: of one run; None takes one per physical core.
+            cache: keep an optimised copy of it; see ``csakit.runtime.model_cache``.
+            spin: see ``csakit.runtime.session.open_session``.
 
         Returns:
             The session.
@@ -53,7 +69,9 @@ class OrtSession:
         """
         if not path.is_file():
             raise ContractError(f"the model must be an existing file; got {path}")
-        session = _load(path, threads or physical_cores())
+        ort, threads = _library(), threads or physical_cores()
+        session = _load_copy(ort, path, threads, spin=spin) if cache else None
+        session = session or _load(ort, path, threads, spin=spin)
         metadata = dict(session.get_modelmeta().custom_metadata_map)
         signature = read_signature(
             path, metadata, inputs=session.get_inputs(), outputs=session.get_outputs()
@@ -111,9 +129,53 @@ class OrtSession:
             raise EngineError(f"{self.path} failed on {image.shape}: {_reason(error)}") from error
 
 
-def _load(path: Path, threads: int) -> Any:  # noqa: ANN401
-    """Open the file with the options that matter for latency on a CPU."""
-    ort = _library()
+def _load(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
+    """Open the file that was exported."""
+    try:
+        return _create(ort, path, _options(ort, threads, spin=spin))
+    except Exception as error:  # onnxruntime's classes share no base but this one
+        raise ContractError(
+            f"{path} must be a complete ONNX model: {_reason(error)}\n"
+            "Copy it again, with the .weights file beside it if it has one, or export it again "
+            "with `csakit export`."
+        ) from error
+
+
+def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
+    """Open the optimised copy of a model; make it while loading the model if there is none.
+
+    None if neither can be done; what is wrong with a model shows when it is loaded plainly.
+    """
+    build = {"onnxruntime": ort.__version__, "build": ort.get_build_info(), **_SAVING}
+    copy = CachedModel.of(path, build)
+    optimised = copy.find()
+    options = _options(ort, threads, spin=spin)
+    if optimised is None:
+        loaded: list[Any] = []
+        copy.make(lambda target: loaded.append(_optimise(ort, path, target, options)))
+        return loaded[0] if loaded else None
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # it was done
+    try:
+        return _create(ort, optimised, options)
+    except Exception as error:  # onnxruntime's classes share no base but this one
+        logger.warning(
+            "the optimised copy of %s in %s is removed: %s",
+            *(path, optimised.parent, _reason(error)),
+        )
+        remove(optimised.parent)
+        return None
+
+
+def _optimise(ort: Any, path: Path, target: Path, options: Any) -> Any:  # noqa: ANN401
+    """Open a model, and write what it is optimised to for this processor."""
+    options.optimized_model_filepath = str(target)
+    for name, value in _SAVING.items():
+        options.add_session_config_entry(name, value)
+    return _create(ort, path, options)
+
+
+def _options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
+    """Choose the options that matter on a CPU."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1  # the graph is a chain; its operators cannot overlap
@@ -121,16 +183,17 @@ def _load(path: Path, threads: int) -> Any:  # noqa: ANN401
     # The blocked NCHWc layout comes with the last level: 10 to 25 % against the one below it.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_cpu_mem_arena = True  # without it, every run pays the page faults: +25 %
+    # A plan of one size's memory adds a second arena to the first: 100 MB at full width, and
+    # no gain in time.
+    options.enable_mem_pattern = False
     options.log_severity_level = _LOG_ERRORS_ONLY
-    try:
-        # By its path, not its bytes: external weights are then found and memory-mapped.
-        return ort.InferenceSession(str(path), options, providers=_PROVIDERS, enable_fallback=0)
-    except Exception as error:  # onnxruntime's classes share no base but this one
-        raise ContractError(
-            f"{path} must be a complete ONNX model: {_reason(error)}\n"
-            "Copy it again, with the .weights file beside it if it has one, or export it again "
-            "with `csakit export`."
-        ) from error
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
+    return options
+
+
+def _create(ort: Any, path: Path, options: Any) -> Any:  # noqa: ANN401
+    """Open a file by its path, not its bytes: external weights are then found and mapped."""
+    return ort.InferenceSession(str(path), options, providers=_PROVIDERS, enable_fallback=0)
 
 
 def _library() -> Any:  # noqa: ANN401

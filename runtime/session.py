@@ -72,12 +72,18 @@ class Session(Protocol):
         """Release the model. Calling twice is harmless."""
 
 
-def open_session(model: str | Path, *, threads: int | None = None) -> Session:
+def open_session(
+    model: str | Path, *, threads: int | None = None, cache: bool = True, spin: bool = True
+) -> Session:
     """Open a model with the backend that its suffix names; never with another one.
 
     Args:
         model: an ``.onnx`` file written by ``csakit export``.
         threads: of one run; None takes one per physical core that this process may use.
+        cache: keep a copy that is optimised for this processor, in ``.csakit-cache`` beside the
+            model or among the user's caches, so that the next start is several times shorter.
+        spin: threads wait for their next piece of work without sleeping, which is faster only
+            where nothing else needs the processor.
 
     Returns:
         The session. Close it.
@@ -108,4 +114,4 @@ def open_session(model: str | Path, *, threads: int | None = None) -> Session:
         )
     from .ort_session import OrtSession  # deferred with its backend
 
-    return OrtSession.open(path, threads=threads)
+    return OrtSession.open(path, threads=threads, cache=cache, spin=spin)
