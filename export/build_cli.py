@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_shapes(parser)
     _add_builder_options(parser)
     _add_reach(parser)
+    parser.add_argument("--verbose", action="store_true", help="print all that TensorRT says")
     return run_command(parser, _build, arguments)
 
 
@@ -80,7 +81,9 @@ def _build(args: argparse.Namespace) -> int:
     from .audit import summary  # deferred: imports onnx
     from .engine import build_engine
 
-    logging.basicConfig(level=logging.WARNING, format="TensorRT: %(message)s")
+    # What TensorRT says is in the error where there is one; all of it is for reports.
+    level = logging.INFO if args.verbose else logging.CRITICAL
+    logging.basicConfig(level=level, format="TensorRT: %(message)s")
     built = build_engine(args.model, args.output, config, say=lambda text: print(text, flush=True))
     manifest = built.manifest
     plugin = manifest.build.plugin

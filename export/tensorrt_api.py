@@ -29,6 +29,19 @@ _TITLES: Final[Mapping[BuilderName, str]] = MappingProxyType(
 )
 OLDEST: Final = (10, 3)  # JetPack 6; plugins of the third kind and strongly typed networks
 
+# Where in TensorRT's own sources something was noticed, and which class of error it is.
+_NOISE: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\[[\w./]+\.(cpp|h):\d+: ?\w+\] ?",
+        r"\[[\w./]+\.(cpp|h)::\w+::\d+\] ?",
+        r"\b[\w./]+\.(cpp|h):\d+: ?",
+        r" *\bIn \w+ at [\w./]+:\d+",
+        r"^I\w+::\w+: ",
+        r"^Error Code \d+: [\w ]+(?= \()",
+    )
+)
+
 logger = logging.getLogger(__name__)
 
 
@@ -258,9 +271,9 @@ def plain(message: str) -> str:
         Text.
     """
     text = " ".join(message.split())
-    text = re.sub(r"\[?[\w./]+\.(cpp|h):[\w:]+\]?:? ?", "", text)
-    text = re.sub(r" ?In \w+ at \S+", "", text)
-    text = re.sub(r"^I\w+::\w+: Error Code \d+: [\w ]+?(?= \()", "", text).strip()
+    for noise in _NOISE:
+        text = noise.sub("", text)
+    text = text.strip()
     while text.startswith("(") and text.endswith(")"):
         text = text[1:-1].strip()
     return text
