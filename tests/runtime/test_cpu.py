@@ -47,3 +47,30 @@ def test_the_first_processors_are_of_different_cores(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(cpu, "_allowed", lambda: {1, 3, 5, 6, 7})
 
     assert cpu.core_processors() == [1, 3, 6, 5, 7]
+
+
+X86 = "processor\t: 0\nmodel name\t: Fast  CPU\nflags\t\t: fpu avx2\ncpu MHz\t: {}\n\n"
+
+
+def test_the_kind_of_a_processor_names_its_instructions_and_no_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "_KIND", tmp_path / "cpuinfo")
+    monkeypatch.setattr(cpu.platform, "machine", lambda: "x86_64")
+    kinds = set()
+    for text in (X86.format(1000), X86.format(2000) + "processor: 1\nflags: other\n"):
+        (tmp_path / "cpuinfo").write_text(text)
+        kinds.add(cpu.processor_kind())
+
+    assert kinds == {"x86_64; model name: Fast CPU; flags: fpu avx2"}
+
+
+@pytest.mark.parametrize("text", [None, "", "Hardware: a board\n"])
+def test_a_processor_that_does_not_tell_has_no_kind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str | None
+) -> None:
+    monkeypatch.setattr(cpu, "_KIND", tmp_path / "cpuinfo")
+    if text is not None:
+        (tmp_path / "cpuinfo").write_text(text)
+
+    assert cpu.processor_kind() is None
