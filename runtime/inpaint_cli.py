@@ -13,6 +13,7 @@ from .folder import list_jobs, make_folder
 from .inpaint_arguments import PROGRAM, file_options, inpaint_options, inpaint_parser
 from .inpainter import Inpainter
 from .options import InpaintOptions
+from .pipeline import Outcome, repair_files, working_on
 from .repair import FileOptions, Job, check_job, repair_file
 
 
@@ -86,25 +87,26 @@ def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
 
 
 def _run_jobs(inpaint: Inpainter, jobs: list[Job], files: FileOptions, lines: "_Lines") -> int:
-    """Run all jobs; return how many were skipped."""
+    """Run all jobs; return how many were skipped. A failing model ends the run."""
     skipped = 0
-    for job in _progress(jobs):
-        lines.subject = f"{job.image.name}: "
-        try:
-            repair_file(inpaint, job, files)
-        except ContractError as error:  # of this image; a failing model ends the run
-            _line(f"skipped {job.image.name}: {error}")
-            skipped += 1
+    with contextlib.closing(repair_files(inpaint, jobs, files)) as outcomes:
+        for outcome in _progress(outcomes, len(jobs)):
+            lines.show(outcome.job)
+            if outcome.problem is not None:
+                _line(f"skipped {outcome.job.image.name}: {outcome.problem}")
+                skipped += 1
     return skipped
 
 
-def _progress(jobs: list[Job]) -> Iterable[Job]:
+def _progress(outcomes: Iterable[Outcome], total: int) -> Iterable[Outcome]:
     """Show a bar on a terminal, if tqdm is installed."""
+    if not sys.stderr.isatty():
+        return outcomes
     try:
         from tqdm import tqdm
     except ImportError:
-        return jobs
-    bar: Iterable[Job] = tqdm(jobs, unit="image", disable=None, leave=False)
+        return outcomes
+    bar: Iterable[Outcome] = tqdm(outcomes, total=total, unit="image", disable=None, leave=False)
     return bar
 
 
@@ -118,19 +120,35 @@ def _line(text: str) -> None:
 
 
 class _Lines(logging.Handler):
-    """Show the warnings of the library as lines of this command."""
+    """Show the warnings of the library as lines of this command.
 
-    subject = ""  # the image that is being repaired, in a folder run
+    In a folder run several images are in work at once; what concerns one of them is shown when
+    its turn comes.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._held: dict[Job, list[str]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record."""
-        _line(f"{self.subject}{record.levelname.lower()}: {record.getMessage()}")
+        """Show one record, or hold it."""
+        text = f"{record.levelname.lower()}: {record.getMessage()}"
+        job = working_on.get()
+        if job is None:
+            _line(text)
+        else:
+            self._held.setdefault(job, []).append(f"{job.image.name}: {text}")
+
+    def show(self, job: Job) -> None:
+        """Show what was held of a job."""
+        for text in self._held.pop(job, []):
+            _line(text)
 
 
 @contextlib.contextmanager
 def _warnings_as_lines() -> Iterator[_Lines]:
     """Print warnings while the command runs, and leave logging as it was."""
-    logger, handler = logging.getLogger("csakit"), _Lines(logging.WARNING)
+    logger, handler = logging.getLogger("csakit"), _Lines()
     logger.addHandler(handler)
     try:
         yield handler

@@ -72,6 +72,21 @@ class Repaired:
     outputs: tuple[Path, ...]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """A job whose files were read.
+
+    Attributes:
+        job: the three files.
+        picture: the image.
+        hole: (H, W), True where pixels are missing.
+    """
+
+    job: Job
+    picture: Picture
+    hole: Bool
+
+
 def repair_file(inpaint: Inpainter, job: Job, options: FileOptions) -> Repaired:
     """Repair one image file.
 
@@ -87,17 +102,81 @@ def repair_file(inpaint: Inpainter, job: Job, options: FileOptions) -> Repaired:
         ContractError: a file cannot be read or written, or ``check_job`` refuses the output.
         EngineError: the model failed.
     """
+    loaded = load_job(job, options)
+    return write_job(loaded, fill(inpaint, loaded), options)
+
+
+def load_job(job: Job, options: FileOptions) -> Loaded:
+    """Read the image and the mask of a job.
+
+    Args:
+        job: the three files.
+        options: how they are read.
+
+    Returns:
+        What they hold.
+
+    Raises:
+        ContractError: a file cannot be read, or ``check_job`` refuses the output.
+    """
     check_job(job, options)
     picture = load_image(job.image)
     hole = load_hole(job.mask, picture.pixels.shape[:2], options.mask)
-    result = inpaint(picture.pixels, hole) if hole.any() else picture.pixels
+    return Loaded(job=job, picture=picture, hole=hole)
+
+
+def fill(inpaint: Inpainter, loaded: Loaded) -> Uint8:
+    """Repair the pixels of a job.
+
+    Args:
+        inpaint: the model and how an image reaches it.
+        loaded: what the files hold.
+
+    Returns:
+        (H, W, 3).
+
+    Raises:
+        ContractError: the image and the hole cannot be repaired with these options.
+        EngineError: the model failed.
+    """
+    pixels = loaded.picture.pixels
+    return inpaint(pixels, loaded.hole) if loaded.hole.any() else pixels
+
+
+def write_job(loaded: Loaded, result: Uint8, options: FileOptions) -> Repaired:
+    """Write the outputs of a job.
+
+    Args:
+        loaded: what its files hold.
+        result: (H, W, 3), the repaired pixels.
+        options: how outputs are written.
+
+    Returns:
+        What was done.
+
+    Raises:
+        ContractError: a file cannot be written.
+    """
+    job, picture, hole = loaded.job, loaded.picture, loaded.hole
     repaired = dataclasses.replace(picture, pixels=result)
     save_image(repaired, job.output, quality=options.quality)
-    outputs = [job.output]
+    outputs = outputs_of(job, options)
     if options.side_by_side:
-        outputs.append(comparison_path(job.output))
         save_image(compare(picture.pixels, hole, result), outputs[-1])
-    return Repaired(size=hole.shape, coverage=float(hole.mean()), outputs=tuple(outputs))
+    return Repaired(size=hole.shape, coverage=float(hole.mean()), outputs=outputs)
+
+
+def outputs_of(job: Job, options: FileOptions) -> tuple[Path, ...]:
+    """List the files that a job writes.
+
+    Args:
+        job: the three files.
+        options: how outputs are written.
+
+    Returns:
+        The output first.
+    """
+    return (job.output, *([comparison_path(job.output)] if options.side_by_side else []))
 
 
 def check_job(job: Job, options: FileOptions) -> None:
@@ -113,8 +192,7 @@ def check_job(job: Job, options: FileOptions) -> None:
     if job.output.is_dir():
         raise ContractError(f"the output of one image must be a file; {job.output} is a folder")
     output_format(job.output)
-    outputs = [job.output, *([comparison_path(job.output)] if options.side_by_side else [])]
-    for output in filter(Path.exists, outputs):
+    for output in filter(Path.exists, outputs_of(job, options)):
         if any(source.exists() and output.samefile(source) for source in (job.image, job.mask)):
             raise ContractError(f"an output must not replace an input; got {output} for both")
         if not options.overwrite:

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.runtime.image import OUTPUT_FORMATS, load_image, save_image
-from PIL import Image
+from csakit.runtime.image import OUTPUT_FORMATS, Picture, load_image, save_image
+from csakit.runtime.metadata import Metadata
+from PIL import Image, ImageDraw
 
 LOSSLESS = [".png", ".tif", ".bmp"]
 
@@ -176,3 +177,20 @@ def test_a_failing_encoder_leaves_the_old_file(tmp_path: Path) -> None:
 
     assert (tmp_path / "out.webp").read_text() == "old"
     assert {path.name for path in tmp_path.iterdir()} == {"wide.png", "out.webp"}
+
+
+def test_png_is_as_small_as_the_default_for_photographs_and_never_as_large_as_runs_alone(
+    photo: np.ndarray, tmp_path: Path
+) -> None:
+    drawing = Image.new("RGB", (600, 400), "white")
+    for row in range(0, 400, 14):
+        ImageDraw.Draw(drawing).text((5, row), "The quick brown fox jumps. " * 4, fill="black")
+    for pixels, most in ((photo, 1.05), (np.asarray(drawing), 1.0)):
+        picture = Picture(pixels=pixels, alpha=None, grey=False, metadata=Metadata())
+        Image.fromarray(pixels).save(tmp_path / "default.png")
+
+        save_image(picture, tmp_path / "ours.png")
+
+        default, ours = ((tmp_path / name).stat().st_size for name in ("default.png", "ours.png"))
+        assert ours <= most * default
+        np.testing.assert_array_equal(load_image(tmp_path / "ours.png").pixels, pixels)
