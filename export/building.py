@@ -1,12 +1,11 @@
-"""Run TensorRT's builder: with a progress bar, and so that Ctrl-C ends it at once and cleanly."""
+"""Run TensorRT's builder with a progress bar, in a thread, so that Ctrl-C can end it."""
 
 import contextlib
-import signal
-import sys
 import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+from .interrupts import Interrupts
 from .tensorrt_api import Api
 
 _POLL_S = 0.1  # how soon an interrupt is noticed
@@ -21,7 +20,13 @@ _REMEDIES: Final = (
 _OTHERWISE: Final = "Report this with what it printed and with what `csakit doctor` prints."
 
 
-def build_plan(api: Api, builder: Any, network: Any, made: Any) -> bytes:  # noqa: ANN401
+def build_plan(
+    api: Api,
+    builder: Any,  # noqa: ANN401
+    network: Any,  # noqa: ANN401
+    made: Any,  # noqa: ANN401
+    interrupts: Interrupts,
+) -> bytes:
     """Build a serialized engine.
 
     TensorRT works in a thread of its own. Python handles signals in the main thread, and
@@ -32,66 +37,73 @@ def build_plan(api: Api, builder: Any, network: Any, made: Any) -> bytes:  # noq
         builder: TensorRT's.
         network: as parsed.
         made: TensorRT's configuration.
+        interrupts: the build ends at its next step when one came.
 
     Returns:
         The plan.
 
     Raises:
         EngineError: TensorRT built nothing.
-        KeyboardInterrupt: after the builder has ended.
     """
     progress = _Progress()
     if api.has("IBuilderConfig", "progress_monitor"):
-        made.progress_monitor = _monitor(api, progress)
+        made.progress_monitor = _monitor(api, progress, interrupts)
     api.log.clear()
-    done: list[Any] = []
     with progress:
-        interrupted = _in_thread(
-            lambda: done.append(builder.build_serialized_network(network, made)), progress.cancel
-        )
-    if interrupted:
-        raise KeyboardInterrupt
-    if not done or done[0] is None:
-        said = api.log.reason().lower()
-        remedy = next((text for key, text in _REMEDIES if key in said), _OTHERWISE)
-        raise api.failure("built no engine", remedy)
-    return bytes(memoryview(done[0]))
+        plan = in_thread(lambda: builder.build_serialized_network(network, made))
+    if plan is None:
+        reason = api.log.reason()
+        raise api.failure("built no engine", remedy_for(reason))
+    return bytes(memoryview(plan))
 
 
-def _in_thread(work: Callable[[], object], cancel: Callable[[], None]) -> bool:
-    """Do the work in a thread and wait; return whether Ctrl-C was pressed meanwhile."""
+def remedy_for(reason: str) -> str:
+    """Say what helps against a failure of the builder.
+
+    Args:
+        reason: what it said.
+
+    Returns:
+        A sentence.
+    """
+    said = reason.lower()
+    return next((text for key, text in _REMEDIES if key in said), _OTHERWISE)
+
+
+def in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Do the work in a thread, so that the main one goes on handling signals.
+
+    Args:
+        work: takes nothing.
+
+    Returns:
+        What it returns.
+
+    Raises:
+        BaseException: what it raises.
+    """
+    returned: list[Any] = []
     failed: list[BaseException] = []
 
     def guarded() -> None:
         try:
-            work()
-        except BaseException as error:
+            returned.append(work())
+        except BaseException as error:  # raised again below, in the caller's thread
             failed.append(error)
 
     thread = threading.Thread(target=guarded, daemon=True)
     thread.start()
-    handler, interrupted = signal.getsignal(signal.SIGINT), False
-    while True:
-        try:
-            while thread.is_alive():
-                thread.join(_POLL_S)
-            break
-        except KeyboardInterrupt:  # comes in the main thread only, where handlers can be set
-            signal.signal(signal.SIGINT, signal.SIG_DFL)  # the next one ends the process
-            interrupted = True
-            cancel()
-    if interrupted:
-        signal.signal(signal.SIGINT, handler)
-    elif failed:
+    while thread.is_alive():
+        thread.join(_POLL_S)
+    if failed:
         raise failed[0]
-    return interrupted
+    return returned[0]
 
 
 class _Progress:
-    """A bar that counts the builder's steps, on a terminal; and the wish to stop."""
+    """A bar that counts the builder's steps, on a terminal."""
 
     def __init__(self) -> None:
-        self.cancelled = False
         self._bar: Any = None
         self._left: dict[str, int] = {}
 
@@ -105,11 +117,6 @@ class _Progress:
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:
             self._bar.close()
-
-    def cancel(self) -> None:
-        """End the build at its next step."""
-        self.cancelled = True
-        print("stopping at the builder's next step", file=sys.stderr)
 
     def start(self, phase: str, steps: int) -> None:
         self._left[phase] = steps
@@ -128,7 +135,7 @@ class _Progress:
             self._bar.update(max(left, 0))
 
 
-def _monitor(api: Api, progress: _Progress) -> Any:  # noqa: ANN401
+def _monitor(api: Api, progress: _Progress, interrupts: Interrupts) -> Any:  # noqa: ANN401
     """Connect the bar with TensorRT, whose calls may not raise."""
 
     class Monitor(api.trt.IProgressMonitor):  # type: ignore[name-defined, misc]
@@ -140,7 +147,7 @@ def _monitor(api: Api, progress: _Progress) -> Any:  # noqa: ANN401
 
         def step_complete(self, phase: str, step: int) -> bool:
             progress.step(phase)
-            return not progress.cancelled
+            return not interrupts.came
 
         def phase_finish(self, phase: str) -> None:
             progress.finish(phase)

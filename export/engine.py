@@ -19,6 +19,7 @@ from .audit import audit, engine_types, inspect_plan, network_types
 from .build_config import BuildConfig
 from .building import build_plan
 from .engine_manifest import Product, describe
+from .interrupts import Interrupts
 from .parsing import parse
 from .plugin_loading import LoadedPlugin, load_plugin
 from .profiles import Profile, add_profile, resolve_profile
@@ -70,6 +71,7 @@ def build_engine(
         LibraryError: TensorRT or the plugin is missing.
         EngineError: TensorRT refuses the model or cannot build it here.
         PrecisionError: the engine does not compute in the precision of its model.
+        KeyboardInterrupt: after TensorRT has stopped; nothing is written.
     """
     model, output, config = Path(model), Path(output), config or BuildConfig()
     if output.suffix != SUFFIX:
@@ -80,7 +82,8 @@ def build_engine(
     targets = resolve_targets(config)
     with staged(output) as plan_file, staged(manifest_path(output)) as manifest_file:
         say(f"building {output} with {api.title} for {', '.join(targets)}: {profile}")
-        product = _build(api, _Order(proto, model, config, profile, targets))
+        with Interrupts() as interrupts:
+            product = _build(api, _Order(proto, model, config, profile, targets), interrupts)
         plan_file.write_bytes(product.plan)
         described = describe(product, proto, model=model, engine=output)
         manifest_file.write_text(described.text())
@@ -112,7 +115,7 @@ def _read(path: Path) -> onnx.ModelProto:
     return proto
 
 
-def _build(api: Api, order: _Order) -> Product:
+def _build(api: Api, order: _Order, interrupts: Interrupts) -> Product:
     """Parse, build and audit."""
     config = order.config
     builder = make_builder(api)
@@ -127,7 +130,7 @@ def _build(api: Api, order: _Order) -> Product:
     add_profile(builder, made, network, order.profile)
     types = network_types(api, network)
     with _timing_cache(api, made, config.timing_cache):
-        plan = build_plan(api, builder, network, made)
+        plan = build_plan(api, builder, network, made, interrupts)
     layers = inspect_plan(api, plan, devices(), order.targets)
     stated = graph.metadata_of(order.proto).get(contract.META_PRECISION, "")
     opened = None if layers is None else engine_types(layers)

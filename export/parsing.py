@@ -17,7 +17,7 @@ _REMEDIES: Final = (
         "Build the plugin with `csakit plugin build --tensorrt-include DIR`, or use the function "
         "body: --no-plugin.",
     ),
-    ("type uint8", "Export it again with this csakit: TensorRT only converts bytes."),
+    ("uint8", "Export it again with this csakit: TensorRT only converts bytes."),
     ("external", "Copy the .weights file beside the model, or export it again."),
 )
 _OTHERWISE: Final = "Try another version of TensorRT, and report this with what it printed."

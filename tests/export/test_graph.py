@@ -126,3 +126,45 @@ def test_a_model_of_a_newer_format_is_refused(fixed: Subject, tmp_path: Path) ->
 
     with pytest.raises(ContractError, match=r"(?s)format '2'; this csakit reads 1.*upgrade"):
         graph.read(str(tmp_path / "newer.onnx"))
+
+
+def test_tensorrt_with_the_plugin_finds_no_function(fixed: Subject) -> None:
+    prepared = graph.for_tensorrt(fixed.proto, plugin=True)
+
+    (node,) = graph.csa_nodes(prepared)
+    assert not prepared.functions
+    assert {a.name: a.s.decode() for a in node.attribute} == {
+        "similarity": "projection",
+        "plugin_version": spec.VERSION,
+        "plugin_namespace": spec.NAMESPACE,
+    }
+
+
+def test_tensorrt_without_the_plugin_finds_no_plugin(fixed: Subject) -> None:
+    before = fixed.proto.SerializeToString(deterministic=True)
+
+    prepared = graph.for_tensorrt(fixed.proto, plugin=False)
+
+    (node,) = graph.csa_nodes(prepared)
+    assert prepared.functions == fixed.proto.functions
+    assert "plugin_namespace" not in {a.name for a in node.attribute}
+    assert fixed.proto.SerializeToString(deterministic=True) == before
+    onnx.checker.check_model(prepared, full_check=True)
+
+
+def test_the_function_must_be_there_where_it_is_needed(fixed: Subject) -> None:
+    stripped = graph.without_function(fixed.proto)
+
+    with pytest.raises(ContractError, match="has no function body in this model"):
+        graph.for_tensorrt(stripped, plugin=False)
+
+
+def test_an_ablation_needs_neither(ablation: Subject) -> None:
+    for plugin in (True, False):
+        assert graph.for_tensorrt(ablation.proto, plugin=plugin).graph == ablation.proto.graph
+
+
+def test_external_files_are_named_once(packed: Subject, fixed: Subject) -> None:
+    assert packed.exported.weights is not None
+    assert graph.external_files(packed.proto) == [packed.exported.weights.name]
+    assert graph.external_files(fixed.proto) == []

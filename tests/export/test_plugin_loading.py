@@ -1,0 +1,106 @@
+"""The plugin is registered and looked up before a model is parsed; the library is the real one.
+
+Each case has a process of its own: a registry keeps what was once loaded. TensorRT's lean
+runtime has the registry of TensorRT itself, and runs without a GPU.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from csakit.plugins.locations import LIBRARY_VARIABLE
+from csakit.plugins.sources import source_hash
+from helpers.exported import Subject
+from helpers.trt_plugin import plugin_libraries
+
+LOAD = """
+import sys, tensorrt_lean
+from csakit.export.plugin_loading import load_plugin, registered
+from csakit.export.tensorrt_api import Api, make_log
+from csakit.plugins.errors import CsakitError
+
+api = Api(tensorrt_lean, "tensorrt", make_log(tensorrt_lean))
+assert not registered(api)
+try:
+    for _ in range(2):
+        found = load_plugin(api, embed="embed" in sys.argv)
+        print(found.implementation, found.library.name, found.source_hash, registered(api))
+except CsakitError as error:
+    print(type(error).__name__, error)
+"""
+
+# A plugin of our name is known to the process, and building goes on without it.
+BUILD_BESIDE = """
+import sys
+import tensorrt_rtx as trt
+from csakit.export.build_config import BuildConfig
+from csakit.export.engine import build_engine
+
+assert trt.get_plugin_registry().load_library(sys.argv[1]) is not None
+config = BuildConfig(builder="tensorrt-rtx", targets=("sm_86",))
+print(build_engine(sys.argv[2], sys.argv[3], config).manifest.build.plugin)
+"""
+
+
+def run(program: str, *arguments: object, library: Path | None = None) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **({LIBRARY_VARIABLE: str(library)} if library else {})},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def libraries() -> Path:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+    return plugin_libraries()
+
+
+def test_the_library_is_loaded_once_and_found_again(libraries: Path) -> None:
+    line = f"c++ libcsakit_trt.so {source_hash()} True"
+
+    assert run(LOAD, library=libraries) == [line, line]
+
+
+def test_a_library_that_is_none_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+    (tmp_path / "libcsakit_trt.so").write_bytes(b"\x7fELF")
+
+    lines = run(LOAD, library=tmp_path)
+
+    assert lines[0].startswith("EngineError TensorRT 11")
+    assert f"cannot load {tmp_path}/libcsakit_trt.so" in lines[0]
+    assert lines[1] == "Build it again: csakit plugin build --tensorrt-include DIR"
+
+
+def test_without_any_library_both_ways_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+
+    lines = run(LOAD, library=tmp_path)
+
+    # The lean runtime takes no plugin in Python, and says so first.
+    assert lines[0].split()[0] in ("LibraryError", "EngineError")
+    assert any("csakit plugin build" in line or "libcsakit_trt.so" in line for line in lines)
+
+
+def test_only_the_library_can_be_embedded(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+
+    lines = run(LOAD, "embed", library=tmp_path)
+
+    assert lines[0].startswith(f"LibraryError {LIBRARY_VARIABLE} must lead to libcsakit_trt.so")
+
+
+def test_a_plugin_of_the_process_does_not_end_a_build_for_rtx(
+    fixed: Subject, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+    library = plugin_libraries() / "libcsakit_trt.so"
+
+    assert run(BUILD_BESIDE, library, fixed.path, tmp_path / "a.engine") == ["None"]
