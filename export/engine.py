@@ -1,16 +1,15 @@
 """ONNX to an engine with its manifest: prepare, parse, build, audit, and only then write."""
 
-import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import onnx
 
 from ..plugins.architectures import devices
-from ..plugins.errors import ContractError, EngineError
+from ..plugins.errors import ContractError
 from ..runtime import contract
 from ..runtime.files import staged
 from ..runtime.manifest import SUFFIX, Manifest, Precision, manifest_path
@@ -32,6 +31,7 @@ from .tensorrt_api import (
     resolve_targets,
     set_targets,
 )
+from .timing_cache import timing_cache
 
 logger = logging.getLogger(__name__)
 Say = Callable[[str], object]
@@ -129,7 +129,7 @@ def _build(api: Api, order: _Order, interrupts: Interrupts) -> Product:
     parse(api, network, graph.for_tensorrt(order.proto, plugin=wanted), order.path)
     add_profile(builder, made, network, order.profile)
     types = network_types(api, network)
-    with _timing_cache(api, made, config.timing_cache):
+    with timing_cache(api, made, config.timing_cache):
         plan = build_plan(api, builder, network, made, interrupts)
     layers = inspect_plan(api, plan, devices(), order.targets)
     stated = graph.metadata_of(order.proto).get(contract.META_PRECISION, "")
@@ -163,24 +163,3 @@ def _product(
             for tensor in tensors
         ),
     )
-
-
-@contextlib.contextmanager
-def _timing_cache(api: Api, made: Any, path: Path | None) -> Iterator[None]:  # noqa: ANN401
-    """Let the builder know what layers took before, and write what they took now."""
-    if path is None:
-        yield
-        return
-    if path.is_dir():
-        raise ContractError(f"--timing-cache must be a file; {path} is a folder")
-    known = path.read_bytes() if path.is_file() else b""
-    api.log.clear()
-    cache = made.create_timing_cache(known)
-    if cache is None or not made.set_timing_cache(cache, False):
-        raise EngineError(
-            f"{api.title} does not take the timing cache {path}: {api.log.reason()}\n"
-            "It is of another GPU or version; name another file, or delete it."
-        )
-    yield
-    with staged(path) as file:
-        file.write_bytes(memoryview(made.get_timing_cache().serialize()))

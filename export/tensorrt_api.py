@@ -228,8 +228,8 @@ def make_log(trt: ModuleType) -> Any:  # noqa: ANN401
         trt: the module.
 
     Returns:
-        An ``ILogger`` with the methods ``reason()``, the errors since ``clear()`` in one line,
-        and ``clear()``.
+        An ``ILogger`` with the methods ``reason()``, the last error since ``clear()``, in
+        plain words; ``complaints()``, all warnings and errors since; and ``clear()``.
     """
     levels: dict[Any, Callable[[str], None]] = {
         trt.ILogger.INTERNAL_ERROR: logger.error,
@@ -244,19 +244,27 @@ def make_log(trt: ModuleType) -> Any:  # noqa: ANN401
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
             self._errors: list[str] = []
+            self._complaints: list[str] = []
 
         def log(self, severity: object, message: str) -> None:
             if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
                 self._errors.append(message)
+            if severity not in (trt.ILogger.INFO, trt.ILogger.VERBOSE):
+                self._complaints.append(message)
             levels.get(severity, logger.debug)(message)
 
         def reason(self) -> str:
             """Give the last error, which is the one that ended the call."""
             return plain(self._errors[-1]) if self._errors else ""
 
+        def complaints(self) -> list[str]:
+            """Give all warnings and errors."""
+            return self._complaints
+
         def clear(self) -> None:
             """Forget what was said."""
             self._errors.clear()
+            self._complaints.clear()
 
     return Log()
 

@@ -103,6 +103,19 @@ def test_the_configuration_says_what_was_asked_for(api: Api) -> None:
     ]
 
 
+def test_later_versions_are_asked_for_by_name(api: Api) -> None:
+    builder, flags = tensorrt_api.make_builder(api), api.trt.BuilderFlag
+    there = dataclasses.replace(api, builder="tensorrt")
+    wanted = BuildConfig(version_compatible=True, weights="refit")
+
+    made = tensorrt_api.make_config(there, builder, wanted)
+    tensorrt_api.set_targets(there, made, ("sm_87",))  # TensorRT has nothing to set
+
+    assert made.get_flag(flags.VERSION_COMPATIBLE)
+    assert made.get_flag(flags.REFIT)
+    assert not made.get_flag(flags.STRIP_PLAN)
+
+
 def test_a_network_is_strongly_typed(api: Api) -> None:
     network = tensorrt_api.make_network(api, tensorrt_api.make_builder(api))
 
@@ -131,6 +144,8 @@ def test_what_tensorrt_logs_is_forwarded_and_errors_are_kept(
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "DEBUG"]
     assert api.log.reason() == "reason"
+    assert api.log.complaints()[0] == "a warning"
+    assert len(api.log.complaints()) == 2
     api.log.clear()
     assert api.log.reason() == ""
 
