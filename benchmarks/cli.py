@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ..runtime.command import run_command
 from . import (
     attention_cli,
+    cold_start_cli,
     compare_cli,
     latency_cli,
     plot_cli,
@@ -18,6 +19,7 @@ _BENCHMARKS = (
     latency_cli,
     attention_cli,
     training_cli,
+    cold_start_cli,
     targets_cli,
     compare_cli,
     plot_cli,

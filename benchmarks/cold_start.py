@@ -1,0 +1,221 @@
+"""From the shell's prompt to the repaired file: time, memory, and the rate of whole folders.
+
+Every start is a process of its own, ``csakit inpaint``, everything included. Starts with the
+optimised copy, without it, and the first one, which makes it, take turns.
+
+Letters: H W sides in pixels.
+"""
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+from ..export.cases import Case, verify_cases
+from ..export.config import ExportConfig
+from ..export.onnx_export import export_onnx
+from ..plugins.errors import ContractError, EngineError
+from ..runtime import Inpainter
+from ..runtime.cache_folder import BESIDE
+from ..runtime.cpu import core_processors
+from ..runtime.pipeline import repair_files
+from ..runtime.repair import FileOptions, Job
+from ..train import ModelConfig, checkpoint
+from .random_weights import random_model
+from .targets import Measured
+
+STARTS: Final = 11  # an odd number, so that the median is one of them
+IMAGES: Final = 200
+WIDTH: Final = 64  # the published network
+DEMO: Final = Path(__file__).parents[1] / "train" / "weights" / "demo.safetensors"
+
+_DEMO_SECONDS: Final = 1.0
+_FULL_SECONDS: Final = 2.5
+_MEMORY_FACTOR: Final = 1.3  # of the weights
+_MEMORY_BYTES: Final = 300_000_000  # beside them
+_RATE: Final = 0.9  # of what the latency of one image allows
+_SIDE: Final = 256
+_WARMUP_CALLS: Final = 3
+_LATENCY_CALLS: Final = 15  # before the folder, and as many after it
+_OUT: Final = "out.png"
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """One process.
+
+    Attributes:
+        seconds: until it ended.
+        cpu_seconds: of all its threads.
+        peak_bytes: of memory.
+        result: the file it wrote.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    peak_bytes: int
+    result: bytes
+
+
+def measure(
+    threads: int, *, width: int = WIDTH, starts: int = STARTS, images: int = IMAGES
+) -> Iterator[Measured]:
+    """Measure every target in turn.
+
+    Args:
+        threads: processor threads, and cores that the processes may use.
+        width: of the large network.
+        starts: processes of each kind.
+        images: of the folder.
+
+    Yields:
+        One target at a time, as soon as it is measured.
+
+    Raises:
+        ContractError: fewer than one thread, start or image.
+        EngineError: what would be timed computes something else, or failed.
+    """
+    if min(threads, starts, images) < 1:
+        raise ContractError(
+            f"threads, starts and images must be at least 1; got {threads}, {starts}, {images}"
+        )
+    case = next(verify_cases((_SIDE, _SIDE)))
+    with tempfile.TemporaryDirectory() as name, _cores(threads):
+        folder = Path(name)
+        Image.fromarray(case.image).save(folder / "photo.png")
+        Image.fromarray(case.hole.astype(np.uint8) * 255).save(folder / "mask.png")
+        weights = folder / "full.safetensors"
+        checkpoint.save(random_model(ModelConfig(width=width)), weights)
+        for source, what, seconds in (
+            (DEMO, "the demo model", _DEMO_SECONDS),
+            (weights, f"the model of width {width}", _FULL_SECONDS),
+        ):
+            model = folder / f"{source.stem}.onnx"
+            exported = export_onnx(source, model, ExportConfig(target="ort", external_weights=True))
+            assert exported.weights is not None, "asked for above"
+            size = exported.weights.stat().st_size
+            yield from _starts(model, size, what, seconds, threads, starts)
+            yield _rate(model, case, what, threads, images)
+
+
+def _starts(
+    model: Path, size: int, what: str, target: float, threads: int, starts: int
+) -> Iterator[Measured]:
+    """Time ``csakit inpaint`` of one image, and find its peak of memory."""
+    _start(model, threads, cache=False)  # brings the files into memory
+    first, cached, plain = [], [], []
+    for _ in range(starts):
+        shutil.rmtree(model.parent / BESIDE, ignore_errors=True)
+        first.append(_start(model, threads))
+        cached.append(_start(model, threads))
+        plain.append(_start(model, threads, cache=False))
+    if len({start.result for start in (*first, *cached, *plain)}) != 1:
+        raise EngineError(f"starts with and without the optimised copy of {model} differ")
+    seconds = _median(cached, "seconds")
+    yield Measured(
+        what=f"csakit inpaint, one {_SIDE}x{_SIDE} image, {what}, {threads} threads",
+        target=f"under {target} s, everything included",
+        found=f"{seconds:.2f} s ({_median(cached, 'cpu_seconds'):.2f} s of processor time); "
+        f"without the optimised copy {_median(plain, 'seconds'):.2f} s, the first start, which "
+        f"makes it, {_median(first, 'seconds'):.2f} s",
+        met=seconds < target,
+    )
+    limit = _MEMORY_FACTOR * size + _MEMORY_BYTES
+    peaks = [max(start.peak_bytes for start in kind) / 1e6 for kind in (cached, plain, first)]
+    yield Measured(
+        what=f"peak host memory of csakit inpaint, {what}",
+        target=f"at most 1.3x the weights ({size / 1e6:.0f} MB) + 300 MB = {limit / 1e6:.0f} MB",
+        found="{:.0f} MB; without the copy {:.0f} MB, the first start {:.0f} MB".format(*peaks),
+        met=max(peaks) * 1e6 <= limit,
+    )
+
+
+def _start(model: Path, threads: int, *, cache: bool = True) -> Start:
+    """Run the command once."""
+    folder = model.parent
+    (folder / _OUT).unlink(missing_ok=True)
+    arguments = [sys.executable, "-m", "csakit.runtime", "inpaint"]
+    arguments += [str(folder / name) for name in ("photo.png", "mask.png")]
+    arguments += ["-o", str(folder / _OUT), "--model", str(model), "--threads", str(threads)]
+    arguments += [] if cache else ["--no-cache"]
+    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    begin = time.perf_counter()
+    process = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=quiet)
+    _, status, usage = os.wait4(process, 0)
+    seconds = time.perf_counter() - begin
+    if os.waitstatus_to_exitcode(status) != 0:
+        raise EngineError(f"csakit inpaint failed with {model}; its message is above")
+    return Start(
+        seconds,
+        usage.ru_utime + usage.ru_stime,
+        usage.ru_maxrss * 1024,
+        (folder / _OUT).read_bytes(),
+    )
+
+
+def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Measured:
+    """Compare the rate of a folder with the latency of the model before and after it."""
+    folder = model.parent / f"folder-{model.stem}"
+    folder.mkdir()
+    jobs = []
+    for index in range(images):
+        image = folder / f"{index:04}.png"
+        Image.fromarray(np.roll(case.image, index, axis=1)).save(image)
+        output = folder / f"{index:04}-out.png"
+        jobs.append(Job(image=image, mask=model.parent / "mask.png", output=output))
+    with Inpainter.open(model, threads=threads, spin=False) as inpaint:
+        latencies = _latencies(inpaint, case)
+        start = time.perf_counter()
+        for outcome in repair_files(inpaint, jobs, FileOptions()):
+            if outcome.problem is not None:
+                raise EngineError(f"a folder run failed: {outcome.problem}")
+        seconds = time.perf_counter() - start
+        latencies += _latencies(inpaint, case)
+    latency = statistics.median(latencies)
+    share = latency * images / seconds
+    return Measured(
+        what=f"a folder of {images} images of {_SIDE}x{_SIDE}, {what}, {threads} threads",
+        target=f"at least {_RATE} of 1 / latency",
+        found=f"{share:.2f}: {images / seconds:.1f} images/s, latency {1e3 * latency:.0f} ms",
+        met=share >= _RATE,
+    )
+
+
+def _latencies(inpaint: Inpainter, case: Case) -> list[float]:
+    """Time the model alone, one image at a time, in seconds."""
+    samples = []
+    for call in range(_WARMUP_CALLS + _LATENCY_CALLS):
+        start = time.perf_counter()
+        inpaint(case.image, case.hole)
+        if call >= _WARMUP_CALLS:
+            samples.append(time.perf_counter() - start)
+    return samples
+
+
+def _median(starts: list[Start], name: str) -> float:
+    values: list[float] = [getattr(start, name) for start in starts]
+    return statistics.median(values)
+
+
+@contextlib.contextmanager
+def _cores(count: int) -> Iterator[None]:
+    """Keep this process and those it starts on so many cores."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, core_processors()[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
