@@ -8,15 +8,15 @@ looked up by name, because their numbers change between versions.
 import dataclasses
 import importlib
 import importlib.util
-import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from ..plugins.architectures import device_architectures, devices
 from ..plugins.errors import ContractError, EngineError, LibraryError
 from .build_config import BuildConfig, BuilderName
+from .tensorrt_log import make_log
 
 MODULES: Final[Mapping[BuilderName, str]] = MappingProxyType(
     {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
@@ -28,21 +28,6 @@ _TITLES: Final[Mapping[BuilderName, str]] = MappingProxyType(
     {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
 )
 OLDEST: Final = (10, 3)  # JetPack 6; plugins of the third kind and strongly typed networks
-
-# Where in TensorRT's own sources something was noticed, and which class of error it is.
-_NOISE: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\[[\w./]+\.(cpp|h):\d+: ?\w+\] ?",
-        r"\[[\w./]+\.(cpp|h)::\w+::\d+\] ?",
-        r"\b[\w./]+\.(cpp|h):\d+: ?",
-        r" *\bIn \w+ at [\w./]+:\d+",
-        r"^I\w+::\w+: ",
-        r"^Error Code \d+: [\w ]+(?= \()",
-    )
-)
-
-logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,72 +204,6 @@ def resolve_targets(config: BuildConfig) -> tuple[str, ...]:
             "Add --targets with its compute capability, such as --targets sm_89 (RTX 40)."
         )
     return tuple(found)
-
-
-def make_log(trt: ModuleType) -> Any:  # noqa: ANN401
-    """Make a logger that forwards to ``logging`` and remembers errors.
-
-    Args:
-        trt: the module.
-
-    Returns:
-        An ``ILogger`` with the methods ``reason()``, the last error since ``clear()``, in
-        plain words; ``complaints()``, all warnings and errors since; and ``clear()``.
-    """
-    levels: dict[Any, Callable[[str], None]] = {
-        trt.ILogger.INTERNAL_ERROR: logger.error,
-        trt.ILogger.ERROR: logger.error,
-        trt.ILogger.WARNING: logger.warning,
-        trt.ILogger.INFO: logger.info,
-    }
-
-    class Log(trt.ILogger):  # type: ignore[name-defined, misc]
-        """TensorRT calls it from any thread."""
-
-        def __init__(self) -> None:
-            trt.ILogger.__init__(self)
-            self._errors: list[str] = []
-            self._complaints: list[str] = []
-
-        def log(self, severity: object, message: str) -> None:
-            if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
-                self._errors.append(message)
-            if severity not in (trt.ILogger.INFO, trt.ILogger.VERBOSE):
-                self._complaints.append(message)
-            levels.get(severity, logger.debug)(message)
-
-        def reason(self) -> str:
-            """Give the last error, which is the one that ended the call."""
-            return plain(self._errors[-1]) if self._errors else ""
-
-        def complaints(self) -> list[str]:
-            """Give all warnings and errors."""
-            return self._complaints
-
-        def clear(self) -> None:
-            """Forget what was said."""
-            self._errors.clear()
-            self._complaints.clear()
-
-    return Log()
-
-
-def plain(message: str) -> str:
-    """Reduce a message of TensorRT to what it says: one line, no source files, no codes.
-
-    Args:
-        message: as logged.
-
-    Returns:
-        Text.
-    """
-    text = " ".join(message.split())
-    for noise in _NOISE:
-        text = noise.sub("", text)
-    text = text.strip()
-    while text.startswith("(") and text.endswith(")"):
-        text = text[1:-1].strip()
-    return text
 
 
 def _other(builder: BuilderName) -> str:

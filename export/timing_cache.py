@@ -7,7 +7,8 @@ from typing import Any
 
 from ..plugins.errors import EngineError
 from ..runtime.files import staged
-from .tensorrt_api import Api, plain
+from .tensorrt_api import Api
+from .tensorrt_log import plain
 
 
 @contextlib.contextmanager

@@ -18,7 +18,8 @@ from helpers.trt_plugin import plugin_libraries
 LOAD = """
 import sys, tensorrt_lean
 from csakit.export.plugin_loading import load_plugin, registered
-from csakit.export.tensorrt_api import Api, make_log
+from csakit.export.tensorrt_api import Api
+from csakit.export.tensorrt_log import make_log
 from csakit.plugins.errors import CsakitError
 
 api = Api(tensorrt_lean, "tensorrt", make_log(tensorrt_lean))

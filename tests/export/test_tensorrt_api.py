@@ -1,7 +1,6 @@
 """One face for every TensorRT; what is missing is said with what to install."""
 
 import dataclasses
-import logging
 import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -9,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from csakit.export import tensorrt_api
 from csakit.export.build_config import BuildConfig
-from csakit.export.tensorrt_api import Api, open_api, plain
+from csakit.export.tensorrt_api import Api, open_api
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 
 RTX = BuildConfig(builder="tensorrt-rtx")
@@ -130,47 +129,3 @@ def test_an_option_that_a_version_lacks_is_an_error(api: Api) -> None:
         tensorrt_api._member(
             old, "HardwareCompatibilityLevel", "SAME_COMPUTE_CAPABILITY", "--portable same-cc"
         )
-
-
-def test_what_tensorrt_logs_is_forwarded_and_errors_are_kept(
-    api: Api, caplog: pytest.LogCaptureFixture
-) -> None:
-    severity = api.trt.ILogger
-
-    with caplog.at_level(logging.DEBUG, logger=tensorrt_api.__name__):
-        api.log.log(severity.WARNING, "a warning")
-        api.log.log(severity.ERROR, "IBuilder::build: Error Code 4: API Usage Error (reason)")
-        api.log.log(severity.VERBOSE, "much")
-
-    assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "DEBUG"]
-    assert api.log.reason() == "reason"
-    assert api.log.complaints()[0] == "a warning"
-    assert len(api.log.complaints()) == 2
-    api.log.clear()
-    assert api.log.reason() == ""
-
-
-@pytest.mark.parametrize(
-    ("message", "text"),
-    [
-        (
-            "IBuilder::buildSerializedNetwork: Error Code 1: Myelin ([pass.cpp:337: check] Cannot "
-            "compile 'x (y)' for Turing (SM75). In compileGraph at /_src/a/codeGenerator.cpp:2012)",
-            "Cannot compile 'x (y)' for Turing (SM75).",
-        ),
-        (
-            "ITensor::getDimensions: Error Code 4: API Usage Error (n: first input has type UInt8. "
-            "In checkType at /_src/optimizer/common/nodeBase.cpp:456)",
-            "n: first input has type UInt8.",
-        ),
-        (
-            "[checkMacros.cpp::catchCudaError::250] Error Code 1: Cuda Runtime (In catchCudaError "
-            "at /_src/common/checkMacros.cpp:250 (cudaError 35: the driver is too old))",
-            "cudaError 35: the driver is too old",
-        ),
-        ("  two\n lines ", "two lines"),
-        ("", ""),
-    ],
-)
-def test_messages_are_reduced_to_what_they_say(message: str, text: str) -> None:
-    assert plain(message) == text
