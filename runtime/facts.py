@@ -71,9 +71,12 @@ OPTIONAL: Final = (
     Package("lightning-fabric", "the training loop", "'csakit[training]'"),
     Package("onnx", "export to ONNX", "'csakit[export]'"),
     Package("scikit-image", "the photographs that exports are verified on", "'csakit[export]'"),
-    Package("tensorrt", _NOT_YET, "tensorrt", ("tensorrt", "tensorrt-cu13", "tensorrt-cu12")),
     Package(
-        *("tensorrt_rtx", _NOT_YET, "tensorrt-rtx-cu13"),
+        *("tensorrt", "building engines for the GPU of this machine", "tensorrt"),
+        ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
+    ),
+    Package(
+        *("tensorrt_rtx", "building engines for GeForce RTX, anywhere", "'csakit[rtx]'"),
         ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
     ),
     Package("pycuda", _NOT_YET, "pycuda"),

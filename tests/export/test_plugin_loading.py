@@ -15,6 +15,17 @@ from csakit.plugins.sources import source_hash
 from helpers.exported import Subject
 from helpers.trt_plugin import plugin_libraries
 
+# TensorRT for RTX, which has the bindings of TensorRT, by a name that takes plugins.
+RENAMED = """
+import sys, types, tensorrt_rtx
+
+class Module(types.ModuleType):
+    def __getattr__(self, name):
+        return getattr(tensorrt_rtx, name)
+
+sys.modules["tensorrt_lean"] = Module("tensorrt")
+"""
+
 LOAD = """
 import sys, tensorrt_lean
 from csakit.export.plugin_loading import load_plugin, registered
@@ -80,14 +91,35 @@ def test_a_library_that_is_none_is_refused(tmp_path: Path) -> None:
     assert lines[1] == "Build it again: csakit plugin build --tensorrt-include DIR"
 
 
+def test_the_plugin_in_python_serves_where_only_the_kernels_are_built(
+    libraries: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+    (tmp_path / "libcsakit.so").symlink_to(libraries / "libcsakit.so")
+
+    line = f"python libcsakit.so {source_hash()} True"
+
+    assert run(RENAMED + LOAD, library=tmp_path) == [line, line]
+
+
 def test_without_any_library_both_ways_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+
+    lines = run(RENAMED + LOAD, library=tmp_path)
+
+    assert lines[0].startswith("LibraryError the plugin is not built: neither libcsakit_trt")
+    assert lines[1:] == [
+        "Build it with: csakit plugin build --tensorrt-include DIR",
+        "or: csakit plugin build   or take the slower function body: --no-plugin",
+    ]
+
+
+def test_a_tensorrt_without_python_plugins_says_so(tmp_path: Path) -> None:
     pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
 
     lines = run(LOAD, library=tmp_path)
 
-    # The lean runtime takes no plugin in Python, and says so first.
-    assert lines[0].split()[0] in ("LibraryError", "EngineError")
-    assert any("csakit plugin build" in line or "libcsakit_trt.so" in line for line in lines)
+    assert lines[0].startswith("EngineError Python plugins need a module that tells tensor formats")
 
 
 def test_only_the_library_can_be_embedded(tmp_path: Path) -> None:
