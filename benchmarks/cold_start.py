@@ -8,9 +8,11 @@ Letters: H W sides in pixels.
 
 import contextlib
 import dataclasses
+import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -48,6 +50,20 @@ _SIDE: Final = 256
 _WARMUP_CALLS: Final = 3
 _LATENCY_CALLS: Final = 15  # before the folder, and as many after it
 _OUT: Final = "out.png"
+
+# Starts a process and tells its seconds, processor seconds, peak bytes and exit code. A process
+# of its own, because a child's peak begins with that of its parent, which here has loaded torch.
+_LAUNCHER: Final = """
+import json, os, sys, time
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+command = [sys.executable, *sys.argv[1:]]
+begin = time.perf_counter()
+process = os.posix_spawn(command[0], command, os.environ, file_actions=quiet)
+_, status, usage = os.wait4(process, 0)
+seconds = time.perf_counter() - begin
+code = os.waitstatus_to_exitcode(status)
+print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024, code]))
+"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,23 +160,17 @@ def _start(model: Path, threads: int, *, cache: bool = True) -> Start:
     """Run the command once."""
     folder = model.parent
     (folder / _OUT).unlink(missing_ok=True)
-    arguments = [sys.executable, "-m", "csakit.runtime", "inpaint"]
+    arguments = ["-m", "csakit.runtime", "inpaint"]
     arguments += [str(folder / name) for name in ("photo.png", "mask.png")]
     arguments += ["-o", str(folder / _OUT), "--model", str(model), "--threads", str(threads)]
     arguments += [] if cache else ["--no-cache"]
-    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
-    begin = time.perf_counter()
-    process = os.posix_spawn(sys.executable, arguments, os.environ, file_actions=quiet)
-    _, status, usage = os.wait4(process, 0)
-    seconds = time.perf_counter() - begin
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise EngineError(f"csakit inpaint failed with {model}; its message is above")
-    return Start(
-        seconds,
-        usage.ru_utime + usage.ru_stime,
-        usage.ru_maxrss * 1024,
-        (folder / _OUT).read_bytes(),
+    launched = subprocess.run(
+        [sys.executable, "-c", _LAUNCHER, *arguments], stdout=subprocess.PIPE, check=True
     )
+    seconds, cpu_seconds, peak_bytes, code = json.loads(launched.stdout)
+    if code != 0:
+        raise EngineError(f"csakit inpaint failed with {model}; its message is above")
+    return Start(seconds, cpu_seconds, peak_bytes, (folder / _OUT).read_bytes())
 
 
 def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Measured:

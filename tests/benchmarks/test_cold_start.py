@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from csakit.benchmarks import cold_start
 from csakit.benchmarks.cli import main
@@ -16,6 +17,7 @@ from csakit.export.onnx_export import Exported, export_onnx
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.train import ModelConfig, checkpoint
 from helpers.models import make_model
+from PIL import Image
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +99,21 @@ def test_a_start_that_fails_is_an_error(tmp_path: Path, capfd: pytest.CaptureFix
         cold_start._start(tmp_path / "absent.onnx", 1)
 
     assert "existing" in capfd.readouterr().err
+
+
+def test_memory_is_that_of_the_start_and_not_of_this_process(
+    exported: Exported, tmp_path: Path
+) -> None:
+    ballast = np.ones(600_000_000, np.uint8)
+    for name in ("photo.png", "mask.png"):
+        Image.new("L", (256, 256)).save(tmp_path / name)
+    assert exported.weights is not None
+    for path in (exported.model, exported.weights):
+        shutil.copy(path, tmp_path)
+
+    start = cold_start._start(tmp_path / exported.model.name, 1)
+
+    assert start.peak_bytes < 300_000_000 < ballast.nbytes
 
 
 @pytest.mark.parametrize("name", ["starts", "images"])
