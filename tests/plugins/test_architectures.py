@@ -79,3 +79,11 @@ def test_the_gpu_of_this_machine_is_native() -> None:
 
     assert names
     assert choose("native", frozenset(names)) == (names, [])
+
+
+def test_each_architecture_is_told_once_and_each_device_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(architectures, "devices", lambda: ["sm_90", "sm_86", "sm_90"])
+
+    assert architectures.device_architectures() == ["sm_86", "sm_90"]
