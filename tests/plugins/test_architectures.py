@@ -3,6 +3,7 @@
 import ctypes
 
 import pytest
+from csakit.plugins import architectures
 from csakit.plugins.architectures import (
     PTX,
     SUPPORTED,
