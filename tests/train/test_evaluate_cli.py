@@ -201,7 +201,9 @@ def test_a_size_that_a_model_is_not_fixed_to_is_refused(
 def test_an_engine_is_answered_by_the_runtime(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    (tmp_path / "model.engine").write_bytes(b"a plan")
+
     code = main([str(tmp_path / "model.engine"), *PHOTOGRAPHS])
 
     assert code == 3
-    assert "no engine backend" in capsys.readouterr().err
+    assert "has no manifest (model.engine.json)" in capsys.readouterr().err

@@ -132,7 +132,9 @@ def test_a_missing_model_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_an_engine_gets_the_answer_of_the_runtime(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="no engine backend"):
+    (tmp_path / "model.engine").write_bytes(b"a plan")
+
+    with pytest.raises(EngineError, match=r"has no manifest \(model\.engine\.json\)"):
         open_model(tmp_path / "model.engine").__enter__()
 
 
