@@ -12,6 +12,7 @@ from .attention_function import MATCHES, attention_function
 from .wrapper import TRACED_OUTPUTS
 
 OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
+IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need 8
 
 _DIMENSIONS: Final = ("batch", "height", "width")
 
@@ -40,6 +41,7 @@ def finish(model: onnx.ModelProto, metadata: Mapping[str, str], *, uint8: bool) 
                 dimension.dim_param = name
     model.graph.name = "csa_inpainting"
     model.producer_name, model.producer_version = "csakit", ""
+    model.ir_version = IR_VERSION
     for node in csa_nodes(model):
         node.name = spec.NAME
         model.functions.append(attention_function(_similarity(node), OPSET))

@@ -100,6 +100,11 @@ def test_all_other_nodes_are_standard_operators_with_names_of_their_own(subject:
     }
 
 
+def test_the_oldest_allowed_onnx_runtime_can_read_the_file(subject: Subject) -> None:
+    assert subject.proto.ir_version == 9  # "max supported IR version: 9", says 1.17
+    assert graph.OPSET <= 20
+
+
 def test_the_ablations_have_neither_node_nor_function(ablation: Subject) -> None:
     model = ablation.proto
 
