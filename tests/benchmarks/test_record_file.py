@@ -137,7 +137,7 @@ def test_absolute_paths_are_not_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "private"),
     [
-        ("cannot load /tmp/x/model.onnx: broken", "cannot load model.onnx: broken"),
+        ("cannot load /srv/x/model.onnx: broken", "cannot load model.onnx: broken"),
         ("'/usr/lib/libx.so' (/opt/y/z)", "'libx.so' (z)"),
         ("1/2 of images/s, see https://x.org/a/b", "1/2 of images/s, see https://x.org/a/b"),
         ("train/weights/demo.safetensors", "train/weights/demo.safetensors"),
