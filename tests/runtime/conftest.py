@@ -3,12 +3,12 @@
 The models fill the hole with the mean colour of the known pixels of their input.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnx
 import pytest
 from csakit.runtime.contract import (
     FORMAT_VERSION,
@@ -22,7 +22,12 @@ from csakit.runtime.contract import (
     META_VERSION,
     RESULT,
 )
-from onnx import TensorProto, helper
+from csakit.runtime.device import Device
+from csakit.runtime.device_choice import ADAPTERS, choose_adapter, open_device
+from helpers.played_driver import PLAYED, Played
+
+if TYPE_CHECKING:
+    import onnx
 
 MakeModel = Callable[..., Path]
 METADATA = {
@@ -41,8 +46,10 @@ def mean_model(
     batch: int | str = "B",
     metadata: Mapping[str, str] = METADATA,
     names: Sequence[str] = (IMAGE, HOLE, RESULT),
-) -> onnx.ModelProto:
+) -> "onnx.ModelProto":
     """Build the model; see the module."""
+    from onnx import TensorProto, helper  # on a GPU machine: other tests need it not
+
     image, hole, result = names
     planes, pixels = io == "float", io == "uint8"
     kind = TensorProto.FLOAT if planes else TensorProto.UINT8
@@ -86,6 +93,8 @@ def make_model(tmp_path: Path) -> MakeModel:
     """Give a function that writes a mean model, with the arguments of ``mean_model``."""
 
     def make(name: str = "model.onnx", **arguments: Any) -> Path:  # noqa: ANN401
+        import onnx
+
         path = tmp_path / name
         onnx.save(mean_model(**arguments), path)
         return path
@@ -127,3 +136,21 @@ def photo() -> np.ndarray:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2019)
+
+
+@pytest.fixture(params=ADAPTERS)
+def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+    """The first GPU, real or played, through each binding that is installed."""
+    choice = choose_adapter(request.param)
+    if choice.adapter is None:
+        pytest.skip(choice.reason)
+    with open_device(adapter=request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def played() -> Played:
+    """The played driver, where it is the one that this process sees."""
+    if PLAYED not in os.environ:
+        pytest.skip("only the played driver can be told to fail")
+    return Played()

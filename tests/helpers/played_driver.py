@@ -1,0 +1,118 @@
+"""NVIDIA's driver played on host memory, and Python processes that take it for the real one.
+
+What is enqueued waits until somebody synchronises, so that whoever forgets to finds old bytes;
+fresh memory is poisoned and lies between guards; a copy from freed memory breaks the context.
+"""
+
+import ctypes
+import functools
+import hashlib
+import importlib.util
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from .native import CACHE
+from .simt_build import require_cpp_compiler
+
+SOURCES: Final = Path(__file__).parents[1] / "runtime" / "played"
+PLAYED: Final = "CSAKIT_PLAYED_DRIVER"  # set in processes that see it
+_FLAGS: Final = ("-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Wl,-z,now")
+
+
+@functools.cache
+def played_driver() -> Path:
+    """Compile ``libcuda.so.1``; take the one that is there if nothing has changed."""
+    compiler, rest = require_cpp_compiler(), _other_symbols()
+    files = sorted(SOURCES.glob("*.*"))
+    digest = hashlib.sha256(repr((_FLAGS, rest)).encode())
+    for file in files:
+        digest.update(file.read_bytes())
+    folder = CACHE / "played" / digest.hexdigest()[:32]
+    if not folder.is_dir():
+        made = folder.with_name(secrets.token_hex(8))
+        made.mkdir(parents=True)
+        stubs = "".join(f'extern "C" int {name}() {{ return 801; }}\n' for name in rest)
+        (made / "others.cpp").write_text(stubs)
+        sources = [str(file) for file in files if file.suffix == ".cpp"]
+        command = [compiler, *_FLAGS, *sources, str(made / "others.cpp"), "-ldl"]
+        command += ["-Wl,-soname,libcuda.so.1", "-o", str(made / "libcuda.so.1")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        if folder.is_dir():
+            shutil.rmtree(made)
+        else:
+            made.rename(folder)
+    return folder / "libcuda.so.1"
+
+
+def environment() -> dict[str, str]:
+    """Give the environment of a process that sees the played driver."""
+    library = played_driver()
+    path = os.pathsep.join(filter(None, [str(library.parent), os.environ.get("LD_LIBRARY_PATH")]))
+    # Preloaded too: a PyCUDA that was linked without the driver finds its functions that way.
+    return {**os.environ, "LD_LIBRARY_PATH": path, "LD_PRELOAD": str(library), PLAYED: "1"}
+
+
+def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run Python with the played driver."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+class Played:
+    """What a test asks of the played driver, in a process that sees it."""
+
+    def __init__(self) -> None:
+        self._driver = ctypes.CDLL("libcuda.so.1")
+
+    def fail(self, call: str, status: int) -> None:
+        """Let the next call of this name fail."""
+        self._driver.played_fail(call.encode(), status)
+
+    def limit(self, size: int) -> None:
+        """Let the device have so many bytes."""
+        self._driver.played_limit(ctypes.c_size_t(size))
+
+    def lose_context(self, status: int) -> None:
+        """Let all that follows fail, as after a defect of a kernel; 0 mends it."""
+        self._driver.played_break(status)
+
+    @property
+    def live(self) -> int:
+        """Everything that was made and not freed; a retained context counts too."""
+        return int(self._driver.played_live())
+
+    @property
+    def violations(self) -> int:
+        """Bytes of guards that were written to."""
+        return int(self._driver.played_violations())
+
+
+def _other_symbols() -> list[str]:
+    """Name the functions that an installed PyCUDA wants of the driver and nobody plays."""
+    found = importlib.util.find_spec("pycuda")
+    folder = Path(found.origin).parent if found and found.origin else None
+    modules = list(folder.glob("_driver*.so")) if folder else []
+    if not modules:
+        return []
+    listed = subprocess.run(
+        ["nm", "-D", "--undefined-only", str(modules[0])],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    wanted = set(re.findall(r" (cu[A-Z]\w+)", listed))
+    played = "".join(file.read_text() for file in SOURCES.glob("*.cpp"))
+    return sorted(wanted - set(re.findall(r"\b(cu[A-Z]\w+)\(", played)))
