@@ -13,6 +13,7 @@ from ..plugins.errors import ContractError
 from ..runtime import contract
 from ..runtime.files import staged
 from ..runtime.manifest import SUFFIX, Manifest, Precision, manifest_path
+from ..runtime.plugin_loading import LoadedPlugin, load_plugin
 from . import graph
 from .audit import audit, engine_types, inspect_plan, network_types
 from .build_config import BuildConfig
@@ -20,7 +21,6 @@ from .building import build_plan
 from .engine_manifest import Product, describe
 from .interrupts import Interrupts
 from .parsing import parse
-from .plugin_loading import LoadedPlugin, load_plugin
 from .profiles import Profile, add_profile, resolve_profile
 from .tensorrt_api import (
     Api,

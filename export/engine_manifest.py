@@ -24,9 +24,9 @@ from ..runtime.manifest import (
     Source,
     Tensor,
 )
+from ..runtime.plugin_loading import LoadedPlugin
 from . import graph
 from .build_config import BuildConfig, Span
-from .plugin_loading import LoadedPlugin
 from .profiles import Profile
 
 _DTYPES: Final = {"FLOAT": "float32", "UINT8": "uint8"}  # of TensorRT's inputs and outputs

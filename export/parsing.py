@@ -7,9 +7,9 @@ import onnx
 
 from ..plugins import spec
 from ..plugins.errors import EngineError
+from ..runtime.tensorrt_log import plain
 from .graph import csa_nodes
 from .tensorrt_api import Api
-from .tensorrt_log import plain
 
 # What the parser says, in lower case, and what helps.
 _REMEDIES: Final = (

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from ..plugins.architectures import device_architectures, devices
 from ..plugins.errors import ContractError, EngineError, LibraryError
+from ..runtime.tensorrt_log import make_log
 from .build_config import BuildConfig, BuilderName
-from .tensorrt_log import make_log
 
 MODULES: Final[Mapping[BuilderName, str]] = MappingProxyType(
     {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}

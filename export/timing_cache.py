@@ -7,8 +7,8 @@ from typing import Any
 
 from ..plugins.errors import EngineError
 from ..runtime.files import staged
+from ..runtime.tensorrt_log import plain
 from .tensorrt_api import Api
-from .tensorrt_log import plain
 
 
 @contextlib.contextmanager

@@ -10,10 +10,10 @@ from csakit.export import build_cli
 from csakit.export.audit import Share, Types, audit
 from csakit.export.build_config import BuildConfig, Span
 from csakit.export.engine_manifest import Product, describe, rebuild_command
-from csakit.export.plugin_loading import LoadedPlugin
 from csakit.export.profiles import Profile
 from csakit.plugins.errors import EngineError
 from csakit.runtime.manifest import Plugin
+from csakit.runtime.plugin_loading import LoadedPlugin
 from helpers.exported import Subject
 
 PROFILE = Profile(Span(1, 1, 8), Span(256, 512, 1024))

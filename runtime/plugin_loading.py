@@ -1,22 +1,38 @@
-"""Register the CSA plugin with TensorRT before a model is parsed, and say which one it is."""
+"""Register the CSA plugin with TensorRT before a model is parsed or an engine is opened."""
 
 import dataclasses
 import logging
 from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
 
 from ..plugins import spec
 from ..plugins.errors import EngineError, LibraryError
 from ..plugins.inventory import survey
 from ..plugins.library import find_library
 from ..plugins.python_plugin import register
-from .tensorrt_api import Api
 
 logger = logging.getLogger(__name__)
 
 
+class Api(Protocol):
+    """What is needed of a flavour of TensorRT: its module, its log, and its errors."""
+
+    @property
+    def trt(self) -> ModuleType:
+        """The module."""
+
+    @property
+    def log(self) -> Any:  # noqa: ANN401
+        """What it said; see ``csakit.runtime.tensorrt_log``."""
+
+    def failure(self, what: str, remedy: str) -> EngineError:
+        """Make the error for a call that returned nothing, from what was logged."""
+
+
 @dataclasses.dataclass(frozen=True)
 class LoadedPlugin:
-    """The plugin that an engine is built with.
+    """The plugin that an engine is built or opened with.
 
     Attributes:
         implementation: "c++" or "python"; an engine built with one runs with the other.
@@ -29,12 +45,13 @@ class LoadedPlugin:
     source_hash: str | None
 
 
-def load_plugin(api: Api, *, embed: bool = False) -> LoadedPlugin:
+def load_plugin(api: Api, *, embed: bool = False, known: Path | None = None) -> LoadedPlugin:
     """Load and look up the plugin; the C++ one, or where it is not built, the one in Python.
 
     Args:
         api: the flavour of TensorRT.
         embed: whether the library is to travel in the engine, which only the C++ one can.
+        known: a folder or file where the C++ one may lie, besides the usual places.
 
     Returns:
         What is registered now.
@@ -44,7 +61,7 @@ def load_plugin(api: Api, *, embed: bool = False) -> LoadedPlugin:
         EngineError: TensorRT refused it.
     """
     try:
-        path = find_library("csakit_trt")
+        path = find_library("csakit_trt", known)
     except LibraryError as missing:
         if embed:
             raise
@@ -60,7 +77,7 @@ def load_plugin(api: Api, *, embed: bool = False) -> LoadedPlugin:
             f"{path} registered no plugin {spec.NAME} version {spec.VERSION}\n"
             "Build it again: csakit plugin build --tensorrt-include DIR"
         )
-    return LoadedPlugin("c++", path, survey("csakit_trt").source_hash)
+    return LoadedPlugin("c++", path, survey("csakit_trt", known).source_hash)
 
 
 def registered(api: Api) -> bool:
@@ -81,5 +98,5 @@ def _load_python(api: Api, missing: LibraryError) -> LoadedPlugin:
             f"Python)\nBuild it with: {str(missing).rpartition(': ')[2]}\n"
             "or: csakit plugin build   or take the slower function body: --no-plugin"
         ) from error
-    logger.warning("libcsakit_trt is not built; building with the plugin in Python")
+    logger.warning("libcsakit_trt is not built; taking the plugin in Python")
     return LoadedPlugin("python", path, survey().source_hash)

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from csakit.plugins.locations import LIBRARY_VARIABLE
 from csakit.plugins.sources import source_hash
-from helpers.exported import Subject
 from helpers.trt_plugin import plugin_libraries
 
 # TensorRT for RTX, which has the bindings of TensorRT, by a name that takes plugins.
@@ -28,9 +27,9 @@ sys.modules["tensorrt_lean"] = Module("tensorrt")
 
 LOAD = """
 import sys, tensorrt_lean
-from csakit.export.plugin_loading import load_plugin, registered
+from csakit.runtime.plugin_loading import load_plugin, registered
 from csakit.export.tensorrt_api import Api
-from csakit.export.tensorrt_log import make_log
+from csakit.runtime.tensorrt_log import make_log
 from csakit.plugins.errors import CsakitError
 
 api = Api(tensorrt_lean, "tensorrt", make_log(tensorrt_lean))
@@ -41,18 +40,6 @@ try:
         print(found.implementation, found.library.name, found.source_hash, registered(api))
 except CsakitError as error:
     print(type(error).__name__, error)
-"""
-
-# A plugin of our name is known to the process, and building goes on without it.
-BUILD_BESIDE = """
-import sys
-import tensorrt_rtx as trt
-from csakit.export.build_config import BuildConfig
-from csakit.export.engine import build_engine
-
-assert trt.get_plugin_registry().load_library(sys.argv[1]) is not None
-config = BuildConfig(builder="tensorrt-rtx", targets=("sm_86",))
-print(build_engine(sys.argv[2], sys.argv[3], config).manifest.build.plugin)
 """
 
 
@@ -128,12 +115,3 @@ def test_only_the_library_can_be_embedded(tmp_path: Path) -> None:
     lines = run(LOAD, "embed", library=tmp_path)
 
     assert lines[0].startswith(f"LibraryError {LIBRARY_VARIABLE} must lead to libcsakit_trt.so")
-
-
-def test_a_plugin_of_the_process_does_not_end_a_build_for_rtx(
-    fixed: Subject, tmp_path: Path
-) -> None:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
-    library = plugin_libraries() / "libcsakit_trt.so"
-
-    assert run(BUILD_BESIDE, library, fixed.path, tmp_path / "a.engine") == ["None"]

@@ -3,9 +3,9 @@
 import logging
 
 import pytest
-from csakit.export import tensorrt_log
 from csakit.export.tensorrt_api import Api, open_api
-from csakit.export.tensorrt_log import plain
+from csakit.runtime import tensorrt_log
+from csakit.runtime.tensorrt_log import plain
 
 
 @pytest.fixture
