@@ -25,6 +25,7 @@ SUMMARIES: Final = MappingProxyType(
         "verify": "compare an exported model with its checkpoint, stage by stage",
         "build": "build a TensorRT engine from an exported model, audited, with a manifest",
         "inspect": "say what a checkpoint, a model or an engine is, and whether it runs here",
+        "triton": "write a model repository for Triton Inference Server",
         "bench": "measure latency, and show the stated targets",
     }
 )

@@ -1,0 +1,40 @@
+"""Which releases of Triton's container open an engine, as far as NVIDIA's documents tell.
+
+An engine opens in the version of TensorRT that built it and, as Triton starts it, in no other.
+NVIDIA publishes one table of all containers, its frameworks support matrix. The few rows here
+are those that its other documents confirm; a server tells its version itself, in TRT_VERSION.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+IMAGE: Final = "nvcr.io/nvidia/tritonserver"
+SUPPORT_MATRIX: Final = "https://docs.nvidia.com/deeplearning/frameworks/support-matrix/index.html"
+OLDEST_FOR_ONNX: Final = "24.04"  # ONNX Runtime 1.17.3; csakit's models need 1.17
+# For CPUs and for engines of unknown fit: ONNX Runtime 1.23.1, TensorRT 10.13.3.
+USUAL: Final = "25.10"
+_RELEASES: Final[Mapping[str, str]] = {
+    "10.3.0": "24.08",
+    "10.7.0": "24.12",
+    "10.9.0": "25.03",
+    "10.11.0": "25.06",
+    "10.13.3": "25.10",
+    "10.14.1": "25.12",
+}
+
+
+def release_for(version: str) -> str | None:
+    """Name a release of Triton whose TensorRT opens engines of a version.
+
+    Args:
+        version: of the TensorRT that built the engine.
+
+    Returns:
+        "25.10" for example; None where it is not known.
+    """
+    return _RELEASES.get(".".join(version.split(".")[:3]))
+
+
+def image(release: str) -> str:
+    """Name the container of a release."""
+    return f"{IMAGE}:{release}-py3"

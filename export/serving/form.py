@@ -1,0 +1,203 @@
+"""What a served model takes, in Triton's terms.
+
+Triton's batch is a dimension of its own: a model whose first dimension is free is declared
+without it, and one whose batch is fixed with it, and then Triton does not batch at all.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError, EngineError
+from ...runtime.contract import HOLE, IMAGE, RESULT, SIZE_MULTIPLE, Io
+from ...runtime.manifest import Manifest
+from ...runtime.onnx_header import OnnxHeader, OnnxTensor
+from ...runtime.signature import Signature, read_signature
+from ..config import MAX_SIZE
+from .options import MAX_BATCH, ServingOptions
+
+_ORT_TYPES: Final = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
+FREE: Final = -1  # a dimension that Triton takes any size of
+
+
+@dataclasses.dataclass(frozen=True)
+class Sides:
+    """Sides in pixels, each by itself: the least, the one it is tuned for, the most."""
+
+    least: int
+    best: int
+    most: int
+
+    def __str__(self) -> str:
+        """Write one number, or three as ``csakit build`` takes them."""
+        numbers = (self.least, self.best, self.most)
+        return str(self.best) if len({*numbers}) == 1 else ":".join(map(str, numbers))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Form:
+    """What a served model takes.
+
+    Attributes:
+        io: "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8.
+        max_batch: Triton's; 0 where the batch is a dimension like the others.
+        batch: that dimension; 1 where Triton has the batch.
+        size: the one (H, W); None where both are free.
+        sides: which sides the model takes.
+    """
+
+    io: Io
+    max_batch: int
+    batch: int
+    size: tuple[int, int] | None
+    sides: Sides
+
+    @property
+    def dtype(self) -> str:
+        """Triton's name of the type of each tensor."""
+        return "TYPE_UINT8" if self.io == "uint8" else "TYPE_FP32"
+
+    @property
+    def warm_size(self) -> tuple[int, int]:
+        """The (H, W) that it is tuned for."""
+        return self.size or (self.sides.best, self.sides.best)
+
+    def dims(self, tensor: str, size: tuple[int, int] | None = None) -> list[int]:
+        """Give the dimensions of a tensor as Triton wants them.
+
+        Args:
+            tensor: its name.
+            size: (H, W); None declares what the model takes.
+
+        Returns:
+            Without B, unless it is fixed; -1 where free.
+        """
+        height, width = size or self.size or (FREE, FREE)
+        channels = {IMAGE: 3, HOLE: 1, RESULT: 3}[tensor]
+        sides = [height, width]
+        dims = [*sides, channels] if self.io == "uint8" else [channels, *sides]
+        return dims if self.max_batch else [self.batch, *dims]
+
+
+def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> Form:
+    """Say what an exported model takes.
+
+    Args:
+        path: of the model, for the messages.
+        header: what it says of itself.
+        options: how it is to be served.
+
+    Returns:
+        Its form.
+
+    Raises:
+        ContractError: it is no model of csakit, or was not exported for these options.
+    """
+    signature = read_signature(
+        path,
+        header.metadata,
+        inputs=[_declared(tensor) for tensor in header.inputs],
+        outputs=[_declared(tensor) for tensor in header.outputs],
+    )
+    size = signature.size
+    sides = Sides(SIZE_MULTIPLE, options.size or SIZE_MULTIPLE, MAX_SIZE)
+    if size is not None:
+        if options.size not in (None, *size):
+            raise ContractError(
+                f"{path} takes images of {size[1]} x {size[0]} (width x height) and nothing "
+                f"else; got --size {options.size}\nLeave --size out."
+            )
+        sides = Sides(min(size), max(size), max(size))
+    return Form(
+        io=signature.io,
+        max_batch=_model_batch(path, signature, options),
+        batch=signature.batch or 1,
+        size=size,
+        sides=sides,
+    )
+
+
+def _model_batch(path: Path, signature: Signature, options: ServingOptions) -> int:
+    """Choose Triton's largest batch; 0 where the model's is fixed."""
+    limit = signature.max_batch
+    if signature.batch is not None:
+        limit = signature.batch
+        if options.max_batch not in (None, limit) or options.preferred:
+            raise ContractError(
+                f"{path} takes batches of {limit} and nothing else, so Triton cannot batch for "
+                "it\nLeave --max-batch and --preferred out, or export it without --max-batch 1."
+            )
+        return 0
+    asked = options.max_batch or limit or MAX_BATCH
+    if limit is not None and asked > limit:
+        raise ContractError(
+            f"{path} was exported for batches of at most {limit}; got --max-batch {asked}\n"
+            f"Use --max-batch {limit}, or export it again with a larger one."
+        )
+    return _preferable(asked, options)
+
+
+def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> Form:
+    """Say what an engine takes.
+
+    Args:
+        path: of the engine, for the messages.
+        manifest: of the engine.
+        options: how it is to be served.
+
+    Returns:
+        Its form. A larger ``max_batch`` than the engine has is cut to that.
+
+    Raises:
+        EngineError: its smallest batch is not 1, so that Triton could not serve one image.
+        ContractError: the options do not fit it.
+    """
+    shape = next(t.shape for t in manifest.tensors if t.name == IMAGE)
+    batch, size = manifest.profiles[0].batch, manifest.profiles[0].size
+    sides = Sides(*size)
+    if options.size is not None and not sides.least <= options.size <= sides.most:
+        raise ContractError(
+            f"{path} takes sides of {sides} pixels; got --size {options.size}\n"
+            "Leave --size out, or build the engine for it."
+        )
+    io: Io = "uint8" if manifest.io == "uint8" else "float"
+    height, width = shape[1:3] if io == "uint8" else shape[2:4]
+    free_size, free_batch = FREE in (height, width), shape[0] == FREE
+    if free_batch and batch[0] != 1:
+        raise EngineError(
+            f"{path} takes batches from {batch[0]} on, and Triton has to be able to send one "
+            f"image\nBuild it again with --batch 1:{batch[1]}:{batch[-1]}."
+        )
+    asked = min(options.max_batch or batch[-1], batch[-1])
+    return Form(
+        io=io,
+        max_batch=_preferable(asked, options) if free_batch else 0,
+        batch=1 if free_batch else shape[0],
+        size=None if free_size else (height, width),
+        sides=dataclasses.replace(sides, best=options.size or sides.best),
+    )
+
+
+def _preferable(max_batch: int, options: ServingOptions) -> int:
+    """Refuse to wait for batches that never form."""
+    if any(size > max_batch for size in options.preferred):
+        wanted = ",".join(map(str, options.preferred))
+        raise ContractError(
+            f"--preferred must be up to the largest batch, {max_batch}; got {wanted}"
+        )
+    return max_batch
+
+
+@dataclasses.dataclass
+class _Declared:
+    """An input or output as onnxruntime describes it, in whose words the signature is read."""
+
+    name: str
+    type: str
+    shape: Sequence[int | str | None]
+
+
+def _declared(tensor: OnnxTensor) -> _Declared:
+    word = _ORT_TYPES.get(tensor.dtype, f"tensor({tensor.dtype})")
+    return _Declared(tensor.name, word, tensor.shape)

@@ -1,0 +1,75 @@
+"""What to serve, and how; one frozen object, validated when it is made."""
+
+import dataclasses
+import re
+from typing import Final, Literal
+
+from ...plugins.errors import ContractError
+from ...runtime.contract import SIZE_MULTIPLE
+from ..config import MAX_SIZE
+
+Device = Literal["cpu", "gpu"]
+
+MAX_BATCH: Final = 8  # where the model sets no limit: what an engine is built for as well
+MAX_INSTANCES: Final = 64  # each holds the model once more
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of a folder, and part of a URL
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ServingOptions:
+    """How Triton is to serve a model.
+
+    Attributes:
+        name: of the models: NAME_onnx, NAME_trt.
+        device: where ONNX Runtime computes; engines always run on GPUs.
+        instances: of each model, on each GPU or on the CPU.
+        threads: of ONNX Runtime, of each instance on a CPU; 0 takes all cores.
+        max_batch: largest batch; None takes what the model was exported for, 8 where it says
+            nothing.
+        preferred: batches to wait for, in images; none: whatever waits.
+        delay_us: how long a request waits for others to form a batch, in microseconds.
+        size: side of the pictures it is warmed up with; None takes what it is tuned for.
+        warmup: run requests before the server says that it is ready.
+        cuda_graphs: let Triton capture CUDA graphs of the engine.
+    """
+
+    name: str = "csa"
+    device: Device = "cpu"
+    instances: int = 1
+    threads: int = 0
+    max_batch: int | None = None
+    preferred: tuple[int, ...] = ()
+    delay_us: int = 500
+    size: int | None = None
+    warmup: bool = True
+    cuda_graphs: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what Triton would refuse, or what means nothing."""
+        if not _NAME.fullmatch(self.name):
+            raise ContractError(
+                "--name must be 1 to 64 letters, digits, dots, dashes or underscores, and begin "
+                f"with a letter or digit; got {self.name!r}"
+            )
+        self._between("--instances", self.instances, 1, MAX_INSTANCES)
+        self._between("--threads", self.threads, 0, 1024)
+        self._between("--queue-delay", self.delay_us, 0, 10_000_000)
+        if self.max_batch is not None:
+            self._between("--max-batch", self.max_batch, 1, 1024)
+        if self.size is not None and (
+            self.size % SIZE_MULTIPLE or not SIZE_MULTIPLE <= self.size <= MAX_SIZE
+        ):
+            raise ContractError(
+                f"--size must be a multiple of {SIZE_MULTIPLE} up to {MAX_SIZE}; got {self.size}"
+            )
+        if any(size < 1 for size in self.preferred):
+            raise ContractError(f"--preferred must be of at least 1; got {_list(self.preferred)}")
+
+    @staticmethod
+    def _between(option: str, value: int, least: int, most: int) -> None:
+        if not least <= value <= most:
+            raise ContractError(f"{option} must be {least} to {most}; got {value}")
+
+
+def _list(numbers: tuple[int, ...]) -> str:
+    return ",".join(map(str, numbers))

@@ -1,0 +1,92 @@
+"""The plugin as Triton needs it: a library that registers itself when it is opened.
+
+Triton's TensorRT backend opens the libraries of its option ``plugins`` and calls nothing in
+them, so ``libcsakit_trt_autoreg`` it has to be, built with the headers of the same major
+version of TensorRT, with kernels for the GPU of the engine.
+"""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ...plugins.inventory import Holding, survey
+from ...plugins.locations import BUILD_COMMAND, file_name
+from ...runtime.manifest import Manifest
+
+FOLDER: Final = "plugins"  # of the output, beside the models
+LIBRARY: Final = file_name("csakit_trt_autoreg")
+
+
+@dataclasses.dataclass(frozen=True)
+class PluginNeed:
+    """What an engine needs of the plugin.
+
+    Attributes:
+        library: to be copied; None where there is none that fits.
+        problem: why there is none; empty where there is.
+        command: that builds it, in the folder of the output.
+    """
+
+    library: Path | None
+    problem: str
+    command: str
+
+
+def plugin_need(manifest: Manifest) -> PluginNeed | None:
+    """Find the library that an engine needs in Triton.
+
+    Args:
+        manifest: of the engine.
+
+    Returns:
+        The need; None where the engine computes CSA without a plugin or carries it.
+    """
+    build = manifest.build
+    if build.plugin is None or build.plugin.embedded:
+        return None
+    major = build.version.partition(".")[0]
+    headers = f"/path/to/TensorRT-{major}/include"
+    command = (
+        f"{BUILD_COMMAND} --arch {','.join(build.targets)} --tensorrt-include {headers} -o {FOLDER}"
+    )
+    holding = survey("csakit_trt_autoreg")
+    problem = _problem(holding, build.targets, major)
+    return PluginNeed(None if problem else holding.path, problem, command)
+
+
+def _problem(holding: Holding, targets: Sequence[str], major: str) -> str:
+    """Say why a library does not serve; empty if it does, as far as is known."""
+    if holding.path is None:
+        return f"{LIBRARY} is not built"
+    if holding.problem is not None:
+        return holding.problem.splitlines()[0]
+    if holding.fresh is not True:
+        return f"{holding.path} is {holding.freshness}"
+    if holding.tensorrt is None or holding.tensorrt.partition(".")[0] != major:
+        return (
+            f"{holding.path} is built with the headers of TensorRT {holding.tensorrt}; the engine "
+            f"needs those of {major}"
+        )
+    missing = [target for target in targets if not _covered(target, holding.architectures)]
+    if missing:
+        held = ", ".join(holding.architectures)
+        return f"{holding.path} is built for {held}; the engine is for {', '.join(missing)}"
+    return ""
+
+
+def _covered(target: str, held: Sequence[str]) -> bool:
+    """Tell whether a library runs on a GPU: by machine code of its generation, or by PTX."""
+    generation, step = _capability(target)
+    for name in held:
+        major, minor = _capability(name)
+        same = major == generation and minor <= step
+        if same or (name.startswith("compute") and (major, minor) <= (generation, step)):
+            return True
+    return False
+
+
+def _capability(architecture: str) -> tuple[int, int]:
+    number = int(re.sub(r"\D", "", architecture))
+    return number // 10, number % 10

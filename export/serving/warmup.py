@@ -1,0 +1,117 @@
+"""Requests that Triton runs before it says that it is ready, and the files they are read from.
+
+The first run of a shape allocates memory and chooses algorithms. The picture is drawn: where
+it is random bytes, float32 inputs would be NaN; and the hole leaves pixels to repair it from.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ...runtime.contract import HOLE, IMAGE
+from ...runtime.pixels import Uint8, float_from_uint8
+from .form import Form
+from .pbtxt import Value, Word
+
+FOLDER: Final = "warmup"  # Triton looks in the folder of this name
+_WAVES: Final = 3  # across the picture
+
+
+def samples(form: Form, batches: Sequence[int]) -> Iterator[Value]:
+    """Describe the requests.
+
+    Args:
+        form: of the model.
+        batches: images in each request; Triton repeats the files for more than one.
+
+    Yields:
+        Messages ``ModelWarmup``.
+    """
+    size = form.warm_size
+    inputs = [
+        {
+            "key": name,
+            "value": {
+                "data_type": Word(form.dtype),
+                "dims": form.dims(name, size),
+                "input_data_file": file_name(name, size),
+            },
+        }
+        for name in (IMAGE, HOLE)
+    ]
+    for batch in batches:
+        yield {
+            "name": f"batch {batch}, {size[1]} x {size[0]}",
+            "batch_size": batch,
+            "inputs": inputs,
+        }
+
+
+def file_name(tensor: str, size: tuple[int, int]) -> str:
+    """Name the file of an input.
+
+    Args:
+        tensor: name of the input.
+        size: (H, W).
+
+    Returns:
+        The name.
+    """
+    return f"{tensor}_{size[1]}x{size[0]}.raw"
+
+
+def write_files(form: Form, folder: Path) -> None:
+    """Write the files that the requests are read from.
+
+    Args:
+        form: of the model.
+        folder: of the model; a folder ``warmup`` is made in it.
+    """
+    size = form.warm_size
+    target = folder / FOLDER
+    target.mkdir()
+    for name, content in (IMAGE, picture(size)), (HOLE, centre_hole(size)):
+        data = _tensor(form, name, np.repeat(content[None], form.batch, axis=0))
+        (target / file_name(name, size)).write_bytes(data)
+
+
+def _tensor(form: Form, name: str, content: Uint8) -> bytes:
+    """Give (B, H, W, C) bytes as the model takes them, in row-major order."""
+    if form.io == "uint8":
+        return content.tobytes()
+    if name == IMAGE:
+        return float_from_uint8(content).tobytes()
+    return np.ascontiguousarray(content.transpose(0, 3, 1, 2), dtype=np.float32).tobytes()
+
+
+def picture(size: tuple[int, int]) -> Uint8:
+    """Draw waves of colour.
+
+    Args:
+        size: (H, W).
+
+    Returns:
+        (H, W, 3).
+    """
+    height, width = size
+    down, right = np.mgrid[0:height, 0:width].astype(np.float32)
+    phase = (2 * np.pi * _WAVES) * np.stack([down / height, right / width, (down + right) / width])
+    waves: Uint8 = np.rint(127.5 + 100 * np.sin(phase)).astype(np.uint8).transpose(1, 2, 0)
+    return waves
+
+
+def centre_hole(size: tuple[int, int]) -> Uint8:
+    """Leave out the middle, a quarter of the picture.
+
+    Args:
+        size: (H, W).
+
+    Returns:
+        (H, W, 1), 1 is missing.
+    """
+    height, width = size
+    hole = np.zeros((height, width, 1), dtype=np.uint8)
+    hole[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = 1
+    return hole

@@ -1,0 +1,18 @@
+"""The container that is named opens the engine."""
+
+import pytest
+from csakit.export.serving.containers import image, release_for
+
+
+@pytest.mark.parametrize(
+    ("version", "release"),
+    [("10.3.0.26", "24.08"), ("10.13.3.9", "25.10"), ("10.13.2.6", None), ("11.4.0", None)],
+)
+def test_a_release_is_named_only_for_versions_that_are_known(
+    version: str, release: str | None
+) -> None:
+    assert release_for(version) == release
+
+
+def test_images_have_tritons_names() -> None:
+    assert image("25.10") == "nvcr.io/nvidia/tritonserver:25.10-py3"
