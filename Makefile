@@ -62,6 +62,7 @@ bench-record: $(STAMP)  ## measure the full-width model against its rivals, into
 	$(BIN)/csakit bench latency --width 64 --backends torch,ort,ort-target --rounds 8 --json $(RECORD)
 	$(BIN)/csakit bench plot $(RECORD) -o $(RECORD:.json=.svg)
 	$(BIN)/csakit bench table $(RECORD)
+	$(BIN)/csakit bench matrix --into docs/edge.md
 
 # PLUGIN_FLAGS, for example: make plugins PLUGIN_FLAGS="--arch native"
 plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its headers are

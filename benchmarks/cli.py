@@ -9,6 +9,7 @@ from . import (
     cold_start_cli,
     compare_cli,
     latency_cli,
+    matrix_cli,
     plot_cli,
     table_cli,
     targets_cli,
@@ -24,6 +25,7 @@ _BENCHMARKS = (
     compare_cli,
     plot_cli,
     table_cli,
+    matrix_cli,
 )
 
 
