@@ -70,7 +70,7 @@ plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its 
 
 # No .venv and no network: any Python with NumPy, Pillow, pytest and a torch with CUDA will do.
 # GPU_FLAGS, for example: make gpu GPU_FLAGS="--commit $$(git rev-parse HEAD)"
-gpu: types  ## on a CUDA GPU: build, test, sanitize and time the kernels; write one record
+gpu: types  ## on a CUDA GPU: build, test, sanitize, time the kernels, run models; one record
 	PYTHONPATH=$(CURDIR)/build/types$${PYTHONPATH:+:$$PYTHONPATH} \
 	  $(GPU_PYTHON) -m csakit.benchmarks.gpu_acceptance $(GPU_FLAGS)
 

@@ -1,8 +1,8 @@
-"""Accept the kernels on this machine's GPU: ``python -m csakit.benchmarks.gpu_acceptance``.
+"""Accept csakit on this machine's GPU: ``python -m csakit.benchmarks.gpu_acceptance``.
 
 Builds the libraries, runs the tests that need a GPU, runs the kernels under compute-sanitizer,
-times them, and writes one record. Needs no network, and no csakit installed: ``make gpu`` runs it
-from the sources.
+times them, runs whole models in ONNX Runtime and TensorRT, and writes one record. Needs no
+network, and no csakit installed: ``make gpu`` runs it from the sources.
 """
 
 import argparse
@@ -31,7 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the acceptance; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m csakit.benchmarks.gpu_acceptance",
-        description="Build, test, sanitize and time the kernels on this machine's GPU.",
+        description="Build, test, sanitize and time the kernels, and run whole models, on this "
+        "machine's GPU.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -43,6 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument(
         "--commit", metavar="SHA", help="of the sources, where git cannot be asked for it"
+    )
+    parser.add_argument(
+        "--prepared",
+        type=Path,
+        metavar="FOLDER",
+        help="models by `python -m csakit.benchmarks.acceptance.prepare FOLDER`, where they "
+        "cannot be exported here",
     )
     if reason := _cannot_run():
         parser.parse_args(arguments)
@@ -75,6 +83,8 @@ def _accept(args: argparse.Namespace) -> int:
         raise ContractError(f"minutes must be above 0; got {args.minutes}")
     if args.commit is not None and not re.fullmatch(r"[0-9a-f]{40}", args.commit):
         raise ContractError(f"a commit must be 40 hexadecimal digits; got {args.commit!r}")
+    if args.prepared is not None and not (args.prepared / "reference.npz").is_file():
+        raise ContractError(f"--prepared must name a prepared folder; got {args.prepared}")
     from .acceptance.parts import ROOT, all_parts  # deferred: imports NumPy
     from .acceptance.session import accept, make_record, write
     from .attention.report import report
@@ -87,7 +97,7 @@ def _accept(args: argparse.Namespace) -> int:
     environment = {**kept, "XDG_CACHE_HOME": str(ROOT / "build" / "test-cache")}
     with tempfile.TemporaryDirectory(prefix="csakit-") as name:
         folder = Path(name)
-        parts = all_parts(folder)
+        parts = all_parts(folder, None if args.prepared is None else args.prepared.absolute())
         checks = accept(parts, seconds=60 * args.minutes, environment=environment, say=say)
         settings = {"minutes": args.minutes}
         record = make_record(

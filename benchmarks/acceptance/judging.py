@@ -1,6 +1,7 @@
 """What the end of a part means: passed, failed or skipped, with the reason and the counts."""
 
 import dataclasses
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -145,6 +146,31 @@ def judge_benchmark(ended: Ended, record: Path) -> Verdict:
     return Verdict(
         outcome=verdict.outcome, reason="; ".join(said) or verdict.reason, details=details
     )
+
+
+def judge_finding(ended: Ended, finding: Path) -> Verdict:
+    """Judge by what a part of whole models wrote down.
+
+    Args:
+        ended: ``csakit.benchmarks.acceptance.models``.
+        finding: the file it wrote.
+
+    Returns:
+        What the file says; failed where the program did not end well after writing it.
+    """
+    try:
+        value = json.loads(finding.read_text())
+        verdict = Verdict(
+            outcome={"passed": "passed", "skipped": "skipped"}.get(value["outcome"], "failed"),  # type: ignore[arg-type]
+            reason=str(value["reason"]),
+            details=dict(value["details"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return dataclasses.replace(judge_exit(ended), outcome="failed")
+    if ended.code in (ExitCode.OK, ExitCode.CHECK_FAILED):
+        return verdict
+    died = f"exit code {ended.code}: {last_lines(ended.output)}"
+    return dataclasses.replace(verdict, outcome="failed", reason=f"{verdict.reason}; {died}")
 
 
 def last_lines(text: str) -> str:

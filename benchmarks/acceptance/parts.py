@@ -5,23 +5,34 @@ import functools
 import importlib.util
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import LibraryError
 from ...plugins.toolchain import find_nvcc
-from .judging import Judge, judge_benchmark, judge_exit, judge_sanitizer, judge_tests
+from ...runtime.device_choice import choose_adapter
+from .judging import (
+    Judge,
+    judge_benchmark,
+    judge_exit,
+    judge_finding,
+    judge_sanitizer,
+    judge_tests,
+)
+from .names import DEVICES, ENGINES, ONNXRUNTIME, engine_check
+from .prepare import NEEDED
 
 ROOT: Final = Path(__file__).resolve().parents[2]  # of the checkout, where the tests lie
 SANITIZER: Final = "compute-sanitizer"
 # Tools of compute-sanitizer, and seconds of the whole's 480 for each; racecheck is the slow one.
-TOOLS: Final = (("memcheck", 30), ("racecheck", 50), ("initcheck", 30), ("synccheck", 20))
+TOOLS: Final = (("memcheck", 25), ("racecheck", 40), ("initcheck", 25), ("synccheck", 15))
 BENCHMARK: Final = (
     *("--rivals", "python-loop-cuda,torch-cuda,cuda,cuda-graph"),
     *("--holes", "1,128,225,512,1023", "--batch", "1,16"),
     *("--dtype", "float16,float32", "--seconds", "0.5"),
 )
+_DEVICE_TESTS: Final = ("tests/runtime/test_device.py", "tests/runtime/test_device_context.py")
 _DRIVER: Final = "csakit.benchmarks.acceptance.driver"
 
 
@@ -44,11 +55,12 @@ class Part:
     missing: str | None = None
 
 
-def all_parts(folder: Path) -> list[Part]:
+def all_parts(folder: Path, prepared: Path | None = None) -> list[Part]:
     """List the parts in the order they run.
 
     Args:
         folder: for files that they leave for their judges.
+        prepared: written by ``csakit.benchmarks.acceptance.prepare``; None prepares here.
 
     Returns:
         The parts.
@@ -58,12 +70,12 @@ def all_parts(folder: Path) -> list[Part]:
         Part(
             name="build",
             command=_main_of("csakit.runtime.plugin_cli", "build", "--arch", "native"),
-            share=110,
+            share=80,
         ),
         Part(
             name="tests",
             command=_pytest(junit),
-            share=150,
+            share=90,
             judge=functools.partial(judge_tests, junit=junit),
             missing=_absent("pytest") or _no_tests(),
         ),
@@ -73,16 +85,67 @@ def all_parts(folder: Path) -> list[Part]:
             command=_main_of(
                 "csakit.benchmarks.cli", "attention", *BENCHMARK, "--json", str(record)
             ),
-            share=90,
+            share=75,
             judge=functools.partial(judge_benchmark, record=record),
             missing=_absent("torch"),
         ),
+        *_models(folder, prepared),
     ]
 
 
-def _pytest(junit: Path) -> list[str]:
+def _models(folder: Path, prepared: Path | None) -> Iterator[Part]:
+    """List the parts that run whole models, and what they need."""
+    for title, name in DEVICES.items():
+        yield _device(folder, title, name)
+    models = prepared or folder / "models"
+    lacking = None if prepared else next(filter(None, map(_absent, NEEDED)), None)
+    if prepared is None:
+        yield Part(
+            name="models",
+            command=[sys.executable, "-m", "csakit.benchmarks.acceptance.prepare", str(models)],
+            share=25,
+            missing=lacking,
+        )
+    reason = lacking and f"there is no model: {lacking}; see --prepared"
+    yield _model(ONNXRUNTIME, "onnxruntime", models, folder, share=20, missing=reason)
+    for module in ENGINES:
+        share = 45 if module == "tensorrt" else 20
+        name = engine_check(module)
+        missing = _absent(module) or _absent("onnx") or reason
+        yield _model(name, module, models, folder, share=share, missing=missing)
+
+
+def _model(
+    name: str, what: str, models: Path, folder: Path, *, share: float, missing: str | None
+) -> Part:
+    finding = folder / f"{what}.json"
+    program = [sys.executable, "-m", "csakit.benchmarks.acceptance.models"]
+    return Part(
+        name=name,
+        command=[*program, what, str(models), str(finding)],
+        share=share,
+        judge=functools.partial(judge_finding, finding=finding),
+        missing=_absent(what) or missing,
+    )
+
+
+def _device(folder: Path, title: str, name: str) -> Part:
+    """Run the tests of the device layer with one binding."""
+    adapter = title.lower()
+    junit = folder / f"{adapter}.xml"
+    found = choose_adapter(adapter)
+    return Part(
+        name=name,
+        command=[*_pytest(junit, *_DEVICE_TESTS), "-k", adapter],
+        share=10,
+        judge=functools.partial(judge_tests, junit=junit),
+        missing=(None if found.adapter else found.reason) or _absent("pytest") or _no_tests(),
+    )
+
+
+def _pytest(junit: Path, *files: str) -> list[str]:
     return [
-        *(sys.executable, "-m", "pytest", "-m", "gpu", "-q", "tests"),
+        *(sys.executable, "-m", "pytest", "-m", "gpu", "-q", *(files or ("tests",))),
         # The versions are those of the machine: what they warn of is no defect of the kernels.
         *("-W", "default", "-p", "no:cacheprovider"),
         *("--continue-on-collection-errors", f"--junitxml={junit}"),

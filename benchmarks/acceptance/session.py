@@ -22,7 +22,10 @@ from .running import run
 RESULTS: Final = ROOT / "benchmarks" / "results"
 _SHOWN: Final = 1500  # characters of output that are kept of a part that passed
 _SHOWN_FAILED: Final = 8000
-_LIBRARIES: Final = (*provenance.LIBRARIES, "pytest", "pillow", "triton")
+_LIBRARIES: Final = (
+    *provenance.LIBRARIES,
+    *("cuda-python", "onnxscript", "pillow", "pycuda", "pytest", "triton"),
+)
 
 
 def accept(

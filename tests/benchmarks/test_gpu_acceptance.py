@@ -25,7 +25,7 @@ def _gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def plan(monkeypatch: pytest.MonkeyPatch, *programs: str) -> None:
     """Let the acceptance run these lines of Python as its parts."""
 
-    def parts(folder: Path) -> Sequence[Part]:
+    def parts(folder: Path, prepared: Path | None) -> Sequence[Part]:
         return [
             Part(name=f"part {index}", command=[sys.executable, "-c", program], share=1.0)
             for index, program in enumerate(programs)

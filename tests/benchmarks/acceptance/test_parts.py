@@ -23,10 +23,15 @@ def test_the_parts_are_those_of_an_acceptance_and_fit_into_its_time(tmp_path: Pa
     parts = all_parts(tmp_path)
 
     names = [part.name for part in parts]
-    assert names == ["build", "tests", *(tool for tool, _ in TOOLS), "benchmark"]
+    assert names == [
+        *("build", "tests", *(tool for tool, _ in TOOLS), "benchmark"),
+        *("device pycuda", "device cuda-python", "models", "onnxruntime on CUDA"),
+        *("engine tensorrt", "engine tensorrt_rtx"),
+    ]
     assert {"memcheck", "racecheck", "initcheck"} <= set(names)
     assert sum(part.share for part in parts) == WHOLE_SECONDS
-    assert [part.missing for part in parts] == [None] * len(parts)
+    kernels = parts[: names.index("benchmark") + 1]
+    assert [part.missing for part in kernels] == [None] * len(kernels)
 
 
 @pytest.mark.usefixtures("_sanitizer")
@@ -120,3 +125,42 @@ def test_without_a_toolkit_there_is_no_sanitizer_and_its_parts_say_so(
 
     assert find_sanitizer() is None
     assert missing["racecheck"] == "compute-sanitizer is not installed; the CUDA toolkit brings it"
+
+
+def test_without_the_exporter_the_models_are_prepared_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "onnxscript" else find(name)
+    )
+
+    here = {part.name: part for part in all_parts(tmp_path)}
+    there = {part.name: part for part in all_parts(tmp_path, tmp_path / "prepared")}
+
+    assert here["models"].missing == "the package onnxscript is not installed"
+    assert here["onnxruntime on CUDA"].missing == (
+        "there is no model: the package onnxscript is not installed; see --prepared"
+    )
+    assert "models" not in there
+    assert there["onnxruntime on CUDA"].missing is None
+    assert str(tmp_path / "prepared") in there["onnxruntime on CUDA"].command
+
+
+def test_a_library_that_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    find = importlib.util.find_spec
+    absent = ("tensorrt", "tensorrt_rtx", "pycuda", "cuda.bindings")
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name in absent else find(name)
+    )
+
+    missing = {part.name: part.missing for part in all_parts(tmp_path)}
+
+    assert missing["engine tensorrt"] == "the package tensorrt is not installed"
+    assert missing["engine tensorrt_rtx"] == "the package tensorrt_rtx is not installed"
+    assert missing["device pycuda"] == "pycuda is not installed: pip install pycuda"
+    assert missing["device cuda-python"] == (
+        "cuda-python is not installed: pip install cuda-python"
+    )
