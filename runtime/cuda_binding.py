@@ -26,13 +26,14 @@ class CudaError(EngineError):
         call: its name.
         name: of the error, such as "CUDA_ERROR_INVALID_VALUE".
         text: what the driver says about it.
+        message: of the exception; None is made of the others.
     """
 
-    def __init__(self, call: str, name: str, text: str) -> None:
+    def __init__(self, call: str, name: str, text: str, message: str | None = None) -> None:
         self.call = call
         self.name = name
         self.text = text
-        super().__init__(f"{call} failed with {name}: {text}")
+        super().__init__(message or f"{call} failed with {name}: {text}")
 
 
 class OutOfMemoryError(CudaError):

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from helpers.played_driver import run_python
 
-FILES = ("test_device.py", "test_device_context.py")
+FILES = (
+    "test_device.py",
+    "test_device_context.py",
+    "test_engine_session.py",
+    "test_engine_trouble.py",
+)
 PARTS = [
     pytest.param(file, adapter, id=f"{file}-{adapter}")
     for file in FILES
