@@ -9,14 +9,16 @@ with Inpainter.open("model.onnx") as inpaint:
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .engine_options import EngineOptions as EngineOptions
     from .inpainter import Inpainter as Inpainter
     from .options import InpaintOptions as InpaintOptions
     from .session import Session as Session
     from .session import open_session as open_session
 
-__all__ = ["InpaintOptions", "Inpainter", "Session", "open_session"]
+__all__ = ["EngineOptions", "InpaintOptions", "Inpainter", "Session", "open_session"]
 
 _HOMES = {
+    "EngineOptions": "engine_options",
     "InpaintOptions": "options",
     "Inpainter": "inpainter",
     "Session": "session",

@@ -8,6 +8,7 @@ from typing import Final
 
 from ..plugins import spec
 from ..plugins.errors import ContractError, EngineError
+from ..plugins.locations import file_name
 from .files import sha256
 from .machine import UNKNOWN, Machine
 from .manifest import Artifact, Manifest, manifest_path, read_manifest
@@ -158,8 +159,13 @@ def _foreign(path: Path, manifest: Manifest, machine: Machine, device: int) -> I
             f"{path} needs version {plugin.version} of the plugin; this csakit has {spec.VERSION}"
         )
         yield Problem(text, rebuild)
-    elif plugin is not None and not plugin.embedded and not machine.plugin:
+    elif plugin is not None and not (plugin.embedded or machine.plugin or _beside(path)):
         yield Problem(f"{path} needs the CSA plugin, which is not built", "csakit plugin build")
+
+
+def _beside(path: Path) -> bool:
+    """Tell whether the plugin lies in the folder of the engine, as it may on a device."""
+    return (path.parent / file_name("csakit_trt")).is_file()
 
 
 def _module(manifest: Manifest, machine: Machine) -> str | None:
@@ -188,7 +194,7 @@ def _fits(manifest: Manifest, version: str) -> bool:
     """Compare a runtime's version with the builder's."""
     if version == UNKNOWN:
         return True  # TensorRT will tell, before it runs anything
-    here, there = _numbers(version), _numbers(manifest.build.version)
+    here, there = numbers(version), numbers(manifest.build.version)
     return here >= there if manifest.build.version_compatible else here == there
 
 
@@ -207,6 +213,13 @@ def _anew(path: Path) -> str:
     return f"Build it again: csakit build {path.with_suffix('.onnx').name} -o {path.name}"
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    """Turn "10.14.1.48.post1" into (10, 14, 1, 48), which compares."""
+def numbers(version: str) -> tuple[int, ...]:
+    """Turn "10.14.1.48.post1" into (10, 14, 1, 48), which compares.
+
+    Args:
+        version: of a module of TensorRT.
+
+    Returns:
+        At most four numbers.
+    """
     return tuple(int(digits) for digits in re.findall(r"\d+", version)[:4])

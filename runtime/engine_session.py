@@ -11,7 +11,6 @@ from typing import Any, cast, overload
 import numpy as np
 import numpy.typing as npt
 
-from ..plugins.errors import ContractError
 from .contract import (
     FORMAT_VERSION,
     META_ATTENTION,
@@ -26,7 +25,13 @@ from .contract import (
 from .device import Device, require_same_process
 from .engine_options import EngineOptions
 from .executor import Engine, Shape
-from .forms import Prepared, prepare_floats, prepare_pixels, require_finite
+from .forms import (
+    Prepared,
+    prepare_floats,
+    prepare_pixels,
+    require_checkable,
+    require_finite,
+)
 from .lane import Graphs, Lane
 from .lane_pool import LanePool
 from .manifest import Manifest
@@ -175,23 +180,6 @@ class EngineSession:
         if self._check_finite:
             require_finite(answer, self._name)
         return cast(Array, prepared.finish(answer))
-
-
-def require_checkable(io: Io, *, check_finite: bool) -> None:
-    """Refuse to look for NaN among bytes.
-
-    Args:
-        io: form of the model.
-        check_finite: whether that is asked for.
-
-    Raises:
-        ContractError: it is, and the model answers with bytes.
-    """
-    if check_finite and io == "uint8":
-        raise ContractError(
-            "finite answers can be checked where a model answers with float32; this one answers "
-            "with uint8, which turns NaN into a colour\nExport it with --io float."
-        )
 
 
 def _make_lane(device: Device, engine: Engine, graphs: Graphs, shape: Shape) -> Lane:

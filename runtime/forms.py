@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from ..plugins.errors import EngineError
+from ..plugins.errors import ContractError, EngineError
 from .contract import Io
 from .pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
 
@@ -70,6 +70,23 @@ def prepare_pixels(io: Io, image: Uint8, hole: Uint8) -> Prepared[Uint8]:
         return Prepared(image, hole, lambda answer: answer)
     missing = np.ascontiguousarray((hole != 0).transpose(0, 3, 1, 2), dtype=np.float32)
     return Prepared(float_from_uint8(image), missing, uint8_from_float)
+
+
+def require_checkable(io: Io, *, check_finite: bool) -> None:
+    """Refuse to look for NaN among bytes.
+
+    Args:
+        io: form of the model.
+        check_finite: whether that is asked for.
+
+    Raises:
+        ContractError: it is, and the model answers with bytes.
+    """
+    if check_finite and io == "uint8":
+        raise ContractError(
+            "finite answers can be checked where a model answers with float32; this one answers "
+            "with uint8, which turns NaN into a colour\nExport it with --io float."
+        )
 
 
 def require_finite(answer: Array, source: object) -> None:

@@ -52,7 +52,11 @@ def inpaint_parser() -> argparse.ArgumentParser:
         **text,
     )
     parser.add_argument(
-        "--model", required=True, metavar="MODEL.onnx", help="from `csakit export`", **text
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help=".onnx from `csakit export`, or .engine from `csakit build`",
+        **text,
     )
     _add_run_options(parser.add_argument_group("how the network is run"))
     _add_mask_options(parser.add_argument_group("how masks are read"))
@@ -116,6 +120,12 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
     _number(
         *(group, "--max-side", InpaintOptions.max_side, "PX"),
         "longest side of a network input, a multiple of 256; larger parts are scaled down",
+    )
+    group.add_argument(
+        "--device",
+        metavar="NAME",
+        help="cpu, cuda or cuda:N; nothing falls back to the CPU (default: cpu for .onnx, cuda "
+        "for .engine)",
     )
     group.add_argument("--threads", type=int, metavar="N", help="default: one per physical core")
     group.add_argument(

@@ -82,7 +82,12 @@ def _run_folder(
 def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
     """Open the model for one run among other work, not for the least time on an idle machine."""
     return Inpainter.open(
-        args.model, options=options, threads=args.threads, cache=args.cache, spin=False
+        args.model,
+        options=options,
+        device=args.device,
+        threads=args.threads,
+        cache=args.cache,
+        spin=False,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
 from .crops import Crop, plan_crops
+from .engine_options import EngineOptions
 from .options import InpaintOptions
 from .pixels import Bool, Uint8
 from .resample import enlarge, pad, shrink
@@ -48,18 +49,23 @@ class Inpainter:
         model: str | Path,
         *,
         options: InpaintOptions | None = None,
+        device: str | None = None,
         threads: int | None = None,
         cache: bool = True,
         spin: bool = True,
+        engine: EngineOptions | None = None,
     ) -> "Inpainter":
         """Open a model with the backend that its suffix names; never with another one.
 
         Args:
-            model: an ``.onnx`` file written by ``csakit export``.
+            model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written
+                by ``csakit build``.
             options: how an image reaches the network; None takes the defaults.
+            device: "cpu", "cuda" or "cuda:1"; None runs models on the CPU, engines on GPU 0.
             threads: of one run; None takes one per physical core that this process may use.
             cache: keep an optimised copy for the next start; see ``open_session``.
             spin: let waiting threads keep the processor busy; see ``open_session``.
+            engine: how an engine is run; None takes the defaults.
 
         Returns:
             The inpainter; a context manager.
@@ -67,10 +73,18 @@ class Inpainter:
         Raises:
             ContractError: the file is absent, unreadable or not a model of csakit, or its
                 suffix names no backend.
-            EngineError: the suffix names a backend that this version does not have.
+            EngineError: the engine is damaged, stale or not for this machine, or the GPU cannot
+                be used.
             LibraryError: the backend is not installed; the text names the extra.
         """
-        return cls(open_session(model, threads=threads, cache=cache, spin=spin), options)
+        session = open_session(
+            model, device=device, threads=threads, cache=cache, spin=spin, engine=engine
+        )
+        try:
+            return cls(session, options)
+        except ContractError:  # a batch that no inpainter runs
+            session.close()
+            raise
 
     @property
     def session(self) -> Session:

@@ -5,18 +5,24 @@ Letters: B images, H W sides in pixels.
 
 import dataclasses
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 from ..plugins.errors import ContractError, EngineError, LibraryError
 from .cache_folder import remove
 from .contract import HOLE, IMAGE, RESULT, Io
 from .cpu import physical_cores
+from .forms import (
+    Array,
+    Prepared,
+    prepare_floats,
+    prepare_pixels,
+    require_checkable,
+    require_finite,
+)
 from .model_cache import WEIGHTS_FILE, CachedModel
-from .pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
+from .pixels import Float32, Uint8
 from .signature import Signature, read_signature
 from .tensors import check_floats, check_pixels
 
@@ -29,6 +35,7 @@ _SAVING = {
     "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
 }
 logger = logging.getLogger(__name__)
+T = TypeVar("T", bound=Array)
 
 _LOG_ERRORS_ONLY = 3  # failures reach the caller as exceptions; its warnings are no one's remedy
 
@@ -41,16 +48,24 @@ class OrtSession:
         path: of the model.
         signature: what it takes.
         metadata: what the export wrote into it.
+        check_finite: whether answers with NaN or infinity are refused.
     """
 
     path: Path
     signature: Signature
     metadata: Mapping[str, str]
     _session: Any  # onnxruntime.InferenceSession, which may run in several threads; None: closed
+    check_finite: bool = False
 
     @classmethod
     def open(
-        cls, path: Path, *, threads: int | None = None, cache: bool = True, spin: bool = True
+        cls,
+        path: Path,
+        *,
+        threads: int | None = None,
+        cache: bool = True,
+        spin: bool = True,
+        check_finite: bool = False,
     ) -> "OrtSession":
         """Load a model.
 
@@ -59,6 +74,7 @@ class OrtSession:
             threads: of one run; None takes one per physical core.
             cache: keep an optimised copy of it; see ``csakit.runtime.model_cache``.
             spin: see ``csakit.runtime.session.open_session``.
+            check_finite: see ``csakit.runtime.session.open_session``.
 
         Returns:
             The session.
@@ -67,16 +83,11 @@ class OrtSession:
             ContractError: the file is absent, unreadable, or not a model of csakit.
             LibraryError: onnxruntime is not installed or cannot be imported.
         """
-        if not path.is_file():
-            raise ContractError(f"the model must be an existing file; got {path}")
-        ort, threads = _library(), threads or physical_cores()
+        require_file(path)
+        ort, threads = library(), threads or physical_cores()
         session = _load_copy(ort, path, threads, spin=spin) if cache else None
-        session = session or _load(ort, path, threads, spin=spin)
-        metadata = dict(session.get_modelmeta().custom_metadata_map)
-        signature = read_signature(
-            path, metadata, inputs=session.get_inputs(), outputs=session.get_outputs()
-        )
-        return cls(path, signature, metadata, session)
+        session = session or load(ort, path, make_options(ort, threads, spin=spin))
+        return cls(path, *describe(path, session, check_finite=check_finite), check_finite)
 
     @property
     def io(self) -> Io:
@@ -97,45 +108,94 @@ class OrtSession:
         """Inpaint a batch of network numbers; see ``Session.run``."""
         check_floats(image, hole)
         self.signature.check(image.shape[0], image.shape[2:])
-        if self.io == "float":
-            numbers: Float32 = self._run(image, hole)
-            return numbers
-        missing: Bool = hole > 0.5
-        pixels = self._run(uint8_from_float(image), _channels_last(missing))
-        return np.where(missing, float_from_uint8(pixels), image)
+        return self._finish(prepare_floats(self.io, image, hole))
 
     def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
         """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
         check_pixels(image, hole)
         self.signature.check(image.shape[0], image.shape[1:3])
-        if self.io == "uint8":
-            pixels: Uint8 = self._run(image, hole)
-            return pixels
-        missing = np.ascontiguousarray((hole != 0).transpose(0, 3, 1, 2), dtype=np.float32)
-        return uint8_from_float(self._run(float_from_uint8(image), missing))
+        return self._finish(prepare_pixels(self.io, image, hole))
 
     def close(self) -> None:
         """Release the model; a run in another thread still ends well."""
         self._session = None
 
-    def _run(self, image: np.ndarray[Any, Any], hole: np.ndarray[Any, Any]) -> Any:  # noqa: ANN401
-        """Run the model on tensors of its own form."""
+    def _finish(self, prepared: Prepared[T]) -> T:
+        """Run the model on tensors of its own form, and turn its answer into the caller's."""
         session = self._session
         if session is None:
             raise EngineError(f"the session of {self.path} is closed; open it again")
         try:
-            return session.run([RESULT], {IMAGE: image, HOLE: hole})[0]
+            answer = self._answer(session, prepared.image, prepared.hole)
         except Exception as error:  # onnxruntime's classes share no base but this one
-            raise EngineError(f"{self.path} failed on {image.shape}: {_reason(error)}") from error
+            shape = prepared.image.shape
+            raise EngineError(f"{self.path} failed on {shape}: {reason(error)}") from error
+        if self.check_finite:
+            require_finite(answer, self.path)
+        return prepared.finish(answer)
+
+    def _answer(self, session: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+        answer: Array = session.run([RESULT], {IMAGE: image, HOLE: hole})[0]
+        return answer
 
 
-def _load(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
-    """Open the file that was exported."""
+def require_file(path: Path) -> None:
+    """Refuse a model that is not there.
+
+    Raises:
+        ContractError: it is not.
+    """
+    if not path.is_file():
+        raise ContractError(f"the model must be an existing file; got {path}")
+
+
+def describe(
+    path: Path,
+    session: Any,  # noqa: ANN401
+    *,
+    check_finite: bool,
+) -> tuple[Signature, Mapping[str, str], Any]:
+    """Check that an opened model is one of csakit's, and say what it takes.
+
+    Args:
+        path: of the model, for messages.
+        session: of onnxruntime.
+        check_finite: whether finite answers are asked for.
+
+    Returns:
+        Signature, metadata, and the session itself.
+
+    Raises:
+        ContractError: it is not one, or finite answers cannot be checked.
+    """
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    signature = read_signature(
+        path, metadata, inputs=session.get_inputs(), outputs=session.get_outputs()
+    )
+    require_checkable(signature.io, check_finite=check_finite)
+    return signature, metadata, session
+
+
+def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401
+    """Open the file that was exported.
+
+    Args:
+        ort: the module.
+        path: of the model.
+        options: from ``make_options``.
+        providers: as onnxruntime takes them.
+
+    Returns:
+        Its session.
+
+    Raises:
+        ContractError: the file is no complete model.
+    """
     try:
-        return _create(ort, path, _options(ort, threads, spin=spin))
+        return _create(ort, path, options, providers)
     except Exception as error:  # onnxruntime's classes share no base but this one
         raise ContractError(
-            f"{path} must be a complete ONNX model: {_reason(error)}\n"
+            f"{path} must be a complete ONNX model: {reason(error)}\n"
             "Copy it again, with the .weights file beside it if it has one, or export it again "
             "with `csakit export`."
         ) from error
@@ -149,7 +209,7 @@ def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noq
     build = {"onnxruntime": ort.__version__, "build": ort.get_build_info(), **_SAVING}
     copy = CachedModel.of(path, build)
     optimised = copy.find()
-    options = _options(ort, threads, spin=spin)
+    options = make_options(ort, threads, spin=spin)
     if optimised is None:
         loaded: list[Any] = []
         copy.make(lambda target: loaded.append(_optimise(ort, path, target, options)))
@@ -160,7 +220,7 @@ def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noq
     except Exception as error:  # onnxruntime's classes share no base but this one
         logger.warning(
             "the optimised copy of %s in %s is removed: %s",
-            *(path, optimised.parent, _reason(error)),
+            *(path, optimised.parent, reason(error)),
         )
         remove(optimised.parent)
         return None
@@ -174,8 +234,17 @@ def _optimise(ort: Any, path: Path, target: Path, options: Any) -> Any:  # noqa:
     return _create(ort, path, options)
 
 
-def _options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
-    """Choose the options that matter on a CPU."""
+def make_options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
+    """Choose the options that matter on a CPU.
+
+    Args:
+        ort: the module.
+        threads: of one run.
+        spin: whether they wait without sleeping.
+
+    Returns:
+        ``SessionOptions``.
+    """
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1  # the graph is a chain; its operators cannot overlap
@@ -191,13 +260,18 @@ def _options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
     return options
 
 
-def _create(ort: Any, path: Path, options: Any) -> Any:  # noqa: ANN401
+def _create(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401
     """Open a file by its path, not its bytes: external weights are then found and mapped."""
-    return ort.InferenceSession(str(path), options, providers=_PROVIDERS, enable_fallback=0)
+    chosen = list(providers)
+    return ort.InferenceSession(str(path), options, providers=chosen, enable_fallback=0)
 
 
-def _library() -> Any:  # noqa: ANN401
-    """Import onnxruntime."""
+def library() -> Any:  # noqa: ANN401
+    """Import onnxruntime.
+
+    Raises:
+        LibraryError: it is not installed or broken.
+    """
     try:
         import onnxruntime
     except ImportError as error:
@@ -208,12 +282,7 @@ def _library() -> Any:  # noqa: ANN401
     return onnxruntime
 
 
-def _reason(error: Exception) -> str:
+def reason(error: Exception) -> str:
     """Return the first line of what onnxruntime said, without its codes."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return text.split(" : ")[-1]
-
-
-def _channels_last(missing: Bool) -> Uint8:
-    """Turn (B, 1, H, W) into (B, H, W, 1)."""
-    return np.ascontiguousarray(missing.transpose(0, 2, 3, 1), dtype=np.uint8)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from ..plugins.errors import ContractError, EngineError
+from ..plugins.errors import ContractError
 from .contract import Io
+from .device_name import parse_device
+from .engine_options import EngineOptions
 from .pixels import Float32, Uint8
 
 
@@ -73,45 +75,63 @@ class Session(Protocol):
 
 
 def open_session(
-    model: str | Path, *, threads: int | None = None, cache: bool = True, spin: bool = True
+    model: str | Path,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    cache: bool = True,
+    spin: bool = True,
+    check_finite: bool = False,
+    engine: EngineOptions | None = None,
 ) -> Session:
     """Open a model with the backend that its suffix names; never with another one.
 
     Args:
-        model: an ``.onnx`` file written by ``csakit export``.
-        threads: of one run; None takes one per physical core that this process may use.
-        cache: keep a copy that is optimised for this processor, in ``.csakit-cache`` beside the
-            model or among the user's caches, so that the next start is several times shorter.
+        model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written by
+            ``csakit build``.
+        device: "cpu", "cuda" or "cuda:1". None runs models on the CPU and engines on GPU 0. What
+            cannot run where it should is an error; nothing falls back to the CPU.
+        threads: of one run on the CPU; None takes one per physical core that this process may
+            use.
+        cache: keep a copy of a model that is optimised for this processor, in ``.csakit-cache``
+            beside the model or among the user's caches, so that the next start is several times
+            shorter. Models on the CPU only.
         spin: threads wait for their next piece of work without sleeping, which is faster only
             where nothing else needs the processor.
+        check_finite: refuse answers of network numbers with NaN or infinity; those that become
+            pixels are always checked.
+        engine: how an engine is run; None takes the defaults. Models do not heed it.
 
     Returns:
         The session. Close it.
 
     Raises:
-        ContractError: the file is absent, unreadable or not a model of csakit, or its
-            suffix names no backend.
-        EngineError: the engine is damaged, stale or not for this machine; or the suffix
-            names a backend that this version does not have.
+        ContractError: the file is absent, unreadable or not a model of csakit, its suffix names
+            no backend, or an option is wrong.
+        EngineError: the engine is damaged, stale or not for this machine, or the GPU cannot be
+            used.
         LibraryError: the backend is not installed; the text names the extra.
     """
     path = Path(model)
     if threads is not None and threads < 1:
         raise ContractError(f"threads must be at least 1; got {threads}")
     if path.suffix.lower() == ".engine":
-        from .diagnosis import diagnose  # deferred: only engines need them
-        from .machine import this_machine
+        from .engine_opening import device_number, open_engine_session  # deferred: GPUs only
 
-        diagnose(path, this_machine()).require_usable()
-        raise EngineError(
-            f"this version of csakit has no engine backend yet; got {path}\n"
-            "Run the .onnx file that the engine was built from."
-        )
+        number = device_number(device, path)
+        return open_engine_session(path, device=number, options=engine, check_finite=check_finite)
     if path.suffix.lower() != ".onnx":
         raise ContractError(
-            "the suffix of a model chooses its backend and must be .onnx; got "
+            "the suffix of a model chooses its backend and must be .onnx or .engine; got "
             f"{path.name!r}\nExport a checkpoint with `csakit export`."
+        )
+    kind, number = parse_device(device or "cpu")
+    if kind == "cuda":
+        from .ort_cuda_session import OrtCudaSession  # deferred with its backend
+
+        return OrtCudaSession.open_on(
+            path, device=number, threads=threads, spin=spin, check_finite=check_finite
         )
     from .ort_session import OrtSession  # deferred with its backend
 
-    return OrtSession.open(path, threads=threads, cache=cache, spin=spin)
+    return OrtSession.open(path, threads=threads, cache=cache, spin=spin, check_finite=check_finite)

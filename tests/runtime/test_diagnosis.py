@@ -208,3 +208,12 @@ def test_an_engine_with_the_plugin_needs_it(
 
     assert len(found) == (wanted is not None)
     assert wanted is None or wanted in found[0]
+
+
+def test_the_plugin_may_lie_beside_its_engine(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path, make_manifest(build={"plugin": PLUGIN}))
+    absent = reasons(engine)
+    (tmp_path / "libcsakit_trt.so").touch()
+
+    assert ["the CSA plugin, which is not built" in reason for reason in absent] == [True]
+    assert reasons(engine) == []

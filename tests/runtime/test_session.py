@@ -125,7 +125,7 @@ def test_a_closed_session_says_so(make_model: MakeModel, rng: np.random.Generato
 def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
 
-    with pytest.raises(ContractError, match=r"must be \.onnx; got"):
+    with pytest.raises(ContractError, match=r"must be \.onnx or \.engine; got"):
         open_session(tmp_path / name)
 
 
