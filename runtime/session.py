@@ -5,7 +5,7 @@ Letters: B images, H W sides in pixels, multiples of 256.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..plugins.errors import ContractError
 from .contract import Io
@@ -120,18 +120,21 @@ def open_session(
 
         number = device_number(device, path)
         return open_engine_session(path, device=number, options=engine, check_finite=check_finite)
+    _require_onnx(path)
+    kind, number = parse_device(device or "cpu")
+    common: dict[str, Any] = {"threads": threads, "spin": spin, "check_finite": check_finite}
+    if kind == "cuda":
+        from .ort_cuda_session import OrtCudaSession  # deferred with its backend
+
+        return OrtCudaSession.open_on(path, device=number, **common)
+    from .ort_session import OrtSession  # deferred with its backend
+
+    return OrtSession.open(path, cache=cache, **common)
+
+
+def _require_onnx(path: Path) -> None:
     if path.suffix.lower() != ".onnx":
         raise ContractError(
             "the suffix of a model chooses its backend and must be .onnx or .engine; got "
             f"{path.name!r}\nExport a checkpoint with `csakit export`."
         )
-    kind, number = parse_device(device or "cpu")
-    if kind == "cuda":
-        from .ort_cuda_session import OrtCudaSession  # deferred with its backend
-
-        return OrtCudaSession.open_on(
-            path, device=number, threads=threads, spin=spin, check_finite=check_finite
-        )
-    from .ort_session import OrtSession  # deferred with its backend
-
-    return OrtSession.open(path, threads=threads, cache=cache, spin=spin, check_finite=check_finite)
