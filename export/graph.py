@@ -9,10 +9,13 @@ from ..plugins import spec
 from ..plugins.errors import ContractError
 from ..runtime.contract import FORMAT_VERSION, META_FORMAT, RESULT
 from .attention_function import MATCHES, attention_function
-from .wrapper import TRACED_OUTPUTS
 
 OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
 IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need 8
+
+# What is traced returns these, in order (``ExportWrapper``). All but the first become inner
+# tensors again; they keep their names, and parity checks read them by these.
+TRACED_OUTPUTS: Final = ("result", "rough", "features", "attended")
 
 _DIMENSIONS: Final = ("batch", "height", "width")
 

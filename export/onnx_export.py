@@ -24,7 +24,7 @@ from .config import MAX_SIZE, ExportConfig
 from .probe import Probe
 from .report import Report
 from .verify import verify_model
-from .wrapper import TRACED_OUTPUTS, ExportWrapper
+from .wrapper import ExportWrapper
 
 _REMEDY: Final[Mapping[Precision, str]] = {
     "fp32": "Report this, with what `csakit doctor` prints.",
@@ -102,7 +102,7 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
             (image, hole),
             dynamo=True,
             input_names=[contract.IMAGE, contract.HOLE],
-            output_names=list(TRACED_OUTPUTS),
+            output_names=list(graph.TRACED_OUTPUTS),
             dynamic_shapes={"image": free, "hole": free},
             opset_version=graph.OPSET,
             verbose=False,

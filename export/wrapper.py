@@ -14,10 +14,6 @@ from ..train import CoherentSemanticAttention, CSAInpainter
 from . import rewrites
 from .config import ExportConfig
 
-# What `forward` returns, in order. All but the first become inner tensors again; they keep
-# their names, and parity checks read them by these.
-TRACED_OUTPUTS = ("result", "rough", "features", "attended")
-
 
 class ExportWrapper(nn.Module):
     """Trace target. The given model is copied and left as it is.
@@ -48,7 +44,7 @@ class ExportWrapper(nn.Module):
             hole: (B, 1, H, W) float32, 1 = missing, or (B, H, W, 1) uint8, non-zero = missing.
 
         Returns:
-            ``TRACED_OUTPUTS``, the result in the layout of the image.
+            ``graph.TRACED_OUTPUTS``, the result in the layout of the image.
         """
         if self.uint8:
             # Converted first: TensorRT does nothing else with bytes.

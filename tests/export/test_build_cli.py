@@ -1,5 +1,7 @@
 """``csakit build`` prints what it built, and says what is wrong in a line."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
@@ -39,6 +41,22 @@ def test_the_command_prints_what_it_built_and_inspect_knows_it(
     ]
     assert inspect_cli.main(["out.engine"]) == ExitCode.OK
     assert "precision  fp16, as audited" in capsys.readouterr().out
+
+
+def test_building_needs_neither_torch_nor_the_packages_of_exporting(half: Subject) -> None:
+    program = (
+        "import sys\n"
+        "for name in ('torch', 'onnxscript', 'onnxruntime', 'safetensors', 'skimage'):\n"
+        "    sys.modules[name] = None\n"  # importing it then fails
+        "from csakit.export.build_cli import main\n"
+        "sys.exit(main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", program, str(half.path), "-o", "lean.engine", *RTX]
+
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert Path("lean.engine.json").is_file()
 
 
 def test_a_model_that_lies_about_its_precision_is_a_failed_check(

@@ -7,7 +7,6 @@ from pathlib import Path
 import onnx
 import pytest
 from csakit.export import graph
-from csakit.export.wrapper import TRACED_OUTPUTS
 from csakit.plugins import spec
 from csakit.plugins.errors import ContractError
 from helpers.exported import Subject, session_of
@@ -48,7 +47,7 @@ def test_probes_make_the_inner_stages_outputs(fixed: Subject) -> None:
 
     names = graph.add_probes(model)
 
-    assert names == (*TRACED_OUTPUTS, "matches")
+    assert names == (*graph.TRACED_OUTPUTS, "matches")
     assert {output.name for output in session_of(model).get_outputs()} == set(names)
 
 
