@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from ..runtime.contract import Precision
+from ..runtime.contract import RESULT, Io, Precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,3 +55,32 @@ LIMITS: Final[Mapping[Precision, Mapping[str, Limit]]] = {
         "result": Limit(psnr_db=45.0, reason="the contract of an fp16 export"),
     },
 }
+
+# What no stage is, where all tensors are compared. A model passes or fails by its stages alone;
+# these find where it goes wrong first.
+INNER: Final[Mapping[Precision, Limit]] = {
+    "fp32": Limit(max_relative=1e-3, reason="ten times what the stages may differ by"),
+    "fp16": Limit(mean_relative=1e-1, reason="ten times what the stages may differ by"),
+}
+
+
+def limit_of(tensor: str, precision: Precision, io: Io) -> Limit:
+    """Give what a tensor must keep.
+
+    Args:
+        tensor: name of a stage, or of another tensor.
+        precision: of the model.
+        io: "uint8" where the result is bytes, which are rounded once more.
+
+    Returns:
+        The limit.
+    """
+    limit = LIMITS[precision].get(tensor, INNER[precision])
+    if tensor != RESULT or io != "uint8":
+        return limit
+    max_abs, psnr_db = limit.max_abs, limit.psnr_db
+    return dataclasses.replace(
+        limit,
+        max_abs=None if max_abs is None else max_abs + BYTE_STEP,
+        psnr_db=None if psnr_db is None else min(psnr_db, BYTE_PSNR_DB),
+    )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 import torch
 
 from ..plugins.errors import ContractError, EngineError
@@ -27,7 +28,29 @@ Array = npt.NDArray[Any]
 Choice = TypeVar("Choice", bound=str)
 
 
-class Probe:
+class ExportedModel:
+    """What an exported model says of itself.
+
+    Args:
+        path: of the exported model.
+        model: as read from there; not kept.
+
+    Raises:
+        ContractError: it was not exported by this csakit.
+    """
+
+    def __init__(self, path: Path, model: onnx.ModelProto) -> None:
+        self.name = path.name
+        metadata = graph.metadata_of(model)
+        self.precision = _stated(path, metadata, contract.META_PRECISION, PRECISIONS)
+        self.io = _stated(path, metadata, contract.META_IO, IOS)
+        self.similarity = _stated(path, metadata, contract.META_SIMILARITY, SIMILARITIES)
+        self.attention = _stated(path, metadata, contract.META_ATTENTION, ATTENTIONS)
+        self.checkpoint_sha256 = metadata.get(contract.META_CHECKPOINT, "")
+        self.size = _size(model, self.io)
+
+
+class Probe(ExportedModel):
     """An exported model in ONNX Runtime whose inner stages are outputs too.
 
     Args:
@@ -41,15 +64,8 @@ class Probe:
     def __init__(self, path: Path) -> None:
         import onnxruntime  # deferred: only where a model runs
 
-        self.name = path.name
         model = graph.read(str(path))
-        metadata = graph.metadata_of(model)
-        self.precision = _stated(path, metadata, contract.META_PRECISION, PRECISIONS)
-        self.io = _stated(path, metadata, contract.META_IO, IOS)
-        self.similarity = _stated(path, metadata, contract.META_SIMILARITY, SIMILARITIES)
-        self.attention = _stated(path, metadata, contract.META_ATTENTION, ATTENTIONS)
-        self.checkpoint_sha256 = metadata.get(contract.META_CHECKPOINT, "")
-        self.size = _size(model, self.io)
+        super().__init__(path, model)
         self._names = graph.add_probes(model)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors; warnings here are about unused initialisers
@@ -123,7 +139,7 @@ def _stated(path: Path, metadata: Mapping[str, str], key: str, known: tuple[Choi
     )
 
 
-def _size(model: Any, io: Io) -> tuple[int, int] | None:  # noqa: ANN401
+def _size(model: onnx.ModelProto, io: Io) -> tuple[int, int] | None:
     dims = model.graph.input[0].type.tensor_type.shape.dim
     height, width = dims[1:3] if io == "uint8" else dims[2:4]
     return (height.dim_value, width.dim_value) if height.dim_value else None

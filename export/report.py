@@ -124,13 +124,13 @@ class Report:
             "passed": self.passed,
             "precision": self.precision,
             "io": self.io,
-            "worst": [_record(stage) for stage in self.worst()],
+            "worst": [record(stage) for stage in self.worst()],
             "cases": [
                 {
                     "name": parity.case.name,
                     "size": list(parity.case.hole.shape),
                     "hole_ratio": round(float(parity.case.hole.mean()), 4),
-                    "stages": [_record(stage) for stage in parity.stages],
+                    "stages": [record(stage) for stage in parity.stages],
                 }
                 for parity in self.cases
             ],
@@ -159,7 +159,7 @@ def _worst(several: list[StageParity]) -> StageParity:
     )
 
 
-def _record(stage: StageParity) -> Mapping[str, Any]:
+def record(stage: StageParity) -> Mapping[str, Any]:
     """Give a stage as JSON values, which have no infinity."""
     values = {
         key: (None if isinstance(value, float) and not math.isfinite(value) else value)

@@ -7,21 +7,49 @@ import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..plugins.errors import ExitCode
 from ..runtime.command import run_command
-from ..runtime.files import sha256, staged
+from ..runtime.files import staged
+from .verify_request import VerifyRequest
+
+if TYPE_CHECKING:
+    from .verify_runs import Outcome
+
+_EPILOG = """\
+MODEL.onnx --against MODEL.safetensors     the stages of an export, against its checkpoint
+MODEL.engine                               the result of an engine, against the model it was
+                                           built from, or the one or the checkpoint of --against
+MODEL.onnx --against OTHER.onnx --layerwise
+MODEL.engine --layerwise                   inner tensors in two of Polygraphy's runners; an
+                                           engine is built again with these tensors marked
+
+exit codes: 0 every limit kept; 1 one was broken; 2 wrong usage or input; 3 an engine cannot run
+here, with the reason.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare an exported model with its checkpoint; return the exit code."""
+    """Compare a model or an engine with what it was made from; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="csakit verify",
-        description="Compare an exported model with its checkpoint, stage by stage. "
-        "Exit code 1 when a limit is broken.",
+        description="Compare an exported model with its checkpoint, or an engine with its model.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
-    parser.add_argument("--against", type=Path, required=True, metavar="MODEL.safetensors")
+    parser.add_argument("model", type=Path, metavar="MODEL", help=".onnx or .engine")
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="checkpoint (.safetensors) or model (.onnx)"
+    )
+    parser.add_argument(
+        "--layerwise", action="store_true", help="compare inner tensors of two runners"
+    )
+    parser.add_argument(
+        "--all-tensors",
+        action="store_true",
+        help="with --layerwise: also those between the stages, on one case",
+    )
     parser.add_argument(
         "--images",
         type=Path,
@@ -34,32 +62,56 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _verify(args: argparse.Namespace) -> int:
-    from ..train import checkpoint  # deferred: imports torch
-    from .cases import load_case, save_case, verify_cases
-    from .probe import Probe
-    from .verify import verify_model
-
+    request = VerifyRequest(
+        model=args.model,
+        against=args.against,
+        images=args.images,
+        case=args.case,
+        layerwise=args.layerwise,
+        all_tensors=args.all_tensors,
+    )
     # Opened first: a report that cannot be written is refused before the work.
     with staged(args.json) if args.json else contextlib.nullcontext() as record:
-        source = checkpoint.load(args.against)
-        probe, digest = Probe(args.model), sha256(args.against)
-        if probe.checkpoint_sha256 != digest:
-            print(
-                f"csakit verify: warning: {args.model} was exported from a checkpoint with "
-                f"SHA-256 {probe.checkpoint_sha256[:12]}; {args.against} has {digest[:12]}",
-                file=sys.stderr,
-            )
-        cases = [load_case(args.case)] if args.case else verify_cases(probe.size, args.images)
-        report = verify_model(probe, source, cases)
+        outcome = _run(request)
         if record:
-            origin = {"model_sha256": sha256(args.model), "checkpoint_sha256": digest}
-            record.write_text(json.dumps(origin | report.to_json(), indent=1) + "\n")
+            record.write_text(json.dumps(outcome.to_json(), indent=1) + "\n")
+    report = outcome.report
     print(report.table())
+    if outcome.tensors:
+        print(f"{len(outcome.tensors)} tensors of {outcome.tensors_of} compared")
+    if (divergence := outcome.divergence) is not None and request.layerwise:
+        print(f"first tensor that diverges: {outcome.describe(divergence)}")
     print(f"{'PASSED' if report.passed else 'FAILED'}: {report.summary()}")
     if report.failing is None:
         return ExitCode.OK
-    saved = Path(f"failing-{report.failing.case.name}.npz")
-    save_case(report.failing.case, saved)
-    command = ["csakit", "verify", args.model, "--against", args.against, "--case", saved]
-    print("repeat the first failing case with\n  " + shlex.join(map(str, command)))
+    _tell_how_to_repeat(request, outcome)
     return ExitCode.CHECK_FAILED
+
+
+def _run(request: VerifyRequest) -> "Outcome":
+    """Import what the request needs; it imports torch, and ONNX Runtime or TensorRT."""
+    if request.layerwise:
+        from .layerwise_run import verify_layerwise
+
+        return verify_layerwise(request)
+    from .verify_runs import verify_built, verify_export
+
+    return verify_built(request) if request.engine else verify_export(request)
+
+
+def _tell_how_to_repeat(request: VerifyRequest, outcome: "Outcome") -> None:
+    """Save the first failing case, and print the commands that run it here and in Polygraphy."""
+    from .cases import save_case
+    from .polygraphy_command import notes, repeat_command
+
+    failing = outcome.report.failing
+    assert failing is not None
+    saved = Path(f"failing-{failing.case.name}.npz")
+    save_case(failing.case, saved)
+    print("repeat the first failing case with\n  " + shlex.join(request.command(saved)))
+    tensor = outcome.visible
+    expected = outcome.expected(failing.case, tensor.stage)
+    command = repeat_command(outcome.suspect, failing.case, tensor, expected)
+    print("or in Polygraphy with\n  " + shlex.join(command))
+    for note in notes(outcome.suspect, failing.stages):
+        print(note, file=sys.stderr)

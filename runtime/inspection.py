@@ -154,9 +154,29 @@ def _describe(manifest: Manifest) -> dict[str, str]:
         "precision": f"{manifest.precision.audited}, as audited",
         "CSA": f"{source.similarity}, {by}{inside}" if source.attention == "csa" else "none",
         "weights": "" if build.weights == "full" else build.weights,
-        "parity": "not verified" if parity is None else f"passed: {parity.get('passed')}",
+        "parity": "not verified" if parity is None else _printable(_parity(parity)),
         "rebuild": manifest.rebuild,
     }
+
+
+def _parity(parity: Mapping[str, Any]) -> str:
+    """Say what ``csakit verify`` wrote into the manifest; nothing of it is sure to be there."""
+    result, against = parity.get("result"), parity.get("against")
+    told = "passed" if parity.get("passed") is True else "FAILED"
+    if parity.get("images"):
+        told += f" on {parity['images']} images"
+    if isinstance(against, dict) and against.get("name"):
+        told += f" against {against['name']}"
+    if parity.get("gpu"):
+        told += f" on {parity['gpu']}"
+    if not isinstance(result, dict):
+        return told
+    numbers = [
+        f"{what} {result[key]:.3g}{unit}"
+        for key, what, unit in (("max_abs", "max abs", ""), ("psnr_db", "PSNR", " dB"))
+        if isinstance(result.get(key), float | int)
+    ]
+    return f"{told}, {', '.join(numbers)} in the hole" if numbers else told
 
 
 def _size(path: Path) -> str:

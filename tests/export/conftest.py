@@ -52,6 +52,15 @@ def half(calm_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Sub
     return export_subject(calm_model(), calm_checkpoint, folder, size=256, precision="fp16")
 
 
+@pytest.fixture(scope="session")
+def for_ort(calm_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+    """The source of ``fixed`` with transposed convolutions as convolutions."""
+    folder = tmp_path_factory.mktemp("for_ort")
+    return export_subject(
+        calm_model(), calm_checkpoint, folder, size=256, max_batch=1, target="ort"
+    )
+
+
 @pytest.fixture(scope="session", params=["conv", "none"])
 def ablation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """The paper's ablations, as small as they get."""
