@@ -4,7 +4,6 @@ Handles are whatever the binding makes; only ``stream_handle`` and ``address`` t
 numbers. Every call but ``count``, ``name`` and ``retain`` needs a current context.
 """
 
-from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
 from ..plugins.errors import EngineError
@@ -72,8 +71,11 @@ class Binding(Protocol):
     def release(self, context: Handle) -> None:
         """Let go of it."""
 
-    def current(self, context: Handle) -> AbstractContextManager[None]:
-        """Make it current in this thread for a block; what was current before is again after."""
+    def push(self, context: Handle) -> None:
+        """Make it current in this thread; what was current before is again after ``pop``."""
+
+    def pop(self) -> None:
+        """Undo the last ``push`` of this thread."""
 
     def memory(self) -> tuple[int, int]:
         """Give free and total bytes of the device."""

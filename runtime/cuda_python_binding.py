@@ -1,8 +1,6 @@
 """The CUDA driver through NVIDIA's ``cuda-python`` (``cuda.bindings``), which wheels bring."""
 
-import contextlib
 import ctypes
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -53,14 +51,13 @@ class CudaPythonBinding:
         """Let go of it."""
         self._call("cuDevicePrimaryCtxRelease", context[0])
 
-    @contextlib.contextmanager
-    def current(self, context: Handle) -> Iterator[None]:
-        """Make it current in this thread for a block."""
+    def push(self, context: Handle) -> None:
+        """Make it current in this thread."""
         self._call("cuCtxPushCurrent", context[1])
-        try:
-            yield
-        finally:
-            self._call("cuCtxPopCurrent")
+
+    def pop(self) -> None:
+        """Undo the last ``push`` of this thread."""
+        self._call("cuCtxPopCurrent")
 
     def memory(self) -> tuple[int, int]:
         """Give free and total bytes of the device."""

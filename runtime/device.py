@@ -9,14 +9,15 @@ block and popped after it, so that whatever another library made current stays s
 here is closed by hand or with its device; closing twice is harmless. Nothing survives a fork.
 """
 
-import contextlib
-import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
 from ..plugins.errors import EngineError
 from .cuda_binding import Binding, Handle
+from .forks import Process
 from .pixels import Uint8
 
 
@@ -177,27 +178,31 @@ class Device:
         self.binding = binding
         self.number = number
         self.name = binding.name(number)
-        self._process = os.getpid()
+        self._process = Process()
+        self._current = _Current(self)
         self._context: Handle | None = binding.retain(number)
         self._owned: dict[int, Resource] = {}
 
     @property
     def usable(self) -> bool:
         """Whether it is open, in the process that opened it."""
-        return self._context is not None and os.getpid() == self._process
+        return self._context is not None and self._process.is_this
 
-    @contextlib.contextmanager
-    def current(self) -> Iterator[None]:
+    def current(self) -> AbstractContextManager[None]:
         """Make the device current in this thread for a block.
 
-        Raises:
-            EngineError: it is closed, or was opened before a fork.
+        Returns:
+            A context manager; blocks in blocks cost next to nothing. Entering it raises
+            EngineError if the device is closed, or was opened before a fork.
         """
-        require_same_process(self._process)
+        return self._current
+
+    def push(self) -> None:
+        """Enter such a block; it is for ``current``."""
+        self._process.require_this()
         if self._context is None:
             raise EngineError(f"GPU {self.number} is closed; open it again")
-        with self.binding.current(self._context):
-            yield
+        self.binding.push(self._context)
 
     def memory(self) -> tuple[int, int]:
         """Give free and total bytes."""
@@ -253,18 +258,24 @@ class Device:
         self.close()
 
 
-def require_same_process(process: int) -> None:
-    """Refuse to use CUDA of another process.
+class _Current(threading.local):
+    """Blocks in which a device is current; each thread counts its own."""
 
-    Args:
-        process: number of the process that opened it.
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._depth = 0
 
-    Raises:
-        EngineError: this is another one, forked from it.
-    """
-    if os.getpid() != process:
-        raise EngineError(
-            f"CUDA does not survive a fork; this process ({os.getpid()}) was forked from the one "
-            f"that opened it ({process})\nOpen models after the fork, or start processes with: "
-            "multiprocessing.get_context('spawn')"
-        )
+    def __enter__(self) -> None:
+        if not self._depth:
+            self._device.push()
+        self._depth += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._device.binding.pop()

@@ -2,13 +2,13 @@
 
 import dataclasses
 import importlib.util
-import os
 from typing import Final, Literal
 
 from ..plugins.errors import ContractError, LibraryError
 from .cuda_binding import Binding, CudaError
-from .device import Device, require_same_process
+from .device import Device
 from .facts import installed
+from .forks import Process
 
 Adapter = Literal["pycuda", "cuda-python"]
 ADAPTERS: Final[tuple[Adapter, ...]] = ("pycuda", "cuda-python")  # the first installed is used
@@ -19,7 +19,7 @@ _HINT: Final = (
     "parent never used it: multiprocessing.get_context('spawn'))"
 )
 
-_initialised: Final[list[int]] = []  # processes; a fork inherits the list, and with it the parent
+_initialised: Final[list[Process]] = []  # where CUDA was; a fork inherits the list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,8 +82,8 @@ def open_device(number: int = 0, *, adapter: str | None = None) -> Device:
     if choice.adapter is None:
         raise LibraryError(f"a GPU needs a CUDA binding for Python: {choice.reason}")
     if _initialised:
-        require_same_process(_initialised[0])
-    _initialised.append(os.getpid())
+        _initialised[0].require_this()
+    _initialised.append(Process())
     try:
         return Device(_binding(choice.adapter), number)
     except CudaError as error:

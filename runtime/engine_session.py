@@ -4,13 +4,14 @@ Letters: B images, H W sides in pixels, multiples of 256.
 """
 
 import functools
-import os
 from collections.abc import Mapping
-from typing import Any, cast, overload
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from ..plugins.errors import EngineError
 from .contract import (
     FORMAT_VERSION,
     META_ATTENTION,
@@ -22,9 +23,10 @@ from .contract import (
     META_VERSION,
     Io,
 )
-from .device import Device, require_same_process
+from .device import Device
 from .engine_options import EngineOptions
 from .executor import Engine, Shape
+from .forks import Process
 from .forms import (
     Prepared,
     prepare_floats,
@@ -41,6 +43,7 @@ from .tensors import check_floats, check_pixels
 from .ticket import Ticket
 
 Array = npt.NDArray[Any]
+T = TypeVar("T", bound=Array)
 
 
 class EngineSession:
@@ -75,10 +78,12 @@ class EngineSession:
         self._name = name
         self._engine = engine
         self._device = device
-        self._process = os.getpid()
+        self._process = Process()
         self._profile = Profile.of(manifest, name)
         self._check_finite = check_finite
-        graphs = Graphs(name, wanted=options.cuda_graph and not engine.captures_itself)
+        self._graphs = graphs = Graphs(
+            name, wanted=options.cuda_graph and not engine.captures_itself
+        )
         make = functools.partial(_make_lane, device, engine, graphs)
         self._pool = LanePool(device, make, options.contexts)
 
@@ -97,14 +102,20 @@ class EngineSession:
         """What runs the engine: TensorRT, GPU and binding."""
         return f"{self._engine.title} on {self._device.name} by {self._device.binding.title}"
 
+    @property
+    def uses_graphs(self) -> bool:
+        """Whether calls are, or will be, captured; TensorRT for RTX does that by itself."""
+        return self._graphs.wanted
+
     def run(self, image: Float32, hole: Float32) -> Float32:
         """Inpaint a batch of network numbers; see ``Session.run``."""
-        return self.submit(image, hole).result()
+        with self._working():
+            return self._start(self._floats(image, hole)).result()
 
     def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
         """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
-        check_pixels(image, hole)  # float32 would be taken for the other form
-        return self.submit(image, hole).result()
+        with self._working():
+            return self._start(self._pixels(image, hole)).result()
 
     @overload
     def submit(self, image: Float32, hole: Float32) -> Ticket[Float32]: ...
@@ -128,16 +139,10 @@ class EngineSession:
             EngineError: the session is closed or of a parent process, the GPU has too little
                 memory (the session stays usable), or the engine failed.
         """
-        require_same_process(self._process)
-        prepared = self._prepare(image, hole)
-        if self.io == "float":
-            batch, _, height, width = prepared.image.shape
-        else:
-            batch, height, width, _ = prepared.image.shape
-        flight = self._pool.start(
-            Shape(self.io, batch, height, width), prepared.image, prepared.hole
-        )
-        return Ticket(flight, functools.partial(self._finish, prepared))
+        with self._working():
+            if image.dtype == np.uint8:
+                return self._start(self._pixels(image, hole))
+            return self._start(self._floats(image, hole))
 
     def prepare(self, batch: int, size: tuple[int, int]) -> None:
         """Make a context for a shape ready, so that its first call does not wait for that.
@@ -150,9 +155,9 @@ class EngineSession:
             ContractError: the engine was not built for it.
             EngineError: see ``submit``.
         """
-        require_same_process(self._process)
-        self._profile.check(batch, size)
-        self._pool.prepare(Shape(self.io, batch, *size))
+        with self._working():
+            self._profile.check(batch, size)
+            self._pool.prepare(Shape(self.io, batch, *size))
 
     def close(self) -> None:
         """Finish what was started and free everything. Calling twice is harmless.
@@ -166,20 +171,38 @@ class EngineSession:
             self._engine.close()
         self._device.close()
 
-    def _prepare(self, image: Array, hole: Array) -> Prepared[Any]:
-        """Check a call and convert it; what a ticket needs later is no longer the caller's."""
-        if image.dtype == np.uint8:
-            check_pixels(image, hole)
-            self._profile.check(image.shape[0], image.shape[1:3])
-            return prepare_pixels(self.io, image, hole)
+    def _working(self) -> AbstractContextManager[None]:
+        """Make the GPU current, once for all of a call."""
+        self._process.require_this()
+        if not self._device.usable:
+            raise EngineError("the session is closed; open it again")
+        return self._device.current()
+
+    def _floats(self, image: Float32, hole: Float32) -> Prepared[Float32]:
         check_floats(image, hole)
         self._profile.check(image.shape[0], image.shape[2:])
-        return prepare_floats(self.io, image if self.io == "float" else image.copy(), hole)
+        if self.io == "uint8":  # the ticket needs it later, when the caller may have changed it
+            image = image.copy()
+        return prepare_floats(self.io, image, hole)
 
-    def _finish(self, prepared: Prepared[Any], answer: Array) -> Array:
+    def _pixels(self, image: Uint8, hole: Uint8) -> Prepared[Uint8]:
+        check_pixels(image, hole)
+        self._profile.check(image.shape[0], image.shape[1:3])
+        return prepare_pixels(self.io, image, hole)
+
+    def _start(self, prepared: Prepared[T]) -> Ticket[T]:
+        if self.io == "float":
+            batch, _, height, width = prepared.image.shape
+        else:
+            batch, height, width, _ = prepared.image.shape
+        shape = Shape(self.io, batch, height, width)
+        flight = self._pool.start(shape, prepared.image, prepared.hole)
+        return Ticket(flight, functools.partial(self._finish, prepared))
+
+    def _finish(self, prepared: Prepared[T], answer: Array) -> T:
         if self._check_finite:
             require_finite(answer, self._name)
-        return cast(Array, prepared.finish(answer))
+        return prepared.finish(answer)
 
 
 def _make_lane(device: Device, engine: Engine, graphs: Graphs, shape: Shape) -> Lane:

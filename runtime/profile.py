@@ -70,11 +70,12 @@ class Profile:
             ContractError: it was not; the text lists what it was built for.
         """
         least, most = self.size
-        if self.batch[0] <= batch <= self.batch[1] and all(least <= x <= most for x in sides):
+        height, width = sides
+        fits = least <= height <= most and least <= width <= most
+        if fits and self.batch[0] <= batch <= self.batch[1]:
             return
         batches = " to ".join(map(str, dict.fromkeys(self.batch)))
         allowed = [str(x) for x in range(least, most + 1) if x % SIZE_MULTIPLE == 0]
-        height, width = sides
         raise ContractError(
             f"{self.name} takes batches of {batches} and sides of {' or '.join(allowed)} pixels; "
             f"got B={batch}, {width} x {height} (width x height)\n"

@@ -6,10 +6,9 @@ elsewhere PyCUDA refuses. It lets go of a primary context only in the thread tha
 leaves it current there; so the one of each GPU is taken once and kept, as torch keeps it.
 """
 
-import contextlib
 import ctypes
 import functools
-from collections.abc import Iterator
+from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -35,49 +34,53 @@ class PyCudaBinding:
         from pycuda import VERSION_TEXT
 
         self.title = f"PyCUDA {VERSION_TEXT}"
-        with self._translated():
+        self._translated = _Translation(self._cuda.Error)
+        with self._translated:
             self._cuda.init()
 
     def count(self) -> int:
         """Count the GPUs."""
-        with self._translated():
+        with self._translated:
             return int(self._cuda.Device.count())
 
     def name(self, number: int) -> str:
         """Give the name of a GPU."""
-        with self._translated():
+        with self._translated:
             return str(self._cuda.Device(number).name())
 
     def retain(self, number: int) -> Handle:
         """Retain the primary context of a GPU."""
         if number not in _contexts:
-            with self._translated():
-                _contexts[number] = self._cuda.Device(number).retain_primary_context()
+            with self._translated:
+                context = self._cuda.Device(number).retain_primary_context()
+            # Freed, it would call cuCtxDetach, which primary contexts do not take; the driver
+            # lets go of it when the process ends.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
+            _contexts[number] = context
         return _contexts[number]
 
     def release(self, context: Handle) -> None:
         """Keep it for the next one; see the module."""
 
-    @contextlib.contextmanager
-    def current(self, context: Handle) -> Iterator[None]:
-        """Make it current in this thread for a block."""
-        with self._translated():
+    def push(self, context: Handle) -> None:
+        """Make it current in this thread."""
+        with self._translated:
             context.push()
-        try:
-            yield
-        finally:
-            with self._translated():
-                self._cuda.Context.pop()
+
+    def pop(self) -> None:
+        """Undo the last ``push`` of this thread."""
+        with self._translated:
+            self._cuda.Context.pop()
 
     def memory(self) -> tuple[int, int]:
         """Give free and total bytes of the device."""
-        with self._translated():
+        with self._translated:
             free, total = self._cuda.mem_get_info()
         return int(free), int(total)
 
     def new_stream(self) -> Handle:
         """Make a stream."""
-        with self._translated():
+        with self._translated:
             return [self._cuda.Stream(NON_BLOCKING)]
 
     def stream_handle(self, stream: Handle) -> int:
@@ -86,7 +89,7 @@ class PyCudaBinding:
 
     def synchronize(self, stream: Handle) -> None:
         """Wait until all that was enqueued on a stream is done."""
-        with self._translated():
+        with self._translated:
             stream[0].synchronize()
 
     def free_stream(self, stream: Handle) -> None:
@@ -95,27 +98,27 @@ class PyCudaBinding:
 
     def new_event(self, *, timing: bool) -> Handle:
         """Make an event."""
-        with self._translated():
+        with self._translated:
             return [self._cuda.Event(0 if timing else NO_TIMING)]
 
     def record(self, event: Handle, stream: Handle) -> None:
         """Mark this moment of a stream."""
-        with self._translated():
+        with self._translated:
             event[0].record(stream[0])
 
     def wait_event(self, event: Handle) -> None:
         """Wait until what was recorded is done."""
-        with self._translated():
+        with self._translated:
             event[0].synchronize()
 
     def is_done(self, event: Handle) -> bool:
         """Tell whether it is."""
-        with self._translated():
+        with self._translated:
             return bool(event[0].query())
 
     def elapsed_ms(self, start: Handle, end: Handle) -> float:
         """Give the milliseconds between two recorded events."""
-        with self._translated():
+        with self._translated:
             return float(start[0].time_till(end[0]))
 
     def free_event(self, event: Handle) -> None:
@@ -124,7 +127,7 @@ class PyCudaBinding:
 
     def allocate(self, size: int) -> Handle:
         """Allocate device memory."""
-        with self._translated():
+        with self._translated:
             return self._cuda.mem_alloc(size)
 
     def address(self, memory: Handle) -> int:
@@ -133,28 +136,28 @@ class PyCudaBinding:
 
     def free(self, memory: Handle) -> None:
         """Free it."""
-        with self._translated():
+        with self._translated:
             memory.free()
 
     def allocate_pinned(self, size: int) -> tuple[Handle, Uint8]:
         """Allocate page-locked memory, and give it as bytes."""
-        with self._translated():
+        with self._translated:
             array = self._cuda.pagelocked_empty(size, np.uint8)
         return array.base, array
 
     def free_pinned(self, memory: Handle) -> None:
         """Free it."""
-        with self._translated():
+        with self._translated:
             memory.free()
 
     def copy_to_device(self, address: int, source: Uint8, stream: Handle) -> None:
         """Enqueue a copy to the device."""
-        with self._translated():
+        with self._translated:
             self._cuda.memcpy_htod_async(address, source, stream[0])
 
     def copy_to_host(self, target: Uint8, address: int, stream: Handle) -> None:
         """Enqueue a copy from the device."""
-        with self._translated():
+        with self._translated:
             self._cuda.memcpy_dtoh_async(target, address, stream[0])
 
     def begin_capture(self, stream: Handle) -> None:
@@ -190,12 +193,26 @@ class PyCudaBinding:
     def _pointer(self, stream: Handle) -> ctypes.c_void_p:
         return ctypes.c_void_p(self.stream_handle(stream))
 
-    @contextlib.contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Turn PyCUDA's errors, which tell the driver's text and no name, into ours."""
-        try:
-            yield
-        except self._cuda.Error as error:
+
+class _Translation:
+    """Turns PyCUDA's errors, which tell the driver's text and no name, into ours.
+
+    A block of it costs a third of what a generator's would; there are several in each call.
+    """
+
+    def __init__(self, kind: type[Exception]) -> None:
+        self._kind = kind
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is not None and isinstance(error, self._kind):
             call, _, text = str(error).partition(" failed: ")
             raise cuda_error(call, _names().get(text, "an unknown error"), text) from error
 

@@ -1,0 +1,243 @@
+"""What a session adds to its engine: host time of a call beside the engine's own device time.
+
+Host time is from the arrays of the caller to an array of his own: copies to and from pinned
+memory, transfers, launch, waiting and Python. Device time is that of the engine, replayed back to
+back between two events. The two take turns, so that a clock that drifts drifts for both.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ..plugins.errors import EngineError, ExitCode
+from ..runtime.command import run_command
+from ..runtime.device import Device, Stream
+from ..runtime.device_choice import open_device
+from ..runtime.diagnosis import diagnose
+from ..runtime.engine_opening import load_engine, open_library
+from ..runtime.engine_options import EngineOptions
+from ..runtime.engine_session import EngineSession
+from ..runtime.executor import Engine, Shape
+from ..runtime.machine import this_machine
+from ..runtime.manifest import Manifest
+
+TARGET_US: Final = 60.0  # at batch 1, 256x256, uint8
+_REPLAYS: Final = 10  # between two events, so that the gap before the first hardly counts
+_WARMUP_CALLS: Final = 20
+_BUFFER_SEED: Final = 2019
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Overhead:
+    """What was measured, at batch 1.
+
+    Attributes:
+        title: of what ran: library, GPU, binding.
+        size: H and W in pixels.
+        io: form of the engine.
+        calls: rounds that count.
+        graphs: whether the session replays CUDA graphs.
+        host_us: of each call.
+        device_us: of the engine alone, each the mean of some replays.
+    """
+
+    title: str
+    size: int
+    io: str
+    calls: int
+    graphs: bool
+    host_us: tuple[float, ...]
+    device_us: tuple[float, ...]
+
+    @property
+    def overhead_us(self) -> float:
+        """The median over rounds of the difference."""
+        pairs = zip(self.host_us, self.device_us, strict=True)
+        return statistics.median(host - device for host, device in pairs)
+
+    def __str__(self) -> str:
+        """Write it in one line."""
+        host, device = statistics.median(self.host_us), statistics.median(self.device_us)
+        return (
+            f"{self.title}, {self.size}x{self.size} {self.io}: {host:.0f} us a call, {device:.0f} "
+            f"us of them the engine; overhead {self.overhead_us:.0f} us (target: at most "
+            f"{TARGET_US:.0f} us at 256x256 uint8)"
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Give all of it, and what follows from it."""
+        return {**dataclasses.asdict(self), "overhead_us": self.overhead_us, "target_us": TARGET_US}
+
+
+def measure_engine(
+    path: Path, *, number: int = 0, calls: int = 200, options: EngineOptions | None = None
+) -> Overhead:
+    """Open an engine and measure a session around it.
+
+    Args:
+        path: of the engine; it takes batch 1.
+        number: of the GPU.
+        calls: rounds that count.
+        options: how it is run.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        CsakitError: the engine cannot be run here.
+    """
+    options = options or EngineOptions()
+    found = diagnose(path, this_machine(), device=number)
+    manifest = found.require_usable()
+    library = open_library(path, manifest, found.module or manifest.build.module)
+    device = open_device(number, adapter=options.adapter)
+    try:
+        with device.current():
+            engine = load_engine(library, path, manifest)
+        return measure(engine, device, manifest, calls=calls, options=options)
+    finally:
+        device.close()
+
+
+def measure(
+    engine: Engine,
+    device: Device,
+    manifest: Manifest,
+    *,
+    calls: int = 200,
+    options: EngineOptions | None = None,
+) -> Overhead:
+    """Measure a session around an engine; closes both.
+
+    Args:
+        engine: loaded.
+        device: that it was loaded on.
+        manifest: of the engine.
+        calls: rounds that count.
+        options: how it is run.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    session = EngineSession(engine, device, manifest, name="the engine", options=options)
+    with contextlib.closing(session):
+        size = manifest.profiles[0].size[0]
+        call = _host_call(session, size)
+        with _engine_alone(engine, device, Shape(session.io, 1, size, size)) as alone:
+            samples = [(_timed_us(call), alone()) for _ in range(_WARMUP_CALLS + calls)]
+        host, alone_us = zip(*samples[_WARMUP_CALLS:], strict=True)
+        return Overhead(
+            title=session.title,
+            size=size,
+            io=session.io,
+            calls=calls,
+            graphs=session.uses_graphs,
+            host_us=host,
+            device_us=alone_us,
+        )
+
+
+def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
+    """Give a call of the form that the engine takes by itself."""
+    rng = np.random.default_rng(_BUFFER_SEED)
+    image = rng.integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    hole = np.zeros((1, size, size, 1), np.uint8)
+    hole[:, size // 4 : size // 2, size // 4 : size // 2] = 1
+    if session.io == "uint8":
+        return lambda: session.run_uint8(image, hole)
+    numbers = np.ascontiguousarray(image.transpose(0, 3, 1, 2) / np.float32(127.5) - 1, np.float32)
+    missing = np.ascontiguousarray(hole.transpose(0, 3, 1, 2), np.float32)
+    return lambda: session.run(numbers, missing)
+
+
+@contextlib.contextmanager
+def _engine_alone(engine: Engine, device: Device, shape: Shape) -> Iterator[Callable[[], float]]:
+    """Lend what replays the engine on memory of the device and gives microseconds of one run."""
+    with device.current(), contextlib.ExitStack() as stack:
+        stream: Stream = stack.enter_context(contextlib.closing(device.stream()))
+        memory = {
+            name: stack.enter_context(contextlib.closing(device.buffer(shape.bytes_of(name))))
+            for name in shape.tensors
+        }
+        for name, buffer in memory.items():  # zeros: no number that an engine could stumble over
+            pinned = stack.enter_context(contextlib.closing(device.pinned(shape.bytes_of(name))))
+            pinned.bytes[:] = 0
+            stream.copy_in(buffer, pinned.bytes)
+        addresses = {name: buffer.address for name, buffer in memory.items()}
+        executor = engine.executor(device, stream, shape, addresses)
+        stack.callback(executor.close)
+        start, end = (
+            stack.enter_context(contextlib.closing(device.event(timing=True))) for _ in range(2)
+        )
+        executor.enqueue(stream)
+        stream.synchronize()
+        launch = _launcher(engine, stream, lambda: executor.enqueue(stream), stack)
+
+        def run() -> float:
+            with device.current():
+                stream.record(start)
+                for _ in range(_REPLAYS):
+                    launch()
+                stream.record(end)
+                end.wait()
+                return start.milliseconds_until(end) * 1e3 / _REPLAYS
+
+        yield run
+
+
+def _launcher(
+    engine: Engine, stream: Stream, enqueue: Callable[[], None], stack: contextlib.ExitStack
+) -> Callable[[], None]:
+    """Replay a graph where there can be one: the host would else be what is measured."""
+    if engine.captures_itself:
+        return enqueue
+    try:
+        graph = stack.enter_context(contextlib.closing(stream.capture(enqueue)))
+    except EngineError:
+        return enqueue
+    return lambda: graph.launch(stream)
+
+
+def _timed_us(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1e6
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure an engine from the command line; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m csakit.benchmarks.engine_overhead",
+        description="Measure what a session adds to its engine. Exit code 1: more than the target.",
+    )
+    parser.add_argument("engine", type=Path, metavar="model.engine")
+    parser.add_argument("--gpu", type=int, default=0, metavar="N", help="default: %(default)s")
+    parser.add_argument("--calls", type=int, default=200, help="default: %(default)s")
+    parser.add_argument("--adapter", help="pycuda or cuda-python; default: what is installed")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples")
+    return run_command(parser, _work, arguments)
+
+
+def _work(args: argparse.Namespace) -> int:
+    options = EngineOptions(adapter=args.adapter)
+    found = measure_engine(args.engine, number=args.gpu, calls=args.calls, options=options)
+    print(found)
+    if args.json is not None:
+        args.json.write_text(json.dumps(found.as_json(), indent=1) + "\n")
+    bound = found.size == 256 and found.io == "uint8"  # what the target is stated for
+    return ExitCode.CHECK_FAILED if bound and found.overhead_us > TARGET_US else ExitCode.OK
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
