@@ -11,6 +11,7 @@ from .form import Sides
 from .model_config import Model
 from .plugin import FOLDER, LIBRARY, PluginNeed
 
+_REACH: Final = {"none": " only", "ampere+": " and on all GPUs from Ampere on"}
 Described = Sequence[tuple[Model, Manifest | None]]
 _MOUNT: Final = "/csakit"  # where the container finds the folder
 
@@ -119,7 +120,7 @@ def _matching(engine: Manifest, release: str | None) -> str:
     return (
         f"{rule} {known} Ask the container, and otherwise build the engine again with the TensorRT "
         f"it has:\n\n{_shell(ask)}\n"
-        f"It runs on {', '.join(build.targets)} only.{verified}\n"
+        f"It runs on {', '.join(build.targets)}{_REACH.get(build.portable, '')}.{verified}\n"
     )
 
 

@@ -189,6 +189,7 @@ def test_the_guide_says_what_to_start_and_what_is_missing(engine: Engine, tmp_pa
     assert "--gpus all" in text
     assert "nvcr.io/nvidia/tritonserver:25.10-py3" in text
     assert "opens in TensorRT 10.13.3.9 and in no other version" in text
+    assert "It runs on sm_86 only." in text
     assert "plugins=/csakit/plugins/libcsakit_trt_autoreg.so" in text
     assert "**`plugins/libcsakit_trt_autoreg.so` is missing**" in text
     assert "not compared with its source" in text
