@@ -89,40 +89,41 @@ def examine(what: str, folder: Path, finding: Finding, output: Path) -> None:
     """
     reference, broken = Reference.load(folder), []
     for precision, name in MODELS.items():
-        with _opened(what, folder / name, finding) as run:
+        for label, run in _runs(what, folder / name, finding):
             found = compare(run, reference, precision)
-        finding.details.update(found.details(precision))
-        broken += [f"{precision}: {rule}" for rule in found.broken]
-        finding.write(output)
+            words = f"{precision} {label}".strip()
+            finding.details.update(found.details(words.replace(" ", "_")))
+            broken += [f"{words}: {rule}" for rule in found.broken]
+            finding.write(output)
     finding.outcome, finding.reason = ("failed" if broken else "passed"), "; ".join(broken)
 
 
-@contextlib.contextmanager
-def _opened(what: str, model: Path, finding: Finding) -> Iterator[Run]:
-    """Lend a model that runs on the GPU."""
-    if what == "onnxruntime":
-        with _session(_require_provider(model, finding), device="cuda") as run:
-            yield run
-        return
-    with tempfile.TemporaryDirectory() as name:
-        engine = Path(name) / f"{model.stem}.engine"
-        _build(what, model, engine, finding)
-        with _session(engine) as run:
-            yield run
-
-
-@contextlib.contextmanager
-def _session(path: Path, **options: Any) -> Iterator[Run]:  # noqa: ANN401
+def _runs(what: str, model: Path, finding: Finding) -> Iterator[tuple[str, Run]]:
+    """Give a model that runs on the GPU, with a label; an engine once with each CUDA binding."""
     from ...runtime.session import open_session  # deferred with the backends
 
-    session = open_session(path, **options)
-    try:
-        yield session.run
-    finally:
-        session.close()
+    if what == "onnxruntime":
+        _require_provider(finding)
+        with contextlib.closing(open_session(model, device="cuda")) as session:
+            yield "", session.run
+        return
+    from ...runtime.device_choice import ADAPTERS, choose_adapter
+    from ...runtime.engine_options import EngineOptions
+
+    adapters = [name for name in ADAPTERS if choose_adapter(name).adapter]
+    if not adapters:
+        raise UnsupportedError(choose_adapter().reason)
+    with tempfile.TemporaryDirectory() as folder:
+        engine = Path(folder) / f"{model.stem}.engine"
+        _build(what, model, engine, finding)
+        for adapter in adapters:
+            options = EngineOptions(adapter=adapter)
+            with contextlib.closing(open_session(engine, engine=options)) as session:
+                finding.details[f"runs_by_{adapter}"] = str(getattr(session, "title", ""))
+                yield adapter, session.run
 
 
-def _require_provider(model: Path, finding: Finding) -> Path:
+def _require_provider(finding: Finding) -> None:
     """Go on only with an onnxruntime that was built for CUDA."""
     import onnxruntime
 
@@ -133,7 +134,6 @@ def _require_provider(model: Path, finding: Finding) -> Path:
             f"onnxruntime {onnxruntime.__version__} has no CUDA provider, but "
             f"{', '.join(providers)}; onnxruntime-gpu has one"
         )
-    return model
 
 
 def _build(module: str, model: Path, engine: Path, finding: Finding) -> None:

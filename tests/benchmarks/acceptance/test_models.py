@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -18,6 +19,7 @@ from csakit.benchmarks.acceptance.prepare import prepare
 from csakit.benchmarks.acceptance.reference import MODELS, Reference, compare
 from csakit.benchmarks.acceptance.running import Ended
 from csakit.export import tensorrt_api
+from csakit.runtime import device_choice
 from csakit.runtime.ort_session import OrtSession
 from csakit.train import checkpoint
 from helpers import played_driver
@@ -95,21 +97,32 @@ def test_an_engine_that_cannot_be_opened_is_a_failure_with_its_reason(
 def test_a_wrong_result_is_a_failure_that_names_the_precision(
     prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import contextlib
-    from collections.abc import Iterator
+    def runs(what: str, model: Path, finding: Finding) -> Iterator[tuple[str, Any]]:
+        yield "pycuda", lambda image, hole: image + hole if model.stem == "fp16" else image
 
-    @contextlib.contextmanager
-    def opened(what: str, model: Path, finding: Finding) -> Iterator[Any]:
-        yield lambda image, hole: image + hole if model.stem == "fp16" else image
-
-    monkeypatch.setattr(models, "_opened", opened)
+    monkeypatch.setattr(models, "_runs", runs)
 
     code, value = found(prepared, tmp_path, "tensorrt")
 
     assert code == 1
-    assert value["reason"].startswith("fp32: max abs must be at most 0.0001; got ")
-    assert "fp16: PSNR must be at least 45.0 dB" in value["reason"]
-    assert set(value["details"]) >= {"fp32_max_abs", "fp16_psnr_db", "fp16_p50_ms"}
+    assert value["reason"].startswith("fp32 pycuda: max abs must be at most 0.0001; got ")
+    assert "fp16 pycuda: PSNR must be at least 45.0 dB" in value["reason"]
+    assert set(value["details"]) >= {
+        "fp32_pycuda_max_abs",
+        "fp16_pycuda_psnr_db",
+        "fp16_pycuda_p50_ms",
+    }
+
+
+def test_without_a_binding_no_engine_is_built(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device_choice, "_is_installed", lambda _: False)
+
+    code, value = found(prepared, tmp_path, "tensorrt")
+
+    assert (code, value["outcome"]) == (0, "skipped")
+    assert value["reason"].startswith("neither PyCUDA nor cuda-python is installed")
 
 
 def test_a_folder_that_is_not_prepared_is_a_failure(tmp_path: Path) -> None:
