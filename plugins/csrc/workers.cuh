@@ -1,10 +1,8 @@
 // workers.cuh - the eight warps of chain.cu that do the vectors, beside the one that solves.
 //
 // In each half of a chunk they stream 32 rows from the second-level cache, 32 KB for C = 512
-// halves, while the solver does 16 steps, about 1000 cycles. Which rows is known long before, so
-// a half begins with rows in registers that the half before asked for, and asks for the rows of
-// the half after: the latency of the cache, about 600 cycles, is not waited for. Longer rows than
-// the registers hold are fetched when they are needed.
+// halves, while the solver does 16 steps, about 1000 cycles. A half asks for the rows of the half
+// after, so that nobody waits for the cache; what registers do not hold is fetched when needed.
 #ifndef CSAKIT_WORKERS_CUH_
 #define CSAKIT_WORKERS_CUH_
 
@@ -31,7 +29,7 @@ struct ChainShared {
   alignas(kAsyncBytes) float weights[kChunk];       // of the chunk solved last
   float dots[kPlanes][kChunk];                      // see Solver::advance
   int32_t holes[ChainTraits::kLists][kChunk];       // positions; -1 past the last hole
-  int32_t matches[ChainTraits::kLists][kChunk];
+  int32_t matches[ChainTraits::kLists][kChunk];     // likewise
 };
 
 // What a block knows of its image.
@@ -44,6 +42,12 @@ struct Image {
   const T* rows;   // (N, stride)
 
   __device__ size_t start() const { return startOf(index, 1, a.positions); }
+  // Channel c of the row of `position`, any row for -1. One instruction; an index takes five.
+  __device__ const T* at(int32_t position, int32_t c) const {
+    const uint64_t row = static_cast<uint32_t>(max(position, 0));
+    const char* first = reinterpret_cast<const char*>(rows + c);
+    return reinterpret_cast<const T*>(first + row * static_cast<uint32_t>(a.stride * sizeof(T)));
+  }
 };
 
 // What a thread fetches in the half before it is used.
@@ -93,12 +97,9 @@ __device__ void fetchGram(const Image<T>& image, int32_t chunk, int32_t worker,
 template <typename T>
 __device__ void fetchCopies(const Image<T>& image, const int32_t* matches, int32_t c,
                             typename Ahead<T>::Copy* copies) {
-  if (c < image.a.stride) {
 #pragma unroll
-    for (int32_t j = 0; j < kChunk; ++j) {
-      const T* row = image.rows + rowAt(max(matches[j], 0), image.a.stride);
-      copies[j] = loadWords<Ahead<T>::kCopyBytes>(row + c);
-    }
+  for (int32_t j = 0; j < kChunk && c < image.a.stride; ++j) {
+    copies[j] = loadWords<Ahead<T>::kCopyBytes>(image.at(matches[j], c));
   }
 }
 
@@ -140,8 +141,7 @@ __device__ void fetchPieces(const Image<T>& image, const int32_t* positions, int
   if (c < image.a.stride) {
 #pragma unroll
     for (int32_t r = 0; r < ChainTraits::kRowsPerWarp; ++r) {
-      const T* row = image.rows + rowAt(max(positions[r], 0), image.a.stride);
-      pieces[r] = loadWords<Ahead<T>::kPieceBytes>(row + c);
+      pieces[r] = loadWords<Ahead<T>::kPieceBytes>(image.at(positions[r], c));
     }
   }
 }
@@ -157,8 +157,8 @@ __device__ void fetchRows(const Image<T>& image, const int32_t* positions,
   }
 }
 
-// Multiply four rows, whose first pieces are fetched, with the carried vector; and the products
-// with `scales` by position, if there are such. A warp.
+// Multiply four rows, their first pieces fetched, with the carried vector; then with `scales`, if
+// there are such. A warp.
 template <typename T>
 __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, const float* scales,
                              typename Ahead<T>::Rows* fetched, const float* carry, float* dots) {
