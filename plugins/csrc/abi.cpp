@@ -138,10 +138,26 @@ csakit_status checkWorkspace(const csakit_attention_desc& desc, bool backward, s
   return CSAKIT_OK;
 }
 
-csakit_status enqueue(const csakit_attention_desc& desc, const Tensors& tensors, void* workspace,
+// Check all that is not the description, and enqueue. CUDA is asked where that is said, not before.
+template <size_t kCount>
+csakit_status enqueue(const csakit_attention_desc& desc, const Tensors& tensors,
+                      const Memory (&memory)[kCount], const Memory& workspace, bool backward,
                       void* stream) {
+  csakit_status status = checkWorkspace(desc, backward, workspace.bytes);
+  if (status == CSAKIT_OK) {
+    status = checkAddresses(memory, kCount);
+  }
+  if (status != CSAKIT_OK) {
+    return status;
+  }
+  const CaptureTolerance tolerance;  // the first call of CUDA
+  status = checkPlaces(memory, kCount);
+  if (status != CSAKIT_OK) {
+    return status;
+  }
   return withType(desc.dtype, [&](auto zero) {
-    return run(bind<decltype(zero)>(desc, tensors, workspace), stream);
+    void* const block = const_cast<void*>(workspace.pointer);
+    return run(bind<decltype(zero)>(desc, tensors, block), stream);
   });
 }
 
@@ -192,50 +208,40 @@ int32_t csakit_attention_workspace_size(const csakit_attention_desc* desc, int32
 int32_t csakit_attention_forward(const csakit_attention_desc* desc, const void* d_features,
                                  const void* d_hole, void* d_output, int32_t* d_matches,
                                  void* d_workspace, size_t workspace_bytes, void* stream) {
-  csakit_status status = csakit::checkDescription(desc, "csakit_attention_forward");
-  if (status == CSAKIT_OK) {
-    status = csakit::checkWorkspace(*desc, false, workspace_bytes);
-  }
-  if (status == CSAKIT_OK) {
-    const size_t bytes = csakit::tensorBytes(*desc);
-    const csakit::Memory memory[] = {
-        {"d_features", d_features, bytes, false, false},
-        {"d_hole", d_hole, csakit::holeBytes(*desc), false, false},
-        {"d_output", d_output, bytes, true, false},
-        {"d_matches", d_matches, csakit::matchesBytes(*desc), true, true},
-        {"d_workspace", d_workspace, workspace_bytes, true, false}};
-    status = csakit::checkMemory(memory, sizeof(memory) / sizeof(memory[0]));
-  }
+  const csakit_status status = csakit::checkDescription(desc, "csakit_attention_forward");
   if (status != CSAKIT_OK) {
     return status;
   }
-  return csakit::enqueue(*desc, {d_features, d_hole, d_output, d_matches, nullptr, nullptr},
-                         d_workspace, stream);
+  const size_t bytes = csakit::tensorBytes(*desc);
+  const csakit::Memory workspace{"d_workspace", d_workspace, workspace_bytes, true, false};
+  const csakit::Memory memory[] = {
+      {"d_features", d_features, bytes, false, false},
+      {"d_hole", d_hole, csakit::holeBytes(*desc), false, false},
+      {"d_output", d_output, bytes, true, false},
+      {"d_matches", d_matches, csakit::matchesBytes(*desc), true, true},
+      workspace};
+  return csakit::enqueue(*desc, {d_features, d_hole, d_output, d_matches, nullptr, nullptr}, memory,
+                         workspace, false, stream);
 }
 
 int32_t csakit_attention_backward(const csakit_attention_desc* desc, const void* d_features,
                                   const void* d_hole, const void* d_output_gradient,
                                   void* d_input_gradient, void* d_workspace, size_t workspace_bytes,
                                   void* stream) {
-  csakit_status status = csakit::checkDescription(desc, "csakit_attention_backward");
-  if (status == CSAKIT_OK) {
-    status = csakit::checkWorkspace(*desc, true, workspace_bytes);
-  }
-  if (status == CSAKIT_OK) {
-    const size_t bytes = csakit::tensorBytes(*desc);
-    const csakit::Memory memory[] = {{"d_features", d_features, bytes, false, false},
-                                     {"d_hole", d_hole, csakit::holeBytes(*desc), false, false},
-                                     {"d_output_gradient", d_output_gradient, bytes, false, false},
-                                     {"d_input_gradient", d_input_gradient, bytes, true, false},
-                                     {"d_workspace", d_workspace, workspace_bytes, true, false}};
-    status = csakit::checkMemory(memory, sizeof(memory) / sizeof(memory[0]));
-  }
+  const csakit_status status = csakit::checkDescription(desc, "csakit_attention_backward");
   if (status != CSAKIT_OK) {
     return status;
   }
+  const size_t bytes = csakit::tensorBytes(*desc);
+  const csakit::Memory workspace{"d_workspace", d_workspace, workspace_bytes, true, false};
+  const csakit::Memory memory[] = {{"d_features", d_features, bytes, false, false},
+                                   {"d_hole", d_hole, csakit::holeBytes(*desc), false, false},
+                                   {"d_output_gradient", d_output_gradient, bytes, false, false},
+                                   {"d_input_gradient", d_input_gradient, bytes, true, false},
+                                   workspace};
   return csakit::enqueue(
-      *desc, {d_features, d_hole, nullptr, nullptr, d_output_gradient, d_input_gradient},
-      d_workspace, stream);
+      *desc, {d_features, d_hole, nullptr, nullptr, d_output_gradient, d_input_gradient}, memory,
+      workspace, true, stream);
 }
 
 }  // extern "C"

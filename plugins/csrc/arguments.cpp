@@ -86,7 +86,8 @@ csakit_status checkOverlap(const Memory* memory, size_t count) {
 }
 
 // A kernel that touches memory of the host or of another device ends the whole CUDA context, so
-// asking is worth the fraction of a microsecond. It is no stream operation: capture allows it.
+// asking is worth the fraction of a microsecond. It is no stream operation, and CaptureTolerance
+// lets it pass where a capture is strict.
 csakit_status checkPlace(const Memory& m, int32_t device) {
   cudaPointerAttributes attributes{};
   const cudaError_t error = cudaPointerGetAttributes(&attributes, m.pointer);
@@ -143,17 +144,17 @@ csakit_status checkDescription(const csakit_attention_desc* desc, const char* ca
   return status == CSAKIT_OK ? checkSizes(*desc) : status;
 }
 
-csakit_status checkMemory(const Memory* memory, size_t count) {
-  for (size_t i = 0; i < count; ++i) {  // what can be told without asking CUDA comes first
+csakit_status checkAddresses(const Memory* memory, size_t count) {
+  for (size_t i = 0; i < count; ++i) {
     const csakit_status status = checkAddress(memory[i]);
     if (status != CSAKIT_OK) {
       return status;
     }
   }
-  const csakit_status apart = checkOverlap(memory, count);
-  if (apart != CSAKIT_OK) {
-    return apart;
-  }
+  return checkOverlap(memory, count);
+}
+
+csakit_status checkPlaces(const Memory* memory, size_t count) {
   int32_t device = 0;
   const cudaError_t error = cudaGetDevice(&device);
   if (error != cudaSuccess) {

@@ -26,8 +26,11 @@ size_t matchesBytes(const csakit_attention_desc& desc);
 // Sizes and enumerators.
 csakit_status checkDescription(const csakit_attention_desc* desc, const char* caller);
 
-// Null, alignment, overlap with what is written, memory of the current device.
-csakit_status checkMemory(const Memory* memory, size_t count);
+// Null, alignment, overlap with what is written: all that can be told without asking CUDA.
+csakit_status checkAddresses(const Memory* memory, size_t count);
+
+// Memory of the current device.
+csakit_status checkPlaces(const Memory* memory, size_t count);
 
 }  // namespace csakit
 

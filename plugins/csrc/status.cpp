@@ -45,4 +45,13 @@ csakit_status fromCuda(cudaError_t error, const char* step) {
               cudaGetErrorName(error));
 }
 
+CaptureTolerance::CaptureTolerance()
+    : exchanged_(cudaThreadExchangeStreamCaptureMode(&mode_) == cudaSuccess) {}
+
+CaptureTolerance::~CaptureTolerance() {
+  if (exchanged_) {
+    cudaThreadExchangeStreamCaptureMode(&mode_);  // mode_ is what was found before
+  }
+}
+
 }  // namespace csakit

@@ -20,6 +20,21 @@ const char* lastError();
 // no lasting harm is not found again by the caller's next call.
 csakit_status fromCuda(cudaError_t error, const char* step);
 
+// While it lives, this thread may do what a capture that is under way, in any thread, would forbid:
+// asking CUDA where memory lies, and the loading of a kernel's code at its first launch. Neither
+// touches the work that is captured, which is what such captures guard.
+class CaptureTolerance {
+ public:
+  CaptureTolerance();
+  ~CaptureTolerance();
+  CaptureTolerance(const CaptureTolerance&) = delete;
+  CaptureTolerance& operator=(const CaptureTolerance&) = delete;
+
+ private:
+  cudaStreamCaptureMode mode_ = cudaStreamCaptureModeRelaxed;
+  bool exchanged_;
+};
+
 }  // namespace csakit
 
 #endif  // CSAKIT_STATUS_H_

@@ -61,6 +61,8 @@ class CudaBuffer:
         assert data.nbytes == self._size
         pointer, size = ctypes.c_void_p(data.ctypes.data), ctypes.c_size_t(data.nbytes)
         _call("cuMemcpyHtoD_v2", self._inside, pointer, size)
+        # It may return before the last bytes arrive, and graphs run on a stream that waits for none.
+        _call("cuCtxSynchronize")
 
     def read(self) -> Bytes:
         return self._copy()[GUARD : GUARD + self._size]
@@ -98,7 +100,7 @@ class CudaDevice:
     def capture(self, work: Callable[[int], None]) -> Callable[[], None]:
         stream, graph, program = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
         _call("cuStreamCreate", ctypes.byref(stream), ctypes.c_uint(1))  # non-blocking
-        _call("cuStreamBeginCapture_v2", stream, ctypes.c_int(2))  # relaxed
+        _call("cuStreamBeginCapture_v2", stream, ctypes.c_int(0))  # global, the strictest mode
         work(stream.value or 0)
         _call("cuStreamEndCapture", stream, ctypes.byref(graph))
         flags = ctypes.c_ulonglong(0)

@@ -121,6 +121,11 @@ class SimtDevice:
         """Let CUDA refuse the next kernel."""
         self._functions.simt_fail_next_launch(error)
 
+    @property
+    def capture_is_strict(self) -> bool:
+        """Tell whether this thread may do nothing that a capture forbids, as CUDA has it at first."""
+        return int(self._functions.simt_capture_mode()) == 0
+
     def close(self) -> None:
         """Forget all memory and what was found."""
         self._functions.simt_forget_memory()

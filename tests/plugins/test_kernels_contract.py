@@ -186,6 +186,19 @@ def test_a_refused_launch_is_told_with_its_step_and_the_text_of_cuda(
         call(buffers, backward=True)
 
 
+@pytest.mark.parametrize("backward", [False, True])
+def test_the_tolerance_of_captures_ends_with_the_call_whether_it_fails_or_not(
+    simt: SimtDevice, buffers: Buffers, *, backward: bool
+) -> None:
+    call(buffers, backward=backward)
+    assert simt.capture_is_strict
+
+    simt.fail_next_launch(9)
+    with pytest.raises(LibraryError):
+        call(buffers, backward=backward)
+    assert simt.capture_is_strict
+
+
 @pytest.mark.parametrize("dtype", Dtype)
 @pytest.mark.parametrize("layout", Layout)
 @pytest.mark.parametrize("direction", Direction)

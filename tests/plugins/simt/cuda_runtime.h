@@ -3,8 +3,9 @@
 // The kernels are compiled unchanged: this folder comes first on the include path, and this file
 // stands in for CUDA's. Every CUDA thread is a fibre with its own stack; one operating system
 // thread runs them in turn, block after block, switching where a thread waits for others
-// (barriers and warp exchanges). simt.cpp has the machinery, simt_units.h the matrix unit and
-// the asynchronous copies, simt_check.h what is checked on the way.
+// (barriers and warp exchanges). simt.cpp has the machinery, simt_host.cpp what the host calls,
+// simt_units.h the matrix unit and the asynchronous copies, simt_check.h what is checked on the
+// way.
 #ifndef CSAKIT_TESTS_SIMT_CUDA_RUNTIME_H_
 #define CSAKIT_TESTS_SIMT_CUDA_RUNTIME_H_
 
@@ -43,6 +44,12 @@ enum cudaError_t {
   cudaErrorInvalidKernelImage = 200,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorUnsupportedPtxVersion = 222,
+  cudaErrorStreamCaptureUnsupported = 900,
+};
+enum cudaStreamCaptureMode {
+  cudaStreamCaptureModeGlobal = 0,
+  cudaStreamCaptureModeThreadLocal = 1,
+  cudaStreamCaptureModeRelaxed = 2
 };
 enum cudaMemoryType {
   cudaMemoryTypeUnregistered = 0,
@@ -58,14 +65,17 @@ using cudaStream_t = struct CUstream_st*;
 
 cudaError_t cudaGetDevice(int* device);
 cudaError_t cudaGetLastError();
+cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode);
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
 const char* cudaGetErrorString(cudaError_t error);
 const char* cudaGetErrorName(cudaError_t error);
 
 namespace simt {
 
-// Run the kernel at once, or keep it for replay while a graph is captured.
-cudaError_t enqueue(dim3 grid, dim3 block, std::function<void()> kernel);
+// Run the kernel, whose code is at `code`, or keep it for replay while a graph is captured.
+cudaError_t enqueue(const void* code, dim3 grid, dim3 block, std::function<void()> kernel);
+
+void run(dim3 grid, dim3 block, const std::function<void()>& kernel);  // block after block
 
 void blockBarrier(const char* file, int line);
 uint64_t exchange(uint64_t value, int source);  // with the lanes of a warp
@@ -87,7 +97,8 @@ template <typename Argument>
 cudaError_t cudaLaunchKernel(void (*kernel)(Argument), dim3 grid, dim3 block, void** arguments,
                              size_t, cudaStream_t) {
   const Argument argument = *static_cast<Argument*>(arguments[0]);
-  return simt::enqueue(grid, block, [kernel, argument] { kernel(argument); });
+  const void* const code = reinterpret_cast<const void*>(kernel);
+  return simt::enqueue(code, grid, block, [kernel, argument] { kernel(argument); });
 }
 
 // ---- what kernels call ----------------------------------------------------------------

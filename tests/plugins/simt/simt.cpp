@@ -26,7 +26,6 @@ namespace {
 
 constexpr uint32_t kLanes = 32;
 constexpr uint32_t kMostThreads = 1024;
-constexpr uint32_t kMostBlocks = 65535;  // in y and z
 constexpr size_t kStackBytes = 128 * 1024;
 
 struct Copy {
@@ -59,15 +58,6 @@ Place place{};
 const std::function<void()>* kernel = nullptr;
 jmp_buf scheduler;
 std::string dropped;  // "file:line" of a barrier that is taken away, or "asyncWait"
-cudaError_t next_error = cudaSuccess;
-
-struct Launch {
-  dim3 grid;
-  dim3 block;
-  std::function<void()> kernel;
-};
-std::vector<Launch> graph;
-bool capturing = false;
 
 uint32_t threads() { return blockDim.x; }
 
@@ -165,10 +155,12 @@ void runBlock() {
   }
 }
 
-void run(const Launch& launch) {
-  kernel = &launch.kernel;
-  gridDim = launch.grid;
-  blockDim = launch.block;
+}  // namespace
+
+void run(dim3 grid, dim3 block, const std::function<void()>& work) {
+  kernel = &work;
+  gridDim = grid;
+  blockDim = block;
   ++place.launch;
   place.block = 0;
   for (blockIdx.z = 0; blockIdx.z < gridDim.z; ++blockIdx.z) {
@@ -178,25 +170,6 @@ void run(const Launch& launch) {
       }
     }
   }
-}
-
-}  // namespace
-
-cudaError_t enqueue(dim3 grid, dim3 block, std::function<void()> work) {
-  const bool possible = block.x <= kMostThreads && block.y == 1 && block.z == 1 && grid.x > 0 &&
-                        grid.y > 0 && grid.y <= kMostBlocks && grid.z > 0 && grid.z <= kMostBlocks;
-  const cudaError_t error = possible ? next_error : cudaErrorInvalidConfiguration;
-  next_error = cudaSuccess;
-  if (error != cudaSuccess) {
-    return error;
-  }
-  const Launch launch{grid, block, std::move(work)};
-  if (capturing) {
-    graph.push_back(launch);
-  } else {
-    run(launch);
-  }
-  return cudaSuccess;
 }
 
 void blockBarrier(const char* file, int line) {
@@ -283,99 +256,6 @@ void asyncWaitUntil(int32_t pending) {
 
 }  // namespace csakit
 
-// ---- float16 ----------------------------------------------------------------------------
-namespace simt {
-namespace {
-
-float valueOfHalf(unsigned int bits) {
-  const int exponent = static_cast<int>(bits >> 10 & 31U);
-  const auto fraction = static_cast<float>(bits & 1023U);
-  const float hidden = exponent == 0 ? 0.0F : 1024.0F;
-  float size = std::ldexp(fraction + hidden, std::max(exponent, 1) - 25);
-  if (exponent == 31) {
-    size = fraction == 0.0F ? INFINITY : NAN;
-  }
-  return (bits & 0x8000U) != 0U ? -size : size;
-}
-
-const float* valuesOfHalves() {
-  static std::vector<float> values(65536);
-  for (unsigned int bits = 0; bits < values.size(); ++bits) {
-    values[bits] = valueOfHalf(bits);
-  }
-  return values.data();
-}
-
-}  // namespace
-
-const float* const half_values = valuesOfHalves();
-
-}  // namespace simt
-
-// Sizes of halves are sorted like their bits, so the nearest lies beside the last one below.
-__half __float2half_rn(float value) {
-  const auto sign = static_cast<uint16_t>(__float_as_uint(value) >> 16 & 0x8000U);
-  constexpr uint16_t kInfinity = 0x7c00;
-  constexpr float kOverflow = 65520.0F;  // halfway between the largest half and the next power
-  const float size = std::fabs(value);
-  if (value != value) {
-    return {0x7fff};
-  }
-  if (size >= kOverflow) {
-    return {static_cast<uint16_t>(sign | kInfinity)};
-  }
-  const float* above = std::upper_bound(simt::half_values, simt::half_values + kInfinity, size);
-  auto bits = static_cast<uint16_t>(above - simt::half_values - 1);
-  if (bits + 1 < kInfinity) {
-    const float up = *above - size;
-    const float down = size - simt::half_values[bits];
-    bits = static_cast<uint16_t>(bits + (up < down || (up == down && bits % 2 == 1) ? 1 : 0));
-  }
-  return {static_cast<uint16_t>(sign | bits)};
-}
-
-// ---- the host's side ------------------------------------------------------------------
-cudaError_t cudaGetDevice(int* device) {
-  *device = 0;
-  return cudaSuccess;
-}
-
-cudaError_t cudaGetLastError() { return cudaSuccess; }
-
-cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer) {
-  *attributes = {cudaMemoryTypeUnregistered, -1, nullptr, const_cast<void*>(pointer)};
-  int device = 0;
-  if (simt::findDevice(pointer, &device)) {
-    *attributes = {cudaMemoryTypeDevice, device, const_cast<void*>(pointer), nullptr};
-  }
-  return cudaSuccess;
-}
-
-const char* cudaGetErrorString(cudaError_t) { return "an error that a test asked for"; }
-const char* cudaGetErrorName(cudaError_t) { return "cudaErrorOfTest"; }
-
-// ---- what tests ask for ---------------------------------------------------------------
-extern "C" {
-
-__attribute__((visibility("default"))) void simt_drop_barrier(const char* site) {
+extern "C" __attribute__((visibility("default"))) void simt_drop_barrier(const char* site) {
   simt::dropped = site;
 }
-
-__attribute__((visibility("default"))) void simt_fail_next_launch(int error) {
-  simt::next_error = static_cast<cudaError_t>(error);
-}
-
-__attribute__((visibility("default"))) void simt_begin_capture() {
-  simt::graph.clear();
-  simt::capturing = true;
-}
-
-__attribute__((visibility("default"))) void simt_end_capture() { simt::capturing = false; }
-
-__attribute__((visibility("default"))) void simt_replay() {
-  for (const simt::Launch& launch : simt::graph) {
-    simt::run(launch);
-  }
-}
-
-}  // extern "C"
