@@ -12,6 +12,7 @@
 // Sections: traits | kernels | launchers | instantiations.
 
 #include "device.cuh"
+#include "plan.cuh"
 #include "rows.cuh"
 
 namespace csakit {
@@ -48,9 +49,7 @@ __global__ void __launch_bounds__(RowsTraits::kThreads, 1) packGradientKernel(
 
 template <typename T>
 __global__ void __launch_bounds__(ReverseTraits::kThreads) reverseKernel(const Attention<T> a) {
-  __shared__ int32_t positions[kChunk];
-  __shared__ int32_t matches[kChunk];
-  __shared__ float weights[kChunk];
+  __shared__ ChunkPlan plan;
   const int32_t thread = static_cast<int32_t>(threadIdx.x);
   const int32_t channel = static_cast<int32_t>(blockIdx.x) * ReverseTraits::kThreads + thread;
   const int32_t image = static_cast<int32_t>(blockIdx.y);
@@ -60,25 +59,20 @@ __global__ void __launch_bounds__(ReverseTraits::kThreads) reverseKernel(const A
   float carried = 0.0F;  // v: what later holes send to the vector filled just before them
   for (int32_t chunk = (holes - 1) / kChunk; chunk >= 0 && holes > 0; --chunk) {
     const int32_t count = min(kChunk, holes - chunk * kChunk);
-    if (thread < count) {
-      const size_t at = startOf(image, 1, a.positions) + chunk * kChunk + thread;
-      positions[thread] = a.holes[at];
-      matches[thread] = a.match[at];
-      weights[thread] = a.weight[at];
-    }
+    loadPlan(a, image, chunk, count, &plan);
     __syncthreads();
     T gradients[kChunk];
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
-      const int32_t position = positions[i < count ? i : 0];
+      const int32_t position = plan.positions[i < count ? i : 0];
       gradients[i] = a.gradient_rows[start + rowAt(position, a.stride)];
     }
 #pragma unroll
     for (int32_t i = kChunk - 1; i >= 0; --i) {
       if (i < count && inside) {
         const float sum = carried + toFloat(gradients[i]);
-        carried = weights[i] * sum;
-        atomicAdd(a.sums + start + rowAt(matches[i], a.stride), sum - carried);
+        carried = plan.weights[i] * sum;
+        atomicAdd(a.sums + start + rowAt(plan.matches[i], a.stride), sum - carried);
       }
     }
     __syncthreads();  // the chunk before overwrites the lists

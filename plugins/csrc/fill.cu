@@ -8,6 +8,7 @@
 // Sections: traits | kernel | launcher | instantiations.
 
 #include "device.cuh"
+#include "plan.cuh"
 
 namespace csakit {
 namespace {
@@ -23,9 +24,7 @@ template <typename T>
 __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attention<T> a) {
   constexpr int32_t kSkew = 4 / static_cast<int32_t>(sizeof(T));  // rows start in other banks
   __shared__ T tile[kChunk][FillTraits::kThreads + kSkew];
-  __shared__ int32_t positions[kChunk];
-  __shared__ int32_t matches[kChunk];
-  __shared__ float weights[kChunk];
+  __shared__ ChunkPlan plan;
 
   const int32_t chunk = static_cast<int32_t>(blockIdx.x);
   const int32_t first_channel = static_cast<int32_t>(blockIdx.y) * FillTraits::kThreads;
@@ -35,12 +34,7 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
   if (count <= 0) {
     return;  // for the whole block
   }
-  if (thread < count) {
-    const size_t at = startOf(image, 1, a.positions) + chunk * kChunk + thread;
-    positions[thread] = a.holes[at];
-    matches[thread] = a.match[at];
-    weights[thread] = a.weight[at];
-  }
+  loadPlan(a, image, chunk, count, &plan);
   __syncthreads();
 
   const int32_t channel = first_channel + thread;
@@ -51,15 +45,15 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
     T copied[kChunk];
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
-      copied[i] = rows[rowAt(matches[i < count ? i : 0], a.stride)];
+      copied[i] = rows[rowAt(plan.matches[i < count ? i : 0], a.stride)];
     }
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
       if (i < count) {
         const float x = toFloat(copied[i]);
-        y = fmaf(weights[i], y - x, x);
+        y = fmaf(plan.weights[i], y - x, x);
         if (a.channels_last) {
-          output[rowAt(positions[i], a.channels) + channel] = fromFloat<T>(y);
+          output[rowAt(plan.positions[i], a.channels) + channel] = fromFloat<T>(y);
         } else {
           tile[i][thread] = fromFloat<T>(y);
         }
@@ -73,7 +67,7 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
   const int32_t hole = laneOf(threadIdx.x);
   const int32_t last = min(FillTraits::kThreads, a.channels - first_channel);
   for (int32_t c = warpOf(threadIdx.x); c < last && hole < count; c += FillTraits::kWarps) {
-    output[rowAt(first_channel + c, a.positions) + positions[hole]] = tile[hole][c];
+    output[rowAt(first_channel + c, a.positions) + plan.positions[hole]] = tile[hole][c];
   }
 }
 
