@@ -21,7 +21,14 @@ from typing import Final
 
 from .abi import ABI_VERSION
 from .architectures import choose, gencode
-from .compiling import Compilation, CompiledObject, compile_objects, run_compiler, writable
+from .compiling import (
+    Compilation,
+    CompiledObject,
+    compile_objects,
+    make_folder,
+    run_compiler,
+    writable,
+)
 from .errors import ContractError
 from .headers import SYSTEM_FOLDERS, Headers, find_headers
 from .locations import HASH_DIGITS, RECORD_NAME, Kind, builds_folder, cache_folder, file_name
@@ -162,7 +169,7 @@ def _key(digest: str, names: list[str], toolchain: Toolchain, headers: Headers |
 def _staging(folder: Path) -> Iterator[Path]:
     """Lend a temporary folder on the same disk, from which a move is atomic."""
     with writable(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as name:
             yield Path(name)
 

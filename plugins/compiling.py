@@ -153,13 +153,29 @@ def compile_objects(
     folder = folder.absolute()  # compilers run in it
     threads = max(1, jobs // max(1, len(work)))  # spare ones go to the architectures
     with writable(folder), concurrent.futures.ThreadPoolExecutor(max_workers=jobs) as pool:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         futures = [pool.submit(_compile, *item, folder, threads) for item in work]
         try:
             return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it; harmless where it is there.
+
+    Args:
+        folder: to make.
+
+    Raises:
+        LibraryError: it cannot be made.
+    """
+    with writable(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # as /proc answers
+            raise NotADirectoryError(errno.ENOTDIR, "no folders can be made there") from error
 
 
 @contextlib.contextmanager

@@ -165,15 +165,23 @@ def _lines(holdings: list[Holding]) -> list[str]:
     lines += [f"  stale       {path.parent}  (not used)" for path in stale_builds()]
     lines += ["", f"nvcc: {_nvcc()}", f"TensorRT headers: {_headers()}"]
     if not holdings[0].usable:
-        lines += ["", f"Build it with: {BUILD_COMMAND}"]
+        lines += ["", _remedy()]
     return lines
+
+
+def _remedy() -> str:
+    """Say what helps where there is no usable libcsakit: no build is used beside a variable."""
+    if os.environ.get(LIBRARY_VARIABLE):
+        return f"Correct {LIBRARY_VARIABLE}, or unset it and run: {BUILD_COMMAND}"
+    return f"Build it with: {BUILD_COMMAND}"
 
 
 def _describe(holding: Holding) -> list[str]:
     """Write what is known of one library."""
     name = file_name(holding.kind)
     if holding.path is None:
-        return [f"{name}: not built"]
+        stated = os.environ.get(LIBRARY_VARIABLE)
+        return [f"{name}: {f'not where {LIBRARY_VARIABLE} leads' if stated else 'not built'}"]
     facts = [
         ("path", str(holding.path)),
         ("architectures", ", ".join(holding.architectures) or "not known"),

@@ -129,6 +129,14 @@ def test_a_folder_that_cannot_be_made_names_what_to_change(csrc: Path, tmp_path:
         compile_objects([], tmp_path / "file" / "objects", jobs=1)
 
 
+def test_a_place_that_takes_no_folders_names_what_to_change() -> None:
+    if not Path("/proc").exists():
+        pytest.skip("no /proc")
+
+    with pytest.raises(LibraryError, match=r"cannot write to /proc/csakit: no folders can be made"):
+        compile_objects([], Path("/proc/csakit"), jobs=1)
+
+
 def test_a_full_disk_names_what_to_change(tmp_path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():

@@ -168,6 +168,18 @@ def test_a_broken_library_is_described_with_its_problem(
     assert "  problem          cannot open " in capsys.readouterr().out
 
 
+def test_a_variable_that_leads_nowhere_is_to_be_corrected_and_not_built_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Printed
+) -> None:
+    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "other.so"))
+
+    assert main(["info"]) == ExitCode.ENVIRONMENT
+
+    out = capsys.readouterr().out
+    assert out.startswith(f"libcsakit.so: not where {LIBRARY_VARIABLE} leads\n")
+    assert out.endswith(f"Correct {LIBRARY_VARIABLE}, or unset it and run: csakit plugin build\n")
+
+
 def test_stale_builds_are_listed_as_not_used(capsys: Printed) -> None:
     folder = builds_folder() / "0123456789ab-0123456789ab"
     folder.mkdir(parents=True)
