@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from csakit.train import CSAInpainter
+    from helpers.exported import Subject
 
 # Threads that wait for each other sleep instead of spinning. On a machine that others use too,
 # a spinning one burns the time slice of the one it waits for: 20 times slower, measured.
@@ -62,3 +63,13 @@ def small_checkpoint(small_model: "CSAInpainter", tmp_path_factory: pytest.TempP
     path = tmp_path_factory.mktemp("small") / "small.safetensors"
     checkpoint.save(small_model, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def dynamic_export(
+    small_model: "CSAInpainter", small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
+) -> "Subject":
+    """``small_model`` as a file: any batch and size, float32, network numbers."""
+    from helpers.exported import export_subject
+
+    return export_subject(small_model, small_checkpoint, tmp_path_factory.mktemp("dynamic"))

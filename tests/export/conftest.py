@@ -14,11 +14,9 @@ Alter = Callable[[Callable[[onnx.ModelProto], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def dynamic(
-    small_model: CSAInpainter, small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Subject:
+def dynamic(dynamic_export: Subject) -> Subject:
     """Any batch and size, float32, cosine."""
-    return export_subject(small_model, small_checkpoint, tmp_path_factory.mktemp("dynamic"))
+    return dynamic_export
 
 
 @pytest.fixture(scope="session")

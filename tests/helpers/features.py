@@ -1,9 +1,17 @@
 """Inputs that look like a network's own; those of the benchmarks, and images and masks."""
 
+from typing import Final
+
 import numpy as np
+import numpy.typing as npt
 from csakit.benchmarks.features import Floats as Floats
 from csakit.benchmarks.features import feature_like as feature_like
 from csakit.benchmarks.features import smooth
+from csakit.plugins.reference import unit
+
+# The best match leads the second by this share of its score at least. Sums of some hundred products
+# in float32, on whatever unit and in any order, differ by less than 2e-6.
+LEAD: Final = 1e-5
 
 
 def image_like(rng: np.random.Generator, batch: int, height: int, width: int) -> Floats:
@@ -16,3 +24,29 @@ def random_hole(
 ) -> Floats:
     """Draw (B, 1, H, W) masks of 0 and 1, each image its own; scattered, borders too."""
     return (rng.random((batch, 1, height, width)) < share).astype(np.float32)
+
+
+def without_near_ties(features: npt.NDArray[np.floating], hole: Floats) -> Floats:
+    """Take out of the masks the holes that have two matches as good as each other.
+
+    There two correct forms may part, and with them all that is filled from such a hole.
+
+    Args:
+        features: (B, C, H, W), as their type holds them.
+        hole: (B, 1, H, W) of 0 and 1.
+
+    Returns:
+        (B, 1, H, W); positions that are known now may be matches, and are no near ties either.
+    """
+    batch, channels = features.shape[:2]
+    rows = features.reshape(batch, channels, -1).astype(np.float64)
+    cleared = hole.reshape(batch, -1).copy()
+    for x, mask in zip(rows, cleared, strict=True):
+        while (holes := np.flatnonzero(mask)).size and (mask == 0).sum() > 1:
+            scores = x[:, holes].T @ unit(x[:, mask == 0].T).T
+            second, first = np.sort(scores, axis=1)[:, -2:].T
+            close = first - second < LEAD * np.abs(first)
+            if not close.any():
+                break
+            mask[holes[close]] = 0.0
+    return cleared.reshape(hole.shape)

@@ -16,7 +16,7 @@ from csakit.train.attention import (
     coherent_semantic_attention_backward,
     match_indices,
 )
-from helpers.features import feature_like, random_hole
+from helpers.features import feature_like, random_hole, without_near_ties
 from torch import Tensor
 
 pytestmark = pytest.mark.gpu
@@ -70,6 +70,7 @@ def test_forward_and_backward_are_those_of_the_cpu(
     form: torch.memory_format,
 ) -> None:
     x = features.to(dtype)
+    hole = torch.from_numpy(without_near_ties(x.float().numpy(), hole.numpy()))
     on_cpu, on_gpu = x.clone(), x.cuda().to(memory_format=form)
     dY = torch.randn(x.shape, generator=torch.Generator().manual_seed(3)).to(dtype)
 
@@ -122,6 +123,7 @@ def test_the_operator_passes_the_checks_of_torch(features: Tensor, hole: Tensor)
         torch.library.opcheck(coherent_semantic_attention, (x, hole[:1].cuda(), "cosine"))
 
 
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 def test_nothing_waits_for_the_gpu(features: Tensor, hole: Tensor) -> None:
     x, h = features.cuda().requires_grad_(), hole.cuda()
     torch.cuda.set_sync_debug_mode("error")
@@ -165,7 +167,7 @@ def test_a_graph_replays_with_other_features_and_another_hole(
     rng: np.random.Generator, features: Tensor, hole: Tensor
 ) -> None:
     x, h, dY = features.cuda(), hole.cuda(), torch.ones_like(features).cuda()
-    coherent_semantic_attention(x, h, "cosine")  # the library is loaded outside of the capture
+    coherent_semantic_attention(x, h, "cosine")  # opens the library; the gradient's kernels are new
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         filled = coherent_semantic_attention(x, h, "cosine")
