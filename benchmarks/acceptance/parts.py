@@ -87,7 +87,7 @@ def all_parts(folder: Path, prepared: Path | None = None) -> list[Part]:
             ),
             share=75,
             judge=functools.partial(judge_benchmark, record=record),
-            missing=_absent("torch"),
+            missing=_absent("torch") or _absent("safetensors"),  # which csakit.train imports
         ),
         *_models(folder, prepared),
     ]

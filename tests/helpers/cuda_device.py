@@ -61,7 +61,7 @@ class CudaBuffer:
         assert data.nbytes == self._size
         pointer, size = ctypes.c_void_p(data.ctypes.data), ctypes.c_size_t(data.nbytes)
         _call("cuMemcpyHtoD_v2", self._inside, pointer, size)
-        # It may return before the last bytes arrive, and graphs run on a stream that waits for none.
+        # It may return before the last bytes arrive, and a graph's stream waits for none.
         _call("cuCtxSynchronize")
 
     def read(self) -> Bytes:

@@ -123,7 +123,7 @@ class SimtDevice:
 
     @property
     def capture_is_strict(self) -> bool:
-        """Tell whether this thread may do nothing that a capture forbids, as CUDA has it at first."""
+        """Tell whether captures forbid this thread all that they can, as CUDA has it at first."""
         return int(self._functions.simt_capture_mode()) == 0
 
     def close(self) -> None:

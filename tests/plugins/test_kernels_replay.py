@@ -1,7 +1,7 @@
 """A captured call does its work again, with other values, in the same memory.
 
-Captures are of the strict kind, which torch begins too, and the first that is called of the library:
-the played GPU has no kernel loaded when one begins.
+Captures are of the strict kind, which torch begins too; the played GPU has no kernel loaded when
+one begins.
 """
 
 import numpy as np

@@ -65,7 +65,10 @@ def test_the_flags_of_the_benchmark_are_those_of_the_command() -> None:
     assert (args.channels, args.side, args.similarity) == (512, 32, "projection")
 
 
-@pytest.mark.parametrize(("package", "part"), [("pytest", "tests"), ("torch", "benchmark")])
+@pytest.mark.parametrize(
+    ("package", "part"),
+    [("pytest", "tests"), ("torch", "benchmark"), ("safetensors", "benchmark")],
+)
 def test_a_part_that_needs_a_missing_package_says_so(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, package: str, part: str
 ) -> None:
