@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from csakit.benchmarks.attention import gpu_probe
 from csakit.benchmarks.attention import measure as module
 from csakit.benchmarks.attention.forms import Form, Prepared, find_forms
 from csakit.benchmarks.attention.measure import TURNS_MAX, TURNS_MIN, Plan, measure, parity
@@ -83,6 +84,27 @@ def test_forms_take_turns_and_the_first_turn_warms_up(monkeypatch: pytest.Monkey
     assert checked == ["a", "b"]
     assert timed == ["a", "b"] * (1 + TURNS_MIN)
     assert {len(measured.samples_ms) for measured in record.measurements} == {TURNS_MIN}
+
+
+def test_a_gpu_is_warmed_up_for_a_time_that_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[float] = []
+    seconds = itertools.count(0.0, 0.05)
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(seconds))
+    monkeypatch.setattr(module, "TURNS_MAX", TURNS_MIN)
+    monkeypatch.setattr(gpu_probe, "event_ms", lambda work: work() or 1.0)
+    monkeypatch.setattr(module, "_profile", lambda *_: None)
+    monkeypatch.setattr(gpu_probe, "measure_limits", dict)
+
+    def prepare(problem: Problem) -> Prepared:
+        ready = right(problem)
+        return Prepared(lambda: order.append(0.0), ready.result)
+
+    record = measure(Plan(cases=[SMALL], forms=[form("a", prepare, on_gpu=True)], seconds=9.0))
+
+    turns = len(order) - 1  # one call was checked
+    assert len(record.measurements[0].samples_ms) == TURNS_MIN
+    assert turns > TURNS_MIN + 1
+    assert (turns - TURNS_MIN) * 3 * 0.05 >= module.GPU_WARM_UP_SECONDS  # three looks at the clock
 
 
 def test_more_time_gives_more_turns_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
