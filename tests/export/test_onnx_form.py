@@ -209,4 +209,4 @@ def test_an_export_leaves_the_named_files_and_no_other(
 
     files = {path for path in (subject.path, subject.exported.weights) if path}
 
-    assert set(subject.path.parent.iterdir()) == files
+    assert subject.left == files

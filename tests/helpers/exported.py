@@ -23,12 +23,16 @@ Floats = npt.NDArray[np.float32]
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """One checkpoint and one file exported from it; for reading only."""
+    """One checkpoint and one file exported from it; for reading only.
+
+    ``left`` is what lay in the folder right after; who runs the file may keep copies beside it.
+    """
 
     model: CSAInpainter
     checkpoint: Path
     config: ExportConfig
     exported: Exported
+    left: frozenset[Path]
 
     @property
     def path(self) -> Path:
@@ -67,7 +71,8 @@ def export_subject(model: CSAInpainter, source: Path, folder: Path, **form: Any)
         **form: arguments of ``ExportConfig``.
     """
     config = ExportConfig(**form)
-    return Subject(model, source, config, export_onnx(source, folder / "model.onnx", config))
+    exported = export_onnx(source, folder / "model.onnx", config)
+    return Subject(model, source, config, exported, frozenset(folder.iterdir()))
 
 
 def calm_model() -> CSAInpainter:
