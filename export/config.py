@@ -25,8 +25,8 @@ class ExportConfig:
         size: pixels of each side, a multiple of 256; or "dynamic", any multiples of 256.
         max_batch: largest batch the model is meant for; 1 fixes the batch, None leaves it
             open.
-        target: "generic", the layers as the networks have them; or "ort", with transposed
-            convolutions as convolutions, which ONNX Runtime computes faster on a CPU.
+        target: "generic", the layers as the networks have them; or "ort", rewritten to what
+            ONNX Runtime computes faster on a CPU; see ``csakit.export.rewrites``.
         external_weights: write the weights to a file of their own beside the model, which
             runtimes map into memory instead of reading.
     """

@@ -29,6 +29,8 @@ class ExportWrapper(nn.Module):
         self.model = copy.deepcopy(model)
         if config.target == "ort":
             rewrites.for_onnxruntime(self.model)
+            if config.precision == "fp32":
+                rewrites.in_tiles(self.model)
         if config.precision == "fp16":
             self.model.rough.half()
             self.model.refinement.half()
