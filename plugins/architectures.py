@@ -6,6 +6,7 @@ is PTX, which the driver translates for any GPU from 10.0 on, once, when it is f
 
 import ctypes
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from .errors import ContractError, LibraryError
@@ -59,6 +60,30 @@ def gencode(architectures: list[str]) -> list[str]:
     """
     pairs = ((name, re.sub("^sm", "compute", name)) for name in architectures)
     return [f"-gencode=arch={virtual},code={name}" for name, virtual in pairs]
+
+
+def covers(architectures: Iterable[str], gpu: str) -> bool:
+    """Tell whether code for some architectures runs on a GPU.
+
+    Args:
+        architectures: as ``choose`` gives them.
+        gpu: the architecture of a device, such as "sm_89".
+
+    Returns:
+        Whether there is machine code of the same major version and no later minor one, or PTX
+        that is no later.
+    """
+    wanted = int(re.sub(r"\D", "", gpu))
+    for name in architectures:
+        match = _NAME.fullmatch(name)
+        if match is None or int(match[1]) > wanted:
+            continue
+        # "sm_90a" is for 9.0 alone, as machine code and as PTX.
+        if name[-1].isalpha() and int(match[1]) != wanted:
+            continue
+        if name.startswith("compute") or int(match[1]) // 10 == wanted // 10:
+            return True
+    return False
 
 
 def device_architectures() -> list[str]:

@@ -1,29 +1,30 @@
 """``csakit doctor``: what is installed, what can run here, and what to install.
 
 Loads no framework: versions are read from the installed metadata. Only onnxruntime is
-imported, because nothing else tells whether it works.
+imported, because nothing else tells whether it works, and the driver is asked for its GPUs.
 """
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from ..plugins.errors import ExitCode
+from ..plugins.inventory import KINDS
 from .command import run_command
 from .cpu import physical_cores
+from .engine_facts import backend_fact, engine_facts, engines_in
 from .facts import (
-    DISTRIBUTION,
     OPTIONAL,
     Fact,
     State,
     csakit_fact,
-    driver_fact,
-    installed,
-    library_fact,
     onnxruntime_facts,
     optional_fact,
     python_fact,
     required_fact,
 )
+from .gpu_facts import binding_fact, driver_fact, gpu_facts, library_fact, tensorrt_facts
+from .machine import Machine, this_machine
 
 _EPILOG = """\
 each line begins with
@@ -31,7 +32,8 @@ each line begins with
   --   absent and optional; the line says what it is for and how to install it
   FIX  something to repair; the line says how
 
-exit codes: 0 at least one backend can run models here; 3 none can.
+exit codes: 0 models can be run here, and every engine that was named would open; 2 a path is
+neither an engine nor a folder; 3 otherwise.
 """
 
 
@@ -50,12 +52,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(
+        "paths",
+        nargs="*",
+        type=Path,
+        metavar="PATH",
+        help="engines, or folders of them, to be checked (default: those of the current folder)",
+    )
     return run_command(parser, _work, arguments)
 
 
-def _work(_: argparse.Namespace) -> int:
+def _work(args: argparse.Namespace) -> int:
     """Print all facts."""
-    runtime = onnxruntime_facts()
+    engines = engines_in(args.paths or [Path()])
+    machine = this_machine()
+    backend = backend_fact(machine)
+    runtime = onnxruntime_facts(needed=backend.state is not State.OK)
     for fact in (
         python_fact(),
         csakit_fact(),
@@ -64,26 +76,35 @@ def _work(_: argparse.Namespace) -> int:
         *runtime,
         *map(optional_fact, OPTIONAL),
         driver_fact(),
-        library_fact("csakit"),
-        library_fact("csakit_trt"),
+        *gpu_facts(machine),
+        *tensorrt_facts(machine),
+        binding_fact(),
+        *(library_fact(kind, machine.gpus) for kind in KINDS),
     ):
         print(fact)
-    backends = _backends(usable=runtime[-1].state is State.OK)
-    print()
-    for fact in backends:
-        print(fact)
+    backends = [*_onnx_facts(runtime[-1], machine), backend]
+    print("", *backends, sep="\n", flush=True)
     usable = any(fact.state is State.OK for fact in backends)
-    return ExitCode.OK if usable else ExitCode.ENVIRONMENT
+    opening = [_shown(fact) for fact in engine_facts(engines, machine)]
+    sound = usable and (all(opening) or not args.paths)
+    return ExitCode.OK if sound else ExitCode.ENVIRONMENT
 
 
-def _backends(*, usable: bool) -> list[Fact]:
-    """Tell which models can be run here, and why not."""
-    cores = physical_cores()
-    onnx = (
-        Fact(State.OK, ".onnx models", f"run on the CPU, with {cores} threads, by ONNX Runtime")
-        if usable
-        else Fact(State.FIX, ".onnx models", "cannot run: see onnxruntime above")
-    )
-    version = installed(DISTRIBUTION) or "this version"
-    missing = f"cannot run: csakit {version} has no TensorRT backend yet; run the .onnx file"
-    return [onnx, Fact(State.ABSENT, ".engine models", missing)]
+def _shown(fact: Fact) -> bool:
+    """Print a fact at once: engines are large, and reading one takes a while."""
+    print(fact, flush=True)
+    return fact.state is State.OK
+
+
+def _onnx_facts(runtime: Fact, machine: Machine) -> list[Fact]:
+    """Tell what ONNX models run on here, and why not."""
+    if runtime.state is not State.OK:
+        return [Fact(runtime.state, ".onnx models", "cannot run: see onnxruntime above")]
+    text = f"run on the CPU, with {physical_cores()} threads, by ONNX Runtime"
+    facts = [Fact(State.OK, ".onnx models", text)]
+    if machine.gpus and "CUDAExecutionProvider" in runtime.text:
+        facts.append(Fact(State.OK, ".onnx on GPUs", "run with --device cuda"))
+    elif machine.gpus:
+        text = "cannot run: pip uninstall -y onnxruntime && pip install 'csakit[gpu]'"
+        facts.append(Fact(State.ABSENT, ".onnx on GPUs", text))
+    return facts

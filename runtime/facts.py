@@ -1,19 +1,13 @@
 """What is true of this machine: one fact a line, with what to install or to repair."""
 
 import contextlib
-import ctypes
 import dataclasses
 import enum
-import os
 import platform
 import re
 import sys
 from importlib import metadata
-from types import MappingProxyType
 from typing import Final
-
-from ..plugins.inventory import survey
-from ..plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
 
 DISTRIBUTION: Final = "csakit"
 # Wheels that install the same module, onnxruntime; two of them overwrite each other's files.
@@ -44,7 +38,7 @@ class Fact:
 
     def __str__(self) -> str:
         """Write the line."""
-        return f"{self.state.value:<4}{self.name:<18}{self.text}"
+        return f"{self.state.value:<4}{self.name:<21} {self.text}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,31 +58,13 @@ class Package:
     wheels: tuple[str, ...] = ()
 
 
-_NOT_YET: Final = "this version does not use it; a later engine backend will"
 OPTIONAL: Final = (
     Package("torch", "training, and export of checkpoints", "'csakit[train]'"),
     Package("safetensors", "reading and writing checkpoints", "'csakit[train]'"),
     Package("lightning-fabric", "the training loop", "'csakit[training]'"),
     Package("onnx", "export to ONNX", "'csakit[export]'"),
     Package("scikit-image", "the photographs that exports are verified on", "'csakit[export]'"),
-    Package(
-        *("tensorrt", "building engines for the GPU of this machine", "tensorrt"),
-        ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-    ),
-    Package(
-        *("tensorrt_rtx", "building engines for GeForce RTX, anywhere", "'csakit[rtx]'"),
-        ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
-    ),
-    Package("pycuda", _NOT_YET, "pycuda"),
-    Package("cuda-python", _NOT_YET, "cuda-python", ("cuda-python", "cuda-bindings")),
-)
-
-_GIVES: Final = MappingProxyType[Kind, str](
-    {
-        "csakit": "training on NVIDIA GPUs",
-        "csakit_trt": "TensorRT engines",
-        "csakit_trt_autoreg": "TensorRT programs that only open plugins",
-    }
+    Package("polygraphy", "verifying tensor by tensor", "'csakit[export]'"),
 )
 
 
@@ -148,10 +124,9 @@ def optional_fact(package: Package) -> Fact:
     found = [(wheel, installed(wheel)) for wheel in package.wheels or (package.name,)]
     versions = [f"{version}" for _, version in found if version is not None]
     if versions:
-        note = f" ({package.gives})" if package.gives == _NOT_YET else ""
-        return Fact(State.OK, package.name, versions[0] + note)
-    text = f"absent; for {package.gives}" if package.gives != _NOT_YET else f"absent; {_NOT_YET}"
-    return Fact(State.ABSENT, package.name, f"{text}: pip install {package.install}")
+        return Fact(State.OK, package.name, versions[0])
+    text = f"absent; for {package.gives}: pip install {package.install}"
+    return Fact(State.ABSENT, package.name, text)
 
 
 def minimum(distribution: str) -> str:
@@ -170,8 +145,11 @@ def minimum(distribution: str) -> str:
     return "0"
 
 
-def onnxruntime_facts() -> list[Fact]:
+def onnxruntime_facts(*, needed: bool = True) -> list[Fact]:
     """Tell whether onnxruntime can be imported, and what it can run on.
+
+    Args:
+        needed: whether nothing else runs models here.
 
     Returns:
         One fact, and a second one if two of its wheels are installed over each other.
@@ -179,11 +157,12 @@ def onnxruntime_facts() -> list[Fact]:
     wheels = [f"{wheel} {version}" for wheel in ORT_WHEELS if (version := installed(wheel))]
     if not wheels:
         text = "absent; runs .onnx models: pip install 'csakit[runtime]'"
-        return [Fact(State.FIX, "onnxruntime", text)]
+        return [Fact(State.FIX if needed else State.ABSENT, "onnxruntime", text)]
     facts = []
     if len(wheels) > 1:
         names = " ".join(wheel.split()[0] for wheel in wheels)
-        remedy = f"pip uninstall -y {names} && pip install 'csakit[runtime]'"
+        kept = "gpu" if "onnxruntime-gpu" in names else "runtime"
+        remedy = f"pip uninstall -y {names} && pip install 'csakit[{kept}]'"
         text = f"{' and '.join(wheels)} overwrite each other: {remedy}"
         facts.append(Fact(State.FIX, "onnxruntime wheels", text))
     try:
@@ -198,47 +177,6 @@ def onnxruntime_facts() -> list[Fact]:
         return [*facts, Fact(State.FIX, "onnxruntime", f"{text}: {remedy}")]
     providers = ", ".join(onnxruntime.get_available_providers())
     return [*facts, Fact(State.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}")]
-
-
-def driver_fact() -> Fact:
-    """Tell which CUDA version the NVIDIA driver supports; never fails.
-
-    Returns:
-        The fact.
-    """
-    version = ctypes.c_int(0)
-    try:
-        status = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
-    except (OSError, AttributeError):
-        text = f"absent; {_NOT_YET}: install NVIDIA's driver for the GPU"
-        return Fact(State.ABSENT, "NVIDIA driver", text)
-    if status != 0:
-        return Fact(State.ABSENT, "NVIDIA driver", f"present, but reports error {status}")
-    major, minor = version.value // 1000, version.value % 1000 // 10
-    return Fact(State.OK, "NVIDIA driver", f"supports CUDA {major}.{minor} ({_NOT_YET})")
-
-
-def library_fact(kind: Kind) -> Fact:
-    """Tell whether a native library is built, for which GPUs, and from which sources.
-
-    Args:
-        kind: of the library.
-
-    Returns:
-        The fact. Nothing is built, and only libcsakit itself is opened.
-    """
-    name, holding = f"lib{kind}", survey(kind)
-    command = BUILD_COMMAND if kind == "csakit" else f"{BUILD_COMMAND} --tensorrt-include DIR"
-    if holding.problem is not None:
-        if holding.path is not None or os.environ.get(LIBRARY_VARIABLE):
-            return Fact(State.FIX, name, holding.problem.replace("\n", ": "))
-        if stale_builds(kind):
-            return Fact(State.FIX, name, f"stale: built from other sources than these: {command}")
-        return Fact(State.ABSENT, name, f"absent; for {_GIVES[kind]}: {command}")
-    text = f"for {', '.join(holding.architectures) or 'unknown GPUs'} ({holding.path})"
-    if holding.fresh is False:
-        return Fact(State.FIX, name, f"{text} is {holding.freshness}: {command}")
-    return Fact(State.OK, name, text)
 
 
 def _numbers(version: str) -> tuple[int, ...]:

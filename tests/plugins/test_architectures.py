@@ -8,6 +8,7 @@ from csakit.plugins.architectures import (
     PTX,
     SUPPORTED,
     choose,
+    covers,
     device_architectures,
     gencode,
 )
@@ -88,3 +89,23 @@ def test_each_architecture_is_told_once_and_each_device_in_order(
     monkeypatch.setattr(architectures, "devices", lambda: ["sm_90", "sm_86", "sm_90"])
 
     assert architectures.device_architectures() == ["sm_86", "sm_90"]
+
+
+@pytest.mark.parametrize(
+    ("built", "gpu", "runs"),
+    [
+        (["sm_86"], "sm_86", True),
+        (["sm_86"], "sm_89", True),
+        (["sm_86"], "sm_80", False),
+        (["sm_86"], "sm_90", False),
+        (["sm_100", "sm_120"], "sm_110", False),
+        (["sm_120", "compute_100"], "sm_110", True),
+        (["compute_100"], "sm_90", False),
+        (["sm_90a"], "sm_90", True),
+        (["compute_90a"], "sm_120", False),
+        (["nonsense"], "sm_90", False),
+        ([], "sm_90", False),
+    ],
+)
+def test_code_covers_gpus_as_cuda_says(built: list[str], gpu: str, runs: bool) -> None:
+    assert covers(built, gpu) is runs

@@ -1,19 +1,15 @@
 """``csakit doctor`` tells the truth about what is there, and never crashes on what is not."""
 
-import ctypes
-import json
 import re
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
+from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ExitCode
-from csakit.plugins.locations import builds_folder
-from csakit.runtime import doctor, facts
-from helpers import native
+from csakit.runtime import doctor, facts, gpu_facts, machine
 
 Versions = dict[str, str]
 
@@ -29,14 +25,15 @@ def _nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
     """The installed distributions, to be changed by the test."""
     found: Versions = {"csakit": "0.1.0", "numpy": "2.0", "pillow": "11.0", "onnxruntime": "1.20"}
-    monkeypatch.setattr(facts, "installed", found.get)
+    for module in (facts, gpu_facts, machine):
+        monkeypatch.setattr(module, "installed", found.get)
     return found
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     """The printed lines by the name of their fact."""
     printed = [line for line in capsys.readouterr().out.splitlines() if line]
-    return {line[4:22].strip(): line for line in printed}
+    return {line[4:26].strip(): line for line in printed}
 
 
 def test_every_line_is_marked_and_names_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -59,14 +56,25 @@ sys.exit('torch' in sys.modules)
     assert done.returncode == 0
 
 
-def test_engines_are_not_promised(capsys: pytest.CaptureFixture[str], versions: Versions) -> None:
-    versions["tensorrt"] = "10.13.0"
+def test_what_runs_no_engine_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    if devices():
+        pytest.skip("there is a GPU")
 
     doctor.main([])
 
-    printed = lines(capsys)
-    assert printed["tensorrt"] == "OK  tensorrt          10.13.0"
-    assert "has no TensorRT backend yet" in printed[".engine models"]
+    line = lines(capsys)[".engine models"]
+    assert line.startswith("--  .engine models        cannot run here: lacking a GPU")
+
+
+def test_tensorrt_before_its_present_rules_is_to_be_updated(
+    capsys: pytest.CaptureFixture[str], versions: Versions
+) -> None:
+    versions["tensorrt"] = "10.2.0.19"
+
+    doctor.main([])
+
+    line = lines(capsys)["tensorrt"]
+    assert line.startswith("FIX tensorrt              10.2.0.19; csakit needs at least 10.3: pip")
 
 
 def test_without_onnxruntime_nothing_runs(
@@ -79,7 +87,7 @@ def test_without_onnxruntime_nothing_runs(
     printed = lines(capsys)
     assert printed["onnxruntime"].startswith("FIX onnxruntime")
     assert "pip install 'csakit[runtime]'" in printed["onnxruntime"]
-    assert printed[".onnx models"].startswith("FIX .onnx models      cannot run")
+    assert printed[".onnx models"].startswith("FIX .onnx models          cannot run")
 
 
 def test_a_broken_onnxruntime_is_named(
@@ -100,7 +108,9 @@ def test_wheels_over_each_other_are_named_with_both_commands(
 
     line = lines(capsys)["onnxruntime wheels"]
     assert line.startswith("FIX ")
-    assert "pip uninstall -y onnxruntime onnxruntime-gpu && pip install" in line
+    assert line.endswith(
+        "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'csakit[gpu]'"
+    )
 
 
 def test_an_old_version_is_to_be_fixed(
@@ -123,89 +133,34 @@ def test_absent_metadata_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doctor.main([]) == ExitCode.ENVIRONMENT
 
 
-@pytest.mark.parametrize(
-    ("status", "text"), [(0, "OK  NVIDIA driver     supports CUDA 13.1"), (100, "error 100")]
-)
-def test_the_driver_is_asked_and_may_fail(
-    monkeypatch: pytest.MonkeyPatch, status: int, text: str
+def test_engines_of_the_current_folder_are_told_and_cost_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def query(pointer: object) -> int:
-        pointer._obj.value = 13010
-        return status
+    (tmp_path / "alone.engine").write_bytes(b"x")
+    monkeypatch.chdir(tmp_path)
 
-    library = SimpleNamespace(cuDriverGetVersion=query)
-    monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
-
-    assert text in str(facts.driver_fact())
+    assert doctor.main([]) == ExitCode.OK
+    assert lines(capsys)["alone.engine"].startswith("FIX alone.engine          has no manifest")
 
 
-@pytest.mark.parametrize("error", [OSError("no such file"), AttributeError("no such symbol")])
-def test_without_a_driver_nothing_crashes(
-    monkeypatch: pytest.MonkeyPatch, error: Exception
+def test_an_engine_that_was_named_and_would_not_open_is_exit_code_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(name: str) -> None:
-        raise error
+    engine = tmp_path / "alone.engine"
+    engine.write_bytes(b"x")
 
-    monkeypatch.setattr(ctypes, "CDLL", fail)
+    for named in (engine, tmp_path):
+        assert doctor.main([str(named)]) == ExitCode.ENVIRONMENT
+        assert f"FIX {engine} has no manifest" in capsys.readouterr().out
 
-    assert str(facts.driver_fact()).startswith("--  NVIDIA driver     absent")
 
+@pytest.mark.parametrize("name", ["nowhere", "model.onnx"])
+def test_what_is_no_engine_and_no_folder_is_wrong_usage(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model.onnx").touch()
 
-def test_libraries_that_are_not_built_are_absent_with_the_command() -> None:
-    assert str(facts.library_fact("csakit")) == (
-        "--  libcsakit         absent; for training on NVIDIA GPUs: csakit plugin build"
+    assert doctor.main([str(tmp_path / name)]) == ExitCode.USAGE
+    assert capsys.readouterr().err.startswith(
+        "csakit doctor: there must be an .engine file or a folder; got "
     )
-    assert str(facts.library_fact("csakit_trt")) == (
-        "--  libcsakit_trt     absent; for TensorRT engines: csakit plugin build "
-        "--tensorrt-include DIR"
-    )
-
-
-def test_libraries_that_are_built_name_their_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    library = native.built().libraries[0]
-    monkeypatch.setenv("CSAKIT_LIBRARY", str(library.parent))
-
-    line = str(facts.library_fact("csakit"))
-
-    assert line == f"OK  libcsakit         for {native.ARCHITECTURE} ({library})"
-
-
-def test_a_library_in_the_cache_from_other_sources_is_stale() -> None:
-    folder = builds_folder() / "0123456789ab-0123456789ab"
-    folder.mkdir(parents=True)
-    (folder / "libcsakit.so").touch()
-
-    line = str(facts.library_fact("csakit"))
-
-    assert line.startswith("FIX libcsakit         stale: built from other sources")
-    assert line.endswith("csakit plugin build")
-
-
-def test_a_named_library_from_other_sources_is_stale(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = {"libraries": ["libcsakit_trt.so"], "source_hash": "0" * 64, "architectures": []}
-    (tmp_path / "build.json").write_text(json.dumps(record))
-    (tmp_path / "libcsakit_trt.so").touch()
-    monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
-
-    line = str(facts.library_fact("csakit_trt"))
-
-    assert line.startswith("FIX libcsakit_trt     for unknown GPUs (")
-    assert "is stale: built from 000000000000, these are " in line
-
-
-@pytest.mark.parametrize("content", [None, "no library"])
-def test_a_named_library_that_cannot_be_used_is_to_be_fixed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
-) -> None:
-    path = tmp_path / "libcsakit.so"
-    if content is not None:
-        path.write_text(content)
-    monkeypatch.setenv("CSAKIT_LIBRARY", str(path))
-
-    line = str(facts.library_fact("csakit"))
-
-    assert line.startswith("FIX libcsakit         ")
-    assert str(path) in line
-    assert "\n" not in line
