@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import dataclasses
 import json
+import statistics
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -18,7 +19,10 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError, CsakitError, ExitCode
 from ...runtime.command import run_command
+from ...runtime.device_choice import ADAPTERS, choose_adapter
+from ...runtime.engine_options import EngineOptions
 from ...runtime.files import staged
+from ..engine_overhead import measure_engine
 from ..record import Outcome, Scalar
 from .names import ENGINES
 from .reference import MAX_BATCH, MODELS, SIZE, Reference, Run, compare
@@ -107,9 +111,6 @@ def _runs(what: str, model: Path, finding: Finding) -> Iterator[tuple[str, Run]]
         with contextlib.closing(open_session(model, device="cuda")) as session:
             yield "", session.run
         return
-    from ...runtime.device_choice import ADAPTERS, choose_adapter
-    from ...runtime.engine_options import EngineOptions
-
     adapters = [name for name in ADAPTERS if choose_adapter(name).adapter]
     if not adapters:
         raise UnsupportedError(choose_adapter().reason)
@@ -121,6 +122,18 @@ def _runs(what: str, model: Path, finding: Finding) -> Iterator[tuple[str, Run]]
             with contextlib.closing(open_session(engine, engine=options)) as session:
                 finding.details[f"runs_by_{adapter}"] = str(getattr(session, "title", ""))
                 yield adapter, session.run
+            finding.details.update(_overhead(engine, options))
+
+
+def _overhead(engine: Path, options: EngineOptions) -> dict[str, Scalar]:
+    """Measure what a session adds to its engine; missing the target fails nothing."""
+    found = measure_engine(engine, options=options)
+    name = f"{engine.stem}_{options.adapter}"
+    return {
+        f"{name}_engine_us": round(statistics.median(found.device_us), 1),
+        f"{name}_overhead_us": round(found.overhead_us, 1),
+        f"{name}_graphs": found.graphs,
+    }
 
 
 def _require_provider(finding: Finding) -> None:

@@ -75,7 +75,7 @@ def all_parts(folder: Path, prepared: Path | None = None) -> list[Part]:
         Part(
             name="tests",
             command=_pytest(junit),
-            share=90,
+            share=85,
             judge=functools.partial(judge_tests, junit=junit),
             missing=_absent("pytest") or _no_tests(),
         ),
@@ -85,7 +85,7 @@ def all_parts(folder: Path, prepared: Path | None = None) -> list[Part]:
             command=_main_of(
                 "csakit.benchmarks.cli", "attention", *BENCHMARK, "--json", str(record)
             ),
-            share=75,
+            share=70,
             judge=functools.partial(judge_benchmark, record=record),
             missing=_absent("torch") or _absent("safetensors"),  # which csakit.train imports
         ),
@@ -103,13 +103,13 @@ def _models(folder: Path, prepared: Path | None) -> Iterator[Part]:
         yield Part(
             name="models",
             command=[sys.executable, "-m", "csakit.benchmarks.acceptance.prepare", str(models)],
-            share=25,
+            share=45,
             missing=lacking,
         )
     reason = lacking and f"there is no model: {lacking}; see --prepared"
     yield _model(ONNXRUNTIME, "onnxruntime", models, folder, share=20, missing=reason)
     for module in ENGINES:
-        share = 45 if module == "tensorrt" else 20
+        share = 40 if module == "tensorrt" else 15
         name = engine_check(module)
         missing = _absent(module) or _absent("onnx") or reason
         yield _model(name, module, models, folder, share=share, missing=missing)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...plugins.errors import ExitCode
 from ...runtime.command import run_command
+from ...runtime.contract import Io
 from ...runtime.pixels import float_from_uint8
 from .reference import MAX_BATCH, MODELS, SIZE, Reference
 
@@ -41,7 +42,8 @@ def prepare(checkpoint: Path, folder: Path) -> None:
     from ...train import checkpoint as checkpoints
 
     for precision, name in MODELS.items():
-        config = ExportConfig(precision=precision, size=SIZE, max_batch=MAX_BATCH)
+        io: Io = "uint8" if precision == "fp16" else "float"  # both forms are run
+        config = ExportConfig(precision=precision, io=io, size=SIZE, max_batch=MAX_BATCH)
         export_onnx(checkpoint, folder / name, config)
     cases = export_cases(ExportConfig(size=SIZE))[:MAX_BATCH]  # the centre, and strokes
     image = float_from_uint8(np.stack([case.image for case in cases]))
