@@ -235,13 +235,14 @@ class Device:
     def close(self) -> None:
         """Free everything that was made here. Calling twice is harmless.
 
-        In a forked process nothing is freed: it belongs to the other one.
+        In a forked process nothing is freed, nor let go of: it belongs to the other one, and
+        PyCUDA's objects would call the driver.
         """
-        if self.usable:
-            for resource in reversed(list(self._owned.values())):
-                resource.close()
-            self.binding.release(self._context)
-        self._owned.clear()
+        if not self.usable:
+            return
+        for resource in reversed(list(self._owned.values())):
+            resource.close()
+        self.binding.release(self._context)
         self._context = None
 
     def __enter__(self) -> "Device":

@@ -32,7 +32,13 @@ BENCHMARK: Final = (
     *("--holes", "1,128,225,512,1023", "--batch", "1,16"),
     *("--dtype", "float16,float32", "--seconds", "0.5"),
 )
-_DEVICE_TESTS: Final = ("tests/runtime/test_device.py", "tests/runtime/test_device_context.py")
+_DEVICE_TESTS: Final = (
+    "tests/runtime/test_device.py",
+    "tests/runtime/test_device_context.py",
+    "tests/runtime/test_engine_session.py",
+    "tests/runtime/test_engine_trouble.py",
+    "tests/benchmarks/test_engine_overhead.py",
+)
 _DRIVER: Final = "csakit.benchmarks.acceptance.driver"
 
 

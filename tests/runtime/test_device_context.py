@@ -29,17 +29,20 @@ def test_the_context_is_current_for_the_block_only_in_every_thread(device: Devic
             device.stream().synchronize()
         seen.append(current_context())
 
+    before = current_context()  # of whatever ran in this thread before
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     work()
 
     assert seen[1] is not None
-    assert seen == [None, seen[1], None] * 2
+    assert seen[:3] == [None, seen[1], None]
+    assert seen[3:] == [before, seen[1], before]
 
 
 def test_a_context_of_another_library_stays_current(device: Device) -> None:
     driver, other = ctypes.CDLL("libcuda.so.1"), ctypes.c_void_p()
+    before = ctypes.c_void_p(current_context())
     assert driver.cuDevicePrimaryCtxRetain(ctypes.byref(other), 0) == 0
     assert driver.cuCtxSetCurrent(other) == 0
     try:
@@ -50,7 +53,7 @@ def test_a_context_of_another_library_stays_current(device: Device) -> None:
         assert inside == other.value  # both use the primary one
         assert current_context() == other.value
     finally:
-        assert driver.cuCtxSetCurrent(None) == 0
+        assert driver.cuCtxSetCurrent(before) == 0
         assert driver.cuDevicePrimaryCtxRelease_v2(0) == 0
 
 
