@@ -5,6 +5,7 @@ tested, and timed, where TensorRT is not.
 """
 
 import ctypes
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,6 +50,9 @@ class NegativeExecutor:
         self._engine.enqueued += 1
         if self._engine.waits:
             stream.synchronize()  # what no capture allows
+        if not self._engine.gate.is_set():
+            self._engine.reached.set()
+            self._engine.gate.wait(60)
         if self._engine.asleep:
             return
         blocks = -(-self._count // THREADS)
@@ -71,6 +75,8 @@ class NegativeEngine:
         scratch: bytes that each executor allocates.
         waits: whether enqueueing waits for the device, which cannot be captured.
         asleep: whether enqueueing does nothing.
+        gate: enqueueing waits while it is not set.
+        reached: set when enqueueing waits at the gate.
         enqueued: times that Python enqueued the engine; replays of graphs do not count.
         made: shapes of the executors that were made.
     """
@@ -83,6 +89,8 @@ class NegativeEngine:
         self.scratch = 0
         self.waits = False
         self.asleep = False
+        self.gate, self.reached = threading.Event(), threading.Event()
+        self.gate.set()
         self.enqueued = 0
         self.settled = 0
         self.made: list[Shape] = []

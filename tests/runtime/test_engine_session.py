@@ -111,10 +111,11 @@ def test_graphs_can_be_declined(device: Device, rng: np.random.Generator) -> Non
     session, engine = open_negative(device, cuda_graph=False)
     image = pixels(rng)
 
-    for _ in range(2):
+    for _ in range(4):
         session.run_uint8(image, holes(rng, image))
 
-    assert engine.enqueued == 3  # once to warm up
+    assert engine.enqueued == 5  # once to warm up
+    assert not session.uses_graphs
     session.close()
 
 
@@ -178,9 +179,9 @@ def test_dropped_tickets_hold_up_nobody(device: Device, rng: np.random.Generator
     session.close()
 
 
-@pytest.mark.parametrize("contexts", [1, 2, 4])
-def test_threads_get_their_own_results(device: Device, contexts: int) -> None:
-    session, engine = open_negative(device, contexts=contexts)
+@pytest.mark.parametrize(("contexts", "graph"), [(1, True), (1, False), (2, True), (4, False)])
+def test_threads_get_their_own_results(device: Device, contexts: int, graph: bool) -> None:
+    session, engine = open_negative(device, contexts=contexts, cuda_graph=graph)
     barrier = threading.Barrier(4)
 
     def work(seed: int) -> None:

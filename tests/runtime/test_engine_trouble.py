@@ -2,6 +2,7 @@
 
 import os
 import threading
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import numpy as np
 import pytest
@@ -71,6 +72,38 @@ def test_a_session_that_is_closed_while_threads_use_it_ends_each_call_well(
         thread.join(60)
 
     assert problems == ["the session is closed; open it again"] * 3
+
+
+def test_closing_waits_for_a_call_that_another_thread_has_begun(device: Device) -> None:
+    session, engine = open_negative(device, cuda_graph=False)
+    session.run_uint8(IMAGE, HOLE)
+    engine.gate.clear()  # from here on enqueueing waits
+
+    with ThreadPoolExecutor(2) as threads:
+        call = threads.submit(session.run_uint8, IMAGE, HOLE)
+        assert engine.reached.wait(30)
+        closing = threads.submit(session.close)
+        begun = wait([closing], timeout=0.3).done
+        engine.gate.set()
+
+        assert not begun
+        np.testing.assert_array_equal(call.result(timeout=30), EXPECTED)
+        closing.result(timeout=30)
+
+
+def test_a_context_that_gives_its_place_up_is_freed(device: Device, played: Played) -> None:
+    session, engine = open_negative(device, contexts=1)
+    wide = np.concatenate([IMAGE, IMAGE], axis=2)
+    session.run_uint8(IMAGE, HOLE)
+    before = played.live
+
+    for _ in range(3):
+        session.run_uint8(wide, wide[..., :1])
+        session.run_uint8(IMAGE, HOLE)
+
+    assert played.live == before
+    assert len(engine.made) == 7
+    session.close()
 
 
 def test_too_little_memory_is_told_and_smaller_calls_still_run(
