@@ -18,6 +18,17 @@ NON_BLOCKING: Final = 1  # a stream that does not wait for the default one
 NO_TIMING: Final = 2  # an event that only orders
 
 
+# After these, no call of this process succeeds on the GPU any more.
+LOST: Final = frozenset(
+    f"CUDA_ERROR_{name}"
+    for name in (
+        *("ILLEGAL_ADDRESS", "ILLEGAL_INSTRUCTION", "MISALIGNED_ADDRESS", "INVALID_PC"),
+        *("INVALID_ADDRESS_SPACE", "LAUNCH_FAILED", "LAUNCH_TIMEOUT", "ASSERT"),
+        *("HARDWARE_STACK_ERROR", "ECC_UNCORRECTABLE", "UNKNOWN"),
+    )
+)
+
+
 class CudaError(EngineError):
     """A call of the CUDA driver failed.
 
@@ -32,7 +43,8 @@ class CudaError(EngineError):
         self.call = call
         self.name = name
         self.text = text
-        super().__init__(message or f"{call} failed with {name}: {text}")
+        lost = "\nThe GPU is lost to this process: start it again." if name in LOST else ""
+        super().__init__(message or f"{call} failed with {name}: {text}{lost}")
 
 
 class OutOfMemoryError(CudaError):

@@ -80,7 +80,7 @@ def open_library(path: Path, manifest: Manifest, module: str) -> Library:
     """
     try:
         trt = importlib.import_module(module)
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # a wheel without its libraries
         raise LibraryError(
             f"{path} opens with the Python package {module}, which cannot be imported: {error}\n"
             "`csakit doctor` says more."

@@ -98,6 +98,11 @@ class EngineSession:
         return self._profile.fixed_size
 
     @property
+    def least_side(self) -> int:
+        """The shortest side the engine takes; ``Inpainter`` pads to it."""
+        return self._profile.size[0]
+
+    @property
     def title(self) -> str:
         """What runs the engine: TensorRT, GPU and binding."""
         return f"{self._engine.title} on {self._device.name} by {self._device.binding.title}"

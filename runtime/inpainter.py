@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
+from .contract import SIZE_MULTIPLE
 from .crops import Crop, plan_crops
 from .engine_options import EngineOptions
 from .options import InpaintOptions
@@ -41,6 +42,8 @@ class Inpainter:
             )
         self._session = session
         self._options = options or InpaintOptions()
+        # Engines may take larger sides only; small parts are then padded further.
+        self._least_side: int = getattr(session, "least_side", SIZE_MULTIPLE)
         self._closed = False
 
     @classmethod
@@ -158,8 +161,10 @@ class Inpainter:
 
     def _predict(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
         """Run the network on a part of its own size or smaller."""
-        padded = np.ascontiguousarray(pad(pixels, crop.network), dtype=np.uint8)
-        holes = np.ascontiguousarray(pad(missing, crop.network), dtype=np.uint8)
+        height, width = crop.network
+        network = max(height, self._least_side), max(width, self._least_side)
+        padded = np.ascontiguousarray(pad(pixels, network), dtype=np.uint8)
+        holes = np.ascontiguousarray(pad(missing, network), dtype=np.uint8)
         answers = self._session.run_uint8(padded[None], holes[None, ..., None])
         return answers[0, : crop.scaled[0], : crop.scaled[1]]
 

@@ -15,6 +15,7 @@ from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.plugins.locations import LIBRARY_VARIABLE
 from csakit.runtime import engine_opening, open_session
+from csakit.runtime.cuda_binding import OutOfMemoryError
 from csakit.runtime.engine_opening import load_engine, open_library
 from csakit.runtime.machine import Machine
 from csakit.runtime.manifest import Manifest
@@ -136,6 +137,22 @@ def test_the_library_beside_an_engine_is_tried(
 
     with pytest.raises(EngineError, match=rf"cannot load {tmp_path}/libcsakit_trt\.so"):
         require_plugin(library("tensorrt_lean"), engine, lean(plugin=PLUGIN))
+
+
+def test_what_tensorrt_says_of_memory_is_an_error_of_memory() -> None:
+    lean_library = library("tensorrt_lean")
+    log, levels = lean_library.log, lean_library.trt.ILogger
+    where = "[defaultAllocator.cpp::allocate::58] Error Code 1: Cuda Runtime"
+    log.log(levels.ERROR, f"{where} (out of memory)")
+
+    error = lean_library.failure("made no context", "Run smaller batches.")
+
+    assert isinstance(error, OutOfMemoryError)
+    assert (
+        str(error) == f"{lean_library.title} made no context: out of memory\nRun smaller batches."
+    )
+    log.clear()
+    assert not isinstance(lean_library.failure("did not run", "See."), OutOfMemoryError)
 
 
 def test_each_module_says_who_it_is() -> None:

@@ -60,8 +60,11 @@ def test_both_forms_of_a_call_work_on_both_forms_of_an_engine(
     session.close()
 
 
-def test_an_inpainter_repairs_with_it(device: Device, rng: np.random.Generator) -> None:
-    session, _ = open_negative(device)
+@pytest.mark.parametrize("size", [(256, 512, 1024), (768, 768, 1024), (512, 512, 512)])
+def test_an_inpainter_repairs_with_it(
+    device: Device, rng: np.random.Generator, size: tuple[int, ...]
+) -> None:
+    session, _ = open_negative(device, size=size)
     image, hole = pixels(rng, 1, 300, 451)[0], np.zeros((300, 451), dtype=bool)
     hole[100:150, 200:260] = True
 
