@@ -6,7 +6,14 @@ from typing import Any
 import numpy as np
 
 from ..plugins.errors import LibraryError
-from .cuda_binding import CAPTURE_THREAD_LOCAL, NO_TIMING, NON_BLOCKING, Handle, cuda_error
+from .cuda_binding import (
+    CAPTURE_THREAD_LOCAL,
+    NO_TIMING,
+    NON_BLOCKING,
+    CudaError,
+    Handle,
+    cuda_error,
+)
 from .facts import installed
 from .pixels import Uint8
 
@@ -25,13 +32,13 @@ class CudaPythonBinding:
         self.title = f"cuda-python {version}"
         try:
             self._call("cuInit", 0)
-        except RuntimeError as error:
-            if isinstance(error, _driver_errors()):
-                raise LibraryError(
-                    f"cuda-python finds no NVIDIA driver: {error}\n"
-                    "Install NVIDIA's driver for the GPU; `csakit doctor` says more."
-                ) from error
+        except CudaError:
             raise
+        except RuntimeError as error:  # its classes for a missing library changed with versions
+            raise LibraryError(
+                f"cuda-python finds no NVIDIA driver: {error}\n"
+                "Install NVIDIA's driver for the GPU; `csakit doctor` says more."
+            ) from error
 
     def count(self) -> int:
         """Count the GPUs."""
@@ -190,13 +197,3 @@ def _library() -> Any:  # noqa: ANN401
             "Install it with: pip install cuda-python"
         ) from error
     return driver
-
-
-def _driver_errors() -> type[Exception]:
-    """Give what a call raises where the driver's library is missing."""
-    try:
-        from cuda.pathfinder import DynamicLibNotFoundError
-    except ImportError:  # cuda-bindings before 12.9 raised this
-        return RuntimeError
-    known: type[Exception] = DynamicLibNotFoundError
-    return known

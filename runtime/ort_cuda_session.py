@@ -3,8 +3,11 @@
 Letters: B images, H W sides in pixels.
 """
 
+import contextlib
 import dataclasses
 import functools
+import io
+import logging
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +19,7 @@ from .forms import Array
 from .ort_session import OrtSession, describe, library, load, make_options, require_file
 
 PROVIDER: Final = "CUDAExecutionProvider"
+logger = logging.getLogger(__name__)
 _INSTALL: Final = "pip uninstall -y onnxruntime onnxruntime-gpu; pip install onnxruntime-gpu"
 
 
@@ -59,6 +63,7 @@ class OrtCudaSession(OrtSession):
         require_file(path)
         ort = library()
         require_provider(ort)
+        preload(ort)
         options = make_options(ort, threads or physical_cores(), spin=spin)
         providers = [(PROVIDER, provider_options(device))]
         session = load(ort, path, options, providers)
@@ -68,6 +73,19 @@ class OrtCudaSession(OrtSession):
 
     def _answer(self, session: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
         return run_bound(session, image, hole, self.place)
+
+
+def preload(ort: Any) -> None:  # noqa: ANN401
+    """Let onnxruntime find CUDA's libraries where pip puts them; no loader looks there.
+
+    Args:
+        ort: the module. Before 1.21 it cannot; then the system's own are used.
+    """
+    if not hasattr(ort, "preload_dlls"):
+        return
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it does not find
+        ort.preload_dlls()
+    logger.debug("onnxruntime.preload_dlls: %s", said.getvalue().strip() or "nothing to say")
 
 
 def provider_options(device: int) -> dict[str, str]:
@@ -126,8 +144,8 @@ def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
         raise EngineError(
             f"ONNX Runtime did not take GPU {device} for {path} and would use {', '.join(used)}; "
             "its log says why, most often a missing CUDA or cuDNN library\n"
-            "Install what it names, compare versions with `csakit doctor`, or run on the CPU: "
-            "--device cpu"
+            "Install what it names, for example with pip install 'onnxruntime-gpu[cuda,cudnn]', or "
+            "run on the CPU: --device cpu"
         )
     number = session.get_provider_options()[PROVIDER].get("device_id")
     if number != str(device):

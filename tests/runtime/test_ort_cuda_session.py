@@ -13,6 +13,7 @@ from csakit.runtime.inpaint_cli import main
 from csakit.runtime.ort_cuda_session import (
     PROVIDER,
     OrtCudaSession,
+    preload,
     provider_options,
     require_gpu,
     require_provider,
@@ -72,6 +73,23 @@ def test_another_gpu_than_the_one_asked_for_is_refused() -> None:
     require_gpu(session, Path("model.onnx"), 0)
     with pytest.raises(EngineError, match=r"took GPU 0 for model\.onnx; it must be 1"):
         require_gpu(session, Path("model.onnx"), 1)
+
+
+def test_libraries_that_pip_installed_are_looked_for_in_silence(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def preload_dlls() -> None:
+        calls.append(1)
+        print("Failed to load libcudnn.so.9")
+
+    with caplog.at_level("DEBUG"):
+        preload(SimpleNamespace(preload_dlls=preload_dlls))
+    preload(SimpleNamespace())  # an older one
+
+    assert (calls, capsys.readouterr().out) == ([1], "")
+    assert "Failed to load libcudnn.so.9" in caplog.text
 
 
 def test_float32_is_float32_on_the_gpu_too() -> None:
