@@ -8,18 +8,28 @@ import dataclasses
 import functools
 import io
 import logging
+import re
 from pathlib import Path
 from typing import Any, Final
 
-from ..plugins.errors import EngineError, LibraryError
+from ..plugins.errors import ContractError, EngineError, LibraryError
 from .contract import HOLE, IMAGE, RESULT
 from .cpu import physical_cores
 from .facts import ORT_WHEELS, installed
 from .forms import Array
-from .ort_session import OrtSession, describe, library, load, make_options, require_file
+from .ort_session import (
+    OrtSession,
+    describe,
+    library,
+    load,
+    make_options,
+    reason,
+    require_file,
+)
 
 PROVIDER: Final = "CUDAExecutionProvider"
 logger = logging.getLogger(__name__)
+_CUDA: Final = re.compile(r"\b(CUDA|CUDNN|CUBLAS)", re.IGNORECASE)
 _INSTALL: Final = "pip uninstall -y onnxruntime onnxruntime-gpu; pip install onnxruntime-gpu"
 
 
@@ -66,13 +76,27 @@ class OrtCudaSession(OrtSession):
         preload(ort)
         options = make_options(ort, threads or physical_cores(), spin=spin)
         providers = [(PROVIDER, provider_options(device))]
-        session = load(ort, path, options, providers)
+        try:
+            session = load(ort, path, options, providers)
+        except ContractError as error:
+            raise _of_the_gpu(error, path, device) or error from error.__cause__
         require_gpu(session, path, device)
         described = describe(path, session, check_finite=check_finite)
         return cls(path, *described, check_finite, ("cuda", device))
 
     def _answer(self, session: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
         return run_bound(session, image, hole, self.place)
+
+
+def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | None:
+    """Tell a GPU that fails from a model that is broken; onnxruntime's classes do not."""
+    cause = error.__cause__
+    if cause is None or not _CUDA.search(str(cause).replace(str(path), "")):
+        return None
+    return EngineError(
+        f"ONNX Runtime cannot use GPU {device} for {path}: {reason(cause)}\n"
+        "`csakit doctor` tells driver and GPUs; `nvidia-smi` lists them."
+    )
 
 
 def preload(ort: Any) -> None:  # noqa: ANN401

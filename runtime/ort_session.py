@@ -282,7 +282,7 @@ def library() -> Any:  # noqa: ANN401
     return onnxruntime
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Return the first line of what onnxruntime said, without its codes."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return text.split(" : ")[-1]

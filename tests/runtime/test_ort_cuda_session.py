@@ -64,6 +64,30 @@ def test_a_session_that_would_run_on_the_cpu_is_refused(
         open_session(make_model(), device="cuda")
 
 
+@pytest.mark.parametrize(
+    ("said", "kind", "text"),
+    [
+        ("CUDA failure 100: no CUDA-capable device", EngineError, "cannot use GPU 1 for .*100: no"),
+        ("Protobuf parsing failed.", ContractError, "must be a complete ONNX model: Protobuf"),
+    ],
+)
+def test_a_gpu_that_fails_is_told_from_a_broken_model(
+    make_model: MakeModel,
+    monkeypatch: pytest.MonkeyPatch,
+    said: str,
+    kind: type[Exception],
+    text: str,
+) -> None:
+    def create(*_: object, **__: object) -> None:
+        raise RuntimeError(f"[ONNXRuntimeError] : 1 : FAIL : {said}")
+
+    monkeypatch.setattr(ort_cuda_session, "require_provider", lambda _: None)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", create)
+
+    with pytest.raises(kind, match=text):
+        open_session(make_model(), device="cuda:1")
+
+
 def test_another_gpu_than_the_one_asked_for_is_refused() -> None:
     session: Any = SimpleNamespace(
         get_providers=lambda: [PROVIDER, "CPUExecutionProvider"],
