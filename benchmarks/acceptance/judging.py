@@ -16,9 +16,10 @@ from .running import Ended
 # What tests of other things import. Their files cannot be collected where it is missing; a
 # module of csakit's own that is missing is a failure.
 OPTIONAL: Final = (
-    *("hypothesis", "lightning_fabric", "matplotlib", "onnx", "onnxruntime", "onnxscript"),
-    *("openvino", "safetensors", "setuptools", "skimage", "tensorboard", "tensorrt_lean"),
-    *("tensorrt_rtx", "tifffile", "tomli", "torch", "tqdm"),
+    *("google", "hypothesis", "lightning_fabric", "matplotlib", "onnx", "onnxruntime"),
+    *("onnxscript", "openvino", "polygraphy", "safetensors", "setuptools", "skimage"),
+    *("tensorboard", "tensorrt_lean", "tensorrt_rtx", "tifffile", "tomli", "torch", "tqdm"),
+    "tritonclient",
 )
 _NAMED: Final = 8  # so many failed tests are named; the output has all of them
 _MISSING: Final = re.compile(r"No module named '(\w+)")

@@ -1,5 +1,6 @@
 """The end of a part is read for what it means, and a part that proves nothing has not passed."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from csakit.benchmarks.acceptance.judging import (
+    OPTIONAL,
     judge_benchmark,
     judge_exit,
     judge_sanitizer,
@@ -17,6 +19,8 @@ from csakit.benchmarks.acceptance.running import Ended
 from csakit.benchmarks.record import Check
 from csakit.benchmarks.record_file import write_record
 from helpers.operator_records import operator_record, timed
+
+TESTS = Path(__file__).parents[2]
 
 
 def ended(code: int = 0, output: str = "") -> Ended:
@@ -189,3 +193,16 @@ def test_a_benchmark_without_a_record_has_failed(tmp_path: Path) -> None:
         "failed",
         f"cannot read {tmp_path / 'a.json'}",
     )
+
+
+@pytest.mark.parametrize("path", sorted(TESTS.rglob("*.py")), ids=lambda path: path.name)
+def test_what_the_tests_import_is_always_there_or_known_to_be_optional(path: Path) -> None:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names.update(alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+
+    there = {"csakit", "helpers", "numpy", "PIL", "pytest", *sys.stdlib_module_names}
+    assert names <= there | {*OPTIONAL}
