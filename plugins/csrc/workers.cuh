@@ -1,8 +1,7 @@
 // workers.cuh - the eight warps of chain.cu that do the vectors, beside the one that solves.
 //
-// In each half of a chunk they stream 32 rows from the second-level cache, 32 KB for C = 512
-// halves, while the solver does 16 steps, about 1000 cycles. A half asks for the rows of the half
-// after, so that nobody waits for the cache; what registers do not hold is fetched when needed.
+// In each half of a chunk they stream 32 rows from the second-level cache while the solver does 16
+// steps, about 1000 cycles. A half asks for the rows of the next, so that nobody waits for them.
 #ifndef CSAKIT_WORKERS_CUH_
 #define CSAKIT_WORKERS_CUH_
 
@@ -42,9 +41,10 @@ struct Image {
   const T* rows;   // (N, stride)
 
   __device__ size_t start() const { return startOf(index, 1, a.positions); }
-  // Channel c of the row of `position`, any row for -1. One instruction; an index takes five.
-  __device__ const T* at(int32_t position, int32_t c) const {
-    const uint64_t row = static_cast<uint32_t>(max(position, 0));
+  // Channel c of a row. A wide product is one instruction where an index takes five; float32, with
+  // more in registers, would spill on sm_100.
+  __device__ const T* at(uint32_t position, int32_t c) const {
+    const std::conditional_t<sizeof(T) == 2, uint64_t, uint32_t> row = position;
     const char* first = reinterpret_cast<const char*>(rows + c);
     return reinterpret_cast<const T*>(first + row * static_cast<uint32_t>(a.stride * sizeof(T)));
   }
@@ -99,7 +99,7 @@ __device__ void fetchCopies(const Image<T>& image, const int32_t* matches, int32
                             typename Ahead<T>::Copy* copies) {
 #pragma unroll
   for (int32_t j = 0; j < kChunk && c < image.a.stride; ++j) {
-    copies[j] = loadWords<Ahead<T>::kCopyBytes>(image.at(matches[j], c));
+    copies[j] = loadWords<Ahead<T>::kCopyBytes>(image.at(max(matches[j], 0), c));
   }
 }
 
@@ -141,7 +141,7 @@ __device__ void fetchPieces(const Image<T>& image, const int32_t* positions, int
   if (c < image.a.stride) {
 #pragma unroll
     for (int32_t r = 0; r < ChainTraits::kRowsPerWarp; ++r) {
-      pieces[r] = loadWords<Ahead<T>::kPieceBytes>(image.at(positions[r], c));
+      pieces[r] = loadWords<Ahead<T>::kPieceBytes>(image.at(max(positions[r], 0), c));
     }
   }
 }
