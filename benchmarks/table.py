@@ -7,7 +7,7 @@ In a document::
     <!-- end of benchmark -->
 
 The mark names the record, relative to the document's folder, so that the table cannot drift
-from it unseen: a test writes it again and compares.
+from it unseen: a test writes it again and compares. A mark that names "none" waits for one.
 """
 
 import re
@@ -28,6 +28,8 @@ _BLOCK: Final = re.compile(
     r"(?P<close>^<!-- end of benchmark -->$)",
     re.MULTILINE | re.DOTALL,
 )
+NONE: Final = "none"
+_WAITING: Final = "Not measured yet: no record is committed.\n"
 _MIB: Final = 1 << 20
 _COMMIT_DIGITS: Final = 12
 
@@ -53,6 +55,8 @@ def rewritten(document: str, folder: Path) -> str:
         )
 
     def table(found: re.Match[str]) -> str:
+        if found["path"] == NONE:
+            return f"{found['open']}\n{_WAITING}\n{found['close']}"
         path = Path(found["path"])
         if path.is_absolute() or ".." in path.parts:
             raise ContractError(f"a mark must name a record beside the document; got {path}")
@@ -61,24 +65,41 @@ def rewritten(document: str, folder: Path) -> str:
     return _BLOCK.sub(table, document)
 
 
-def rewrite(document: Path) -> bool:
+def rewrite(document: Path, record: Path | None = None) -> bool:
     """Write every marked table of a file again; an interrupted call leaves no half file.
 
     Args:
         document: a text file.
+        record: that its one mark names from now on; None leaves the marks as they are.
 
     Returns:
         Whether it changed.
 
     Raises:
-        ContractError: it cannot be read or written, or as ``rewritten``.
+        ContractError: it cannot be read or written, a record is given and it has more marks or
+            none, or as ``rewritten``.
     """
     before = _text(document)
-    after = rewritten(before, document.parent)
+    marked = before if record is None else _pointed(before, document, record)
+    after = rewritten(marked, document.parent)
     if after != before:
         with staged(document) as temporary:
             temporary.write_text(after)
     return after != before
+
+
+def _pointed(text: str, document: Path, record: Path) -> str:
+    """Let the one mark of a document name a record."""
+    found = list(_BLOCK.finditer(text))
+    folder = document.parent.resolve()
+    if len(found) != 1:
+        raise ContractError(
+            f"a record takes the place of a document's one table; {document} has {len(found)}"
+        )
+    if not record.resolve().is_relative_to(folder):
+        raise ContractError(f"a mark must name a record beside the document; got {record}")
+    start, end = found[0].span("path")
+    return text[:start] + record.resolve().relative_to(folder).as_posix() + text[end:]
 
 
 def is_stale(document: Path) -> bool:

@@ -110,6 +110,37 @@ def test_a_record_of_something_else_makes_no_table(case: dict[str, str], reason:
         markdown(record_of(measured("ort"), kind="attention"))
 
 
+def test_a_mark_that_waits_for_a_record_gets_the_one_that_is_given(folder: Path) -> None:
+    document = folder / "README.md"
+    document.write_text(MARKED.replace("a.json", "none"))
+
+    assert rewrite(document)
+    waiting = document.read_text()
+    assert rewrite(document, folder / "a.json")
+
+    assert "\nNot measured yet: no record is committed.\n" in waiting
+    assert "<!-- benchmark: a.json -->\n\ndemo, 256x256" in document.read_text()
+    assert not is_stale(document)
+
+
+@pytest.mark.parametrize("marks", [0, 2])
+def test_a_record_takes_the_place_of_one_table_only(folder: Path, marks: int) -> None:
+    document = folder / "README.md"
+    document.write_text(MARKED * marks)
+
+    with pytest.raises(ContractError, match=f"one table; .*README.md has {marks}"):
+        rewrite(document, folder / "a.json")
+
+
+def test_a_record_elsewhere_is_not_marked(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with pytest.raises(ContractError, match="must name a record beside the document"):
+        rewrite(folder / "README.md", tmp_path_factory.mktemp("elsewhere") / "a.json")
+
+    assert (folder / "README.md").read_text() == MARKED
+
+
 def test_the_command_prints_checks_and_writes(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -119,5 +150,7 @@ def test_the_command_prints_checks_and_writes(
     assert main(["table", "--into", document]) == 0
     assert main(["table", "--into", document, "--check"]) == 0
     assert main(["table", str(folder / "a.json")]) == 0
+    assert main(["table", str(folder / "a.json"), "--into", document]) == 0
     assert main(["table"]) == 2
+    assert main(["table", str(folder / "a.json"), "--into", document, "--check"]) == 2
     assert "Measured 2026-01-31 on A processor" in capsys.readouterr().out
