@@ -107,14 +107,15 @@ def _draw_front(axes: "Axes", rivals: Sequence[Measurement], colours: dict[str, 
     ratios = {name: parity.psnr_db for name, parity in parities.items()}
     top = max((ratio for ratio in ratios.values() if ratio is not None), default=100.0) + 10
     points = []
-    for measured in rivals:
+    for measured in sorted(rivals, key=lambda m: m.summary.p50_ms):
         if measured.rival in ratios:
             ratio = ratios[measured.rival]
             label = measured.rival if ratio is not None else f"{measured.rival} (equal)"
             place = measured.summary.p50_ms, top if ratio is None else ratio
+            above = len(points) % 2 == 0  # neighbours' names on different sides of their dots
             points.append(place)
             axes.plot(*place, "o", color=colours[measured.rival])
-            axes.annotate(label, place, textcoords="offset points", xytext=(5, 5))
+            axes.annotate(label, place, textcoords="offset points", xytext=(5, 5 if above else -13))
     front = sorted(p for p in points if not any(q[0] < p[0] and q[1] >= p[1] for q in points))
     axes.plot([p[0] for p in front], [p[1] for p in front], "--", color="grey", zorder=0)
     axes.set(title="accuracy and latency", xlabel="host latency, ms, median")
