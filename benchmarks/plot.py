@@ -106,7 +106,7 @@ def _draw_front(axes: "Axes", rivals: Sequence[Measurement], colours: dict[str, 
     parities = {m.rival: m.parity for m in rivals if m.parity is not None}
     ratios = {name: parity.psnr_db for name, parity in parities.items()}
     top = max((ratio for ratio in ratios.values() if ratio is not None), default=100.0) + 10
-    points = []
+    points: list[tuple[float, float]] = []
     for measured in sorted(rivals, key=lambda m: m.summary.p50_ms):
         if measured.rival in ratios:
             ratio = ratios[measured.rival]
