@@ -4,6 +4,7 @@ Letters: B images, H W sides in pixels, multiples of 256.
 """
 
 import functools
+import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar, overload
@@ -79,6 +80,7 @@ class EngineSession:
         self._engine = engine
         self._device = device
         self._process = Process()
+        self._closing = threading.Lock()
         self._profile = Profile.of(manifest, name)
         self._check_finite = check_finite
         self._graphs = graphs = Graphs(
@@ -169,12 +171,15 @@ class EngineSession:
 
         Tickets keep their results. In a forked process nothing is freed: it belongs to the other.
         """
-        if not self._device.usable:
+        if not self._device.usable:  # first: a fork may have copied the lock while it was held
             return
-        self._pool.close()
-        with self._device.current():
-            self._engine.close()
-        self._device.close()
+        with self._closing:
+            if not self._device.usable:
+                return
+            self._pool.close()
+            with self._device.current():
+                self._engine.close()
+            self._device.close()
 
     def _working(self) -> AbstractContextManager[None]:
         """Make the GPU current, once for all of a call."""

@@ -43,8 +43,13 @@ class Flight:
         """Whether the answer is at hand without waiting."""
         if self._answer is not None or self._error is not None:
             return True
-        with self._lock, self._pool.device.current():
-            return self._answer is not None or self.slot.done.done
+        if not self._lock.acquire(blocking=False):  # another thread waits for it
+            return False
+        try:
+            with self._pool.device.current():
+                return self._answer is not None or self.slot.done.done
+        finally:
+            self._lock.release()
 
     def land(self) -> Array:
         """Wait for the answer, the first time; give it.

@@ -83,12 +83,16 @@ def test_closing_waits_for_a_call_that_another_thread_has_begun(device: Device) 
         call = threads.submit(session.run_uint8, IMAGE, HOLE)
         assert engine.reached.wait(30)
         closing = threads.submit(session.close)
+        again = threading.Thread(target=session.close)
+        again.start()
         begun = wait([closing], timeout=0.3).done
         engine.gate.set()
 
         assert not begun
         np.testing.assert_array_equal(call.result(timeout=30), EXPECTED)
         closing.result(timeout=30)
+        again.join(30)
+        assert not again.is_alive()
 
 
 def test_a_context_that_gives_its_place_up_is_freed(device: Device, played: Played) -> None:
