@@ -149,7 +149,7 @@ def test_wrong_usage_is_a_line_and_exit_code_2(
     ("model", "code", "message"),
     [
         ("absent.onnx", ExitCode.USAGE, "must be an existing file; got absent.onnx"),
-        ("photo.png", ExitCode.USAGE, "must be .onnx; got 'photo.png'"),
+        ("photo.png", ExitCode.USAGE, "must be .onnx or .engine; got 'photo.png'"),
         ("absent.engine", ExitCode.USAGE, "must be an existing file; got absent.engine"),
     ],
 )
