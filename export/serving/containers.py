@@ -2,7 +2,8 @@
 
 An engine opens in the version of TensorRT that built it and, as Triton starts it, in no other.
 NVIDIA publishes one table of all containers, its frameworks support matrix. The few rows here
-are those that its other documents confirm; a server tells its version itself, in TRT_VERSION.
+come from its list of containers with TensorRT-LLM, whose TensorRT may differ, and none was
+tried; a server tells its version itself, in TRT_VERSION.
 """
 
 from collections.abc import Mapping
