@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ..runtime import contract
-from ..runtime.contract import Io, Precision
+from ..runtime.contract import Arithmetic, Io
 from ..train.evaluation.metrics import hole_psnr, hole_ssim
 from .attention_function import MATCHES
 from .cases import Case
@@ -22,7 +22,7 @@ _IMAGES: Final = ("rough", contract.RESULT)  # stages that are images; the other
 
 
 def compare_stage(
-    name: str, reference: Array, found: Array, case: Case, *, precision: Precision, io: Io
+    name: str, reference: Array, found: Array, case: Case, *, precision: Arithmetic, io: Io
 ) -> StageParity:
     """Compare one stage of one case, and hold it against its limits.
 
@@ -76,7 +76,7 @@ def _compare_matches(reference: Array, found: Array) -> StageParity:
     )
 
 
-def _judged(parity: StageParity, precision: Precision, io: Io) -> StageParity:
+def _judged(parity: StageParity, precision: Arithmetic, io: Io) -> StageParity:
     """Hold a stage against its limits. A comparison with NaN is false, so NaN fails."""
     limit = limit_of(parity.stage, precision, io)
     rules = [

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from ..runtime.contract import RESULT, Io, Precision
+from ..runtime.contract import RESULT, Arithmetic, Io
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Limit:
 BYTE_STEP: Final = 1 / 127.5
 BYTE_PSNR_DB: Final = 48.0  # what remains if every byte rounds to the other side: 48.13
 
-LIMITS: Final[Mapping[Precision, Mapping[str, Limit]]] = {
+LIMITS: Final[Mapping[Arithmetic, Mapping[str, Limit]]] = {
     "fp32": {
         "rough": Limit(max_abs=1e-4, reason="float32 sums in another order"),
         "features": Limit(max_relative=1e-4, reason="float32 sums in another order"),
@@ -54,22 +54,29 @@ LIMITS: Final[Mapping[Precision, Mapping[str, Limit]]] = {
         "attended": Limit(mean_relative=1e-2, reason="rounded to 2^-11 in each of 30 layers"),
         "result": Limit(psnr_db=45.0, reason="the contract of an fp16 export"),
     },
+    # An fp32 model whose networks a runtime computes in bfloat16; it shows nothing but its result.
+    "bf16": {
+        "result": Limit(
+            psnr_db=35.0, reason="rounded to 2^-8 in each of 50 layers; 4.5 of 255 grey levels"
+        ),
+    },
 }
 
 # What no stage is, where all tensors are compared. A model passes or fails by its stages alone;
 # these find where it goes wrong first.
-INNER: Final[Mapping[Precision, Limit]] = {
+INNER: Final[Mapping[Arithmetic, Limit]] = {
     "fp32": Limit(max_relative=1e-4, reason="as the features; trained weights stay below 1e-5"),
     "fp16": Limit(mean_relative=1e-2, reason="as the features; trained weights stay near 1e-4"),
+    "bf16": Limit(reason="a runtime that computes in bfloat16 shows its result alone"),
 }
 
 
-def limit_of(tensor: str, precision: Precision, io: Io) -> Limit:
+def limit_of(tensor: str, precision: Arithmetic, io: Io) -> Limit:
     """Give what a tensor must keep.
 
     Args:
         tensor: name of a stage, or of another tensor.
-        precision: of the model.
+        precision: that the networks are computed in.
         io: "uint8" where the result is bytes, which are rounded once more.
 
     Returns:

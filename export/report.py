@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..runtime.contract import Io, Precision
+from ..runtime.contract import Arithmetic, Io
 from .cases import Case
 
 
@@ -63,12 +63,12 @@ class Report:
     """Parity of one model.
 
     Attributes:
-        precision: of the model.
+        precision: that the model was run in.
         io: of the model.
         cases: in the order they ran.
     """
 
-    precision: Precision
+    precision: Arithmetic
     io: Io
     cases: tuple[CaseParity, ...]
 

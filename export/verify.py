@@ -30,12 +30,7 @@ def verify_model(probe: Probe, model: CSAInpainter, cases: Iterable[Case]) -> Re
         ContractError: the model was not exported from this architecture, or does not take
             the size of a case.
     """
-    if (probe.attention, probe.similarity) != (model.config.attention, model.config.similarity):
-        raise ContractError(
-            f"{probe.name} has {probe.attention} attention ({probe.similarity}); the checkpoint "
-            f"has {model.config.attention} ({model.config.similarity})\n"
-            "Compare a model with the checkpoint it was exported from."
-        )
+    require_same_architecture(probe, model)
     results = []
     for case in cases:
         reference, found = torch_stages(model, case, probe.io), probe.run(case)
@@ -50,3 +45,21 @@ def verify_model(probe: Probe, model: CSAInpainter, cases: Iterable[Case]) -> Re
         ]
         results.append(CaseParity(case=case, stages=tuple(stages)))
     return Report(precision=probe.precision, io=probe.io, cases=tuple(results))
+
+
+def require_same_architecture(probe: Probe, model: CSAInpainter) -> None:
+    """Refuse a model that cannot have come from a checkpoint, whatever their hashes are.
+
+    Args:
+        probe: the exported model.
+        model: read from the checkpoint.
+
+    Raises:
+        ContractError: their attention differs.
+    """
+    if (probe.attention, probe.similarity) != (model.config.attention, model.config.similarity):
+        raise ContractError(
+            f"{probe.name} has {probe.attention} attention ({probe.similarity}); the checkpoint "
+            f"has {model.config.attention} ({model.config.similarity})\n"
+            "Compare a model with the checkpoint it was exported from."
+        )

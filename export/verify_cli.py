@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..plugins.errors import ExitCode
 from ..runtime.command import run_command
 from ..runtime.files import staged
+from ..runtime.session import BACKENDS
 from .verify_request import VerifyRequest
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 MODEL.onnx --against MODEL.safetensors     the stages of an export, against its checkpoint
+MODEL.onnx --against MODEL.safetensors --backend openvino [--precision bf16]
+                                           the result alone, as `csakit inpaint` computes it
 MODEL.engine                               the result of an engine, against the model it was
                                            built from, or the one or the checkpoint of --against
 MODEL.onnx --against OTHER.onnx --layerwise
@@ -57,6 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="folder of photographs (default: those that scikit-image ships)",
     )
     parser.add_argument("--case", type=Path, metavar="NPZ", help="compare on one saved case only")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, help="of the runtime, for a model; its result is compared"
+    )
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), help="that the backend openvino computes in"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the full report")
     return run_command(parser, _verify, arguments)
 
@@ -69,6 +78,8 @@ def _verify(args: argparse.Namespace) -> int:
         case=args.case,
         layerwise=args.layerwise,
         all_tensors=args.all_tensors,
+        backend=args.backend,
+        precision=args.precision,
     )
     # Opened first: a report that cannot be written is refused before the work.
     with staged(args.json) if args.json else contextlib.nullcontext() as record:
@@ -95,8 +106,10 @@ def _run(request: VerifyRequest) -> "Outcome":
         from .layerwise_run import verify_layerwise
 
         return verify_layerwise(request)
-    from .verify_runs import verify_built, verify_export
+    from .verify_runs import verify_backend, verify_built, verify_export
 
+    if request.backend or request.precision:
+        return verify_backend(request)
     return verify_built(request) if request.engine else verify_export(request)
 
 
@@ -110,6 +123,8 @@ def _tell_how_to_repeat(request: VerifyRequest, outcome: "Outcome") -> None:
     saved = Path(f"failing-{failing.case.name}.npz")
     save_case(failing.case, saved)
     print("repeat the first failing case with\n  " + shlex.join(request.command(saved)))
+    if outcome.suspect is None:
+        return
     tensor = outcome.visible
     expected = outcome.expected(failing.case, tensor.stage)
     command = repeat_command(outcome.suspect, failing.case, tensor, expected)

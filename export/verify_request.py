@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from ..plugins.errors import ContractError
+from ..runtime.contract import Arithmetic
 from ..runtime.manifest import SUFFIX as ENGINE
+from ..runtime.session import Backend
 
 CHECKPOINT: Final = ".safetensors"
 MODEL: Final = ".onnx"
@@ -22,6 +24,8 @@ class VerifyRequest:
         case: a saved case, to be compared on alone.
         layerwise: compare inner tensors of two runners.
         all_tensors: also those between the stages.
+        backend: compare the result of a model in this backend of the runtime.
+        precision: that the backend computes in; None is that of the model.
     """
 
     model: Path
@@ -30,11 +34,17 @@ class VerifyRequest:
     case: Path | None = None
     layerwise: bool = False
     all_tensors: bool = False
+    backend: Backend | None = None
+    precision: Arithmetic | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be compared."""
         if self.all_tensors and not self.layerwise:
             raise ContractError("--all-tensors goes with --layerwise; got it alone")
+        if self.layerwise and (self.backend or self.precision):
+            raise ContractError(
+                "--layerwise compares two of Polygraphy's runners; got --backend or --precision"
+            )
         other = self.against
         if other is None:
             if not self.engine:
@@ -75,4 +85,6 @@ class VerifyRequest:
             command += ["--against", str(self.against)]
         command += ["--layerwise"] if self.layerwise else []
         command += ["--all-tensors"] if self.all_tensors else []
+        command += ["--backend", self.backend] if self.backend else []
+        command += ["--precision", self.precision] if self.precision else []
         return (*command, "--case", str(case))

@@ -21,9 +21,10 @@ from .cases import Case, load_case, verify_cases
 from .polygraphy_command import Suspect
 from .probe import Array, Probe, torch_stages
 from .report import Report, StageParity, record
-from .verify import verify_model
+from .verify import require_same_architecture, verify_model
 from .verify_engine import audited_precision, case_size, parity_of, record_parity, verify_engine
 from .verify_request import CHECKPOINT, VerifyRequest
+from .verify_session import verify_session
 
 _OUTWARD: Final = ("attended", contract.RESULT)  # what hangs on the matches
 
@@ -35,7 +36,7 @@ class Outcome:
     Attributes:
         report: of the stages.
         origin: hashes of the files.
-        suspect: what may have failed, for Polygraphy.
+        suspect: what may have failed, for Polygraphy; None where it has no such runner.
         expected: gives what the reference has for a tensor of a case.
         tensors: all tensors of one case, in the order they are computed, where asked for.
         tensors_of: name of that case.
@@ -44,7 +45,7 @@ class Outcome:
 
     report: Report
     origin: Mapping[str, str]
-    suspect: Suspect
+    suspect: Suspect | None
     expected: Callable[[Case, str], Array]
     tensors: tuple[StageParity, ...] = ()
     tensors_of: str = ""
@@ -106,6 +107,37 @@ def verify_export(request: VerifyRequest) -> Outcome:
         report=report,
         origin={"model_sha256": sha256(request.model), "checkpoint_sha256": digest},
         suspect=Suspect(path=request.model, io=probe.io, precision=probe.precision),
+        expected=lambda case, stage: torch_stages(source, case, probe.io)[stage],
+    )
+
+
+def verify_backend(request: VerifyRequest) -> Outcome:
+    """Compare the result of a model in a backend of the runtime with that of its checkpoint.
+
+    Args:
+        request: for a model, with a checkpoint, and a backend.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        ContractError: a file is not what it should be, or the backend cannot be chosen for it.
+        EngineError: the backend cannot run the model.
+        LibraryError: the backend is not installed, or the processor lacks the precision.
+    """
+    assert request.against is not None
+    session = open_session(request.model, backend=request.backend, precision=request.precision)
+    with contextlib.closing(session):
+        source = checkpoint.load(request.against)
+        probe, digest = Probe(request.model), sha256(request.against)
+        _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
+        require_same_architecture(probe, source)
+        precision = request.precision or probe.precision
+        report = verify_session(session, precision, source, cases_of(request, probe.size))
+    return Outcome(
+        report=report,
+        origin={"model_sha256": sha256(request.model), "checkpoint_sha256": digest},
+        suspect=None,
         expected=lambda case, stage: torch_stages(source, case, probe.io)[stage],
     )
 

@@ -15,7 +15,8 @@ FILL_RGB: Final = (123, 104, 117)
 FEATURE_HOLE_THRESHOLD: Final = 5 / 16  # a feature position is a hole above this coverage
 
 Io = Literal["float", "uint8"]
-Precision = Literal["fp32", "fp16"]
+Precision = Literal["fp32", "fp16"]  # of an exported model
+Arithmetic = Literal["fp32", "fp16", "bf16"]  # what a runtime computes the networks in
 
 METADATA_PREFIX: Final = "csakit."  # keys of ONNX metadata_props and of safetensors metadata
 FORMAT_VERSION: Final = 1  # of exported models; raised when old readers would be wrong

@@ -13,6 +13,9 @@ _KIND_KEYS = (  # on x86 and on ARM; others change from start to start, like the
     *("vendor_id", "cpu family", "model", "model name", "flags"),
     *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features"),
 )
+# Which make low precision fast on x86; bfloat16 needs one of the first three.
+_BFLOAT16 = ("amx_bf16", "avx512_bf16", "avx_ne_convert")
+_LOW_PRECISION = (*_BFLOAT16, "amx_int8", "avx512_vnni", "avx_vnni", "avx512_fp16")
 
 
 def physical_cores() -> int:
@@ -60,6 +63,21 @@ def processor_kind() -> str | None:
     kind = {key.strip(): " ".join(value.split()) for key, value in found.items()}
     parts = [f"{key}: {kind[key]}" for key in _KIND_KEYS if key in kind]
     return "; ".join([platform.machine(), *parts]) if parts else None
+
+
+def low_precision_instructions() -> tuple[str, ...]:
+    """List the instruction sets of this processor that low precision is fast with.
+
+    Returns:
+        Names as Linux has them; none where the system does not tell.
+    """
+    found = (processor_kind() or "").replace(";", " ").split()
+    return tuple(name for name in _LOW_PRECISION if name in found)
+
+
+def has_bfloat16() -> bool:
+    """Tell whether this processor multiplies bfloat16 numbers by itself."""
+    return not {*_BFLOAT16}.isdisjoint(low_precision_instructions())
 
 
 def _allowed() -> set[int]:

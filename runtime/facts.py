@@ -9,6 +9,8 @@ import sys
 from importlib import metadata
 from typing import Final
 
+from .cpu import has_bfloat16, low_precision_instructions
+
 DISTRIBUTION: Final = "csakit"
 # Wheels that install the same module, onnxruntime; two of them overwrite each other's files.
 ORT_WHEELS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
@@ -177,6 +179,21 @@ def onnxruntime_facts(*, needed: bool = True) -> list[Fact]:
         return [*facts, Fact(State.FIX, "onnxruntime", f"{text}: {remedy}")]
     providers = ", ".join(onnxruntime.get_available_providers())
     return [*facts, Fact(State.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}")]
+
+
+def openvino_fact() -> Fact:
+    """Tell whether openvino is there, and what models can be computed in on this processor.
+
+    Returns:
+        The fact. Nothing is imported.
+    """
+    version = installed("openvino")
+    found = " ".join(low_precision_instructions()) or "none"
+    here = f"bfloat16 {'possible' if has_bfloat16() else 'not possible'} here ({found})"
+    if version is None:
+        text = "absent; for .onnx models in bfloat16 on a CPU: pip install 'csakit[openvino]'"
+        return Fact(State.ABSENT, "openvino", f"{text}; {here}")
+    return Fact(State.OK, "openvino", f"{version}; {here}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

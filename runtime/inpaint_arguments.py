@@ -10,6 +10,7 @@ from typing import Any, Final
 from .image import OUTPUT_FORMATS
 from .options import STRATEGIES, InpaintOptions, MaskOptions
 from .repair import FileOptions
+from .session import BACKENDS
 
 PROGRAM: Final = "csakit inpaint"
 
@@ -126,6 +127,18 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="cpu, cuda or cuda:N; nothing falls back to the CPU (default: cpu for .onnx, cuda "
         "for .engine)",
+    )
+    group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help="what runs an .onnx model; openvino is for CPUs, and needs 'csakit[openvino]' "
+        f"(default: {BACKENDS[0]})",
+    )
+    group.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        help="of openvino: bf16 is several times faster where the CPU has it, and refused where "
+        "not (default: that of the model, fp32)",
     )
     group.add_argument("--threads", type=int, metavar="N", help="default: one per physical core")
     group.add_argument(

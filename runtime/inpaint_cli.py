@@ -88,6 +88,8 @@ def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
         threads=args.threads,
         cache=args.cache,
         spin=False,
+        backend=args.backend,
+        precision=args.precision,
     )
 
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
-from .contract import SIZE_MULTIPLE
+from .contract import SIZE_MULTIPLE, Arithmetic
 from .crops import Crop, plan_crops
 from .engine_options import EngineOptions
 from .options import InpaintOptions
 from .pixels import Bool, Uint8
 from .resample import enlarge, pad, shrink
 from .seam import blend, with_ring
-from .session import Session, open_session
+from .session import Backend, Session, open_session
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +57,10 @@ class Inpainter:
         cache: bool = True,
         spin: bool = True,
         engine: EngineOptions | None = None,
+        backend: Backend | None = None,
+        precision: Arithmetic | None = None,
     ) -> "Inpainter":
-        """Open a model with the backend that its suffix names; never with another one.
+        """Open a model with the backend that is named, or its suffix names; with no other.
 
         Args:
             model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written
@@ -69,6 +71,8 @@ class Inpainter:
             cache: keep an optimised copy for the next start; see ``open_session``.
             spin: let waiting threads keep the processor busy; see ``open_session``.
             engine: how an engine is run; None takes the defaults.
+            backend: "openvino" instead of ONNX Runtime; see ``open_session``.
+            precision: "bf16" to let openvino compute the networks in bfloat16.
 
         Returns:
             The inpainter; a context manager.
@@ -78,10 +82,18 @@ class Inpainter:
                 suffix names no backend.
             EngineError: the engine is damaged, stale or not for this machine, or the GPU cannot
                 be used.
-            LibraryError: the backend is not installed; the text names the extra.
+            LibraryError: the backend is not installed, or cannot run here; the text says what
+                to do.
         """
         session = open_session(
-            model, device=device, threads=threads, cache=cache, spin=spin, engine=engine
+            model,
+            device=device,
+            threads=threads,
+            cache=cache,
+            spin=spin,
+            engine=engine,
+            backend=backend,
+            precision=precision,
         )
         try:
             return cls(session, options)

@@ -5,13 +5,16 @@ Letters: B images, H W sides in pixels, multiples of 256.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Literal, Protocol, get_args
 
 from ..plugins.errors import ContractError
-from .contract import Io
+from .contract import Arithmetic, Io
 from .device_name import parse_device
 from .engine_options import EngineOptions
 from .pixels import Float32, Uint8
+
+Backend = Literal["onnxruntime", "openvino"]  # of .onnx files; the first is the default
+BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 
 
 class Session(Protocol):
@@ -83,8 +86,10 @@ def open_session(
     spin: bool = True,
     check_finite: bool = False,
     engine: EngineOptions | None = None,
+    backend: Backend | None = None,
+    precision: Arithmetic | None = None,
 ) -> Session:
-    """Open a model with the backend that its suffix names; never with another one.
+    """Open a model with the backend that is named, or its suffix names; never with another one.
 
     Args:
         model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written by
@@ -101,6 +106,9 @@ def open_session(
         check_finite: refuse answers of network numbers with NaN or infinity; those that become
             pixels are always checked.
         engine: how an engine is run; None takes the defaults. Models do not heed it.
+        backend: of an ``.onnx`` file: "onnxruntime", the default, or "openvino", which keeps
+            no copy and whose threads never spin.
+        precision: what openvino computes the networks in: "fp32", the default, or "bf16".
 
     Returns:
         The session. Close it.
@@ -110,9 +118,11 @@ def open_session(
             no backend, or an option is wrong.
         EngineError: the engine is damaged, stale or not for this machine, or the GPU cannot be
             used.
-        LibraryError: the backend is not installed; the text names the extra.
+        LibraryError: the backend is not installed, with the extra that brings it; or the
+            processor cannot compute in the precision.
     """
     path = Path(model)
+    _check_backend(path, backend, precision)
     if threads is not None and threads < 1:
         raise ContractError(f"threads must be at least 1; got {threads}")
     if path.suffix.lower() == ".engine":
@@ -122,6 +132,13 @@ def open_session(
         return open_engine_session(path, device=number, options=engine, check_finite=check_finite)
     _require_onnx(path)
     kind, number = parse_device(device or "cpu")
+    if backend == "openvino":
+        _require_cpu(kind)
+        from .openvino_session import OpenVinoSession  # deferred with its backend
+
+        return OpenVinoSession.open(
+            path, threads=threads, precision=precision, check_finite=check_finite
+        )
     common: dict[str, Any] = {"threads": threads, "spin": spin, "check_finite": check_finite}
     if kind == "cuda":
         from .ort_cuda_session import OrtCudaSession  # deferred with its backend
@@ -130,6 +147,25 @@ def open_session(
     from .ort_session import OrtSession  # deferred with its backend
 
     return OrtSession.open(path, cache=cache, **common)
+
+
+def _check_backend(path: Path, backend: str | None, precision: str | None) -> None:
+    """Refuse a backend that there is not, or is not for this file, and what it cannot choose."""
+    if backend not in (None, *BACKENDS):
+        raise ContractError(f"backend must be one of {BACKENDS}; got {backend!r}")
+    if backend is not None and path.suffix.lower() == ".engine":
+        raise ContractError(f"an engine runs in TensorRT alone; got {path.name}, {backend}")
+    if precision is not None and backend != "openvino":
+        raise ContractError(
+            f"the precision is that of the model except in openvino; got {precision!r}\n"
+            'Choose it there (backend="openvino", --backend openvino), or when the model is '
+            "exported."
+        )
+
+
+def _require_cpu(kind: str) -> None:
+    if kind != "cpu":
+        raise ContractError(f"the backend openvino runs on the CPU; got device {kind!r}")
 
 
 def _require_onnx(path: Path) -> None:

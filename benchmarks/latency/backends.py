@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ...export.config import Target
 from ...plugins.errors import ContractError
-from ...runtime.contract import Precision
+from ...runtime.contract import Arithmetic, Precision
+from ...runtime.cpu import has_bfloat16
 
 if TYPE_CHECKING:
     from ...runtime.pixels import Float32
@@ -44,7 +45,9 @@ class Backend:
         opener: "module:function" within this package; see ``Running``.
         modules: what must be installed.
         target: how the checkpoint is exported for it; None runs the checkpoint itself.
-        precision: which limits its results must keep.
+        precision: of the exported file.
+        computes: what the networks are computed in, which decides the limits of its results;
+            None is the precision.
         also: says what else is missing here, None if nothing.
     """
 
@@ -54,6 +57,7 @@ class Backend:
     modules: tuple[str, ...]
     target: Target | None = None
     precision: Precision = "fp32"
+    computes: Arithmetic | None = None
     also: Callable[[], str | None] = lambda: None
 
     def missing(self) -> str | None:
@@ -67,6 +71,10 @@ class Backend:
 def _no_compiler() -> str | None:
     compiler = os.environ.get("CXX", "g++")
     return None if shutil.which(compiler) else f"it compiles C++, and there is no {compiler}"
+
+
+def _no_bfloat16() -> str | None:
+    return None if has_bfloat16() else "this processor has no bfloat16"
 
 
 LOOP: Final = "torch-python-loop"  # always in the table: what users come from
@@ -107,6 +115,22 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             opener="ort_rival:open_onnx",
             modules=("onnxruntime",),
             target="ort",
+        ),
+        Backend(
+            name="openvino",
+            what="OpenVINO in float32, exported with --target generic",
+            opener="openvino_rival:open_fp32",
+            modules=("openvino",),
+            target="generic",
+        ),
+        Backend(
+            name="openvino-bf16",
+            what="OpenVINO in bfloat16, exported with --target generic",
+            opener="openvino_rival:open_bf16",
+            modules=("openvino",),
+            target="generic",
+            computes="bf16",
+            also=_no_bfloat16,
         ),
     )
 }

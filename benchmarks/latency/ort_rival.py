@@ -1,27 +1,11 @@
 """Exported models in ONNX Runtime on the CPU, through csakit's runtime, as its users run them."""
 
-import dataclasses
 from pathlib import Path
 
 import onnxruntime  # noqa: F401  # the runtime defers it; here it counts as importing
 
-from ...runtime import Session, open_session
-from ...runtime.pixels import Float32
-
-
-@dataclasses.dataclass(frozen=True)
-class OnnxModel:
-    """An opened model; see ``Running``."""
-
-    session: Session
-
-    def run(self, image: Float32, hole: Float32) -> Float32:
-        """Inpaint a batch."""
-        return self.session.run(image, hole)
-
-    def peak_device_bytes(self) -> int | None:
-        """There is no device."""
-        return None
+from ...runtime import open_session
+from .onnx_model import OnnxModel
 
 
 def open_onnx(file: Path, threads: int) -> OnnxModel:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import EngineError
+from ...runtime.cpu import low_precision_instructions
 from ...train import checkpoint
 from .. import provenance
 from ..record import Absent, Measurement, Record, Rival, Scalar
@@ -119,7 +120,11 @@ def _measurements(
 
 def _libraries(backends: Sequence[Backend]) -> list[str]:
     used = [module for backend in backends for module in backend.modules]
-    return list(dict.fromkeys(("numpy", *used, *(("onnx",) if "onnxruntime" in used else ()))))
+    return list(
+        dict.fromkeys(
+            ("numpy", *used, *(("onnx",) if {"onnxruntime", "openvino"} & {*used} else ()))
+        )
+    )
 
 
 def _settings(plan: Plan) -> dict[str, Scalar]:
@@ -131,5 +136,6 @@ def _settings(plan: Plan) -> dict[str, Scalar]:
         "warmup_calls": plan.warmup_calls,
         "warmup_seconds": plan.warmup_seconds,
         "mask_seed": SEED,
+        "low_precision_instructions": " ".join(low_precision_instructions()),
         "omp_wait_policy": os.environ.get(_SPINNING, "default"),
     }

@@ -84,7 +84,7 @@ class Subject:
         path = folder / f"{self.model.name}-{backend.name}.onnx"
         export_onnx(self.checkpoint, path, config)
         form = {
-            "precision": config.precision,
+            "precision": backend.computes or config.precision,
             "io": config.io,
             "target": config.target,
             "size": str(size),
