@@ -131,22 +131,25 @@ def open_session(
         number = device_number(device, path)
         return open_engine_session(path, device=number, options=engine, check_finite=check_finite)
     _require_onnx(path)
+    common: dict[str, Any] = {"threads": threads, "check_finite": check_finite}
     kind, number = parse_device(device or "cpu")
     if backend == "openvino":
-        _require_cpu(kind)
-        from .openvino_session import OpenVinoSession  # deferred with its backend
-
-        return OpenVinoSession.open(
-            path, threads=threads, precision=precision, check_finite=check_finite
-        )
-    common: dict[str, Any] = {"threads": threads, "spin": spin, "check_finite": check_finite}
+        return _open_openvino(path, kind, precision=precision, **common)
     if kind == "cuda":
         from .ort_cuda_session import OrtCudaSession  # deferred with its backend
 
-        return OrtCudaSession.open_on(path, device=number, **common)
+        return OrtCudaSession.open_on(path, device=number, spin=spin, **common)
     from .ort_session import OrtSession  # deferred with its backend
 
-    return OrtSession.open(path, cache=cache, **common)
+    return OrtSession.open(path, cache=cache, spin=spin, **common)
+
+
+def _open_openvino(path: Path, kind: str, **options: Any) -> Session:  # noqa: ANN401
+    if kind != "cpu":
+        raise ContractError(f"the backend openvino runs on the CPU; got the device {kind!r}")
+    from .openvino_session import OpenVinoSession  # deferred with its backend
+
+    return OpenVinoSession.open(path, **options)
 
 
 def _check_backend(path: Path, backend: str | None, precision: str | None) -> None:
@@ -161,11 +164,6 @@ def _check_backend(path: Path, backend: str | None, precision: str | None) -> No
             'Choose it there (backend="openvino", --backend openvino), or when the model is '
             "exported."
         )
-
-
-def _require_cpu(kind: str) -> None:
-    if kind != "cpu":
-        raise ContractError(f"the backend openvino runs on the CPU; got device {kind!r}")
 
 
 def _require_onnx(path: Path) -> None:

@@ -90,7 +90,7 @@ def test_plugins_and_runtime_import_no_framework_not_even_inside_functions(path:
     ],
 )
 def test_what_only_starts_loads_no_framework(statement: str) -> None:
-    names = (*FRAMEWORKS, "onnxruntime")
+    names = (*FRAMEWORKS, "onnxruntime", "openvino")
     program = f"{statement}\nimport sys\nsys.exit(' '.join({{*{names}}} & sys.modules.keys()) or 0)"
 
     finished = subprocess.run(

@@ -74,3 +74,33 @@ def test_a_processor_that_does_not_tell_has_no_kind(
         (tmp_path / "cpuinfo").write_text(text)
 
     assert cpu.processor_kind() is None
+
+
+@pytest.mark.parametrize(
+    ("flags", "found", "possible"),
+    [
+        ("sse2 avx512_bf16 avx512_vnni amx_bf16", ("amx_bf16", "avx512_bf16", "avx512_vnni"), True),
+        ("sse2 avx2 avx_vnni", ("avx_vnni",), False),
+        ("sse2", (), False),
+    ],
+)
+def test_bfloat16_is_possible_where_the_processor_says_so(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: str,
+    found: tuple[str, ...],
+    possible: bool,
+) -> None:
+    monkeypatch.setattr(cpu, "_KIND", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text(f"model name\t: A\nflags\t\t: {flags}\n\nflags\t: none\n")
+
+    assert cpu.low_precision_instructions() == found
+    assert cpu.has_bfloat16() is possible
+
+
+def test_where_the_system_does_not_tell_bfloat16_is_not_assumed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cpu, "_KIND", tmp_path / "absent")
+
+    assert not cpu.has_bfloat16()

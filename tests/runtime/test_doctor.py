@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ExitCode
-from csakit.runtime import doctor, facts, gpu_facts, machine
+from csakit.runtime import cpu, doctor, facts, gpu_facts, machine
 
 Versions = dict[str, str]
 
@@ -75,6 +75,27 @@ def test_tensorrt_before_its_present_rules_is_to_be_updated(
 
     line = lines(capsys)["tensorrt"]
     assert line.startswith("FIX tensorrt              10.2.0.19; csakit needs at least 10.3: pip")
+
+
+def test_openvino_is_optional_and_bfloat16_is_told(
+    capsys: pytest.CaptureFixture[str],
+    versions: Versions,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.setattr(cpu, "_KIND", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("flags\t: sse2 avx512_vnni\n")
+
+    doctor.main([])
+    absent = lines(capsys)["openvino"]
+    versions["openvino"] = "2026.4.1"
+    doctor.main([])
+    present = lines(capsys)["openvino"]
+
+    assert absent.startswith("--  openvino")
+    assert "pip install 'csakit[openvino]'" in absent
+    assert present.startswith("OK  openvino")
+    assert present.endswith("2026.4.1; bfloat16 not possible here (avx512_vnni)")
 
 
 def test_without_onnxruntime_nothing_runs(
