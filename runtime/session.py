@@ -131,17 +131,22 @@ def open_session(
         number = device_number(device, path)
         return open_engine_session(path, device=number, options=engine, check_finite=check_finite)
     _require_onnx(path)
-    common: dict[str, Any] = {"threads": threads, "check_finite": check_finite}
     kind, number = parse_device(device or "cpu")
+    common: dict[str, Any] = {"threads": threads, "check_finite": check_finite}
     if backend == "openvino":
         return _open_openvino(path, kind, precision=precision, **common)
-    if kind == "cuda":
+    common["spin"] = spin
+    return _open_onnxruntime(path, number if kind == "cuda" else None, cache=cache, **common)
+
+
+def _open_onnxruntime(path: Path, gpu: int | None, *, cache: bool, **options: Any) -> Session:  # noqa: ANN401
+    if gpu is not None:
         from .ort_cuda_session import OrtCudaSession  # deferred with its backend
 
-        return OrtCudaSession.open_on(path, device=number, spin=spin, **common)
+        return OrtCudaSession.open_on(path, device=gpu, **options)
     from .ort_session import OrtSession  # deferred with its backend
 
-    return OrtSession.open(path, cache=cache, spin=spin, **common)
+    return OrtSession.open(path, cache=cache, **options)
 
 
 def _open_openvino(path: Path, kind: str, **options: Any) -> Session:  # noqa: ANN401
