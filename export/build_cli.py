@@ -55,6 +55,9 @@ def _add_builder_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--no-plugin", action="store_true", help="CSA as standard layers: runs anywhere, slower"
     )
+    group.add_argument(
+        "--tf32", action="store_true", help="let fp32 products drop to TF32: faster, less exact"
+    )
     weights = group.add_mutually_exclusive_group()
     weights.add_argument("--refit", action="store_true", help="weights can be exchanged")
     weights.add_argument("--strip-weights", action="store_true", help="weights stay in the model")
@@ -114,4 +117,5 @@ def _config(args: argparse.Namespace) -> BuildConfig:
         weights=weights,
         targets=None if targets is None else tuple(n.strip() for n in targets.split(",")),
         plugin=not args.no_plugin,
+        tf32=args.tf32,
     )

@@ -91,6 +91,8 @@ class BuildConfig:
         weights: "full"; "refit": they can be exchanged; "strip": they stay in the ONNX file.
         targets: architectures, such as "sm_89"; None is that of the GPUs of this machine.
         plugin: CSA by the plugin; False takes the function body of the model.
+        tf32: float32 products may drop to 10 bits of mantissa, which TensorRT does by itself
+            where nobody forbids it. Faster, and beyond the parity limits of fp32.
     """
 
     builder: BuilderName = "tensorrt"
@@ -105,6 +107,7 @@ class BuildConfig:
     weights: EngineWeights = "full"
     targets: tuple[str, ...] | None = None
     plugin: bool = True
+    tf32: bool = False
 
     @property
     def rtx(self) -> bool:

@@ -134,6 +134,7 @@ def rebuild_command(product: Product, *, model: str, engine: str) -> tuple[str, 
         "--version-compatible": config.version_compatible,
         "--embed-plugin": config.embed_plugin,
         "--no-plugin": not config.plugin,
+        "--tf32": config.tf32,
         "--refit": config.weights == "refit",
         "--strip-weights": config.weights == "strip",
     }

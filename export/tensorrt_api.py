@@ -144,6 +144,8 @@ def make_config(api: Api, builder: Any, config: BuildConfig) -> Any:  # noqa: AN
         made.set_memory_pool_limit(trt.MemoryPoolType.WORKSPACE, config.workspace_bytes)
     if config.opt_level is not None:
         made.builder_optimization_level = config.opt_level
+    if not config.tf32:  # on by default; fp32 models were verified in fp32
+        made.clear_flag(trt.BuilderFlag.TF32)
     flags = {"refit": ("REFIT",), "strip": ("STRIP_PLAN", "REFIT_IDENTICAL"), "full": ()}
     for name in flags[config.weights]:
         made.set_flag(_member(api, "BuilderFlag", name, f"--{config.weights}"))

@@ -43,7 +43,7 @@ def product(config: BuildConfig, **fields: Any) -> Product:  # noqa: ANN401
         {**RTX, "weights": "refit"},
         {"workspace_bytes": 3 << 30, "opt_level": 5, "weights": "strip", "plugin": False},
         {"portable": "ampere+", "version_compatible": True, "embed_plugin": True},
-        {"portable": "same-cc", "version_compatible": True},
+        {"portable": "same-cc", "version_compatible": True, "tf32": True},
     ],
 )
 def test_the_command_asks_for_the_same_again(

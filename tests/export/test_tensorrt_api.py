@@ -102,6 +102,15 @@ def test_the_configuration_says_what_was_asked_for(api: Api) -> None:
     ]
 
 
+@pytest.mark.parametrize("wanted", [False, True])
+def test_products_of_fp32_keep_their_bits_unless_asked_otherwise(api: Api, wanted: bool) -> None:
+    builder = tensorrt_api.make_builder(api)
+
+    made = tensorrt_api.make_config(api, builder, dataclasses.replace(RTX, tf32=wanted))
+
+    assert made.get_flag(api.trt.BuilderFlag.TF32) == wanted
+
+
 def test_later_versions_are_asked_for_by_name(api: Api) -> None:
     builder, flags = tensorrt_api.make_builder(api), api.trt.BuilderFlag
     there = dataclasses.replace(api, builder="tensorrt")
