@@ -69,7 +69,7 @@ def test_every_command_in_a_document_exists_and_knows_its_flags(path: Path) -> N
         text = help_of(name)
         if words and re.search(rf"^    {re.escape(words[0])}\b", text, re.MULTILINE):
             text += help_of(name, words[0])
-        known = set(re.findall(r"(?<![\w-])--?[a-z][a-z-]*", text))
+        known = set(re.findall(r"(?<![\w-])--?[a-z][a-z0-9-]*", text))
         flags = {word.split("=")[0] for word in words if word.startswith("-")}
         assert flags <= known, f"csakit {name} does not know {flags - known}"
 
