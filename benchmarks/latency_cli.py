@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ..plugins.errors import ContractError, ExitCode
 from ..runtime.files import staged
-from .latency.backends import BACKENDS, LOOP
+from .latency.backends import BACKENDS, LOOP, USUAL
 from .latency.plan import CENTRE, QUICK, Plan
 
 Item = TypeVar("Item")
@@ -49,7 +49,7 @@ def add_to(benchmarks: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--width", type=int, help="instead: a model of this width with random weights"
     )
     for name, what in (
-        ("backends", "default: all"),
+        ("backends", f"default: {','.join(USUAL)}"),
         ("sizes", "sides in pixels, for example 256,512"),
         ("batches", "images a call, for example 1,4"),
         ("hole-ratios", f"{CENTRE!r}, or shares of the image, for example {CENTRE},0,0.1,0.6"),

@@ -49,6 +49,7 @@ class Backend:
         computes: what the networks are computed in, which decides the limits of its results;
             None is the precision.
         also: says what else is missing here, None if nothing.
+        by_name: it runs only where it is asked for.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Backend:
     precision: Precision = "fp32"
     computes: Arithmetic | None = None
     also: Callable[[], str | None] = lambda: None
+    by_name: bool = False
 
     def missing(self) -> str | None:
         """Say why it cannot run here; None if it can."""
@@ -131,9 +133,13 @@ BACKENDS: Final[Mapping[str, Backend]] = {
             target="generic",
             computes="bf16",
             also=_no_bfloat16,
+            # Random weights with strokes leave its limit (32 to 36 dB at full width), which
+            # would stop a run that nobody asked it into.
+            by_name=True,
         ),
     )
 }
+USUAL: Final = tuple(name for name, backend in BACKENDS.items() if not backend.by_name)
 
 
 def chosen(names: tuple[str, ...]) -> tuple[Backend, ...]:

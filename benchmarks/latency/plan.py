@@ -9,7 +9,7 @@ from ...export.config import MAX_SIZE
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
 from ...runtime.cpu import core_processors, physical_cores
-from .backends import BACKENDS, chosen
+from .backends import USUAL, chosen
 
 CENTRE: Final = "center"
 HOLES: Final = (CENTRE, "0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6")
@@ -37,7 +37,7 @@ class Plan:
         cold_starts: fresh processes of every rival.
     """
 
-    backends: tuple[str, ...] = tuple(BACKENDS)
+    backends: tuple[str, ...] = USUAL
     sizes: tuple[int, ...] = (256,)
     batches: tuple[int, ...] = (1,)
     holes: tuple[str, ...] = HOLES

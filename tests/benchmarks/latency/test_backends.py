@@ -8,6 +8,7 @@ from typing import get_type_hints
 
 import pytest
 from csakit.benchmarks.latency.backends import BACKENDS, LOOP, Backend, chosen
+from csakit.benchmarks.latency.plan import Plan
 from csakit.plugins.errors import ContractError
 
 
@@ -15,6 +16,14 @@ def test_the_python_loop_is_always_in_the_table_and_first() -> None:
     assert [backend.name for backend in chosen(("ort", "torch", "ort"))] == [LOOP, "ort", "torch"]
     assert [backend.name for backend in chosen(("torch", LOOP))] == [LOOP, "torch"]
     assert chosen(()) == (BACKENDS[LOOP],)
+
+
+def test_bfloat16_runs_only_where_it_is_asked_for() -> None:
+    plan = Plan()
+
+    assert "openvino-bf16" not in plan.backends
+    assert set(BACKENDS) - set(plan.backends) == {"openvino-bf16"}
+    assert chosen(("openvino-bf16",))[1].computes == "bf16"
 
 
 def test_an_unknown_backend_is_refused_with_those_there_are() -> None:
