@@ -7,50 +7,32 @@ import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 
 from ..plugins.errors import ContractError, EngineError, LibraryError
-from .contract import HOLE, IMAGE, META_PRECISION, RESULT, Arithmetic, Io
+from .contract import HOLE, IMAGE, META_PRECISION, RESULT, Arithmetic
 from .cpu import has_bfloat16, physical_cores
-from .forms import (
-    Array,
-    Prepared,
-    prepare_floats,
-    prepare_pixels,
-    require_checkable,
-    require_finite,
-)
+from .forms import Array, require_checkable
+from .loaded_session import LoadedSession
 from .onnx_header import OnnxTensor, read_onnx_header
-from .pixels import Float32, Uint8
 from .signature import Signature, read_signature
-from .tensors import check_floats, check_pixels
 
 DEVICE: Final = "CPU"
 PRECISIONS: Final[Mapping[Arithmetic, str]] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names
 _ORT_TYPES: Final = {"float32": "tensor(float)"}  # others are named alike
-T = TypeVar("T", bound=Array)
 
 
 @dataclasses.dataclass
-class OpenVinoSession:
+class OpenVinoSession(LoadedSession):
     """A model on OpenVINO; see ``csakit.runtime.session.Session``.
 
     Attributes:
-        path: of the model.
-        signature: what it takes.
-        metadata: what the export wrote into it.
         precision: what the networks are computed in; CSA, masks and compositing are float32.
-        check_finite: whether answers with NaN or infinity are refused.
     """
 
-    path: Path
-    signature: Signature
-    metadata: Mapping[str, str]
-    precision: Arithmetic
-    _compiled: Any  # openvino.CompiledModel; None: closed
-    check_finite: bool = False
+    precision: Arithmetic = "fp32"
     _idle: "collections.deque[Any]" = dataclasses.field(default_factory=collections.deque)
 
     @classmethod
@@ -94,65 +76,27 @@ class OpenVinoSession:
             "ENABLE_CPU_PINNING": False,  # the process may have other work for its processors
         }
         compiled = _compile(core, path, settings)
-        return cls(path, signature, metadata, precision, compiled, check_finite)
-
-    @property
-    def io(self) -> Io:
-        """The form the model takes by itself."""
-        return self.signature.io
-
-    @property
-    def batch(self) -> int | None:
-        """The one batch the model takes; None if it takes any."""
-        return self.signature.batch
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """The one (H, W) the model takes; None if it takes all multiples of 256."""
-        return self.signature.size
-
-    def run(self, image: Float32, hole: Float32) -> Float32:
-        """Inpaint a batch of network numbers; see ``Session.run``."""
-        check_floats(image, hole)
-        self.signature.check(image.shape[0], image.shape[2:])
-        return self._finish(prepare_floats(self.io, image, hole))
-
-    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
-        """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
-        check_pixels(image, hole)
-        self.signature.check(image.shape[0], image.shape[1:3])
-        return self._finish(prepare_pixels(self.io, image, hole))
+        return cls(path, signature, metadata, compiled, check_finite, precision)
 
     def close(self) -> None:
         """Release the model; a run in another thread still ends well."""
-        self._compiled = None
+        super().close()
         self._idle.clear()
 
-    def _finish(self, prepared: Prepared[T]) -> T:
-        """Run the model on tensors of its own form, and turn its answer into the caller's."""
-        compiled = self._compiled
-        if compiled is None:
-            raise EngineError(f"the session of {self.path} is closed; open it again")
-        try:
-            answer = self._answer(compiled, prepared.image, prepared.hole)
-        except Exception as error:  # OpenVINO raises RuntimeError, our operator what it likes
-            shape = prepared.image.shape
-            raise EngineError(f"{self.path} failed on {shape}: {_reason(error)}") from error
-        if self.check_finite:
-            require_finite(answer, self.path)
-        return prepared.finish(answer)
-
-    def _answer(self, compiled: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
         """Run one request, which is for one thread at a time."""
         try:
             request = self._idle.pop()
         except IndexError:  # all are in use, or there is none yet
-            request = compiled.create_infer_request()
+            request = model.create_infer_request()
         request.infer({IMAGE: image, HOLE: hole})
         answer = np.array(request.get_tensor(RESULT).data)
-        if self._compiled is not None:
+        if self._model is not None:
             self._idle.append(request)
         return answer
+
+    def _reason(self, error: Exception) -> str:
+        return _reason(error)
 
 
 @dataclasses.dataclass

@@ -84,8 +84,8 @@ class OrtCudaSession(OrtSession):
         described = describe(path, session, check_finite=check_finite)
         return cls(path, *described, check_finite, ("cuda", device))
 
-    def _answer(self, session: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
-        return run_bound(session, image, hole, self.place)
+    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+        return run_bound(model, image, hole, self.place)
 
 
 def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | None:

@@ -3,28 +3,19 @@
 Letters: B images, H W sides in pixels.
 """
 
-import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from ..plugins.errors import ContractError, EngineError, LibraryError
+from ..plugins.errors import ContractError, LibraryError
 from .cache_folder import remove
-from .contract import HOLE, IMAGE, RESULT, Io
+from .contract import HOLE, IMAGE, RESULT
 from .cpu import physical_cores
-from .forms import (
-    Array,
-    Prepared,
-    prepare_floats,
-    prepare_pixels,
-    require_checkable,
-    require_finite,
-)
+from .forms import Array, require_checkable
+from .loaded_session import LoadedSession
 from .model_cache import WEIGHTS_FILE, CachedModel
-from .pixels import Float32, Uint8
 from .signature import Signature, read_signature
-from .tensors import check_floats, check_pixels
 
 _PROVIDERS = ["CPUExecutionProvider"]
 
@@ -35,27 +26,12 @@ _SAVING = {
     "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
 }
 logger = logging.getLogger(__name__)
-T = TypeVar("T", bound=Array)
 
 _LOG_ERRORS_ONLY = 3  # failures reach the caller as exceptions; its warnings are no one's remedy
 
 
-@dataclasses.dataclass
-class OrtSession:
-    """A model on ONNX Runtime; see ``csakit.runtime.session.Session``.
-
-    Attributes:
-        path: of the model.
-        signature: what it takes.
-        metadata: what the export wrote into it.
-        check_finite: whether answers with NaN or infinity are refused.
-    """
-
-    path: Path
-    signature: Signature
-    metadata: Mapping[str, str]
-    _session: Any  # onnxruntime.InferenceSession, which may run in several threads; None: closed
-    check_finite: bool = False
+class OrtSession(LoadedSession):
+    """A model on ONNX Runtime; see ``csakit.runtime.session.Session``."""
 
     @classmethod
     def open(
@@ -89,54 +65,12 @@ class OrtSession:
         session = session or load(ort, path, make_options(ort, threads, spin=spin))
         return cls(path, *describe(path, session, check_finite=check_finite), check_finite)
 
-    @property
-    def io(self) -> Io:
-        """The form the model takes by itself."""
-        return self.signature.io
-
-    @property
-    def batch(self) -> int | None:
-        """The one batch the model takes; None if it takes any."""
-        return self.signature.batch
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """The one (H, W) the model takes; None if it takes all multiples of 256."""
-        return self.signature.size
-
-    def run(self, image: Float32, hole: Float32) -> Float32:
-        """Inpaint a batch of network numbers; see ``Session.run``."""
-        check_floats(image, hole)
-        self.signature.check(image.shape[0], image.shape[2:])
-        return self._finish(prepare_floats(self.io, image, hole))
-
-    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
-        """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
-        check_pixels(image, hole)
-        self.signature.check(image.shape[0], image.shape[1:3])
-        return self._finish(prepare_pixels(self.io, image, hole))
-
-    def close(self) -> None:
-        """Release the model; a run in another thread still ends well."""
-        self._session = None
-
-    def _finish(self, prepared: Prepared[T]) -> T:
-        """Run the model on tensors of its own form, and turn its answer into the caller's."""
-        session = self._session
-        if session is None:
-            raise EngineError(f"the session of {self.path} is closed; open it again")
-        try:
-            answer = self._answer(session, prepared.image, prepared.hole)
-        except Exception as error:  # onnxruntime's classes share no base but this one
-            shape = prepared.image.shape
-            raise EngineError(f"{self.path} failed on {shape}: {reason(error)}") from error
-        if self.check_finite:
-            require_finite(answer, self.path)
-        return prepared.finish(answer)
-
-    def _answer(self, session: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
-        answer: Array = session.run([RESULT], {IMAGE: image, HOLE: hole})[0]
+    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+        answer: Array = model.run([RESULT], {IMAGE: image, HOLE: hole})[0]
         return answer
+
+    def _reason(self, error: Exception) -> str:
+        return reason(error)
 
 
 def require_file(path: Path) -> None:

@@ -73,7 +73,7 @@ def test_ablations_without_csa_run_as_well(ablation: Subject) -> None:
 def test_every_convolution_is_computed_in_bfloat16_and_csa_in_float32(demo: Path) -> None:
     session: Any = open_session(demo, backend="openvino", precision="bf16")
 
-    nodes = session._compiled.get_runtime_model().get_ordered_ops()
+    nodes = session._model.get_runtime_model().get_ordered_ops()
 
     used = Counter(
         (facts["layerType"].astype(str), facts["runtimePrecision"].astype(str))

@@ -129,7 +129,7 @@ def test_bound_tensors_give_what_plain_ones_give(
     plain = open_session(make_model(io=io), cache=False)
     assert isinstance(plain, ort_cuda_session.OrtSession)
     bound = OrtCudaSession(
-        plain.path, plain.signature, plain.metadata, plain._session, place=("cpu", 0)
+        plain.path, plain.signature, plain.metadata, plain._model, place=("cpu", 0)
     )
     results = []
     for _ in range(3):
