@@ -56,6 +56,7 @@ class Feature:
 
 FEATURES: Final = (
     Feature("ONNX Runtime on the CPU", rivals=("ort",)),
+    Feature("OpenVINO on the CPU", rivals=("openvino",)),
     Feature("ONNX Runtime on CUDA", checks=(ONNXRUNTIME,)),
     Feature("CUDA kernels: build, tests, sanitizer", checks=("build", "tests", "racecheck")),
     *(Feature(f"device layer: {name}", checks=(check,)) for name, check in DEVICES.items()),
