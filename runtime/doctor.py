@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..plugins.errors import ExitCode
-from ..plugins.inventory import KINDS
+from ..plugins.installed import KINDS
 from .command import run_command
 from .cpu import physical_cores
 from .engine_facts import backend_fact, engine_facts, engines_in

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ..plugins.architectures import covers
-from ..plugins.inventory import survey
+from ..plugins.installed import survey
 from ..plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
 from .device_choice import choose_adapter
 from .facts import Fact, State, installed

@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..plugins.build import Build, BuildConfig, build
 from ..plugins.errors import ExitCode, LibraryError
 from ..plugins.headers import INCLUDE_VARIABLE, find_headers, how_to_get
-from ..plugins.inventory import KINDS, Holding, survey
+from ..plugins.installed import KINDS, Holding, survey
 from ..plugins.locations import (
     BUILD_COMMAND,
     LIBRARY_VARIABLE,

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ..plugins import spec
 from ..plugins.errors import EngineError, LibraryError
-from ..plugins.inventory import survey
+from ..plugins.installed import survey
 from ..plugins.library import find_library
 from ..plugins.python_plugin import register
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ...plugins.inventory import Holding, survey
+from ...plugins.installed import Holding, survey
 from ...plugins.locations import BUILD_COMMAND, file_name
 from ...runtime.manifest import Manifest
 

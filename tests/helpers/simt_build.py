@@ -67,7 +67,7 @@ def barrier_sites() -> list[str]:
     """Name every barrier of the kernels, "file:line"."""
     return [
         f"{path.name}:{number}"
-        for path in sorted(CSRC.glob("*.cu*"))
+        for path in sorted(CSRC.rglob("*.cu*"))
         for number, line in enumerate(path.read_text().splitlines(), start=1)
         if "__syncthreads()" in line
     ]
@@ -96,6 +96,6 @@ def _key(compiler: str, *, watched: bool) -> str:
     version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
     digest = hashlib.sha256(version + repr((FLAGS, PLAIN, WATCHED, watched)).encode())
     for folder in (SIMT, CSRC, INCLUDE):
-        for path in sorted(folder.glob("*.*")):
+        for path in sorted(folder.rglob("*.*")):
             digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:32]

@@ -23,7 +23,9 @@ THREADS = {  # of a block, as the sources launch them
     "reverseKernel": 64,
     "inputGradientKernel": 256,
 }
-SOURCES = sorted(path for suffix in ("*.cu", "*.cuh", "*.h", "*.cpp") for path in CSRC.glob(suffix))
+SOURCES = sorted(
+    path for suffix in ("*.cu", "*.cuh", "*.h", "*.cpp") for path in CSRC.rglob(suffix)
+)
 
 
 @pytest.fixture(scope="module")

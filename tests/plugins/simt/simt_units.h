@@ -1,8 +1,8 @@
-// simt_units.h - the twins of plugins/csrc/mma.cuh and async.cuh on a CPU.
+// simt_units.h - the twins of plugins/csrc/kernels/mma.cuh and async.cuh on a CPU.
 #ifndef CSAKIT_TESTS_SIMT_UNITS_H_
 #define CSAKIT_TESTS_SIMT_UNITS_H_
 
-#include "device.cuh"
+#include "kernels/device.cuh"
 
 namespace csakit {
 

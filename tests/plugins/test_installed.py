@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from csakit.plugins.abi import ABI_VERSION
-from csakit.plugins.inventory import survey
+from csakit.plugins.installed import survey
 from csakit.plugins.sources import source_hash
 from helpers.native import ARCHITECTURE, built
 

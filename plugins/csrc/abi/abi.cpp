@@ -8,7 +8,7 @@
 
 #include "arguments.h"
 #include "csakit.h"
-#include "kernels.h"
+#include "kernels/kernels.h"
 #include "status.h"
 #include "workspace.h"
 
