@@ -66,17 +66,14 @@ bench-record: $(STAMP)  ## measure the full-width model against its rivals, for 
 	  --hole-ratios 0,0.2,0.4,0.6 --rounds $(ROUNDS) --json $(RECORDS)/latency-hole-ratio.json
 	$(BIN)/csakit bench plot $(RECORDS)/latency-hole-ratio.json -o $(RECORDS)/latency-hole-ratio.svg
 	$(BIN)/csakit bench table --into README.md
-	$(BIN)/csakit bench matrix --into docs/edge.md
 
 # PLUGIN_FLAGS, for example: make plugins PLUGIN_FLAGS="--arch native"
 plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its headers are
 	$(BIN)/csakit plugin build $(PLUGIN_FLAGS)
 
 # No .venv and no network: any Python with NumPy, Pillow, pytest and a torch with CUDA will do.
-# GPU_FLAGS, for example: make gpu GPU_FLAGS="--commit $$(git rev-parse HEAD)"
-gpu: types  ## on a CUDA GPU: build, test, sanitize, time the kernels, run models; one record
-	PYTHONPATH=$(CURDIR)/build/types$${PYTHONPATH:+:$$PYTHONPATH} \
-	  $(GPU_PYTHON) -m csakit.benchmarks.gpu_acceptance $(GPU_FLAGS)
+gpu: types  ## on a CUDA GPU: build, sanitize, test and time the kernels, run models
+	GPU_PYTHON=$(GPU_PYTHON) tests/gpu/run.sh
 
 clean:  ## remove everything that make created
 	rm -rf $(VENV) build out .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -9,7 +9,6 @@ from . import (
     cold_start_cli,
     compare_cli,
     latency_cli,
-    matrix_cli,
     plot_cli,
     table_cli,
     targets_cli,
@@ -25,7 +24,6 @@ _BENCHMARKS = (
     compare_cli,
     plot_cli,
     table_cli,
-    matrix_cli,
 )
 
 

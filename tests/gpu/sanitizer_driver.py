@@ -1,27 +1,26 @@
 """Run every kernel once on small inputs and compare with the oracle: food for compute-sanitizer.
 
-    compute-sanitizer --tool racecheck python -m csakit.benchmarks.acceptance.driver
+    compute-sanitizer --tool racecheck python -m gpu.sanitizer_driver
 
-Buffers are as small as the contract allows and unwritten unless they are inputs, so that an access
-past an end, or a read of what nobody wrote, is one. Needs NumPy and libcsakit; no torch.
+Buffers have exactly the size of the contract and are unwritten unless they are inputs, so that an
+access past an end, or a read of what nobody wrote, is one. Needs NumPy and libcsakit; no torch.
 """
 
-import argparse
 import dataclasses
 import itertools
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-
-from ...plugins.abi import AttentionDesc, Direction, Dtype, Layout, attention_desc
-from ...plugins.errors import ExitCode
-from ...plugins.reference import coherent_semantic_attention, input_gradient
-from ...plugins.spec import SIMILARITIES, Similarity
-from ...runtime.command import run_command
-from ..features import Floats, feature_like
-from .device import Buffer, Device, first_gpu
+from csakit.benchmarks.features import Floats, feature_like
+from csakit.plugins.abi import AttentionDesc, Direction, Dtype, Layout, attention_desc
+from csakit.plugins.library import load
+from csakit.plugins.reference import coherent_semantic_attention, input_gradient
+from csakit.plugins.spec import SIMILARITIES, Similarity
+from helpers.cuda_device import CudaDevice
+from helpers.kernel_device import Buffer, Device
 
 _SEED: Final = 2019
 _SHAPES: Final = (  # (B, C, H, W): why it is here
@@ -36,15 +35,7 @@ _ROUNDING: Final = {Dtype.FLOAT32: 0.0, Dtype.FLOAT16: 2.0**-11, Dtype.BFLOAT16:
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One call of the library.
-
-    Attributes:
-        shape: B, C, H, W.
-        dtype: of the tensors.
-        layout: of the tensors.
-        similarity: of the operator.
-        direction: which function.
-    """
+    """One call of the library; the shape is B, C, H, W."""
 
     shape: tuple[int, int, int, int]
     dtype: Dtype
@@ -97,15 +88,7 @@ def every_call() -> Iterator[Call]:
 
 
 def run(device: Device, calls: Sequence[Call]) -> list[str]:
-    """Run calls, each in memory of its own.
-
-    Args:
-        device: to run on.
-        calls: to run.
-
-    Returns:
-        What was wrong, one line a call; empty if all was as the oracle computes.
-    """
+    """Run calls, each in memory of its own; return what was wrong, one line a call."""
     wrong = []
     for call in calls:
         features, hole = _inputs(call)
@@ -162,19 +145,17 @@ def _run(device: Device, call: Call, features: Floats, hole: Floats) -> Floats:
     return call.unpack(result)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run all calls on the first GPU; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m csakit.benchmarks.acceptance.driver")
-    return run_command(parser, lambda _: _main(), arguments)
-
-
-def _main() -> int:
+def main() -> int:
+    """Run all calls on the first GPU; return 1 if a result was wrong."""
     calls = list(every_call())
-    with first_gpu() as device:
+    device = CudaDevice(load(), guard=0)
+    try:
         wrong = run(device, calls)
+    finally:
+        device.close()
     print(*wrong, f"{len(calls)} calls, {len(wrong)} wrong", sep="\n")
-    return ExitCode.CHECK_FAILED if wrong else ExitCode.OK
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    sys.exit(main())

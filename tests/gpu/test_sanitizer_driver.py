@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from csakit.benchmarks.acceptance import driver
-from csakit.benchmarks.acceptance.driver import Call, every_call, main, run
 from csakit.plugins.abi import Direction, Dtype, Layout
 from csakit.plugins.spec import SIMILARITIES
+from gpu import sanitizer_driver as driver
+from gpu.sanitizer_driver import Call, every_call, run
 from helpers.features import feature_like
 from helpers.kernel_device import SimtDevice
 
@@ -82,19 +82,3 @@ def test_packing_is_undone(
     np.testing.assert_array_equal(call.unpack(buffer), features)
     if layout is Layout.NHWC:
         assert packed.shape == (2, 4, 5, 3)
-
-
-def test_without_a_library_the_driver_says_how_to_build_it(
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Any,  # noqa: ANN401
-) -> None:
-    from csakit.plugins.library import load
-
-    load.cache_clear()
-    monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
-
-    assert main([]) == 3
-
-    assert "csakit plugin build" in capsys.readouterr().err
-    load.cache_clear()

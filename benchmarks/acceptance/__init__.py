@@ -1,1 +1,0 @@
-"""Accept the kernels on a GPU: build, test, sanitize and time them in one go, without network."""

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# What `make gpu` runs on a machine with a CUDA GPU, without network: build, then everything that
+# needs the GPU, the most valuable evidence first. Each part is a process with a time limit and
+# leaves its log, its JUnit report or its record in GPU_OUT at once, so that a part that hangs or
+# fails, or a machine that is taken away, costs the others nothing.
+#
+#   GPU_PYTHON  any Python from 3.10 with NumPy, Pillow and pytest (default: python3)
+#   GPU_OUT     where the results go (default: out/gpu)
+#   GPU_PARTS   run these parts only, for example "build kernels timing"
+#
+# Exit code: 0 nothing failed, 1 something did, 3 there is no GPU or a package is missing.
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit 3
+python=${GPU_PYTHON:-python3} out=${GPU_OUT:-out/gpu} status=0
+export PYTHONPATH=$PWD/build/types:$PWD/tests${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
+# The plugins of a rented machine's pytest are not ours; compiled objects are kept for a second run.
+export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 XDG_CACHE_HOME=$PWD/build/test-cache
+
+"$python" -c 'import numpy, PIL, pytest' || exit 3
+if ! "$python" -c 'from csakit.plugins.architectures import device_architectures as found
+raise SystemExit(not found())'; then
+  echo "no CUDA device: an NVIDIA GPU and its driver are needed; nothing was run" >&2
+  exit 3
+fi
+mkdir -p "$out"
+
+part() {  # part NAME SECONDS COMMAND...: SIGINT lets pytest still write its report
+  local name=$1 limit=$2 begin=$SECONDS code outcome
+  shift 2
+  [[ " ${GPU_PARTS:-$name} " == *" $name "* ]] || return 0
+  timeout --signal=INT --kill-after=15 "$limit" "$@" >"$out/$name.log" 2>&1
+  code=$?
+  case $code in
+    0) outcome=passed ;;
+    124 | 137) outcome="stopped after $limit s" ;;
+    *) outcome="failed with exit code $code" ;;
+  esac
+  ((code == 0)) || status=1
+  echo "$name: $outcome, $((SECONDS - begin)) s: $(tail -n 1 "$out/$name.log")" | tee -a "$out/summary.txt"
+}
+tests() {  # tests NAME SECONDS FILE...: what the versions of this machine warn of is no defect
+  local name=$1 limit=$2
+  shift 2
+  part "$name" "$limit" "$python" -m pytest -v -m gpu -W default -p no:cacheprovider \
+    --continue-on-collection-errors --junitxml="$out/$name.xml" "$@"
+}
+main() {  # main NAME SECONDS MODULE ARGUMENT...: entry points exist only where csakit is installed
+  local name=$1 limit=$2 module=$3
+  shift 3
+  part "$name" "$limit" "$python" -c "import sys; from csakit.$module import main; sys.exit(main())" "$@"
+}
+
+date -u +%FT%TZ >>"$out/summary.txt"
+part machine 20 sh -c 'nvidia-smi; nvcc --version; git rev-parse HEAD; '"$python"' -V'
+[[ -n ${CSAKIT_LIBRARY:-} ]] || main build 300 runtime.plugin_cli build --arch native
+part kernels 60 "$python" -m gpu.sanitizer_driver
+main timing 60 benchmarks.cli attention --rivals cuda,cuda-graph --holes 225,512 --batch 1,16 \
+  --dtype float16 --seconds 0.5 --json "$out/timing.json"
+tests sanitizer 240 tests/gpu/test_sanitizer.py
+tests operator 180 tests/plugins/test_kernels*.py tests/plugins/test_enqueue.py \
+  tests/plugins/test_architectures.py tests/train/test_cuda_attention_gpu.py
+main benchmark 120 benchmarks.cli attention --rivals python-loop-cuda,torch-cuda,cuda,cuda-graph \
+  --holes 1,128,225,1023 --batch 1 --dtype float16 --seconds 0.5 --json "$out/benchmark.json"
+main float32 60 benchmarks.cli attention --rivals torch-cuda,cuda,cuda-graph --holes 225 --batch 1 \
+  --dtype float32 --seconds 0.5 --json "$out/float32.json"
+tests device 120 tests/runtime/test_device.py tests/runtime/test_device_context.py \
+  tests/runtime/test_engine_session.py tests/runtime/test_engine_trouble.py tests/benchmarks
+tests models 300 tests/gpu/test_whole_models.py tests/runtime/test_ort_cuda_session.py \
+  tests/export/test_engine_gpu.py tests/export/test_verify_engine_gpu.py
+echo "results: $out"
+exit "$status"
