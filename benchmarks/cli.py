@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
-from ..runtime.command import run_command
+from ..runtime.cli.command import run_command
 from . import (
     attention_cli,
     cold_start_cli,

@@ -28,10 +28,10 @@ from ..export.config import ExportConfig
 from ..export.onnx_export import export_onnx
 from ..plugins.errors import ContractError, EngineError
 from ..runtime import Inpainter
-from ..runtime.cache_folder import BESIDE
-from ..runtime.cpu import core_processors
-from ..runtime.pipeline import repair_files
-from ..runtime.repair import FileOptions, Job, repair_file
+from ..runtime.batch.job import FileOptions, Job, repair_file
+from ..runtime.batch.pipeline import repair_files
+from ..runtime.host import core_processors
+from ..runtime.sessions.cache_folder import BESIDE
 from ..train import ModelConfig, checkpoint
 from .random_weights import random_model
 from .targets import Measured
@@ -160,7 +160,7 @@ def _start(model: Path, threads: int, *, cache: bool = True) -> Start:
     """Run the command once."""
     folder = model.parent
     (folder / _OUT).unlink(missing_ok=True)
-    arguments = ["-m", "csakit.runtime", "inpaint"]
+    arguments = ["-m", "csakit.runtime.cli", "inpaint"]
     arguments += [str(folder / name) for name in ("photo.png", "mask.png")]
     arguments += ["-o", str(folder / _OUT), "--model", str(model), "--threads", str(threads)]
     arguments += [] if cache else ["--no-cache"]

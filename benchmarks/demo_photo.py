@@ -14,8 +14,8 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from ..plugins.errors import ExitCode
-from ..runtime.command import run_command
-from ..runtime.files import staged
+from ..runtime.cli.command import run_command
+from ..runtime.files.atomic import staged
 from ..train.masks import freeform_hole
 
 _SEED: Final = 4

@@ -18,16 +18,16 @@ from typing import Any, Final
 import numpy as np
 
 from ..plugins.errors import EngineError, ExitCode
-from ..runtime.command import run_command
-from ..runtime.device import Device, Stream
-from ..runtime.device_choice import open_device
-from ..runtime.diagnosis import diagnose
-from ..runtime.engine_opening import load_engine, open_library
+from ..runtime.cli.command import run_command
+from ..runtime.device.device import Device, Stream
+from ..runtime.device.open_device import open_device
+from ..runtime.engine.compatibility import diagnose
+from ..runtime.engine.engine_session import EngineSession
+from ..runtime.engine.executor import Engine, Shape
+from ..runtime.engine.machine import this_machine
+from ..runtime.engine.manifest import Manifest
+from ..runtime.engine.open_engine import load_engine, open_library
 from ..runtime.engine_options import EngineOptions
-from ..runtime.engine_session import EngineSession
-from ..runtime.executor import Engine, Shape
-from ..runtime.machine import this_machine
-from ..runtime.manifest import Manifest
 
 TARGET_US: Final = 60.0  # at batch 1, 256x256, uint8
 _REPLAYS: Final = 10  # between two events, so that the gap before the first hardly counts

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..plugins.errors import ContractError, ExitCode
-from ..runtime.files import staged
+from ..runtime.files.atomic import staged
 from .latency.backends import BACKENDS, LOOP, USUAL
 from .latency.plan import CENTRE, QUICK, Plan
 

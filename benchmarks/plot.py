@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..plugins.errors import ContractError, LibraryError
-from ..runtime.files import staged
+from ..runtime.files.atomic import staged
 from .latency.plan import CENTRE
 from .latency.records import grouped, of_first_case, title
 from .record import Measurement, Record

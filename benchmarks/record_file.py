@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..plugins.errors import ContractError
-from ..runtime.files import staged
+from ..runtime.files.atomic import staged
 from .record import SCHEMA, Record
 
 _MOST_BYTES: Final = 32 << 20  # a full run has some 100 kB

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from ..plugins.errors import ContractError
-from ..runtime.files import staged
+from ..runtime.files.atomic import staged
 from .distribution import ratio_of_medians, summarise
 from .latency.backends import LOOP
 from .latency.records import grouped, holes, of_first_case, title

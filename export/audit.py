@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from ..plugins.errors import EngineError, PrecisionError
-from ..runtime.manifest import Precision
+from ..runtime.engine.manifest import Precision
 from .tensorrt_api import Api
 
 _HALF, _FLOAT = "fp16", "fp32"

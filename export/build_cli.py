@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..plugins.errors import ExitCode
-from ..runtime.command import run_command
+from ..runtime.cli.command import run_command
 from .build_config import BUILDERS, PORTABLES, BuildConfig, EngineWeights, Span, parse_bytes
 
 _EPILOG = """\

@@ -14,9 +14,9 @@ from PIL import Image
 
 from ..plugins.errors import ContractError
 from ..runtime.contract import SIZE_MULTIPLE
-from ..runtime.decode import INPUT_SUFFIXES
-from ..runtime.files import staged
-from ..runtime.image import load_image
+from ..runtime.files.atomic import staged
+from ..runtime.images.decode import INPUT_SUFFIXES
+from ..runtime.images.encode import load_image
 from ..train.masks import centre_hole, freeform_hole
 from .config import ExportConfig
 

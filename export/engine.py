@@ -11,9 +11,9 @@ import onnx
 from ..plugins.architectures import devices
 from ..plugins.errors import ContractError
 from ..runtime import contract
-from ..runtime.files import staged
-from ..runtime.manifest import SUFFIX, Manifest, Precision, manifest_path
-from ..runtime.plugin_loading import LoadedPlugin, load_plugin
+from ..runtime.engine.manifest import SUFFIX, Manifest, Precision, manifest_path
+from ..runtime.engine.tensorrt_module import LoadedPlugin, load_plugin
+from ..runtime.files.atomic import staged
 from . import graph
 from .audit import audit, engine_types, inspect_plan, network_types
 from .build_config import BuildConfig

@@ -12,8 +12,7 @@ import onnx
 from ..plugins import spec
 from ..plugins.errors import EngineError
 from ..runtime import contract
-from ..runtime.files import sha256
-from ..runtime.manifest import (
+from ..runtime.engine.manifest import (
     SCHEMA,
     Artifact,
     Build,
@@ -24,7 +23,8 @@ from ..runtime.manifest import (
     Source,
     Tensor,
 )
-from ..runtime.plugin_loading import LoadedPlugin
+from ..runtime.engine.tensorrt_module import LoadedPlugin
+from ..runtime.files.atomic import sha256
 from . import graph
 from .build_config import BuildConfig, Span
 from .profiles import Profile

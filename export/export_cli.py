@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..plugins.errors import ContractError, ExitCode
-from ..runtime.command import run_command
+from ..runtime.cli.command import run_command
 from .config import IOS, PRECISIONS, TARGETS, ExportConfig
 
 

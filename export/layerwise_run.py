@@ -6,11 +6,11 @@ from typing import Any
 
 import onnx
 
-from ..runtime.diagnosis import diagnose
-from ..runtime.files import sha256
-from ..runtime.machine import Machine, this_machine
-from ..runtime.manifest import Manifest
-from ..runtime.plugin_loading import load_plugin
+from ..runtime.engine.compatibility import diagnose
+from ..runtime.engine.machine import Machine, this_machine
+from ..runtime.engine.manifest import Manifest
+from ..runtime.engine.tensorrt_module import load_plugin
+from ..runtime.files.atomic import sha256
 from . import graph
 from .layerwise import Side, compare_stages, compare_tensors, reference_tensor
 from .polygraphy_command import Suspect

@@ -16,7 +16,7 @@ import torch
 from ..plugins.errors import ContractError, ParityError
 from ..runtime import contract
 from ..runtime.contract import SIZE_MULTIPLE, Precision
-from ..runtime.files import sha256
+from ..runtime.files.atomic import sha256
 from ..train import CSAInpainter, checkpoint
 from . import graph
 from .cases import export_cases

@@ -16,7 +16,7 @@ from ..plugins.library import find_library
 from ..plugins.locations import file_name
 from ..runtime import contract
 from ..runtime.contract import Io, Precision
-from ..runtime.files import staged
+from ..runtime.files.atomic import staged
 from .attention_function import MATCHES
 from .cases import Case
 from .comparing import STAGES

@@ -13,7 +13,7 @@ from typing import Any, Final
 import onnx
 
 from ..runtime import contract
-from ..runtime.manifest import Manifest
+from ..runtime.engine.manifest import Manifest
 from . import graph
 from .attention_function import MATCHES
 from .comparing import STAGES

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ..plugins.errors import EngineError
-from ..runtime.files import staged
-from ..runtime.tensorrt_log import plain
+from ..runtime.engine.tensorrt_log import plain
+from ..runtime.files.atomic import staged
 from .tensorrt_api import Api
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..plugins.errors import ContractError, ExitCode
-from ..runtime.command import run_command
+from ..runtime.cli.command import run_command
 from .serving.options import ServingOptions
 from .serving.repository import MODELS, Repository, write_repository
 

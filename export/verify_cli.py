@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..plugins.errors import ExitCode
-from ..runtime.command import run_command
-from ..runtime.files import staged
-from ..runtime.session import BACKENDS
+from ..runtime.cli.command import run_command
+from ..runtime.files.atomic import staged
+from ..runtime.sessions.session import BACKENDS
 from .verify_request import VerifyRequest
 
 if TYPE_CHECKING:

@@ -17,9 +17,9 @@ import numpy as np
 from ..plugins.errors import ContractError
 from ..runtime import contract
 from ..runtime.contract import Precision
-from ..runtime.files import staged
-from ..runtime.manifest import Manifest, ProfileShapes, manifest_path, read_manifest
-from ..runtime.session import Session
+from ..runtime.engine.manifest import Manifest, ProfileShapes, manifest_path, read_manifest
+from ..runtime.files.atomic import staged
+from ..runtime.sessions.session import Session
 from .cases import Case
 from .comparing import compare_stage
 from .config import PRECISIONS

@@ -6,8 +6,8 @@ from typing import Final
 
 from ..plugins.errors import ContractError
 from ..runtime.contract import Arithmetic
-from ..runtime.manifest import SUFFIX as ENGINE
-from ..runtime.session import Backend
+from ..runtime.engine.manifest import SUFFIX as ENGINE
+from ..runtime.sessions.session import Backend
 
 CHECKPOINT: Final = ".safetensors"
 MODEL: Final = ".onnx"

@@ -10,11 +10,11 @@ from typing import Any, Final
 from ..plugins.errors import ContractError
 from ..runtime import contract
 from ..runtime.contract import Io
-from ..runtime.diagnosis import diagnose
-from ..runtime.files import sha256
-from ..runtime.machine import this_machine
-from ..runtime.manifest import Manifest
-from ..runtime.session import open_session
+from ..runtime.engine.compatibility import diagnose
+from ..runtime.engine.machine import this_machine
+from ..runtime.engine.manifest import Manifest
+from ..runtime.files.atomic import sha256
+from ..runtime.sessions.session import open_session
 from ..train import checkpoint
 from .attention_function import MATCHES
 from .cases import Case, load_case, verify_cases

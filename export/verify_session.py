@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from ..runtime import contract
 from ..runtime.contract import Arithmetic
-from ..runtime.session import Session
+from ..runtime.sessions.session import Session
 from ..train import CSAInpainter
 from .cases import Case
 from .comparing import compare_stage

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from .engine_options import EngineOptions as EngineOptions
     from .inpainter import Inpainter as Inpainter
     from .options import InpaintOptions as InpaintOptions
-    from .session import Session as Session
-    from .session import open_session as open_session
+    from .sessions.session import Session as Session
+    from .sessions.session import open_session as open_session
 
 __all__ = ["EngineOptions", "InpaintOptions", "Inpainter", "Session", "open_session"]
 
@@ -21,8 +21,8 @@ _HOMES = {
     "EngineOptions": "engine_options",
     "InpaintOptions": "options",
     "Inpainter": "inpainter",
-    "Session": "session",
-    "open_session": "session",
+    "Session": "sessions.session",
+    "open_session": "sessions.session",
 }
 
 

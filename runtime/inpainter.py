@@ -12,13 +12,13 @@ import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
 from .contract import SIZE_MULTIPLE, Arithmetic
-from .crops import Crop, plan_crops
+from .crops.feather import blend, with_ring
+from .crops.plan import Crop, plan_crops
+from .crops.resample import enlarge, pad, shrink
 from .engine_options import EngineOptions
 from .options import InpaintOptions
-from .pixels import Bool, Uint8
-from .resample import enlarge, pad, shrink
-from .seam import blend, with_ring
-from .session import Backend, Session, open_session
+from .sessions.session import Backend, Session, open_session
+from .tensors.pixels import Bool, Uint8
 
 logger = logging.getLogger(__name__)
 

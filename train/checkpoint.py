@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..plugins.errors import ContractError
-from ..runtime.files import staged
+from ..runtime.files.atomic import staged
 from .config import ModelConfig
 from .inpainter import CSAInpainter, fill_colour
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..plugins.errors import ExitCode
-from ..runtime.command import run_command
-from ..runtime.files import sha256
+from ..runtime.cli.command import run_command
+from ..runtime.files.atomic import sha256
 from . import authors, checkpoint
 
 

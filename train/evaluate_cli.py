@@ -12,8 +12,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from ..plugins.errors import ContractError, ExitCode
-from ..runtime.command import run_command
-from ..runtime.files import staged
+from ..runtime.cli.command import run_command
+from ..runtime.files.atomic import staged
 from .evaluate_arguments import PROGRAM, evaluate_parser, options_of
 from .evaluation.comparison import Watch, compare, draw_comparison
 from .evaluation.models import open_model

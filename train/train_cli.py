@@ -4,7 +4,7 @@ import argparse
 import logging
 from collections.abc import Sequence
 
-from ..runtime.command import run_command
+from ..runtime.cli.command import run_command
 from .train_arguments import chosen, train_parser
 from .training import resuming
 from .training.config_file import Choice, build, read

@@ -10,7 +10,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..plugins.errors import ContractError
-from ..runtime.files import sha256
+from ..runtime.files.atomic import sha256
 from .pth import read_pth
 
 FILE_NAME: Final = "vgg16-397923af.pth"  # torchvision's; the digits start its SHA-256

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ...export.config import Target
 from ...plugins.errors import ContractError
 from ...runtime.contract import Arithmetic, Precision
-from ...runtime.cpu import has_bfloat16
+from ...runtime.host import has_bfloat16
 
 if TYPE_CHECKING:
-    from ...runtime.pixels import Float32
+    from ...runtime.tensors.pixels import Float32
 
 
 class Running(Protocol):

@@ -14,7 +14,7 @@ import torch
 
 from ...export.cases import BUNDLED, bundled_photograph
 from ...export.probe import as_float
-from ...runtime.pixels import Float32
+from ...runtime.tensors.pixels import Float32
 from ...train import CSAInpainter
 from ...train.inpainter import feature_hole_of
 from ...train.masks import Hole, centre_hole, freeform_hole

@@ -3,7 +3,7 @@
 import dataclasses
 
 from ...runtime import Session
-from ...runtime.pixels import Float32
+from ...runtime.tensors.pixels import Float32
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 from ...export.limits import BYTE_PSNR_DB, BYTE_STEP, LIMITS
 from ...plugins.errors import ContractError, ParityError
 from ...runtime.contract import RESULT
-from ...runtime.pixels import Float32
+from ...runtime.tensors.pixels import Float32
 from ...train.evaluation.metrics import hole_psnr
 from ..record import Parity, Scalar
 from .cases import Case

@@ -8,7 +8,7 @@ from typing import Final
 from ...export.config import MAX_SIZE
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
-from ...runtime.cpu import core_processors, physical_cores
+from ...runtime.host import core_processors, physical_cores
 from .backends import USUAL, chosen
 
 CENTRE: Final = "center"

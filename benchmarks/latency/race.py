@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import EngineError
-from ...runtime.pixels import Float32
+from ...runtime.tensors.pixels import Float32
 from ..record import Absent, Parity
 from ..record_file import without_paths
 from . import parity

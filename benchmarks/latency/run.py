@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import EngineError
-from ...runtime.cpu import low_precision_instructions
+from ...runtime.host import low_precision_instructions
 from ...train import checkpoint
 from .. import provenance
 from ..record import Absent, Measurement, Record, Rival, Scalar

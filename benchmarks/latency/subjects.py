@@ -13,7 +13,7 @@ from ...export.config import ExportConfig
 from ...export.onnx_export import export_onnx
 from ...plugins.errors import ContractError
 from ...runtime.contract import META_CHECKPOINT, META_IO, META_PRECISION, META_TARGET
-from ...runtime.files import sha256
+from ...runtime.files.atomic import sha256
 from ...train import ModelConfig, checkpoint
 from ..random_weights import random_model
 from ..record import Model, Scalar

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...plugins.errors import ContractError
 from ...plugins.spec import Similarity
-from ...runtime.pixels import Float32
+from ...runtime.tensors.pixels import Float32
 from ...train import CSAInpainter, checkpoint
 from .. import python_loop
 

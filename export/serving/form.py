@@ -11,9 +11,9 @@ from typing import Final
 
 from ...plugins.errors import ContractError, EngineError
 from ...runtime.contract import HOLE, IMAGE, RESULT, SIZE_MULTIPLE, Io
-from ...runtime.manifest import Manifest
-from ...runtime.onnx_header import OnnxHeader, OnnxTensor
-from ...runtime.signature import Signature, read_signature
+from ...runtime.engine.manifest import Manifest
+from ...runtime.files.onnx_header import OnnxHeader, OnnxTensor
+from ...runtime.tensors.signature import Signature, read_signature
 from ..config import MAX_SIZE
 from .options import MAX_BATCH, ServingOptions
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from ...runtime.contract import HOLE, IMAGE, RESULT
-from ...runtime.manifest import Manifest
+from ...runtime.engine.manifest import Manifest
 from .containers import OLDEST_FOR_ONNX, SUPPORT_MATRIX, USUAL, image, release_for
 from .form import Sides
 from .model_config import Model

@@ -13,7 +13,7 @@ from typing import Final
 
 from ...plugins.installed import Holding, survey
 from ...plugins.locations import BUILD_COMMAND, file_name
-from ...runtime.manifest import Manifest
+from ...runtime.engine.manifest import Manifest
 
 FOLDER: Final = "plugins"  # of the output, beside the models
 LIBRARY: Final = file_name("csakit_trt_autoreg")

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
-from ...runtime.diagnosis import diagnose
-from ...runtime.files import sha256
-from ...runtime.machine import this_machine
-from ...runtime.manifest import Manifest, manifest_path
-from ...runtime.onnx_header import OnnxHeader, read_onnx_header
+from ...runtime.engine.compatibility import diagnose
+from ...runtime.engine.machine import this_machine
+from ...runtime.engine.manifest import Manifest, manifest_path
+from ...runtime.files.atomic import sha256
+from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
 from . import guide, plugin, warmup
 from .form import form_of_engine, form_of_model
 from .model_config import MODEL_FILES, Model, config_text

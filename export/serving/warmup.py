@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from ...runtime.contract import HOLE, IMAGE
-from ...runtime.pixels import Uint8, float_from_uint8
+from ...runtime.tensors.pixels import Uint8, float_from_uint8
 from .form import Form
 from .pbtxt import Value, Word
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 from csakit.benchmarks.engine_overhead import TARGET_US, Overhead, main, measure
-from csakit.runtime.device import Device
-from csakit.runtime.device_choice import ADAPTERS, choose_adapter, open_device
+from csakit.runtime.device.device import Device
+from csakit.runtime.device.open_device import ADAPTERS, choose_adapter, open_device
 from helpers.negative_engine import NegativeEngine, manifest_of
 
 

@@ -9,7 +9,7 @@ import pytest
 from csakit.export import tensorrt_api
 from csakit.export.build_cli import main
 from csakit.plugins.errors import ExitCode
-from csakit.runtime import inspect_cli
+from csakit.runtime.cli import inspect_files
 from csakit.runtime.contract import META_PRECISION
 from helpers.exported import Subject
 
@@ -39,7 +39,7 @@ def test_the_command_prints_what_it_built_and_inspect_knows_it(
         "CSA: function body",
         f"wrote out.engine ({megabytes:.1f} MB) and its manifest",
     ]
-    assert inspect_cli.main(["out.engine"]) == ExitCode.OK
+    assert inspect_files.main(["out.engine"]) == ExitCode.OK
     assert "precision  fp16, as audited" in capsys.readouterr().out
 
 

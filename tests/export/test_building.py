@@ -42,7 +42,7 @@ def test_ctrl_c_leaves_everything_as_it_was(
     before = {"model.engine": b"an engine", "model.engine.json": b"its manifest"}
     for name, content in before.items():
         (tmp_path / name).write_bytes(content)
-    command = [sys.executable, "-m", "csakit.runtime", "build", str(dynamic.path), *RTX]
+    command = [sys.executable, "-m", "csakit.runtime.cli", "build", str(dynamic.path), *RTX]
     with default_interrupt():
         process = subprocess.Popen(
             [*command, "-o", str(tmp_path / "model.engine")],

@@ -11,11 +11,11 @@ from csakit.export.build_config import BuildConfig, Span
 from csakit.export.engine import Built, build_engine
 from csakit.plugins.errors import ContractError, EngineError, PrecisionError
 from csakit.runtime.contract import META_PRECISION
-from csakit.runtime.diagnosis import diagnose
-from csakit.runtime.files import sha256
-from csakit.runtime.machine import Machine
-from csakit.runtime.manifest import Tensor, manifest_path, read_manifest
-from csakit.runtime.plan_header import read_plan_header
+from csakit.runtime.engine.compatibility import diagnose
+from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.manifest import Tensor, manifest_path, read_manifest
+from csakit.runtime.files.atomic import sha256
+from csakit.runtime.files.engine_header import read_plan_header
 from helpers.exported import Subject
 
 from .conftest import Alter

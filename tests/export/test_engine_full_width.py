@@ -10,8 +10,8 @@ from csakit.export.build_config import BuildConfig
 from csakit.export.config import ExportConfig
 from csakit.export.engine import build_engine
 from csakit.export.wrapper import ExportWrapper
-from csakit.runtime.inspection import inspect
-from csakit.runtime.machine import Machine
+from csakit.runtime.diagnostics.file_report import inspect
+from csakit.runtime.engine.machine import Machine
 from csakit.train import ModelConfig
 
 

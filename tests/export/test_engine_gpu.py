@@ -14,10 +14,10 @@ from csakit.export.cases import export_cases
 from csakit.export.engine import build_engine
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.runtime import EngineOptions, Inpainter, open_session
-from csakit.runtime.device_choice import ADAPTERS, choose_adapter
-from csakit.runtime.engine_opening import open_engine_session
-from csakit.runtime.engine_session import EngineSession
-from csakit.runtime.machine import this_machine
+from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
+from csakit.runtime.engine.engine_session import EngineSession
+from csakit.runtime.engine.machine import this_machine
+from csakit.runtime.engine.open_engine import open_engine_session
 from csakit.train.evaluation.metrics import hole_psnr
 from helpers.exported import Subject
 

@@ -12,8 +12,8 @@ from csakit.export.build_config import BuildConfig, Span
 from csakit.export.engine_manifest import Product, describe, rebuild_command
 from csakit.export.profiles import Profile
 from csakit.plugins.errors import EngineError
-from csakit.runtime.manifest import Plugin
-from csakit.runtime.plugin_loading import LoadedPlugin
+from csakit.runtime.engine.manifest import Plugin
+from csakit.runtime.engine.tensorrt_module import LoadedPlugin
 from helpers.exported import Subject
 
 PROFILE = Profile(Span(1, 1, 8), Span(256, 512, 1024))

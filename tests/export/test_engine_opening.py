@@ -14,12 +14,13 @@ from csakit.export.engine import Built, build_engine
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.plugins.locations import LIBRARY_VARIABLE
-from csakit.runtime import engine_opening, open_session
-from csakit.runtime.cuda_binding import OutOfMemoryError
-from csakit.runtime.engine_opening import load_engine, open_library
-from csakit.runtime.machine import Machine
-from csakit.runtime.manifest import Manifest
-from csakit.runtime.trt_engine import Library, require_plugin
+from csakit.runtime import open_session
+from csakit.runtime.device.binding import OutOfMemoryError
+from csakit.runtime.engine import open_engine
+from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.manifest import Manifest
+from csakit.runtime.engine.open_engine import load_engine, open_library
+from csakit.runtime.engine.trt_engine import Library, require_plugin
 from helpers.engines import PLUGIN, make_manifest, write_engine
 from helpers.exported import Subject
 
@@ -86,7 +87,7 @@ def test_what_the_machine_lacks_for_opening_is_named(
 ) -> None:
     build = built.manifest.build
     here = Machine(gpus=("sm_86",), modules={build.module: build.version}, plugin=False)
-    monkeypatch.setattr(engine_opening, "this_machine", lambda: here)
+    monkeypatch.setattr(open_engine, "this_machine", lambda: here)
     if devices():
         pytest.skip("there is a GPU")
 
@@ -113,7 +114,7 @@ def test_an_engine_without_weights_is_refused(tmp_path: Path) -> None:
     manifest = make_manifest(build={"weights": "strip"})
 
     with pytest.raises(EngineError, match=r"built with --strip-weights and holds none"):
-        engine_opening.require_weights(tmp_path / "model.engine", manifest)
+        open_engine.require_weights(tmp_path / "model.engine", manifest)
 
 
 def test_the_plugin_is_asked_for_before_the_engine(

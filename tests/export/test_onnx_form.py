@@ -10,7 +10,7 @@ import pytest
 from csakit.export import graph
 from csakit.plugins import spec
 from csakit.runtime import contract
-from csakit.runtime.files import sha256
+from csakit.runtime.files.atomic import sha256
 from helpers.exported import Subject
 from onnx import TensorProto
 

@@ -12,7 +12,7 @@ from csakit.export.cases import oblong_case, save_case, verify_cases
 from csakit.export.limits import LIMITS
 from csakit.export.verify_session import verify_session
 from csakit.runtime import open_session
-from csakit.runtime.cpu import has_bfloat16
+from csakit.runtime.host import has_bfloat16
 from csakit.train import checkpoint
 from helpers.exported import Subject
 

@@ -20,9 +20,9 @@ from csakit.export.polygraphy_setup import choose_tensorrt, quiet
 from csakit.export.probe import ExportedModel
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import EngineError
-from csakit.runtime.machine import Machine
-from csakit.runtime.manifest import Manifest, Precision, ProfileShapes
-from csakit.runtime.plan_header import read_plan_header
+from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.manifest import Manifest, Precision, ProfileShapes
+from csakit.runtime.files.engine_header import read_plan_header
 from helpers.engines import make_manifest
 from helpers.exported import Subject
 

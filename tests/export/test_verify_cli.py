@@ -11,7 +11,7 @@ import pytest
 from csakit.export.cases import verify_cases
 from csakit.export.verify_cli import main
 from csakit.runtime import contract
-from csakit.runtime.files import sha256
+from csakit.runtime.files.atomic import sha256
 from csakit.train import ModelConfig, checkpoint
 from helpers.exported import Subject, calm_model
 from helpers.models import make_model

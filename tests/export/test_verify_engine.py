@@ -26,10 +26,10 @@ from csakit.export.verify_engine import (
 )
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError
-from csakit.runtime.diagnosis import diagnose
-from csakit.runtime.inspection import inspect
-from csakit.runtime.manifest import Precision, ProfileShapes, manifest_path, read_manifest
-from csakit.runtime.session import Session, open_session
+from csakit.runtime.diagnostics.file_report import inspect
+from csakit.runtime.engine.compatibility import diagnose
+from csakit.runtime.engine.manifest import Precision, ProfileShapes, manifest_path, read_manifest
+from csakit.runtime.sessions.session import Session, open_session
 from helpers.engines import HERE, artifact, make_manifest, write_engine
 from helpers.exported import Subject
 from onnx import numpy_helper

@@ -12,7 +12,7 @@ from csakit.export.tensorrt_api import MODULES
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import LibraryError
 from csakit.plugins.library import find_library
-from csakit.runtime.manifest import manifest_path, read_manifest
+from csakit.runtime.engine.manifest import manifest_path, read_manifest
 from helpers.exported import Subject
 
 pytestmark = pytest.mark.gpu

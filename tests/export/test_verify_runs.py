@@ -15,8 +15,7 @@ from csakit.export import verify_runs
 from csakit.export.cases import export_cases
 from csakit.export.config import ExportConfig
 from csakit.export.verify_cli import main
-from csakit.runtime.files import sha256
-from csakit.runtime.manifest import (
+from csakit.runtime.engine.manifest import (
     Artifact,
     Manifest,
     Precision,
@@ -25,7 +24,8 @@ from csakit.runtime.manifest import (
     manifest_path,
     read_manifest,
 )
-from csakit.runtime.session import open_session
+from csakit.runtime.files.atomic import sha256
+from csakit.runtime.sessions.session import open_session
 from helpers.engines import HERE, PLAN, make_manifest
 from helpers.exported import Subject
 from onnx import numpy_helper

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from csakit.runtime.contract import RESULT, Io, Precision
-from csakit.runtime.pixels import Float32, float_from_uint8
+from csakit.runtime.tensors.pixels import Float32, float_from_uint8
 
 PREPARED: Final = "CSAKIT_PREPARED"  # environment variable: a prepared folder
 CHECKPOINT: Final = Path(__file__).parents[2] / "train" / "weights" / "demo.safetensors"

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from csakit.runtime.pixels import Float32
-from csakit.runtime.session import open_session
+from csakit.runtime.sessions.session import open_session
+from csakit.runtime.tensors.pixels import Float32
 from csakit.train import checkpoint
 from gpu.reference_results import MODELS, SIZE, Reference, Run, check, load, prepare
 from helpers.exported import calm_model

@@ -16,7 +16,7 @@ import pytest
 from csakit.plugins.errors import ContractError, LibraryError
 from csakit.runtime import EngineOptions, open_session
 from csakit.runtime.contract import Precision
-from csakit.runtime.device_choice import ADAPTERS, choose_adapter
+from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
 from gpu.reference_results import MAX_BATCH, MODELS, SIZE, check, load, prepared
 
 pytestmark = pytest.mark.gpu
@@ -75,7 +75,7 @@ def built(precision: Precision, builder: str) -> Path:
     """Build an engine for this GPU, with the plugin where there is one; skip if unsupported."""
     from csakit.export.build_config import BuildConfig, Span
     from csakit.export.engine import build_engine
-    from csakit.runtime.machine import this_machine
+    from csakit.runtime.engine.machine import this_machine
 
     config = BuildConfig(
         builder=builder,  # type: ignore[arg-type]

@@ -5,8 +5,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from csakit.runtime.machine import Machine
-from csakit.runtime.manifest import (
+from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.manifest import (
     SCHEMA,
     Artifact,
     Build,

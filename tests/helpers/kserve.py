@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from csakit.runtime.ort_session import OrtSession
+from csakit.runtime.sessions.ort_session import OrtSession
 from google.protobuf import json_format, text_format
 
 LENGTH = "Inference-Header-Content-Length"

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from csakit.runtime.contract import HOLE, IMAGE, RESULT
-from csakit.runtime.cuda_binding import cuda_error
-from csakit.runtime.device import Device, Stream
+from csakit.runtime.device.binding import cuda_error
+from csakit.runtime.device.device import Device, Stream
+from csakit.runtime.engine.engine_session import EngineSession
+from csakit.runtime.engine.executor import Shape
+from csakit.runtime.engine.manifest import Manifest, ProfileShapes
 from csakit.runtime.engine_options import EngineOptions
-from csakit.runtime.engine_session import EngineSession
-from csakit.runtime.executor import Shape
-from csakit.runtime.manifest import Manifest, ProfileShapes
 
 from .engines import make_manifest
 from .negative_kernels import BYTES, FLOAT, PTX

@@ -22,8 +22,8 @@ from csakit.runtime.contract import (
     META_VERSION,
     RESULT,
 )
-from csakit.runtime.device import Device
-from csakit.runtime.device_choice import ADAPTERS, choose_adapter, open_device
+from csakit.runtime.device.device import Device
+from csakit.runtime.device.open_device import ADAPTERS, choose_adapter, open_device
 from helpers.played_driver import PLAYED, Played
 
 if TYPE_CHECKING:

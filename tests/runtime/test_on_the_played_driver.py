@@ -7,15 +7,15 @@ import re
 from pathlib import Path
 
 import pytest
-from csakit.runtime.device_choice import ADAPTERS, choose_adapter
+from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
 from helpers.played_driver import run_python
 
 TESTS = Path(__file__).parents[1]
 FILES = (
-    "runtime/test_device.py",
-    "runtime/test_device_context.py",
-    "runtime/test_engine_session.py",
-    "runtime/test_engine_trouble.py",
+    "runtime/device/test_device.py",
+    "runtime/device/test_device_context.py",
+    "runtime/engine/test_engine_session.py",
+    "runtime/engine/test_engine_trouble.py",
     "benchmarks/test_engine_overhead.py",
 )
 

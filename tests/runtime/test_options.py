@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 from csakit.plugins.errors import ContractError
+from csakit.runtime.batch.job import FileOptions
 from csakit.runtime.options import InpaintOptions, MaskOptions
-from csakit.runtime.repair import FileOptions
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ExitCode
-from csakit.runtime.files import sha256
+from csakit.runtime.files.atomic import sha256
 from csakit.train import authors, checkpoint
 from csakit.train.convert_cli import main
 

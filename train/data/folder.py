@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from ...plugins.errors import ContractError
-from ...runtime.decode import decode
+from ...runtime.images.decode import decode
 from .framing import Framing, cut_out, least_side
 from .names import Names
 from .recipes import RECIPES, RecipeName, Split, list_images

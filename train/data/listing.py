@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from ...runtime.decode import INPUT_SUFFIXES
+from ...runtime.images.decode import INPUT_SUFFIXES
 
 HOLD_OUT: Final = 20  # one file in so many is for validation, where a set has no split of its own
 

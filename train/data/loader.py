@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
 from ...plugins.errors import ContractError
-from ...runtime.pixels import float_from_uint8
+from ...runtime.tensors.pixels import float_from_uint8
 from .assembly import Failure, Sample, TrainingSamples, draw_hole
 from .order import Stream, generator
 from .sources import BrokenImageError, Hole, ImageSource, MaskSource, Pixels

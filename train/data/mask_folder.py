@@ -17,8 +17,8 @@ import numpy as np
 from PIL import Image
 
 from ...plugins.errors import ContractError
-from ...runtime.decode import INPUT_SUFFIXES
-from ...runtime.mask import INVERTED_COVERAGE, load_grey
+from ...runtime.images.decode import INPUT_SUFFIXES
+from ...runtime.images.mask import INVERTED_COVERAGE, load_grey
 from .listing import check_folder, walk
 from .names import Names
 from .sources import BrokenImageError, Hole

@@ -34,7 +34,7 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple, get_args
 
 from ...plugins.errors import ContractError
-from ...runtime.decode import INPUT_SUFFIXES
+from ...runtime.images.decode import INPUT_SUFFIXES
 from .framing import REFERENCE_SIZE, Framing
 from .listing import check_folder, hold_out, present, read_list, walk
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from ...plugins.errors import ContractError
-from ...runtime.pixels import Uint8
+from ...runtime.tensors.pixels import Uint8
 from .grid import draw_grid
 from .models import Model
 from .pairs import Pairs

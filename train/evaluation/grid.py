@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from ...plugins.errors import ContractError
-from ...runtime.pixels import Bool, Uint8
+from ...runtime.tensors.pixels import Bool, Uint8
 
 _GAP_PX: Final = 4  # between pictures, and around them
 _LABEL_PX: Final = 18  # height of a row of labels

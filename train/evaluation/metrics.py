@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...plugins.errors import ContractError
-from ...runtime.pixels import Bool, Uint8
+from ...runtime.tensors.pixels import Bool, Uint8
 
 Picture = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
 

@@ -15,9 +15,9 @@ from torch import nn
 
 from ...plugins.errors import ContractError
 from ...runtime.contract import META_MAX_BATCH
-from ...runtime.files import sha256
-from ...runtime.pixels import Float32
-from ...runtime.session import Session, open_session
+from ...runtime.files.atomic import sha256
+from ...runtime.sessions.session import Session, open_session
+from ...runtime.tensors.pixels import Float32
 from .. import checkpoint
 from .scores import Run
 

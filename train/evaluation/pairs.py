@@ -13,7 +13,7 @@ import numpy as np
 
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
-from ...runtime.pixels import Uint8
+from ...runtime.tensors.pixels import Uint8
 from ..data import (
     BrokenImageError,
     ImageSource,

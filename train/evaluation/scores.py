@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ...runtime.pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
+from ...runtime.tensors.pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
 from ..data.buckets import BUCKETS, bucket_of
 from .metrics import NOT_A_NUMBER, Measures, measure
 

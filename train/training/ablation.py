@@ -15,7 +15,7 @@ from typing import Final
 from PIL import Image
 
 from ...plugins.errors import ContractError
-from ...runtime.files import staged
+from ...runtime.files.atomic import staged
 from ..evaluation.comparison import compare, draw_comparison
 from ..evaluation.models import open_model
 from ..evaluation.pairs import EvaluationOptions, Pairs

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError
-from ...runtime.files import staged
+from ...runtime.files.atomic import staged
 from .config import TrainConfig
 from .fields import annotations, coerce
 

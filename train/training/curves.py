@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ...plugins.errors import ContractError
-from ...runtime.files import staged
+from ...runtime.files.atomic import staged
 
 Scalars = Sequence[Mapping[str, float]]
 """Lines of a run's log, each with "step"; see ``records.read_scalars``."""

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from ...plugins.errors import CsakitError, DivergenceError, ExitCode
-from ...runtime.files import staged
+from ...runtime.files.atomic import staged
 from .. import checkpoint
 from ..data import Batch, describe, training_batches
 from . import config_file

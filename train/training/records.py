@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from ...runtime.files import staged
-from ...runtime.pixels import Uint8
+from ...runtime.files.atomic import staged
+from ...runtime.tensors.pixels import Uint8
 from .run_folder import RunFolder
 
 _BAR_LOSSES: Final = ("reconstruction", "consistency", "adversarial", "discriminators")

@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ...plugins.errors import ContractError, DivergenceError, EngineError
-from ...runtime.files import staged
+from ...runtime.files.atomic import staged
 from .learner import Learner
 
 FORMAT_VERSION: Final = 1

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...runtime.pixels import Bool, Uint8, float_from_uint8, uint8_from_float
+from ...runtime.tensors.pixels import Bool, Uint8, float_from_uint8, uint8_from_float
 from ..evaluation.grid import Cell, draw_grid, of_hole, with_hole
 from ..evaluation.metrics import hole_psnr
 from ..inpainter import CSAInpainter, Stages

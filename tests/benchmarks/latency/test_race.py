@@ -12,7 +12,7 @@ from csakit.benchmarks.latency.plan import Plan
 from csakit.benchmarks.latency.race import Entrant, Race
 from csakit.benchmarks.latency.subjects import Contender
 from csakit.plugins.errors import ParityError
-from csakit.runtime.pixels import Float32
+from csakit.runtime.tensors.pixels import Float32
 from csakit.train import CSAInpainter
 
 

@@ -11,7 +11,7 @@ from csakit.benchmarks.latency.plan import Plan
 from csakit.benchmarks.latency.subjects import random_subject, read_subjects
 from csakit.export.config import ExportConfig
 from csakit.plugins.errors import ContractError
-from csakit.runtime.files import sha256
+from csakit.runtime.files.atomic import sha256
 from csakit.train import CSAInpainter
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from csakit.runtime.manifest import Artifact, Manifest, ProfileShapes, Tensor, manifest_path
+from csakit.runtime.engine.manifest import Artifact, Manifest, ProfileShapes, Tensor, manifest_path
 from helpers.engines import PLAN, PLUGIN, make_manifest
 from helpers.exported import Subject
 
@@ -31,7 +31,7 @@ def tensors(shapes: dict[str, tuple[int, ...]], dtype: str = "uint8") -> tuple[T
 
 def manifest_for(model: Path, **fields: Any) -> Manifest:  # noqa: ANN401
     """Describe ``PLAN`` as built by TensorRT from a model."""
-    from csakit.runtime.files import sha256
+    from csakit.runtime.files.atomic import sha256
 
     made = make_manifest(build={**TENSORRT, **fields.pop("build", {})})
     file = Artifact(name=model.name, bytes=model.stat().st_size, sha256=sha256(model))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from csakit.export.serving.client import window
 from csakit.export.serving.repository import write_repository
-from csakit.runtime.ort_session import OrtSession
+from csakit.runtime.sessions.ort_session import OrtSession
 from helpers.exported import Subject
 from helpers.kserve import served
 from helpers.pictures import gradient

@@ -7,7 +7,7 @@ import pytest
 from csakit.export.serving.form import Form, Sides, form_of_engine, form_of_model
 from csakit.export.serving.options import ServingOptions
 from csakit.plugins.errors import ContractError, EngineError
-from csakit.runtime.onnx_header import read_onnx_header
+from csakit.runtime.files.onnx_header import read_onnx_header
 from helpers.exported import Subject
 
 from .conftest import SHAPES, manifest_for, profile, tensors

@@ -10,8 +10,8 @@ import pytest
 from csakit.export.serving import guide
 from csakit.export.serving.repository import write_repository
 from csakit.plugins.errors import ContractError, EngineError
-from csakit.runtime.files import sha256
-from csakit.runtime.manifest import manifest_path, read_manifest
+from csakit.runtime.engine.manifest import manifest_path, read_manifest
+from csakit.runtime.files.atomic import sha256
 from helpers.exported import Subject
 
 from .conftest import Engine

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from csakit.export.serving.options import ServingOptions
 from csakit.export.serving.repository import write_repository
-from csakit.runtime.ort_session import OrtSession
+from csakit.runtime.sessions.ort_session import OrtSession
 from helpers.exported import Subject
 
 COMMAND = os.environ.get("CSAKIT_TRITONSERVER", "")

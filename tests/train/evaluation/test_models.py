@@ -8,7 +8,7 @@ import pytest
 import torch
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.runtime.contract import META_CHECKPOINT, META_MAX_BATCH
-from csakit.runtime.files import sha256
+from csakit.runtime.files.atomic import sha256
 from csakit.train import CSAInpainter
 from csakit.train.evaluation.models import open_model, session_run, torch_run
 from helpers.exported import Subject

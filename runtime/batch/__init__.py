@@ -1,0 +1,1 @@
+"""Image files through one model: one job, a folder, a pipeline."""

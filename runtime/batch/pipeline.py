@@ -1,0 +1,178 @@
+"""Many image files through one model: while it fills one, others are read and written.
+
+Decoders, encoders and ONNX Runtime let go of Python's lock while they work, so threads are
+enough. The model runs in the calling thread, one image after the other: results are those of
+``repair_file``, bit by bit, and an interrupt reaches it between two images. What is reported
+comes in the order of the jobs.
+"""
+
+import collections
+import contextlib
+import contextvars
+import dataclasses
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+from ...plugins.errors import ContractError
+from ..host import physical_cores
+from ..inpainter import Inpainter
+from ..tensors.pixels import Uint8
+from .job import FileOptions, Job, Loaded, Repaired, fill, load_job, outputs_of, write_job
+
+T = TypeVar("T")
+
+# Photographs of a phone are 12 to 50 million pixels; a few of the former are held at once, the
+# latter nearly one by one. Each pixel costs about ten bytes while its file is read or written.
+HELD_PIXELS: Final = 48_000_000
+
+working_on: "contextvars.ContextVar[Job | None]" = contextvars.ContextVar(
+    "working_on", default=None
+)  # the job that this thread works for, so that a log handler can tell whose record it sees
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a job; one of the two others is None.
+
+    Attributes:
+        job: the three files.
+        repaired: what was done.
+        problem: why it was skipped.
+    """
+
+    job: Job
+    repaired: Repaired | None
+    problem: ContractError | None
+
+
+def repair_files(
+    inpaint: Inpainter, jobs: Sequence[Job], options: FileOptions
+) -> Generator[Outcome, None, None]:
+    """Repair image files; one that cannot be repaired is skipped.
+
+    Args:
+        inpaint: the model and how an image reaches it.
+        jobs: with outputs of their own.
+        options: how files are read and written.
+
+    Yields:
+        One outcome for each job, in their order, when its outputs are there. If the iterator is
+        closed before its end, or interrupted, what is being written is finished, and what is
+        not yet is left.
+
+    Raises:
+        EngineError: the model failed. Outcomes of earlier jobs come before.
+    """
+    with contextlib.closing(_Line(inpaint, options)) as line:
+        yield from line.run(jobs)
+
+
+class _Line:
+    """Two groups of threads around one model."""
+
+    def __init__(self, inpaint: Inpainter, options: FileOptions) -> None:
+        self._inpaint = inpaint
+        self._options = options
+        self._threads = physical_cores()  # of each group; more could only wait for each other
+        self._readers = ThreadPoolExecutor(self._threads, "csakit-read")
+        self._writers = ThreadPoolExecutor(self._threads, "csakit-write")
+        self._failed = False
+        self._reading: collections.deque[tuple[Job, Future[Loaded]]] = collections.deque()
+        self._writing: collections.deque[tuple[Job, int, Future[Repaired]]] = collections.deque()
+
+    def run(self, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
+        """Keep the model busy until all is done."""
+        waiting = collections.deque(jobs)
+        while waiting or self._reading or self._writing:
+            while waiting and self._may_read(waiting[0]):
+                job = waiting.popleft()
+                self._reading.append((job, self._readers.submit(_working, job, self._load)))
+            if self._reading:
+                self._fill(*self._reading.popleft())
+            if self._failed:  # nothing is begun after what ends the run
+                waiting.clear()
+                self._reading.clear()
+            while self._writing and self._must_report():
+                job, _, future = self._writing.popleft()
+                yield _outcome(job, future)
+
+    def close(self) -> None:
+        """Finish what is being done, and start nothing else."""
+        for threads in (self._readers, self._writers):
+            threads.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._readers, self._writers):
+            threads.shutdown()
+
+    def _load(self, job: Job) -> Loaded:
+        return load_job(job, self._options)
+
+    def _fill(self, job: Job, loading: "Future[Loaded]") -> None:
+        """Run the model on one job and hand the result to the writers; never raise."""
+        pixels, writing = 0, Future[Repaired]()
+        try:
+            loaded = loading.result()
+            result = _working(job, lambda _: fill(self._inpaint, loaded))
+            pixels = loaded.hole.size
+            writing = self._writers.submit(_working, job, self._writer(loaded, result))
+        except ContractError as error:
+            writing.set_exception(error)
+        except Exception as error:  # raised again when it is this job's turn
+            writing.set_exception(error)
+            self._failed = True
+        self._writing.append((job, pixels, writing))
+
+    def _writer(self, loaded: Loaded, result: Uint8) -> Callable[[Job], Repaired]:
+        return lambda _: write_job(loaded, result, self._options)
+
+    def _may_read(self, job: Job) -> bool:
+        """Tell whether there is room for one more, and nobody else will write its outputs."""
+        if not (self._reading or self._writing):
+            return True
+        busy = [job for job, _ in self._reading] + [job for job, *_ in self._writing]
+        taken = {_folded(job, self._options) for job in busy}
+        return (
+            len(self._reading) <= self._threads
+            and self._held() <= HELD_PIXELS
+            and all(names.isdisjoint(_folded(job, self._options)) for names in taken)
+        )
+
+    def _must_report(self) -> bool:
+        """Tell whether the oldest job is done, or has to be before there is other work."""
+        return (
+            self._writing[0][2].done()
+            or not self._reading
+            or len(self._writing) > self._threads
+            or self._held() > HELD_PIXELS
+        )
+
+    def _held(self) -> int:
+        """Count the pixels in memory, as far as they are known."""
+        read = (future.result() for _, future in self._reading if _succeeded(future))
+        return sum(loaded.hole.size for loaded in read) + sum(size for _, size, _ in self._writing)
+
+
+def _working(job: Job, work: Callable[[Job], T]) -> T:
+    """Do some work of a job, and let log handlers know whose it is."""
+    token = working_on.set(job)
+    try:
+        return work(job)
+    finally:
+        working_on.reset(token)
+
+
+def _outcome(job: Job, future: "Future[Repaired]") -> Outcome:
+    """Wait for a job; a problem of its files is an outcome, other errors end the run."""
+    try:
+        return Outcome(job=job, repaired=future.result(), problem=None)
+    except ContractError as error:
+        return Outcome(job=job, repaired=None, problem=error)
+
+
+def _succeeded(future: "Future[Loaded]") -> bool:
+    return future.done() and future.exception() is None
+
+
+def _folded(job: Job, options: FileOptions) -> frozenset[str]:
+    """Return the outputs of a job as file systems compare them that ignore the case."""
+    return frozenset(str(path).casefold() for path in outputs_of(job, options))

@@ -1,0 +1,1 @@
+"""The command ``csakit`` and the sub-commands that need no torch."""

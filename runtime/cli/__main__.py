@@ -1,0 +1,7 @@
+"""``python -m csakit.runtime.cli`` is ``csakit``."""
+
+import sys
+
+from .main import main
+
+sys.exit(main())

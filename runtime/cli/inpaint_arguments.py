@@ -1,0 +1,184 @@
+"""The command line of ``csakit inpaint``, and the options it stands for.
+
+Defaults are those of the option classes; none is spelled here.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any, Final
+
+from ..batch.job import FileOptions
+from ..images.encode import OUTPUT_FORMATS
+from ..options import STRATEGIES, InpaintOptions, MaskOptions
+from ..sessions.session import BACKENDS
+
+PROGRAM: Final = "csakit inpaint"
+
+_EPILOG: Final = """\
+examples:
+  csakit inpaint photo.jpg mask.png -o repaired.png --model model.onnx
+  csakit inpaint photos/ masks/ -o repaired/ --model model.onnx --feather 8
+
+In a folder run the mask of cat.jpg is cat.* or cat_mask.* among the masks; one mask file
+serves all images. Pixels outside of the mask do not change; only a lossy format (JPEG, WebP)
+changes them a little when it encodes the result.
+
+exit codes: 0 all repaired; 2 wrong usage or input, or some images were skipped;
+3 something is not installed, or the model failed.
+"""
+
+
+def inpaint_parser() -> argparse.ArgumentParser:
+    """Describe the command line.
+
+    Returns:
+        The parser; its results are for ``inpaint_options`` and ``file_options``.
+    """
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Repair what a mask marks in white.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    text: dict[str, Any] = {"type": Path}
+    parser.add_argument("image", metavar="IMAGE", help="image file, or folder of them", **text)
+    parser.add_argument(
+        "mask", metavar="MASK", help="mask file (white = missing), or folder of them", **text
+    )
+    parser.add_argument(
+        *("-o", "--output"),
+        required=True,
+        metavar="OUT",
+        help="output file, whose suffix is its format; or folder, for a folder of images",
+        **text,
+    )
+    parser.add_argument(
+        "--model",
+        required=True,
+        metavar="MODEL",
+        help=".onnx from `csakit export`, or .engine from `csakit build`",
+        **text,
+    )
+    _add_run_options(parser.add_argument_group("how the network is run"))
+    _add_mask_options(parser.add_argument_group("how masks are read"))
+    _add_output_options(parser.add_argument_group("how results are written"))
+    return parser
+
+
+def inpaint_options(args: argparse.Namespace) -> InpaintOptions:
+    """Collect how an image reaches the network.
+
+    Args:
+        args: from ``inpaint_parser``.
+
+    Returns:
+        The options.
+
+    Raises:
+        ContractError: a value is out of its range.
+    """
+    return InpaintOptions(
+        strategy=args.strategy, margin=args.margin, feather=args.feather, max_side=args.max_side
+    )
+
+
+def file_options(args: argparse.Namespace) -> FileOptions:
+    """Collect how files are read and written.
+
+    Args:
+        args: from ``inpaint_parser``.
+
+    Returns:
+        The options.
+
+    Raises:
+        ContractError: a value is out of its range.
+    """
+    return FileOptions(
+        mask=MaskOptions(
+            threshold=args.mask_threshold, invert=args.mask_invert, dilate=args.dilate
+        ),
+        quality=args.quality,
+        overwrite=args.overwrite,
+        side_by_side=args.side_by_side,
+    )
+
+
+def _add_run_options(group: argparse._ArgumentGroup) -> None:
+    """Describe ``InpaintOptions`` and the threads."""
+    group.add_argument(
+        "--strategy",
+        choices=STRATEGIES,
+        default=InpaintOptions.strategy,
+        help="crop: each region with its surroundings, at full resolution; resize: the whole "
+        "image, scaled down; whole: the whole image as it is (default: %(default)s)",
+    )
+    _number(group, "--margin", InpaintOptions.margin, "PX", "known surroundings of a region")
+    _number(
+        *(group, "--feather", InpaintOptions.feather, "PX"),
+        "fade the colour step at the edge out over so many pixels inside of the hole",
+    )
+    _number(
+        *(group, "--max-side", InpaintOptions.max_side, "PX"),
+        "longest side of a network input, a multiple of 256; larger parts are scaled down",
+    )
+    group.add_argument(
+        "--device",
+        metavar="NAME",
+        help="cpu, cuda or cuda:N; nothing falls back to the CPU (default: cpu for .onnx, cuda "
+        "for .engine)",
+    )
+    group.add_argument(
+        "--backend",
+        choices=BACKENDS,
+        help="what runs an .onnx model; openvino is for CPUs, and needs 'csakit[openvino]' "
+        f"(default: {BACKENDS[0]})",
+    )
+    group.add_argument(
+        "--precision",
+        choices=("fp32", "bf16"),
+        help="of openvino: bf16 is several times faster where the CPU has it, and refused where "
+        "not (default: that of the model, fp32)",
+    )
+    group.add_argument("--threads", type=int, metavar="N", help="default: one per physical core")
+    group.add_argument(
+        "--no-cache",
+        action="store_false",
+        dest="cache",
+        help="keep no copy of the model that is optimised for this processor; without one, every "
+        "start optimises anew (it lies in .csakit-cache beside the model, or in ~/.cache/csakit)",
+    )
+
+
+def _add_mask_options(group: argparse._ArgumentGroup) -> None:
+    """Describe ``MaskOptions``."""
+    group.add_argument("--mask-invert", action="store_true", help="black is missing")
+    _number(
+        *(group, "--mask-threshold", MaskOptions.threshold, "GREY"),
+        "missing from this grey level on, 1 to 255",
+    )
+    _number(group, "--dilate", MaskOptions.dilate, "PX", "grow the hole on all sides")
+
+
+def _add_output_options(group: argparse._ArgumentGroup) -> None:
+    """Describe ``FileOptions`` and the format of folder runs."""
+    _number(group, "--quality", FileOptions.quality, "N", "of JPEG and WebP, 1 to 100")
+    group.add_argument(
+        "--format",
+        choices=[suffix[1:] for suffix in OUTPUT_FORMATS],
+        help="of all results of a folder (default: that of each input)",
+    )
+    group.add_argument(
+        "--side-by-side",
+        action="store_true",
+        help="also write input, mask and result in one picture, OUT_side_by_side.png",
+    )
+    group.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+
+
+def _number(
+    group: argparse._ArgumentGroup, flag: str, default: int, metavar: str, text: str
+) -> None:
+    """Describe one whole number."""
+    help_text = f"{text} (default: %(default)s)"
+    group.add_argument(flag, type=int, default=default, metavar=metavar, help=help_text)

@@ -1,0 +1,115 @@
+"""``csakit``: list the sub-commands and start one. Loads none that is not asked for."""
+
+import difflib
+import platform
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from types import MappingProxyType
+from typing import Final
+
+from ...plugins.errors import ExitCode
+
+PROGRAM: Final = "csakit"
+GROUP: Final = "csakit.commands"  # of entry points; the bracket of one names the extra it needs
+
+SUMMARIES: Final = MappingProxyType(
+    {
+        "inpaint": "repair an image, or a folder of them, with an exported model",
+        "doctor": "say what is installed, what can run here, and what to install",
+        "plugin": "build the CUDA kernels and the TensorRT plugin, and say what is built",
+        "convert": "turn the authors' checkpoint into one of csakit",
+        "train": "train a network, as the paper does or by a recipe of your own",
+        "evaluate": "score models on images with holes, as the paper does",
+        "export": "export a checkpoint to ONNX, verified before it gets its name",
+        "verify": "compare an exported model with its checkpoint, stage by stage",
+        "build": "build a TensorRT engine from an exported model, audited, with a manifest",
+        "inspect": "say what a checkpoint, a model or an engine is, and whether it runs here",
+        "triton": "write a model repository for Triton Inference Server",
+        "bench": "measure latency, and show the stated targets",
+    }
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line of csakit.
+
+    Args:
+        arguments: of the command line; None takes those of this process.
+
+    Returns:
+        The exit code; see ``ExitCode``.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    commands = _commands()
+    if not given:
+        print(_usage(commands), file=sys.stderr)
+        return ExitCode.USAGE
+    name, *rest = given
+    if name in ("-h", "--help", "help"):
+        print(_usage(commands))
+        return ExitCode.OK
+    if name in ("-V", "--version"):
+        print(f"{PROGRAM} {version()} (Python {platform.python_version()})")
+        return ExitCode.OK
+    if name not in commands:
+        print(_unknown(name, commands), file=sys.stderr)
+        return ExitCode.USAGE
+    return _start(commands[name], rest)
+
+
+def version() -> str:
+    """Return the installed version of csakit."""
+    try:
+        return metadata.version(PROGRAM)
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _commands() -> dict[str, metadata.EntryPoint]:
+    """Find the registered commands, ours in the order of ``SUMMARIES`` and then others."""
+    found = {entry.name: entry for entry in metadata.entry_points(group=GROUP)}
+    order = [*SUMMARIES, *sorted(found.keys() - SUMMARIES.keys())]
+    return {name: found[name] for name in order if name in found}
+
+
+def _start(entry: metadata.EntryPoint, arguments: list[str]) -> int:
+    """Load one sub-command and run it; a missing dependency is a line, not a traceback."""
+    try:
+        code: int = entry.load()(arguments)
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in ("", PROGRAM):
+            raise  # a defect of ours
+        needed = f"'{PROGRAM}[{','.join(entry.extras)}]'" if entry.extras else missing
+        print(
+            f"{PROGRAM} {entry.name}: needs the Python package {missing!r}, which is not "
+            f"installed\nInstall it with: pip install {needed}",
+            file=sys.stderr,
+        )
+        return ExitCode.ENVIRONMENT
+    return code
+
+
+def _usage(commands: dict[str, metadata.EntryPoint]) -> str:
+    """Write what ``csakit --help`` shows."""
+    lines = [
+        f"usage: {PROGRAM} COMMAND ...",
+        "",
+        "Take CSA image inpainting from a checkpoint to a fast, verified model, and run it.",
+        "",
+        "commands:",
+        *(f"  {name:<9} {SUMMARIES.get(name, '')}".rstrip() for name in commands),
+        "",
+        f"{PROGRAM} COMMAND --help explains one of them; {PROGRAM} --version names this version.",
+    ]
+    if not commands:
+        lines += ["", "No command is registered. Install csakit: pip install 'csakit[runtime]'"]
+    return "\n".join(lines)
+
+
+def _unknown(name: str, commands: dict[str, metadata.EntryPoint]) -> str:
+    """Write what an unknown command is answered with."""
+    close = difflib.get_close_matches(name, commands)
+    hint = f"Did you mean: {', '.join(close)}?" if close else f"See: {PROGRAM} --help"
+    return f"{PROGRAM}: a command must be one of {', '.join(commands)}; got {name!r}\n{hint}"

@@ -1,0 +1,214 @@
+"""``csakit plugin``: build the CUDA kernels and the TensorRT plugin, and say what is built."""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from ...plugins.build import Build, BuildConfig, build
+from ...plugins.errors import ExitCode, LibraryError
+from ...plugins.headers import INCLUDE_VARIABLE, find_headers, how_to_get
+from ...plugins.installed import KINDS, Holding, survey
+from ...plugins.locations import (
+    BUILD_COMMAND,
+    LIBRARY_VARIABLE,
+    file_name,
+    search_places,
+    stale_builds,
+)
+from ...plugins.resources import table
+from ...plugins.sources import source_hash
+from ...plugins.toolchain import find_toolchain
+from .command import run_command
+
+_EPILOG: Final = """\
+exit codes: 0 done; 2 wrong usage; 3 something is not installed, not built, or does not compile.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; None takes those of this process.
+
+    Returns:
+        The exit code; see ``ExitCode``.
+    """
+    return run_command(_parser(), lambda args: int(args.work(args)), arguments)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="csakit plugin",
+        description="Build the CUDA kernels and the TensorRT plugin, and say what is built.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_build(commands.add_parser("build", help="compile the libraries with nvcc"))
+    info = commands.add_parser("info", help="say what is built, and every place searched")
+    info.add_argument("--json", action="store_true", help="print one JSON object")
+    info.set_defaults(work=_info)
+    return parser
+
+
+def _add_build(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Compile libcsakit, and, where TensorRT's headers are at hand, libcsakit_trt and "
+        "libcsakit_trt_autoreg. Needs nvcc and g++, no GPU."
+    )
+    parser.add_argument(
+        "--arch",
+        default=BuildConfig.architectures,
+        metavar="LIST",
+        help="GPU architectures: all, native (of this machine), or as sm_87,sm_90 "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--tensorrt-include",
+        type=Path,
+        metavar="DIR",
+        help=f"folder of TensorRT's C++ headers (default: {INCLUDE_VARIABLE}, then the folders "
+        "of system packages, then the cache)",
+    )
+    parser.add_argument(
+        *("-o", "--output"),
+        type=Path,
+        metavar="DIR",
+        help="folder for the libraries (default: the user's cache, where csakit finds them)",
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="compilers at a time (default: one for each core)"
+    )
+    parser.add_argument(
+        "--warnings-as-errors", action="store_true", help="refuse what the compilers warn of"
+    )
+    parser.set_defaults(work=_build)
+
+
+def _build(args: argparse.Namespace) -> int:
+    """Build, and report."""
+    config = BuildConfig(
+        architectures=args.arch,
+        tensorrt_include=args.tensorrt_include,
+        output=args.output,
+        jobs=args.jobs,
+        warnings_as_errors=args.warnings_as_errors,
+    )
+    _report(build(config, progress=print), config)
+    return ExitCode.OK
+
+
+def _report(built: Build, config: BuildConfig) -> None:
+    """Print what was built, and what not, and why."""
+    for line in built.warnings:
+        print(line, file=sys.stderr)
+    if built.omitted:
+        print(
+            f"left out: {', '.join(built.omitted)}, which {built.toolchain} does not know; "
+            "a newer CUDA toolkit does"
+        )
+    print("", *table(built.resources), "", sep="\n")
+    for path in built.libraries:
+        print(f"built {path} ({path.stat().st_size / 1e6:.1f} MB)")
+    headers = f"with the headers of TensorRT {built.tensorrt}" if built.tensorrt else "no TensorRT"
+    print(f"took {built.seconds:.0f} s, {headers}")
+    if built.tensorrt is None:
+        print(f"\nnot built: the TensorRT plugin, for want of headers. {how_to_get()}")
+    stated = os.environ.get(LIBRARY_VARIABLE)
+    if config.output is not None:
+        print(f"To use it: export {LIBRARY_VARIABLE}={shlex.quote(str(config.output.absolute()))}")
+    elif stated:
+        print(f"Not what will be used: {LIBRARY_VARIABLE} is {stated}. Unset it to use this build.")
+
+
+def _info(args: argparse.Namespace) -> int:
+    """Print what is built and where it was searched."""
+    holdings = [survey(kind) for kind in KINDS]
+    if args.json:
+        print(json.dumps(_as_json(holdings), indent=1))
+    else:
+        print("\n".join(_lines(holdings)))
+    return ExitCode.OK if holdings[0].usable else ExitCode.ENVIRONMENT
+
+
+def _as_json(holdings: list[Holding]) -> dict[str, Any]:
+    return {
+        "source_hash": source_hash(),
+        "libraries": {holding.kind: holding.as_json() for holding in holdings},
+        "searched": [
+            {"why": place.why, "path": str(place.path), "found": place.found}
+            for place in search_places()
+        ],
+        "stale_builds": [str(path) for path in stale_builds()],
+        "nvcc": _nvcc(),
+        "tensorrt_headers": _headers(),
+    }
+
+
+def _lines(holdings: list[Holding]) -> list[str]:
+    """Write the answer for people."""
+    lines = []
+    for holding in holdings:
+        lines += [*_describe(holding), ""]
+    lines.append(f"searched for {file_name('csakit')}, in this order:")
+    if not os.environ.get(LIBRARY_VARIABLE):
+        lines.append(f"  0. none  (environment variable {LIBRARY_VARIABLE}: not set)")
+    for number, place in enumerate(search_places(), start=1):
+        mark = "found" if place.found else "none"
+        lines.append(f"  {number}. {mark:<6}{place.path}  ({place.why})")
+    lines += [f"  stale       {path.parent}  (not used)" for path in stale_builds()]
+    lines += ["", f"nvcc: {_nvcc()}", f"TensorRT headers: {_headers()}"]
+    if not holdings[0].usable:
+        lines += ["", _remedy()]
+    return lines
+
+
+def _remedy() -> str:
+    """Say what helps where there is no usable libcsakit: no build is used beside a variable."""
+    if os.environ.get(LIBRARY_VARIABLE):
+        return f"Correct {LIBRARY_VARIABLE}, or unset it and run: {BUILD_COMMAND}"
+    return f"Build it with: {BUILD_COMMAND}"
+
+
+def _describe(holding: Holding) -> list[str]:
+    """Write what is known of one library."""
+    name = file_name(holding.kind)
+    if holding.path is None:
+        stated = os.environ.get(LIBRARY_VARIABLE)
+        return [f"{name}: {f'not where {LIBRARY_VARIABLE} leads' if stated else 'not built'}"]
+    facts = [
+        ("path", str(holding.path)),
+        ("architectures", ", ".join(holding.architectures) or "not known"),
+        ("ABI version", "not known" if holding.abi is None else str(holding.abi)),
+        ("sources", holding.freshness),
+        ("compiler", holding.compiler or "not known"),
+    ]
+    if holding.tensorrt is not None:
+        facts.append(("TensorRT", f"headers of {holding.tensorrt}"))
+    if holding.problem is not None:
+        facts.append(("problem", holding.problem.replace("\n", "\n" + " " * 19)))
+    return [f"{name}:", *(f"  {title:<17}{text}" for title, text in facts)]
+
+
+def _nvcc() -> str:
+    """Say which compilers a build would take."""
+    try:
+        toolchain = find_toolchain()
+    except LibraryError as error:
+        return str(error)
+    return f"{toolchain}, found by {toolchain.source}"
+
+
+def _headers() -> str:
+    """Say which headers a build would take."""
+    try:
+        headers = find_headers()
+    except LibraryError as error:
+        return str(error)
+    return f"{headers.version} in {headers.folder}" if headers else f"none. {how_to_get()}"

@@ -1,0 +1,1 @@
+"""Images of any size to the size of the network and back."""

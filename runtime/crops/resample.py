@@ -1,0 +1,74 @@
+"""Scale and pad the parts of an image that a network takes.
+
+Letters: H W sides in pixels.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..tensors.pixels import Bool, Uint8
+
+OPAQUE = 255
+
+
+def shrink(image: Uint8, hole: Bool, size: tuple[int, int]) -> tuple[Uint8, Bool]:
+    """Scale an image and its hole down; what lies under the hole colours nothing.
+
+    Each pixel becomes the mean of the known pixels under it. It is known when all of them
+    are; if that leaves none, when any of them is.
+
+    Args:
+        image: (H, W, 3).
+        hole: (H, W).
+        size: (H, W) of the result.
+
+    Returns:
+        The scaled image and hole.
+    """
+    known = np.where(hole, 0, OPAQUE).astype(np.uint8)
+    covered = Image.fromarray(np.dstack([image, known]))
+    # Pillow weights colours by the alpha channel, here by what is known. A box reaches no
+    # further than the pixels under it.
+    scaled = np.asarray(covered.resize(size[::-1], Image.Resampling.BOX))
+    missing: Bool = scaled[..., 3] < OPAQUE
+    if missing.all():
+        missing = scaled[..., 3] == 0
+    return np.ascontiguousarray(scaled[..., :3]), missing
+
+
+def enlarge(image: Uint8, size: tuple[int, int]) -> Uint8:
+    """Scale an image up, smoothly.
+
+    Args:
+        image: (H, W, 3).
+        size: (H, W) of the result.
+
+    Returns:
+        The scaled image.
+    """
+    scaled = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)
+    return np.array(scaled, dtype=np.uint8)
+
+
+def pad(array: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.NDArray[np.generic]:
+    """Continue an image or a hole to the right and below by reflection, as often as needed.
+
+    Args:
+        array: (H, W) or (H, W, C).
+        size: (H, W) of the result, not smaller.
+
+    Returns:
+        The array itself if nothing is added.
+    """
+    if array.shape[:2] == size:
+        return array
+    rows, columns = (_reflect(old, new) for old, new in zip(array.shape[:2], size, strict=True))
+    return array[rows][:, columns]
+
+
+def _reflect(old: int, new: int) -> npt.NDArray[np.int64]:
+    """Return the ``new`` indices 0, 1, ..., old - 1, old - 2, ..., 1, 0, 1, ..."""
+    period = max(1, 2 * (old - 1))
+    position = np.arange(new) % period
+    return np.minimum(position, period - position) if old > 1 else np.zeros(new, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""One GPU: memory, streams, events and graphs, through PyCUDA or cuda-python."""

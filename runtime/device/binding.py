@@ -1,0 +1,159 @@
+"""What a device needs of a CUDA binding, and the errors that every binding raises.
+
+Handles are whatever the binding makes; only ``stream_handle`` and ``address`` turn them into
+numbers. Every call but ``count``, ``name`` and ``retain`` needs a current context.
+"""
+
+from typing import Any, Final, Protocol
+
+from ...plugins.errors import EngineError
+from ..tensors.pixels import Uint8
+
+Handle = Any
+
+OUT_OF_MEMORY: Final = "CUDA_ERROR_OUT_OF_MEMORY"
+# Captured is what this thread enqueues; other threads may allocate meanwhile.
+CAPTURE_THREAD_LOCAL: Final = 1
+NON_BLOCKING: Final = 1  # a stream that does not wait for the default one
+NO_TIMING: Final = 2  # an event that only orders
+
+
+# After these, no call of this process succeeds on the GPU any more.
+LOST: Final = frozenset(
+    f"CUDA_ERROR_{name}"
+    for name in (
+        *("ILLEGAL_ADDRESS", "ILLEGAL_INSTRUCTION", "MISALIGNED_ADDRESS", "INVALID_PC"),
+        *("INVALID_ADDRESS_SPACE", "LAUNCH_FAILED", "LAUNCH_TIMEOUT", "ASSERT"),
+        *("HARDWARE_STACK_ERROR", "ECC_UNCORRECTABLE", "UNKNOWN"),
+    )
+)
+
+
+class CudaError(EngineError):
+    """A call of the CUDA driver failed.
+
+    Args:
+        call: its name.
+        name: of the error, such as "CUDA_ERROR_INVALID_VALUE".
+        text: what the driver says about it.
+        message: of the exception; None is made of the others.
+    """
+
+    def __init__(self, call: str, name: str, text: str, message: str | None = None) -> None:
+        self.call = call
+        self.name = name
+        self.text = text
+        lost = "\nThe GPU is lost to this process: start it again." if name in LOST else ""
+        super().__init__(message or f"{call} failed with {name}: {text}{lost}")
+
+
+class OutOfMemoryError(CudaError):
+    """The device, or the page-locked memory of the host, is used up."""
+
+
+def cuda_error(call: str, name: str, text: str) -> CudaError:
+    """Make the exception for a failed call.
+
+    Args:
+        call: its name.
+        name: of the error.
+        text: what the driver says about it.
+
+    Returns:
+        An ``OutOfMemoryError`` where it is one.
+    """
+    kind = OutOfMemoryError if name == OUT_OF_MEMORY else CudaError
+    return kind(call, name, text)
+
+
+class Binding(Protocol):
+    """The driver's calls. All raise ``CudaError``."""
+
+    title: str  # name and version
+
+    def count(self) -> int:
+        """Count the GPUs."""
+
+    def name(self, number: int) -> str:
+        """Give the name of a GPU."""
+
+    def retain(self, number: int) -> Handle:
+        """Retain the primary context of a GPU: the one that all libraries share."""
+
+    def release(self, context: Handle) -> None:
+        """Let go of it."""
+
+    def push(self, context: Handle) -> None:
+        """Make it current in this thread; what was current before is again after ``pop``."""
+
+    def pop(self) -> None:
+        """Undo the last ``push`` of this thread."""
+
+    def memory(self) -> tuple[int, int]:
+        """Give free and total bytes of the device."""
+
+    def new_stream(self) -> Handle:
+        """Make a stream that does not wait for the default one."""
+
+    def stream_handle(self, stream: Handle) -> int:
+        """Give the ``cudaStream_t`` as a number."""
+
+    def synchronize(self, stream: Handle) -> None:
+        """Wait until all that was enqueued on a stream is done."""
+
+    def free_stream(self, stream: Handle) -> None:
+        """Destroy it."""
+
+    def new_event(self, *, timing: bool) -> Handle:
+        """Make an event."""
+
+    def record(self, event: Handle, stream: Handle) -> None:
+        """Mark this moment of a stream."""
+
+    def wait_event(self, event: Handle) -> None:
+        """Wait until what was recorded is done."""
+
+    def is_done(self, event: Handle) -> bool:
+        """Tell whether it is, without waiting."""
+
+    def elapsed_ms(self, start: Handle, end: Handle) -> float:
+        """Give the milliseconds between two recorded events."""
+
+    def free_event(self, event: Handle) -> None:
+        """Destroy it."""
+
+    def allocate(self, size: int) -> Handle:
+        """Allocate device memory, in bytes."""
+
+    def address(self, memory: Handle) -> int:
+        """Give its address."""
+
+    def free(self, memory: Handle) -> None:
+        """Free it."""
+
+    def allocate_pinned(self, size: int) -> tuple[Handle, Uint8]:
+        """Allocate page-locked memory of the host, and give it as bytes."""
+
+    def free_pinned(self, memory: Handle) -> None:
+        """Free it."""
+
+    def copy_to_device(self, address: int, source: Uint8, stream: Handle) -> None:
+        """Enqueue a copy of page-locked bytes to the device."""
+
+    def copy_to_host(self, target: Uint8, address: int, stream: Handle) -> None:
+        """Enqueue a copy from the device to page-locked bytes."""
+
+    def begin_capture(self, stream: Handle) -> None:
+        """Record what this thread enqueues on a stream from now on instead of doing it."""
+
+    def end_capture(self, stream: Handle) -> Handle:
+        """Make what was recorded a graph that can be launched."""
+
+    def abandon_capture(self, stream: Handle) -> None:
+        """Forget what was recorded; never raises."""
+
+    def launch(self, graph: Handle, stream: Handle) -> None:
+        """Enqueue a graph."""
+
+    def free_graph(self, graph: Handle) -> None:
+        """Destroy it."""

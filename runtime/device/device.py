@@ -1,0 +1,282 @@
+"""One GPU: streams, events, memory and graphs, whichever binding reaches the driver.
+
+    with open_device(0) as device, device.current():
+        stream = device.stream()
+        ...
+
+Work in the primary context only, which torch, TensorRT and ONNX Runtime share; it is pushed for a
+block and popped after it, so that whatever another library made current stays so. Everything made
+here is closed by hand or with its device; closing twice is harmless. Nothing survives a fork.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any
+
+from ...plugins.errors import EngineError
+from ..tensors.pixels import Uint8
+from .binding import Binding, Handle
+from .fork_guard import Process
+
+
+class Resource:
+    """Something of a device that is freed once.
+
+    Args:
+        device: that owns it.
+        handle: of the binding.
+        free: what frees it.
+    """
+
+    def __init__(self, device: "Device", handle: Handle, free: Callable[[Any], None]) -> None:
+        self._device = device
+        self._handle = handle
+        self._free = free
+        device.own(self)
+
+    @property
+    def handle(self) -> Handle:
+        """What the binding knows it by; None once it is closed."""
+        return self._handle
+
+    def close(self) -> None:
+        """Free it. Calling twice is harmless."""
+        handle, self._handle = self._handle, None
+        self._device.disown(self)
+        if handle is not None and self._device.usable:
+            with self._device.current():
+                self._free(handle)
+
+
+class Stream(Resource):
+    """A queue of work that the device does in order."""
+
+    @property
+    def number(self) -> int:
+        """The ``cudaStream_t``, as TensorRT and ONNX Runtime take it."""
+        return self._device.binding.stream_handle(self._handle)
+
+    def synchronize(self) -> None:
+        """Wait until all of it is done."""
+        self._device.binding.synchronize(self._handle)
+
+    def record(self, event: "Event") -> None:
+        """Let an event mark this moment."""
+        self._device.binding.record(event.handle, self._handle)
+
+    def copy_in(self, target: "DeviceBuffer", source: Uint8) -> None:
+        """Enqueue a copy of page-locked bytes to the begin of a buffer."""
+        self._device.binding.copy_to_device(target.address, source, self._handle)
+
+    def copy_out(self, target: Uint8, source: "DeviceBuffer") -> None:
+        """Enqueue a copy from the begin of a buffer to page-locked bytes."""
+        self._device.binding.copy_to_host(target, source.address, self._handle)
+
+    def capture(self, work: Callable[[], None]) -> "Graph":
+        """Record what is enqueued, which does not run it.
+
+        Args:
+            work: enqueues on this stream, and neither allocates nor waits.
+
+        Returns:
+            A graph that does all of it.
+
+        Raises:
+            EngineError: it cannot be captured. The stream can be used again.
+        """
+        binding = self._device.binding
+        binding.begin_capture(self._handle)
+        try:
+            work()
+        except BaseException:
+            binding.abandon_capture(self._handle)
+            raise
+        return Graph(self._device, binding.end_capture(self._handle), binding.free_graph)
+
+
+class Event(Resource):
+    """A moment of a stream."""
+
+    def wait(self) -> None:
+        """Wait until the device has reached it."""
+        self._device.binding.wait_event(self._handle)
+
+    @property
+    def done(self) -> bool:
+        """Whether the device has reached it."""
+        return self._device.binding.is_done(self._handle)
+
+    def milliseconds_until(self, later: "Event") -> float:
+        """Give the time of the device between two events made for timing."""
+        return self._device.binding.elapsed_ms(self._handle, later.handle)
+
+
+class DeviceBuffer(Resource):
+    """Memory of the device, aligned to 256 bytes or more.
+
+    Args:
+        device: that owns it.
+        size: in bytes.
+    """
+
+    def __init__(self, device: "Device", size: int) -> None:
+        super().__init__(device, device.binding.allocate(size), device.binding.free)
+        self.size = size
+        self.address = device.binding.address(self._handle)
+
+
+class PinnedBuffer(Resource):
+    """Page-locked memory of the host, which the device copies without the processor's help.
+
+    Args:
+        device: that owns it.
+        size: in bytes.
+
+    Attributes:
+        bytes: the memory; valid until it is closed.
+    """
+
+    def __init__(self, device: "Device", size: int) -> None:
+        handle, self.bytes = device.binding.allocate_pinned(size)
+        super().__init__(device, handle, device.binding.free_pinned)
+
+
+class Graph(Resource):
+    """Recorded work."""
+
+    def launch(self, stream: Stream) -> None:
+        """Enqueue all of it."""
+        self._device.binding.launch(self._handle, stream.handle)
+
+
+class Device:
+    """One GPU in this process.
+
+    Args:
+        binding: that reaches the driver.
+        number: of the GPU.
+
+    Attributes:
+        binding: as given.
+        number: as given.
+        name: of the GPU.
+
+    Raises:
+        EngineError: there is no GPU of this number, or the driver failed.
+    """
+
+    def __init__(self, binding: Binding, number: int = 0) -> None:
+        count = binding.count()
+        if not 0 <= number < count:
+            known = f"0 to {count - 1}" if count else "there is none"
+            raise EngineError(
+                f"the number of a GPU must be one of this machine ({known}); got {number}\n"
+                "`nvidia-smi` lists them; CUDA_VISIBLE_DEVICES hides some."
+            )
+        self.binding = binding
+        self.number = number
+        self.name = binding.name(number)
+        self._process = Process()
+        self._current = _Current(self)
+        self._context: Handle | None = binding.retain(number)
+        self._owned: dict[int, Resource] = {}
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is open, in the process that opened it."""
+        return self._context is not None and self._process.is_this
+
+    def current(self) -> AbstractContextManager[None]:
+        """Make the device current in this thread for a block.
+
+        Returns:
+            A context manager; blocks in blocks cost next to nothing. Entering it raises
+            EngineError if the device is closed, or was opened before a fork.
+        """
+        return self._current
+
+    def push(self) -> None:
+        """Enter such a block; it is for ``current``."""
+        self._process.require_this()
+        if self._context is None:
+            raise EngineError(f"GPU {self.number} is closed; open it again")
+        self.binding.push(self._context)
+
+    def memory(self) -> tuple[int, int]:
+        """Give free and total bytes."""
+        return self.binding.memory()
+
+    def stream(self) -> Stream:
+        """Make a stream."""
+        return Stream(self, self.binding.new_stream(), self.binding.free_stream)
+
+    def event(self, *, timing: bool = False) -> Event:
+        """Make an event; one for timing costs a little more."""
+        return Event(self, self.binding.new_event(timing=timing), self.binding.free_event)
+
+    def buffer(self, size: int) -> DeviceBuffer:
+        """Allocate device memory, in bytes."""
+        return DeviceBuffer(self, size)
+
+    def pinned(self, size: int) -> PinnedBuffer:
+        """Allocate page-locked memory of the host, in bytes."""
+        return PinnedBuffer(self, size)
+
+    def own(self, resource: Resource) -> None:
+        """Close a resource with the device."""
+        self._owned[id(resource)] = resource
+
+    def disown(self, resource: Resource) -> None:
+        """Forget one that was closed."""
+        self._owned.pop(id(resource), None)
+
+    def close(self) -> None:
+        """Free everything that was made here. Calling twice is harmless.
+
+        In a forked process nothing is freed, nor let go of: it belongs to the other one, and
+        PyCUDA's objects would call the driver.
+        """
+        if not self.usable:
+            return
+        for resource in reversed(list(self._owned.values())):
+            resource.close()
+        self.binding.release(self._context)
+        self._context = None
+
+    def __enter__(self) -> "Device":
+        """Return the device itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Free everything."""
+        self.close()
+
+
+class _Current(threading.local):
+    """Blocks in which a device is current; each thread counts its own."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._depth = 0
+
+    def __enter__(self) -> None:
+        if not self._depth:
+            self._device.push()
+        self._depth += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._device.binding.pop()

@@ -1,0 +1,112 @@
+"""Which CUDA binding is used, and opening a GPU with it."""
+
+import dataclasses
+import importlib.util
+from typing import Final, Literal
+
+from ...plugins.errors import ContractError, LibraryError
+from ..diagnostics.package_checks import installed
+from .binding import Binding, CudaError
+from .device import Device
+from .fork_guard import Process
+
+Adapter = Literal["pycuda", "cuda-python"]
+ADAPTERS: Final[tuple[Adapter, ...]] = ("pycuda", "cuda-python")  # the first installed is used
+_DISTRIBUTIONS: Final = {"pycuda": ("pycuda",), "cuda-python": ("cuda-python", "cuda-bindings")}
+_MODULES: Final = {"pycuda": ("pycuda",), "cuda-python": ("cuda", "bindings")}
+_HINT: Final = (
+    "\nCompare driver and GPU with: csakit doctor   (in a forked process CUDA works only if the "
+    "parent never used it: multiprocessing.get_context('spawn'))"
+)
+
+_initialised: Final[list[Process]] = []  # where CUDA was; a fork inherits the list
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """The CUDA binding that would be used.
+
+    Attributes:
+        adapter: its name; None if there is none.
+        version: of what is installed.
+        reason: why this one, or what to install.
+    """
+
+    adapter: Adapter | None
+    version: str | None
+    reason: str
+
+
+def choose_adapter(wish: str | None = None) -> Choice:
+    """Say which CUDA binding would be used, and why; imports none.
+
+    Args:
+        wish: "pycuda" or "cuda-python"; None takes the first that is installed.
+
+    Returns:
+        The choice.
+
+    Raises:
+        ContractError: the wish is neither.
+    """
+    if wish is not None and wish not in ADAPTERS:
+        raise ContractError(f"a CUDA binding must be one of {', '.join(ADAPTERS)}; got {wish!r}")
+    there = [name for name in ADAPTERS if _is_installed(name)]
+    for name in there:
+        if wish in (None, name):
+            others = [other for other in there if other != name]
+            reason = "as asked for" if wish else "the only one installed"
+            if others and not wish:
+                reason = f"preferred to {', '.join(others)}, which is installed too"
+            return Choice(name, _version(name), reason)
+    lacking = "neither PyCUDA nor cuda-python is" if wish is None else f"{wish} is not"
+    return Choice(None, None, f"{lacking} installed: pip install {wish or 'cuda-python'}")
+
+
+def open_device(number: int = 0, *, adapter: str | None = None) -> Device:
+    """Open a GPU.
+
+    Args:
+        number: of the GPU.
+        adapter: "pycuda" or "cuda-python"; None takes the first that is installed.
+
+    Returns:
+        The device. Close it.
+
+    Raises:
+        ContractError: the adapter is neither.
+        LibraryError: the binding is not installed, or there is no driver.
+        EngineError: there is no such GPU, CUDA was used before a fork, or the driver failed.
+    """
+    choice = choose_adapter(adapter)
+    if choice.adapter is None:
+        raise LibraryError(f"a GPU needs a CUDA binding for Python: {choice.reason}")
+    if _initialised:
+        _initialised[0].require_this()
+    _initialised.append(Process())
+    try:
+        return Device(_binding(choice.adapter), number)
+    except CudaError as error:
+        raise type(error)(error.call, error.name, f"{error.text}{_HINT}") from error
+
+
+def _binding(adapter: Adapter) -> Binding:
+    if adapter == "pycuda":
+        from .pycuda_binding import PyCudaBinding  # deferred with what it imports
+
+        return PyCudaBinding()
+    from .cuda_python_binding import CudaPythonBinding  # deferred with what it imports
+
+    return CudaPythonBinding()
+
+
+def _is_installed(adapter: Adapter) -> bool:
+    """Tell whether the modules can be found; the first alone is imported, an empty namespace."""
+    try:
+        return importlib.util.find_spec(".".join(_MODULES[adapter])) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def _version(adapter: Adapter) -> str | None:
+    return next(filter(None, map(installed, _DISTRIBUTIONS[adapter])), None)

@@ -1,0 +1,93 @@
+"""What ``csakit doctor`` says of engines: which would open here, and what helps the others."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+from ..device.open_device import choose_adapter
+from ..engine.compatibility import diagnose
+from ..engine.machine import Machine
+from ..engine.manifest import SUFFIX
+from .package_checks import Fact, State
+
+_ALREADY_HERE: Final = ", or see: csakit doctor"  # part of a remedy
+
+
+def engines_in(paths: Sequence[Path]) -> list[Path]:
+    """Find engines.
+
+    Args:
+        paths: engine files and folders, which are not searched deeper.
+
+    Returns:
+        The engines, those of a folder by name.
+
+    Raises:
+        ContractError: a path does not exist, or is a file of another kind.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(file for file in path.glob(f"*{SUFFIX}") if file.is_file())
+        elif path.is_file() and path.suffix == SUFFIX:
+            found.append(path)
+        else:
+            raise ContractError(f"there must be an {SUFFIX} file or a folder; got {path}")
+    return list(dict.fromkeys(found))
+
+
+def engine_facts(engines: Iterable[Path], machine: Machine) -> Iterable[Fact]:
+    """Tell of each engine whether it would open here.
+
+    Args:
+        engines: their files.
+        machine: this one.
+
+    Yields:
+        A fact each; the first reason and its remedy where it would not. Engines are read to
+        be compared with their manifests, never loaded.
+    """
+    for engine in engines:
+        found = diagnose(engine, machine)
+        if not found.problems and choose_adapter().adapter is None:
+            text = "needs a CUDA binding for Python: pip install cuda-python"
+            yield Fact(State.FIX, str(engine), text)
+            continue
+        if not found.problems:
+            text = f"opens with {found.module} on GPU 0 ({machine.gpus[0]})"
+            yield Fact(State.OK, str(engine), text)
+            continue
+        problem = found.problems[0]
+        reason = problem.text.removeprefix(f"{engine} ")
+        remedy = problem.remedy.replace(_ALREADY_HERE, "")
+        yield Fact(State.FIX, str(engine), _one_line(f"{reason}: {remedy}"))
+
+
+def backend_fact(machine: Machine) -> Fact:
+    """Tell whether engines can be run here at all.
+
+    Args:
+        machine: this one.
+
+    Returns:
+        The fact; with everything that is missing.
+    """
+    missing = []
+    if not machine.gpus:
+        missing.append("a GPU")
+    if not machine.modules:
+        missing.append("TensorRT (pip install tensorrt)")
+    if choose_adapter().adapter is None:
+        missing.append("a CUDA binding (pip install cuda-python)")
+    if missing:
+        text = f"cannot run here: lacking {' and '.join(missing)}"
+        return Fact(State.ABSENT, ".engine models", text)
+    modules = " or ".join(f"{name} {version}" for name, version in machine.modules.items())
+    return Fact(State.OK, ".engine models", f"run on {len(machine.gpus)} GPU(s), by {modules}")
+
+
+def _one_line(text: str) -> str:
+    """Keep a manifest from writing anything but text of one line to the terminal."""
+    joined = text.replace("\n", ": ")
+    return "".join(letter if letter.isprintable() else "?" for letter in joined)

@@ -1,0 +1,196 @@
+"""Say what a file is: a checkpoint, an exported model, or an engine with its manifest."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ...plugins import spec
+from ...plugins.errors import ContractError
+from .. import contract
+from ..engine.compatibility import Diagnosis, diagnose
+from ..engine.machine import Machine
+from ..engine.manifest import Manifest
+from ..files.atomic import sha256
+from ..files.onnx_header import OnnxHeader, read_onnx_header
+from ..files.safetensors_header import read_checkpoint_header
+
+_DIGITS = 12  # of a hash, for people; JSON has all of them
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """What one file is.
+
+    Attributes:
+        path: of the file.
+        kind: "checkpoint", "model" or "engine".
+        lines: for people, what by name.
+        values: all of it, JSON-serialisable.
+        damaged: whether the file is not what it claims to be.
+    """
+
+    path: Path
+    kind: str
+    lines: Mapping[str, str]
+    values: Mapping[str, Any]
+    damaged: bool = False
+
+    def text(self) -> str:
+        """Write it for people."""
+        rows = (f"  {name:<10} {line}" for name, line in self.lines.items() if line)
+        return "\n".join([str(self.path), *rows])
+
+    def to_json(self) -> dict[str, Any]:
+        """Give it for programs."""
+        return {"file": str(self.path), "kind": self.kind, "damaged": self.damaged, **self.values}
+
+
+def inspect(path: Path, machine: Machine) -> Inspection:
+    """Say what a file is, by its suffix and then by its content.
+
+    Args:
+        path: of the file.
+        machine: that an engine is to run on.
+
+    Returns:
+        What it is.
+
+    Raises:
+        ContractError: it is absent or of another kind, or is not what its suffix says.
+    """
+    kinds = {".safetensors": _checkpoint, ".onnx": _model}
+    suffix = path.suffix.lower()
+    if suffix not in (*kinds, ".engine"):
+        raise ContractError(
+            f"the suffix must be one of {', '.join(kinds)}, .engine; got {path.name!r}"
+        )
+    if not path.is_file():
+        raise ContractError(f"there must be such a file; got {path}")
+    return _engine(diagnose(path, machine)) if suffix == ".engine" else kinds[suffix](path)
+
+
+def _checkpoint(path: Path) -> Inspection:
+    header, digest = read_checkpoint_header(path), sha256(path)
+    config = {key: header.config[key] for key in sorted(header.config.keys() - {"training"})}
+    stored = ", ".join(f"{many / 1e6:.2f} M {kind}" for kind, many in header.parameters.items())
+    stated = ", ".join(f"{key} {value}" for key, value in config.items())
+    trained = header.config.get("training")
+    lines = {
+        "what": f"checkpoint, {_size(path)}, SHA-256 {digest[:_DIGITS]}",
+        "network": _printable(stated) or "not written by csakit",
+        "weights": stored,
+        "training": _printable(", ".join(trained)) if isinstance(trained, dict) else "",
+    }
+    values = {"sha256": digest, "config": dict(header.config), "weights": dict(header.parameters)}
+    return Inspection(path, "checkpoint", lines, values)
+
+
+def _model(path: Path) -> Inspection:
+    header, digest = read_onnx_header(path), sha256(path)
+    missing = [name for name in header.external if not (path.parent / name).is_file()]
+    stored = ", ".join(f"{many / 1e6:.2f} M {kind}" for kind, many in header.weights.items())
+    beside = f", in {', '.join(header.external)}" if header.external else ""
+    lost = f" (MISSING: {', '.join(missing)})" if missing else ""
+    stated = header.metadata
+    version = stated.get(contract.META_VERSION)
+    checkpoint = stated.get(contract.META_CHECKPOINT, "")[:_DIGITS]
+    width, limit = stated.get(contract.META_WIDTH), stated.get(contract.META_MAX_BATCH)
+    lines = {
+        "what": f"ONNX model, {_size(path)}, SHA-256 {digest[:_DIGITS]}",
+        "from": f"checkpoint {checkpoint}, width {width}" if checkpoint else "",
+        "built by": f"csakit {version}" if version else "not exported by csakit",
+        "precision": stated.get(contract.META_PRECISION, ""),
+        "takes": "; ".join(f"{t.name} {t.dtype} {_shape(t.shape)}" for t in header.inputs),
+        "batches": f"up to {limit}" if limit else "",
+        "gives": "; ".join(f"{t.name} {t.dtype} {_shape(t.shape)}" for t in header.outputs),
+        "weights": stored + beside + lost,
+        "CSA": _attention(header),
+        "opset": ", ".join(f"{domain or 'ai.onnx'} {n}" for domain, n in header.opsets.items()),
+    }
+    shown = {name: _printable(line) for name, line in lines.items()}
+    values = {"sha256": digest, "missing": missing, **dataclasses.asdict(header)}
+    return Inspection(path, "model", shown, values, damaged=bool(missing))
+
+
+def _attention(header: OnnxHeader) -> str:
+    operator = f"{spec.DOMAIN}::{spec.NAME}"
+    if operator not in header.operators:
+        return f"none ({header.metadata.get(contract.META_ATTENTION, 'unknown')} in its place)"
+    body = "with" if operator in header.functions else "WITHOUT"
+    return f"{header.metadata.get(contract.META_SIMILARITY, '')}, {body} its function body"
+
+
+def _engine(found: Diagnosis) -> Inspection:
+    manifest = found.manifest
+    reasons = [str(problem).replace("\n", ": ") for problem in found.problems]
+    here = f"opens with {found.module}" if not reasons else f"no: {'; '.join(reasons)}"
+    lines = {"what": f"engine, {_size(found.engine)}"}
+    values: dict[str, Any] = {"problems": reasons, "opens_with": found.module, "manifest": None}
+    if manifest is not None:
+        lines = _describe(manifest)
+        values["manifest"] = dataclasses.asdict(manifest)
+    lines["here"] = here
+    return Inspection(found.engine, "engine", lines, values, damaged=bool(found.damage))
+
+
+def _describe(manifest: Manifest) -> dict[str, str]:
+    build, source, shapes = manifest.build, manifest.source, manifest.profiles[0]
+    plugin = build.plugin
+    by = "function body" if plugin is None else f"{plugin.implementation} plugin {plugin.version}"
+    inside = ", inside the engine" if plugin is not None and plugin.embedded else ""
+    reach = [f"portable {build.portable}"] if build.portable != "none" else []
+    reach += ["later versions too"] if build.version_compatible else []
+    parity = manifest.parity
+    stated = f"engine, {manifest.engine.bytes / 1e6:.1f} MB, SHA-256 "
+    return {
+        "what": stated + manifest.engine.sha256[:_DIGITS],
+        "from": f"{source.model.name} ({source.model.sha256[:_DIGITS]}), checkpoint "
+        f"{source.checkpoint_sha256[:_DIGITS]}",
+        "built by": f"{build.module} {build.version}, csakit {manifest.csakit}",
+        "built for": ", ".join([*build.targets, *reach]),
+        "opens in": ", ".join(build.runtimes),
+        "takes": f"{manifest.io} images, batch {_span(shapes.batch)}, sides {_span(shapes.size)}",
+        "precision": f"{manifest.precision.audited}, as audited",
+        "CSA": f"{source.similarity}, {by}{inside}" if source.attention == "csa" else "none",
+        "weights": "" if build.weights == "full" else build.weights,
+        "parity": "not verified" if parity is None else _printable(_parity(parity)),
+        "rebuild": manifest.rebuild,
+    }
+
+
+def _parity(parity: Mapping[str, Any]) -> str:
+    """Say what ``csakit verify`` wrote into the manifest; nothing of it is sure to be there."""
+    result, against = parity.get("result"), parity.get("against")
+    told = "passed" if parity.get("passed") is True else "FAILED"
+    if parity.get("images"):
+        told += f" on {parity['images']} images"
+    if isinstance(against, dict) and against.get("name"):
+        told += f" against {against['name']}"
+    if parity.get("gpu"):
+        told += f" on {parity['gpu']}"
+    if not isinstance(result, dict):
+        return told
+    numbers = [
+        f"{what} {result[key]:.3g}{unit}"
+        for key, what, unit in (("max_abs", "max abs", ""), ("psnr_db", "PSNR", " dB"))
+        if isinstance(result.get(key), float | int)
+    ]
+    return f"{told}, {', '.join(numbers)} in the hole" if numbers else told
+
+
+def _size(path: Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
+def _shape(shape: tuple[int | str, ...]) -> str:
+    return f"({', '.join(map(str, shape))})"
+
+
+def _span(numbers: tuple[int, ...]) -> str:
+    return str(numbers[0]) if len({*numbers}) == 1 else ":".join(map(str, numbers))
+
+
+def _printable(text: str) -> str:
+    """Keep a file from writing anything but text to the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

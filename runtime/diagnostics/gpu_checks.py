@@ -1,0 +1,189 @@
+"""What ``csakit doctor`` says of GPUs: driver, devices, TensorRT, the binding, the libraries."""
+
+import ctypes
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from ...plugins.architectures import covers
+from ...plugins.installed import survey
+from ...plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
+from ..device.open_device import choose_adapter
+from ..engine.machine import DISTRIBUTIONS, UNKNOWN, Machine
+from .package_checks import Fact, State, installed
+
+_OLDEST: Final = (10, 3)  # of TensorRT; older parsers and plugins follow other rules
+_KERNEL_MODULE: Final = Path("/proc/driver/nvidia/version")
+_NAME_BYTES: Final = 256
+_BUILDS: Final = MappingProxyType(
+    {
+        "tensorrt": ("building engines, and opening them", "tensorrt"),
+        "tensorrt_lean": ("opening version-compatible engines", "tensorrt-lean-cu13"),
+        "tensorrt_rtx": ("engines for GeForce RTX, built anywhere", "'csakit[rtx]'"),
+    }
+)
+_GIVES: Final = MappingProxyType[Kind, str](
+    {
+        "csakit": "training on NVIDIA GPUs, and the plugin in Python",
+        "csakit_trt": "TensorRT engines",
+        "csakit_trt_autoreg": "programs that only open plugins: Triton, Polygraphy",
+    }
+)
+
+
+def driver_fact() -> Fact:
+    """Tell which driver this is and which CUDA it supports; never fails.
+
+    Returns:
+        The fact.
+    """
+    supported = _supported_cuda()
+    if supported is None:
+        text = "absent; for engines and CUDA: install NVIDIA's driver for the GPU"
+        return Fact(State.ABSENT, "NVIDIA driver", text)
+    if isinstance(supported, str):
+        text = f"{supported}: install NVIDIA's driver again"
+        return Fact(State.FIX, "NVIDIA driver", text)
+    major, minor = supported
+    release = _release()
+    text = f"{f'{release}, ' if release else ''}supports CUDA {major}.{minor}"
+    if late := _wheels_for_later_cuda(major):
+        text += f", {' and '.join(late)} need a later one: update NVIDIA's driver"
+        return Fact(State.FIX, "NVIDIA driver", text)
+    return Fact(State.OK, "NVIDIA driver", text)
+
+
+def gpu_facts(machine: Machine) -> list[Fact]:
+    """Tell name and compute capability of each GPU.
+
+    Args:
+        machine: this one.
+
+    Returns:
+        A fact each; where there is a driver and no GPU, one that says so.
+    """
+    if not machine.gpus and _supported_cuda() is not None:
+        text = "none that the driver lists; compare with `nvidia-smi`"
+        return [Fact(State.ABSENT, "GPU", text)]
+    return [
+        Fact(State.OK, f"GPU {number}", f"{_name(number)}, compute capability {_dotted(gpu)}")
+        for number, gpu in enumerate(machine.gpus)
+    ]
+
+
+def tensorrt_facts(machine: Machine) -> list[Fact]:
+    """Tell which flavours of TensorRT are installed, and whether they are new enough.
+
+    Args:
+        machine: this one.
+
+    Returns:
+        A fact for each flavour.
+    """
+    facts = []
+    for module, (gives, install) in _BUILDS.items():
+        version = machine.modules.get(module)
+        if version is None:
+            text = f"absent; for {gives}: pip install {install}"
+            facts.append(Fact(State.ABSENT, module, text))
+        elif module != "tensorrt_rtx" and version != UNKNOWN and _numbers(version) < _OLDEST:
+            text = f"{version}; csakit needs at least 10.3: pip install --upgrade {install}"
+            facts.append(Fact(State.FIX, module, text))
+        else:
+            facts.append(Fact(State.OK, module, f"{version}, for {gives}"))
+    return facts
+
+
+def binding_fact() -> Fact:
+    """Tell which CUDA binding for Python engines would be run with.
+
+    Returns:
+        The fact.
+    """
+    choice = choose_adapter()
+    if choice.adapter is None:
+        return Fact(State.ABSENT, "CUDA binding", f"for running engines: {choice.reason}")
+    version = choice.version or "of unknown version"
+    return Fact(State.OK, "CUDA binding", f"{choice.adapter} {version}, {choice.reason}")
+
+
+def library_fact(kind: Kind, gpus: Sequence[str] = ()) -> Fact:
+    """Tell whether a native library is built, for which GPUs, and from which sources.
+
+    Args:
+        kind: of the library.
+        gpus: architectures of the devices here.
+
+    Returns:
+        The fact. Nothing is built, and only libcsakit itself is opened.
+    """
+    name, holding = f"lib{kind}", survey(kind)
+    headers = "" if kind == "csakit" else " --tensorrt-include DIR"
+    command = f"{BUILD_COMMAND}{headers}"
+    if holding.problem is not None:
+        if holding.path is not None or os.environ.get(LIBRARY_VARIABLE):
+            return Fact(State.FIX, name, holding.problem.replace("\n", ": "))
+        if stale_builds(kind):
+            return Fact(State.FIX, name, f"stale: built from other sources than these: {command}")
+        return Fact(State.ABSENT, name, f"absent; for {_GIVES[kind]}: {command}")
+    text = f"for {', '.join(holding.architectures) or 'unknown GPUs'} ({holding.path})"
+    if holding.fresh is False:
+        return Fact(State.FIX, name, f"{text} is {holding.freshness}: {command}")
+    bare = [gpu for gpu in gpus if holding.architectures and not covers(holding.architectures, gpu)]
+    if bare:
+        text += f", not for the {' and '.join(dict.fromkeys(bare))} here"
+        return Fact(State.FIX, name, f"{text}: {BUILD_COMMAND} --arch native{headers}")
+    return Fact(State.OK, name, text)
+
+
+def _supported_cuda() -> tuple[int, int] | str | None:
+    """Ask the driver; words where it has trouble, None where it is absent."""
+    version = ctypes.c_int(0)
+    try:
+        status = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
+    except (OSError, AttributeError):
+        return None
+    if status != 0:
+        return f"present, but reports error {status}"
+    return version.value // 1000, version.value % 1000 // 10
+
+
+def _release() -> str | None:
+    """Read the version of the driver where the kernel tells it."""
+    try:
+        found = re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", _KERNEL_MODULE.read_text())
+    except OSError:
+        return None
+    return found[1] if found else None
+
+
+def _wheels_for_later_cuda(major: int) -> list[str]:
+    """Name the installed wheels of TensorRT that are for a later CUDA than the driver's."""
+    wheels = [name for names in DISTRIBUTIONS.values() for name in names if installed(name)]
+    stated = ((name, re.search(r"-cu(\d+)$", name)) for name in wheels)
+    return [name for name, match in stated if match and int(match[1]) > major]
+
+
+def _name(number: int) -> str:
+    text, device = ctypes.create_string_buffer(_NAME_BYTES), ctypes.c_int()
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")  # initialised when the devices were counted
+        failed = driver.cuDeviceGet(ctypes.byref(device), number) or driver.cuDeviceGetName(
+            text, _NAME_BYTES, device
+        )
+    except (OSError, AttributeError):
+        failed = True
+    return "without a name" if failed else text.value.decode(errors="replace")
+
+
+def _dotted(architecture: str) -> str:
+    """Turn "sm_120" into "12.0"."""
+    digits = re.sub(r"\D", "", architecture)
+    return f"{digits[:-1]}.{digits[-1:]}"
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:2])

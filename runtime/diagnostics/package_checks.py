@@ -1,0 +1,201 @@
+"""What is true of this machine: one fact a line, with what to install or to repair."""
+
+import contextlib
+import dataclasses
+import enum
+import platform
+import re
+import sys
+from importlib import metadata
+from typing import Final
+
+from ..host import has_bfloat16, low_precision_instructions
+
+DISTRIBUTION: Final = "csakit"
+# Wheels that install the same module, onnxruntime; two of them overwrite each other's files.
+ORT_WHEELS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+
+
+class State(str, enum.Enum):
+    """How a fact is marked."""
+
+    OK = "OK"
+    ABSENT = "--"  # optional
+    FIX = "FIX"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fact:
+    """One line of ``csakit doctor``.
+
+    Attributes:
+        state: how it is marked.
+        name: what it is about.
+        text: what is true, and the remedy.
+    """
+
+    state: State
+    name: str
+    text: str
+
+    def __str__(self) -> str:
+        """Write the line."""
+        return f"{self.state.value:<4}{self.name:<21} {self.text}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Package:
+    """An optional package.
+
+    Attributes:
+        name: what people call it.
+        gives: what csakit does with it.
+        install: the arguments of ``pip install``.
+        wheels: distributions that provide it; the name by default.
+    """
+
+    name: str
+    gives: str
+    install: str
+    wheels: tuple[str, ...] = ()
+
+
+OPTIONAL: Final = (
+    Package("torch", "training, and export of checkpoints", "'csakit[train]'"),
+    Package("safetensors", "reading and writing checkpoints", "'csakit[train]'"),
+    Package("lightning-fabric", "the training loop", "'csakit[training]'"),
+    Package("onnx", "export to ONNX", "'csakit[export]'"),
+    Package("scikit-image", "the photographs that exports are verified on", "'csakit[export]'"),
+    Package("polygraphy", "verifying tensor by tensor", "'csakit[export]'"),
+)
+
+
+def installed(distribution: str) -> str | None:
+    """Give the version of a distribution without importing it.
+
+    Args:
+        distribution: as pip names it.
+
+    Returns:
+        The version; None if it is not installed.
+    """
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(distribution)
+    return None
+
+
+def python_fact() -> Fact:
+    """Tell which Python runs this."""
+    where = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
+    return Fact(State.OK, "Python", f"{where} ({sys.executable})")
+
+
+def csakit_fact() -> Fact:
+    """Tell which csakit this is."""
+    version = installed(DISTRIBUTION)
+    if version is None:
+        return Fact(State.FIX, DISTRIBUTION, "run from its source; install it: pip install .")
+    return Fact(State.OK, DISTRIBUTION, version)
+
+
+def required_fact(distribution: str) -> Fact:
+    """Tell whether a package that csakit cannot do without is new enough.
+
+    Args:
+        distribution: as pip names it.
+
+    Returns:
+        The fact.
+    """
+    version, least = installed(distribution), minimum(distribution)
+    if version is None or _numbers(version) < _numbers(least):
+        text = f"{version or 'absent'}; csakit needs at least {least}"
+        return Fact(State.FIX, distribution, f"{text}: pip install '{distribution}>={least}'")
+    return Fact(State.OK, distribution, version)
+
+
+def optional_fact(package: Package) -> Fact:
+    """Tell whether an optional package is there.
+
+    Args:
+        package: which.
+
+    Returns:
+        The fact.
+    """
+    found = [(wheel, installed(wheel)) for wheel in package.wheels or (package.name,)]
+    versions = [f"{version}" for _, version in found if version is not None]
+    if versions:
+        return Fact(State.OK, package.name, versions[0])
+    text = f"absent; for {package.gives}: pip install {package.install}"
+    return Fact(State.ABSENT, package.name, text)
+
+
+def minimum(distribution: str) -> str:
+    """Read from csakit's own requirements the least version of a package.
+
+    Args:
+        distribution: as pip names it.
+
+    Returns:
+        The version; "0" if there is no requirement, or csakit is not installed.
+    """
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for requirement in metadata.requires(DISTRIBUTION) or ():
+            if match := re.match(rf"{re.escape(distribution)}\s*>=\s*([\d.]+)", requirement):
+                return match[1]
+    return "0"
+
+
+def onnxruntime_facts(*, needed: bool = True) -> list[Fact]:
+    """Tell whether onnxruntime can be imported, and what it can run on.
+
+    Args:
+        needed: whether nothing else runs models here.
+
+    Returns:
+        One fact, and a second one if two of its wheels are installed over each other.
+    """
+    wheels = [f"{wheel} {version}" for wheel in ORT_WHEELS if (version := installed(wheel))]
+    if not wheels:
+        text = "absent; runs .onnx models: pip install 'csakit[runtime]'"
+        return [Fact(State.FIX if needed else State.ABSENT, "onnxruntime", text)]
+    facts = []
+    if len(wheels) > 1:
+        names = " ".join(wheel.split()[0] for wheel in wheels)
+        kept = "gpu" if "onnxruntime-gpu" in names else "runtime"
+        remedy = f"pip uninstall -y {names} && pip install 'csakit[{kept}]'"
+        text = f"{' and '.join(wheels)} overwrite each other: {remedy}"
+        facts.append(Fact(State.FIX, "onnxruntime wheels", text))
+    try:
+        import onnxruntime
+    except Exception as error:  # a broken wheel fails in any way
+        remedy = "pip install --force-reinstall 'csakit[runtime]'"
+        return [*facts, Fact(State.FIX, "onnxruntime", f"cannot be imported ({error}): {remedy}")]
+    least = minimum("onnxruntime")
+    if _numbers(onnxruntime.__version__) < _numbers(least):
+        text = f"{onnxruntime.__version__}; csakit needs at least {least}"
+        remedy = "pip install --upgrade 'csakit[runtime]'"
+        return [*facts, Fact(State.FIX, "onnxruntime", f"{text}: {remedy}")]
+    providers = ", ".join(onnxruntime.get_available_providers())
+    return [*facts, Fact(State.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}")]
+
+
+def openvino_fact() -> Fact:
+    """Tell whether openvino is there, and what models can be computed in on this processor.
+
+    Returns:
+        The fact. Nothing is imported.
+    """
+    version = installed("openvino")
+    found = " ".join(low_precision_instructions()) or "none"
+    here = f"bfloat16 {'possible' if has_bfloat16() else 'not possible'} here ({found})"
+    if version is None:
+        text = "absent; for .onnx models in bfloat16 on a CPU: pip install 'csakit[openvino]'"
+        return Fact(State.ABSENT, "openvino", f"{text}; {here}")
+    return Fact(State.OK, "openvino", f"{version}; {here}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Turn "1.26.4rc1" into (1, 26, 4), which compares."""
+    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:3])

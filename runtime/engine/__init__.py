@@ -1,0 +1,1 @@
+"""TensorRT engines: manifest, compatibility, execution contexts, sessions."""

@@ -1,0 +1,225 @@
+"""Why an engine must not be loaded here, found before TensorRT sees a byte of it."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from ...plugins import spec
+from ...plugins.errors import ContractError, EngineError
+from ...plugins.locations import file_name
+from ..files.atomic import sha256
+from ..files.engine_header import read_plan_header
+from .machine import UNKNOWN, Machine
+from .manifest import Artifact, Manifest, manifest_path, read_manifest
+
+_AMPERE: Final = 80
+_INSTALL: Final = {
+    "tensorrt": "tensorrt",
+    "tensorrt_lean": "tensorrt-lean-cu13",
+    "tensorrt_rtx": "tensorrt-rtx-cu13",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """One reason.
+
+    Attributes:
+        text: what is wrong, with the values.
+        remedy: what helps; a command where there is one.
+    """
+
+    text: str
+    remedy: str
+
+    def __str__(self) -> str:
+        """Write both, as the errors of csakit do."""
+        return f"{self.text}\n{self.remedy}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Diagnosis:
+    """What was found out about an engine.
+
+    Attributes:
+        engine: its file.
+        manifest: what it states; None where it cannot be trusted to state anything.
+        damage: of the files; such an engine is good for nothing anywhere.
+        foreign: what this machine lacks for it.
+        module: that opens it here, the lightest; None if there is none.
+    """
+
+    engine: Path
+    manifest: Manifest | None
+    damage: tuple[Problem, ...] = ()
+    foreign: tuple[Problem, ...] = ()
+    module: str | None = None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All reasons, damage first."""
+        return (*self.damage, *self.foreign)
+
+    def require_usable(self) -> Manifest:
+        """Go on only with an engine that can be opened here.
+
+        Returns:
+            Its manifest.
+
+        Raises:
+            EngineError: it cannot; the text is the first reason.
+        """
+        if self.problems or self.manifest is None:
+            raise EngineError(str(self.problems[0]))
+        return self.manifest
+
+
+def diagnose(path: Path, machine: Machine, *, device: int = 0) -> Diagnosis:
+    """Compare an engine with its manifest, its source and a machine.
+
+    Args:
+        path: of the engine.
+        machine: where it is to run.
+        device: number of the GPU it is to run on.
+
+    Returns:
+        What was found. The files are read once; nothing is loaded.
+
+    Raises:
+        ContractError: there is no such file.
+    """
+    if not path.is_file():
+        raise ContractError(f"the engine must be an existing file; got {path}")
+    described = manifest_path(path)
+    if not described.is_file():
+        text = f"{path} has no manifest ({described.name}), so what it is for cannot be known"
+        return Diagnosis(path, None, (Problem(text + _by_header(path), _anew(path)),))
+    try:
+        manifest = read_manifest(described)
+    except ContractError as error:
+        return Diagnosis(path, None, (Problem(str(error), _anew(path)),))
+    foreign = tuple(_foreign(path, manifest, machine, device))
+    damage = tuple(_damage(path, manifest))
+    return Diagnosis(path, manifest, damage, foreign, _module(manifest, machine))
+
+
+def _by_header(path: Path) -> str:
+    """Say what the first bytes tell of an engine that nothing else is known of."""
+    header = read_plan_header(path)
+    if header is None:
+        return ""
+    size = path.stat().st_size
+    cut = f", cut off after {size} of {header.bytes} bytes" if size < header.bytes else ""
+    return f"; by its first bytes it is of TensorRT for RTX {header.version}{cut}"
+
+
+def _damage(path: Path, manifest: Manifest) -> Iterator[Problem]:
+    """Find out whether the files are those that the manifest describes; the first says it."""
+    rebuild = _rebuild(path, manifest)
+    stated, size = manifest.engine, path.stat().st_size
+    if size != stated.bytes:
+        word = "truncated" if size < stated.bytes else "not the one its manifest describes"
+        yield Problem(f"{path} is {word}: it has {size} of {stated.bytes} bytes", rebuild)
+    elif (digest := sha256(path)) != stated.sha256:
+        yield Problem(
+            f"{path} was changed, or its build was interrupted: its SHA-256 is {digest[:12]}, its "
+            f"manifest states {stated.sha256[:12]}",
+            rebuild,
+        )
+    for source in (manifest.source.model, *manifest.source.weights):
+        if _changed(path.parent / source.name, source):
+            yield Problem(f"{path} is stale: {source.name} has changed since it was built", rebuild)
+
+
+def _changed(file: Path, stated: Artifact) -> bool:
+    """Tell whether a source differs; where it is not at hand, as on a device, nothing does."""
+    if not file.is_file():
+        return False
+    return file.stat().st_size != stated.bytes or sha256(file) != stated.sha256
+
+
+def _foreign(path: Path, manifest: Manifest, machine: Machine, device: int) -> Iterator[Problem]:
+    build, rebuild = manifest.build, _rebuild(path, manifest)
+    if _module(manifest, machine) is None:
+        yield _no_module(path, manifest, machine)
+    if not machine.gpus:
+        text = f"{path} needs an NVIDIA GPU and its driver; there is none here"
+        yield Problem(text, f"Run {manifest.source.model.name} on the CPU, or see: csakit doctor")
+    elif device >= len(machine.gpus):
+        text = f"device must be 0 to {len(machine.gpus) - 1}; got {device}"
+        yield Problem(text, "Choose one that `nvidia-smi` lists.")
+    elif not _runs_on(manifest, machine.gpus[device]):
+        built, here = ", ".join(build.targets), machine.gpus[device]
+        yield Problem(f"{path} was built for {built}; this GPU is {here}", rebuild)
+    plugin = build.plugin
+    if plugin is not None and plugin.version != spec.VERSION:
+        text = (
+            f"{path} needs version {plugin.version} of the plugin; this csakit has {spec.VERSION}"
+        )
+        yield Problem(text, rebuild)
+    elif plugin is not None and not (plugin.embedded or machine.plugin or _beside(path)):
+        yield Problem(f"{path} needs the CSA plugin, which is not built", "csakit plugin build")
+
+
+def _beside(path: Path) -> bool:
+    """Tell whether the plugin lies in the folder of the engine, as it may on a device."""
+    return (path.parent / file_name("csakit_trt")).is_file()
+
+
+def _module(manifest: Manifest, machine: Machine) -> str | None:
+    """Choose what opens the engine: the last of its list that fits."""
+    for name in reversed(manifest.build.runtimes):
+        version = machine.modules.get(name)
+        if version is not None and _fits(manifest, version):
+            return name
+    return None
+
+
+def _no_module(path: Path, manifest: Manifest, machine: Machine) -> Problem:
+    build = manifest.build
+    versions = f"{build.version} or newer" if build.version_compatible else f"{build.version} only"
+    here = [f"{name} {machine.modules[name]}" for name in build.runtimes if name in machine.modules]
+    sign = ">=" if build.version_compatible else "=="
+    install = f"pip install '{_INSTALL.get(build.runtimes[-1], build.module)}{sign}{build.version}'"
+    return Problem(
+        f"{path} opens in {' or '.join(build.runtimes)} {versions}; here is "
+        f"{' and '.join(here) or 'none of them'}",
+        f"Install it: {install}   or build with what is here: {_rebuild(path, manifest)}",
+    )
+
+
+def _fits(manifest: Manifest, version: str) -> bool:
+    """Compare a runtime's version with the builder's."""
+    if version == UNKNOWN:
+        return True  # TensorRT will tell, before it runs anything
+    here, there = numbers(version), numbers(manifest.build.version)
+    return here >= there if manifest.build.version_compatible else here == there
+
+
+def _runs_on(manifest: Manifest, gpu: str) -> bool:
+    if manifest.build.portable == "ampere+":
+        return int(re.sub(r"\D", "", gpu)) >= _AMPERE
+    return gpu in manifest.build.targets
+
+
+def _rebuild(path: Path, manifest: Manifest) -> str:
+    place = "" if path.parent == Path() else f" (in {path.parent})"
+    return f"Build it again{place}: {manifest.rebuild}"
+
+
+def _anew(path: Path) -> str:
+    return f"Build it again: csakit build {path.with_suffix('.onnx').name} -o {path.name}"
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """Turn "10.14.1.48.post1" into (10, 14, 1, 48), which compares.
+
+    Args:
+        version: of a module of TensorRT.
+
+    Returns:
+        At most four numbers.
+    """
+    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:4])

@@ -1,0 +1,172 @@
+"""One execution context at work: its stream, its memory, and two sets of host buffers.
+
+While the device works on one call, the host fills the buffers of the next. All of a call (copy in,
+engine, copy out) is one CUDA graph, captured when the lane is made and launched ever after. A lane
+has one shape: TensorRT binds what a context captured to the shape that it had.
+"""
+
+import contextlib
+import logging
+import threading
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...plugins.errors import EngineError
+from ..contract import HOLE, IMAGE, RESULT
+from ..device.device import Device, Graph, PinnedBuffer, Stream
+from .executor import Engine, Shape
+
+Array = npt.NDArray[Any]
+BUFFERS = 2  # calls that one lane holds; a third could only wait for the first
+
+logger = logging.getLogger(__name__)
+
+
+class Graphs:
+    """Whether calls of an engine are captured; one for all lanes, so that a reason is told once.
+
+    Args:
+        title: of the engine, for the log.
+        wanted: by the user, and not done by the engine itself.
+    """
+
+    def __init__(self, title: str, *, wanted: bool) -> None:
+        self._title = title
+        self.wanted = wanted
+
+    def refuse(self, reason: EngineError) -> None:
+        """Capture no more, and say why."""
+        if self.wanted:
+            self.wanted = False
+            text = "%s runs without a CUDA graph, which costs a few launches a call: %s"
+            logger.warning(text, self._title, reason)
+
+
+class Slot:
+    """Host buffers of one call.
+
+    Args:
+        device: to allocate on.
+        shape: of the call.
+
+    Attributes:
+        pinned: the memory of each tensor, by its name.
+        image: a view of it.
+        hole: a view of it.
+        result: a view of it.
+        done: reached when the result is there.
+        graph: that does the call; None where it is enqueued piece by piece.
+        taken: whether a call holds it; the pool's lock guards it.
+    """
+
+    def __init__(self, device: Device, shape: Shape) -> None:
+        self.pinned: dict[str, PinnedBuffer] = {}
+        views: dict[str, Array] = {}
+        for name, dimensions in shape.tensors.items():
+            self.pinned[name] = device.pinned(shape.bytes_of(name))
+            views[name] = self.pinned[name].bytes.view(shape.dtype).reshape(dimensions)
+        self.image, self.hole, self.result = views[IMAGE], views[HOLE], views[RESULT]
+        self.done = device.event()
+        self.graph: Graph | None = None
+        self.taken = False
+
+
+class Lane:
+    """See the module.
+
+    Args:
+        device: to work on, current.
+        engine: to run.
+        shape: of every call.
+        graphs: whether calls are captured.
+
+    Raises:
+        EngineError: the engine does not take the shape, or failed.
+        OutOfMemoryError: the device has too little memory; nothing is kept of it.
+    """
+
+    def __init__(self, device: Device, engine: Engine, shape: Shape, graphs: Graphs) -> None:
+        self.shape = shape
+        self._lock = threading.Lock()  # executors and captures are for one thread at a time
+        self._closing = contextlib.ExitStack()
+        self._stream: Stream = self._keep(device.stream())
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.close)
+            sizes = {name: shape.bytes_of(name) for name in shape.tensors}
+            self._memory = {name: self._keep(device.buffer(size)) for name, size in sizes.items()}
+            self.slots = [Slot(device, shape) for _ in range(BUFFERS)]
+            for slot in self.slots:
+                for resource in (*slot.pinned.values(), slot.done):
+                    self._keep(resource)
+            addresses = {name: memory.address for name, memory in self._memory.items()}
+            self._executor = self._keep(engine.executor(device, self._stream, shape, addresses))
+            self._warm_up(graphs)
+            undo.pop_all()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no call holds a slot; under the pool's lock."""
+        return not any(slot.taken for slot in self.slots)
+
+    def start(self, slot: Slot, image: Array, hole: Array) -> None:
+        """Enqueue a call.
+
+        Args:
+            slot: that the caller holds.
+            image: of the shape of the lane.
+            hole: of the shape of the lane.
+
+        Raises:
+            EngineError: it was refused.
+        """
+        np.copyto(slot.image, image)
+        np.copyto(slot.hole, hole)
+        with self._lock:
+            if slot.graph is not None:
+                slot.graph.launch(self._stream)
+            else:
+                self._enqueue(slot)
+            self._stream.record(slot.done)
+
+    def finish(self, slot: Slot) -> Array:
+        """Wait for the call of a slot; give its result, a new array."""
+        slot.done.wait()
+        answer: Array = slot.result.copy()
+        return answer
+
+    def close(self) -> None:
+        """Wait for what is in work, and free everything. Calling twice is harmless."""
+        with contextlib.suppress(EngineError):  # a lost context: there is nothing to wait for
+            self._stream.synchronize()
+        self._closing.close()
+
+    def _keep(self, resource: Any) -> Any:  # noqa: ANN401
+        """Close it with the lane; what was made last goes first."""
+        self._closing.callback(resource.close)
+        return resource
+
+    def _enqueue(self, slot: Slot) -> None:
+        """Enqueue all of a call, piece by piece."""
+        for name in self.shape.inputs:
+            self._stream.copy_in(self._memory[name], slot.pinned[name].bytes)
+        self._executor.enqueue(self._stream)
+        self._stream.copy_out(slot.pinned[RESULT].bytes, self._memory[RESULT])
+
+    def _capture(self, slot: Slot) -> Graph:
+        return self._stream.capture(lambda: self._enqueue(slot))
+
+    def _warm_up(self, graphs: Graphs) -> None:
+        """Run once, because the first run loads code and allocates; then capture."""
+        first = self.slots[0]
+        first.image[...], first.hole[...] = 0, 0
+        first.hole[: max(1, len(first.hole) // 2)] = 1
+        self._enqueue(first)
+        self._stream.synchronize()
+        for slot in self.slots:
+            if graphs.wanted:
+                try:
+                    slot.graph = self._keep(self._capture(slot))
+                except EngineError as error:
+                    graphs.refuse(error)

@@ -1,0 +1,260 @@
+"""Who gets which execution context: threads, shapes and calls in flight.
+
+A call takes, in this order: a lane of its shape that is idle; a new lane, up to the limit; the
+second buffers of a busy lane of its shape; the place of an idle lane of another shape. Where none
+is left, the oldest call in flight is finished first, whoever it belongs to: nobody waits for a
+result that its owner has not asked for.
+"""
+
+import collections
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+
+from ...plugins.errors import EngineError
+from ..device.binding import OutOfMemoryError
+from ..device.device import Device
+from .context import Array, Lane, Slot
+from .executor import Shape
+
+logger = logging.getLogger(__name__)
+
+
+class Flight:
+    """One call that was started.
+
+    Args:
+        pool: that it came from.
+        lane: that works on it.
+        slot: its buffers.
+    """
+
+    def __init__(self, pool: "LanePool", lane: Lane, slot: Slot) -> None:
+        self.lane = lane
+        self.slot = slot
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._answer: Array | None = None
+        self._error: EngineError | None = None
+
+    @property
+    def landed(self) -> bool:
+        """Whether the answer is at hand without waiting."""
+        if self._answer is not None or self._error is not None:
+            return True
+        if not self._lock.acquire(blocking=False):  # another thread waits for it
+            return False
+        try:
+            with self._pool.device.current():
+                return self._answer is not None or self.slot.done.done
+        finally:
+            self._lock.release()
+
+    def land(self) -> Array:
+        """Wait for the answer, the first time; give it.
+
+        Raises:
+            EngineError: the device failed.
+        """
+        with self._lock:
+            if self._answer is None and self._error is None:
+                try:
+                    with self._pool.device.current():
+                        self._answer = self.lane.finish(self.slot)
+                except EngineError as error:
+                    self._error = error
+                self._pool.release(self)
+        if self._error is not None:
+            raise self._error
+        assert self._answer is not None
+        return self._answer
+
+
+class LanePool:
+    """See the module.
+
+    Args:
+        device: that lanes work on.
+        make: makes a lane for a shape, with the device current.
+        limit: of lanes.
+    """
+
+    def __init__(self, device: Device, make: Callable[[Shape], Lane], limit: int) -> None:
+        self.device = device
+        self._make = make
+        self._limit = limit
+        self._changed = threading.Condition()
+        self._lanes: list[Lane] = []
+        self._flights: collections.deque[Flight] = collections.deque()
+        self._being_made = 0
+        self._closed = False
+
+    def start(self, shape: Shape, image: Array, hole: Array) -> Flight:
+        """Start a call.
+
+        Args:
+            shape: of the call.
+            image: in the engine's own form.
+            hole: in the engine's own form.
+
+        Returns:
+            The call; land it.
+
+        Raises:
+            EngineError: the pool is closed, the device has too little memory, or it failed.
+        """
+        lane, slot = self._take(shape)
+        flight = Flight(self, lane, slot)
+        try:
+            with self.device.current():
+                lane.start(slot, image, hole)
+        except BaseException:
+            self._discard(lane, slot)
+            raise
+        with self._changed:
+            self._flights.append(flight)
+            self._changed.notify_all()
+        return flight
+
+    def prepare(self, shape: Shape) -> None:
+        """Make a lane for a shape, if there is none, so that no call has to wait for it."""
+        _, slot = self._take(shape)
+        with self._changed:
+            slot.taken = False
+            self._changed.notify_all()
+
+    def release(self, flight: Flight) -> None:
+        """Take the buffers of a finished call back."""
+        with self._changed:
+            flight.slot.taken = False
+            with contextlib.suppress(ValueError):  # another thread has it in work already
+                self._flights.remove(flight)
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Finish what is in flight, then free all lanes. Calling twice is harmless."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        while True:
+            while self._land_oldest():
+                pass
+            with self._changed:
+                lanes = self._lanes
+                if not self._being_made and not self._flights and all(x.idle for x in lanes):
+                    self._lanes = []
+                    break
+                self._changed.wait()  # other threads have just begun
+        for lane in lanes:
+            with self.device.current():
+                lane.close()
+
+    def _take(self, shape: Shape) -> tuple[Lane, Slot]:
+        """Take a free slot, and make whatever is needed for that."""
+        while True:
+            with self._changed:
+                if self._closed:
+                    raise EngineError("the session is closed; open it again")
+                if found := self._find(shape):
+                    return found
+                victim = self._free_place()
+                crowded = victim is None and len(self._lanes) + self._being_made >= self._limit
+                if not crowded:
+                    self._being_made += 1
+                elif not self._flights:  # others are filling or making theirs
+                    self._changed.wait()
+                    continue
+            if crowded:
+                self._land_oldest()
+            elif found := self._made(shape, victim):
+                return found
+
+    def _find(self, shape: Shape) -> tuple[Lane, Slot] | None:
+        """Find a slot of an idle lane, or where no lane may be made, of a busy one."""
+        mine = [lane for lane in self._lanes if lane.shape == shape]
+        full = len(self._lanes) + self._being_made >= self._limit
+        for lane in sorted(mine, key=lambda lane: not lane.idle):
+            free = [slot for slot in lane.slots if not slot.taken]
+            if free and (full or lane.idle):
+                free[0].taken = True
+                return lane, free[0]
+        return None
+
+    def _free_place(self) -> Lane | None:
+        """Where all places are taken, give up the idle lane that was made first."""
+        if len(self._lanes) + self._being_made < self._limit:
+            return None
+        victim = next((lane for lane in self._lanes if lane.idle), None)
+        if victim is not None:
+            self._lanes.remove(victim)
+        return victim
+
+    def _made(self, shape: Shape, victim: Lane | None) -> tuple[Lane, Slot] | None:
+        """Make a lane; None where the one that is there has to do."""
+        lane = None
+        try:
+            with self.device.current():
+                if victim is not None:
+                    victim.close()
+                lane = self._make_or_make_room(shape)
+        finally:
+            with self._changed:
+                self._being_made -= 1
+                if lane is not None:
+                    lane.slots[0].taken = True
+                    self._lanes.append(lane)
+                self._changed.notify_all()
+        return None if lane is None else (lane, lane.slots[0])
+
+    def _make_or_make_room(self, shape: Shape) -> Lane | None:
+        """Make a lane; without memory for it, give idle ones up, or make do with what is there."""
+        while True:
+            try:
+                return self._make(shape)
+            except OutOfMemoryError as error:
+                with self._changed:
+                    victim = next((lane for lane in self._lanes if lane.idle), None)
+                    if victim is not None:
+                        self._lanes.remove(victim)
+                    elif any(lane.shape == shape for lane in self._lanes):
+                        self._limit = len(self._lanes)
+                        text = "the GPU has no memory for a context more than these %d: %s"
+                        logger.warning(text, self._limit, error)
+                        return None
+                    else:
+                        raise self._out_of_memory(shape, error) from error
+                victim.close()
+
+    def _out_of_memory(self, shape: Shape, error: OutOfMemoryError) -> OutOfMemoryError:
+        free, total = (size / 2**20 for size in self.device.memory())
+        return OutOfMemoryError(
+            *(error.call, error.name, error.text),
+            f"GPU {self.device.number} has too little memory for {shape}: {error}; {free:.0f} of "
+            f"{total:.0f} MiB are free\nRun smaller batches or sizes, or end what else uses the "
+            "GPU: nvidia-smi",
+        )
+
+    def _discard(self, lane: Lane, slot: Slot) -> None:
+        """Take a lane that failed out of use; calls in flight on it can still be landed."""
+        with self._changed:
+            slot.taken = False
+            if lane in self._lanes:
+                self._lanes.remove(lane)
+            others = [flight for flight in self._flights if flight.lane is lane]
+            self._changed.notify_all()
+        for flight in others:
+            with contextlib.suppress(EngineError):
+                flight.land()
+        with contextlib.suppress(EngineError), self.device.current():
+            lane.close()
+
+    def _land_oldest(self) -> bool:
+        """Finish the call that was started first; its owner gets the answer or the error."""
+        with self._changed:
+            if not self._flights:
+                return False
+            flight = self._flights[0]
+        with contextlib.suppress(EngineError):
+            flight.land()
+        return True

@@ -1,0 +1,235 @@
+"""An engine on a GPU, as a session: threads, tickets, buffers and graphs around it.
+
+Letters: B images, H W sides in pixels, multiples of 256.
+"""
+
+import functools
+import threading
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from ...plugins.errors import EngineError
+from ..contract import (
+    FORMAT_VERSION,
+    META_ATTENTION,
+    META_CHECKPOINT,
+    META_FORMAT,
+    META_IO,
+    META_PRECISION,
+    META_SIMILARITY,
+    META_VERSION,
+    Io,
+)
+from ..device.device import Device
+from ..device.fork_guard import Process
+from ..engine_options import EngineOptions
+from ..tensors.conversion import (
+    Prepared,
+    prepare_floats,
+    prepare_pixels,
+    require_checkable,
+    require_finite,
+)
+from ..tensors.pixels import Float32, Uint8
+from ..tensors.validation import check_floats, check_pixels
+from .context import Graphs, Lane
+from .context_pool import LanePool
+from .executor import Engine, Shape
+from .manifest import Manifest
+from .shapes import Profile
+from .ticket import Ticket
+
+Array = npt.NDArray[Any]
+T = TypeVar("T", bound=Array)
+
+
+class EngineSession:
+    """An engine on a GPU; see ``csakit.runtime.sessions.session.Session``. Owns engine and device.
+
+    Args:
+        engine: loaded.
+        device: that it was loaded on.
+        manifest: of the engine.
+        name: for messages.
+        options: how it is run.
+        check_finite: refuse answers with NaN or infinity.
+
+    Raises:
+        ContractError: finite answers cannot be checked, since the engine answers with bytes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        device: Device,
+        manifest: Manifest,
+        *,
+        name: str,
+        options: EngineOptions | None = None,
+        check_finite: bool = False,
+    ) -> None:
+        options = options or EngineOptions()
+        self.io: Io = "uint8" if manifest.io == "uint8" else "float"
+        require_checkable(self.io, check_finite=check_finite)
+        self.metadata = _metadata(manifest)
+        self._name = name
+        self._engine = engine
+        self._device = device
+        self._process = Process()
+        self._closing = threading.Lock()
+        self._profile = Profile.of(manifest, name)
+        self._check_finite = check_finite
+        self._graphs = graphs = Graphs(
+            name, wanted=options.cuda_graph and not engine.captures_itself
+        )
+        make = functools.partial(_make_lane, device, engine, graphs)
+        self._pool = LanePool(device, make, options.contexts)
+
+    @property
+    def batch(self) -> int | None:
+        """The one batch the engine takes; None if it takes several."""
+        return self._profile.fixed_batch
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The one (H, W) the engine takes; None if it takes several."""
+        return self._profile.fixed_size
+
+    @property
+    def least_side(self) -> int:
+        """The shortest side the engine takes; ``Inpainter`` pads to it."""
+        return self._profile.size[0]
+
+    @property
+    def title(self) -> str:
+        """What runs the engine: TensorRT, GPU and binding."""
+        return f"{self._engine.title} on {self._device.name} by {self._device.binding.title}"
+
+    @property
+    def uses_graphs(self) -> bool:
+        """Whether calls are, or will be, captured; TensorRT for RTX does that by itself."""
+        return self._graphs.wanted
+
+    def run(self, image: Float32, hole: Float32) -> Float32:
+        """Inpaint a batch of network numbers; see ``Session.run``."""
+        with self._working():
+            return self._start(self._floats(image, hole)).result()
+
+    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
+        """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
+        with self._working():
+            return self._start(self._pixels(image, hole)).result()
+
+    @overload
+    def submit(self, image: Float32, hole: Float32) -> Ticket[Float32]: ...
+
+    @overload
+    def submit(self, image: Uint8, hole: Uint8) -> Ticket[Uint8]: ...
+
+    def submit(self, image: Array, hole: Array) -> Ticket[Any]:
+        """Start a call and return, while the GPU works on it.
+
+        Args:
+            image: (B, 3, H, W) float32 or (B, H, W, 3) uint8; may be changed afterwards.
+            hole: (B, 1, H, W) float32 or (B, H, W, 1) uint8.
+
+        Returns:
+            The ticket; its ``result()`` has the form of the image. A ticket that is dropped
+            holds up nobody.
+
+        Raises:
+            ContractError: a shape, type or range is wrong, or not what the engine was built for.
+            EngineError: the session is closed or of a parent process, the GPU has too little
+                memory (the session stays usable), or the engine failed.
+        """
+        with self._working():
+            if image.dtype == np.uint8:
+                return self._start(self._pixels(image, hole))
+            return self._start(self._floats(image, hole))
+
+    def prepare(self, batch: int, size: tuple[int, int]) -> None:
+        """Make a context for a shape ready, so that its first call does not wait for that.
+
+        Args:
+            batch: B.
+            size: (H, W).
+
+        Raises:
+            ContractError: the engine was not built for it.
+            EngineError: see ``submit``.
+        """
+        with self._working():
+            self._profile.check(batch, size)
+            self._pool.prepare(Shape(self.io, batch, *size))
+
+    def close(self) -> None:
+        """Finish what was started and free everything. Calling twice is harmless.
+
+        Tickets keep their results. In a forked process nothing is freed: it belongs to the other.
+        """
+        if not self._device.usable:  # first: a fork may have copied the lock while it was held
+            return
+        with self._closing:
+            if not self._device.usable:
+                return
+            self._pool.close()
+            with self._device.current():
+                self._engine.close()
+            self._device.close()
+
+    def _working(self) -> AbstractContextManager[None]:
+        """Make the GPU current, once for all of a call."""
+        self._process.require_this()
+        if not self._device.usable:
+            raise EngineError("the session is closed; open it again")
+        return self._device.current()
+
+    def _floats(self, image: Float32, hole: Float32) -> Prepared[Float32]:
+        check_floats(image, hole)
+        self._profile.check(image.shape[0], image.shape[2:])
+        if self.io == "uint8":  # the ticket needs it later, when the caller may have changed it
+            image = image.copy()
+        return prepare_floats(self.io, image, hole)
+
+    def _pixels(self, image: Uint8, hole: Uint8) -> Prepared[Uint8]:
+        check_pixels(image, hole)
+        self._profile.check(image.shape[0], image.shape[1:3])
+        return prepare_pixels(self.io, image, hole)
+
+    def _start(self, prepared: Prepared[T]) -> Ticket[T]:
+        if self.io == "float":
+            batch, _, height, width = prepared.image.shape
+        else:
+            batch, height, width, _ = prepared.image.shape
+        shape = Shape(self.io, batch, height, width)
+        flight = self._pool.start(shape, prepared.image, prepared.hole)
+        return Ticket(flight, functools.partial(self._finish, prepared))
+
+    def _finish(self, prepared: Prepared[T], answer: Array) -> T:
+        if self._check_finite:
+            require_finite(answer, self._name)
+        return prepared.finish(answer)
+
+
+def _make_lane(device: Device, engine: Engine, graphs: Graphs, shape: Shape) -> Lane:
+    lane = Lane(device, engine, shape, graphs)
+    engine.settle()
+    return lane
+
+
+def _metadata(manifest: Manifest) -> Mapping[str, str]:
+    """Give what an exported model tells of itself, as far as the manifest has it."""
+    source = manifest.source
+    return {
+        META_FORMAT: str(FORMAT_VERSION),
+        META_VERSION: source.csakit,
+        META_CHECKPOINT: source.checkpoint_sha256,
+        META_PRECISION: manifest.precision.audited,
+        META_IO: manifest.io,
+        META_SIMILARITY: source.similarity,
+        META_ATTENTION: source.attention,
+    }

@@ -1,0 +1,231 @@
+"""The file beside an engine that says what it is: from what, by what and for what it was built.
+
+An engine tells none of this before it is loaded, and loading a wrong one ends in anything from
+an error code to a crash. ``csakit.runtime.engine.compatibility`` compares the manifest with the
+files and with this machine. The manifest is bound to the engine by its hash, and to itself by a
+checksum that finds edits and accidents; neither is a signature.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ...plugins.errors import ContractError
+from .typed_json import decode, read_object
+
+SUFFIX: Final = ".engine"
+SCHEMA: Final = 1  # of the manifest; raised when old readers would be wrong
+_CHECKSUM: Final = "checksum"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One file.
+
+    Attributes:
+        name: of the file, relative to the folder of the manifest.
+        bytes: its size.
+        sha256: of its content.
+    """
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """What the engine was built from.
+
+    Attributes:
+        model: the ONNX file.
+        weights: files that the model keeps its weights in.
+        checkpoint_sha256: of what the model was exported from.
+        attention: "csa", "conv" or "none".
+        similarity: of CSA.
+        csakit: version that exported the model.
+    """
+
+    model: Artifact
+    weights: tuple[Artifact, ...]
+    checkpoint_sha256: str
+    attention: str
+    similarity: str
+    csakit: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plugin:
+    """The plugin that computes CSA in the engine.
+
+    Attributes:
+        name: of the plugin.
+        version: of the plugin.
+        namespace: of the plugin.
+        implementation: "c++" or "python"; either runs what the other built.
+        library: name of the file it came from.
+        source_hash: of what that was built from; None if unknown.
+        embedded: whether the library travels inside the engine.
+    """
+
+    name: str
+    version: str
+    namespace: str
+    implementation: str
+    library: str
+    source_hash: str | None
+    embedded: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Build:
+    """What built the engine, and for which machines.
+
+    Attributes:
+        module: "tensorrt" or "tensorrt_rtx".
+        version: of the module.
+        runtimes: modules that can open the engine, the lightest last.
+        targets: architectures it was built for, such as "sm_86".
+        portable: "none", "ampere+" or "same-cc".
+        version_compatible: whether later versions open it too.
+        weights: "full", "refit" or "strip".
+        plugin: that computes CSA; None where the function body does, or there is no CSA.
+        command: that builds it again, in the folder of the engine.
+    """
+
+    module: str
+    version: str
+    runtimes: tuple[str, ...]
+    targets: tuple[str, ...]
+    portable: str
+    version_compatible: bool
+    weights: str
+    plugin: Plugin | None
+    command: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """One input or output.
+
+    Attributes:
+        name: of the tensor.
+        role: "input" or "output".
+        dtype: "float32" or "uint8".
+        shape: -1 where a profile says what is allowed.
+    """
+
+    name: str
+    role: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProfileShapes:
+    """Shapes that the engine takes, each as least, best and most.
+
+    Attributes:
+        batch: B.
+        size: H and W, each by itself, in pixels.
+    """
+
+    batch: tuple[int, ...]
+    size: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Precision:
+    """What the engine computes in.
+
+    Attributes:
+        audited: "fp32" or "fp16", as found, not as asked for.
+        evidence: by name what was looked at and what was seen.
+    """
+
+    audited: str
+    evidence: Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """All of it.
+
+    Attributes:
+        schema: ``SCHEMA``.
+        csakit: version that built the engine.
+        engine: the file it describes.
+        source: what it was built from.
+        build: by what, and for what.
+        io: "float" or "uint8".
+        tensors: inputs, then outputs.
+        profiles: one.
+        precision: audited.
+        parity: what a verification of the engine found; None until there was one.
+    """
+
+    schema: int
+    csakit: str
+    engine: Artifact
+    source: Source
+    build: Build
+    io: str
+    tensors: tuple[Tensor, ...]
+    profiles: tuple[ProfileShapes, ...]
+    precision: Precision
+    parity: Mapping[str, Any] | None
+
+    @property
+    def rebuild(self) -> str:
+        """The command that builds the engine again, in its folder."""
+        return shlex.join(self.build.command)
+
+    def text(self) -> str:
+        """Write the file, with its checksum."""
+        values = dataclasses.asdict(self)
+        return json.dumps({**values, _CHECKSUM: _checksum(values)}, indent=1) + "\n"
+
+
+def manifest_path(engine: Path) -> Path:
+    """Name the manifest of an engine: ``model.engine.json`` for ``model.engine``."""
+    return engine.with_name(f"{engine.name}.json")
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read and check a manifest by itself.
+
+    Args:
+        path: of the manifest.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ContractError: it cannot be read, was edited, or is of a newer csakit.
+    """
+    values = read_object(path)
+    schema = values.get("schema")
+    if type(schema) is not int or schema < 1:
+        raise ContractError(f"{path} is no manifest of an engine: its schema is {schema!r:.60}")
+    if schema > SCHEMA:
+        raise ContractError(
+            f"{path} has schema {schema}; this csakit reads up to {SCHEMA}: "
+            "pip install --upgrade csakit"
+        )
+    stated = values.pop(_CHECKSUM, None)
+    if stated != _checksum(values):
+        raise ContractError(f"{path} was edited: its content does not match its checksum")
+    manifest = decode(Manifest, values)
+    if manifest.build.command[:2] != ("csakit", "build") or not manifest.profiles:
+        raise ContractError(f"{path} is no manifest of an engine: it lacks command or profiles")
+    return manifest
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    """Hash the values, however they are laid out in the file."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,107 @@
+"""An engine in TensorRT for RTX, which compiles kernels when it first runs a shape.
+
+What it compiled is kept in a file beside the engine, ``model.engine.rtx-cache``, so that the next
+start does not compile again. CUDA graphs are its own business there. It takes no plugins.
+"""
+
+import hashlib
+import logging
+from pathlib import Path
+from typing import Any, Final
+
+from ...plugins.errors import ContractError
+from ..files.atomic import staged
+from .manifest import Manifest
+from .trt_engine import Library, TensorRtEngine
+
+CACHE_SUFFIX: Final = ".rtx-cache"
+MOST_CACHE_BYTES: Final = 1 << 30  # of a file that is believed to be one
+
+logger = logging.getLogger(__name__)
+
+
+class RtxEngine(TensorRtEngine):
+    """A loaded engine; see ``csakit.runtime.engine.executor.Engine``.
+
+    Args:
+        library: TensorRT for RTX.
+        path: of the engine.
+        manifest: of the engine.
+
+    Raises:
+        EngineError: TensorRT refuses the engine.
+    """
+
+    captures_itself = True
+
+    def __init__(self, library: Library, path: Path, manifest: Manifest) -> None:
+        super().__init__(library, path, manifest)
+        trt, engine = library.trt, self._engine
+        config = engine.create_runtime_config()
+        config.set_execution_context_allocation_strategy(
+            trt.ExecutionContextAllocationStrategy.USER_MANAGED
+        )
+        config.cuda_graph_strategy = trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE
+        cache = config.create_runtime_cache()
+        self._kept = CacheFile(path.with_name(f"{path.name}{CACHE_SUFFIX}"))
+        if (stored := self._kept.read()) is not None and not cache.deserialize(stored):
+            logger.info("%s is for another GPU, driver or version, and is made anew", self._kept)
+        config.set_runtime_cache(cache)
+        self._cache, self._config = cache, config
+
+    def settle(self) -> None:
+        """Keep what was compiled for a shape that ran for the first time."""
+        cache = self._cache
+        self._kept.write(bytes(memoryview(cache.serialize())))
+
+    def close(self) -> None:
+        """Free the engine and what belongs to it."""
+        self._config = self._cache = None
+        super().close()
+
+    def _context(self) -> Any:  # noqa: ANN401
+        engine = self._engine
+        return engine.create_execution_context(self._config)
+
+
+class CacheFile:
+    """The file of compiled kernels; whatever is wrong with it costs time and nothing else.
+
+    Args:
+        path: of the file; it need not exist, nor its folder be writable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._written = ""
+
+    def __str__(self) -> str:
+        """Name it."""
+        return str(self._path)
+
+    def read(self) -> bytes | None:
+        """Give what it holds; None if there is none that may be read."""
+        try:
+            if self._path.stat().st_size > MOST_CACHE_BYTES:
+                logger.warning("%s is too large for a cache and is not read", self._path)
+                return None
+            content = self._path.read_bytes()
+        except OSError:
+            return None
+        self._written = _digest(content)
+        return content
+
+    def write(self, content: bytes) -> None:
+        """Replace it, if it would change; never raises."""
+        if not content or _digest(content) == self._written:
+            return
+        try:
+            with staged(self._path) as temporary:
+                temporary.write_bytes(content)
+        except (ContractError, OSError) as error:
+            logger.info("compiled kernels are not kept: %s", error)
+        self._written = _digest(content)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

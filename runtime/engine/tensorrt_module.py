@@ -1,0 +1,102 @@
+"""Register the CSA plugin with TensorRT before a model is parsed or an engine is opened."""
+
+import dataclasses
+import logging
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from ...plugins import spec
+from ...plugins.errors import EngineError, LibraryError
+from ...plugins.installed import survey
+from ...plugins.library import find_library
+from ...plugins.python_plugin import register
+
+logger = logging.getLogger(__name__)
+
+
+class Api(Protocol):
+    """What is needed of a flavour of TensorRT: its module, its log, and its errors."""
+
+    @property
+    def trt(self) -> ModuleType:
+        """The module."""
+
+    @property
+    def log(self) -> Any:  # noqa: ANN401
+        """What it said; see ``csakit.runtime.engine.tensorrt_log``."""
+
+    def failure(self, what: str, remedy: str) -> EngineError:
+        """Make the error for a call that returned nothing, from what was logged."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedPlugin:
+    """The plugin that an engine is built or opened with.
+
+    Attributes:
+        implementation: "c++" or "python"; an engine built with one runs with the other.
+        library: the file that holds it, or the kernels it calls.
+        source_hash: of what the library was built from; None if that is unknown.
+    """
+
+    implementation: str
+    library: Path
+    source_hash: str | None
+
+
+def load_plugin(api: Api, *, embed: bool = False, known: Path | None = None) -> LoadedPlugin:
+    """Load and look up the plugin; the C++ one, or where it is not built, the one in Python.
+
+    Args:
+        api: the flavour of TensorRT.
+        embed: whether the library is to travel in the engine, which only the C++ one can.
+        known: a folder or file where the C++ one may lie, besides the usual places.
+
+    Returns:
+        What is registered now.
+
+    Raises:
+        LibraryError: neither is built, or the library cannot be loaded.
+        EngineError: TensorRT refused it.
+    """
+    try:
+        path = find_library("csakit_trt", known)
+    except LibraryError as missing:
+        if embed:
+            raise
+        return _load_python(api, missing)
+    if not registered(api):
+        api.log.clear()
+        if api.trt.get_plugin_registry().load_library(str(path)) is None:
+            raise api.failure(
+                f"cannot load {path}", "Build it again: csakit plugin build --tensorrt-include DIR"
+            )
+    if not registered(api):
+        raise EngineError(
+            f"{path} registered no plugin {spec.NAME} version {spec.VERSION}\n"
+            "Build it again: csakit plugin build --tensorrt-include DIR"
+        )
+    return LoadedPlugin("c++", path, survey("csakit_trt", known).source_hash)
+
+
+def registered(api: Api) -> bool:
+    """Tell whether TensorRT knows a plugin of our name, version and namespace."""
+    wanted = (spec.NAME, spec.VERSION, spec.NAMESPACE)
+    creators = api.trt.get_plugin_registry().all_creators
+    return any((c.name, c.plugin_version, c.plugin_namespace) == wanted for c in creators)
+
+
+def _load_python(api: Api, missing: LibraryError) -> LoadedPlugin:
+    """Register the plugin in Python, which needs libcsakit and no headers of TensorRT."""
+    try:
+        register(api.trt)
+        path = find_library()
+    except LibraryError as error:
+        raise LibraryError(
+            "the plugin is not built: neither libcsakit_trt (C++) nor libcsakit (for the one in "
+            f"Python)\nBuild it with: {str(missing).rpartition(': ')[2]}\n"
+            "or: csakit plugin build   or take the slower function body: --no-plugin"
+        ) from error
+    logger.warning("libcsakit_trt is not built; taking the plugin in Python")
+    return LoadedPlugin("python", path, survey().source_hash)

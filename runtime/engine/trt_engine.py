@@ -1,0 +1,269 @@
+"""An engine in TensorRT (``tensorrt`` or ``tensorrt_lean``, 10.3 to 11.x), ready to be enqueued.
+
+Everything that is TensorRT's own: the checks before an engine is opened, opening it, and execution
+contexts. Contexts work in memory that we allocate for the very shape they run, so that running out
+of it is an error of ours and not one of theirs.
+"""
+
+import contextlib
+import ctypes
+import dataclasses
+import mmap
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from ...plugins.errors import EngineError
+from ..contract import RESULT
+from ..device.binding import OUT_OF_MEMORY, OutOfMemoryError
+from ..device.device import Device, DeviceBuffer, Stream
+from .executor import Executor, Shape
+from .manifest import Manifest
+from .tensorrt_log import make_log
+from .tensorrt_module import load_plugin, registered
+
+_COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
+_TITLES = {
+    "tensorrt": "TensorRT",
+    "tensorrt_lean": "TensorRT lean",
+    "tensorrt_rtx": "TensorRT for RTX",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Library:
+    """A module of TensorRT, with its log.
+
+    Attributes:
+        trt: the module.
+        log: what it said.
+    """
+
+    trt: ModuleType
+    log: Any
+
+    @classmethod
+    def of(cls, trt: ModuleType) -> "Library":
+        """Give a module a log."""
+        return cls(trt, make_log(trt))
+
+    @property
+    def title(self) -> str:
+        """What people call it, with its version."""
+        return f"{_TITLES.get(self.trt.__name__, self.trt.__name__)} {self.trt.__version__}"
+
+    def failure(self, what: str, remedy: str) -> EngineError:
+        """Make the error for a call that returned nothing, from what was logged."""
+        reason = self.log.reason() or "no reason given"
+        text = f"{self.title} {what}: {reason}\n{remedy}"
+        if "out of memory" in reason.lower() or "OutOfMemory" in reason:
+            return OutOfMemoryError(self.title, OUT_OF_MEMORY, reason, text)
+        return EngineError(text)
+
+
+def require_plugin(library: Library, path: Path, manifest: Manifest) -> None:
+    """Let TensorRT know the plugin that an engine needs, before the engine is opened.
+
+    Args:
+        library: that opens the engine.
+        path: of the engine; the plugin may lie beside it.
+        manifest: of the engine.
+
+    Raises:
+        LibraryError: the plugin is not built, or cannot be loaded.
+        EngineError: it is not the one that the engine needs.
+    """
+    plugin = manifest.build.plugin
+    if plugin is None or plugin.embedded:
+        return
+    load_plugin(library, known=path.parent)
+    if not registered(library):
+        raise EngineError(
+            f"{path} needs the plugin {plugin.name} version {plugin.version}, which TensorRT does "
+            "not know although its library was loaded\nBuild it again: csakit plugin build"
+        )
+
+
+def open_engine(library: Library, path: Path, manifest: Manifest) -> tuple[Any, Any]:
+    """Open an engine.
+
+    Args:
+        library: that opens it; it knows the plugin.
+        path: of the engine, whose files were compared with its manifest.
+        manifest: of the engine.
+
+    Returns:
+        TensorRT's runtime and engine; the runtime has to outlive the engine.
+
+    Raises:
+        EngineError: TensorRT refuses it; the text has what it logged, and the command that
+            builds the engine again.
+    """
+    library.log.clear()
+    rebuild = f"Build it again on this machine: {manifest.rebuild}"
+    try:
+        runtime = library.trt.Runtime(library.log)
+    except (TypeError, RuntimeError) as error:  # its constructor returned nothing
+        raise library.failure("cannot start", _COMPARE) from error
+    if library.log.reason():
+        # Tried with 11.4 lean: a runtime that did not start is given all the same; opening an
+        # engine with it, and freeing it, crash. So it is never freed.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(runtime))
+        raise library.failure("cannot start", _COMPARE)
+    plugin = manifest.build.plugin
+    if manifest.build.version_compatible or (plugin is not None and plugin.embedded):
+        runtime.engine_host_code_allowed = True  # such engines hold libraries
+    with path.open("rb") as file:
+        plan = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # TensorRT copies it
+        engine = runtime.deserialize_cuda_engine(plan)
+        with contextlib.suppress(BufferError):  # still looked at; it goes with what looks
+            plan.close()
+    if engine is None:
+        raise library.failure(f"cannot open {path}", rebuild)
+    _check_tensors(library, engine, path, manifest)
+    return runtime, engine
+
+
+def _check_tensors(library: Library, engine: Any, path: Path, manifest: Manifest) -> None:  # noqa: ANN401
+    """Compare what an engine takes with what its manifest says; memory is sized by that."""
+    trt = library.trt
+    types = {trt.DataType.FLOAT: "float32", trt.DataType.UINT8: "uint8"}
+    found = set()
+    for index in range(engine.num_io_tensors):
+        name = engine.get_tensor_name(index)
+        role = "input" if engine.get_tensor_mode(name) == trt.TensorIOMode.INPUT else "output"
+        dtype = engine.get_tensor_dtype(name)
+        found.add((name, role, types.get(dtype, str(dtype)), tuple(engine.get_tensor_shape(name))))
+    stated = {(x.name, x.role, x.dtype, x.shape) for x in manifest.tensors}
+    if found != stated:
+        raise EngineError(
+            f"{path} is not what its manifest says: it has {sorted(found)}, the manifest "
+            f"{sorted(stated)}\nBuild it again: {manifest.rebuild}"
+        )
+
+
+class TensorRtExecutor:
+    """One execution context; see ``csakit.runtime.engine.executor.Executor``.
+
+    Args:
+        library: that the context is of.
+        context: fresh, without memory of its own.
+        device: to allocate on.
+        stream: that it will be enqueued on.
+        shape: of every call.
+        addresses: of the tensors.
+
+    Raises:
+        EngineError: TensorRT refuses the shape.
+        OutOfMemoryError: there is no memory for it.
+    """
+
+    def __init__(
+        self,
+        library: Library,
+        context: Any,  # noqa: ANN401
+        device: Device,
+        stream: Stream,
+        *,
+        shape: Shape,
+        addresses: Mapping[str, int],
+    ) -> None:
+        self._library = library
+        self._context = context
+        self._number = stream.number
+        self._shape = shape
+        self._scratch: DeviceBuffer | None = None
+        try:
+            self._prepare(device, shape, addresses)
+        except BaseException:
+            self.close()
+            raise
+
+    def enqueue(self, stream: Stream) -> None:
+        """Enqueue the engine."""
+        if not self._context.execute_async_v3(self._number):
+            raise self._failure("did not run")
+
+    def close(self) -> None:
+        """Free the context, then its memory."""
+        self._context = None
+        if self._scratch is not None:
+            self._scratch.close()
+
+    def _prepare(self, device: Device, shape: Shape, addresses: Mapping[str, int]) -> None:
+        context = self._context
+        if context.active_optimization_profile != 0 and not context.set_optimization_profile_async(
+            0, self._number
+        ):
+            raise self._failure("did not take the engine's profile")
+        for name, dimensions in shape.inputs.items():
+            if not context.set_input_shape(name, dimensions):
+                raise self._failure(f"did not take {name} of {dimensions}")
+        answer = tuple(context.get_tensor_shape(RESULT))
+        if answer != shape.tensors[RESULT]:
+            raise EngineError(
+                f"{self._library.title} answers {shape} with {RESULT} of {answer}; it must be "
+                f"{shape.tensors[RESULT]}"
+            )
+        if needed := int(context.update_device_memory_size_for_shapes()):
+            self._scratch = device.buffer(needed)
+            context.set_device_memory(self._scratch.address, needed)
+        for name, address in addresses.items():
+            if not context.set_tensor_address(name, address):
+                raise self._failure(f"did not take the memory of {name}")
+
+    def _failure(self, what: str) -> EngineError:
+        return self._library.failure(f"{what} for {self._shape}", _COMPARE)
+
+
+class TensorRtEngine:
+    """A loaded engine; see ``csakit.runtime.engine.executor.Engine``.
+
+    Args:
+        library: that opens it.
+        path: of the engine.
+        manifest: of the engine.
+
+    Raises:
+        LibraryError: the plugin is missing.
+        EngineError: TensorRT refuses the engine.
+    """
+
+    captures_itself = False
+
+    def __init__(self, library: Library, path: Path, manifest: Manifest) -> None:
+        require_plugin(library, path, manifest)
+        self._library = library
+        self._path = path
+        self._runtime, self._engine = open_engine(library, path, manifest)
+
+    @property
+    def title(self) -> str:
+        """What runs it, with version."""
+        return self._library.title
+
+    def executor(
+        self, device: Device, stream: Stream, shape: Shape, addresses: Mapping[str, int]
+    ) -> Executor:
+        """Make a context for a shape."""
+        self._library.log.clear()
+        context = self._context()
+        if context is None:
+            what = f"made no execution context of {self._path}"
+            raise self._library.failure(what, _COMPARE)
+        return TensorRtExecutor(
+            self._library, context, device, stream, shape=shape, addresses=addresses
+        )
+
+    def settle(self) -> None:
+        """Keep nothing: everything was decided when the engine was built."""
+
+    def close(self) -> None:
+        """Free the engine, then its runtime."""
+        self._engine = None
+        self._runtime = None
+
+    def _context(self) -> Any:  # noqa: ANN401
+        trt, engine = self._library.trt, self._engine
+        return engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)

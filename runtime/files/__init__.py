@@ -1,0 +1,1 @@
+"""Atomic writing, and headers of model files read without their frameworks."""

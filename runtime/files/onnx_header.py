@@ -1,0 +1,206 @@
+"""What an ONNX file says of itself, without the package onnx and without reading weights.
+
+An ONNX file is one protobuf message. This walks the few fields that are wanted and steps over
+the others; numbers of fields are those of onnx.proto. The file is mapped, not read: a model of
+half a gigabyte takes a millisecond.
+"""
+
+import dataclasses
+import math
+import mmap
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+
+_TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"} | {
+    10: "float16",
+    11: "float64",
+    16: "bfloat16",
+}
+_WIRE_BYTES: Final = {1: 8, 5: 4}  # wire types of fixed length
+_MODEL = {"producer": 2, "graph": 7, "opset": 8, "metadata": 14, "function": 25}
+_GRAPH = {"node": 1, "initializer": 5, "input": 11, "output": 12}
+_MAX_SHIFT: Final = 63  # bits; longer numbers are no protobuf
+
+
+@dataclasses.dataclass(frozen=True)
+class OnnxTensor:
+    """One input or output.
+
+    Attributes:
+        name: of the tensor.
+        dtype: "float32" for example.
+        shape: numbers, and names where free.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class OnnxHeader:
+    """What an ONNX file is.
+
+    Attributes:
+        metadata: its ``metadata_props``.
+        inputs: of the graph, without weights.
+        outputs: of the graph.
+        opsets: version by domain.
+        operators: how many nodes of the graph have which operator, "domain::name" where the
+            domain is not ONNX's.
+        functions: "domain::name" of each function it carries.
+        weights: numbers stored, by their type.
+        external: files that hold weights.
+    """
+
+    metadata: Mapping[str, str]
+    inputs: tuple[OnnxTensor, ...]
+    outputs: tuple[OnnxTensor, ...]
+    opsets: Mapping[str, int]
+    operators: Mapping[str, int]
+    functions: tuple[str, ...]
+    weights: Mapping[str, int]
+    external: tuple[str, ...]
+
+
+def read_onnx_header(path: Path) -> OnnxHeader:
+    """Read what an ONNX file says of itself.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        That.
+
+    Raises:
+        ContractError: it cannot be read, or is no ONNX file, or not a whole one.
+    """
+    try:
+        with path.open("rb") as file:
+            if not path.stat().st_size:
+                raise ValueError("it is empty")
+            # Unmapped when its last view is gone: closed earlier, it would hide an error.
+            return _model(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+    except OSError as error:
+        raise ContractError(f"cannot read {path}: {error.strerror}") from error
+    except (ValueError, KeyError, IndexError) as error:
+        raise ContractError(f"{path} must be a whole ONNX file: {error}") from error
+
+
+def _model(view: memoryview) -> OnnxHeader:
+    fields = _Fields(view)
+    (graph,) = (_Fields(part) for part in fields.parts(_MODEL["graph"]))
+    weights, external = _weights(graph)
+    functions = tuple(_qualified(f, name=1, domain=10) for f in fields.messages(_MODEL["function"]))
+    return OnnxHeader(
+        metadata={m.text(1): m.text(2) for m in fields.messages(_MODEL["metadata"])},
+        inputs=tuple(_tensor(item) for item in graph.messages(_GRAPH["input"])),
+        outputs=tuple(_tensor(item) for item in graph.messages(_GRAPH["output"])),
+        opsets={m.text(1): m.number(2) for m in fields.messages(_MODEL["opset"])},
+        operators=Counter(_qualified(n, name=4, domain=7) for n in graph.messages(_GRAPH["node"])),
+        functions=functions,
+        weights=weights,
+        external=external,
+    )
+
+
+def _weights(graph: "_Fields") -> tuple[dict[str, int], tuple[str, ...]]:
+    counted: Counter[str] = Counter()
+    files: dict[str, None] = {}
+    for tensor in graph.messages(_GRAPH["initializer"]):
+        counted[_type(tensor.number(2))] += math.prod(tensor.numbers(1))
+        for entry in tensor.messages(13):
+            if entry.text(1) == "location":
+                files[entry.text(2)] = None
+    return dict(counted), tuple(files)
+
+
+def _tensor(item: "_Fields") -> OnnxTensor:
+    """Read a ValueInfoProto that holds a tensor."""
+    (kind,) = (tensor for kind in item.messages(2) for tensor in kind.messages(1))
+    dimensions = [dimension for shape in kind.messages(2) for dimension in shape.messages(1)]
+    sides = (d.text(2) if d.text(2) else d.number(1) for d in dimensions)
+    return OnnxTensor(item.text(1), _type(kind.number(1)), tuple(sides))
+
+
+def _qualified(item: "_Fields", *, name: int, domain: int) -> str:
+    return "::".join(part for part in (item.text(domain), item.text(name)) if part)
+
+
+def _type(number: int) -> str:
+    return _TYPES.get(number, f"type {number}")
+
+
+class _Fields:
+    """The fields of one message, found once and decoded when asked for."""
+
+    def __init__(self, view: memoryview) -> None:
+        self._found: dict[int, list[int | memoryview]] = {}
+        for number, value in _walk(view):
+            self._found.setdefault(number, []).append(value)
+
+    def parts(self, number: int) -> list[memoryview]:
+        return [v for v in self._found.get(number, []) if isinstance(v, memoryview)]
+
+    def messages(self, number: int) -> "Iterator[_Fields]":
+        return (_Fields(part) for part in self.parts(number))
+
+    def text(self, number: int) -> str:
+        parts = self.parts(number)
+        return bytes(parts[-1]).decode() if parts else ""
+
+    def number(self, number: int) -> int:
+        return next((v for v in reversed(self._found.get(number, [])) if isinstance(v, int)), 0)
+
+    def numbers(self, number: int) -> list[int]:
+        """Read repeated numbers, which may be packed into one part."""
+        found: list[int] = []
+        for value in self._found.get(number, []):
+            if isinstance(value, int):
+                found.append(value)
+                continue
+            at = 0
+            while at < len(value):
+                one, at = _varint(value, at)
+                found.append(one)
+        return found
+
+
+def _walk(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
+    """Give number and value of each field; what is longer than a number stays where it is."""
+    at = 0
+    while at < len(view):
+        key, at = _varint(view, at)
+        number, wire = key >> 3, key & 7
+        if wire == 0:
+            value, at = _varint(view, at)
+            yield number, value
+            continue
+        if wire == 2:
+            length, at = _varint(view, at)
+        elif wire in _WIRE_BYTES:
+            length = _WIRE_BYTES[wire]
+        else:
+            raise ValueError(f"byte {at} is of wire type {wire}, which does not exist")
+        if length > len(view) - at:
+            raise ValueError(f"it ends {length - len(view) + at} bytes too early")
+        if wire == 2:
+            yield number, view[at : at + length]
+        at += length
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    """Read one number; give it and where the next thing begins."""
+    value = shift = 0
+    while True:
+        if at >= len(view) or shift > _MAX_SHIFT:
+            raise ValueError("a number has no end")
+        byte = view[at]
+        value |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:
+            return value, at

@@ -1,0 +1,196 @@
+"""Image files to 8-bit RGB and back, in the mode, with the alpha and metadata they came with.
+
+Letters: H W sides in pixels.
+"""
+
+import dataclasses
+import io
+import logging
+import zlib
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from PIL import Image
+
+from ...plugins.errors import ContractError
+from ..files.atomic import staged
+from ..tensors.pixels import Uint8
+from .decode import decode
+from .metadata import Metadata
+
+logger = logging.getLogger(__name__)
+
+OUTPUT_FORMATS: Final = {  # suffix -> Pillow's name
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+}
+QUALITY: Final = 95  # of JPEG and WebP; known pixels then change by a few grey levels at most
+_BAND_ROWS: Final = 16  # enough to tell photographs from drawings, and little work
+_RUNS_MAX: Final = 1.05  # times the size that is accepted for a quarter of the time
+_WITHOUT_ALPHA: Final = ("JPEG", "BMP")
+
+# What each Pillow mode is read as. Others (LAB, HSV, more than 8 bits) are refused: they could
+# not be written back without changing known pixels.
+_READ_AS: Final = {
+    **dict.fromkeys(("1", "L"), "L"),
+    **dict.fromkeys(("LA", "La"), "LA"),
+    **dict.fromkeys(("P", "RGB", "RGBX", "YCbCr", "CMYK"), "RGB"),
+    **dict.fromkeys(("PA", "RGBA", "RGBa"), "RGBA"),
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An image file as the network sees it, with what is needed to write it back.
+
+    Attributes:
+        pixels: (H, W, 3), RGB.
+        alpha: (H, W), None where the file has none.
+        grey: the file has one colour channel.
+        metadata: what else the file says.
+    """
+
+    pixels: Uint8
+    alpha: Uint8 | None
+    grey: bool
+    metadata: Metadata
+
+
+def load_image(path: Path) -> Picture:
+    """Read an image file, upright, as 8-bit RGB.
+
+    Palettes become colours; CMYK is converted without its profile, with a warning.
+
+    Args:
+        path: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM.
+
+    Returns:
+        The picture.
+
+    Raises:
+        ContractError: the file cannot be read, or has more than 8 bits a channel, or a mode
+            that RGB cannot stand for.
+    """
+    file = decode(path)
+    image, metadata = file.image, file.metadata
+    if file.deep or image.mode not in _READ_AS:
+        kind = f"more than 8 bits a channel ({image.mode})" if file.deep else image.mode
+        raise ContractError(
+            f"an image must be 8-bit grey, RGB, palette or CMYK; {path} is {kind}\n"
+            "Convert it first, for example: magick INPUT -colorspace sRGB -depth 8 OUTPUT.png"
+        )
+    if image.mode == "CMYK":
+        logger.warning("%s is CMYK: it becomes RGB, without colour management", path)
+        metadata = dataclasses.replace(metadata, icc_profile=None)  # a profile of inks
+    mode = _READ_AS[image.mode]
+    if image.has_transparency_data and mode in ("L", "RGB"):
+        mode += "A"
+    array = np.asarray(image.convert(mode))
+    alpha = array[..., -1].copy() if mode.endswith("A") else None
+    grey = mode.startswith("L")
+    colours = array if array.ndim == 2 else array[..., 0] if grey else array[..., :3]
+    pixels = np.stack([colours] * 3, axis=-1) if grey else np.ascontiguousarray(colours)
+    return Picture(pixels=pixels, alpha=alpha, grey=grey, metadata=metadata)
+
+
+def output_format(path: Path) -> str:
+    """Say which file format a suffix asks for.
+
+    Args:
+        path: of an output.
+
+    Returns:
+        Pillow's name of the format.
+
+    Raises:
+        ContractError: the suffix is unknown, or of a format that cannot keep known pixels.
+    """
+    kind = OUTPUT_FORMATS.get(path.suffix.lower())
+    if kind is None:
+        raise ContractError(
+            f"the suffix of an output must be one of {', '.join(OUTPUT_FORMATS)}; got "
+            f"{path.suffix or 'none'!r} in {path}"
+        )
+    return kind
+
+
+def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
+    """Write a picture in the format that the suffix names, whole or not at all.
+
+    JPEG and WebP are lossy: known pixels are equal to the input's before they are encoded.
+
+    Args:
+        picture: what to write; grey ones are written grey where the format allows.
+        path: of the output. An existing one is replaced.
+        quality: 1 to 100, of JPEG and WebP.
+
+    Raises:
+        ContractError: the suffix is unknown, the format has no alpha channel and the picture
+            is not opaque, or the file cannot be written.
+    """
+    kind = output_format(path)
+    image = _assemble(picture, kind, path)
+    arguments: dict[str, Any] = picture.metadata.save_arguments(kind)
+    if kind in ("JPEG", "WEBP"):
+        arguments["quality"] = quality
+    if kind == "JPEG":
+        arguments["subsampling"] = 0  # colour at full resolution, as close to the input as can be
+    if kind == "WEBP":
+        arguments["exact"] = True  # colours under transparent pixels are the input's too
+    if kind == "TIFF" and "exif" not in arguments:  # Pillow's compressor cannot write EXIF tables
+        arguments["compression"] = "tiff_adobe_deflate"  # lossless
+    if kind == "PNG":
+        arguments["compress_type"] = _png_strategy(image)
+    with staged(path) as temporary:
+        try:
+            image.save(temporary, kind, **arguments)
+        except (OSError, ValueError, OverflowError) as error:  # full disk, limits of the format
+            raise ContractError(f"cannot write {path}: {error}\nTry a .png output.") from error
+
+
+def _png_strategy(image: Image.Image) -> int:
+    """Choose how PNG is compressed, by a band from the middle of the image.
+
+    Looking for runs alone takes a quarter of the time and is as small for photographs (0.97 to
+    1.05 of the size); drawings and text would become several times as large.
+    """
+    width, height = image.size
+    if height < 4 * _BAND_ROWS:
+        return zlib.Z_DEFAULT_STRATEGY
+    top = (height - _BAND_ROWS) // 2
+    band = image.crop((0, top, width, top + _BAND_ROWS))
+    runs, default = (
+        _png_bytes(band, strategy) for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
+    )
+    return zlib.Z_RLE if runs <= _RUNS_MAX * default else zlib.Z_DEFAULT_STRATEGY
+
+
+def _png_bytes(image: Image.Image, strategy: int) -> int:
+    """Return the size of an image as PNG."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_type=strategy)
+    return buffer.tell()
+
+
+def _assemble(picture: Picture, kind: str, path: Path) -> Image.Image:
+    """Return the Pillow image of a picture, in the closest mode the format has."""
+    image = Image.fromarray(picture.pixels)
+    if picture.grey:
+        image = image.convert("L")  # exact where the channels are equal, as known pixels are
+    if picture.alpha is None:
+        return image
+    if kind in _WITHOUT_ALPHA:
+        if picture.alpha.min() == 255:
+            return image
+        raise ContractError(
+            f"{kind} has no alpha channel, and the input is not opaque; got {path}\n"
+            "Write to .png, .webp or .tif instead."
+        )
+    image.putalpha(Image.fromarray(picture.alpha))
+    return image

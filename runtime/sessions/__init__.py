@@ -1,0 +1,1 @@
+"""One interface to run a model, and its backends on ONNX Runtime and OpenVINO."""

@@ -1,0 +1,90 @@
+"""A loaded model that answers a call at once: what ONNX Runtime's and OpenVINO's sessions share.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ...plugins.errors import EngineError
+from ..contract import Io
+from ..tensors.conversion import Array, Prepared, prepare_floats, prepare_pixels, require_finite
+from ..tensors.pixels import Float32, Uint8
+from ..tensors.signature import Signature
+from ..tensors.validation import check_floats, check_pixels
+
+T = TypeVar("T", bound=Array)
+
+
+@dataclasses.dataclass
+class LoadedSession(abc.ABC):
+    """All of ``csakit.runtime.sessions.session.Session`` but how a library runs its model.
+
+    Attributes:
+        path: of the model.
+        signature: what it takes.
+        metadata: what the export wrote into it.
+        check_finite: whether answers with NaN or infinity are refused.
+    """
+
+    path: Path
+    signature: Signature
+    metadata: Mapping[str, str]
+    _model: Any  # of the library, which may run it in several threads; None: closed
+    check_finite: bool = False
+
+    @property
+    def io(self) -> Io:
+        """The form the model takes by itself."""
+        return self.signature.io
+
+    @property
+    def batch(self) -> int | None:
+        """The one batch the model takes; None if it takes any."""
+        return self.signature.batch
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The one (H, W) the model takes; None if it takes all multiples of 256."""
+        return self.signature.size
+
+    def run(self, image: Float32, hole: Float32) -> Float32:
+        """Inpaint a batch of network numbers; see ``Session.run``."""
+        check_floats(image, hole)
+        self.signature.check(image.shape[0], image.shape[2:])
+        return self._finish(prepare_floats(self.io, image, hole))
+
+    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
+        """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
+        check_pixels(image, hole)
+        self.signature.check(image.shape[0], image.shape[1:3])
+        return self._finish(prepare_pixels(self.io, image, hole))
+
+    def close(self) -> None:
+        """Release the model; a run in another thread still ends well."""
+        self._model = None
+
+    @abc.abstractmethod
+    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+        """Run the model on tensors of its own form; give a new array."""
+
+    @abc.abstractmethod
+    def _reason(self, error: Exception) -> str:
+        """Give the line that tells most of what the library said."""
+
+    def _finish(self, prepared: Prepared[T]) -> T:
+        """Run the model, and turn its answer into the caller's form."""
+        model = self._model
+        if model is None:
+            raise EngineError(f"the session of {self.path} is closed; open it again")
+        try:
+            answer = self._answer(model, prepared.image, prepared.hole)
+        except Exception as error:  # the libraries' classes share no base but this one
+            shape = prepared.image.shape
+            raise EngineError(f"{self.path} failed on {shape}: {self._reason(error)}") from error
+        if self.check_finite:
+            require_finite(answer, self.path)
+        return prepared.finish(answer)

@@ -1,0 +1,107 @@
+"""An exported model as OpenVINO's CPU plugin computes it best. Imports openvino.
+
+Two things change, and no result but by rounding:
+
+* CSA becomes an operator of its own that computes in float32 whatever the precision of the
+  networks is: scores that are rounded before their argmax choose other matches (29 dB inside
+  the hole where CSA was in bfloat16 too, 47 dB and more where it is not).
+* The 3x3 transposed convolutions of stride 1 become the convolutions they are. OpenVINO keeps
+  what follows the last *convolution* of a model in float32, for accuracy; the decoder of these
+  networks has none otherwise, and would never be computed in bfloat16. The 4x4 transposed ones
+  of stride 2 stay: as four convolutions they take twice the time.
+
+Letters: B images, C channels, H W sides.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+from openvino import opset13 as opset
+from openvino.frontend.onnx import ConversionExtension
+
+from ...plugins import spec
+from ...plugins.spec import Similarity
+from .numpy_attention import fill_holes
+
+
+class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
+    """CSA as an operator of OpenVINO; see ``csakit.runtime.sessions.numpy_attention``.
+
+    Args:
+        inputs: features (B, C, H, W) and hole (B, 1, H, W).
+        similarity: "cosine" or "projection".
+    """
+
+    def __init__(self, inputs: list[Any], similarity: Similarity) -> None:
+        super().__init__(self, inputs)
+        self._similarity = similarity
+        self.constructor_validate_and_infer_types()
+
+    def validate_and_infer_types(self) -> None:
+        """Say that the output is of the type and the shape of the features."""
+        self.set_output_type(0, self.get_input_element_type(0), self.get_input_partial_shape(0))
+
+    def clone_with_new_inputs(self, inputs: list[Any]) -> "AttentionOp":
+        """Copy the operator into another graph."""
+        return AttentionOp(inputs, self._similarity)
+
+    def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
+        """Fill the holes of a batch; OpenVINO hands float32 to operators that are not its own."""
+        features, hole = (tensor.data for tensor in inputs)
+        outputs[0].data[...] = fill_holes(features, hole, self._similarity)
+        return True
+
+    def has_evaluate(self) -> bool:
+        """Say that it can be computed."""
+        return True
+
+
+def read_network(core: Any, path: Path) -> Any:  # noqa: ANN401
+    """Read an exported model.
+
+    Args:
+        core: of OpenVINO; gets the conversion of the CSA node.
+        path: of the ``.onnx`` file.
+
+    Returns:
+        The model, to be compiled.
+
+    Raises:
+        RuntimeError: OpenVINO cannot read it.
+    """
+    core.add_extension(ConversionExtension(spec.NAME, spec.DOMAIN, _attention))
+    model = core.read_model(str(path))
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "ConvolutionBackpropData" and _keeps_size(node):
+            _turn(node)
+    return model
+
+
+def _attention(node: Any) -> Any:  # noqa: ANN401
+    """Convert the CSA node; the function that is its body in the file is not looked at."""
+    inputs = [node.get_input(index) for index in range(len(spec.INPUTS))]
+    stated = node.get_attribute(spec.ATTRIBUTE)
+    similarity = next(known for known in spec.SIMILARITIES if known == stated)
+    return AttentionOp(inputs, similarity).outputs()
+
+
+def _keeps_size(node: Any) -> bool:  # noqa: ANN401
+    """Tell a 3x3 transposed convolution of stride 1 and padding 1 from others."""
+    form = node.get_attributes()
+    names = ("strides", "dilations", "pads_begin", "pads_end", "output_padding")
+    ones = all(list(form[name]) == [1, 1] for name in names[:4])
+    kernel = list(node.input_value(1).get_partial_shape().to_shape())[2:]
+    return ones and list(form[names[4]]) == [0, 0] and kernel == [3, 3]
+
+
+def _turn(node: Any) -> None:  # noqa: ANN401
+    """Put the convolution with the turned kernel in the place of a transposed one."""
+    kernel = node.input_value(1).get_node().data  # (in, out, 3, 3)
+    turned = np.ascontiguousarray(kernel.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1])
+    convolution = opset.convolution(
+        node.input_value(0), opset.constant(turned), [1, 1], [1, 1], [1, 1], [1, 1]
+    )
+    convolution.set_friendly_name(node.get_friendly_name())
+    node.output(0).replace(convolution.output(0))

@@ -1,0 +1,182 @@
+"""OpenVINO on the CPU, in float32 or in bfloat16. Imports openvino when a model is opened.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import collections
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from ...plugins.errors import ContractError, EngineError, LibraryError
+from ..contract import HOLE, IMAGE, META_PRECISION, RESULT, Arithmetic
+from ..files.onnx_header import OnnxTensor, read_onnx_header
+from ..host import has_bfloat16, physical_cores
+from ..tensors.conversion import Array, require_checkable
+from ..tensors.signature import Signature, read_signature
+from .base import LoadedSession
+
+DEVICE: Final = "CPU"
+PRECISIONS: Final[Mapping[Arithmetic, str]] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names
+_ORT_TYPES: Final = {"float32": "tensor(float)"}  # others are named alike
+
+
+@dataclasses.dataclass
+class OpenVinoSession(LoadedSession):
+    """A model on OpenVINO; see ``csakit.runtime.sessions.session.Session``.
+
+    Attributes:
+        precision: what the networks are computed in; CSA, masks and compositing are float32.
+    """
+
+    precision: Arithmetic = "fp32"
+    _idle: "collections.deque[Any]" = dataclasses.field(default_factory=collections.deque)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        threads: int | None = None,
+        precision: Arithmetic | None = None,
+        check_finite: bool = False,
+    ) -> "OpenVinoSession":
+        """Load a model.
+
+        Args:
+            path: of the ``.onnx`` file, in fp32; external weights lie beside it.
+            threads: of one run; None takes one per physical core.
+            precision: "fp32" or "bf16" of the networks; None is that of the file, fp32.
+            check_finite: see ``csakit.runtime.sessions.session.open_session``.
+
+        Returns:
+            The session.
+
+        Raises:
+            ContractError: the file is absent, unreadable, not a model of csakit or not fp32.
+            EngineError: OpenVINO cannot compile it.
+            LibraryError: openvino is not installed, or this processor cannot compute in the
+                precision.
+        """
+        precision = precision or "fp32"
+        if precision not in PRECISIONS:
+            raise ContractError(f"precision must be one of {(*PRECISIONS,)}; got {precision!r}")
+        signature, metadata = _declared(path)
+        require_checkable(signature.io, check_finite=check_finite)
+        openvino = _library()
+        core = openvino.Core()
+        _require_native(core, precision)
+        settings = {
+            "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
+            "INFERENCE_NUM_THREADS": threads or physical_cores(),
+            "NUM_STREAMS": 1,  # one run at a time, on all threads
+            "ENABLE_CPU_PINNING": False,  # the process may have other work for its processors
+        }
+        compiled = _compile(core, path, settings)
+        return cls(path, signature, metadata, compiled, check_finite, precision)
+
+    def close(self) -> None:
+        """Release the model; a run in another thread still ends well."""
+        super().close()
+        self._idle.clear()
+
+    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+        """Run one request, which is for one thread at a time."""
+        try:
+            request = self._idle.pop()
+        except IndexError:  # all are in use, or there is none yet
+            request = model.create_infer_request()
+        request.infer({IMAGE: image, HOLE: hole})
+        answer = np.array(request.get_tensor(RESULT).data)
+        if self._model is not None:
+            self._idle.append(request)
+        return answer
+
+    def _reason(self, error: Exception) -> str:
+        return _reason(error)
+
+
+@dataclasses.dataclass
+class _Declared:
+    """An input or output as ``csakit.runtime.tensors.signature`` reads them."""
+
+    name: str
+    type: str
+    shape: Sequence[int | str | None]
+
+    @classmethod
+    def of(cls, tensor: OnnxTensor) -> "_Declared":
+        kind = _ORT_TYPES.get(tensor.dtype, f"tensor({tensor.dtype})")
+        return cls(tensor.name, kind, tuple(side or None for side in tensor.shape))
+
+
+def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
+    """Read from the file itself what it takes: OpenVINO drops its metadata."""
+    if not path.is_file():
+        raise ContractError(f"the model must be an existing file; got {path}")
+    header = read_onnx_header(path)
+    signature = read_signature(
+        path,
+        header.metadata,
+        inputs=[_Declared.of(tensor) for tensor in header.inputs],
+        outputs=[_Declared.of(tensor) for tensor in header.outputs],
+    )
+    stated = header.metadata.get(META_PRECISION)
+    if stated != "fp32":
+        raise ContractError(
+            f"OpenVINO runs fp32 models, in float32 or bfloat16; {path} is {stated}\n"
+            "Export it again with --precision fp32."
+        )
+    return signature, header.metadata
+
+
+def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """Read a model and compile it for this processor."""
+    from .openvino_graph import read_network  # imports openvino
+
+    try:
+        network = read_network(core, path)
+    except Exception as error:  # of its frontends; they share no base
+        raise ContractError(
+            f"{path} must be a complete ONNX model that OpenVINO reads: {_reason(error)}\n"
+            "Copy it again, with the .weights file beside it if it has one, or export it again "
+            "with `csakit export`."
+        ) from error
+    try:
+        return core.compile_model(network, DEVICE, dict(settings))
+    except Exception as error:  # as above
+        raise EngineError(f"OpenVINO cannot compile {path}: {_reason(error)}") from error
+
+
+def _require_native(core: Any, precision: Arithmetic) -> None:  # noqa: ANN401
+    """Refuse bfloat16 where the processor would emulate it, or OpenVINO ignore it."""
+    if precision != "bf16":
+        return
+    offered = "BF16" in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+    if not (offered and has_bfloat16()):
+        name = core.get_property(DEVICE, "FULL_DEVICE_NAME")
+        raise LibraryError(
+            "bfloat16 needs a processor with avx512_bf16, amx_bf16 or avx_ne_convert; this one, "
+            f"{name}, has none of them\nRun in float32: --precision fp32, or without --backend."
+        )
+
+
+def _library() -> Any:  # noqa: ANN401
+    """Import openvino."""
+    try:
+        import openvino
+    except ImportError as error:
+        raise LibraryError(
+            f"the backend openvino needs the package openvino: {error}\n"
+            "Install it with: pip install 'csakit[openvino]'"
+        ) from error
+    return openvino
+
+
+def _reason(error: Exception) -> str:
+    """Return the line of what OpenVINO said that tells most: the last one, above are places."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -1,0 +1,198 @@
+"""ONNX Runtime on an NVIDIA GPU, through its CUDA provider and through nothing else.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import contextlib
+import dataclasses
+import functools
+import io
+import logging
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from ...plugins.errors import ContractError, EngineError, LibraryError
+from ..contract import HOLE, IMAGE, RESULT
+from ..diagnostics.package_checks import ORT_WHEELS, installed
+from ..host import physical_cores
+from ..tensors.conversion import Array
+from .ort_session import (
+    OrtSession,
+    describe,
+    library,
+    load,
+    make_options,
+    reason,
+    require_file,
+)
+
+PROVIDER: Final = "CUDAExecutionProvider"
+logger = logging.getLogger(__name__)
+_CUDA: Final = re.compile(r"\b(CUDA|CUDNN|CUBLAS)", re.IGNORECASE)
+_INSTALL: Final = "pip uninstall -y onnxruntime onnxruntime-gpu; pip install onnxruntime-gpu"
+
+
+@dataclasses.dataclass
+class OrtCudaSession(OrtSession):
+    """A model on a GPU; see ``csakit.runtime.sessions.session.Session``.
+
+    Attributes:
+        place: device type and number that inputs and outputs are bound to.
+    """
+
+    place: tuple[str, int] = ("cuda", 0)
+
+    @classmethod
+    def open_on(
+        cls,
+        path: Path,
+        *,
+        device: int = 0,
+        threads: int | None = None,
+        spin: bool = True,
+        check_finite: bool = False,
+    ) -> "OrtCudaSession":
+        """Load a model onto a GPU.
+
+        Args:
+            path: of the ``.onnx`` file; external weights lie beside it.
+            device: number of the GPU.
+            threads: for what ONNX Runtime computes on the CPU, which is shapes.
+            spin: see ``csakit.runtime.sessions.session.open_session``.
+            check_finite: see ``csakit.runtime.sessions.session.open_session``.
+
+        Returns:
+            The session.
+
+        Raises:
+            ContractError: the file is absent, unreadable, or not a model of csakit.
+            LibraryError: this onnxruntime has no CUDA provider.
+            EngineError: the provider did not take the GPU.
+        """
+        require_file(path)
+        ort = library()
+        require_provider(ort)
+        preload(ort)
+        options = make_options(ort, threads or physical_cores(), spin=spin)
+        providers = [(PROVIDER, provider_options(device))]
+        try:
+            session = load(ort, path, options, providers)
+        except ContractError as error:
+            raise _of_the_gpu(error, path, device) or error from error.__cause__
+        require_gpu(session, path, device)
+        described = describe(path, session, check_finite=check_finite)
+        return cls(path, *described, check_finite, ("cuda", device))
+
+    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+        return run_bound(model, image, hole, self.place)
+
+
+def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | None:
+    """Tell a GPU that fails from a model that is broken; onnxruntime's classes do not."""
+    cause = error.__cause__
+    if cause is None or not _CUDA.search(str(cause).replace(str(path), "")):
+        return None
+    return EngineError(
+        f"ONNX Runtime cannot use GPU {device} for {path}: {reason(cause)}\n"
+        "`csakit doctor` tells driver and GPUs; `nvidia-smi` lists them."
+    )
+
+
+def preload(ort: Any) -> None:  # noqa: ANN401
+    """Let onnxruntime find CUDA's libraries where pip puts them; no loader looks there.
+
+    Args:
+        ort: the module. Before 1.21 it cannot; then the system's own are used.
+    """
+    if not hasattr(ort, "preload_dlls"):
+        return
+    with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it does not find
+        ort.preload_dlls()
+    logger.debug("onnxruntime.preload_dlls: %s", said.getvalue().strip() or "nothing to say")
+
+
+def provider_options(device: int) -> dict[str, str]:
+    """Choose the options of the CUDA provider.
+
+    Args:
+        device: number of the GPU.
+
+    Returns:
+        Options by name.
+    """
+    return {
+        "device_id": str(device),
+        "use_tf32": "0",  # float32 means float32; the parity of models was proven in it
+        "cudnn_conv_algo_search": "EXHAUSTIVE",
+        "cudnn_conv_use_max_workspace": "1",
+        # By power of two, one large size would take up to twice its memory from other programs.
+        "arena_extend_strategy": "kSameAsRequested",
+    }
+
+
+def require_provider(ort: Any) -> None:  # noqa: ANN401
+    """Refuse an onnxruntime that has no CUDA provider, and say which wheels are installed.
+
+    Args:
+        ort: the module.
+
+    Raises:
+        LibraryError: it has none.
+    """
+    offered = ort.get_available_providers()
+    if PROVIDER in offered:
+        return
+    wheels = [f"{name} {version}" for name in ORT_WHEELS if (version := installed(name))]
+    clash = "; they overwrite each other's files, and one must go" if len(wheels) > 1 else ""
+    raise LibraryError(
+        f"device 'cuda' needs ONNX Runtime with {PROVIDER}; onnxruntime {ort.__version__} has "
+        f"{', '.join(offered)} (installed: {', '.join(wheels) or 'no wheel'}{clash})\n"
+        f"onnxruntime and onnxruntime-gpu are the same module, so replace it: {_INSTALL}"
+    )
+
+
+def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
+    """Refuse a session that onnxruntime would run on the CPU instead.
+
+    Args:
+        session: just made.
+        path: of the model.
+        device: number of the GPU that was asked for.
+
+    Raises:
+        EngineError: the provider is not in use, or uses another GPU.
+    """
+    used = session.get_providers()
+    if used[:1] != [PROVIDER]:
+        raise EngineError(
+            f"ONNX Runtime did not take GPU {device} for {path} and would use {', '.join(used)}; "
+            "its log says why, most often a missing CUDA or cuDNN library\n"
+            "Install what it names, for example with pip install 'onnxruntime-gpu[cuda,cudnn]', or "
+            "run on the CPU: --device cpu"
+        )
+    number = session.get_provider_options()[PROVIDER].get("device_id")
+    if number != str(device):
+        raise EngineError(f"ONNX Runtime took GPU {number} for {path}; it must be {device}")
+
+
+def run_bound(session: Any, image: Array, hole: Array, place: tuple[str, int]) -> Array:  # noqa: ANN401
+    """Run a model on tensors that are bound to a device, so that no copy is made twice.
+
+    Args:
+        session: of onnxruntime.
+        image: in the form of the model.
+        hole: in the form of the model.
+        place: device type and number.
+
+    Returns:
+        The result, a new array.
+    """
+    onto = functools.partial(library().OrtValue.ortvalue_from_numpy, device_type=place[0])
+    binding = session.io_binding()  # one for each call: threads share nothing
+    for name, array in ((IMAGE, image), (HOLE, hole)):
+        binding.bind_ortvalue_input(name, onto(array, device_id=place[1]))
+    binding.bind_output(RESULT, *place)
+    session.run_with_iobinding(binding)
+    answer: Array = binding.copy_outputs_to_cpu()[0]
+    return answer

@@ -1,0 +1,222 @@
+"""ONNX Runtime on the CPU. The only module that imports onnxruntime, when a model is opened.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ...plugins.errors import ContractError, LibraryError
+from ..contract import HOLE, IMAGE, RESULT
+from ..host import physical_cores
+from ..tensors.conversion import Array, require_checkable
+from ..tensors.signature import Signature, read_signature
+from .base import LoadedSession
+from .cache_folder import remove
+from .model_cache import WEIGHTS_FILE, CachedModel
+
+_PROVIDERS = ["CPUExecutionProvider"]
+
+# How an optimised model is written. The weights' own file is mapped into memory; a model that
+# holds its weights would be read and copied.
+_SAVING = {
+    "session.optimized_model_external_initializers_file_name": WEIGHTS_FILE,
+    "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
+}
+logger = logging.getLogger(__name__)
+
+_LOG_ERRORS_ONLY = 3  # failures reach the caller as exceptions; its warnings are no one's remedy
+
+
+class OrtSession(LoadedSession):
+    """A model on ONNX Runtime; see ``csakit.runtime.sessions.session.Session``."""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        threads: int | None = None,
+        cache: bool = True,
+        spin: bool = True,
+        check_finite: bool = False,
+    ) -> "OrtSession":
+        """Load a model.
+
+        Args:
+            path: of the ``.onnx`` file; external weights lie beside it.
+            threads: of one run; None takes one per physical core.
+            cache: keep an optimised copy of it; see ``csakit.runtime.sessions.model_cache``.
+            spin: see ``csakit.runtime.sessions.session.open_session``.
+            check_finite: see ``csakit.runtime.sessions.session.open_session``.
+
+        Returns:
+            The session.
+
+        Raises:
+            ContractError: the file is absent, unreadable, or not a model of csakit.
+            LibraryError: onnxruntime is not installed or cannot be imported.
+        """
+        require_file(path)
+        ort, threads = library(), threads or physical_cores()
+        session = _load_copy(ort, path, threads, spin=spin) if cache else None
+        session = session or load(ort, path, make_options(ort, threads, spin=spin))
+        return cls(path, *describe(path, session, check_finite=check_finite), check_finite)
+
+    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+        answer: Array = model.run([RESULT], {IMAGE: image, HOLE: hole})[0]
+        return answer
+
+    def _reason(self, error: Exception) -> str:
+        return reason(error)
+
+
+def require_file(path: Path) -> None:
+    """Refuse a model that is not there.
+
+    Raises:
+        ContractError: it is not.
+    """
+    if not path.is_file():
+        raise ContractError(f"the model must be an existing file; got {path}")
+
+
+def describe(
+    path: Path,
+    session: Any,  # noqa: ANN401
+    *,
+    check_finite: bool,
+) -> tuple[Signature, Mapping[str, str], Any]:
+    """Check that an opened model is one of csakit's, and say what it takes.
+
+    Args:
+        path: of the model, for messages.
+        session: of onnxruntime.
+        check_finite: whether finite answers are asked for.
+
+    Returns:
+        Signature, metadata, and the session itself.
+
+    Raises:
+        ContractError: it is not one, or finite answers cannot be checked.
+    """
+    metadata = dict(session.get_modelmeta().custom_metadata_map)
+    signature = read_signature(
+        path, metadata, inputs=session.get_inputs(), outputs=session.get_outputs()
+    )
+    require_checkable(signature.io, check_finite=check_finite)
+    return signature, metadata, session
+
+
+def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401
+    """Open the file that was exported.
+
+    Args:
+        ort: the module.
+        path: of the model.
+        options: from ``make_options``.
+        providers: as onnxruntime takes them.
+
+    Returns:
+        Its session.
+
+    Raises:
+        ContractError: the file is no complete model.
+    """
+    try:
+        return _create(ort, path, options, providers)
+    except Exception as error:  # onnxruntime's classes share no base but this one
+        raise ContractError(
+            f"{path} must be a complete ONNX model: {reason(error)}\n"
+            "Copy it again, with the .weights file beside it if it has one, or export it again "
+            "with `csakit export`."
+        ) from error
+
+
+def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
+    """Open the optimised copy of a model; make it while loading the model if there is none.
+
+    None if neither can be done; what is wrong with a model shows when it is loaded plainly.
+    """
+    build = {"onnxruntime": ort.__version__, "build": ort.get_build_info(), **_SAVING}
+    copy = CachedModel.of(path, build)
+    optimised = copy.find()
+    options = make_options(ort, threads, spin=spin)
+    if optimised is None:
+        loaded: list[Any] = []
+        copy.make(lambda target: loaded.append(_optimise(ort, path, target, options)))
+        return loaded[0] if loaded else None
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # it was done
+    try:
+        return _create(ort, optimised, options)
+    except Exception as error:  # onnxruntime's classes share no base but this one
+        logger.warning(
+            "the optimised copy of %s in %s is removed: %s",
+            *(path, optimised.parent, reason(error)),
+        )
+        remove(optimised.parent)
+        return None
+
+
+def _optimise(ort: Any, path: Path, target: Path, options: Any) -> Any:  # noqa: ANN401
+    """Open a model, and write what it is optimised to for this processor."""
+    options.optimized_model_filepath = str(target)
+    for name, value in _SAVING.items():
+        options.add_session_config_entry(name, value)
+    return _create(ort, path, options)
+
+
+def make_options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
+    """Choose the options that matter on a CPU.
+
+    Args:
+        ort: the module.
+        threads: of one run.
+        spin: whether they wait without sleeping.
+
+    Returns:
+        ``SessionOptions``.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1  # the graph is a chain; its operators cannot overlap
+    options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+    # The blocked NCHWc layout comes with the last level: 10 to 25 % against the one below it.
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
+    options.enable_cpu_mem_arena = True  # without it, every run pays the page faults: +25 %
+    # A plan of one size's memory adds a second arena to the first: 100 MB at full width, and
+    # no gain in time.
+    options.enable_mem_pattern = False
+    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
+    return options
+
+
+def _create(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401
+    """Open a file by its path, not its bytes: external weights are then found and mapped."""
+    chosen = list(providers)
+    return ort.InferenceSession(str(path), options, providers=chosen, enable_fallback=0)
+
+
+def library() -> Any:  # noqa: ANN401
+    """Import onnxruntime.
+
+    Raises:
+        LibraryError: it is not installed or broken.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise LibraryError(
+            f"running an .onnx model needs onnxruntime: {error}\n"
+            "Install it with: pip install 'csakit[runtime]'   (`csakit doctor` says more)"
+        ) from error
+    return onnxruntime
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of what onnxruntime said, without its codes."""
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return text.split(" : ")[-1]

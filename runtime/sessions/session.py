@@ -1,0 +1,179 @@
+"""One loaded model as every backend offers it, and the choice of a backend by the suffix.
+
+Letters: B images, H W sides in pixels, multiples of 256.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol, get_args
+
+from ...plugins.errors import ContractError
+from ..contract import Arithmetic, Io
+from ..device_name import parse_device
+from ..engine_options import EngineOptions
+from ..tensors.pixels import Float32, Uint8
+
+Backend = Literal["onnxruntime", "openvino"]  # of .onnx files; the first is the default
+BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
+
+
+class Session(Protocol):
+    """One loaded model. Backends differ in speed, never in meaning.
+
+    Both forms of ``run`` work on every model; the one named by ``io`` converts nothing.
+    Sessions may be used from several threads at once.
+    """
+
+    @property
+    def io(self) -> Io:
+        """The form the model takes by itself: "float" or "uint8"."""
+
+    @property
+    def batch(self) -> int | None:
+        """The one batch the model takes; None if it takes any."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """The one (H, W) the model takes; None if it takes all multiples of 256."""
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the export wrote into the model; keys are ``contract.META_*``."""
+
+    def run(self, image: Float32, hole: Float32) -> Float32:
+        """Inpaint a batch of network numbers.
+
+        A uint8 model rounds them to 8 bits on the way in; its known pixels are returned as
+        they came.
+
+        Args:
+            image: (B, 3, H, W) in [-1, 1], RGB.
+            hole: (B, 1, H, W) in [0, 1], 1 = missing.
+
+        Returns:
+            (B, 3, H, W).
+
+        Raises:
+            ContractError: a shape, type or range is wrong, or a number is NaN or infinite.
+            EngineError: the session is closed, or the model failed.
+        """
+
+    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
+        """Inpaint a batch of 8-bit images.
+
+        Args:
+            image: (B, H, W, 3), RGB.
+            hole: (B, H, W, 1), non-zero = missing.
+
+        Returns:
+            (B, H, W, 3).
+
+        Raises:
+            ContractError: a shape or type is wrong.
+            EngineError: the session is closed, the model failed or answered with NaN.
+        """
+
+    def close(self) -> None:
+        """Release the model. Calling twice is harmless."""
+
+
+def open_session(
+    model: str | Path,
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    cache: bool = True,
+    spin: bool = True,
+    check_finite: bool = False,
+    engine: EngineOptions | None = None,
+    backend: Backend | None = None,
+    precision: Arithmetic | None = None,
+) -> Session:
+    """Open a model with the backend that is named, or its suffix names; never with another one.
+
+    Args:
+        model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written by
+            ``csakit build``.
+        device: "cpu", "cuda" or "cuda:1". None runs models on the CPU and engines on GPU 0. What
+            cannot run where it should is an error; nothing falls back to the CPU.
+        threads: of one run on the CPU; None takes one per physical core that this process may
+            use.
+        cache: keep a copy of a model that is optimised for this processor, in ``.csakit-cache``
+            beside the model or among the user's caches, so that the next start is several times
+            shorter. Models on the CPU only.
+        spin: threads wait for their next piece of work without sleeping, which is faster only
+            where nothing else needs the processor.
+        check_finite: refuse answers of network numbers with NaN or infinity; those that become
+            pixels are always checked.
+        engine: how an engine is run; None takes the defaults. Models do not heed it.
+        backend: of an ``.onnx`` file: "onnxruntime", the default, or "openvino", which keeps
+            no copy and whose threads never spin.
+        precision: what openvino computes the networks in: "fp32", the default, or "bf16".
+
+    Returns:
+        The session. Close it.
+
+    Raises:
+        ContractError: the file is absent, unreadable or not a model of csakit, its suffix names
+            no backend, or an option is wrong.
+        EngineError: the engine is damaged, stale or not for this machine, or the GPU cannot be
+            used.
+        LibraryError: the backend is not installed, with the extra that brings it; or the
+            processor cannot compute in the precision.
+    """
+    path = Path(model)
+    _check_backend(path, backend, precision)
+    if threads is not None and threads < 1:
+        raise ContractError(f"threads must be at least 1; got {threads}")
+    if path.suffix.lower() == ".engine":
+        from ..engine.open_engine import device_number, open_engine_session  # deferred: GPUs only
+
+        number = device_number(device, path)
+        return open_engine_session(path, device=number, options=engine, check_finite=check_finite)
+    _require_onnx(path)
+    kind, number = parse_device(device or "cpu")
+    common: dict[str, Any] = {"threads": threads, "check_finite": check_finite}
+    if backend == "openvino":
+        return _open_openvino(path, kind, precision=precision, **common)
+    common["spin"] = spin
+    return _open_onnxruntime(path, number if kind == "cuda" else None, cache=cache, **common)
+
+
+def _open_onnxruntime(path: Path, gpu: int | None, *, cache: bool, **options: Any) -> Session:  # noqa: ANN401
+    if gpu is not None:
+        from .ort_cuda_session import OrtCudaSession  # deferred with its backend
+
+        return OrtCudaSession.open_on(path, device=gpu, **options)
+    from .ort_session import OrtSession  # deferred with its backend
+
+    return OrtSession.open(path, cache=cache, **options)
+
+
+def _open_openvino(path: Path, kind: str, **options: Any) -> Session:  # noqa: ANN401
+    if kind != "cpu":
+        raise ContractError(f"the backend openvino runs on the CPU; got the device {kind!r}")
+    from .openvino_session import OpenVinoSession  # deferred with its backend
+
+    return OpenVinoSession.open(path, **options)
+
+
+def _check_backend(path: Path, backend: str | None, precision: str | None) -> None:
+    """Refuse a backend that there is not, or is not for this file, and what it cannot choose."""
+    if backend not in (None, *BACKENDS):
+        raise ContractError(f"backend must be one of {BACKENDS}; got {backend!r}")
+    if backend is not None and path.suffix.lower() == ".engine":
+        raise ContractError(f"an engine runs in TensorRT alone; got {path.name}, {backend}")
+    if precision is not None and backend != "openvino":
+        raise ContractError(
+            f"the precision is that of the model except in openvino; got {precision!r}\n"
+            'Choose it there (backend="openvino", --backend openvino), or when the model is '
+            "exported."
+        )
+
+
+def _require_onnx(path: Path) -> None:
+    if path.suffix.lower() != ".onnx":
+        raise ContractError(
+            "the suffix of a model chooses its backend and must be .onnx or .engine; got "
+            f"{path.name!r}\nExport a checkpoint with `csakit export`."
+        )

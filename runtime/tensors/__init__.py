@@ -1,0 +1,1 @@
+"""Between images and the tensors of a model: conversion, validation, signature."""

@@ -1,0 +1,111 @@
+"""Both forms of a call on a model of either form, so that every backend converts alike.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ...plugins.errors import ContractError, EngineError
+from ..contract import Io
+from .pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
+
+Array = npt.NDArray[Any]
+T = TypeVar("T", bound=Array)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared(Generic[T]):
+    """A call in the form of the model.
+
+    Attributes:
+        image: as the model takes it.
+        hole: as the model takes it.
+        finish: turns the model's answer into what the caller wants.
+    """
+
+    image: Array
+    hole: Array
+    finish: Callable[[Array], T]
+
+
+def prepare_floats(io: Io, image: Float32, hole: Float32) -> Prepared[Float32]:
+    """Prepare a call of network numbers; see ``Session.run``.
+
+    Args:
+        io: form of the model.
+        image: (B, 3, H, W) in [-1, 1].
+        hole: (B, 1, H, W) in [0, 1].
+
+    Returns:
+        The call; its result is (B, 3, H, W).
+    """
+    if io == "float":
+        return Prepared(image, hole, lambda answer: answer)
+    missing: Bool = hole > 0.5
+    holes = np.ascontiguousarray(missing.transpose(0, 2, 3, 1), dtype=np.uint8)
+
+    def finish(pixels: Array) -> Float32:
+        return np.where(missing, float_from_uint8(pixels), image)
+
+    return Prepared(uint8_from_float(image), holes, finish)
+
+
+def prepare_pixels(io: Io, image: Uint8, hole: Uint8) -> Prepared[Uint8]:
+    """Prepare a call of 8-bit images; see ``Session.run_uint8``.
+
+    Args:
+        io: form of the model.
+        image: (B, H, W, 3).
+        hole: (B, H, W, 1).
+
+    Returns:
+        The call; its result is (B, H, W, 3).
+    """
+    if io == "uint8":
+        return Prepared(image, hole, lambda answer: answer)
+    missing = np.ascontiguousarray((hole != 0).transpose(0, 3, 1, 2), dtype=np.float32)
+    return Prepared(float_from_uint8(image), missing, uint8_from_float)
+
+
+def require_checkable(io: Io, *, check_finite: bool) -> None:
+    """Refuse to look for NaN among bytes.
+
+    Args:
+        io: form of the model.
+        check_finite: whether that is asked for.
+
+    Raises:
+        ContractError: it is, and the model answers with bytes.
+    """
+    if check_finite and io == "uint8":
+        raise ContractError(
+            "finite answers can be checked where a model answers with float32; this one answers "
+            "with uint8, which turns NaN into a colour\nExport it with --io float."
+        )
+
+
+def require_finite(answer: Array, source: object) -> None:
+    """Refuse an answer with NaN or infinity.
+
+    Args:
+        answer: of a model, any shape.
+        source: of the model, for the message.
+
+    Raises:
+        EngineError: there is one.
+    """
+    if not np.isfinite(answer).all():
+        raise EngineError(
+            f"{source} must answer with finite numbers; {_count(answer)} of {answer.size} are not\n"
+            "A half-precision model may overflow: check it with `csakit verify`, or export with "
+            "--precision fp32."
+        )
+
+
+def _count(answer: Array) -> int:
+    return int(answer.size - np.count_nonzero(np.isfinite(answer)))

@@ -1,0 +1,153 @@
+"""What a model takes, read from its declared inputs, its output and its metadata.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ...plugins.errors import ContractError
+from ..contract import (
+    FORMAT_VERSION,
+    HOLE,
+    IMAGE,
+    META_FORMAT,
+    META_MAX_BATCH,
+    META_VERSION,
+    RESULT,
+    SIZE_MULTIPLE,
+    Io,
+)
+
+_FORMS: Mapping[str, Io] = {"tensor(float)": "float", "tensor(uint8)": "uint8"}
+
+
+class Declared(Protocol):
+    """One declared input or output, as onnxruntime describes it."""
+
+    name: str
+    type: str
+    shape: Sequence[int | str | None]  # a text or None where the size is dynamic
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """What a model takes.
+
+    Attributes:
+        io: "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8.
+        batch: the one B; None is any.
+        size: the one (H, W); None is any multiple of 256.
+        max_batch: the largest B it was exported for; None is any.
+    """
+
+    io: Io
+    batch: int | None
+    size: tuple[int, int] | None
+    max_batch: int | None = None
+
+    def check(self, batch: int, sides: tuple[int, ...]) -> None:
+        """Refuse a tensor that the model was not exported for.
+
+        Raises:
+            ContractError: B or H and W differ from the one the model takes, or B is larger
+                than it was exported for.
+        """
+        if self.max_batch is not None and batch > self.max_batch:
+            raise ContractError(
+                f"this model takes batches of at most {self.max_batch}; got {batch}\n"
+                "Split the batch, or export again with a larger --max-batch."
+            )
+        if self.batch not in (None, batch):
+            raise ContractError(f"this model takes batches of {self.batch}; got {batch}")
+        if self.size not in (None, tuple(sides)):
+            raise ContractError(f"this model takes images of {_by(self.size)}; got {_by(sides)}")
+
+
+def read_signature(
+    path: Path,
+    metadata: Mapping[str, str],
+    *,
+    inputs: Sequence[Declared],
+    outputs: Sequence[Declared],
+) -> Signature:
+    """Check that a model is one of csakit's, and say what it takes.
+
+    Args:
+        path: of the model, for the messages.
+        metadata: its ``metadata_props``.
+        inputs: its declared inputs.
+        outputs: its declared outputs.
+
+    Returns:
+        The signature.
+
+    Raises:
+        ContractError: it is not a model of csakit, or one of a newer format.
+    """
+    _check_format(path, metadata)
+    names = sorted(item.name for item in inputs), sorted(item.name for item in outputs)
+    if names != (sorted((IMAGE, HOLE)), [RESULT]):
+        raise _foreign(path, f"inputs must be {IMAGE}, {HOLE} and the output {RESULT}; got {names}")
+    image = next(item for item in inputs if item.name == IMAGE)
+    io = _FORMS.get(image.type)
+    if io is None or len(image.shape) != 4 or {item.type for item in inputs} != {image.type}:
+        raise _foreign(
+            path, f"inputs must be rank 4, float32 or uint8; got {image.type} {image.shape}"
+        )
+    batch, height, width = (image.shape[axis] for axis in ((0, 2, 3), (0, 1, 2))[io == "uint8"])
+    most = metadata.get(META_MAX_BATCH, "")
+    return Signature(
+        io,
+        batch=batch if isinstance(batch, int) else None,
+        size=_size(path, height, width),
+        max_batch=int(most) if most.isdecimal() else None,
+    )
+
+
+def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
+    """Refuse files without our mark, and those whose meaning this version cannot know."""
+    stated = metadata.get(META_FORMAT)
+    if stated is None or not stated.isdecimal():
+        raise _foreign(path, f"its metadata must hold {META_FORMAT}; got {stated!r}")
+    if int(stated) > FORMAT_VERSION:
+        writer = metadata.get(META_VERSION)
+        needed = "--upgrade csakit" if writer is None else f"'csakit>={writer}'"
+        raise ContractError(
+            f"{path} has format {stated}, written by csakit {writer or 'of a newer version'}; "
+            f"this version reads formats up to {FORMAT_VERSION}\nInstall: pip install {needed}"
+        )
+
+
+def _size(path: Path, height: int | str | None, width: int | str | None) -> tuple[int, int] | None:
+    """Return the fixed size, None if both sides are dynamic."""
+    if not isinstance(height, int) and not isinstance(width, int):
+        return None
+    size = height or 0, width or 0
+    if isinstance(size[0], int) and isinstance(size[1], int) and _runnable(size[0], size[1]):
+        return size[0], size[1]
+    raise _foreign(
+        path,
+        f"H and W must both be dynamic, or both multiples of {SIZE_MULTIPLE}; got "
+        f"H={height}, W={width}",
+    )
+
+
+def _runnable(height: int, width: int) -> bool:
+    """Tell whether the networks can halve both sides eight times."""
+    return height > 0 and width > 0 and height % SIZE_MULTIPLE == 0 == width % SIZE_MULTIPLE
+
+
+def _foreign(path: Path, reason: str) -> ContractError:
+    """Say that a readable ONNX file is not one of ours."""
+    return ContractError(
+        f"{path} is not a model exported by csakit: {reason}\nMake one with `csakit export`."
+    )
+
+
+def _by(size: tuple[int, ...] | None) -> str:
+    """Write (H, W) as people do, width first."""
+    height, width = size or (0, 0)
+    return f"{width} x {height} (width x height)"

@@ -1,0 +1,47 @@
+"""Regions are found as another library finds them, at any density."""
+
+import time
+
+import numpy as np
+import pytest
+from csakit.runtime.crops.regions import connected_regions
+from skimage import measure
+
+
+@pytest.mark.parametrize("density", [0.01, 0.2, 0.4, 0.6, 0.95])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (61, 83)])
+def test_regions_are_those_of_scikit_image(
+    density: float, shape: tuple[int, int], rng: np.random.Generator
+) -> None:
+    hole = rng.random(shape) < density
+
+    labels, boxes = connected_regions(hole)
+
+    expected = measure.label(hole, connectivity=2)
+    np.testing.assert_array_equal(labels + 1, expected)  # both count in raster order
+    assert boxes.tolist() == [list(region.bbox) for region in measure.regionprops(expected)]
+
+
+def test_a_spiral_is_one_region() -> None:
+    hole = np.zeros((401, 401), dtype=bool)
+    hole[::2] = True
+    hole[1::4, -1] = True
+    hole[3::4, 0] = True
+
+    assert len(connected_regions(hole)[1]) == 1
+
+
+def test_no_hole_has_no_regions() -> None:
+    labels, boxes = connected_regions(np.zeros((3, 5), dtype=bool))
+
+    assert (labels == -1).all()
+    assert boxes.shape == (0, 4)
+
+
+def test_a_large_and_tangled_hole_takes_seconds_at_most(rng: np.random.Generator) -> None:
+    hole = rng.random((2000, 3000)) < 0.3
+    started = time.perf_counter()
+
+    connected_regions(hole)
+
+    assert time.perf_counter() - started < 5  # 0.4 s on a quiet machine

@@ -1,0 +1,219 @@
+"""An engine that must not be loaded is refused with the reason and what to do."""
+
+import dataclasses
+import json
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from csakit.plugins.errors import ContractError, EngineError
+from csakit.runtime.engine.compatibility import diagnose
+from csakit.runtime.engine.machine import UNKNOWN, Machine
+from csakit.runtime.engine.manifest import manifest_path
+from helpers.engines import HERE, PLAN, PLUGIN, make_manifest, write_engine
+
+REBUILD = "csakit build model.onnx -o model.engine --builder tensorrt-rtx"
+TRT = {"module": "tensorrt", "version": "10.3.0", "runtimes": ("tensorrt",)}
+
+
+def machine(**fields: Any) -> Machine:  # noqa: ANN401
+    return dataclasses.replace(HERE, **fields)
+
+
+def reasons(engine: Path, here: Machine = HERE, **options: int) -> list[str]:
+    return [str(problem) for problem in diagnose(engine, here, **options).problems]
+
+
+def test_an_engine_in_order_is_usable(tmp_path: Path) -> None:
+    found = diagnose(write_engine(tmp_path), HERE)
+
+    assert found.problems == ()
+    assert found.require_usable() == make_manifest()
+    assert found.module == "tensorrt_rtx"
+
+
+def test_the_source_need_not_be_there(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path)
+    (tmp_path / "model.onnx").unlink()
+    (tmp_path / "model.weights").unlink()
+
+    assert not reasons(engine)
+
+
+def test_an_absent_engine_is_wrong_input(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"must be an existing file; got .*x\.engine"):
+        diagnose(tmp_path / "x.engine", HERE)
+
+
+def test_an_engine_without_manifest_is_refused(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path)
+    manifest_path(engine).unlink()
+
+    (reason,) = reasons(engine)
+    assert "has no manifest (model.engine.json)" in reason
+    assert reason.endswith("Build it again: csakit build model.onnx -o model.engine")
+
+
+def test_the_first_bytes_of_an_unknown_plan_are_told(tmp_path: Path) -> None:
+    engine = tmp_path / "model.engine"
+    engine.write_bytes(struct.pack("<4s12xQ4B", b"vtrt", 1000, 1, 7, 1, 116).ljust(100, b"\0"))
+
+    (reason,) = reasons(engine)
+    assert "of TensorRT for RTX 1.7.1.116, cut off after 100 of 1000 bytes" in reason
+
+
+def test_a_malformed_manifest_is_refused(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path)
+    manifest_path(engine).write_text("{")
+
+    found = diagnose(engine, HERE)
+
+    assert found.manifest is None
+    with pytest.raises(EngineError, match=r"must be a JSON file(.|\n)*Build it again"):
+        found.require_usable()
+
+
+def test_an_edited_manifest_is_refused(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path)
+    values = json.loads(manifest_path(engine).read_text())
+    values["build"]["targets"] = ["sm_90"]
+    manifest_path(engine).write_text(json.dumps(values))
+
+    (reason,) = reasons(engine, machine(gpus=("sm_90",)))
+    assert "was edited" in reason
+
+
+@pytest.mark.parametrize("length", [0, 1, len(PLAN) // 2, len(PLAN) - 1])
+def test_a_truncated_engine_is_refused(tmp_path: Path, length: int) -> None:
+    engine = write_engine(tmp_path)
+    engine.write_bytes(PLAN[:length])
+
+    (reason,) = reasons(engine)
+    assert f"is truncated: it has {length} of {len(PLAN)} bytes" in reason
+    assert REBUILD in reason
+
+
+@pytest.mark.parametrize("at", [0, 1000, len(PLAN) - 1])
+def test_one_changed_byte_is_found(tmp_path: Path, at: int) -> None:
+    engine = write_engine(tmp_path)
+    engine.write_bytes(PLAN[:at] + bytes([PLAN[at] ^ 1]) + PLAN[at + 1 :])
+
+    (reason,) = reasons(engine)
+    assert "was changed, or its build was interrupted" in reason
+    assert REBUILD in reason
+
+
+def test_a_longer_file_is_another_one(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path)
+    engine.write_bytes(PLAN + b"x")
+
+    assert "is not the one its manifest describes" in reasons(engine)[0]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.weights"])
+def test_an_engine_older_than_its_source_is_stale(tmp_path: Path, name: str) -> None:
+    engine = write_engine(tmp_path)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[::-1])
+
+    (reason,) = reasons(engine)
+    assert f"is stale: {name} has changed since it was built" in reason
+    assert f"Build it again (in {tmp_path}): {REBUILD}" in reason
+
+
+@pytest.mark.parametrize(
+    ("here", "wanted"),
+    [
+        ({"modules": {}}, "opens in tensorrt_rtx 1.7.1.116 only; here is none of them"),
+        ({"modules": {"tensorrt_rtx": "1.7.2.1"}}, "here is tensorrt_rtx 1.7.2.1"),
+        ({"modules": {"tensorrt": "10.3.0"}}, "pip install 'tensorrt-rtx-cu13==1.7.1.116'"),
+        ({"gpus": ()}, "needs an NVIDIA GPU and its driver; there is none here"),
+        ({"gpus": ("sm_90",)}, "was built for sm_86, sm_89; this GPU is sm_90"),
+    ],
+)
+def test_a_foreign_engine_is_refused(tmp_path: Path, here: dict[str, Any], wanted: str) -> None:
+    found = diagnose(write_engine(tmp_path), machine(**here))
+
+    (reason,) = found.foreign
+    assert wanted in str(reason)
+    assert not found.damage
+    with pytest.raises(EngineError):
+        found.require_usable()
+
+
+def test_the_gpu_is_the_one_that_is_asked_for(tmp_path: Path) -> None:
+    engine, two = write_engine(tmp_path), machine(gpus=("sm_90", "sm_89"))
+
+    assert "this GPU is sm_90" in reasons(engine, two)[0]
+    assert not reasons(engine, two, device=1)
+    assert "device must be 0 to 1; got 2" in reasons(engine, two, device=2)[0]
+
+
+@pytest.mark.parametrize(
+    ("version", "usable"),
+    [("10.3.0", True), ("10.14.1.48.post1", True), ("11.4.0.106", True), ("10.2.9", False)],
+)
+def test_a_version_compatible_engine_opens_in_later_versions(
+    tmp_path: Path, version: str, usable: bool
+) -> None:
+    build = {**TRT, "version_compatible": True, "runtimes": ("tensorrt", "tensorrt_lean")}
+    engine = write_engine(tmp_path, make_manifest(build=build))
+
+    found = diagnose(engine, machine(modules={"tensorrt_lean": version}))
+
+    assert (found.module == "tensorrt_lean") is usable
+    assert usable or "10.3.0 or newer" in str(found.problems[0])
+
+
+def test_the_lightest_module_opens_an_engine(tmp_path: Path) -> None:
+    build = {**TRT, "version_compatible": True, "runtimes": ("tensorrt", "tensorrt_lean")}
+    engine = write_engine(tmp_path, make_manifest(build=build))
+
+    both = machine(modules={"tensorrt": "10.3.0", "tensorrt_lean": "10.3.0"})
+
+    assert diagnose(engine, both).module == "tensorrt_lean"
+
+
+def test_a_module_of_unknown_version_is_tried(tmp_path: Path) -> None:
+    here = machine(modules={"tensorrt_rtx": UNKNOWN})
+
+    assert diagnose(write_engine(tmp_path), here).module == "tensorrt_rtx"
+
+
+@pytest.mark.parametrize(
+    ("gpu", "usable"), [("sm_75", False), ("sm_80", True), ("sm_90", True), ("sm_120", True)]
+)
+def test_a_portable_engine_runs_from_ampere_on(tmp_path: Path, gpu: str, usable: bool) -> None:
+    engine = write_engine(tmp_path, make_manifest(build={"portable": "ampere+"}))
+
+    assert (not reasons(engine, machine(gpus=(gpu,)))) is usable
+
+
+@pytest.mark.parametrize(
+    ("change", "built", "wanted"),
+    [
+        ({}, False, "needs the CSA plugin, which is not built\ncsakit plugin build"),
+        ({}, True, None),
+        ({"embedded": True}, False, None),
+        ({"version": "2"}, True, "needs version 2 of the plugin; this csakit has 1"),
+    ],
+)
+def test_an_engine_with_the_plugin_needs_it(
+    tmp_path: Path, change: dict[str, Any], built: bool, wanted: str | None
+) -> None:
+    plugin = dataclasses.replace(PLUGIN, **change)
+    engine = write_engine(tmp_path, make_manifest(build={"plugin": plugin}))
+
+    found = reasons(engine, machine(plugin=built))
+
+    assert len(found) == (wanted is not None)
+    assert wanted is None or wanted in found[0]
+
+
+def test_the_plugin_may_lie_beside_its_engine(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path, make_manifest(build={"plugin": PLUGIN}))
+    absent = reasons(engine)
+    (tmp_path / "libcsakit_trt.so").touch()
+
+    assert ["the CSA plugin, which is not built" in reason for reason in absent] == [True]
+    assert reasons(engine) == []

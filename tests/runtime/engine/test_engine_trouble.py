@@ -1,0 +1,246 @@
+"""What goes wrong around an engine, and what can still be done afterwards."""
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor, wait
+
+import numpy as np
+import pytest
+from csakit.plugins.errors import ContractError, EngineError
+from csakit.runtime.device.binding import CudaError, OutOfMemoryError
+from csakit.runtime.device.device import Device
+from helpers.negative_engine import open_negative
+from helpers.played_driver import Played
+
+pytestmark = pytest.mark.gpu
+MIB = 1 << 20
+
+IMAGE = np.arange(256 * 256 * 3, dtype=np.uint32).astype(np.uint8).reshape(1, 256, 256, 3)
+HOLE = (IMAGE[..., :1] > 99).astype(np.uint8)
+EXPECTED = np.where(HOLE != 0, 255 - IMAGE, IMAGE)
+
+
+def test_closing_keeps_results_and_twice_is_harmless(device: Device) -> None:
+    session, _ = open_negative(device)
+    tickets = [session.submit(IMAGE, HOLE) for _ in range(3)]
+
+    session.close()
+    session.close()
+
+    for ticket in tickets:
+        assert ticket.done
+        np.testing.assert_array_equal(ticket.result(), EXPECTED)
+    for call in (lambda: session.run_uint8(IMAGE, HOLE), lambda: session.prepare(1, (256, 256))):
+        with pytest.raises(EngineError, match="the session is closed; open it again"):
+            call()
+
+
+def test_closing_frees_everything(device: Device, played: Played) -> None:
+    before = played.live
+    session, engine = open_negative(device, contexts=3)
+    engine.scratch = 4096
+    for _ in range(6):
+        session.submit(IMAGE, HOLE)
+
+    session.close()
+
+    assert played.live <= before
+    assert played.violations == 0
+
+
+def test_a_session_that_is_closed_while_threads_use_it_ends_each_call_well(
+    device: Device,
+) -> None:
+    session, _ = open_negative(device, contexts=2)
+    begun, problems = threading.Barrier(4), []
+
+    def work() -> None:
+        begun.wait()
+        try:
+            while True:
+                assert (session.run_uint8(IMAGE, HOLE) == EXPECTED).all()
+        except EngineError as error:
+            problems.append(str(error))
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    begun.wait()
+    session.run_uint8(IMAGE, HOLE)
+    session.close()
+    for thread in threads:
+        thread.join(60)
+
+    assert problems == ["the session is closed; open it again"] * 3
+
+
+def test_closing_waits_for_a_call_that_another_thread_has_begun(device: Device) -> None:
+    session, engine = open_negative(device, cuda_graph=False)
+    session.run_uint8(IMAGE, HOLE)
+    engine.gate.clear()  # from here on enqueueing waits
+
+    with ThreadPoolExecutor(2) as threads:
+        call = threads.submit(session.run_uint8, IMAGE, HOLE)
+        assert engine.reached.wait(30)
+        closing = threads.submit(session.close)
+        again = threading.Thread(target=session.close)
+        again.start()
+        begun = wait([closing], timeout=0.3).done
+        engine.gate.set()
+
+        assert not begun
+        np.testing.assert_array_equal(call.result(timeout=30), EXPECTED)
+        closing.result(timeout=30)
+        again.join(30)
+        assert not again.is_alive()
+
+
+def test_a_context_that_gives_its_place_up_is_freed(device: Device, played: Played) -> None:
+    session, engine = open_negative(device, contexts=1)
+    wide = np.concatenate([IMAGE, IMAGE], axis=2)
+    session.run_uint8(IMAGE, HOLE)
+    before = played.live
+
+    for _ in range(3):
+        session.run_uint8(wide, wide[..., :1])
+        session.run_uint8(IMAGE, HOLE)
+
+    assert played.live == before
+    assert len(engine.made) == 7
+    session.close()
+
+
+def test_too_little_memory_is_told_and_smaller_calls_still_run(
+    device: Device, played: Played
+) -> None:
+    session, _ = open_negative(device)
+    played.limit(8 * MIB)
+    try:
+        large = np.zeros((4, 1024, 1024, 3), np.uint8)
+        text = (
+            r"GPU 0 has too little memory for B=4, 1024 x 1024 \(width x height\): cuMemAlloc "
+            r"failed with CUDA_ERROR_OUT_OF_MEMORY: out of memory; 8 of 8 MiB are free\n"
+            r"Run smaller batches or sizes, or end what else uses the GPU: nvidia-smi"
+        )
+        for _ in range(2):
+            with pytest.raises(OutOfMemoryError, match=text):
+                session.run_uint8(large, large[..., :1])
+            np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
+    finally:
+        played.limit(4096 * MIB)
+        session.close()
+
+
+def test_contexts_of_other_shapes_make_room(device: Device, played: Played) -> None:
+    session, engine = open_negative(device, contexts=4)
+    engine.scratch = 5 * MIB
+    played.limit(8 * MIB)
+    try:
+        wide = np.concatenate([IMAGE, IMAGE], axis=2)
+        session.run_uint8(wide, wide[..., :1] * 0)
+
+        np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
+        assert len(engine.made) == 3  # the one that failed, and the one after making room
+    finally:
+        played.limit(4096 * MIB)
+        session.close()
+
+
+def test_without_memory_for_another_context_calls_share_the_one_there_is(
+    device: Device, played: Played, caplog: pytest.LogCaptureFixture
+) -> None:
+    session, engine = open_negative(device, contexts=4)
+    engine.scratch = 5 * MIB
+    played.limit(8 * MIB)
+    try:
+        tickets = [session.submit(IMAGE, HOLE) for _ in range(5)]
+
+        for ticket in tickets:
+            np.testing.assert_array_equal(ticket.result(), EXPECTED)
+        assert "no memory for a context more than these 1" in caplog.text
+    finally:
+        played.limit(4096 * MIB)
+        session.close()
+
+
+@pytest.mark.parametrize("call", ["cuGraphLaunch", "cuEventRecord"])
+def test_a_call_that_cuda_refuses_is_an_error_and_the_next_one_runs(
+    device: Device, played: Played, call: str
+) -> None:
+    session, _ = open_negative(device)
+    session.run_uint8(IMAGE, HOLE)
+    other = session.submit(IMAGE, HOLE)
+    played.fail(call, 801)
+
+    with pytest.raises(CudaError, match=f"{call} failed with CUDA_ERROR_NOT_SUPPORTED"):
+        session.run_uint8(IMAGE, HOLE)
+
+    np.testing.assert_array_equal(other.result(), EXPECTED)
+    np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
+    session.close()
+
+
+def test_a_lost_context_is_told_by_its_error_and_closing_ends(
+    device: Device, played: Played
+) -> None:
+    session, _ = open_negative(device)
+    session.run_uint8(IMAGE, HOLE)
+    ticket = session.submit(IMAGE, HOLE)
+    played.lose_context(700)
+    try:
+        for call in (ticket.result, ticket.result, lambda: session.run_uint8(IMAGE, HOLE)):
+            with pytest.raises(
+                CudaError, match=r"ILLEGAL_ADDRESS: an illegal .*\n.*start it again"
+            ):
+                call()
+    finally:
+        played.lose_context(0)
+        session.close()
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_answers_that_are_not_finite_are_found_on_request(
+    device: Device, played: Played, check: bool
+) -> None:
+    session, engine = open_negative(device, "float", check_finite=check)
+    engine.asleep = True  # so that the result is what fresh memory of the played GPU holds: NaN
+    image, hole = np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32)
+
+    ticket = session.submit(image, hole)
+
+    if check:
+        text = r"negative.engine must answer with finite numbers; 196608 of 196608 are not\nA half"
+        with pytest.raises(EngineError, match=text):
+            ticket.result()
+    else:
+        assert np.isnan(ticket.result()).all()
+    with pytest.raises(EngineError, match="must answer with finite numbers"):
+        session.run_uint8(IMAGE, HOLE)  # a pixel cannot be NaN: this is always checked
+    session.close()
+
+
+def test_finite_answers_of_bytes_cannot_be_checked(device: Device) -> None:
+    with pytest.raises(ContractError, match="answers with uint8, which turns NaN into a colour"):
+        open_negative(device, check_finite=True)
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that is the point
+def test_a_forked_process_is_told_and_the_parent_goes_on(device: Device) -> None:
+    session, _ = open_negative(device)
+    session.run_uint8(IMAGE, HOLE)
+    reading, writing = os.pipe()
+
+    child = os.fork()
+    if child == 0:
+        try:
+            session.run_uint8(IMAGE, HOLE)
+        except EngineError as error:
+            os.write(writing, str(error).encode())
+        session.close()
+        os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        assert "CUDA does not survive a fork" in pipe.read()
+    np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
+    session.close()

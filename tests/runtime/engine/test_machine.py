@@ -1,0 +1,52 @@
+"""What can open engines here is told from what is installed, without loading any of it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from csakit.plugins.architectures import devices
+from csakit.plugins.locations import LIBRARY_VARIABLE
+from csakit.runtime.diagnostics.package_checks import installed
+from csakit.runtime.engine import machine
+
+
+def test_this_machine_has_what_is_installed() -> None:
+    found = machine.this_machine()
+
+    for module, distributions in machine.DISTRIBUTIONS.items():
+        versions = [v for name in distributions if (v := installed(name))]
+        assert found.modules.get(module) == (versions[0] if versions else None)
+    assert found.gpus == tuple(devices())
+
+
+def test_looking_loads_no_tensorrt() -> None:
+    program = (
+        "import sys; from csakit.runtime.engine.machine import this_machine; this_machine(); "
+        "sys.exit(any(name.startswith('tensorrt') for name in sys.modules))"
+    )
+
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_module_without_a_distribution_has_an_unknown_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "installed", lambda _: None)
+    monkeypatch.setattr(machine, "DISTRIBUTIONS", {"tensorrt_of_a_distribution": ("x",)})
+    (tmp_path / "tensorrt_of_a_distribution.py").touch()
+
+    assert machine.this_machine().modules == {}
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert machine.this_machine().modules == {"tensorrt_of_a_distribution": machine.UNKNOWN}
+
+
+@pytest.mark.parametrize("name", ["libcsakit_trt.so", "libcsakit.so"])
+def test_either_library_brings_the_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path))
+
+    assert not machine.this_machine().plugin
+    (tmp_path / name).touch()
+    assert machine.this_machine().plugin

@@ -1,0 +1,117 @@
+"""The plugin is registered and looked up before a model is parsed; the library is the real one.
+
+Each case has a process of its own: a registry keeps what was once loaded. TensorRT's lean
+runtime has the registry of TensorRT itself, and runs without a GPU.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from csakit.plugins.locations import LIBRARY_VARIABLE
+from csakit.plugins.sources import source_hash
+from helpers.trt_plugin import plugin_libraries
+
+# TensorRT for RTX, which has the bindings of TensorRT, by a name that takes plugins.
+RENAMED = """
+import sys, types, tensorrt_rtx
+
+class Module(types.ModuleType):
+    def __getattr__(self, name):
+        return getattr(tensorrt_rtx, name)
+
+sys.modules["tensorrt_lean"] = Module("tensorrt")
+"""
+
+LOAD = """
+import sys, tensorrt_lean
+from csakit.runtime.engine.tensorrt_module import load_plugin, registered
+from csakit.export.tensorrt_api import Api
+from csakit.runtime.engine.tensorrt_log import make_log
+from csakit.plugins.errors import CsakitError
+
+api = Api(tensorrt_lean, "tensorrt", make_log(tensorrt_lean))
+assert not registered(api)
+try:
+    for _ in range(2):
+        found = load_plugin(api, embed="embed" in sys.argv)
+        print(found.implementation, found.library.name, found.source_hash, registered(api))
+except CsakitError as error:
+    print(type(error).__name__, error)
+"""
+
+
+def run(program: str, *arguments: object, library: Path | None = None) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **({LIBRARY_VARIABLE: str(library)} if library else {})},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.fixture(scope="module")
+def libraries() -> Path:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+    return plugin_libraries()
+
+
+def test_the_library_is_loaded_once_and_found_again(libraries: Path) -> None:
+    line = f"c++ libcsakit_trt.so {source_hash()} True"
+
+    assert run(LOAD, library=libraries) == [line, line]
+
+
+def test_a_library_that_is_none_is_refused(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+    (tmp_path / "libcsakit_trt.so").write_bytes(b"\x7fELF")
+
+    lines = run(LOAD, library=tmp_path)
+
+    assert lines[0].startswith("EngineError TensorRT 11")
+    assert f"cannot load {tmp_path}/libcsakit_trt.so" in lines[0]
+    assert lines[1] == "Build it again: csakit plugin build --tensorrt-include DIR"
+
+
+def test_the_plugin_in_python_serves_where_only_the_kernels_are_built(
+    libraries: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+    (tmp_path / "libcsakit.so").symlink_to(libraries / "libcsakit.so")
+
+    line = f"python libcsakit.so {source_hash()} True"
+
+    assert run(RENAMED + LOAD, library=tmp_path) == [line, line]
+
+
+def test_without_any_library_both_ways_are_named(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+
+    lines = run(RENAMED + LOAD, library=tmp_path)
+
+    assert lines[0].startswith("LibraryError the plugin is not built: neither libcsakit_trt")
+    assert lines[1:] == [
+        "Build it with: csakit plugin build --tensorrt-include DIR",
+        "or: csakit plugin build   or take the slower function body: --no-plugin",
+    ]
+
+
+def test_a_tensorrt_without_python_plugins_says_so(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+
+    lines = run(LOAD, library=tmp_path)
+
+    assert lines[0].startswith("EngineError Python plugins need a module that tells tensor formats")
+
+
+def test_only_the_library_can_be_embedded(tmp_path: Path) -> None:
+    pytest.importorskip("tensorrt_lean", reason="tensorrt_lean is not installed")
+
+    lines = run(LOAD, "embed", library=tmp_path)
+
+    assert lines[0].startswith(f"LibraryError {LIBRARY_VARIABLE} must lead to libcsakit_trt.so")

@@ -1,0 +1,100 @@
+"""Fields of a file that nobody vouches for have the type they should, or are named."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.runtime.engine import typed_json
+from csakit.runtime.engine.typed_json import decode, read_object
+
+
+@dataclasses.dataclass(frozen=True)
+class Inner:
+    name: str
+    sides: tuple[int, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Outer:
+    inner: Inner | None
+    several: tuple[Inner, ...]
+    on: bool
+    note: str | None
+    rest: Mapping[str, Any]
+
+
+INNER = {"name": "a", "sides": [1, 2]}
+OUTER = {"inner": INNER, "several": [INNER, INNER], "on": True, "note": None, "rest": {"x": [1.5]}}
+
+
+def test_objects_become_dataclasses() -> None:
+    inner = Inner("a", (1, 2))
+
+    assert decode(Outer, OUTER) == Outer(inner, (inner, inner), True, None, {"x": [1.5]})
+
+
+def test_none_is_taken_where_it_is_allowed() -> None:
+    assert decode(Outer, {**OUTER, "inner": None, "note": "text"}).note == "text"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"inner": {"name": "a"}}, "'inner.sides' is missing"),
+        ({"more": 1}, "'more' is unknown"),
+        ({"inner": {**INNER, "name": 3}}, "'inner.name' must be printable text; got 3"),
+        ({"inner": {**INNER, "name": "\x1b[2J"}}, "'inner.name' must be printable text"),
+        (
+            {"inner": {**INNER, "sides": [1, True]}},
+            "'inner.sides' must be a whole number",
+        ),
+        ({"inner": {**INNER, "sides": [1.0]}}, "'inner.sides' must be a whole number; got 1.0"),
+        ({"several": INNER}, "'several' must be a list"),
+        ({"several": [[]]}, "'several' must be an object; got"),
+        ({"on": 1}, "'on' must be true or false; got 1"),
+        ({"rest": None}, "'rest' must be an object; got None"),
+    ],
+)
+def test_a_wrong_field_is_named(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ContractError) as caught:
+        decode(Outer, {**OUTER, **change})
+
+    assert message in str(caught.value)
+
+
+def test_something_else_than_an_object_is_refused() -> None:
+    with pytest.raises(ContractError, match="'the file' must be an object; got 3"):
+        decode(Inner, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[1]", "must hold a JSON object; got list"),
+        (b"{", "must be a JSON file"),
+        (b"\xff\xfe\x00", "must be a JSON file"),
+        (b"[" * 100_000, "must be a JSON file"),
+        (b"", "must be a JSON file"),
+    ],
+)
+def test_what_is_no_object_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "x.json").write_bytes(content)
+
+    with pytest.raises(ContractError, match=message):
+        read_object(tmp_path / "x.json")
+
+
+def test_a_large_file_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "x.json").open("wb") as file:
+        file.truncate(typed_json.MAX_BYTES + 1)  # a hole: takes no space
+
+    with pytest.raises(ContractError, match=r"at most 1048576 bytes"):
+        read_object(tmp_path / "x.json")
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"cannot read .*x\.json: No such file"):
+        read_object(tmp_path / "x.json")

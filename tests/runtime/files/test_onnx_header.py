@@ -1,0 +1,113 @@
+"""The reader of ONNX headers agrees with the package onnx, and survives what is none."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.runtime.files.onnx_header import OnnxHeader, OnnxTensor, read_onnx_header
+from onnx import TensorProto, helper
+
+from ..conftest import METADATA, MakeModel, mean_model
+
+
+def answer(path: Path) -> OnnxHeader | str:
+    try:
+        return read_onnx_header(path)
+    except ContractError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("io", ["float", "uint8"])
+def test_a_header_is_what_onnx_reads(make_model: MakeModel, io: str) -> None:
+    path = make_model(io=io)
+    model = onnx.load(path)
+
+    header = read_onnx_header(path)
+
+    assert header.metadata == {p.key: p.value for p in model.metadata_props}
+    assert header.opsets == {o.domain: o.version for o in model.opset_import}
+    assert header.operators["Cast"] == sum(n.op_type == "Cast" for n in model.graph.node)
+    assert sum(header.operators.values()) == len(model.graph.node)
+    assert header.functions == header.external == ()
+    assert header.weights == {"float32": 1, "int64": 2}
+    dtype = {"float": "float32", "uint8": "uint8"}[io]
+    shape = ("B", 3, "H", "W") if io == "float" else ("B", "H", "W", 3)
+    assert header.inputs[0] == OnnxTensor("image", dtype, shape)
+    assert header.outputs == (OnnxTensor("result", dtype, shape),)
+
+
+def test_functions_domains_packed_sizes_and_external_weights_are_read(tmp_path: Path) -> None:
+    model = mean_model()
+    model.functions.add(domain="csakit", name="F")
+    model.graph.node.append(helper.make_node("F", ["image"], ["y"], domain="csakit"))
+    tensor = TensorProto(name="w", data_type=TensorProto.FLOAT16, dims=[300, 7])
+    tensor.data_location = TensorProto.EXTERNAL
+    tensor.external_data.add(key="location", value="x.weights")
+    tensor.external_data.add(key="offset", value="0")
+    model.graph.initializer.append(tensor)
+    onnx.save(model, tmp_path / "x.onnx")
+
+    header = read_onnx_header(tmp_path / "x.onnx")
+
+    assert header.functions == ("csakit::F",)
+    assert header.operators["csakit::F"] == 1
+    assert header.external == ("x.weights",)
+    assert header.weights["float16"] == 2100
+    assert header.metadata == {"csakit.io": "float", **METADATA}
+
+
+def test_every_truncation_is_refused_or_read_without_what_is_missing(make_model: MakeModel) -> None:
+    path = make_model()
+    content = path.read_bytes()
+    whole = read_onnx_header(path)
+
+    answers = []
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        answers.append(answer(path))
+
+    refused = [text for text in answers if isinstance(text, str)]
+    assert whole not in answers
+    assert all("must be a whole ONNX file" in text for text in refused)
+    assert len(refused) > 0.9 * len(content)  # the rest ends between two fields
+
+
+def test_noise_is_refused_and_never_crashes(tmp_path: Path, rng: np.random.Generator) -> None:
+    path = tmp_path / "x.onnx"
+    model = mean_model().SerializeToString()
+
+    refused = []
+    for _ in range(300):
+        changed = bytearray(model)
+        for at in rng.integers(len(model), size=8):
+            changed[at] = rng.integers(256)
+        path.write_bytes(changed)
+        if isinstance(text := answer(path), str):
+            refused.append(text)
+
+    assert refused
+    assert all("must be a whole ONNX file" in text for text in refused)
+
+
+@pytest.mark.parametrize("content", [b"", b"\x3a\xff\xff\xff\xff\x0f", b"\xff" * 20, b"\x0b"])
+def test_what_is_no_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.onnx").write_bytes(content)
+
+    with pytest.raises(ContractError, match=r"x\.onnx must be a whole ONNX file"):
+        read_onnx_header(tmp_path / "x.onnx")
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"cannot read .*x\.onnx"):
+        read_onnx_header(tmp_path / "x.onnx")
+
+
+def test_an_unknown_type_keeps_its_number(tmp_path: Path) -> None:
+    model: Any = mean_model()
+    model.graph.input[0].type.tensor_type.elem_type = 99
+    onnx.save(model, tmp_path / "x.onnx")
+
+    assert read_onnx_header(tmp_path / "x.onnx").inputs[0].dtype == "type 99"

@@ -1,0 +1,186 @@
+"""Models on OpenVINO: both forms of input, every refusal, several threads."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from csakit.plugins.errors import ContractError, EngineError, LibraryError
+from csakit.runtime import Inpainter, host, open_session
+from csakit.runtime.cli.inpaint import main
+from csakit.runtime.contract import META_PRECISION
+from csakit.runtime.host import has_bfloat16
+
+from ..conftest import METADATA, MakeModel
+
+pytest.importorskip("openvino")
+
+needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="the processor has no bfloat16")
+
+
+def pixels(rng: np.random.Generator, batch: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    image = rng.integers(0, 256, (batch, 256, 512, 3), dtype=np.uint8)
+    hole = np.zeros((batch, 256, 512, 1), np.uint8)
+    hole[:, 40:90, 100:300] = 1
+    return image, hole
+
+
+@pytest.mark.parametrize("io", ["float", "uint8"])
+def test_it_answers_as_onnxruntime_does_in_both_forms(
+    make_model: MakeModel, rng: np.random.Generator, io: str
+) -> None:
+    model = make_model(io=io)
+    image, hole = pixels(rng)
+    numbers = (image.transpose(0, 3, 1, 2) / np.float32(127.5) - 1).astype(np.float32)
+    missing = hole.transpose(0, 3, 1, 2).astype(np.float32)
+
+    session, other = open_session(model, backend="openvino", threads=1), open_session(model)
+
+    assert (session.io, session.batch, session.size) == (io, None, None)
+    assert session.metadata == other.metadata
+    assert np.abs(session.run_uint8(image, hole) - other.run_uint8(image, hole)).max() <= 1
+    found, expected = session.run(numbers, missing), other.run(numbers, missing)
+    np.testing.assert_allclose(found, expected, atol=1e-4 if io == "float" else 1 / 127)
+    assert (found[:, :, 100] == numbers[:, :, 100]).all()  # known pixels, bit by bit
+
+
+def test_the_inpainter_takes_it(make_model: MakeModel, photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[100:150, 100:150] = True
+
+    with Inpainter.open(make_model(), backend="openvino") as inpaint:
+        result = inpaint(photo, hole)
+
+    assert (result[~hole] == photo[~hole]).all()
+    assert (result[hole] != photo[hole]).any()
+
+
+def test_a_fixed_model_refuses_other_sizes(make_model: MakeModel, rng: np.random.Generator) -> None:
+    session = open_session(make_model(size=(256, 256), batch=1), backend="openvino")
+
+    assert (session.batch, session.size) == (1, (256, 256))
+    with pytest.raises(ContractError, match="takes batches of 1; got 2"):
+        session.run_uint8(*pixels(rng))
+    with pytest.raises(ContractError, match=r"images of 256 x 256 .*; got 512 x 256"):
+        session.run_uint8(*pixels(rng, batch=1))
+
+
+def test_several_threads_get_their_own_answers(
+    make_model: MakeModel, rng: np.random.Generator
+) -> None:
+    session = open_session(make_model(io="uint8"), backend="openvino", threads=1)
+    inputs = [pixels(rng, batch=1) for _ in range(8)]
+    expected = [session.run_uint8(*one) for one in inputs]
+
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda one: session.run_uint8(*one), inputs * 3))
+
+    assert all((a == b).all() for a, b in zip(found, expected * 3, strict=True))
+
+
+def test_a_closed_session_says_so(make_model: MakeModel, rng: np.random.Generator) -> None:
+    session = open_session(make_model(), backend="openvino")
+    session.run_uint8(*pixels(rng))
+
+    session.close()
+    session.close()
+
+    with pytest.raises(EngineError, match=r"session of .*model\.onnx is closed"):
+        session.run_uint8(*pixels(rng))
+
+
+def test_numbers_out_of_range_are_refused(make_model: MakeModel) -> None:
+    session = open_session(make_model(), backend="openvino")
+
+    with pytest.raises(ContractError, match="image must be finite"):
+        session.run(np.full((1, 3, 256, 256), np.nan, np.float32), np.zeros((1, 1, 256, 256), "f"))
+
+
+def test_half_precision_files_are_refused_with_the_remedy(make_model: MakeModel) -> None:
+    model = make_model(metadata={**METADATA, META_PRECISION: "fp16"})
+
+    with pytest.raises(ContractError, match=r"runs fp32 models.*is fp16\n.*--precision fp32"):
+        open_session(model, backend="openvino")
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x09"])
+def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(content)
+
+    with pytest.raises(ContractError, match=r"model\.onnx"):
+        open_session(path, backend="openvino")
+
+
+def test_an_absent_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="existing file"):
+        open_session(tmp_path / "absent.onnx", backend="openvino")
+
+
+def test_a_model_that_it_cannot_read_is_refused_with_a_reason(make_model: MakeModel) -> None:
+    path = make_model()
+    path.write_bytes(path.read_bytes().replace(b"ReduceSum", b"ReduceSun"))
+
+    with pytest.raises(ContractError, match=r"that OpenVINO reads: .*\S\nCopy it again"):
+        open_session(path, backend="openvino")
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"backend": "tflite"}, r"backend must be one of \('onnxruntime', 'openvino'\)"),
+        ({"precision": "bf16"}, "that of the model except in openvino; got 'bf16'"),
+        ({"backend": "onnxruntime", "precision": "fp32"}, "except in openvino; got 'fp32'"),
+        ({"backend": "openvino", "precision": "int8"}, "must be one of .*; got 'int8'"),
+        ({"backend": "openvino", "device": "cuda"}, "runs on the CPU; got the device 'cuda'"),
+        ({"backend": "openvino", "threads": 0}, "threads must be at least 1"),
+    ],
+)
+def test_what_cannot_be_chosen_is_refused(
+    make_model: MakeModel, options: dict[str, object], reason: str
+) -> None:
+    with pytest.raises(ContractError, match=reason):
+        open_session(make_model(), **options)  # type: ignore[arg-type]
+
+
+def test_an_engine_has_no_choice(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="an engine runs in TensorRT alone"):
+        open_session(tmp_path / "model.engine", backend="openvino")
+
+
+def test_without_the_package_the_extra_is_named(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+
+    with pytest.raises(LibraryError, match=r"pip install 'csakit\[openvino\]'"):
+        open_session(make_model(), backend="openvino")
+
+
+def test_a_processor_without_bfloat16_is_told_and_nothing_runs_instead(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    info = tmp_path / "cpuinfo"
+    info.write_text("processor\t: 0\nflags\t\t: sse2 avx2 avx512f avx512_vnni\n\nprocessor\t: 1\n")
+    monkeypatch.setattr(host, "_KIND", info)
+
+    with pytest.raises(LibraryError, match=r"needs a processor with avx512_bf16.*\n.*fp32"):
+        open_session(make_model(), backend="openvino", precision="bf16")
+    open_session(make_model(), backend="openvino", precision="fp32").close()
+
+
+@needs_bfloat16
+def test_the_command_line_reaches_it(make_model: MakeModel, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (300, 200), (90, 60, 30)).save(tmp_path / "photo.png")
+    mask = Image.new("L", (300, 200))
+    mask.paste(255, (100, 50, 150, 100))
+    mask.save(tmp_path / "mask.png")
+    files = [str(tmp_path / name) for name in ("photo.png", "mask.png")]
+    common = [*files, "-o", str(tmp_path / "out.png"), "--model", str(make_model())]
+
+    assert main([*common, "--backend", "openvino", "--precision", "bf16"]) == 0
+    assert (tmp_path / "out.png").is_file()
+    assert main([*common, "--precision", "bf16", "--overwrite"]) == 2

@@ -1,0 +1,235 @@
+"""Sessions take what the contract says, refuse everything else, and say why."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from csakit.plugins.errors import ContractError, EngineError, LibraryError
+from csakit.runtime import open_session
+from csakit.runtime.contract import META_CHECKPOINT, META_FORMAT, META_MAX_BATCH, META_VERSION
+from onnx import TensorProto, helper
+
+from ..conftest import METADATA, MakeModel, mean_model
+
+
+def batch(
+    rng: np.random.Generator, sides: tuple[int, int] = (256, 512)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Two images with numbers that are whole pixels, and a hole in each."""
+    pixels = rng.integers(0, 256, (2, 3, *sides))
+    hole = np.zeros((2, 1, *sides), dtype=np.float32)
+    hole[0, :, 50:100, 60:90] = 1
+    hole[1, :, 10:20] = 1
+    return (pixels / 127.5 - 1).astype(np.float32), hole
+
+
+@pytest.mark.parametrize("io", ["float", "uint8"])
+def test_both_forms_run_on_both_models(
+    make_model: MakeModel, io: str, rng: np.random.Generator
+) -> None:
+    image, hole = batch(rng)
+    session = open_session(make_model(io=io), threads=1)
+
+    floats = session.run(image, hole)
+    pixels = np.rint((image + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
+    repaired = session.run_uint8(
+        np.ascontiguousarray(pixels), (hole * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+    )
+
+    assert session.io == io
+    assert (floats.dtype, repaired.dtype) == (np.float32, np.uint8)
+    known = np.broadcast_to(hole == 0, image.shape)
+    np.testing.assert_array_equal(floats[known], image[known])
+    np.testing.assert_array_equal(
+        repaired[known.transpose(0, 2, 3, 1)], pixels[known.transpose(0, 2, 3, 1)]
+    )
+    steps = np.abs((floats.transpose(0, 2, 3, 1) + 1) * 127.5 - repaired)
+    assert steps.max() <= 0.51  # half a step, from rounding
+
+
+def test_what_the_export_wrote_is_readable(make_model: MakeModel) -> None:
+    session = open_session(make_model(size=(256, 512), batch=3))
+
+    assert session.metadata[META_CHECKPOINT] == METADATA[META_CHECKPOINT]
+    assert (session.batch, session.size) == (3, (256, 512))
+
+
+@pytest.mark.parametrize(
+    ("image", "hole", "message"),
+    [
+        ({"dtype": np.float64}, {}, r"image must be \(B, 3, H, W\) float32; got .* float64"),
+        ({"shape": (2, 1, 256, 512)}, {}, r"image must be \(B, 3, H, W\)"),
+        ({"shape": (3, 256, 512)}, {}, r"image must be \(B, 3, H, W\)"),
+        ({}, {"shape": (2, 3, 256, 512)}, r"hole must be \(B, 1, H, W\)"),
+        ({}, {"shape": (1, 1, 256, 512)}, "must agree in B, H, W"),
+        ({"shape": (2, 3, 256, 500)}, {"shape": (2, 1, 256, 500)}, "multiples of 256.*W=500"),
+        ({"shape": (0, 3, 256, 256)}, {"shape": (0, 1, 256, 256)}, "B must be positive"),
+        ({"fill": np.nan}, {}, r"image must be finite and in \[-1, 1\]; got values from nan"),
+        ({"fill": np.inf}, {}, "got values from -?inf|to inf"),
+        ({"fill": 255}, {}, r"in \[-1, 1\]; got values from 255 to 255"),
+        ({}, {"fill": 255}, r"hole must be finite and in \[0, 1\]"),
+        ({}, {"fill": np.nan}, "hole must be finite"),
+    ],
+)
+def test_other_tensors_are_refused(
+    make_model: MakeModel, image: dict[str, Any], hole: dict[str, Any], message: str
+) -> None:
+    def tensor(channels: int, change: dict[str, Any]) -> np.ndarray:
+        shape = change.get("shape", (2, channels, 256, 512))
+        return np.full(shape, change.get("fill", 0), dtype=change.get("dtype", np.float32))
+
+    session = open_session(make_model())
+
+    with pytest.raises(ContractError, match=message):
+        session.run(tensor(3, image), tensor(1, hole))
+
+
+def test_other_pixels_are_refused(make_model: MakeModel) -> None:
+    session = open_session(make_model(io="uint8"))
+    image, hole = np.zeros((1, 256, 256, 3), np.uint8), np.zeros((1, 256, 256, 1), np.uint8)
+
+    with pytest.raises(ContractError, match=r"image must be \(B, H, W, 3\) uint8"):
+        session.run_uint8(image.astype(np.float32), hole)
+    with pytest.raises(ContractError, match=r"hole must be \(B, H, W, 1\) uint8; got .* bool"):
+        session.run_uint8(image, hole.astype(bool))
+
+
+def test_a_model_of_one_size_names_it(make_model: MakeModel, rng: np.random.Generator) -> None:
+    session = open_session(make_model(size=(256, 256)))
+    with pytest.raises(ContractError, match=r"takes images of 256 x 256 .*; got 512 x 256"):
+        session.run(*batch(rng))
+
+    session = open_session(make_model(batch=1))
+    with pytest.raises(ContractError, match="takes batches of 1; got 2"):
+        session.run(*batch(rng))
+
+    session = open_session(make_model(metadata={**METADATA, META_MAX_BATCH: "1"}))
+    with pytest.raises(ContractError, match="batches of at most 1; got 2"):
+        session.run(*batch(rng))
+
+
+def test_a_closed_session_says_so(make_model: MakeModel, rng: np.random.Generator) -> None:
+    session = open_session(make_model())
+    session.close()
+    session.close()
+
+    with pytest.raises(EngineError, match="is closed; open it again"):
+        session.run(*batch(rng))
+
+
+@pytest.mark.parametrize("name", ["model.onnx.bak", "model.pth", "model"])
+def test_an_unknown_suffix_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+
+    with pytest.raises(ContractError, match=r"must be \.onnx or \.engine; got"):
+        open_session(tmp_path / name)
+
+
+def test_an_engine_is_diagnosed_before_anything_else(tmp_path: Path) -> None:
+    (tmp_path / "model.engine").write_bytes(b"a plan")
+
+    with pytest.raises(EngineError, match=r"has no manifest \(model\.engine\.json\)"):
+        open_session(tmp_path / "model.engine")
+
+
+def test_an_absent_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"must be an existing file; got .*absent\.onnx"):
+        open_session(tmp_path / "absent.onnx")
+    with pytest.raises(ContractError, match="threads must be at least 1; got 0"):
+        open_session(tmp_path / "absent.onnx", threads=0)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
+def test_a_truncated_model_is_refused(make_model: MakeModel, keep: float) -> None:
+    path = make_model()
+    data = path.read_bytes()
+    path.write_bytes(data[: int(keep if keep >= 1 else keep * len(data))])
+
+    with pytest.raises(ContractError, match=r"must be a complete ONNX model|not a model exported"):
+        open_session(path)
+
+
+def test_external_weights_are_found_and_their_absence_is_named(tmp_path: Path) -> None:
+    model = mean_model()
+    weights = onnx.numpy_helper.from_array(np.ones(4096, dtype=np.float32), "unused")
+    model.graph.initializer.append(weights)
+    model.graph.node[3].input[0] = "ones"
+    model.graph.node.insert(0, helper.make_node("ReduceMax", ["unused"], ["ones"], keepdims=0))
+    path = tmp_path / "model.onnx"
+    onnx.save(model, path, save_as_external_data=True, location="model.onnx.data")
+
+    open_session(path).close()
+    (tmp_path / "model.onnx.data").unlink()
+
+    with pytest.raises(ContractError, match=r"with the \.weights file beside it"):
+        open_session(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"metadata": {}},
+            r"not a model exported by csakit: its metadata must hold",
+        ),
+        ({"metadata": {META_FORMAT: "one"}}, "got 'one'"),
+        ({"names": ("input", "mask", "result")}, r"got \(\['input', 'mask'\]"),
+        ({"size": (100, 100)}, "both multiples of 256; got H=100, W=100"),
+        ({"size": (256, "W")}, "both be dynamic"),
+        (
+            {"metadata": {META_FORMAT: "2", META_VERSION: "0.9.0"}},
+            r"has format 2, written by csakit 0\.9\.0(.|\n)*pip install 'csakit>=0\.9\.0'",
+        ),
+        ({"metadata": {META_FORMAT: "2"}}, "pip install --upgrade csakit"),
+    ],
+)
+def test_a_model_that_is_not_ours_is_refused_with_the_reason(
+    make_model: MakeModel, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        open_session(make_model(**change))
+
+
+def test_a_failing_model_is_an_engine_error(tmp_path: Path, rng: np.random.Generator) -> None:
+    model = mean_model()
+    model.graph.node[-1].input[0] = "wrong"
+    shape = helper.make_tensor("shape", TensorProto.INT64, [1], [7])
+    model.graph.initializer.append(shape)
+    model.graph.node.insert(11, helper.make_node("Reshape", ["filled", "shape"], ["wrong"]))
+    onnx.save(model, tmp_path / "model.onnx")
+
+    with pytest.raises(EngineError, match=r"failed on \(2, 3, 256, 512\)"):
+        open_session(tmp_path / "model.onnx").run(*batch(rng))
+
+
+def test_an_absent_library_names_the_extra(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+
+    with pytest.raises(LibraryError, match=r"pip install 'csakit\[runtime\]'"):
+        open_session(make_model())
+
+
+def test_importing_the_runtime_loads_no_framework() -> None:
+    heavy = "torch onnxruntime onnx tqdm scipy skimage PIL.PngImagePlugin importlib.metadata"
+    program = f"""
+import sys, numpy, time
+started = time.perf_counter()
+import csakit.runtime
+seconds = time.perf_counter() - started
+print([name for name in "{heavy}".split() if name in sys.modules], seconds)
+"""
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        ).stdout.rsplit(" ", 1)
+        for _ in range(3)
+    ]
+
+    assert {loaded for loaded, _ in runs} == {"[]"}
+    assert min(float(seconds) for _, seconds in runs) < 0.2
