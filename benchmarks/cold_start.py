@@ -23,9 +23,9 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from ..export.cases import Case, verify_cases
 from ..export.config import ExportConfig
-from ..export.onnx_export import export_onnx
+from ..export.exporter import export_onnx
+from ..export.parity.cases import Case, verify_cases
 from ..plugins.errors import ContractError, EngineError
 from ..runtime import Inpainter
 from ..runtime.batch.job import FileOptions, Job, repair_file

@@ -17,11 +17,11 @@ import onnx
 import onnxruntime
 import torch
 
-from ..export import graph
-from ..export.cases import verify_cases
 from ..export.config import ExportConfig
-from ..export.onnx_export import export_onnx
-from ..export.probe import network_input
+from ..export.exporter import export_onnx
+from ..export.graph import surgery
+from ..export.parity.cases import verify_cases
+from ..export.parity.probe import network_input
 from ..plugins.errors import ContractError, EngineError
 from ..runtime.contract import HOLE, IMAGE
 from ..train import CSAInpainter, ModelConfig, checkpoint
@@ -120,7 +120,7 @@ def _attention_share(threads: int) -> Measured:
         torch.manual_seed(0)
         checkpoint.save(CSAInpainter(ModelConfig(width=_WIDTH)), weights)
         export_onnx(weights, path, ExportConfig(size=256))  # refuses what lacks parity
-        model = graph.read(str(path))
+        model = surgery.read(str(path))
         whole = _session(model, threads)
         _cut_attention(model)
         without = _session(model, threads)
@@ -181,7 +181,7 @@ def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSessi
 
 def _cut_attention(model: onnx.ModelProto) -> None:
     """Replace the CSA node by an identity, in place."""
-    for node in graph.csa_nodes(model):
+    for node in surgery.csa_nodes(model):
         features = node.input[0]
         node.CopyFrom(onnx.helper.make_node("Identity", [features], list(node.output)))
     del model.functions[:]

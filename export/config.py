@@ -26,7 +26,7 @@ class ExportConfig:
         max_batch: largest batch the model is meant for; 1 fixes the batch, None leaves it
             open.
         target: "generic", the layers as the networks have them; or "ort", rewritten to what
-            ONNX Runtime computes faster on a CPU; see ``csakit.export.rewrites``.
+            ONNX Runtime computes faster on a CPU; see ``csakit.export.graph.rewrites``.
         external_weights: write the weights to a file of their own beside the model, which
             runtimes map into memory instead of reading.
     """

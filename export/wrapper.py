@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from ..plugins import spec
 from ..plugins.spec import Similarity
 from ..train import CoherentSemanticAttention, CSAInpainter
-from . import rewrites
 from .config import ExportConfig
+from .graph import rewrites
 
 
 class ExportWrapper(nn.Module):

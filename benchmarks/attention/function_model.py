@@ -6,8 +6,8 @@ from typing import Final
 import onnx
 from onnx import TensorProto, helper
 
-from ...export.attention_function import attention_function
-from ...export.graph import OPSET
+from ...export.graph.attention_function import attention_function
+from ...export.graph.surgery import OPSET
 from ...plugins import spec
 from ...plugins.spec import Similarity
 

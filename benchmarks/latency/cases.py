@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import torch
 
-from ...export.cases import BUNDLED, bundled_photograph
-from ...export.probe import as_float
+from ...export.parity.cases import BUNDLED, bundled_photograph
+from ...export.parity.probe import as_float
 from ...runtime.tensors.pixels import Float32
 from ...train import CSAInpainter
 from ...train.inpainter import feature_hole_of

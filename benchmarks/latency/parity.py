@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from ...export.limits import BYTE_PSNR_DB, BYTE_STEP, LIMITS
+from ...export.parity.limits import BYTE_PSNR_DB, BYTE_STEP, LIMITS
 from ...plugins.errors import ContractError, ParityError
 from ...runtime.contract import RESULT
 from ...runtime.tensors.pixels import Float32

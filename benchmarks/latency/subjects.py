@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 import onnx
 
-from ...export import graph
 from ...export.config import ExportConfig
-from ...export.onnx_export import export_onnx
+from ...export.exporter import export_onnx
+from ...export.graph import surgery
 from ...plugins.errors import ContractError
 from ...runtime.contract import META_CHECKPOINT, META_IO, META_PRECISION, META_TARGET
 from ...runtime.files.atomic import sha256
@@ -94,7 +94,7 @@ class Subject:
 
     def _of_file(self, path: Path) -> Contender:
         """Take a given file as it is; its suffix chooses the backend."""
-        metadata = graph.metadata_of(onnx.load(path, load_external_data=False))
+        metadata = surgery.metadata_of(onnx.load(path, load_external_data=False))
         backend = dataclasses.replace(BACKENDS["ort"], what=f"ONNX Runtime, {path.name} as given")
         form: dict[str, Scalar] = {
             "precision": metadata.get(META_PRECISION, ""),
@@ -123,7 +123,7 @@ def read_subjects(paths: Sequence[Path]) -> list[Subject]:
     subjects = {subject.model.sha256: subject for subject in checkpoints}
     for path in given:
         if path.suffix == ".onnx":
-            origin = graph.metadata_of(graph.read(str(path))).get(META_CHECKPOINT, "")
+            origin = surgery.metadata_of(surgery.read(str(path))).get(META_CHECKPOINT, "")
             if origin not in subjects:
                 raise ContractError(
                     f"{path} was exported from a checkpoint with SHA-256 {origin[:12]}, which it "

@@ -7,8 +7,8 @@ from typing import Final
 from ...runtime.contract import HOLE, IMAGE, RESULT
 from ...runtime.engine.manifest import Manifest
 from .containers import OLDEST_FOR_ONNX, SUPPORT_MATRIX, USUAL, image, release_for
-from .form import Sides
 from .model_config import Model
+from .model_io import Sides
 from .plugin import FOLDER, LIBRARY, PluginNeed
 
 _REACH: Final = {"none": " only", "ampere+": " and on all GPUs from Ampere on"}

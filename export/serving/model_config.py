@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from ...runtime.contract import HOLE, IMAGE, RESULT
-from .form import Form
+from .model_io import Form
 from .options import ServingOptions
 from .pbtxt import Value, Word, write
 from .warmup import samples

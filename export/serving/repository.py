@@ -18,8 +18,8 @@ from ...runtime.engine.manifest import Manifest, manifest_path
 from ...runtime.files.atomic import sha256
 from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
 from . import guide, plugin, warmup
-from .form import form_of_engine, form_of_model
 from .model_config import MODEL_FILES, Model, config_text
+from .model_io import form_of_engine, form_of_model
 from .options import ServingOptions
 
 MODELS: Final = "models"  # the folder that Triton is given: all folders in it are models

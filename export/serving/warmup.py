@@ -12,7 +12,7 @@ import numpy as np
 
 from ...runtime.contract import HOLE, IMAGE
 from ...runtime.tensors.pixels import Uint8, float_from_uint8
-from .form import Form
+from .model_io import Form
 from .pbtxt import Value, Word
 
 FOLDER: Final = "warmup"  # Triton looks in the folder of this name

@@ -13,7 +13,7 @@ from csakit.benchmarks.cli import main
 from csakit.benchmarks.cold_start import Start, measure
 from csakit.benchmarks.targets import Measured
 from csakit.export.config import ExportConfig
-from csakit.export.onnx_export import Exported, export_onnx
+from csakit.export.exporter import Exported, export_onnx
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.train import ModelConfig, checkpoint
 from helpers.models import make_model

@@ -8,7 +8,7 @@ import pytest
 import torch
 from csakit.benchmarks import python_loop, targets
 from csakit.export.config import ExportConfig
-from csakit.export.onnx_export import Exported, export_onnx
+from csakit.export.exporter import Exported, export_onnx
 from csakit.plugins.errors import EngineError
 from torch import Tensor
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import onnx.shape_inference
 import pytest
-from csakit.export import graph
+from csakit.export.graph import surgery
 from csakit.plugins import spec
 from csakit.runtime import contract
 from csakit.runtime.files.atomic import sha256
@@ -74,7 +74,7 @@ def test_a_largest_batch_of_one_fixes_the_batch(fixed: Subject) -> None:
 
 
 def test_the_attention_is_one_node_with_one_function_of_its_name(subject: Subject) -> None:
-    (node,) = graph.csa_nodes(subject.proto)
+    (node,) = surgery.csa_nodes(subject.proto)
     (function,) = subject.proto.functions
 
     assert (node.domain, node.op_type, node.name) == (spec.DOMAIN, spec.NAME, spec.NAME)
@@ -95,23 +95,23 @@ def test_all_other_nodes_are_standard_operators_with_names_of_their_own(subject:
     assert all(node.name for node in others)
     assert len({node.name for node in others}) == len(others)
     assert {o.domain: o.version for o in subject.proto.opset_import} == {
-        "": graph.OPSET,
+        "": surgery.OPSET,
         spec.DOMAIN: int(spec.VERSION),
     }
 
 
 def test_the_oldest_allowed_onnx_runtime_can_read_the_file(subject: Subject) -> None:
     assert subject.proto.ir_version == 9  # "max supported IR version: 9", says 1.17
-    assert graph.OPSET <= 20
+    assert surgery.OPSET <= 20
 
 
 def test_the_ablations_have_neither_node_nor_function(ablation: Subject) -> None:
     model = ablation.proto
 
-    assert not graph.csa_nodes(model)
+    assert not surgery.csa_nodes(model)
     assert not model.functions
     assert {node.domain for node in model.graph.node} == {""}
-    assert graph.metadata_of(model)[contract.META_ATTENTION] == ablation.model.config.attention
+    assert surgery.metadata_of(model)[contract.META_ATTENTION] == ablation.model.config.attention
 
 
 def test_the_file_passes_the_full_check_and_strict_shape_inference(subject: Subject) -> None:
@@ -134,7 +134,7 @@ def test_every_inner_tensor_has_a_rank(subject: Subject) -> None:
 def test_the_metadata_says_where_the_model_comes_from(subject: Subject) -> None:
     config, form = subject.model.config, subject.config
 
-    assert graph.metadata_of(subject.proto) == {
+    assert surgery.metadata_of(subject.proto) == {
         "csakit.format": "1",
         "csakit.version": importlib.metadata.version("csakit"),
         "csakit.checkpoint_sha256": sha256(subject.checkpoint),
@@ -175,7 +175,7 @@ def test_half_precision_weights_are_stored_in_half_precision(half: Subject, fixe
 
 def test_half_precision_pools_the_mask_in_float32(half: Subject) -> None:
     types = {v.name: v.type.tensor_type.elem_type for v in half.proto.graph.value_info}
-    (csa,) = graph.csa_nodes(half.proto)
+    (csa,) = surgery.csa_nodes(half.proto)
 
     pools = [node for node in half.proto.graph.node if node.op_type == "AveragePool"]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import onnx
 import pytest
-from csakit.export import onnx_export
+from csakit.export import exporter
 from csakit.export.config import ExportConfig
-from csakit.export.onnx_export import export_onnx
+from csakit.export.exporter import export_onnx
 from csakit.plugins.errors import ContractError, EngineError
 from helpers.exported import Subject
 from onnx import numpy_helper
@@ -19,8 +19,8 @@ LOST = "refinement.levels.0.narrow.weight"
 @pytest.fixture
 def traced(fixed: Subject, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     """Let the exporter find the graph of ``fixed`` instead of tracing for seconds."""
-    monkeypatch.setattr(onnx_export, "_trace", lambda wrapper, config: onnx.load(fixed.path))
-    monkeypatch.setattr(onnx_export.graph, "finish", lambda *arguments, **options: None)
+    monkeypatch.setattr(exporter, "_trace", lambda wrapper, config: onnx.load(fixed.path))
+    monkeypatch.setattr(exporter.surgery, "finish", lambda *arguments, **options: None)
     return monkeypatch
 
 
@@ -49,7 +49,7 @@ def test_two_exports_of_one_checkpoint_are_equal_byte_by_byte(
 def test_a_graph_that_lost_a_weight_never_gets_its_name(
     fixed: Subject, traced: pytest.MonkeyPatch, tmp_path: Path, external: bool
 ) -> None:
-    traced.setattr(onnx_export.graph, "finish", forget_a_weight)
+    traced.setattr(exporter.surgery, "finish", forget_a_weight)
     config = ExportConfig(size=256, max_batch=1, external_weights=external)
 
     with pytest.raises(EngineError, match=r"(?s)differs from .*nothing was written.*FAILED"):
@@ -63,7 +63,7 @@ def test_an_interrupted_export_leaves_an_existing_model_as_it_was(
     fixed: Subject, traced: pytest.MonkeyPatch, tmp_path: Path, stage: str
 ) -> None:
     (tmp_path / "model.onnx").write_bytes(b"the model of yesterday")
-    traced.setattr(onnx_export, stage, interrupt)
+    traced.setattr(exporter, stage, interrupt)
 
     with pytest.raises(KeyboardInterrupt):
         export_onnx(fixed.checkpoint, tmp_path / "model.onnx", FIXED)
@@ -89,8 +89,8 @@ def test_external_weights_of_another_content_get_another_name(
     config = ExportConfig(size=256, max_batch=1, external_weights=True)
     first = export_onnx(fixed.checkpoint, tmp_path / "model.onnx", config)
     old = (tmp_path / "model.onnx").read_bytes()
-    traced.setattr(onnx_export, "verify_model", lambda *arguments: first.report)
-    traced.setattr(onnx_export.graph, "finish", forget_a_weight)
+    traced.setattr(exporter, "verify_model", lambda *arguments: first.report)
+    traced.setattr(exporter.surgery, "finish", forget_a_weight)
 
     second = export_onnx(fixed.checkpoint, tmp_path / "model.onnx", config)
 
@@ -127,7 +127,7 @@ def test_an_output_that_cannot_be_written_is_refused_before_any_work(
 ) -> None:
     (tmp_path / "folder.onnx").mkdir()
     (tmp_path / "file").touch()
-    monkeypatch.setattr(onnx_export, "_trace", never)
+    monkeypatch.setattr(exporter, "_trace", never)
 
     refused(fixed.checkpoint, tmp_path / name, match=match)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from csakit.export import verify_cli
-from csakit.export.cases import oblong_case, save_case, verify_cases
-from csakit.export.limits import LIMITS
-from csakit.export.verify_session import verify_session
+from csakit.export.cli import verify
+from csakit.export.parity.cases import oblong_case, save_case, verify_cases
+from csakit.export.parity.limits import LIMITS
+from csakit.export.parity.verify_session import verify_session
 from csakit.runtime import open_session
 from csakit.runtime.host import has_bfloat16
 from csakit.train import checkpoint
@@ -26,7 +26,7 @@ needs_bfloat16 = pytest.mark.skipif(not has_bfloat16(), reason="the processor ha
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The trained model: with random weights the picture hangs on every match."""
     from csakit.export.config import ExportConfig
-    from csakit.export.onnx_export import export_onnx
+    from csakit.export.exporter import export_onnx
 
     path = tmp_path_factory.mktemp("demo") / "demo.onnx"
     export_onnx(DEMO, path, ExportConfig(size=256, max_batch=1))
@@ -110,7 +110,7 @@ def test_the_command_verifies_the_backend_that_is_named(
     record = tmp_path / "parity.json"
     files = [str(demo), "--against", str(DEMO), "--json", str(record)]
 
-    code = verify_cli.main([*files, "--backend", "openvino", "--precision", "bf16"])
+    code = verify.main([*files, "--backend", "openvino", "--precision", "bf16"])
 
     assert code == 0
     printed = capsys.readouterr().out
@@ -122,9 +122,7 @@ def test_the_command_verifies_the_backend_that_is_named(
 def test_a_precision_needs_the_backend_that_can_choose_it(
     fixed: Subject, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = verify_cli.main(
-        [str(fixed.path), "--against", str(fixed.checkpoint), "--precision", "bf16"]
-    )
+    code = verify.main([str(fixed.path), "--against", str(fixed.checkpoint), "--precision", "bf16"])
 
     assert code == 2
     assert "except in openvino; got 'bf16'" in capsys.readouterr().err
@@ -145,7 +143,7 @@ def test_a_failure_is_repeated_in_the_same_backend(
     save_case(next(iter(verify_cases((256, 256)))), tmp_path / "case.npz")
     files = [str(fixed.path), "--against", "other.safetensors", "--case", "case.npz"]
 
-    code = verify_cli.main([*files, "--backend", "openvino"])
+    code = verify.main([*files, "--backend", "openvino"])
 
     assert code == 1
     printed = capsys.readouterr().out

@@ -49,9 +49,9 @@ class Reference:
 def prepare(checkpoint: Path, folder: Path) -> None:
     """Write the models and the reference."""
     import torch
-    from csakit.export.cases import export_cases
     from csakit.export.config import ExportConfig
-    from csakit.export.onnx_export import export_onnx
+    from csakit.export.exporter import export_onnx
+    from csakit.export.parity.cases import export_cases
     from csakit.train import checkpoint as checkpoints
 
     for precision, name in MODELS.items():
@@ -90,7 +90,7 @@ def check(run: Run, reference: Reference, precision: Precision) -> dict[str, flo
     Raises:
         AssertionError: a value is not finite, a known pixel changed, or a limit is broken.
     """
-    from csakit.export.limits import LIMITS
+    from csakit.export.parity.limits import LIMITS
 
     images = range(len(reference.image))
     alone = [run(reference.image[i : i + 1], reference.hole[i : i + 1]) for i in images]

@@ -73,8 +73,8 @@ def test_an_engine_computes_what_torch_does(
 @functools.cache
 def built(precision: Precision, builder: str) -> Path:
     """Build an engine for this GPU, with the plugin where there is one; skip if unsupported."""
-    from csakit.export.build_config import BuildConfig, Span
-    from csakit.export.engine import build_engine
+    from csakit.export.engine.build_engine import build_engine
+    from csakit.export.engine.config import BuildConfig, Span
     from csakit.runtime.engine.machine import this_machine
 
     config = BuildConfig(

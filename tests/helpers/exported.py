@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import torch
 from csakit.export.config import ExportConfig
-from csakit.export.onnx_export import Exported, export_onnx
+from csakit.export.exporter import Exported, export_onnx
 from csakit.runtime.contract import HOLE, IMAGE
 from csakit.train import CSAInpainter, ModelConfig
 from csakit.train.networks import ATTENTION_LEVEL

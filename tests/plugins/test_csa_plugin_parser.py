@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from csakit.export.graph import OPSET
+from csakit.export.graph.surgery import OPSET
 from csakit.plugins import spec
 from helpers.trt_plugin import plugin_libraries
 from onnx import TensorProto, helper

@@ -9,7 +9,7 @@ from csakit.benchmarks.latency.cases import Case, make_cases
 from csakit.benchmarks.latency.plan import QUICK, Plan
 from csakit.benchmarks.latency.subjects import Contender
 from csakit.export.config import ExportConfig
-from csakit.export.onnx_export import export_onnx
+from csakit.export.exporter import export_onnx
 
 
 @pytest.fixture

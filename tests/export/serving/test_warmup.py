@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from csakit.export.serving.form import Form, form_of_model
+from csakit.export.serving.model_io import Form, form_of_model
 from csakit.export.serving.options import ServingOptions
 from csakit.export.serving.warmup import centre_hole, file_name, picture, samples, write_files
 from csakit.runtime.files.onnx_header import read_onnx_header

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from csakit.export.tensorrt_api import Api, open_api
+from csakit.export.engine.tensorrt_api import Api, open_api
 from csakit.runtime.engine import tensorrt_log
 from csakit.runtime.engine.tensorrt_log import plain
 

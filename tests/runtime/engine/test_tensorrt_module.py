@@ -28,7 +28,7 @@ sys.modules["tensorrt_lean"] = Module("tensorrt")
 LOAD = """
 import sys, tensorrt_lean
 from csakit.runtime.engine.tensorrt_module import load_plugin, registered
-from csakit.export.tensorrt_api import Api
+from csakit.export.engine.tensorrt_api import Api
 from csakit.runtime.engine.tensorrt_log import make_log
 from csakit.plugins.errors import CsakitError
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a plan tell; ``tests/export/test_engine.py`` reads those of real ones."""
+"""What the first bytes of a plan tell; ``test_build_engine.py`` reads those of real ones."""
 
 import struct
 from pathlib import Path

@@ -1,0 +1,1 @@
+"""The commands ``csakit export``, ``build``, ``verify`` and ``triton``."""

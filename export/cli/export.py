@@ -1,0 +1,75 @@
+"""``csakit export``: parse, call one function, print what was written."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from ...plugins.errors import ContractError, ExitCode
+from ...runtime.cli.command import run_command
+from ..config import IOS, PRECISIONS, TARGETS, ExportConfig
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Export a checkpoint to ONNX; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="csakit export",
+        description="Export a checkpoint to one ONNX file, verified against it.",
+    )
+    parser.add_argument("checkpoint", type=Path, metavar="MODEL.safetensors")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
+    parser.add_argument("--precision", choices=PRECISIONS, default=ExportConfig.precision)
+    parser.add_argument(
+        "--io",
+        choices=IOS,
+        default=ExportConfig.io,
+        help="float: (B,3,H,W) in [-1,1]; uint8: (B,H,W,3) bytes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--size",
+        default=str(ExportConfig.size),
+        help="side in pixels, a multiple of 256, or 'dynamic' (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--max-batch", type=int, metavar="N", help="1 fixes the batch (default: any batch)"
+    )
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        default=ExportConfig.target,
+        help="ort: rewritten for ONNX Runtime on a CPU (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--external-weights",
+        action="store_true",
+        help="write the weights beside the model, to be mapped instead of read",
+    )
+    return run_command(parser, _export, arguments)
+
+
+def _export(args: argparse.Namespace) -> int:
+    config = ExportConfig(
+        precision=args.precision,
+        io=args.io,
+        size=_size(args.size),
+        max_batch=args.max_batch,
+        target=args.target,
+        external_weights=args.external_weights,
+    )
+    from ..exporter import export_onnx  # deferred: imports torch's exporter
+
+    exported = export_onnx(args.checkpoint, args.output, config)
+    print(exported.report.table())
+    files = [path for path in (exported.model, exported.weights) if path]
+    sizes = ", ".join(f"{path} ({path.stat().st_size / 1e6:.1f} MB)" for path in files)
+    print(f"wrote {sizes}: {config.precision}, {config.io}, size {config.size}")
+    return ExitCode.OK
+
+
+def _size(text: str) -> int | Literal["dynamic"]:
+    if text == "dynamic":
+        return "dynamic"
+    try:
+        return int(text)
+    except ValueError as error:
+        raise ContractError(f"--size must be a number or 'dynamic'; got {text!r}") from error

@@ -1,0 +1,145 @@
+"""``csakit triton``: parse, call one function, print what was written."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...plugins.errors import ContractError, ExitCode
+from ...runtime.cli.command import run_command
+from ..serving.options import ServingOptions
+from ..serving.repository import MODELS, Repository, write_repository
+
+_EPILOG = """\
+examples:
+  csakit triton model.onnx -o repository
+      ONNX Runtime on the CPU
+  csakit triton model.onnx model.engine -o repository --gpu --instances 2 --cuda-graphs
+      ONNX Runtime and TensorRT, two instances of each on each GPU
+
+README.md in the output says how to start the server; client.py asks it.
+exit codes: 0 written; 2 wrong usage or input; 3 the engine cannot be served.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write a model repository for Triton Inference Server; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="csakit triton",
+        description="Write a model repository for Triton Inference Server.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
+    parser.add_argument(
+        "engine", type=Path, nargs="?", metavar="MODEL.engine", help="built from it by TensorRT"
+    )
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--overwrite", action="store_true", help="replace such a folder")
+    parser.add_argument(
+        "--name",
+        default=ServingOptions.name,
+        help="of the models, NAME_onnx and NAME_trt (default: %(default)s)",
+    )
+    _add_scale(parser)
+    _add_batching(parser)
+    _add_start(parser)
+    return run_command(parser, _write, arguments)
+
+
+def _add_scale(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("instances")
+    group.add_argument(
+        "--instances",
+        type=int,
+        default=ServingOptions.instances,
+        metavar="N",
+        help="of each model, on each GPU or on the CPU (default: %(default)s)",
+    )
+    device = group.add_mutually_exclusive_group()
+    device.add_argument("--cpu", action="store_true", help="ONNX Runtime on the CPU (default)")
+    device.add_argument("--gpu", action="store_true", help="ONNX Runtime on CUDA")
+    group.add_argument(
+        "--threads",
+        type=int,
+        default=ServingOptions.threads,
+        metavar="N",
+        help="of each instance on a CPU (default: one for each core)",
+    )
+
+
+def _add_batching(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("batches")
+    group.add_argument(
+        "--max-batch",
+        type=int,
+        metavar="N",
+        help="largest (default: what the model was exported for, or 8)",
+    )
+    group.add_argument(
+        "--preferred", metavar="LIST", help="sizes to wait for, such as 4,8 (default: none)"
+    )
+    group.add_argument(
+        "--queue-delay",
+        type=int,
+        default=ServingOptions.delay_us,
+        metavar="US",
+        help="how long a request waits for others, in microseconds (default: %(default)s)",
+    )
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("start")
+    group.add_argument(
+        "--size",
+        type=int,
+        metavar="PX",
+        help="side that is warmed up (default: what the model is tuned for, or 256)",
+    )
+    group.add_argument("--no-warmup", action="store_true", help="be ready before the first run")
+    group.add_argument(
+        "--cuda-graphs", action="store_true", help="capture the engine's runs as CUDA graphs"
+    )
+
+
+def _write(args: argparse.Namespace) -> int:
+    options = ServingOptions(
+        name=args.name,
+        device="gpu" if args.gpu else "cpu",
+        instances=args.instances,
+        threads=args.threads,
+        max_batch=args.max_batch,
+        preferred=_numbers(args.preferred),
+        delay_us=args.queue_delay,
+        size=args.size,
+        warmup=not args.no_warmup,
+        cuda_graphs=args.cuda_graphs,
+    )
+    if args.cuda_graphs and args.engine is None:
+        raise ContractError("--cuda-graphs is for engines; name one after the model")
+    written = write_repository(
+        args.model, args.engine, args.output, options, overwrite=args.overwrite
+    )
+    _report(written)
+    return ExitCode.OK
+
+
+def _numbers(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ContractError(f"--preferred must be numbers such as 4,8; got {text!r}") from error
+
+
+def _report(written: Repository) -> None:
+    for model in written.models:
+        form = model.form
+        batches = f"batches up to {form.max_batch}" if form.max_batch else f"batch {form.batch}"
+        where = "GPU" if model.on_gpu else "CPU"
+        print(f"{model.name}: {model.backend} on {where}, {batches}, sides {form.sides}")
+    need = written.plugin
+    if need is not None and need.library is None:
+        print(f"the plugin is not in it: {need.problem}\nBuild it in {written.folder}:")
+        print(f"  {need.command}")
+    print(f"wrote {written.folder}: serve {written.folder / MODELS}; see its README.md")

@@ -1,0 +1,133 @@
+"""``csakit verify``: parse, call one function, print its table."""
+
+import argparse
+import contextlib
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...plugins.errors import ExitCode
+from ...runtime.cli.command import run_command
+from ...runtime.files.atomic import staged
+from ...runtime.sessions.session import BACKENDS
+from ..parity.request import VerifyRequest
+
+if TYPE_CHECKING:
+    from ..parity.verification import Outcome
+
+_EPILOG = """\
+MODEL.onnx --against MODEL.safetensors     the stages of an export, against its checkpoint
+MODEL.onnx --against MODEL.safetensors --backend openvino [--precision bf16]
+                                           the result alone, as `csakit inpaint` computes it
+MODEL.engine                               the result of an engine, against the model it was
+                                           built from, or the one or the checkpoint of --against
+MODEL.onnx --against OTHER.onnx --layerwise
+MODEL.engine --layerwise                   inner tensors in two of Polygraphy's runners; an
+                                           engine is built again with these tensors marked
+
+exit codes: 0 every limit kept; 1 one was broken; 2 wrong usage or input; 3 an engine cannot run
+here, with the reason.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Compare a model or an engine with what it was made from; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="csakit verify",
+        description="Compare an exported model with its checkpoint, or an engine with its model.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("model", type=Path, metavar="MODEL", help=".onnx or .engine")
+    parser.add_argument(
+        "--against", type=Path, metavar="FILE", help="checkpoint (.safetensors) or model (.onnx)"
+    )
+    parser.add_argument(
+        "--layerwise", action="store_true", help="compare inner tensors of two runners"
+    )
+    parser.add_argument(
+        "--all-tensors",
+        action="store_true",
+        help="with --layerwise: also those between the stages, on one case",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        metavar="DIR",
+        help="folder of photographs (default: those that scikit-image ships)",
+    )
+    parser.add_argument("--case", type=Path, metavar="NPZ", help="compare on one saved case only")
+    parser.add_argument(
+        "--backend", choices=BACKENDS, help="of the runtime, for a model; its result is compared"
+    )
+    parser.add_argument(
+        "--precision", choices=("fp32", "bf16"), help="that the backend openvino computes in"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the full report")
+    return run_command(parser, _verify, arguments)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    request = VerifyRequest(
+        model=args.model,
+        against=args.against,
+        images=args.images,
+        case=args.case,
+        layerwise=args.layerwise,
+        all_tensors=args.all_tensors,
+        backend=args.backend,
+        precision=args.precision,
+    )
+    # Opened first: a report that cannot be written is refused before the work.
+    with staged(args.json) if args.json else contextlib.nullcontext() as record:
+        outcome = _run(request)
+        if record:
+            record.write_text(json.dumps(outcome.to_json(), indent=1) + "\n")
+    report = outcome.report
+    print(report.table())
+    if outcome.tensors:
+        print(f"{len(outcome.tensors)} tensors of {outcome.tensors_of} compared")
+    if (divergence := outcome.divergence) is not None and request.layerwise:
+        though = ", though the stages keep their limits" if report.passed else ""
+        print(f"first tensor that diverges{though}: {outcome.describe(divergence)}")
+    print(f"{'PASSED' if report.passed else 'FAILED'}: {report.summary()}")
+    if report.failing is None:
+        return ExitCode.OK
+    _tell_how_to_repeat(request, outcome)
+    return ExitCode.CHECK_FAILED
+
+
+def _run(request: VerifyRequest) -> "Outcome":
+    """Import what the request needs; it imports torch, and ONNX Runtime or TensorRT."""
+    if request.layerwise:
+        from ..parity.layerwise_run import verify_layerwise
+
+        return verify_layerwise(request)
+    from ..parity.verification import verify_backend, verify_built, verify_export
+
+    if request.backend or request.precision:
+        return verify_backend(request)
+    return verify_built(request) if request.engine else verify_export(request)
+
+
+def _tell_how_to_repeat(request: VerifyRequest, outcome: "Outcome") -> None:
+    """Save the first failing case, and print the commands that run it here and in Polygraphy."""
+    from ..parity.cases import save_case
+    from ..parity.polygraphy_command import notes, repeat_command
+
+    failing = outcome.report.failing
+    assert failing is not None
+    saved = Path(f"failing-{failing.case.name}.npz")
+    save_case(failing.case, saved)
+    print("repeat the first failing case with\n  " + shlex.join(request.command(saved)))
+    if outcome.suspect is None:
+        return
+    tensor = outcome.visible
+    expected = outcome.expected(failing.case, tensor.stage)
+    command = repeat_command(outcome.suspect, failing.case, tensor, expected)
+    print("or in Polygraphy with\n  " + shlex.join(command))
+    for note in notes(outcome.suspect, failing.stages):
+        print(note, file=sys.stderr)

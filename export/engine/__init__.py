@@ -1,0 +1,1 @@
+"""TensorRT engines: configuration, build, precision audit, manifest."""

@@ -1,0 +1,165 @@
+"""ONNX to an engine with its manifest: prepare, parse, build, audit, and only then write."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from ...plugins.architectures import devices
+from ...plugins.errors import ContractError
+from ...runtime import contract
+from ...runtime.engine.manifest import SUFFIX, Manifest, Precision, manifest_path
+from ...runtime.engine.tensorrt_module import LoadedPlugin, load_plugin
+from ...runtime.files.atomic import staged
+from ..graph import surgery
+from .builder import build_plan
+from .config import BuildConfig
+from .interrupts import Interrupts
+from .manifest_writer import Product, describe
+from .parser import parse
+from .precision_audit import audit, engine_types, inspect_plan, network_types
+from .profiles import Profile, add_profile, resolve_profile
+from .tensorrt_api import (
+    Api,
+    make_builder,
+    make_config,
+    make_network,
+    open_api,
+    resolve_targets,
+    set_targets,
+)
+from .timing_cache import timing_cache
+
+logger = logging.getLogger(__name__)
+Say = Callable[[str], object]
+
+
+@dataclasses.dataclass(frozen=True)
+class Built:
+    """What a build wrote.
+
+    Attributes:
+        engine: the plan.
+        manifest: what lies beside it.
+    """
+
+    engine: Path
+    manifest: Manifest
+
+
+def build_engine(
+    model: str | Path, output: str | Path, config: BuildConfig | None = None, say: Say = logger.info
+) -> Built:
+    """Build an engine and write it with its manifest.
+
+    Args:
+        model: written by ``csakit export``.
+        output: ends in ``.engine``; replaced atomically, as the manifest beside it is.
+        config: the form; None is TensorRT's defaults with the plugin.
+        say: is told what is being done.
+
+    Returns:
+        What was written. The engine gets its name last: one that has its name has its
+        manifest, and after an interruption between the two the hash in it fits no engine.
+
+    Raises:
+        ContractError: the model or the output is not usable, or the model was not exported
+            for these shapes.
+        LibraryError: TensorRT or the plugin is missing.
+        EngineError: TensorRT refuses the model or cannot build it here.
+        PrecisionError: the engine does not compute in the precision of its model.
+        KeyboardInterrupt: after TensorRT has stopped; nothing is written.
+    """
+    model, output, config = Path(model), Path(output), config or BuildConfig()
+    if output.suffix != SUFFIX:
+        raise ContractError(f"an engine's name must end in {SUFFIX}; got {output.name}")
+    proto = _read(model)
+    profile = resolve_profile(proto, config)
+    api = open_api(config.builder)
+    targets = resolve_targets(config)
+    with staged(output) as plan_file, staged(manifest_path(output)) as manifest_file:
+        say(f"building {output} with {api.title} for {', '.join(targets)}: {profile}")
+        with Interrupts() as interrupts:
+            product = _build(api, _Order(proto, model, config, profile, targets), interrupts)
+        plan_file.write_bytes(product.plan)
+        described = describe(product, proto, model=model, engine=output)
+        manifest_file.write_text(described.text())
+    return Built(output, described)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Order:
+    """One build: the exported model without external weights, its file, and what is wanted."""
+
+    proto: onnx.ModelProto
+    path: Path
+    config: BuildConfig
+    profile: Profile
+    targets: tuple[str, ...]
+
+
+def _read(path: Path) -> onnx.ModelProto:
+    """Read the graph; weights of a file of their own stay there, for TensorRT to read."""
+    if not path.is_file():
+        raise ContractError(f"the model must be an existing file; got {path}")
+    proto = surgery.read(str(path), weights=False)
+    for name in surgery.external_files(proto):
+        if not (path.parent / name).is_file():
+            raise ContractError(
+                f"{path} keeps its weights in {name}, which is not beside it\n"
+                "Copy it there, or export the model again."
+            )
+    return proto
+
+
+def _build(api: Api, order: _Order, interrupts: Interrupts) -> Product:
+    """Parse, build and audit."""
+    config = order.config
+    builder = make_builder(api)
+    made = make_config(api, builder, config)
+    set_targets(api, made, order.targets)
+    wanted = config.wants_plugin and bool(surgery.csa_nodes(order.proto))
+    plugin = load_plugin(api, embed=config.embed_plugin) if wanted else None
+    if plugin is not None and config.embed_plugin:
+        made.plugins_to_serialize = [str(plugin.library)]
+    network = make_network(api, builder)
+    parse(api, network, surgery.for_tensorrt(order.proto, plugin=wanted), order.path)
+    add_profile(builder, made, network, order.profile)
+    types = network_types(api, network)
+    with timing_cache(api, made, config.timing_cache):
+        plan = build_plan(api, builder, network, made, interrupts)
+    layers = inspect_plan(api, plan, devices(), order.targets)
+    stated = surgery.metadata_of(order.proto).get(contract.META_PRECISION, "")
+    opened = None if layers is None else engine_types(layers)
+    precision = audit(stated, types, len(plan), opened)
+    return _product(api, order, network, plan, plugin, precision)
+
+
+def _product(
+    api: Api,
+    order: _Order,
+    network: Any,  # noqa: ANN401
+    plan: bytes,
+    plugin: LoadedPlugin | None,
+    precision: Precision,
+) -> Product:
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    return Product(
+        module=api.trt.__name__,
+        version=api.version,
+        config=order.config,
+        profile=order.profile,
+        targets=order.targets,
+        plan=plan,
+        plugin=plugin,
+        precision=precision,
+        tensors=tuple(
+            (tensor.name, role, tensor.dtype.name, tuple(tensor.shape))
+            for role, tensors in (("input", inputs), ("output", outputs))
+            for tensor in tensors
+        ),
+    )

@@ -1,0 +1,192 @@
+"""What engine to build; one frozen object, validated when it is made.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+from ...plugins.errors import ContractError
+from ...runtime.contract import SIZE_MULTIPLE
+from ..config import MAX_SIZE
+
+BuilderName = Literal["tensorrt", "tensorrt-rtx"]
+Portable = Literal["none", "ampere+", "same-cc"]
+EngineWeights = Literal["full", "refit", "strip"]
+BUILDERS: Final[tuple[BuilderName, ...]] = get_args(BuilderName)
+PORTABLES: Final[tuple[Portable, ...]] = get_args(Portable)
+
+OPT_LEVELS: Final = range(6)  # of TensorRT; 3 is its default
+_UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+_ARCHITECTURE: Final = re.compile(r"sm_\d{2,3}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """The least, the usual and the largest value of one dimension.
+
+    Attributes:
+        least: smallest that the engine takes.
+        best: what TensorRT tunes for.
+        most: largest that the engine takes; decides how much memory it needs.
+    """
+
+    least: int
+    best: int
+    most: int
+
+    def __post_init__(self) -> None:
+        """Refuse a profile that TensorRT would refuse minutes later."""
+        if not 1 <= self.least <= self.best <= self.most:
+            raise ContractError(f"a span must satisfy 1 <= min <= opt <= max; got {self}")
+
+    def __str__(self) -> str:
+        """Write the span as the command line takes it."""
+        same = self.least == self.best == self.most
+        return f"{self.least}" if same else f"{self.least}:{self.best}:{self.most}"
+
+    @classmethod
+    def parse(cls, name: str, text: str) -> "Span":
+        """Read "4" or "1:4:8".
+
+        Args:
+            name: of the option, for the message.
+            text: as the user wrote it.
+
+        Returns:
+            The span.
+
+        Raises:
+            ContractError: it is neither, or not ascending.
+        """
+        parts = text.split(":")
+        if len(parts) not in (1, 3) or not all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
+            raise ContractError(f"{name} must be N or MIN:OPT:MAX, whole numbers; got {text!r}")
+        numbers = [int(part) for part in parts]
+        least, best, most = numbers if len(numbers) == 3 else numbers * 3
+        if not 1 <= least <= best <= most:
+            raise ContractError(f"{name} must satisfy 1 <= min <= opt <= max; got {text}")
+        return cls(least, best, most)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BuildConfig:
+    """The form of an engine.
+
+    Attributes:
+        builder: the flavour of TensorRT.
+        batch: images in one run; None takes what the model was exported for, up to 8.
+        size: pixels of each side, multiples of 256; None takes what the model has, or 256 to
+            1024 where it is free.
+        workspace_bytes: of GPU memory that a layer may use beside its tensors; None leaves
+            it to TensorRT.
+        opt_level: 0 builds fastest, 5 searches longest; None is TensorRT's default, 3.
+        timing_cache: file that keeps what layers took, read if it exists, and written.
+        portable: "none": the GPU it is built on; "ampere+": all from compute capability 8.0
+            on; "same-cc": all of the same compute capability.
+        version_compatible: later versions of TensorRT open the engine too.
+        embed_plugin: the plugin library travels inside the engine.
+        weights: "full"; "refit": they can be exchanged; "strip": they stay in the ONNX file.
+        targets: architectures, such as "sm_89"; None is that of the GPUs of this machine.
+        plugin: CSA by the plugin; False takes the function body of the model.
+        tf32: float32 products may drop to 10 bits of mantissa, which TensorRT does by itself
+            where nobody forbids it. Faster, and beyond the parity limits of fp32.
+    """
+
+    builder: BuilderName = "tensorrt"
+    batch: Span | None = None
+    size: Span | None = None
+    workspace_bytes: int | None = None
+    opt_level: int | None = None
+    timing_cache: Path | None = None
+    portable: Portable = "none"
+    version_compatible: bool = False
+    embed_plugin: bool = False
+    weights: EngineWeights = "full"
+    targets: tuple[str, ...] | None = None
+    plugin: bool = True
+    tf32: bool = False
+
+    @property
+    def rtx(self) -> bool:
+        """Whether this is TensorRT for RTX, which takes no plugins."""
+        return self.builder == "tensorrt-rtx"
+
+    @property
+    def wants_plugin(self) -> bool:
+        """Whether CSA is to be the plugin."""
+        return self.plugin and not self.rtx
+
+    def __post_init__(self) -> None:
+        """Refuse what no builder takes, and what the chosen one does not."""
+        _check_size(self.size)
+        if self.opt_level is not None and self.opt_level not in OPT_LEVELS:
+            raise ContractError(f"--opt-level must be 0 to {OPT_LEVELS[-1]}; got {self.opt_level}")
+        for name in self.targets or ():
+            if not _ARCHITECTURE.fullmatch(name):
+                raise ContractError(f"--targets must be names such as sm_89; got {name!r}")
+        if self.targets == ():
+            raise ContractError("--targets must name at least one architecture; got none")
+        if self.rtx:
+            _check_rtx(self)
+        else:
+            _check_tensorrt(self)
+
+
+def parse_bytes(text: str) -> int:
+    """Read "2GiB", "512 MiB" or a number of bytes.
+
+    Args:
+        text: as the user wrote it.
+
+    Returns:
+        Bytes.
+
+    Raises:
+        ContractError: it is no such text, or nothing.
+    """
+    match = re.fullmatch(r"(\d{1,15}) ?([KMG]iB|B|)", text.strip())
+    if match is None or not int(match[1]):
+        raise ContractError(f"--workspace must be a size such as 2GiB or 512MiB; got {text!r}")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _check_size(size: Span | None) -> None:
+    if size is None:
+        return
+    for side in (size.least, size.best, size.most):
+        if side % SIZE_MULTIPLE or side > MAX_SIZE:
+            raise ContractError(
+                f"--size must be of multiples of {SIZE_MULTIPLE} up to {MAX_SIZE}; got {size}"
+            )
+
+
+def _check_rtx(config: BuildConfig) -> None:
+    """Refuse what TensorRT for RTX silently ignores or cannot do (1.7, tried)."""
+    refused = {
+        "--portable": (config.portable != "none", "name the GPUs with --targets"),
+        "--version-compatible": (config.version_compatible, "build with each version"),
+        "--embed-plugin": (config.embed_plugin, "it takes no plugins"),
+        "--timing-cache": (config.timing_cache is not None, "it does not time anything"),
+    }
+    for option, (given, remedy) in refused.items():
+        if given:
+            raise ContractError(
+                f"TensorRT for RTX does not have {option}: {remedy}\n"
+                f"Leave {option} out, or use --builder tensorrt."
+            )
+
+
+def _check_tensorrt(config: BuildConfig) -> None:
+    if config.targets is not None:
+        raise ContractError(
+            "TensorRT builds for the GPU of this machine; --targets is for --builder tensorrt-rtx\n"
+            "Leave --targets out; --portable widens where the engine runs."
+        )
+    if config.embed_plugin and not (config.version_compatible and config.plugin):
+        raise ContractError(
+            "--embed-plugin needs --version-compatible and the plugin: only such engines carry "
+            "libraries\nAdd --version-compatible, and leave --no-plugin out."
+        )

@@ -1,0 +1,184 @@
+"""Describe a built engine for its manifest."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import os
+from pathlib import Path
+from typing import Final
+
+import onnx
+
+from ...plugins import spec
+from ...plugins.errors import EngineError
+from ...runtime import contract
+from ...runtime.engine.manifest import (
+    SCHEMA,
+    Artifact,
+    Build,
+    Manifest,
+    Plugin,
+    Precision,
+    ProfileShapes,
+    Source,
+    Tensor,
+)
+from ...runtime.engine.tensorrt_module import LoadedPlugin
+from ...runtime.files.atomic import sha256
+from ..graph import surgery
+from .config import BuildConfig, Span
+from .profiles import Profile
+
+_DTYPES: Final = {"FLOAT": "float32", "UINT8": "uint8"}  # of TensorRT's inputs and outputs
+_LEAN: Final = "tensorrt_lean"  # opens version-compatible engines; 44 MB instead of gigabytes
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Product:
+    """What came out of a build, before it is written.
+
+    Attributes:
+        module: that built it.
+        version: of the module.
+        config: what was asked for.
+        profile: the shapes it takes.
+        targets: the architectures it is for.
+        plan: its bytes.
+        plugin: that computes CSA; None where the function body does, or there is no CSA.
+        precision: as audited.
+        tensors: name, role, TensorRT's type and shape of each input and output.
+    """
+
+    module: str
+    version: str
+    config: BuildConfig
+    profile: Profile
+    targets: tuple[str, ...]
+    plan: bytes
+    plugin: LoadedPlugin | None
+    precision: Precision
+    tensors: tuple[tuple[str, str, str, tuple[int, ...]], ...]
+
+
+def describe(product: Product, proto: onnx.ModelProto, *, model: Path, engine: Path) -> Manifest:
+    """Write down what an engine is.
+
+    Args:
+        product: of the build.
+        proto: the exported model.
+        model: its file.
+        engine: the file of the engine, which need not exist yet.
+
+    Returns:
+        The manifest, without parity: nothing has run yet.
+
+    Raises:
+        EngineError: an input or output has a type that no session takes.
+    """
+    metadata = surgery.metadata_of(proto)
+    weights = tuple(
+        _artifact(model.parent / name, engine.parent) for name in surgery.external_files(proto)
+    )
+    return Manifest(
+        schema=SCHEMA,
+        csakit=importlib.metadata.version("csakit"),
+        engine=Artifact(
+            name=engine.name,
+            bytes=len(product.plan),
+            sha256=hashlib.sha256(product.plan).hexdigest(),
+        ),
+        source=Source(
+            model=_artifact(model, engine.parent),
+            weights=weights,
+            checkpoint_sha256=metadata.get(contract.META_CHECKPOINT, ""),
+            attention=metadata.get(contract.META_ATTENTION, ""),
+            similarity=metadata.get(contract.META_SIMILARITY, ""),
+            csakit=metadata.get(contract.META_VERSION, ""),
+        ),
+        build=_build(product, model=model, engine=engine),
+        io=metadata.get(contract.META_IO, ""),
+        tensors=tuple(_tensor(*tensor) for tensor in product.tensors),
+        profiles=(
+            ProfileShapes(
+                batch=_numbers(product.profile.batch), size=_numbers(product.profile.size)
+            ),
+        ),
+        precision=product.precision,
+        parity=None,
+    )
+
+
+def rebuild_command(product: Product, *, model: str, engine: str) -> tuple[str, ...]:
+    """Write the command that builds such an engine again.
+
+    Args:
+        product: of the build.
+        model: the ONNX file, from the folder of the engine.
+        engine: name of the engine.
+
+    Returns:
+        The command and its arguments; every default that mattered is spelled out.
+    """
+    config, profile = product.config, product.profile
+    command = ["csakit", "build", model, "-o", engine, "--builder", config.builder]
+    command += ["--batch", str(profile.batch), "--size", str(profile.size)]
+    if config.rtx:
+        command += ["--targets", ",".join(product.targets)]
+    if config.workspace_bytes is not None:
+        command += ["--workspace", str(config.workspace_bytes)]
+    if config.opt_level is not None:
+        command += ["--opt-level", str(config.opt_level)]
+    if config.portable != "none":
+        command += ["--portable", config.portable]
+    flags = {
+        "--version-compatible": config.version_compatible,
+        "--embed-plugin": config.embed_plugin,
+        "--no-plugin": not config.plugin,
+        "--tf32": config.tf32,
+        "--refit": config.weights == "refit",
+        "--strip-weights": config.weights == "strip",
+    }
+    return (*command, *(flag for flag, given in flags.items() if given))
+
+
+def _build(product: Product, *, model: Path, engine: Path) -> Build:
+    config, plugin = product.config, product.plugin
+    relative = os.path.relpath(model, engine.parent)
+    return Build(
+        module=product.module,
+        version=product.version,
+        runtimes=(product.module, *((_LEAN,) if config.version_compatible else ())),
+        targets=product.targets,
+        portable=config.portable,
+        version_compatible=config.version_compatible,
+        weights=config.weights,
+        plugin=None if plugin is None else _plugin(plugin, embedded=config.embed_plugin),
+        command=rebuild_command(product, model=relative, engine=engine.name),
+    )
+
+
+def _plugin(loaded: LoadedPlugin, *, embedded: bool) -> Plugin:
+    return Plugin(
+        name=spec.NAME,
+        version=spec.VERSION,
+        namespace=spec.NAMESPACE,
+        implementation=loaded.implementation,
+        library=loaded.library.name,
+        source_hash=loaded.source_hash,
+        embedded=embedded,
+    )
+
+
+def _artifact(path: Path, folder: Path) -> Artifact:
+    name = os.path.relpath(path, folder)
+    return Artifact(name=name, bytes=path.stat().st_size, sha256=sha256(path))
+
+
+def _tensor(name: str, role: str, dtype: str, shape: tuple[int, ...]) -> Tensor:
+    if dtype not in _DTYPES:
+        raise EngineError(f"{role} {name} must be float32 or uint8; TensorRT made it {dtype}")
+    return Tensor(name=name, role=role, dtype=_DTYPES[dtype], shape=shape)
+
+
+def _numbers(span: Span) -> tuple[int, ...]:
+    return span.least, span.best, span.most

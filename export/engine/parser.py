@@ -1,0 +1,91 @@
+"""Hand an exported model to TensorRT's parser; its errors become sentences with a remedy."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+
+from ...plugins import spec
+from ...plugins.errors import EngineError
+from ...runtime.engine.tensorrt_log import plain
+from ..graph.surgery import csa_nodes
+from .tensorrt_api import Api
+
+# What the parser says, in lower case, and what helps.
+_REMEDIES: Final = (
+    (
+        "plugin not found",
+        "Build the plugin with `csakit plugin build --tensorrt-include DIR`, or use the function "
+        "body: --no-plugin.",
+    ),
+    ("uint8", "Export it again with this csakit: TensorRT only converts bytes."),
+    ("external", "Copy the .weights file beside the model, or export it again."),
+)
+_OTHERWISE: Final = "Try another version of TensorRT, and report this with what it printed."
+
+
+def parse(api: Api, network: Any, model: onnx.ModelProto, path: Path) -> None:  # noqa: ANN401
+    """Fill a network from a model.
+
+    Args:
+        api: the flavour of TensorRT.
+        network: an empty one.
+        model: as ``graph.for_tensorrt`` prepares it.
+        path: of the file it was read from, where its external weights are.
+
+    Raises:
+        EngineError: the parser refuses a node; or CSA did not become what it should.
+    """
+    parser = api.trt.OnnxParser(network, api.log)
+    api.log.clear()
+    if not parser.parse(model.SerializeToString(), str(path)):
+        raise EngineError(explain(api.title, path, parser))
+    _check_attention(api, network, model, path)
+
+
+def explain(title: str, path: Path, parser: Any) -> str:  # noqa: ANN401
+    """Say which node was refused, why, and what helps.
+
+    Args:
+        title: of the TensorRT.
+        path: of the model.
+        parser: after it failed.
+
+    Returns:
+        Two lines or more.
+    """
+    if not parser.num_errors:
+        return f"{title} cannot read {path}, and gives no reason\n{_OTHERWISE}"
+    error = parser.get_error(0)  # the others follow from it
+    where = f"node {error.node()}"
+    if error.node_name():
+        where += f" {error.node_name()!r}"
+    if error.node_operator():
+        where += f", operator {error.node_operator()}"
+    stack = list(error.local_function_stack()) if hasattr(error, "local_function_stack") else []
+    if stack:
+        where += f", in function {stack[-1]}"
+    reason = plain(_first_statement(error.desc()))
+    remedy = next((text for key, text in _REMEDIES if key in reason.lower()), _OTHERWISE)
+    return f"{title} refuses {path} at {where}: {reason}\n{remedy}"
+
+
+def _first_statement(text: str) -> str:
+    """Leave out what the parser repeats: the name of the node, and errors that follow."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    if len(lines) > 1 and lines[0].startswith("Invalid Node - "):
+        return lines[1]
+    return lines[0] if lines else "no reason given"
+
+
+def _check_attention(api: Api, network: Any, model: onnx.ModelProto, path: Path) -> None:  # noqa: ANN401
+    """Count plugins: one for each CSA node without a function, and no other."""
+    functions = {(function.domain, function.name) for function in model.functions}
+    wanted = 0 if (spec.DOMAIN, spec.NAME) in functions else len(csa_nodes(model))
+    kinds = [network.get_layer(index).type for index in range(network.num_layers)]
+    made = sum("PLUGIN" in str(kind) for kind in kinds)
+    if made != wanted:
+        raise EngineError(
+            f"{api.title} made {made} plugin layers of {path}; {wanted} are right for this build\n"
+            "Build in a process that has registered no plugins."
+        )

@@ -1,0 +1,246 @@
+"""In which precision an engine really computes, from three kinds of evidence.
+
+1. The network that was built: types of its convolutions and normalisations and of their
+   weights. It is strongly typed, so the builder may not choose others. Always at hand.
+2. The size of the plan: one with fewer bytes than its weights have in float32 cannot hold them
+   in float32. It says something about wide networks, and nothing about small ones.
+3. The layers of the built engine, from TensorRT's inspector. Needs a GPU that can open it.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from ...plugins.errors import EngineError, PrecisionError
+from ...runtime.engine.manifest import Precision
+from .tensorrt_api import Api
+
+_HALF, _FLOAT = "fp16", "fp32"
+# How the inspector writes types: "Half" or "Row major linear FP16 format", by version.
+_SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
+    _HALF: ("half", "fp16"),
+    _FLOAT: ("float", "fp32"),
+}
+_KINDS: Final = ("CONVOLUTION", "DECONVOLUTION", "NORMALIZATION")  # where the arithmetic is
+_CLASSES: Final = {"CONVOLUTION": "IConvolutionLayer", "DECONVOLUTION": "IDeconvolutionLayer"}
+_FLOAT_BYTES: Final = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Share:
+    """How much of something is in half precision.
+
+    Attributes:
+        half: in half precision.
+        total: in half or in single precision.
+    """
+
+    half: int
+    total: int
+
+    def to_json(self) -> dict[str, int | float]:
+        """Give the numbers and their ratio."""
+        return {"half": self.half, "total": self.total, "share": round(self.ratio, 4)}
+
+    @property
+    def ratio(self) -> float:
+        """The share; 0 of nothing."""
+        return self.half / self.total if self.total else 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Types:
+    """Layers and weights, in numbers.
+
+    Attributes:
+        layers: that compute.
+        weights: numbers, not bytes.
+    """
+
+    layers: Share
+    weights: Share
+
+
+def network_types(api: Api, network: Any) -> Types:  # noqa: ANN401
+    """Count the layers of a network by their type.
+
+    Args:
+        api: the flavour of TensorRT.
+        network: as parsed, before the build.
+
+    Returns:
+        Convolutions and normalisations, and the weights of the convolutions.
+    """
+    layers, weights = [], []
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        kind = layer.type.name
+        if kind not in _KINDS:
+            continue
+        layers.append((layer.get_output(0).dtype.name == "HALF", 1))
+        if kind in _CLASSES:
+            layer.__class__ = getattr(api.trt, _CLASSES[kind])  # how its bindings downcast
+            kernel = layer.kernel  # an array, or Weights without values
+            weights.append((str(kernel.dtype).lower().endswith(("float16", "half")), kernel.size))
+    return Types(_share(layers), _share(weights))
+
+
+def engine_types(text: str) -> Types:
+    """Count the layers of an engine by the types of what they give and of their weights.
+
+    Args:
+        text: the inspector's JSON, of the whole engine.
+
+    Returns:
+        The layers that have floating-point outputs, and the weights that it tells.
+
+    Raises:
+        EngineError: it is not the inspector's JSON.
+    """
+    try:
+        listed = json.loads(text)["Layers"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise EngineError(f"the engine inspector must give JSON with Layers: {error}") from error
+    layers = [layer for layer in listed if isinstance(layer, dict)]  # only names: not detailed
+    outputs = [_output_types(layer) for layer in layers]
+    typed = [(_HALF in found, 1) for found in outputs if found]
+    return Types(_share(typed), _share(_weights(layers)))
+
+
+def inspect_plan(api: Api, plan: bytes, gpus: list[str], targets: tuple[str, ...]) -> str | None:
+    """Open what was built and ask TensorRT's inspector about its layers.
+
+    Args:
+        api: the flavour of TensorRT.
+        plan: as built.
+        gpus: architectures of the devices here.
+        targets: architectures the plan is for.
+
+    Returns:
+        JSON; None where no GPU of the targets is here.
+
+    Raises:
+        EngineError: TensorRT cannot open what it has just built.
+    """
+    if not gpus or gpus[0] not in targets:
+        return None
+    runtime = api.trt.Runtime(api.log)
+    if hasattr(runtime, "engine_host_code_allowed"):
+        runtime.engine_host_code_allowed = True  # our own, built a moment ago
+    api.log.clear()
+    engine = runtime.deserialize_cuda_engine(plan)
+    if engine is None:
+        raise api.failure("cannot open what it has just built", "See: csakit doctor")
+    inspector = engine.create_engine_inspector()
+    return str(inspector.get_engine_information(api.trt.LayerInformationFormat.JSON))
+
+
+def audit(stated: str, network: Types, plan_bytes: int, engine: Types | None) -> Precision:
+    """Conclude in which precision an engine computes.
+
+    Args:
+        stated: precision of the model, "fp32" or "fp16".
+        network: what was built.
+        plan_bytes: size of the plan.
+        engine: what came of it; None where it cannot be opened.
+
+    Returns:
+        The precision and the evidence.
+
+    Raises:
+        PrecisionError: it is not the one that is stated.
+    """
+    whole = _FLOAT_BYTES * network.weights.total
+    evidence: dict[str, Any] = {
+        "network": _to_json(network),
+        "size": {"plan_bytes": plan_bytes, "weights_as_float32_bytes": whole},
+        "engine": None if engine is None else _to_json(engine),
+    }
+    found = _conclude(network)
+    if found != stated:
+        raise PrecisionError(
+            f"the model states {stated or 'nothing'}; {_percent(network.layers)} of the layers and "
+            f"{_percent(network.weights)} of the weights that TensorRT was given are half precision"
+            "\nExport it again with `csakit export`, whose metadata say what is in the file."
+        )
+    if engine is not None and (wrong := _contradiction(stated, engine)):
+        raise PrecisionError(
+            f"the model states {stated}; {wrong} of the built engine are half precision\n"
+            "Report this with the versions that `csakit doctor` prints."
+        )
+    evidence["size"]["proves_no_float32_weights"] = plan_bytes < whole
+    return Precision(audited=found, evidence=evidence)
+
+
+def summary(precision: Precision) -> str:
+    """Say in a line what was found, and in what."""
+    parts = []
+    for name in ("network", "engine"):
+        if (types := precision.evidence[name]) is not None:
+            layers, weights = types["layers"]["share"], types["weights"]["share"]
+            parts.append(f"{name}: {layers:.0%} of layers and {weights:.0%} of weights half")
+    if precision.evidence["engine"] is None:
+        parts.append("engine: cannot be opened without its GPU")
+    return f"{precision.audited} ({'; '.join(parts)})"
+
+
+def _conclude(network: Types) -> str:
+    """Give the one precision of all layers and weights; "mixed" where there are several."""
+    ratios = {network.layers.ratio, network.weights.ratio}
+    if not network.layers.total:
+        return "unknown"
+    return {frozenset({1.0}): _HALF, frozenset({0.0}): _FLOAT}.get(frozenset(ratios), "mixed")
+
+
+def _contradiction(stated: str, engine: Types) -> str | None:
+    """Say what of the engine cannot be: weights decide, and layers where it tells no weights.
+
+    A half-precision engine has float32 layers, too: the ends, the masks and the inside of CSA,
+    which as a function body is most of the layers. So its layers only may not all be float32.
+    """
+    what, share, least = "weights", engine.weights, 0.5
+    if not share.total:
+        what, share, least = "layers", engine.layers, 1 / max(engine.layers.total, 1)
+    if not share.total:
+        return None  # it tells nothing, so it contradicts nothing
+    wrong = share.ratio < least if stated == _HALF else share.half > 0
+    return f"{_percent(share)} of the {what}" if wrong else None
+
+
+def _weights(layers: list[dict[str, Any]]) -> Iterator[tuple[bool, int]]:
+    """Read entries such as "Weights": {"Type": "Half", "Count": 9408}."""
+    for layer in layers:
+        told = layer.get("Weights")
+        if isinstance(told, dict) and isinstance(told.get("Count"), int):
+            kind = _type(told.get("Type"))
+            if kind is not None:
+                yield kind == _HALF, told["Count"]
+
+
+def _output_types(layer: Mapping[str, Any]) -> set[str]:
+    """Give the floating-point types among what a layer gives."""
+    outputs = layer.get("Outputs")
+    told = [o.get("Format/Datatype") for o in outputs or [] if isinstance(o, dict)]
+    return {kind for text in told if (kind := _type(text))}
+
+
+def _type(text: object) -> str | None:
+    words = str(text).lower().split()
+    for kind, spellings in _SPELLINGS.items():
+        if any(word.strip(".,") in spellings for word in words):
+            return kind
+    return None
+
+
+def _share(items: Any) -> Share:  # noqa: ANN401 - an iterable of (is half, how many)
+    pairs = list(items)
+    return Share(sum(many for half, many in pairs if half), sum(many for _, many in pairs))
+
+
+def _to_json(types: Types) -> dict[str, Any]:
+    return {"layers": types.layers.to_json(), "weights": types.weights.to_json()}
+
+
+def _percent(share: Share) -> str:
+    return f"{100 * share.ratio:.0f} %"

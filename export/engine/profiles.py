@@ -1,0 +1,142 @@
+"""Which shapes an engine takes: what the user asks for within what the model was exported for.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import dataclasses
+from typing import Any
+
+import onnx
+
+from ...plugins.errors import ContractError
+from ...runtime import contract
+from ..config import MAX_SIZE
+from ..graph.surgery import metadata_of
+from .config import BuildConfig, Span
+
+_BATCH = Span(1, 1, 8)  # where the model leaves it free and the user says nothing
+_SIZE = Span(256, 512, 1024)
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile:
+    """The shapes that an engine takes.
+
+    Attributes:
+        batch: B.
+        size: H and W, each by itself.
+    """
+
+    batch: Span
+    size: Span
+
+    def __str__(self) -> str:
+        """Write it as the options that ask for it."""
+        return f"--batch {self.batch} --size {self.size}"
+
+
+def resolve_profile(model: onnx.ModelProto, config: BuildConfig) -> Profile:
+    """Choose the shapes of an engine.
+
+    Args:
+        model: exported.
+        config: what the user asks for.
+
+    Returns:
+        The profile.
+
+    Raises:
+        ContractError: the model was not exported for what is asked for.
+    """
+    dimensions = _image_dimensions(model)
+    uint8 = metadata_of(model).get(contract.META_IO) == "uint8"
+    batch, *sides = (dimensions[axis] for axis in ((0, 1, 2) if uint8 else (0, 2, 3)))
+    if sides[0] != sides[1] and all(sides):
+        raise ContractError(
+            f"engines are built from square or free sizes; the model has {sides[1]} x {sides[0]} "
+            "(width x height)\nExport it again with --size dynamic."
+        )
+    return Profile(_batch(model, batch, config.batch), _size(sides[0], config.size))
+
+
+def add_profile(builder: Any, made: Any, network: Any, profile: Profile) -> None:  # noqa: ANN401
+    """Tell TensorRT the shapes; a network whose shapes are all fixed needs no telling.
+
+    Args:
+        builder: TensorRT's.
+        made: its configuration.
+        network: as parsed.
+        profile: the shapes.
+
+    Raises:
+        ContractError: TensorRT does not take them.
+    """
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    if not any(-1 in tuple(tensor.shape) for tensor in inputs):
+        return
+    shapes = builder.create_optimization_profile()
+    for tensor in inputs:
+        spans = [
+            tuple(_fill(tuple(tensor.shape), batch, side))
+            for batch, side in (
+                (profile.batch.least, profile.size.least),
+                (profile.batch.best, profile.size.best),
+                (profile.batch.most, profile.size.most),
+            )
+        ]
+        shapes.set_shape(tensor.name, *spans)
+    if made.add_optimization_profile(shapes) < 0:
+        raise ContractError(f"TensorRT does not take the shapes {profile}")
+
+
+def _fill(shape: tuple[int, ...], batch: int, side: int) -> list[int]:
+    """Replace free dimensions: the first one is B, the others are sides."""
+    return [
+        (batch if axis == 0 else side) if length < 0 else length
+        for axis, length in enumerate(shape)
+    ]
+
+
+def _image_dimensions(model: onnx.ModelProto) -> list[int]:
+    """Give the dimensions of the image, 0 where free."""
+    for value in model.graph.input:
+        if value.name == contract.IMAGE:
+            found = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
+            if len(found) == 4:
+                return found
+    raise ContractError(f"the model has no input {contract.IMAGE!r} of rank 4; export it again")
+
+
+def _batch(model: onnx.ModelProto, fixed: int, asked: Span | None) -> Span:
+    stated = metadata_of(model).get(contract.META_MAX_BATCH, "")
+    most = int(stated) if stated.isdecimal() else None
+    if fixed:
+        return _fixed("--batch", fixed, asked, "export it again without --max-batch 1")
+    if asked is None:
+        return _BATCH if most is None else Span(1, 1, min(_BATCH.most, most))
+    if most is not None and asked.most > most:
+        raise ContractError(
+            f"the model was exported for batches of at most {most}; got --batch {asked}\n"
+            f"Use --batch 1:1:{most}, or export it again with a larger --max-batch."
+        )
+    return asked
+
+
+def _size(fixed: int, asked: Span | None) -> Span:
+    if fixed:
+        return _fixed("--size", fixed, asked, "export it again with --size dynamic")
+    if asked is None:
+        return _SIZE
+    assert asked.most <= MAX_SIZE  # BuildConfig refuses more
+    return asked
+
+
+def _fixed(option: str, fixed: int, asked: Span | None, remedy: str) -> Span:
+    """Accept nothing but the one value that the model has."""
+    only = Span(fixed, fixed, fixed)
+    if asked not in (None, only):
+        raise ContractError(
+            f"the model takes {option} {fixed} and nothing else; got {asked}\n"
+            f"Leave {option} out, or {remedy}."
+        )
+    return only

@@ -1,0 +1,201 @@
+"""Checkpoint to one ONNX file: trace, finish, verify, and only then give it its name."""
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import onnx
+import torch
+
+from ..plugins.errors import ContractError, ParityError
+from ..runtime import contract
+from ..runtime.contract import SIZE_MULTIPLE, Precision
+from ..runtime.files.atomic import sha256
+from ..train import CSAInpainter, checkpoint
+from .config import MAX_SIZE, ExportConfig
+from .graph import surgery
+from .parity.cases import export_cases
+from .parity.probe import Probe
+from .parity.report import Report
+from .parity.verify_model import verify_model
+from .wrapper import ExportWrapper
+
+_REMEDY: Final[Mapping[Precision, str]] = {
+    "fp32": "Report this, with what `csakit doctor` prints.",
+    "fp16": "Half precision is too coarse for these weights; use --precision fp32.",
+}
+_EXTERNAL_THRESHOLD_BYTES = 1024  # smaller tensors stay in the model file
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What an export wrote.
+
+    Attributes:
+        model: the ONNX file.
+        weights: the file beside it, where the weights are external.
+        report: the parity it had before it got its name.
+    """
+
+    model: Path
+    weights: Path | None
+    report: Report
+
+
+def export_onnx(
+    checkpoint_path: str | Path, output: str | Path, config: ExportConfig | None = None
+) -> Exported:
+    """Export a checkpoint to ONNX, verified against the torch model before it gets its name.
+
+    Args:
+        checkpoint_path: written by ``csakit.train.checkpoint.save``.
+        output: ends in ``.onnx``; replaced atomically.
+        config: the form; None is float32, dynamic.
+
+    Returns:
+        What was written.
+
+    Raises:
+        ContractError: the checkpoint is no CSA network, or the output cannot be written.
+        ParityError: the exported graph breaks a parity limit; nothing is written.
+    """
+    checkpoint_path, output, config = Path(checkpoint_path), Path(output), config or ExportConfig()
+    if output.suffix != ".onnx":
+        raise ContractError(f"an exported model's name must end in .onnx; got {output.name}")
+    with _workshop(output) as folder:
+        model = checkpoint.load(checkpoint_path)
+        proto = _trace(ExportWrapper(model, config).eval(), config)
+        metadata = _metadata(model, sha256(checkpoint_path), config)
+        surgery.finish(proto, metadata, uint8=config.io == "uint8")
+        files = _write(proto, folder / output.name, external=config.external_weights)
+        report = verify_model(Probe(folder / output.name), model, export_cases(config))
+        if not report.passed:
+            raise ParityError(
+                f"the exported graph differs from {checkpoint_path}, so nothing was written:\n"
+                f"{report.table()}\n{_REMEDY[config.precision]}"
+            )
+        for file in files:  # the weights first: a model never lacks its weights
+            file.replace(output.parent / file.name)
+    weights = output.parent / files[0].name if len(files) > 1 else None
+    return Exported(model=output, weights=weights, report=report)
+
+
+def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
+    """Run torch's exporter on example inputs of the configured layout."""
+    batch = 1 if config.max_batch == 1 else 2  # dimensions of 1 cannot be traced as free ones
+    height, width = (512, 768) if config.size == "dynamic" else (config.size, config.size)
+    if config.io == "uint8":
+        image = torch.zeros(batch, height, width, 3, dtype=torch.uint8)
+        hole = torch.zeros(batch, height, width, 1, dtype=torch.uint8)
+    else:
+        image, hole = torch.zeros(batch, 3, height, width), torch.zeros(batch, 1, height, width)
+    free = _free_dimensions(config)
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            wrapper,
+            (image, hole),
+            dynamo=True,
+            input_names=[contract.IMAGE, contract.HOLE],
+            output_names=list(surgery.TRACED_OUTPUTS),
+            dynamic_shapes={"image": free, "hole": free},
+            opset_version=surgery.OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    proto = program.model_proto
+    if proto.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF:  # checkers take it in one piece
+        raise ContractError(
+            f"a model must have less than 2 GiB of weights; got {proto.ByteSize()} bytes\n"
+            "Export it in half precision: --precision fp16."
+        )
+    return proto
+
+
+def _free_dimensions(config: ExportConfig) -> dict[int, Any]:
+    free: dict[int, Any] = {}
+    if config.max_batch != 1:
+        free[0] = torch.export.Dim("batch", min=1)
+    if config.size == "dynamic":
+        rows, columns = (1, 2) if config.io == "uint8" else (2, 3)
+        most = MAX_SIZE // SIZE_MULTIPLE
+        free[rows] = SIZE_MULTIPLE * torch.export.Dim("rows", min=1, max=most)
+        free[columns] = SIZE_MULTIPLE * torch.export.Dim("columns", min=1, max=most)
+    return free
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Silence what torch's exporter says of itself; its errors still come through."""
+    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
+    level = registry.level
+    registry.setLevel(logging.ERROR)  # "torchvision is not installed", which nothing here needs
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # LeafSpec, inside torch itself
+            warnings.filterwarnings("ignore", message="# The axis name")  # both inputs share it
+            yield
+    finally:
+        registry.setLevel(level)
+
+
+def _metadata(model: CSAInpainter, digest: str, config: ExportConfig) -> dict[str, str]:
+    return {
+        contract.META_FORMAT: str(contract.FORMAT_VERSION),
+        contract.META_VERSION: importlib.metadata.version("csakit"),
+        contract.META_CHECKPOINT: digest,
+        contract.META_PRECISION: config.precision,
+        contract.META_IO: config.io,
+        contract.META_TARGET: config.target,
+        contract.META_SIMILARITY: model.config.similarity,
+        contract.META_ATTENTION: model.config.attention,
+        contract.META_WIDTH: str(model.config.width),
+        contract.META_MAX_BATCH: str(config.max_batch or ""),
+    }
+
+
+@contextlib.contextmanager
+def _workshop(output: Path) -> Iterator[Path]:
+    """Lend a hidden folder beside the output, so that moving out of it is atomic."""
+    if output.is_dir():
+        raise ContractError(f"the output must be a file; {output} is a folder")
+    try:
+        folder = tempfile.TemporaryDirectory(prefix=f".{output.stem}.", dir=output.parent)
+    except OSError as error:
+        raise ContractError(
+            f"cannot write {output}: {error.strerror}\n"
+            f"Choose an existing folder with write permission (here: {output.parent})."
+        ) from error
+    with folder as name:
+        yield Path(name)
+
+
+def _write(proto: onnx.ModelProto, path: Path, *, external: bool) -> list[Path]:
+    """Write the model; return its files, the model last."""
+    if not external:
+        onnx.save(proto, path)
+        return [path]
+    draft = path.with_suffix(".weights")
+    onnx.save(
+        proto,
+        path,
+        save_as_external_data=True,
+        location=draft.name,
+        size_threshold=_EXTERNAL_THRESHOLD_BYTES,
+    )
+    # Named by content: replacing a model never changes the weights under an older copy of it.
+    weights = path.with_name(f"{path.stem}-{sha256(draft)[:8]}.weights")
+    draft.rename(weights)
+    weights.chmod(path.stat().st_mode)  # onnx makes it private
+    light = onnx.load(path, load_external_data=False)
+    for tensor in light.graph.initializer:
+        for entry in tensor.external_data:
+            if entry.key == "location":
+                entry.value = weights.name
+    onnx.save(light, path)
+    return [weights, path]

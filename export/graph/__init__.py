@@ -1,0 +1,1 @@
+"""The graph of an exported model: the attention node, its function, exact rewrites."""

@@ -1,0 +1,219 @@
+"""Surgery on exported models: finishing one, finding the CSA node, opening it for parity."""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import onnx
+
+from ...plugins import spec
+from ...plugins.errors import ContractError
+from ...runtime.contract import FORMAT_VERSION, META_FORMAT, RESULT
+from .attention_function import MATCHES, attention_function
+
+OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
+IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need 8
+
+# What is traced returns these, in order (``ExportWrapper``). All but the first become inner
+# tensors again; they keep their names, and parity checks read them by these.
+TRACED_OUTPUTS: Final = ("result", "rough", "features", "attended")
+
+_DIMENSIONS: Final = ("batch", "height", "width")
+
+
+def finish(model: onnx.ModelProto, metadata: Mapping[str, str], *, uint8: bool) -> None:
+    """Turn what the tracer left into the file of the contract, in place.
+
+    The tracer's notes go (they hold paths of this machine), inner outputs become inner
+    tensors, free dimensions get names, CSA gets its function body, and shapes are inferred.
+
+    Args:
+        model: as traced from an ``ExportWrapper``.
+        metadata: goes to ``metadata_props``.
+        uint8: whether the ends are (B, H, W, C) bytes.
+
+    Raises:
+        onnx.checker.ValidationError: the model is not valid; a defect of csakit.
+    """
+    _drop_notes(model)
+    del model.graph.output[1 : len(TRACED_OUTPUTS)]
+    axes = (0, 1, 2) if uint8 else (0, 2, 3)
+    for value in (*model.graph.input, *model.graph.output):
+        for axis, name in zip(axes, _DIMENSIONS, strict=True):
+            dimension = value.type.tensor_type.shape.dim[axis]
+            if dimension.dim_param:
+                dimension.dim_param = name
+    model.graph.name = "csa_inpainting"
+    model.producer_name, model.producer_version = "csakit", ""
+    model.ir_version = IR_VERSION
+    for node in csa_nodes(model):
+        node.name = spec.NAME
+        model.functions.append(attention_function(_similarity(node), OPSET))
+    onnx.helper.set_model_props(model, dict(metadata))
+    inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
+    model.CopyFrom(inferred)
+    onnx.checker.check_model(model, full_check=True)
+
+
+def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
+    """Read an exported model.
+
+    Args:
+        path: of the model.
+        weights: also those in a file of their own.
+
+    Returns:
+        The model.
+
+    Raises:
+        ContractError: the file cannot be parsed, csakit did not export it, or a newer one
+            did.
+    """
+    try:
+        model = onnx.load(path, load_external_data=weights)
+    except Exception as error:  # protobuf's DecodeError has no stable home
+        raise ContractError(
+            f"{path} is not a readable ONNX file: {error}\nExport it again with `csakit export`."
+        ) from error
+    version = metadata_of(model).get(META_FORMAT)
+    if version is None:
+        raise ContractError(
+            f"{path} was not exported by csakit: it has no {META_FORMAT} in its metadata\n"
+            "Export a checkpoint with `csakit export MODEL.safetensors -o MODEL.onnx`."
+        )
+    if version != str(FORMAT_VERSION):
+        raise ContractError(
+            f"{path} has model format {version!r}; this csakit reads {FORMAT_VERSION}\n"
+            "Update csakit with `pip install --upgrade csakit`."
+        )
+    return model
+
+
+def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
+    """Give the ``metadata_props`` of a model as a dictionary."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def csa_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Find the CSA nodes of a model: one, or none where an ablation replaced it."""
+    return [node for node in model.graph.node if (node.domain, node.op_type) == _OPERATOR]
+
+
+def without_function(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Copy a model without the body of CSA, for a runtime that has its own kernel.
+
+    Args:
+        model: exported.
+
+    Returns:
+        The same graph; its CSA node then needs a kernel or a plugin of that name.
+    """
+    stripped = onnx.ModelProto()
+    stripped.CopyFrom(model)
+    kept = [f for f in model.functions if (f.domain, f.name) != _OPERATOR]
+    del stripped.functions[:]
+    stripped.functions.extend(kept)
+    return stripped
+
+
+def for_tensorrt(model: onnx.ModelProto, *, plugin: bool) -> onnx.ModelProto:
+    """Copy a model so that every parser of TensorRT makes the same of its CSA node.
+
+    Which of a plugin and a function of the same name wins has changed with 10.7 and 10.15, and
+    TensorRT for RTX ends the process when it finds a plugin. So only one of them is left to
+    find.
+
+    Args:
+        model: exported; its external weights stay where they are.
+        plugin: whether CSA is to be the plugin.
+
+    Returns:
+        With the plugin: the node alone. Without: the node without the attribute that names a
+        plugin, and its function.
+
+    Raises:
+        ContractError: the function is wanted, and was removed.
+    """
+    if plugin:
+        return without_function(model)
+    prepared = onnx.ModelProto()
+    prepared.CopyFrom(model)
+    for node in csa_nodes(prepared):
+        if not any((f.domain, f.name) == _OPERATOR for f in prepared.functions):
+            raise ContractError(
+                f"{spec.NAME} has no function body in this model, so nothing but the plugin can "
+                "run it\nBuild from the model as `csakit export` wrote it."
+            )
+        kept = [a for a in node.attribute if a.name != "plugin_namespace"]
+        del node.attribute[:]
+        node.attribute.extend(kept)
+    return prepared
+
+
+def external_files(model: onnx.ModelProto) -> list[str]:
+    """Name the files that hold weights of a model.
+
+    Args:
+        model: read without its weights.
+
+    Returns:
+        As the model states them, relative to its folder; each once.
+    """
+    locations = (
+        entry.value
+        for tensor in model.graph.initializer
+        for entry in tensor.external_data
+        if entry.key == "location"
+    )
+    return list(dict.fromkeys(locations))
+
+
+def add_probes(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Make the inner stages outputs, in place, for parity checks.
+
+    The match indices are inside CSA's body, which therefore gets a second output; nothing
+    that is computed changes.
+
+    Args:
+        model: exported.
+
+    Returns:
+        Names of the outputs: ``TRACED_OUTPUTS``, and "matches" where there is a CSA.
+
+    Raises:
+        ContractError: the function body of CSA was removed.
+    """
+    produced = {name for node in model.graph.node for name in node.output}
+    names = [name for name in TRACED_OUTPUTS if name in produced]
+    for node in csa_nodes(model):
+        body = next((f for f in model.functions if (f.domain, f.name) == _OPERATOR), None)
+        if body is None:
+            raise ContractError(
+                f"{spec.NAME} has no function body in this model, so nothing can run it here\n"
+                "Compare the model as `csakit export` wrote it."
+            )
+        body.output.append(MATCHES)
+        node.output.append(MATCHES)
+        names.append(MATCHES)
+    inner = [onnx.ValueInfoProto(name=name) for name in names if name != RESULT]
+    model.graph.output.extend(inner)
+    return tuple(names)
+
+
+_OPERATOR: Final = (spec.DOMAIN, spec.NAME)
+
+
+def _similarity(node: onnx.NodeProto) -> spec.Similarity:
+    value = next(a.s.decode() for a in node.attribute if a.name == "similarity")
+    return next(known for known in spec.SIMILARITIES if known == value)
+
+
+def _drop_notes(model: onnx.ModelProto) -> None:
+    graph = model.graph
+    del graph.value_info[:]
+    noted: Iterable[onnx.NodeProto | onnx.ValueInfoProto | onnx.TensorProto]
+    for noted in (graph.node, graph.input, graph.output, graph.initializer):
+        for item in noted:
+            del item.metadata_props[:]
+            item.doc_string = ""
+    del graph.metadata_props[:]
+    graph.doc_string = model.doc_string = ""

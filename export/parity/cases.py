@@ -1,0 +1,170 @@
+"""Real photographs and masks that models are compared on.
+
+Letters: H W sides in pixels, multiples of 256.
+"""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ...plugins.errors import ContractError
+from ...runtime.contract import SIZE_MULTIPLE
+from ...runtime.files.atomic import staged
+from ...runtime.images.decode import INPUT_SUFFIXES
+from ...runtime.images.encode import load_image
+from ...train.masks import centre_hole, freeform_hole
+from ..config import ExportConfig
+
+BUNDLED: Final = ("astronaut", "chelsea", "coffee", "rocket")  # scikit-image ships them
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case:
+    """One image to compare on.
+
+    Attributes:
+        name: photograph and kind of hole, for tables and file names.
+        image: (H, W, 3) uint8.
+        hole: (H, W) bool.
+    """
+
+    name: str
+    image: npt.NDArray[np.uint8]
+    hole: npt.NDArray[np.bool_]
+
+
+def export_cases(config: ExportConfig) -> list[Case]:
+    """Give the few cases that every export is checked with before it gets its name."""
+    size = SIZE_MULTIPLE if config.size == "dynamic" else config.size
+    photograph = bundled_photograph("chelsea", size, size)
+    cases = list(_with_holes("chelsea", photograph, seed=0))
+    return [*cases, oblong_case()] if config.size == "dynamic" else cases
+
+
+def oblong_case() -> Case:
+    """Give a case whose height and width differ, so that they cannot be mixed up."""
+    height, width = 2 * SIZE_MULTIPLE, SIZE_MULTIPLE
+    return Case(
+        name="astronaut-oblong",
+        image=bundled_photograph("astronaut", height, width),
+        hole=freeform_hole(height, width, np.random.default_rng(1)),
+    )
+
+
+def save_case(case: Case, path: Path) -> None:
+    """Write a case to an ``.npz`` file, to be compared on again."""
+    with staged(path) as temporary:
+        np.savez_compressed(temporary, image=case.image, hole=case.hole)
+
+
+def load_case(path: Path) -> Case:
+    """Read a case that ``save_case`` wrote.
+
+    Args:
+        path: of the ``.npz`` file.
+
+    Returns:
+        The case, named after the file.
+
+    Raises:
+        ContractError: the file is no such case.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            image, hole = arrays["image"], arrays["hole"]
+    except Exception as error:  # NumPy, zipfile and zlib raise what they like on broken data
+        raise ContractError(f"{path} is not a saved case: {error}") from error
+    height, width = hole.shape if hole.ndim == 2 else (0, 0)
+    if (
+        (image.dtype, hole.dtype) != (np.uint8, np.bool_)
+        or image.shape != (height, width, 3)
+        or height % SIZE_MULTIPLE
+        or width % SIZE_MULTIPLE
+        or not image.size
+    ):
+        raise ContractError(
+            f"{path} must hold image (H, W, 3) uint8 and hole (H, W) bool, sides multiples of "
+            f"{SIZE_MULTIPLE}; got {image.dtype} {image.shape} and {hole.dtype} {hole.shape}"
+        )
+    return Case(name=path.stem, image=image, hole=hole)
+
+
+def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> Iterator[Case]:
+    """Give the cases of a verification: each photograph with each kind of hole.
+
+    Args:
+        size: H, W that the model is fixed to; None for a model of any size, which gets
+            an oblong case as well.
+        images: a folder of photographs; None takes those that scikit-image ships.
+
+    Yields:
+        The cases, drawn from fixed seeds.
+
+    Raises:
+        ContractError: the folder has no image, or one that cannot be read.
+    """
+    height, width = size or (SIZE_MULTIPLE, SIZE_MULTIPLE)
+    if size is None:
+        yield oblong_case()
+    if images is None:
+        for seed, name in enumerate(BUNDLED):
+            yield from _with_holes(name, bundled_photograph(name, height, width), seed)
+        return
+    paths = sorted(p for p in images.glob("*") if p.suffix.lower() in INPUT_SUFFIXES)
+    if not paths:
+        raise ContractError(f"{images} must be a folder of photographs (.png, .jpg, ...)")
+    for seed, path in enumerate(paths):
+        photograph = fitted(load_image(path).pixels, height, width)
+        yield from _with_holes(path.stem, photograph, seed)
+
+
+def bundled_photograph(name: str, height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Take a photograph that scikit-image ships.
+
+    Args:
+        name: one of ``BUNDLED``, or another colour photograph of ``skimage.data``.
+        height: H.
+        width: W.
+
+    Returns:
+        (H, W, 3), the middle of the photograph, enlarged only if it is too small.
+    """
+    import skimage.data  # deferred: half a second, and only this function needs it
+
+    return fitted(getattr(skimage.data, name)(), height, width)
+
+
+def fitted(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
+    """Cut the middle out of an image, enlarging it first where it is too small.
+
+    Args:
+        image: (any, any, 3) uint8.
+        height: H.
+        width: W.
+
+    Returns:
+        (H, W, 3).
+    """
+    picture = Image.fromarray(image)
+    scale = max(height / picture.height, width / picture.width, 1.0)
+    picture = picture.resize(
+        (max(width, round(picture.width * scale)), max(height, round(picture.height * scale))),
+        Image.Resampling.BICUBIC,
+    )
+    left, top = (picture.width - width) // 2, (picture.height - height) // 2
+    return np.asarray(picture.crop((left, top, left + width, top + height)))
+
+
+def _with_holes(name: str, image: npt.NDArray[np.uint8], seed: int) -> Iterator[Case]:
+    height, width = image.shape[:2]
+    rng = np.random.default_rng(seed)
+    edge = np.zeros((height, width), dtype=bool)
+    edge[: height // 3, : width // 3] = True
+    yield Case(name=f"{name}-centre", image=image, hole=centre_hole(height, width))
+    yield Case(name=f"{name}-strokes", image=image, hole=freeform_hole(height, width, rng))
+    yield Case(name=f"{name}-corner", image=image, hole=edge)

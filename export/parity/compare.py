@@ -1,0 +1,104 @@
+"""One stage of one case: how far a model is from its reference, and whether that is allowed.
+
+Letters: C channels, N feature positions, H W sides in pixels.
+"""
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+
+from ...runtime import contract
+from ...runtime.contract import Arithmetic, Io
+from ...train.evaluation.metrics import hole_psnr, hole_ssim
+from ..graph.attention_function import MATCHES
+from .cases import Case
+from .limits import limit_of
+from .probe import Array, as_float
+from .report import StageParity
+
+STAGES: Final = ("rough", "features", MATCHES, "attended", contract.RESULT)  # as computed
+_IMAGES: Final = ("rough", contract.RESULT)  # stages that are images; the others are features
+
+
+def compare_stage(
+    name: str, reference: Array, found: Array, case: Case, *, precision: Arithmetic, io: Io
+) -> StageParity:
+    """Compare one stage of one case, and hold it against its limits.
+
+    Args:
+        name: of the stage, or of any other inner tensor.
+        reference: what is right; (C, H, W), (N,) for the matches, any shape for inner tensors.
+        found: by the model, of the same shape.
+        case: that both computed.
+        precision: whose limits hold.
+        io: "uint8" where the result was rounded to bytes.
+
+    Returns:
+        The differences, and the limits they broke.
+    """
+    if name == MATCHES:
+        return _judged(_compare_matches(reference, found), precision, io)
+    difference = np.abs(reference.astype(np.float64) - found)
+    scale = max(np.abs(reference).max(), 1e-12)
+    image = name in _IMAGES
+    parity = StageParity(
+        stage=name,
+        max_abs=float(difference.max()),
+        mean_abs=float(difference.mean()),
+        max_relative=float(difference.max() / scale),
+        mean_relative=float(difference.mean() / scale),
+        psnr_db=hole_psnr(found, reference, case.hole) if image else None,
+        ssim=hole_ssim(found, reference, case.hole) if image else None,
+        finite=bool(np.isfinite(found).all()),
+        outside_equal=_known_pixels_kept(found, case) if name == contract.RESULT else None,
+    )
+    return _judged(parity, precision, io)
+
+
+def _known_pixels_kept(result: Array, case: Case) -> bool:
+    return bool((result[:, ~case.hole] == as_float(case.image)[:, ~case.hole]).all())
+
+
+def _compare_matches(reference: Array, found: Array) -> StageParity:
+    """Compare (N,) match indices over the positions that are filled in either."""
+    itself = np.arange(reference.size)
+    filled = (reference != itself) | (found != itself)
+    equal = float((reference == found)[filled].mean()) if filled.any() else 1.0
+    return StageParity(
+        stage=MATCHES,
+        max_abs=0.0,
+        mean_abs=0.0,
+        max_relative=0.0,
+        mean_relative=0.0,
+        equal=equal,
+        finite=True,
+    )
+
+
+def _judged(parity: StageParity, precision: Arithmetic, io: Io) -> StageParity:
+    """Hold a stage against its limits. A comparison with NaN is false, so NaN fails."""
+    limit = limit_of(parity.stage, precision, io)
+    rules = [
+        ("values must be finite", parity.finite),
+        ("known pixels must be those of the input", parity.outside_equal is not False),
+        _at_most("max abs", parity.max_abs, limit.max_abs),
+        _at_most("max abs over largest value", parity.max_relative, limit.max_relative),
+        _at_most("mean abs over largest value", parity.mean_relative, limit.mean_relative),
+        _at_least("PSNR in dB", parity.psnr_db, limit.psnr_db),
+        _at_least("share of equal matches", parity.equal, limit.equal),
+    ]
+    broken = tuple(f"{rule} ({limit.reason})" for rule, kept in rules if not kept)
+    return dataclasses.replace(parity, broken=broken)
+
+
+def _at_most(what: str, value: float, limit: float | None) -> tuple[str, bool]:
+    if limit is None:
+        return "", True
+    return f"{what} must be at most {limit:.3g}; got {value:.3g}", value <= limit
+
+
+def _at_least(what: str, value: float | None, limit: float | None) -> tuple[str, bool]:
+    if value is None or limit is None:
+        return "", True
+    return f"{what} must be at least {limit:.4g}; got {value:.4g}", value >= limit

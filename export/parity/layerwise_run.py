@@ -1,0 +1,164 @@
+"""Open the two sides of ``csakit verify --layerwise``: files of ONNX, or an engine and a file."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from ...runtime.engine.compatibility import diagnose
+from ...runtime.engine.machine import Machine, this_machine
+from ...runtime.engine.manifest import Manifest
+from ...runtime.engine.tensorrt_module import load_plugin
+from ...runtime.files.atomic import sha256
+from ..engine.tensorrt_api import MODULES, open_api
+from ..graph import surgery
+from .layerwise import Side, compare_stages, compare_tensors, reference_tensor
+from .polygraphy_command import Suspect
+from .polygraphy_runners import (
+    mark_stages,
+    marked_network,
+    marked_plan,
+    onnxruntime_runner,
+    tensorrt_runner,
+)
+from .probe import ExportedModel
+from .report import StageParity
+from .request import VerifyRequest
+from .tensor_pairs import describe_tensor, pair_tensors
+from .verification import Outcome, cases_of, source_model
+from .verify_engine import audited_precision, case_size
+
+
+def verify_layerwise(request: VerifyRequest) -> Outcome:
+    """Compare stages, and on request all tensors, of two runners.
+
+    Args:
+        request: for a model with another one, or for an engine.
+
+    Returns:
+        The outcome. All tensors are those of the first failing case, or of the first case.
+
+    Raises:
+        ContractError: a file is not what it should be.
+        EngineError: an engine cannot be built or run here, or a runner failed.
+        LibraryError: what builds an engine is not installed.
+    """
+    if request.engine:
+        model, proto, suspect, against = _engine(request)
+    else:
+        assert request.against is not None
+        model, proto = onnx_side(request.model)
+        suspect = Suspect(path=request.model, io=model.io, precision=model.precision)
+        against = request.against
+    reference, other = onnx_side(against, batch=model.batch)
+    cases = list(cases_of(request, model.size or reference.size))
+    report = compare_stages(model, reference, cases)
+    pairs = pair_tensors(proto, other)
+    tensors: tuple[StageParity, ...] = ()
+    case = cases[0] if report.failing is None else report.failing.case
+    if request.all_tensors:
+        tensors = compare_tensors(model, reference, pairs, case)
+    return Outcome(
+        report=report,
+        origin={"model_sha256": sha256(request.model), "against_sha256": sha256(against)},
+        suspect=suspect,
+        expected=lambda case, name: reference_tensor(reference, pairs.get(name, name), case),
+        tensors=tensors,
+        tensors_of=case.name,
+        whence=lambda name: describe_tensor(proto, name),
+    )
+
+
+def onnx_side(path: Path, batch: int = 1) -> tuple[Side, onnx.ModelProto]:
+    """Describe a file in ONNX Runtime on the CPU; it is opened when it runs.
+
+    Args:
+        path: of the exported model.
+        batch: images to give it at once.
+
+    Returns:
+        The side, and the model with its stages marked.
+
+    Raises:
+        ContractError: it is no exported model.
+    """
+    proto = surgery.read(str(path))
+    stated = ExportedModel(path, proto)
+    stages = mark_stages(proto)
+    return Side(
+        name=str(path),
+        io=stated.io,
+        precision=stated.precision,
+        size=stated.size,
+        batch=batch,
+        stages=stages,
+        runner=lambda tensors: onnxruntime_runner(proto, tensors, str(path)),
+    ), proto
+
+
+def _engine(request: VerifyRequest) -> tuple[Side, onnx.ModelProto, Suspect, Path]:
+    """Prepare an engine like the one that is asked about, from the same model."""
+    machine = this_machine()
+    manifest = diagnose(request.model, machine).require_usable()
+    source = source_model(request.model, manifest)
+    proto = surgery.read(str(source))
+    stated = ExportedModel(source, proto)
+    side, prepared = engine_side(request.model, manifest, proto, stated, machine)
+    suspect = Suspect(
+        path=source,
+        io=side.io,
+        precision=side.precision,
+        runner="trt",
+        rtx=manifest.build.module == MODULES["tensorrt-rtx"],
+        plugin=manifest.build.plugin is not None,
+    )
+    return side, prepared, suspect, request.against or source
+
+
+def engine_side(
+    engine: Path,
+    manifest: Manifest,
+    proto: onnx.ModelProto,
+    stated: ExportedModel,
+    machine: Machine,
+) -> tuple[Side, onnx.ModelProto]:
+    """Describe a build of the same model with its tensors marked; it is built when it runs.
+
+    Args:
+        engine: that it stands for.
+        manifest: of the engine.
+        proto: the exported model.
+        stated: what that says of itself.
+        machine: with the GPU to build for.
+
+    Returns:
+        The side, and the model as TensorRT gets it.
+
+    Raises:
+        ContractError: the engine's precision has no limits.
+        EngineError: TensorRT refused the plugin.
+        LibraryError: the TensorRT that built the engine, or the plugin, is not installed.
+    """
+    plugin = manifest.build.plugin is not None
+    prepared = surgery.for_tensorrt(proto, plugin=plugin)
+    stages = mark_stages(prepared)
+    api = open_api(next(b for b, module in MODULES.items() if module == manifest.build.module))
+    if plugin:
+        load_plugin(api, known=engine.parent)
+    gpu = machine.gpus[0]
+
+    def runner(tensors: Sequence[str]) -> Any:  # noqa: ANN401
+        network = marked_network(prepared, tensors, manifest.build.module)
+        return tensorrt_runner(marked_plan(network, manifest, gpu), str(engine))
+
+    side = Side(
+        name=str(engine),
+        io=stated.io,
+        precision=audited_precision(engine, manifest),
+        size=case_size(manifest.profiles[0]),
+        batch=manifest.profiles[0].batch[1],
+        stages=stages,
+        runner=runner,
+    )
+    return side, prepared

@@ -1,0 +1,93 @@
+"""How far an exported model may be from the torch model; one table for tests and commands.
+
+Each number stands beside its reason. The worst of all cases counts, and a value that is not
+a number passes no limit.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Final
+
+from ...runtime.contract import RESULT, Arithmetic, Io
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limit:
+    """What one stage must keep; None does not limit.
+
+    Attributes:
+        max_abs: largest difference, in the units of the stage. Images are in [-1, 1].
+        max_relative: largest difference over the largest value of the stage.
+        mean_relative: mean difference over the largest value of the stage.
+        psnr_db: least peak signal-to-noise ratio inside the hole, for a range of 2.
+        equal: least share of equal match indices.
+        reason: why these numbers.
+    """
+
+    max_abs: float | None = None
+    max_relative: float | None = None
+    mean_relative: float | None = None
+    psnr_db: float | None = None
+    equal: float | None = None
+    reason: str
+
+
+# Half of an 8-bit step may round to either side, so two bytes may differ by one step.
+BYTE_STEP: Final = 1 / 127.5
+BYTE_PSNR_DB: Final = 48.0  # what remains if every byte rounds to the other side: 48.13
+
+LIMITS: Final[Mapping[Arithmetic, Mapping[str, Limit]]] = {
+    "fp32": {
+        "rough": Limit(max_abs=1e-4, reason="float32 sums in another order"),
+        "features": Limit(max_relative=1e-4, reason="float32 sums in another order"),
+        "matches": Limit(equal=0.995, reason="two candidates may be equal to float32's last bit"),
+        "attended": Limit(
+            mean_relative=1e-3,
+            reason="where a match may differ (0.5 % of at most all holes), so may a vector",
+        ),
+        "result": Limit(max_abs=1e-4, psnr_db=80.0, reason="the contract of an fp32 export"),
+    },
+    "fp16": {
+        "rough": Limit(psnr_db=45.0, reason="below one 8-bit step on average"),
+        "features": Limit(mean_relative=1e-2, reason="rounded to 2^-11 in each of 30 layers"),
+        "matches": Limit(reason="near-equal candidates swap; bounded by the result"),
+        "attended": Limit(mean_relative=1e-2, reason="rounded to 2^-11 in each of 30 layers"),
+        "result": Limit(psnr_db=45.0, reason="the contract of an fp16 export"),
+    },
+    # An fp32 model whose networks a runtime computes in bfloat16; it shows nothing but its result.
+    "bf16": {
+        "result": Limit(
+            psnr_db=35.0, reason="rounded to 2^-8 in each of 50 layers; 4.5 of 255 grey levels"
+        ),
+    },
+}
+
+# What no stage is, where all tensors are compared. A model passes or fails by its stages alone;
+# these find where it goes wrong first.
+INNER: Final[Mapping[Arithmetic, Limit]] = {
+    "fp32": Limit(max_relative=1e-4, reason="as the features; trained weights stay below 1e-5"),
+    "fp16": Limit(mean_relative=1e-2, reason="as the features; trained weights stay near 1e-4"),
+    "bf16": Limit(reason="a runtime that computes in bfloat16 shows its result alone"),
+}
+
+
+def limit_of(tensor: str, precision: Arithmetic, io: Io) -> Limit:
+    """Give what a tensor must keep.
+
+    Args:
+        tensor: name of a stage, or of another tensor.
+        precision: that the networks are computed in.
+        io: "uint8" where the result is bytes, which are rounded once more.
+
+    Returns:
+        The limit.
+    """
+    limit = LIMITS[precision].get(tensor, INNER[precision])
+    if tensor != RESULT or io != "uint8":
+        return limit
+    max_abs, psnr_db = limit.max_abs, limit.psnr_db
+    return dataclasses.replace(
+        limit,
+        max_abs=None if max_abs is None else max_abs + BYTE_STEP,
+        psnr_db=None if psnr_db is None else min(psnr_db, BYTE_PSNR_DB),
+    )

@@ -1,0 +1,171 @@
+"""The command that repeats a failing comparison in Polygraphy, and the files that it reads.
+
+Polygraphy compares whole tensors, csakit the result inside the hole. Limits are converted for
+the case at hand, so that what breaks a limit here breaks the limit there.
+"""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from ...plugins.errors import LibraryError
+from ...plugins.library import find_library
+from ...plugins.locations import file_name
+from ...runtime import contract
+from ...runtime.contract import Io, Precision
+from ...runtime.files.atomic import staged
+from ..graph.attention_function import MATCHES
+from .cases import Case
+from .compare import STAGES
+from .limits import limit_of
+from .polygraphy_setup import quiet
+from .probe import Array, network_input
+from .report import StageParity
+
+_BYTES_PER_UNIT: Final = 127.5  # images in [-1, 1] against images of bytes
+_RTX: Final = ("env", "POLYGRAPHY_USE_TENSORRT_RTX=1")
+_DLOPENED: Final = "csakit_trt_autoreg"  # Polygraphy opens plugins, and does no more
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Suspect:
+    """What failed, as Polygraphy is to run it.
+
+    Attributes:
+        path: of the .onnx or .engine file.
+        io: its form of images.
+        precision: whose limits hold.
+        runner: "onnxrt" or "trt".
+        rtx: whether it is TensorRT for RTX.
+        plugin: whether the C++ plugin must be opened first.
+    """
+
+    path: Path
+    io: Io
+    precision: Precision
+    runner: str = "onnxrt"
+    rtx: bool = False
+    plugin: bool = False
+
+
+def repeat_command(
+    suspect: Suspect, case: Case, broken: StageParity, expected: Array
+) -> tuple[str, ...]:
+    """Save a failing case in Polygraphy's form and write the command that runs it.
+
+    Args:
+        suspect: what failed.
+        case: that it failed on; its files are named after it, in the working folder.
+        broken: the tensor to compare.
+        expected: what the reference gave, (...) as ``compare_stage`` takes it.
+
+    Returns:
+        The command and its arguments.
+
+    Raises:
+        ContractError: the files cannot be written.
+    """
+    values = as_output(expected, broken.stage, suspect.io)
+    image, hole = network_input(case, suspect.io)
+    given = {contract.IMAGE: image, contract.HOLE: hole}
+    inputs, outputs = _save(given, {broken.stage: values}, f"failing-{case.name}")
+    command = [*(_RTX if suspect.rtx else ()), "polygraphy", "run", str(suspect.path)]
+    command.append(f"--{suspect.runner}")
+    if suspect.path.suffix == ".engine":
+        command += ["--model-type", "engine"]
+    elif suspect.runner == "trt":
+        command += ["--strongly-typed", "--trt-outputs", broken.stage]
+    elif broken.stage != contract.RESULT:
+        command += ["--onnx-outputs", broken.stage]
+    if suspect.plugin:
+        command += ["--plugins", _plugin()[0]]
+    command += ["--load-inputs", str(inputs), "--load-outputs", str(outputs), "--validate"]
+    return (*command, *_tolerances(suspect, case, broken.stage, values))
+
+
+def notes(suspect: Suspect, stages: tuple[StageParity, ...]) -> list[str]:
+    """Say what else somebody needs to know who runs the command.
+
+    Args:
+        suspect: what failed.
+        stages: of the failing case.
+
+    Returns:
+        Sentences; mostly none.
+    """
+    said = []
+    if all(stage.passed or stage.stage == MATCHES for stage in stages):
+        said.append("Polygraphy cannot see the match indices; compared is what leaves CSA.")
+    if suspect.plugin and (remedy := _plugin()[1]):
+        said.append(f"Polygraphy's --plugins needs a library that is not built: {remedy}")
+    if suspect.plugin and suspect.path.suffix == ".onnx":
+        said.append("TensorRT before 10.7 prefers the function body in this file to the plugin.")
+    return said
+
+
+def _plugin() -> tuple[str, str | None]:
+    """Find the library for ``--plugins``; where it is not built, its name and the remedy."""
+    try:
+        return str(find_library(_DLOPENED)), None
+    except LibraryError:
+        return file_name(_DLOPENED), "csakit plugin build --tensorrt-include DIR"
+
+
+def as_output(values: Array, stage: str, io: Io) -> Array:
+    """Lay a compared tensor out as the model gives it.
+
+    Args:
+        values: one image's, without a batch; a result is (3, H, W) in [-1, 1].
+        stage: name of the tensor.
+        io: form of the model's result.
+
+    Returns:
+        A batch of one; a result is bytes (1, H, W, 3) where the model's is.
+    """
+    if stage not in STAGES:
+        return values  # inner tensors are kept as the runner gave them
+    if stage == contract.RESULT and io == "uint8":
+        levels = np.round((values + 1.0) * _BYTES_PER_UNIT).clip(0, 255)
+        values = levels.astype(np.uint8).transpose(1, 2, 0)
+    return values[None]
+
+
+def _tolerances(suspect: Suspect, case: Case, stage: str, expected: Array) -> list[str]:
+    """Turn the limits of a tensor into options, for this case."""
+    limit = limit_of(stage, suspect.precision, suspect.io)
+    unit = _BYTES_PER_UNIT if expected.dtype == np.uint8 else 1.0
+    scale = max(float(np.abs(expected.astype(np.float64)).max()), 1e-12)
+    bounds = (
+        ("max", limit.max_abs, unit),
+        ("max", limit.max_relative, scale),
+        ("mean", limit.mean_relative, scale),
+    )
+    functions, options = [], []
+    for statistic, bound, factor in bounds:
+        if bound is not None:  # no tensor has two of them
+            functions.append("simple")
+            options += ["--atol", f"{bound * factor:.6g}", "--rtol", "0"]
+            options += ["--check-error-stat", statistic]
+    if limit.psnr_db is not None:
+        # All that may differ, differs inside the hole: 3 values of range 2 for each of its pixels.
+        square = (2.0 * unit) ** 2 / 10 ** (limit.psnr_db / 10) * 3 * np.count_nonzero(case.hole)
+        functions.append("l2")
+        options += ["--l2-threshold", f"{math.sqrt(square):.6g}"]
+    return ["--compare", *functions, *options]
+
+
+def _save(inputs: dict[str, Array], outputs: dict[str, Array], stem: str) -> tuple[Path, Path]:
+    """Write both files in Polygraphy's JSON."""
+    from polygraphy.comparator import RunResults  # deferred: only failures need it
+    from polygraphy.json import save_json
+
+    given, expected = Path(f"{stem}.inputs.json"), Path(f"{stem}.expected.json")
+    results = RunResults()
+    results.add([outputs], runner_name="reference")
+    with quiet(), staged(given) as first, staged(expected) as second:
+        save_json([inputs], str(first))
+        results.save(str(second))
+    return given, expected

@@ -1,0 +1,158 @@
+"""Polygraphy's runners of an exported model with inner tensors as outputs.
+
+One is ONNX Runtime on the CPU; the other a TensorRT engine, built from the same file with the
+tensors marked. Marked tensors keep TensorRT from fusing across them, so the built engine is
+not bit for bit the one that it stands for; its precision, plugin and shapes are.
+
+Letters: B images, H W sides in pixels.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import onnx
+
+from ...runtime import contract
+from ...runtime.engine.manifest import Manifest
+from ..graph import surgery
+from ..graph.attention_function import MATCHES
+from .compare import STAGES
+from .polygraphy_setup import choose_tensorrt, quiet
+
+_CHANNELS: Final = {contract.IMAGE: 3, contract.HOLE: 1}
+
+
+def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:
+    """Make the stages outputs, in place, with the types that TensorRT wants stated.
+
+    Args:
+        model: exported, with or without the function body of CSA.
+
+    Returns:
+        Names of the outputs. The match indices, which are inside CSA, are among them only where
+        its function body is.
+    """
+    typed = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
+    typed[MATCHES] = onnx.helper.make_tensor_value_info(MATCHES, onnx.TensorProto.INT64, None)
+    if model.functions or not surgery.csa_nodes(model):
+        names = surgery.add_probes(model)
+    else:
+        names = surgery.TRACED_OUTPUTS
+    outputs = [onnx.ValueInfoProto(name=name) for name in names]
+    for output in outputs:
+        output.CopyFrom(typed.get(output.name, output))
+    del model.graph.output[:]
+    model.graph.output.extend(outputs)
+    return names
+
+
+def onnxruntime_runner(model: onnx.ModelProto, tensors: Sequence[str], name: str) -> Any:  # noqa: ANN401
+    """Make a runner of ONNX Runtime on the CPU.
+
+    Args:
+        model: of ``mark_stages``, with its function body; its outputs are changed.
+        tensors: names of what it is to give.
+        name: of the runner.
+
+    Returns:
+        Polygraphy's runner, inactive.
+
+    Raises:
+        EngineError: a tensor is not in the model.
+    """
+    from polygraphy.backend.onnx import BytesFromOnnx, ModifyOutputs
+    from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
+
+    with quiet("marking outputs"):
+        serialized = BytesFromOnnx(ModifyOutputs(model, outputs=list(tensors)))()
+    return OnnxrtRunner(SessionFromOnnx(serialized), name=name)
+
+
+def marked_network(model: onnx.ModelProto, tensors: Sequence[str], module: str) -> Any:  # noqa: ANN401
+    """Parse a model with TensorRT and mark inner tensors as outputs.
+
+    Args:
+        model: of ``graph.for_tensorrt`` and then ``mark_stages``.
+        tensors: names of what it is to give; those that the parser folded away and those that
+            are neither stages nor floats are left out.
+        module: "tensorrt" or "tensorrt_rtx".
+
+    Returns:
+        Polygraphy's triple of builder, network and parser.
+
+    Raises:
+        EngineError: TensorRT refuses the model.
+    """
+    choose_tensorrt(module)
+    from polygraphy.backend.trt import ModifyNetworkOutputs, NetworkFromOnnxBytes
+
+    with quiet("parsing the model with TensorRT"):
+        parsed = NetworkFromOnnxBytes(model.SerializeToString(), strongly_typed=True)()
+        return ModifyNetworkOutputs(parsed, outputs=_visible(parsed[1], tensors))()
+
+
+def marked_plan(network: Any, manifest: Manifest, gpu: str) -> Any:  # noqa: ANN401
+    """Build an engine like another one from a network with more outputs.
+
+    Args:
+        network: of ``marked_network``.
+        manifest: of the engine that it stands for: module, shapes.
+        gpu: architecture to build for, such as "sm_89"; TensorRT takes the device here.
+
+    Returns:
+        The plan, as TensorRT's buffer.
+
+    Raises:
+        EngineError: TensorRT cannot build it here.
+    """
+    from polygraphy.backend.trt import EngineBytesFromNetwork
+
+    with quiet("building the engine with marked tensors"):
+        return EngineBytesFromNetwork(network, config=_config(manifest, gpu))()
+
+
+def tensorrt_runner(plan: Any, name: str) -> Any:  # noqa: ANN401
+    """Make a runner of a built engine.
+
+    Args:
+        plan: of ``marked_plan``.
+        name: of the runner.
+
+    Returns:
+        Polygraphy's runner, inactive.
+    """
+    from polygraphy.backend.trt import EngineFromBytes, TrtRunner
+
+    return TrtRunner(EngineFromBytes(plan), name=name)
+
+
+def _visible(network: Any, tensors: Sequence[str]) -> list[str]:  # noqa: ANN401
+    """Choose among names those that a network has and can give."""
+    kinds = {}
+    for index in range(network.num_layers):
+        layer = network.get_layer(index)
+        for output in map(layer.get_output, range(layer.num_outputs)):
+            kinds[output.name] = output.dtype.name
+    return [name for name in tensors if name in STAGES or kinds.get(name) in ("FLOAT", "HALF")]
+
+
+def _config(manifest: Manifest, gpu: str) -> Any:  # noqa: ANN401
+    """Translate a manifest's shapes and target into Polygraphy's configuration."""
+    from polygraphy.backend.trt import CreateConfig, Profile
+
+    shapes = manifest.profiles[0]
+    profile = Profile()
+    for name, channels in _CHANNELS.items():
+        spans = [
+            (batch, side, side, channels)
+            if manifest.io == "uint8"
+            else (batch, channels, side, side)
+            for batch, side in zip(shapes.batch, shapes.size, strict=True)
+        ]
+        profile.add(name, *spans)
+    if manifest.build.module != "tensorrt_rtx":
+        return CreateConfig(profiles=[profile])
+    from polygraphy.backend.tensorrt_rtx import CreateConfigRTX
+
+    capability = int(gpu.rpartition("_")[2])
+    return CreateConfigRTX(profiles=[profile], compute_capabilities=[divmod(capability, 10)])

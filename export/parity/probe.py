@@ -1,0 +1,151 @@
+"""An exported model and its source, each run with its inner stages visible.
+
+Letters: B images, C channels, N feature positions, H W sides in pixels.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+
+from ...plugins.errors import ContractError, EngineError
+from ...plugins.spec import SIMILARITIES
+from ...runtime import contract
+from ...runtime.contract import Io
+from ...train import CSAInpainter
+from ...train.attention import match_indices
+from ...train.config import ATTENTIONS
+from ..config import IOS, PRECISIONS
+from ..graph import surgery
+from ..graph.attention_function import MATCHES
+from .cases import Case
+
+Array = npt.NDArray[Any]
+Choice = TypeVar("Choice", bound=str)
+
+
+class ExportedModel:
+    """What an exported model says of itself.
+
+    Args:
+        path: of the exported model.
+        model: as read from there; not kept.
+
+    Raises:
+        ContractError: it was not exported by this csakit.
+    """
+
+    def __init__(self, path: Path, model: onnx.ModelProto) -> None:
+        self.name = path.name
+        metadata = surgery.metadata_of(model)
+        self.precision = _stated(path, metadata, contract.META_PRECISION, PRECISIONS)
+        self.io = _stated(path, metadata, contract.META_IO, IOS)
+        self.similarity = _stated(path, metadata, contract.META_SIMILARITY, SIMILARITIES)
+        self.attention = _stated(path, metadata, contract.META_ATTENTION, ATTENTIONS)
+        self.checkpoint_sha256 = metadata.get(contract.META_CHECKPOINT, "")
+        self.size = _size(model, self.io)
+
+
+class Probe(ExportedModel):
+    """An exported model in ONNX Runtime whose inner stages are outputs too.
+
+    Args:
+        path: of the exported model.
+
+    Raises:
+        ContractError: the file is not an exported model.
+        EngineError: ONNX Runtime cannot load it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime  # deferred: only where a model runs
+
+        model = surgery.read(str(path))
+        super().__init__(path, model)
+        self._names = surgery.add_probes(model)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3  # errors; warnings here are about unused initialisers
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime's classes share no base but this one
+            raise EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
+
+    def run(self, case: Case) -> dict[str, Array]:
+        """Run one case; return stage name to array, without the batch dimension."""
+        if self.size not in (None, case.hole.shape):
+            raise ContractError(
+                f"{self.name} takes images of {self.size}; {case.name} has {case.hole.shape}"
+            )
+        image, hole = network_input(case, self.io)
+        outputs = self._session.run(self._names, {contract.IMAGE: image, contract.HOLE: hole})
+        stages = {name: array[0] for name, array in zip(self._names, outputs, strict=True)}
+        if self.io == "uint8":
+            stages[contract.RESULT] = as_float(stages[contract.RESULT])
+        return stages
+
+
+def network_input(case: Case, io: Io) -> tuple[Array, Array]:
+    """Lay a case out as a batch of one.
+
+    Args:
+        case: to lay out.
+        io: "float" or "uint8".
+
+    Returns:
+        Image and hole, as ``csakit.runtime.contract`` has them.
+    """
+    if io == "uint8":
+        return case.image[None], case.hole[None, :, :, None].astype(np.uint8)
+    return as_float(case.image)[None], case.hole[None, None].astype(np.float32)
+
+
+def torch_stages(model: CSAInpainter, case: Case, io: Io) -> dict[str, Array]:
+    """Run one case through the source; return what ``Probe.run`` returns."""
+    image, hole = (torch.from_numpy(array) for array in network_input(case, "float"))
+    with torch.inference_mode():
+        stages = model.stages(image, hole)
+        arrays = {
+            "rough": stages.rough,
+            "features": stages.features,
+            "attended": stages.attended,
+            contract.RESULT: stages.result,
+        }
+        found = {name: tensor[0].numpy() for name, tensor in arrays.items()}
+        if model.config.attention == "csa":
+            similarity = model.config.similarity
+            matches = match_indices(stages.features, stages.feature_hole, similarity)
+            found[MATCHES] = matches[0].numpy()
+    if io == "uint8":
+        byte = np.round((found[contract.RESULT] + 1) * 127.5)
+        found[contract.RESULT] = (byte / 127.5 - 1).astype(np.float32)
+    return found
+
+
+def _stated(path: Path, metadata: Mapping[str, str], key: str, known: tuple[Choice, ...]) -> Choice:
+    """Read a closed choice from the metadata of a model."""
+    value = metadata.get(key)
+    for choice in known:
+        if choice == value:
+            return choice
+    raise ContractError(
+        f"the metadata of {path} must say {key} as one of {known}; got {value!r}\n"
+        "Export it again with `csakit export`."
+    )
+
+
+def _size(model: onnx.ModelProto, io: Io) -> tuple[int, int] | None:
+    dims = model.graph.input[0].type.tensor_type.shape.dim
+    height, width = dims[1:3] if io == "uint8" else dims[2:4]
+    return (height.dim_value, width.dim_value) if height.dim_value else None
+
+
+def as_float(image: Array) -> Array:
+    """Turn (H, W, 3) uint8 into (3, H, W) float32 in [-1, 1]."""
+    scaled: Array = (image.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)
+    return scaled

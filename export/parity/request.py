@@ -1,0 +1,90 @@
+"""What a verification is asked for, checked before anything heavy is imported."""
+
+import dataclasses
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+from ...runtime.contract import Arithmetic
+from ...runtime.engine.manifest import SUFFIX as ENGINE
+from ...runtime.sessions.session import Backend
+
+CHECKPOINT: Final = ".safetensors"
+MODEL: Final = ".onnx"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VerifyRequest:
+    """One call of ``csakit verify``.
+
+    Attributes:
+        model: .onnx or .engine, to be verified.
+        against: .safetensors or .onnx; None takes the model that an engine was built from.
+        images: folder of photographs; None takes those that scikit-image ships.
+        case: a saved case, to be compared on alone.
+        layerwise: compare inner tensors of two runners.
+        all_tensors: also those between the stages.
+        backend: compare the result of a model in this backend of the runtime.
+        precision: that the backend computes in; None is that of the model.
+    """
+
+    model: Path
+    against: Path | None = None
+    images: Path | None = None
+    case: Path | None = None
+    layerwise: bool = False
+    all_tensors: bool = False
+    backend: Backend | None = None
+    precision: Arithmetic | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be compared."""
+        if self.all_tensors and not self.layerwise:
+            raise ContractError("--all-tensors goes with --layerwise; got it alone")
+        if self.layerwise and (self.backend or self.precision):
+            raise ContractError(
+                "--layerwise compares two of Polygraphy's runners; got --backend or --precision"
+            )
+        other = self.against
+        if other is None:
+            if not self.engine:
+                raise ContractError(
+                    f"--against must name what {self.model} is compared with; got nothing\n"
+                    "Name the checkpoint it was exported from, or with --layerwise another export."
+                )
+            return
+        if other.suffix not in (CHECKPOINT, MODEL):
+            raise ContractError(f"--against must be {CHECKPOINT} or {MODEL}; got {other}")
+        if self.layerwise and other.suffix != MODEL:
+            raise ContractError(
+                f"--layerwise compares with an {MODEL} file; got {other}\n"
+                "Without --layerwise the stages are compared with a checkpoint."
+            )
+        if not self.layerwise and not self.engine and other.suffix != CHECKPOINT:
+            raise ContractError(
+                f"a model is compared with its checkpoint; got {other}\n"
+                "Add --layerwise to compare two exports."
+            )
+
+    @property
+    def engine(self) -> bool:
+        """Whether an engine is verified."""
+        return self.model.suffix == ENGINE
+
+    def command(self, case: Path) -> tuple[str, ...]:
+        """Write the command that repeats it on one case.
+
+        Args:
+            case: as saved.
+
+        Returns:
+            The command and its arguments.
+        """
+        command = ["csakit", "verify", str(self.model)]
+        if self.against is not None:
+            command += ["--against", str(self.against)]
+        command += ["--layerwise"] if self.layerwise else []
+        command += ["--all-tensors"] if self.all_tensors else []
+        command += ["--backend", self.backend] if self.backend else []
+        command += ["--precision", self.precision] if self.precision else []
+        return (*command, "--case", str(case))

@@ -1,0 +1,253 @@
+"""Run a verification: open what is compared, and say what was found and how to repeat it."""
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from ...plugins.errors import ContractError
+from ...runtime import contract
+from ...runtime.contract import Io
+from ...runtime.engine.compatibility import diagnose
+from ...runtime.engine.machine import this_machine
+from ...runtime.engine.manifest import Manifest
+from ...runtime.files.atomic import sha256
+from ...runtime.sessions.session import open_session
+from ...train import checkpoint
+from ..graph.attention_function import MATCHES
+from .cases import Case, load_case, verify_cases
+from .polygraphy_command import Suspect
+from .probe import Array, Probe, torch_stages
+from .report import Report, StageParity, record
+from .request import CHECKPOINT, VerifyRequest
+from .verify_engine import audited_precision, case_size, parity_of, record_parity, verify_engine
+from .verify_model import require_same_architecture, verify_model
+from .verify_session import verify_session
+
+_OUTWARD: Final = ("attended", contract.RESULT)  # what hangs on the matches
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a verification found, and what repeats it elsewhere.
+
+    Attributes:
+        report: of the stages.
+        origin: hashes of the files.
+        suspect: what may have failed, for Polygraphy; None where it has no such runner.
+        expected: gives what the reference has for a tensor of a case.
+        tensors: all tensors of one case, in the order they are computed, where asked for.
+        tensors_of: name of that case.
+        whence: says what computes a tensor.
+    """
+
+    report: Report
+    origin: Mapping[str, str]
+    suspect: Suspect | None
+    expected: Callable[[Case, str], Array]
+    tensors: tuple[StageParity, ...] = ()
+    tensors_of: str = ""
+    whence: Callable[[str], str] | None = None
+
+    @property
+    def divergence(self) -> StageParity | None:
+        """The first tensor that breaks a limit."""
+        failing = self.report.failing
+        stages = () if failing is None else failing.stages
+        return next((t for t in self.tensors or stages if not t.passed), None)
+
+    @property
+    def visible(self) -> StageParity:
+        """The first tensor of the failing case that breaks a limit and that Polygraphy can see.
+
+        Where only the match indices break one, which are inside of CSA, it is what leaves CSA.
+        """
+        failing = self.report.failing
+        assert failing is not None
+        candidates = [t for t in self.tensors or failing.stages if t.stage != MATCHES]
+        broken = (t for t in candidates if not t.passed)
+        return next(broken, next(t for t in candidates if t.stage in _OUTWARD))
+
+    def describe(self, tensor: StageParity) -> str:
+        """Say which tensor it is and what it broke."""
+        made_by = "" if self.whence is None else self.whence(tensor.stage)
+        return f"{tensor.stage}{made_by and f' ({made_by})'}: {tensor.broken[0]}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Give all of it, JSON-serialisable."""
+        values = {**self.origin, **self.report.to_json()}
+        if self.tensors:
+            values["tensors"] = [record(tensor) for tensor in self.tensors]
+        if self.divergence is not None:
+            values["first_divergence"] = self.divergence.stage
+        return values
+
+
+def verify_export(request: VerifyRequest) -> Outcome:
+    """Compare an exported model with its checkpoint, stage by stage.
+
+    Args:
+        request: for a model, with a checkpoint.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        ContractError: a file is not what it should be.
+        EngineError: ONNX Runtime cannot run the model.
+    """
+    assert request.against is not None
+    source = checkpoint.load(request.against)
+    probe, digest = Probe(request.model), sha256(request.against)
+    _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
+    report = verify_model(probe, source, cases_of(request, probe.size))
+    return Outcome(
+        report=report,
+        origin={"model_sha256": sha256(request.model), "checkpoint_sha256": digest},
+        suspect=Suspect(path=request.model, io=probe.io, precision=probe.precision),
+        expected=lambda case, stage: torch_stages(source, case, probe.io)[stage],
+    )
+
+
+def verify_backend(request: VerifyRequest) -> Outcome:
+    """Compare the result of a model in a backend of the runtime with that of its checkpoint.
+
+    Args:
+        request: for a model, with a checkpoint, and a backend.
+
+    Returns:
+        The outcome.
+
+    Raises:
+        ContractError: a file is not what it should be, or the backend cannot be chosen for it.
+        EngineError: the backend cannot run the model.
+        LibraryError: the backend is not installed, or the processor lacks the precision.
+    """
+    assert request.against is not None
+    session = open_session(request.model, backend=request.backend, precision=request.precision)
+    with contextlib.closing(session):
+        source = checkpoint.load(request.against)
+        probe, digest = Probe(request.model), sha256(request.against)
+        _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
+        require_same_architecture(probe, source)
+        precision = request.precision or probe.precision
+        report = verify_session(session, precision, source, cases_of(request, probe.size))
+    return Outcome(
+        report=report,
+        origin={"model_sha256": sha256(request.model), "checkpoint_sha256": digest},
+        suspect=None,
+        expected=lambda case, stage: torch_stages(source, case, probe.io)[stage],
+    )
+
+
+def verify_built(request: VerifyRequest) -> Outcome:
+    """Compare the result of an engine with that of its model, and write it into its manifest.
+
+    Args:
+        request: for an engine.
+
+    Returns:
+        The outcome. One saved case that passes proves little and is not written down.
+
+    Raises:
+        ContractError: a file is not what it should be.
+        EngineError: the engine cannot be opened here, or failed.
+        LibraryError: what opens it is not installed.
+    """
+    machine = this_machine()
+    found = diagnose(request.model, machine)
+    with contextlib.closing(open_session(request.model)) as session:
+        manifest = found.require_usable()
+        precision = audited_precision(request.model, manifest)
+        against = request.against or source_model(request.model, manifest)
+        reference = _reference(against, manifest, session.io, request.model)
+        cases = cases_of(request, case_size(manifest.profiles[0]))
+        report = verify_engine(session, manifest, reference, cases, precision)
+        io = session.io
+    origin = {"engine_sha256": manifest.engine.sha256, "against_sha256": sha256(against)}
+    if request.case is None or not report.passed:
+        held = {"name": against.name, "sha256": origin["against_sha256"]}
+        parity = parity_of(report, module=found.module, gpu=machine.gpus[0], against=held)
+        _record(request.model, manifest, parity)
+    plugin = manifest.build.plugin
+    return Outcome(
+        report=report,
+        origin=origin,
+        suspect=Suspect(
+            path=request.model,
+            io=io,
+            precision=precision,
+            runner="trt",
+            rtx=manifest.build.module == "tensorrt_rtx",
+            plugin=plugin is not None and not plugin.embedded,
+        ),
+        expected=lambda case, _: reference(case),
+    )
+
+
+def cases_of(request: VerifyRequest, size: tuple[int, int] | None) -> Iterable[Case]:
+    """Give what is compared on.
+
+    Args:
+        request: names a case or a folder, or neither.
+        size: H, W of the model; None for any.
+
+    Returns:
+        The cases.
+
+    Raises:
+        ContractError: the case or the folder cannot be read.
+    """
+    return [load_case(request.case)] if request.case else verify_cases(size, request.images)
+
+
+def source_model(engine: Path, manifest: Manifest) -> Path:
+    """Find the model that an engine was built from.
+
+    Args:
+        engine: its file.
+        manifest: of it.
+
+    Returns:
+        The path of the model.
+
+    Raises:
+        ContractError: it is not where the manifest says.
+    """
+    path = engine.parent / manifest.source.model.name
+    if path.is_file():
+        return path
+    raise ContractError(
+        f"{engine} was built from {manifest.source.model.name}, which is not there\n"
+        "Copy it there, or name the model or its checkpoint with --against."
+    )
+
+
+def _reference(against: Path, manifest: Manifest, io: Io, engine: Path) -> Callable[[Case], Array]:
+    """Open what the results of an engine are held against."""
+    if against.suffix == CHECKPOINT:
+        source = checkpoint.load(against)
+        _warn(engine, "built", manifest.source.checkpoint_sha256, against, sha256(against))
+        return lambda case: torch_stages(source, case, io)[contract.RESULT]
+    probe = Probe(against)
+    _warn(engine, "built", manifest.source.model.sha256, against, sha256(against))
+    return lambda case: probe.run(case)[contract.RESULT]
+
+
+def _record(engine: Path, manifest: Manifest, parity: Mapping[str, object]) -> None:
+    """Write the parity down; a folder that cannot be written takes nothing from the result."""
+    try:
+        record_parity(engine, manifest, parity)
+    except ContractError as error:
+        print(f"csakit verify: warning: not in the manifest: {error}", file=sys.stderr)
+
+
+def _warn(model: Path, made: str, stated: str, against: Path, digest: str) -> None:
+    if stated != digest:
+        print(
+            f"csakit verify: warning: {model} was {made} from a file with SHA-256 "
+            f"{stated[:12]}; {against} has {digest[:12]}",
+            file=sys.stderr,
+        )

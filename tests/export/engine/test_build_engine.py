@@ -1,0 +1,189 @@
+"""TensorRT for RTX builds engines of what csakit exports, without a GPU, and they are described."""
+
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+
+import onnx
+import pytest
+from csakit.export.engine.build_engine import Built, build_engine
+from csakit.export.engine.config import BuildConfig, Span
+from csakit.plugins.errors import ContractError, EngineError, PrecisionError
+from csakit.runtime.contract import META_PRECISION
+from csakit.runtime.engine.compatibility import diagnose
+from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.manifest import Tensor, manifest_path, read_manifest
+from csakit.runtime.files.atomic import sha256
+from csakit.runtime.files.engine_header import read_plan_header
+from helpers.exported import Subject
+
+from ..conftest import Alter
+
+RTX = BuildConfig(builder="tensorrt-rtx", targets=("sm_86",))
+
+
+@pytest.fixture(autouse=True)
+def _rtx() -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+
+
+def here(built: Built) -> Machine:
+    """A machine that has all that the engine needs."""
+    build = built.manifest.build
+    return Machine(gpus=build.targets, modules={build.module: build.version}, plugin=False)
+
+
+def check(built: Built, subject: Subject) -> None:
+    """Compare what is on disk with what was returned and with the model."""
+    manifest = read_manifest(manifest_path(built.engine))
+    assert manifest == built.manifest
+    assert manifest.engine.sha256 == sha256(built.engine)
+    assert manifest.engine.bytes == built.engine.stat().st_size
+    assert manifest.source.model.sha256 == sha256(subject.path)
+    assert manifest.source.checkpoint_sha256 == sha256(subject.checkpoint)
+    assert manifest.precision.audited == subject.config.precision
+    assert manifest.io == subject.config.io
+    assert manifest.parity is None
+    assert manifest.build.plugin is None
+    assert diagnose(built.engine, here(built)).problems == ()
+    header = read_plan_header(built.engine)
+    assert header is not None
+    assert (header.version, header.bytes) == (manifest.build.version, manifest.engine.bytes)
+
+
+def test_a_fixed_float32_engine(fixed: Subject, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    built = build_engine(fixed.path, tmp_path / "a.engine", RTX, said.append)
+
+    check(built, fixed)
+    profile = built.manifest.profiles[0]
+    assert (profile.batch, profile.size) == ((1, 1, 1), (256, 256, 256))
+    assert built.manifest.tensors == (
+        Tensor(name="image", role="input", dtype="float32", shape=(1, 3, 256, 256)),
+        Tensor(name="hole", role="input", dtype="float32", shape=(1, 1, 256, 256)),
+        Tensor(name="result", role="output", dtype="float32", shape=(1, 3, 256, 256)),
+    )
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.engine", "a.engine.json"]
+    assert said == [
+        f"building {tmp_path / 'a.engine'} with TensorRT for RTX {built.manifest.build.version} "
+        "for sm_86: --batch 1 --size 256"
+    ]
+
+
+def test_a_half_precision_engine_for_several_gpus(half: Subject, tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        RTX,
+        targets=("sm_89", "sm_120"),
+        batch=Span(1, 2, 4),
+        opt_level=0,
+        workspace_bytes=1 << 30,
+    )
+
+    built = build_engine(half.path, tmp_path / "a.engine", config)
+
+    check(built, half)
+    evidence = built.manifest.precision.evidence
+    assert evidence["network"]["layers"]["share"] == 1.0
+    assert evidence["network"]["weights"]["share"] == 1.0
+    assert evidence["network"]["layers"]["total"] > 80  # both networks
+    assert built.manifest.build.targets == ("sm_89", "sm_120")
+    assert built.manifest.profiles[0].batch == (1, 2, 4)
+    assert built.manifest.build.command == (
+        *("csakit", "build", os.path.relpath(half.path, tmp_path), "-o", "a.engine"),
+        *("--builder", "tensorrt-rtx", "--batch", "1:2:4", "--size", "256"),
+        *("--targets", "sm_89,sm_120", "--workspace", "1073741824", "--opt-level", "0"),
+    )
+
+
+def test_a_free_engine_of_bytes_with_weights_beside_its_model(
+    packed: Subject, tmp_path: Path
+) -> None:
+    built = build_engine(packed.path, tmp_path / "a.engine", RTX)
+
+    check(built, packed)
+    assert packed.exported.weights is not None
+    (weights,) = built.manifest.source.weights
+    assert weights.sha256 == sha256(packed.exported.weights)
+    assert (tmp_path / weights.name).resolve() == packed.exported.weights.resolve()
+    image = built.manifest.tensors[0]
+    assert (image.dtype, image.shape) == ("uint8", (-1, -1, -1, 3))
+    assert built.manifest.profiles[0].size == (256, 512, 1024)
+
+
+def test_a_model_that_is_not_what_it_states_makes_no_engine(altered: Alter, tmp_path: Path) -> None:
+    def claim_half(model: onnx.ModelProto) -> None:
+        next(p for p in model.metadata_props if p.key == META_PRECISION).value = "fp16"
+
+    path = altered(claim_half)
+
+    with pytest.raises(PrecisionError, match=r"states fp16; 0 % of the layers and 0 % of the wei"):
+        build_engine(path, tmp_path / "a.engine", RTX)
+
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_rebuilt_engine_replaces_the_old_one(ablation: Subject, tmp_path: Path) -> None:
+    output = tmp_path / "a.engine"
+    output.write_bytes(b"old")
+    manifest_path(output).write_text("old")
+
+    check(build_engine(ablation.path, output, RTX), ablation)
+
+
+def test_an_interruption_between_the_two_files_is_diagnosed(
+    ablation: Subject, tmp_path: Path
+) -> None:
+    built = build_engine(ablation.path, tmp_path / "a.engine", RTX)
+    content = bytearray(built.engine.read_bytes())
+    content[-1] ^= 1  # the plan of an earlier build, under the manifest of this one
+    built.engine.write_bytes(content)
+
+    (problem,) = diagnose(built.engine, here(built)).problems
+
+    assert hashlib.sha256(content).hexdigest()[:12] in problem.text
+    assert "its build was interrupted" in problem.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"targets": ("sm_87",)}, r"builds for sm_75, .*; got 'sm_87'"),
+        ({"batch": Span(1, 1, 2)}, r"takes --batch 1 and nothing else"),
+    ],
+)
+def test_wrong_wishes_leave_nothing(
+    fixed: Subject, tmp_path: Path, fields: dict[str, object], message: str
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        build_engine(fixed.path, tmp_path / "a.engine", dataclasses.replace(RTX, **fields))
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_turing_is_refused_with_the_reason(fixed: Subject, tmp_path: Path) -> None:
+    with pytest.raises(EngineError, match=r"Turing \(SM75\)(.|\n)*Leave sm_75 out of --targets"):
+        build_engine(
+            fixed.path, tmp_path / "a.engine", dataclasses.replace(RTX, targets=("sm_75",))
+        )
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_absent_model_an_absent_folder_and_another_suffix_are_refused(
+    fixed: Subject, tmp_path: Path
+) -> None:
+    with pytest.raises(ContractError, match=r"must be an existing file; got .*x\.onnx"):
+        build_engine(tmp_path / "x.onnx", tmp_path / "a.engine", RTX)
+    with pytest.raises(ContractError, match="Choose an existing folder"):
+        build_engine(fixed.path, tmp_path / "absent" / "a.engine", RTX)
+    with pytest.raises(ContractError, match=r"must end in \.engine; got a\.plan"):
+        build_engine(fixed.path, tmp_path / "a.plan", RTX)
+
+
+def test_a_model_without_its_weights_is_refused(packed: Subject, tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(packed.path.read_bytes())
+
+    with pytest.raises(ContractError, match=r"keeps its weights in .*\.weights, which is not"):
+        build_engine(tmp_path / "a.onnx", tmp_path / "a.engine", RTX)

@@ -1,0 +1,107 @@
+"""The rebuild command of a manifest asks for the same engine again, whatever it was."""
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import pytest
+from csakit.export.cli import build
+from csakit.export.engine.config import BuildConfig, Span
+from csakit.export.engine.manifest_writer import Product, describe, rebuild_command
+from csakit.export.engine.precision_audit import Share, Types, audit
+from csakit.export.engine.profiles import Profile
+from csakit.plugins.errors import EngineError
+from csakit.runtime.engine.manifest import Plugin
+from csakit.runtime.engine.tensorrt_module import LoadedPlugin
+from helpers.exported import Subject
+
+PROFILE = Profile(Span(1, 1, 8), Span(256, 512, 1024))
+RTX = {"builder": "tensorrt-rtx", "targets": ("sm_86", "sm_89")}
+
+
+def product(config: BuildConfig, **fields: Any) -> Product:  # noqa: ANN401
+    made = Product(
+        module="tensorrt",
+        version="10.3.0",
+        config=config,
+        profile=PROFILE,
+        targets=config.targets or ("sm_87",),
+        plan=b"a plan",
+        plugin=None,
+        precision=audit("fp32", Types(Share(0, 1), Share(0, 1)), 6, None),
+        tensors=(("image", "input", "FLOAT", (-1, 3, -1, -1)),),
+    )
+    return dataclasses.replace(made, **fields)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        RTX,
+        {**RTX, "weights": "refit"},
+        {"workspace_bytes": 3 << 30, "opt_level": 5, "weights": "strip", "plugin": False},
+        {"portable": "ampere+", "version_compatible": True, "embed_plugin": True},
+        {"portable": "same-cc", "version_compatible": True, "tf32": True},
+    ],
+)
+def test_the_command_asks_for_the_same_again(
+    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any]
+) -> None:
+    config = BuildConfig(**fields)
+    seen: list[argparse.Namespace] = []
+    monkeypatch.setattr(build, "_build", lambda args: seen.append(args) or 0)
+
+    program, command, *arguments = rebuild_command(
+        product(config), model="a b.onnx", engine="x.engine"
+    )
+
+    assert (program, command) == ("csakit", "build")
+    assert build.main(arguments) == 0
+    (args,) = seen
+    assert (args.model, args.output) == (Path("a b.onnx"), Path("x.engine"))
+    asked = dataclasses.replace(config, batch=PROFILE.batch, size=PROFILE.size)
+    assert build._config(args) == asked
+
+
+@pytest.mark.parametrize(
+    ("fields", "runtimes"),
+    [({}, ("tensorrt",)), ({"version_compatible": True}, ("tensorrt", "tensorrt_lean"))],
+)
+def test_later_versions_bring_the_lean_runtime(
+    fixed: Subject, tmp_path: Path, fields: dict[str, Any], runtimes: tuple[str, ...]
+) -> None:
+    made = product(BuildConfig(**fields))
+
+    manifest = describe(made, fixed.proto, model=fixed.path, engine=tmp_path / "x.engine")
+
+    assert manifest.build.runtimes == runtimes
+
+
+def test_the_plugin_is_described_by_what_it_is_and_not_by_where_it_lies(
+    fixed: Subject, tmp_path: Path
+) -> None:
+    loaded = LoadedPlugin("c++", Path("/home/someone/libcsakit_trt.so"), "f" * 64)
+    config = BuildConfig(version_compatible=True, embed_plugin=True)
+    made = product(config, plugin=loaded)
+
+    manifest = describe(made, fixed.proto, model=fixed.path, engine=tmp_path / "x.engine")
+
+    assert manifest.build.plugin == Plugin(
+        name="CoherentSemanticAttention",
+        version="1",
+        namespace="",
+        implementation="c++",
+        library="libcsakit_trt.so",
+        source_hash="f" * 64,
+        embedded=True,
+    )
+    assert "/home" not in manifest.text()
+
+
+def test_an_input_of_another_type_is_refused(fixed: Subject, tmp_path: Path) -> None:
+    made = product(BuildConfig(), tensors=(("image", "input", "INT8", (1, 3, 256, 256)),))
+
+    with pytest.raises(EngineError, match=r"input image must be float32 or uint8; .* INT8"):
+        describe(made, fixed.proto, model=fixed.path, engine=tmp_path / "x.engine")

@@ -1,0 +1,140 @@
+"""One face for every TensorRT; what is missing is said with what to install."""
+
+import dataclasses
+import sys
+from collections.abc import Iterator
+from types import SimpleNamespace
+
+import pytest
+from csakit.export.engine import tensorrt_api
+from csakit.export.engine.config import BuildConfig
+from csakit.export.engine.tensorrt_api import Api, open_api
+from csakit.plugins.errors import ContractError, EngineError, LibraryError
+
+RTX = BuildConfig(builder="tensorrt-rtx")
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+    return open_api("tensorrt-rtx")
+
+
+@pytest.fixture
+def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt_api, "devices", list)
+    monkeypatch.setattr(tensorrt_api, "device_architectures", list)
+
+
+def test_a_missing_module_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
+
+    with pytest.raises(LibraryError, match=r"needs the Python package tensorrt_rtx") as caught:
+        open_api("tensorrt-rtx")
+
+    assert "pip install 'csakit[rtx]'" in str(caught.value)
+
+
+def test_what_is_installed_instead_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+
+    with pytest.raises(LibraryError, match=r"pip install tensorrt(.|\n)*--builder tensorrt-rtx"):
+        open_api("tensorrt")
+
+
+def test_an_old_tensorrt_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__="10.2.0.post1"))
+
+    with pytest.raises(LibraryError, match=r"must be 10\.3 or newer; got 10\.2\.0"):
+        open_api("tensorrt")
+
+
+def test_tensorrt_builds_on_a_gpu_only(api: Api, without_gpu: None) -> None:
+    there = dataclasses.replace(api, builder="tensorrt")
+
+    with pytest.raises(EngineError, match=r"there is none here(.|\n)*--builder tensorrt-rtx"):
+        tensorrt_api.make_builder(there)
+
+
+def test_without_a_gpu_the_targets_must_be_named(without_gpu: None) -> None:
+    with pytest.raises(EngineError, match=r"must be named; got no --targets\nAdd --targets"):
+        tensorrt_api.resolve_targets(RTX)
+
+
+def test_targets_are_those_stated_each_once() -> None:
+    stated = dataclasses.replace(RTX, targets=("sm_89", "sm_86", "sm_89"))
+
+    assert tensorrt_api.resolve_targets(stated) == ("sm_89", "sm_86")
+
+
+def test_targets_are_the_gpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tensorrt_api, "devices", lambda: ["sm_90", "sm_86"])
+    monkeypatch.setattr(tensorrt_api, "device_architectures", lambda: ["sm_86", "sm_90"])
+
+    assert tensorrt_api.resolve_targets(RTX) == ("sm_86", "sm_90")
+    assert tensorrt_api.resolve_targets(BuildConfig()) == ("sm_90",)
+
+
+def test_an_architecture_that_it_does_not_build_for_is_refused(api: Api) -> None:
+    made = tensorrt_api.make_builder(api).create_builder_config()
+
+    with pytest.raises(ContractError, match=r"builds for sm_75, .*sm_120.*; got 'sm_87'"):
+        tensorrt_api.set_targets(api, made, ("sm_87",))
+
+
+def test_the_configuration_says_what_was_asked_for(api: Api) -> None:
+    builder, trt = tensorrt_api.make_builder(api), api.trt
+    wanted = dataclasses.replace(RTX, workspace_bytes=1 << 30, opt_level=4, weights="strip")
+
+    made = tensorrt_api.make_config(api, builder, wanted)
+    tensorrt_api.set_targets(api, made, ("sm_86", "sm_120"))
+
+    assert made.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE) == 1 << 30
+    assert made.builder_optimization_level == 4
+    assert made.get_flag(trt.BuilderFlag.STRIP_PLAN)
+    assert made.get_flag(trt.BuilderFlag.REFIT_IDENTICAL)
+    assert not made.get_flag(trt.BuilderFlag.REFIT)
+    assert made.profiling_verbosity == trt.ProfilingVerbosity.DETAILED
+    assert [made.get_compute_capability(i) for i in range(made.num_compute_capabilities)] == [
+        trt.ComputeCapability.SM86,
+        trt.ComputeCapability.SM120,
+    ]
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_products_of_fp32_keep_their_bits_unless_asked_otherwise(api: Api, wanted: bool) -> None:
+    builder = tensorrt_api.make_builder(api)
+
+    made = tensorrt_api.make_config(api, builder, dataclasses.replace(RTX, tf32=wanted))
+
+    assert made.get_flag(api.trt.BuilderFlag.TF32) == wanted
+
+
+def test_later_versions_are_asked_for_by_name(api: Api) -> None:
+    builder, flags = tensorrt_api.make_builder(api), api.trt.BuilderFlag
+    there = dataclasses.replace(api, builder="tensorrt")
+    wanted = BuildConfig(version_compatible=True, weights="refit")
+
+    made = tensorrt_api.make_config(there, builder, wanted)
+    tensorrt_api.set_targets(there, made, ("sm_87",))  # TensorRT has nothing to set
+
+    assert made.get_flag(flags.VERSION_COMPATIBLE)
+    assert made.get_flag(flags.REFIT)
+    assert not made.get_flag(flags.STRIP_PLAN)
+
+
+def test_a_network_is_strongly_typed(api: Api) -> None:
+    network = tensorrt_api.make_network(api, tensorrt_api.make_builder(api))
+
+    assert network.get_flag(api.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+
+
+def test_an_option_that_a_version_lacks_is_an_error(api: Api) -> None:
+    older = SimpleNamespace(__version__="10.3", HardwareCompatibilityLevel=SimpleNamespace())
+    old = Api(older, "tensorrt", api.log)  # type: ignore[arg-type]
+
+    with pytest.raises(EngineError, match=r"10\.3 has no --portable same-cc"):
+        tensorrt_api._member(
+            old, "HardwareCompatibilityLevel", "SAME_COMPUTE_CAPABILITY", "--portable same-cc"
+        )

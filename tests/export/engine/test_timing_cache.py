@@ -1,0 +1,72 @@
+"""A timing cache is read, set and written by calls that TensorRT has.
+
+Those of TensorRT for RTX have the same names and do nothing, and say so; ``csakit build``
+therefore refuses the option there. Here they stand in for those of TensorRT.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from csakit.export.engine.tensorrt_api import Api, make_builder, open_api
+from csakit.export.engine.timing_cache import timing_cache
+from csakit.plugins.errors import ContractError, EngineError
+
+pytestmark = pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX 1.2")
+
+
+@pytest.fixture
+def api() -> Api:
+    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
+    return open_api("tensorrt-rtx")
+
+
+@pytest.fixture
+def made(api: Api) -> Any:  # noqa: ANN401
+    return make_builder(api).create_builder_config()
+
+
+def test_a_new_cache_is_written_at_the_end(api: Api, made: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    path = tmp_path / "a.cache"
+
+    with timing_cache(api, made, path):
+        assert not path.exists()
+
+    assert path.read_bytes() == bytes(memoryview(made.get_timing_cache().serialize()))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_failed_build_leaves_the_cache_as_it_was(api: Api, made: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    def build() -> None:
+        with timing_cache(api, made, tmp_path / "a.cache"):
+            raise EngineError("built no engine")
+
+    with pytest.raises(EngineError, match="built no engine"):
+        build()
+
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_damaged_cache_is_refused(api: Api, made: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    (tmp_path / "a.cache").write_bytes(b"junk")
+
+    with (
+        pytest.raises(EngineError, match=r"does not take the timing cache .*a\.cache"),
+        timing_cache(api, made, tmp_path / "a.cache"),
+    ):
+        pass
+
+    assert (tmp_path / "a.cache").read_bytes() == b"junk"
+
+
+def test_a_folder_is_refused(api: Api, made: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    with (
+        pytest.raises(ContractError, match="must be a file"),
+        timing_cache(api, made, tmp_path),
+    ):
+        pass
+
+
+def test_without_a_path_nothing_happens(api: Api, made: Any) -> None:  # noqa: ANN401
+    with timing_cache(api, made, None):
+        assert made.get_timing_cache() is None

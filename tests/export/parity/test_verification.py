@@ -1,0 +1,211 @@
+"""``csakit verify model.engine`` from the command to the manifest.
+
+An engine opens on a GPU only, so its place is taken by a session of ONNX Runtime on the model
+that the engine is said to be built from, or on a spoiled copy of it; all else is as it is.
+"""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from csakit.export.cli.verify import main
+from csakit.export.config import ExportConfig
+from csakit.export.parity import verification
+from csakit.export.parity.cases import export_cases
+from csakit.runtime.engine.manifest import (
+    Artifact,
+    Manifest,
+    Precision,
+    ProfileShapes,
+    Source,
+    manifest_path,
+    read_manifest,
+)
+from csakit.runtime.files.atomic import sha256
+from csakit.runtime.sessions.session import open_session
+from helpers.engines import HERE, PLAN, make_manifest
+from helpers.exported import Subject
+from onnx import numpy_helper
+from PIL import Image
+
+CASE = export_cases(ExportConfig(size=256))[0]
+Opens = Callable[[Path], None]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with one photograph."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photographs").mkdir()
+    Image.fromarray(CASE.image).save(tmp_path / "photographs" / "cat.png")
+    return tmp_path
+
+
+@pytest.fixture
+def engine(fixed: Subject, folder: Path) -> Path:
+    """An engine file whose manifest says that it was built from ``fixed``."""
+    (folder / "model.onnx").write_bytes(fixed.path.read_bytes())
+    (folder / "model.engine").write_bytes(PLAN)
+    size, digest = fixed.path.stat().st_size, sha256(fixed.path)
+    manifest = make_manifest(
+        io="float",
+        precision=Precision(audited="fp32", evidence={}),
+        profiles=(ProfileShapes(batch=(1, 1, 1), size=(256, 256, 256)),),
+        source=Source(
+            model=Artifact(name="model.onnx", bytes=size, sha256=digest),
+            weights=(),
+            checkpoint_sha256=sha256(fixed.checkpoint),
+            attention="csa",
+            similarity="projection",
+            csakit="0.1.0",
+        ),
+    )
+    manifest_path(folder / "model.engine").write_text(manifest.text())
+    return folder / "model.engine"
+
+
+@pytest.fixture
+def opens(monkeypatch: pytest.MonkeyPatch) -> Opens:
+    """Give a function that says which model answers in the place of the engine."""
+
+    def choose(model: Path) -> None:
+        monkeypatch.setattr(verification, "this_machine", lambda: HERE)
+        session = lambda _: open_session(model, cache=False, spin=False, threads=2)  # noqa: E731
+        monkeypatch.setattr(verification, "open_session", session)
+
+    return choose
+
+
+@pytest.fixture
+def spoiled(fixed: Subject, folder: Path) -> Path:
+    model = onnx.ModelProto()
+    model.CopyFrom(fixed.proto)
+    name = "model.refinement.levels.0.narrow.weight"
+    (tensor,) = (t for t in model.graph.initializer if t.name == name)
+    array = numpy_helper.to_array(tensor).copy()
+    array.flat[7] = 1.0
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    onnx.save(model, folder / "spoiled.onnx")
+    return folder / "spoiled.onnx"
+
+
+def stated(engine: Path) -> Manifest:
+    return read_manifest(manifest_path(engine))
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def test_an_engine_is_held_against_its_model_and_the_manifest_says_so(
+    engine: Path, fixed: Subject, opens: Opens, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opens(fixed.path)
+
+    code = run(engine, "--images", "photographs", "--json", "parity.json")
+
+    captured = capsys.readouterr()
+    parity = stated(engine).parity
+    assert (code, captured.err) == (0, "")
+    assert "PASSED: 3 images, fp32, float I/O; every limit kept" in captured.out
+    assert parity is not None
+    assert (parity["passed"], parity["images"], parity["gpu"]) == (True, 3, "sm_86")
+    assert parity["module"] == "tensorrt_rtx"
+    assert parity["against"] == {"name": "model.onnx", "sha256": sha256(fixed.path)}
+
+
+def test_an_engine_is_held_against_a_checkpoint_on_request(
+    engine: Path, fixed: Subject, opens: Opens
+) -> None:
+    opens(fixed.path)
+
+    assert run(engine, "--images", "photographs", "--against", fixed.checkpoint) == 0
+    parity = stated(engine).parity
+    assert parity is not None
+    assert parity["against"]["sha256"] == sha256(fixed.checkpoint)
+    assert 0 < parity["result"]["max_abs"] < 1e-4
+
+
+def test_a_failing_engine_is_no_longer_stated_to_have_passed(
+    engine: Path,
+    fixed: Subject,
+    spoiled: Path,
+    opens: Opens,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opens(fixed.path)
+    assert run(engine, "--images", "photographs") == 0
+    opens(spoiled)
+
+    code = run(engine, "--images", "photographs")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 1
+    assert lines[-3] == f"  csakit verify {engine} --case failing-cat-centre.npz"
+    command = shlex.split(lines[-1])
+    assert command[:2] == ["env", "POLYGRAPHY_USE_TENSORRT_RTX=1"]
+    assert command[2:8] == ["polygraphy", "run", str(engine), "--trt", "--model-type", "engine"]
+    parity = stated(engine).parity
+    assert parity is not None
+    assert parity["passed"] is False
+
+
+def test_one_saved_case_that_passes_proves_too_little_for_the_manifest(
+    engine: Path, fixed: Subject, opens: Opens
+) -> None:
+    opens(fixed.path)
+    np.savez("case.npz", image=CASE.image, hole=CASE.hole)
+
+    assert run(engine, "--case", "case.npz") == 0
+    assert stated(engine).parity is None
+
+
+def test_a_model_that_is_not_there_must_be_named(
+    engine: Path, fixed: Subject, opens: Opens, capsys: pytest.CaptureFixture[str]
+) -> None:
+    opens(fixed.path)
+    (engine.parent / "model.onnx").unlink()
+
+    assert run(engine, "--images", "photographs") == 2
+    assert "was built from model.onnx, which is not there" in capsys.readouterr().err
+    assert run(engine, "--images", "photographs", "--against", fixed.path) == 0
+
+
+def test_another_checkpoint_than_the_engines_is_warned_of(
+    engine: Path,
+    fixed: Subject,
+    small_checkpoint: Path,
+    opens: Opens,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opens(fixed.path)
+
+    code = run(engine, "--images", "photographs", "--against", small_checkpoint)
+
+    assert code == 1
+    assert "was built from a file with SHA-256" in capsys.readouterr().err
+
+
+def test_a_manifest_that_cannot_be_written_is_a_warning(
+    engine: Path,
+    fixed: Subject,
+    opens: Opens,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    opens(fixed.path)
+    touch = Path.touch
+
+    def refuse(self: Path, *, exist_ok: bool = True) -> None:
+        if self.suffix == ".json":
+            raise PermissionError(13, "Permission denied")
+        touch(self, exist_ok=exist_ok)
+
+    monkeypatch.setattr(Path, "touch", refuse)
+
+    assert run(engine, "--images", "photographs") == 0
+    assert "warning: not in the manifest: cannot write" in capsys.readouterr().err
+    assert stated(engine).parity is None

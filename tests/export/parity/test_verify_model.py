@@ -1,0 +1,248 @@
+"""A verification passes what is right and nothing else."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterator
+from typing import Any, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from csakit.export.config import PRECISIONS, ExportConfig
+from csakit.export.parity import verify_model as verify
+from csakit.export.parity.cases import Case, export_cases
+from csakit.export.parity.limits import LIMITS
+from csakit.export.parity.probe import Probe, torch_stages
+from csakit.export.parity.report import Report
+from csakit.export.parity.verify_model import verify_model
+from csakit.plugins.errors import ContractError
+from csakit.runtime.contract import Arithmetic, Io
+from csakit.train import CSAInpainter
+from helpers.exported import Subject, calm_model
+
+STAGES = ("rough", "features", "matches", "attended", "result")
+Stages = dict[str, npt.NDArray[Any]]
+CASE = export_cases(ExportConfig(size=256))[0]  # the centre: 252 feature positions
+
+
+@dataclasses.dataclass
+class StandIn:
+    """Stands for a probe: gives what torch gives, after a change."""
+
+    stages: Stages
+    precision: str = "fp32"
+    io: str = "float"
+    attention: str = "csa"
+    similarity: str = "projection"
+    name: str = "stand-in"
+
+    def run(self, case: Case) -> Stages:
+        return {name: array.copy() for name, array in self.stages.items()}
+
+
+@pytest.fixture(scope="module")
+def model() -> CSAInpainter:
+    return calm_model()
+
+
+@pytest.fixture(scope="module")
+def right(model: CSAInpainter) -> Iterator[Stages]:
+    """What torch gives for the case, computed once."""
+    stages = torch_stages(model, CASE, "float")
+
+    def known(source: CSAInpainter, case: Case, io: Io) -> Stages:
+        return stages if source is model and case is CASE else torch_stages(source, case, io)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(verify, "torch_stages", known)
+        yield stages
+
+
+def verified(model: CSAInpainter, stages: Stages, **others: Any) -> Report:  # noqa: ANN401
+    """Compare one case of a model that gives these stages."""
+    return verify_model(StandIn(stages, **others), model, [CASE])
+
+
+def changed(stages: Stages, name: str, change: Callable[[npt.NDArray[Any]], object]) -> Stages:
+    """Copy the stages and change one array in place."""
+    copied = {key: array.copy() for key, array in stages.items()}
+    change(copied[name])
+    return copied
+
+
+def failed(report: Report) -> set[str]:
+    """Name the stages that broke a limit."""
+    return {stage.stage for stage in report.worst() if not stage.passed}
+
+
+@pytest.mark.parametrize("form", ["dynamic", "packed", "fixed", "half"])
+def test_an_export_passes_at_every_stage(request: pytest.FixtureRequest, form: str) -> None:
+    subject: Subject = request.getfixturevalue(form)
+
+    report = verify_model(Probe(subject.path), subject.model, [CASE])
+
+    assert report.passed
+    assert report.failing is None
+    assert tuple(stage.stage for stage in report.worst()) == STAGES
+
+
+def test_an_ablation_passes_without_matches(ablation: Subject) -> None:
+    report = verify_model(Probe(ablation.path), ablation.model, [CASE])
+
+    assert report.passed
+    assert "matches" not in {stage.stage for stage in report.worst()}
+
+
+def test_every_stage_of_every_precision_has_a_limit_with_a_reason() -> None:
+    assert tuple(LIMITS) == get_args(Arithmetic)
+    for arithmetic, limits in LIMITS.items():
+        shown = STAGES if arithmetic in PRECISIONS else ("result",)  # no file shows more
+        assert tuple(limits) == shown
+        assert all(limit.reason for limit in limits.values())
+        assert limits["result"].psnr_db is not None
+
+
+def test_the_limits_are_those_that_the_contract_states() -> None:
+    assert LIMITS["fp32"]["result"].max_abs == 1e-4
+    assert LIMITS["fp16"]["result"].psnr_db == 45.0
+    assert LIMITS["bf16"]["result"].psnr_db == 35.0
+
+
+def test_equal_stages_pass(model: CSAInpainter, right: Stages) -> None:
+    report = verified(model, right)
+
+    assert report.passed
+    assert {stage.psnr_db for stage in report.worst()} == {None, math.inf}
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("stage", [name for name in STAGES if name != "matches"])
+def test_a_value_that_is_no_number_passes_at_no_stage(
+    model: CSAInpainter, right: Stages, stage: str, value: float, precision: str
+) -> None:
+    middle = (0, *(side // 2 for side in right[stage].shape[1:]))  # inside the hole
+
+    report = verified(
+        model, changed(right, stage, lambda a: a.__setitem__(middle, value)), precision=precision
+    )
+
+    assert failed(report) == {stage}
+    assert not report.passed
+    assert "NOT FINITE" in report.table()
+
+
+def test_a_known_pixel_that_changes_by_its_last_bit_fails(
+    model: CSAInpainter, right: Stages
+) -> None:
+    at = (2, *np.argwhere(~CASE.hole)[1000])
+
+    report = verified(
+        model,
+        changed(right, "result", lambda a: a.__setitem__(at, np.nextafter(a[at], 2, dtype="f4"))),
+    )
+
+    assert failed(report) == {"result"}
+    assert "known pixels must be those of the input" in report.table()
+
+
+@pytest.mark.parametrize(("by", "passes"), [(0.9e-4, True), (1.1e-4, False)])
+def test_a_filled_pixel_may_differ_by_the_limit(
+    model: CSAInpainter, right: Stages, by: float, passes: bool
+) -> None:
+    at = (0, *np.argwhere(CASE.hole)[1000])
+
+    report = verified(model, changed(right, "result", lambda a: a.__setitem__(at, a[at] + by)))
+
+    assert report.passed == passes
+
+
+@pytest.mark.parametrize(("count", "passes"), [(1, True), (2, False)])
+def test_one_match_of_252_may_differ(
+    model: CSAInpainter, right: Stages, count: int, passes: bool
+) -> None:
+    filled = np.flatnonzero(right["matches"] != np.arange(right["matches"].size))
+    wrong = filled[:count]
+
+    report = verified(model, changed(right, "matches", lambda a: a.__setitem__(wrong, 0)))
+
+    assert report.passed == passes
+    assert failed(report) <= {"matches"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "by"), [("rough", 2e-4), ("features", 1.0)], ids=["rough", "features"]
+)
+def test_an_inner_stage_that_differs_fails_though_the_result_is_right(
+    model: CSAInpainter, right: Stages, stage: str, by: float
+) -> None:
+    report = verified(model, changed(right, stage, lambda a: a.__setitem__((0, 5, 5), by)))
+
+    assert failed(report) == {stage}
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_an_attention_that_scales_its_vectors_fails_though_the_rest_is_right(
+    model: CSAInpainter, right: Stages, precision: str
+) -> None:
+    wrong = changed(right, "attended", lambda a: np.multiply(a, 1.1, out=a))
+
+    report = verified(model, wrong, precision=precision)
+
+    assert failed(report) == {"attended"}
+
+
+def test_a_model_without_a_case_does_not_pass(model: CSAInpainter, right: Stages) -> None:
+    report = verify_model(StandIn(right), model, [])
+
+    assert not report.passed
+
+
+@pytest.mark.parametrize(
+    "other", [{"attention": "conv"}, {"similarity": "cosine"}], ids=["attention", "similarity"]
+)
+def test_a_checkpoint_of_another_architecture_is_refused(
+    model: CSAInpainter, right: Stages, other: dict[str, str]
+) -> None:
+    with pytest.raises(ContractError, match=r"(?s)stand-in has .*the checkpoint has csa \(proj"):
+        verified(model, right, **other)
+
+
+def test_a_model_of_one_size_refuses_a_case_of_another(fixed: Subject) -> None:
+    oblong = Case(
+        name="oblong",
+        image=np.zeros((512, 256, 3), dtype=np.uint8),
+        hole=np.zeros((512, 256), dtype=bool),
+    )
+
+    with pytest.raises(ContractError, match=r"takes images of \(256, 256\).*\(512, 256\)"):
+        verify_model(Probe(fixed.path), fixed.model, [oblong])
+
+
+@pytest.mark.parametrize("kind", ["empty", "full"])
+def test_a_case_with_nothing_or_everything_missing_passes(fixed: Subject, kind: str) -> None:
+    case = dataclasses.replace(CASE, hole=np.full((256, 256), kind == "full"))
+    stages = torch_stages(fixed.model, case, "float")
+
+    report = verify_model(StandIn(stages), fixed.model, [case])
+
+    assert report.passed
+
+
+def test_the_json_form_is_complete_and_has_no_infinities(
+    model: CSAInpainter, right: Stages
+) -> None:
+    at = (0, *np.argwhere(CASE.hole)[0])
+    report = verified(model, changed(right, "result", lambda a: a.__setitem__(at, np.nan)))
+
+    record = json.loads(json.dumps(report.to_json(), allow_nan=False))
+
+    assert record["passed"] is False
+    assert (record["precision"], record["io"]) == ("fp32", "float")
+    assert tuple(stage["stage"] for stage in record["worst"]) == STAGES
+    (case,) = record["cases"]
+    assert (case["name"], case["size"]) == (CASE.name, [256, 256])
+    assert case["hole_ratio"] == round(float(CASE.hole.mean()), 4)
+    assert [stage["passed"] for stage in case["stages"]] == [True, True, True, True, False]
+    assert case["stages"][-1]["max_abs"] is None
