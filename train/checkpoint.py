@@ -4,6 +4,7 @@ Nothing is ever unpickled, and nothing is allocated before the file's own table 
 shapes has been compared with the network that its configuration describes.
 """
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,8 @@ from .inpainter import CSAInpainter, fill_colour
 FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
 _KEY: Final = "csakit"  # the one metadata entry; JSON
 _CONFIGURATION: Final = ("width", "attention", "similarity")  # what every header must state
+# What a header without them means: the paper's form, which was the only one.
+_ADDED: Final = {"fill": "constant", "prediction": "absolute"}
 _LISTED: Final = 8  # names shown of a long list
 
 
@@ -49,9 +52,7 @@ def save(
         raise ContractError(f"a checkpoint's name must end in .safetensors; got {path.name}")
     header = {
         "format": FORMAT_VERSION,
-        "width": model.config.width,
-        "attention": model.config.attention,
-        "similarity": model.config.similarity,
+        **dataclasses.asdict(model.config),
         "training": dict(training or {}),
     }
     weights = {
@@ -78,7 +79,7 @@ def load(path: str | Path) -> CSAInpainter:
     path = Path(path)
     header, shapes = _open(path)
     try:
-        config = ModelConfig(**{name: header[name] for name in _CONFIGURATION})
+        config = ModelConfig(**{name: header[name] for name in (*_CONFIGURATION, *_ADDED)})
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from error
     check_shapes(expected_shapes(config), shapes, source=path.name)
@@ -111,7 +112,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
         path: a file that ``save`` wrote.
 
     Returns:
-        format, width, attention, similarity, training.
+        format, width, attention, similarity, fill, prediction, training.
 
     Raises:
         ContractError: the file is missing, truncated, foreign or newer than this version.
@@ -200,7 +201,7 @@ def _header(text: str | None, path: Path) -> dict[str, Any]:
     if lacking:
         raise ContractError(f"the metadata of {path} must state {', '.join(lacking)}")
     assert isinstance(header, dict)
-    return header
+    return {**_ADDED, **header}
 
 
 def _listed(what: str, names: list[str]) -> list[str]:

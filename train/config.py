@@ -8,6 +8,10 @@ from ..plugins.spec import SIMILARITIES, Similarity
 
 Attention = Literal["csa", "conv", "none"]
 ATTENTIONS: Final[tuple[Attention, ...]] = get_args(Attention)
+Fill = Literal["constant", "interpolated"]
+FILLS: Final[tuple[Fill, ...]] = get_args(Fill)
+Prediction = Literal["absolute", "residual"]
+PREDICTIONS: Final[tuple[Prediction, ...]] = get_args(Prediction)
 
 MAX_WIDTH: Final = 128  # 8 x 128 = 1024 channels, the most that the CUDA kernels take
 
@@ -22,19 +26,33 @@ class ModelConfig:
             or "none".
         similarity: how CSA compares vectors: "cosine", as the paper prints it and the
             default for new models, or "projection", as the published code computes it.
+        fill: what the rough network sees in the hole: "constant", the paper's colour; or
+            "interpolated", the harmonic continuation of the rim, with the mask as one more
+            channel of both networks.
+        prediction: what the networks predict: "absolute", colours, as in the paper; or "residual",
+            what is to be added to the interpolation, in units of the contrast around the hole.
     """
 
     width: int = 64
     attention: Attention = "csa"
     similarity: Similarity = "cosine"
+    fill: Fill = "constant"
+    prediction: Prediction = "absolute"
 
     def __post_init__(self) -> None:
         """Refuse what no network can be built from."""
         if type(self.width) is not int or not 1 <= self.width <= MAX_WIDTH:
             raise ContractError(f"width must be an integer in 1..{MAX_WIDTH}; got {self.width!r}")
-        if self.attention not in ATTENTIONS:
-            raise ContractError(f"attention must be one of {ATTENTIONS}; got {self.attention!r}")
-        if self.similarity not in SIMILARITIES:
+        for name, choices in (
+            ("attention", ATTENTIONS),
+            ("similarity", SIMILARITIES),
+            ("fill", FILLS),
+            ("prediction", PREDICTIONS),
+        ):
+            if (value := getattr(self, name)) not in choices:
+                raise ContractError(f"{name} must be one of {choices}; got {value!r}")
+        if self.prediction == "residual" and self.fill != "interpolated":
             raise ContractError(
-                f"similarity must be one of {SIMILARITIES}; got {self.similarity!r}"
+                f"prediction 'residual' must have fill 'interpolated', to which it adds; "
+                f"got fill {self.fill!r}"
             )

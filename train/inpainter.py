@@ -2,12 +2,19 @@
 
 Letters: B images, H W sides in pixels, multiples of 256; w the width.
 
-The rough network sees the fill colour in the hole. The refinement network sees the rough
-result there, and beside it the image with 0 in the hole: the published code composes these
-in place, which empties the hole of the tensor it passes on, and its weights rely on that.
+The rough network sees the fill in the hole. The refinement network sees the rough result
+there, and beside it the image with 0 in the hole: the published code composes these in place,
+which empties the hole of the tensor it passes on, and its weights rely on that.
+
+With ``prediction="residual"`` the networks predict differences: the rough image is the fill plus
+contrast times the rough network's output, the refined one the rough composite plus contrast
+times the refinement network's. Contrast is the local standard deviation of known pixels,
+continued into the hole. Instance norms make the networks blind to it, so without that factor
+they would add to a sky what they must add to bark.
 """
 
-from typing import NamedTuple
+import functools
+from typing import Final, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,15 +25,20 @@ from ..plugins.spec import HOLE_THRESHOLD
 from ..runtime.contract import FEATURE_HOLE_THRESHOLD, FILL_RGB, SIZE_MULTIPLE
 from .attention import CoherentSemanticAttention
 from .config import ModelConfig
+from .fill import harmonic_fill
 from .networks import RefinementNetwork, RoughNetwork, initialise
+
+_FIRST_RESIDUAL: Final = 0.1  # of the usual start of a last layer
+_CONTRAST_FLOOR: Final = 0.02  # 2.5 of 255 levels
+_LEAST_SHARE: Final = 0.05  # known pixels of a window of 256, below which it says nothing
 
 
 class Stages(NamedTuple):
     """Every result on the way, in the order they are computed.
 
     Attributes:
-        filled: (B, 3, H, W) input with the fill colour in the hole.
-        rough: (B, 3, H, W) of the rough network, in [-1, 1], not composited.
+        filled: (B, 3, H, W) input with the fill in the hole.
+        rough: (B, 3, H, W) after the first network, not composited; in [-1, 1] if absolute.
         feature_hole: (B, 1, H/8, W/8) the hole that the attention sees, 0 or 1.
         features: (B, 8w, H/8, W/8) entering the attention.
         attended: (B, 8w, H/8, W/8) leaving it.
@@ -43,6 +55,24 @@ class Stages(NamedTuple):
     decoded: Tensor
     refined: Tensor
     result: Tensor
+
+
+class RoughStage(NamedTuple):
+    """The pipeline up to the rough image.
+
+    Attributes:
+        missing: (B, 1, H, W) bool.
+        mask_channel: the mask as (B, 1, H, W) of the image's type, where networks see it.
+        contrast: (B, 1, H, W), the unit of residuals; None for absolute outputs.
+        filled: (B, 3, H, W).
+        rough: (B, 3, H, W).
+    """
+
+    missing: Tensor
+    mask_channel: tuple[Tensor, ...]
+    contrast: Tensor | None
+    filled: Tensor
+    rough: Tensor
 
 
 class ConvAttention(nn.Module):
@@ -78,7 +108,7 @@ class CSAInpainter(nn.Module):
     of the input, and CSA computes in float32 inside.
 
     Args:
-        config: width, attention, similarity.
+        config: width, attention, similarity, fill, prediction.
     """
 
     fill: Tensor
@@ -86,8 +116,13 @@ class CSAInpainter(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.rough = RoughNetwork(config.width)
-        self.refinement = RefinementNetwork(config.width, _attention(config))
+        masked = int(config.fill == "interpolated")
+        residual = config.prediction == "residual"
+        self.rough = RoughNetwork(config.width, inputs=3 + masked, bounded=not residual)
+        attention = _attention(config)
+        self.refinement = RefinementNetwork(config.width, attention, inputs=6 + masked)
+        if residual:
+            start_near_zero(self)
         self.register_buffer("fill", fill_colour(), persistent=False)
 
     @property
@@ -112,17 +147,18 @@ class CSAInpainter(nn.Module):
 
     def stages(self, image: Tensor, hole: Tensor) -> Stages:
         """Inpaint a batch and return every result on the way; see ``forward``."""
-        _check(image, hole)
-        missing = hole > HOLE_THRESHOLD
-        filled = torch.where(missing, self.fill.to(image.dtype), image)
-        rough = self.rough(filled.to(self.dtype)).to(image.dtype)
+        start = self.rough_stage(image, hole)
+        missing, rough = start.missing, start.rough
         emptied = torch.where(missing, 0.0, image)
-        composites = torch.cat([torch.where(missing, rough, image), emptied], dim=1)
+        composite = torch.where(missing, rough, image)
+        composites = torch.cat([composite, emptied, *start.mask_channel], dim=1)
         feature_hole = feature_hole_of(hole)
         refinement = self.refinement(composites.to(self.dtype), feature_hole)
         refined = refinement.image.to(image.dtype)
+        if start.contrast is not None:
+            refined = composite + start.contrast * refined
         return Stages(
-            filled=filled,
+            filled=start.filled,
             rough=rough,
             feature_hole=feature_hole,
             features=refinement.features,
@@ -131,6 +167,58 @@ class CSAInpainter(nn.Module):
             refined=refined,
             result=torch.where(missing, refined.clamp(-1.0, 1.0), image),
         )
+
+    def rough_stage(self, image: Tensor, hole: Tensor) -> RoughStage:
+        """Fill the hole and run the first network; see ``forward``."""
+        _check(image, hole)
+        missing = hole > HOLE_THRESHOLD
+        mask_channel: tuple[Tensor, ...] = ()
+        contrast = None
+        if self.config.fill == "constant":
+            filled = torch.where(missing, self.fill.to(image.dtype), image)
+        else:
+            filled = harmonic_fill(image, missing)
+            mask_channel = (missing.to(image.dtype),)
+        rough = self.rough(torch.cat([filled, *mask_channel], dim=1).to(self.dtype))
+        rough = rough.to(image.dtype)
+        if self.config.prediction == "residual":
+            contrast = local_contrast(image, missing)
+            rough = filled + contrast * rough
+        return RoughStage(missing, mask_channel, contrast, filled, rough)
+
+
+def start_near_zero(model: CSAInpainter) -> None:
+    """Shrink the last layer of both networks, so that they begin by adding almost nothing."""
+    for layer in (model.rough.levels[0].up, model.refinement.leave):
+        with torch.no_grad():
+            layer.weight.mul_(_FIRST_RESIDUAL)
+            assert layer.bias is not None
+            layer.bias.zero_()
+
+
+def local_contrast(image: Tensor, missing: Tensor) -> Tensor:
+    """Measure how much the known pixels around each place vary, and continue it into the hole.
+
+    Args:
+        image: (B, 3, H, W) float32 in [-1, 1].
+        missing: (B, 1, H, W) bool.
+
+    Returns:
+        (B, 1, H, W): standard deviation of the known pixels in windows of 16 x 16, averaged
+        over channels, plus a floor; smooth.
+    """
+    known = 1 - missing.to(image.dtype)
+    window = functools.partial(F.avg_pool2d, kernel_size=16, stride=8, padding=4)
+    share = window(known)
+    unknown = share < _LEAST_SHARE
+    share = share.clamp(min=_LEAST_SHARE)
+    mean = window(image * known) / share
+    square = window(image.square() * known) / share
+    variance = (square - mean.square()).mean(dim=1, keepdim=True).clamp(min=0)
+    # the epsilon keeps half precision and the root's slope out of trouble
+    deviation = harmonic_fill((variance + _CONTRAST_FLOOR**2).sqrt(), unknown, levels=5)
+    smooth = F.interpolate(deviation, scale_factor=8.0, mode="bilinear", align_corners=False)
+    return smooth + _CONTRAST_FLOOR
 
 
 def fill_colour() -> Tensor:

@@ -1,18 +1,20 @@
-"""Holes: the paper's centre square, boxes and free-form strokes, drawn from a generator.
+"""Holes: the paper's centre square, boxes, strokes, thin damage and blobs, from a generator.
 
 Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 Hole = npt.NDArray[np.bool_]
 
 # The published centre hole: half of each side less 4 pixels at each edge; 120 x 120 in 256.
 _CENTRE_MARGIN_PX: Final = 4
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 "
 
 
 def centre_hole(height: int, width: int) -> Hole:
@@ -77,22 +79,113 @@ def freeform_hole(
     Returns:
         (H, W).
     """
+    return _until(height, width, rng, ratio, _stroke)
+
+
+def thin_hole(
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    *,
+    ratio: tuple[float, float] = (0.02, 0.2),
+) -> Hole:
+    """Draw the damage of old pictures, of one kind: scratches, dust or text.
+
+    Args:
+        height: H.
+        width: W.
+        rng: source of all randomness.
+        ratio: the share to reach is drawn from this range; both in (0, 1).
+
+    Returns:
+        (H, W): scratches of 1 to 6 pixels, dust of radius 1 to 4, or letters 12 to 60 high.
+    """
+    draw = (_scratch, _dust, _word)[int(rng.choice(3, p=(0.45, 0.2, 0.35)))]
+    return _until(height, width, rng, ratio, draw)
+
+
+def blob_hole(
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    *,
+    ratio: tuple[float, float] = (0.02, 0.3),
+) -> Hole:
+    """Draw ellipses.
+
+    Args:
+        height: H.
+        width: W.
+        rng: source of all randomness.
+        ratio: the share to reach is drawn from this range; both in (0, 1).
+
+    Returns:
+        (H, W): ellipses with half axes of 3 to 16 % of the shorter side.
+    """
+    return _until(height, width, rng, ratio, _ellipse)
+
+
+Draw = Callable[[ImageDraw.ImageDraw, int, int, np.random.Generator], None]
+
+
+def _until(
+    height: int, width: int, rng: np.random.Generator, ratio: tuple[float, float], draw: Draw
+) -> Hole:
+    """Draw until a random share of the image is missing."""
     canvas = Image.new("L", (width, height))
     pen = ImageDraw.Draw(canvas)
     wanted = rng.uniform(*ratio) * height * width
     while np.count_nonzero(np.asarray(canvas)) < wanted:
-        _stroke(pen, height, width, rng)
+        draw(pen, height, width, rng)
     return np.asarray(canvas) > 0
+
+
+def _scratch(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+    thickness = int(rng.integers(1, 7))
+    _walk(pen, height, width, rng, thickness, step=(0.1, 0.5), bend=0.35)
+
+
+def _dust(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+    for _ in range(8):  # a hole is measured after each call, and one grain covers little
+        at, radius = rng.uniform((0, 0), (width, height)), rng.uniform(1, 4)
+        pen.ellipse([*(at - radius), *(at + radius)], fill=255)
+
+
+def _word(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+    letters = "".join(rng.choice([*_LETTERS], size=int(rng.integers(3, 12))))
+    at = rng.uniform((-0.2 * width, 0), (0.8 * width, height))
+    pen.text(tuple(at), letters, fill=255, font=ImageFont.load_default(int(rng.integers(16, 72))))
+
+
+def _ellipse(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+    at = rng.uniform((0, 0), (width, height))
+    half = rng.uniform(0.03, 0.16, 2) * min(height, width)
+    pen.ellipse([*(at - half), *(at + half)], fill=255)
 
 
 def _stroke(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
     side = min(height, width)
     thickness = int(rng.integers(max(side // 32, 2), max(side // 10, 3) + 1))
+    _walk(pen, height, width, rng, thickness, step=(0.05, 0.25), bend=0.8)
+
+
+def _walk(
+    pen: ImageDraw.ImageDraw,
+    height: int,
+    width: int,
+    rng: np.random.Generator,
+    thickness: int,
+    *,
+    step: tuple[float, float],
+    bend: float,
+) -> None:
+    """Draw a few straight lines with round joints; ``bend`` in radians."""
     at = rng.uniform((0, 0), (width, height))
     heading = rng.uniform(0, 2 * np.pi)
     for _ in range(int(rng.integers(2, 8))):
-        heading += rng.uniform(-0.8, 0.8)  # radians; strokes bend rather than fold
-        to = at + rng.uniform(0.05, 0.25) * side * np.array([np.cos(heading), np.sin(heading)])
+        heading += rng.uniform(-bend, bend)
+        length = rng.uniform(*step) * min(height, width)
+        to = at + length * np.array([np.cos(heading), np.sin(heading)])
         pen.line([tuple(at), tuple(to)], fill=255, width=thickness)
         radius = thickness / 2
         pen.ellipse([*(to - radius), *(to + radius)], fill=255)

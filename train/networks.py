@@ -45,27 +45,32 @@ class RoughNetwork(nn.Module):
 
     Args:
         width: w; 54.42 million parameters at 64.
+        inputs: channels of the input: 3, or 4 with the mask.
+        bounded: the output passes through tanh.
     """
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, *, inputs: int = 3, bounded: bool = True) -> None:
         super().__init__()
+        self.bounded = bounded
         channels = [3, *(width * multiplier for multiplier in MULTIPLIERS)]
         innermost = len(MULTIPLIERS) - 1
         levels = nn.ModuleList(
             _RoughLevel(outer, inner, outermost=i == 0, innermost=i == innermost)
             for i, (outer, inner) in enumerate(itertools.pairwise(channels))
         )
+        if inputs != channels[0]:
+            levels[0].down = nn.Conv2d(inputs, width, kernel_size=4, stride=2, padding=1)
         self.levels = cast("Sequence[_RoughLevel]", levels)
         self.apply(initialise)
 
     def forward(self, filled: Tensor) -> Tensor:
-        """Guess a whole image, in [-1, 1], from one whose hole is filled with a colour.
+        """Guess a whole image from one whose hole is filled.
 
         Args:
-            filled: (B, 3, H, W) in [-1, 1].
+            filled: (B, 3, H, W) in [-1, 1], or (B, 4, H, W) with the mask.
 
         Returns:
-            (B, 3, H, W) in [-1, 1].
+            (B, 3, H, W), in [-1, 1] where the network is bounded.
         """
         h, skips = filled, []
         for i, level in enumerate(self.levels):
@@ -77,7 +82,7 @@ class RoughNetwork(nn.Module):
             h = level.up_norm(level.up(F.relu(h)))
             if skips:
                 h = torch.cat([h, skips.pop()], dim=1)
-        return torch.tanh(h)
+        return torch.tanh(h) if self.bounded else h
 
 
 class _RoughLevel(nn.Module):
@@ -99,12 +104,13 @@ class RefinementNetwork(nn.Module):
     Args:
         width: w; 77.69 million parameters at 64.
         attention: maps (B, 8w, h, w) features and (B, 1, h, w) hole to features.
+        inputs: channels of the input: 6, or 7 with the mask.
     """
 
-    def __init__(self, width: int, attention: nn.Module) -> None:
+    def __init__(self, width: int, attention: nn.Module, *, inputs: int = 6) -> None:
         super().__init__()
         channels = [width * multiplier for multiplier in MULTIPLIERS]
-        self.enter = nn.Conv2d(6, width, kernel_size=3, padding=1)
+        self.enter = nn.Conv2d(inputs, width, kernel_size=3, padding=1)
         levels = nn.ModuleList(
             _RefinementLevel(outer, inner) for outer, inner in itertools.pairwise(channels)
         )
@@ -119,7 +125,7 @@ class RefinementNetwork(nn.Module):
 
         Args:
             composites: (B, 6, H, W): the rough result within the known image, then the
-                image with 0 in its hole.
+                image with 0 in its hole; or (B, 7, H, W) with the mask last.
             feature_hole: (B, 1, H/8, W/8), 1 where features belong to the hole.
 
         Returns:

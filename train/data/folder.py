@@ -26,17 +26,22 @@ class FolderImages:
         root: the folder.
         recipe: how it is laid out, and how squares are cut.
         split: which part; all but "train" is cut without augmentation.
+        cache_mib: decoded images that are kept in memory, as many as fit into so many MiB; the
+            first that were read stay.
 
     Raises:
         ContractError: there is no folder, or no image in it.
     """
 
-    def __init__(self, root: Path, recipe: RecipeName, split: Split) -> None:
+    def __init__(self, root: Path, recipe: RecipeName, split: Split, *, cache_mib: int = 0) -> None:
         self.root = root
         self.recipe = recipe
         self.split = split
         framing = RECIPES[recipe].framing
         self.framing: Framing = framing if split == "train" else framing.fixed()
+        self._cached: dict[int, Image.Image] = {}
+        self._room = cache_mib << 20
+        self._cache_all = cache_mib > 0
         self._names = Names(list_images(root, RECIPES[recipe], split))
 
     def __len__(self) -> int:
@@ -63,8 +68,18 @@ class FolderImages:
                 channel.
         """
         cut = self.framing.draw(rng)
-        picture = read_rgb(self.root / self._names[index], least_side(cut, size))
+        picture = self._cached.get(index) or self._read(index, least_side(cut, size))
         return cut_out(picture, size, cut, smooth=self.framing.smooth)
+
+    def _read(self, index: int, least: int | None) -> Image.Image:
+        # With a cache all images are decoded whole, whether they fit into it or not: what is
+        # returned must not depend on what was read before.
+        picture = read_rgb(self.root / self._names[index], None if self._cache_all else least)
+        size = 3 * picture.width * picture.height
+        if size <= self._room:
+            self._room -= size
+            self._cached[index] = picture
+        return picture
 
     def summary(self) -> dict[str, Any]:
         """Return what the folder is called and how many images it has."""

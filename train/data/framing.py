@@ -40,6 +40,7 @@ class Framing:
             is no square but the whole picture, stretched.
         share: range of the side over the shorter side of the picture, at most 1. The square is
             never made smaller than the result, as long as the picture is not.
+        even: shares are drawn by ratio: twice as large is as likely as half as large.
         pixels: instead of ``share``: range of the side in pixels of the picture, for a result
             of 256; larger results take proportionally more, smaller ones are scaled down.
         flip: left and right are exchanged half of the time.
@@ -49,6 +50,7 @@ class Framing:
 
     where: Literal["centre", "random", "thirds", "whole"] = "centre"
     share: tuple[float, float] = (1.0, 1.0)
+    even: bool = False
     pixels: tuple[float, float] | None = None
     flip: bool = False
     turn: bool = False
@@ -70,9 +72,9 @@ class Framing:
             The square.
         """
         share, ratio = rng.uniform(*self.share), rng.random()
-        pixels = None
-        if self.pixels is not None:  # by ratio: twice as large is as likely as half as large
-            pixels = self.pixels[0] * (self.pixels[1] / self.pixels[0]) ** ratio
+        if self.even:
+            share = _between(*self.share, ratio)
+        pixels = None if self.pixels is None else _between(*self.pixels, ratio)
         across, down, third = rng.random(), rng.random(), int(rng.integers(len(_THIRDS)))
         if self.where in ("centre", "whole"):
             across = down = 0.5
@@ -80,6 +82,10 @@ class Framing:
             across = down = _THIRDS[third]
         flip, turns = bool(rng.integers(2)) and self.flip, int(rng.integers(4)) * self.turn
         return Cut(share, pixels, across, down, flip, turns, self.where == "whole")
+
+
+def _between(low: float, high: float, ratio: float) -> float:
+    return low * (high / low) ** ratio
 
 
 def least_side(cut: Cut, size: int) -> int | None:

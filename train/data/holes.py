@@ -9,12 +9,14 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ..masks import box_hole, centre_hole, freeform_hole
+from ..masks import blob_hole, box_hole, centre_hole, freeform_hole, thin_hole
 from .buckets import bounds, bucket_of
 from .sources import Hole, MaskSource, describe
 
 # A bucket that holds one mask in a hundred is then missed once in 40 thousand million images.
 _TRIES: Final = 2400
+
+DRAWN: Final = {"freeform": freeform_hole, "thin": thin_hole, "blob": blob_hole}
 
 
 class CentreHoles:
@@ -78,26 +80,26 @@ class MixedHoles:
         }
 
 
-class FreeformHoles:
-    """Strokes.
+class DrawnHoles:
+    """Strokes, thin damage or blobs that reach a share of the image.
 
     Args:
-        ratio: the range of the missing share that strokes are drawn to reach.
+        kind: "freeform", "thin" or "blob".
+        ratio: the range of the missing share that they are drawn to reach.
 
     Raises:
         ContractError: the range is not within 0 and 1.
     """
 
-    kind = "freeform"
-
-    def __init__(self, ratio: tuple[float, float]) -> None:
+    def __init__(self, kind: str, ratio: tuple[float, float]) -> None:
         if not 0 < ratio[0] <= ratio[1] < 1:
             raise ContractError(f"ratios must be 0 < low <= high < 1; got {ratio[0]}, {ratio[1]}")
+        self.kind = kind
         self._ratio = ratio
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw (S, S) strokes."""
-        return freeform_hole(size, size, rng, ratio=self._ratio)
+        """Draw an (S, S) hole."""
+        return DRAWN[self.kind](size, size, rng, ratio=self._ratio)
 
     def summary(self) -> dict[str, Any]:
         """Return kind and range."""

@@ -6,6 +6,9 @@ recipe      files                                                  squares
 folder      any images at any depth; ``train.txt``/``val.txt``     training: 1/2 to all of the
             (or ``.flist``) with one path a line, else folders     shorter side, anywhere,
             ``train``/``val``, else 1 in 20 is held out by name    mirrored; else the middle
+zoom        as "folder"                                            training: 0.22 to all of the
+                                                                   shorter side, small ones as
+                                                                   likely as large ones; mirrored
 places2     ``places365_train_standard.txt`` with                  training: 256 x 256 pixels
             ``data_large[_standard]``, ``places365_val.txt``       anywhere, mirrored; else the
             with ``val_large``; or the 256 versions of both        middle 256 x 256
@@ -39,7 +42,7 @@ from .framing import REFERENCE_SIZE, Framing
 from .listing import check_folder, hold_out, present, read_list, walk
 
 Split = Literal["train", "val", "all", "auto"]
-RecipeName = Literal["folder", "places2", "celeba", "paris", "stretch"]
+RecipeName = Literal["folder", "zoom", "places2", "celeba", "paris", "stretch"]
 SPLITS: Final[tuple[Split, ...]] = get_args(Split)
 RECIPE_NAMES: Final[tuple[RecipeName, ...]] = get_args(RecipeName)
 
@@ -211,6 +214,7 @@ def _walker(root: Path, folder: str) -> Lister:
 _PIXELS: Final = (float(REFERENCE_SIZE), float(REFERENCE_SIZE))
 RECIPES: Final[dict[RecipeName, Recipe]] = {
     "folder": Recipe(framing=Framing(where="random", share=(0.5, 1.0), flip=True)),
+    "zoom": Recipe(framing=Framing(where="random", share=(0.22, 1.0), even=True, flip=True)),
     "places2": Recipe(
         framing=Framing(where="random", pixels=_PIXELS, flip=True), layouts=(_places2_parts,)
     ),

@@ -13,7 +13,7 @@ from ...plugins.errors import ContractError
 from .buckets import check_buckets
 from .dead_leaves import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
 from .folder import FolderImages
-from .holes import BoxHoles, CentreHoles, Chosen, FreeformBuckets, FreeformHoles, MixedHoles
+from .holes import DRAWN, BoxHoles, CentreHoles, Chosen, DrawnHoles, FreeformBuckets, MixedHoles
 from .mask_folder import FolderMasks
 from .mixture import Mixture
 from .photographs import Photographs
@@ -23,14 +23,15 @@ from .sources import ImageSource, MaskSource
 PROCEDURAL: Final = "procedural"
 PHOTOGRAPHS: Final = "scikit-image"
 CENTRE: Final = ("center", "centre")
-FREEFORM: Final = "freeform"
 BOX: Final = "box"
 FREEFORM_RATIO: Final = (0.1, 0.4)
 
 _SHARED = re.compile(r"(?P<spec>.+):(?P<share>\d+(?:\.\d+)?|\.\d+)")
 
 
-def open_images(spec: str, *, recipe: RecipeName = "folder", split: Split = "train") -> ImageSource:
+def open_images(
+    spec: str, *, recipe: RecipeName = "folder", split: Split = "train", cache_mib: int = 0
+) -> ImageSource:
     """Open a source of images.
 
     Args:
@@ -40,6 +41,7 @@ def open_images(spec: str, *, recipe: RecipeName = "folder", split: Split = "tra
         split: "train"; "val", what the set keeps apart for validation, or one image in 20;
             "all" of it; or "auto", for images that were not trained on: what the set keeps
             apart, and all of it where it says nothing. Only "train" is augmented.
+        cache_mib: of decoded images that each folder keeps, in every process.
 
     Returns:
         The source.
@@ -53,9 +55,10 @@ def open_images(spec: str, *, recipe: RecipeName = "folder", split: Split = "tra
     if split not in SPLITS:
         raise ContractError(f"split must be one of {', '.join(SPLITS)}; got {split!r}")
     if not _is_mixture(spec):
-        return _open_one(spec, recipe, split)
+        return _open_one(spec, recipe, split, cache_mib)
     parts = _parts(spec, "photos:0.7,procedural:0.3")
-    return Mixture([_open_one(part, recipe, split) for part in parts], [*parts.values()])
+    sources = [_open_one(part, recipe, split, cache_mib) for part in parts]
+    return Mixture(sources, [*parts.values()])
 
 
 def _is_mixture(spec: str) -> bool:
@@ -78,7 +81,7 @@ def _parts(spec: str, example: str) -> dict[str, float]:
     return shares
 
 
-def _open_one(spec: str, recipe: RecipeName, split: Split) -> ImageSource:
+def _open_one(spec: str, recipe: RecipeName, split: Split, cache_mib: int) -> ImageSource:
     if spec == PROCEDURAL:
         return DeadLeaves(TRAIN_LENGTH if split == "train" else VAL_LENGTH)
     if spec == PHOTOGRAPHS:
@@ -88,7 +91,7 @@ def _open_one(spec: str, recipe: RecipeName, split: Split) -> ImageSource:
         raise ContractError(
             f"images must be a folder, {PROCEDURAL!r} or {PHOTOGRAPHS!r}; {spec!r} does not exist"
         )
-    return FolderImages(root, recipe, split)
+    return FolderImages(root, recipe, split, cache_mib=cache_mib)
 
 
 def open_masks(
@@ -102,12 +105,13 @@ def open_masks(
     """Open a source of holes; none that it draws is empty or full.
 
     Args:
-        spec: "center", the paper's square; "box", a rectangle anywhere; "freeform", strokes; a
-            folder of mask files; or several of these with shares, as "freeform:0.7,box:0.3".
+        spec: "center", the paper's square; "box", a rectangle anywhere; "freeform", strokes;
+            "thin", scratches, dust or text; "blob", ellipses; a folder of mask files; or several
+            of these with shares, as "freeform:0.7,box:0.3".
         buckets: draw only holes of these sizes, of ``BUCKETS``; judged as they are used.
         invert: black is missing in the files of a folder, not white.
         augment: mirror, turn and cut the masks of a folder.
-        ratio: the missing share that strokes reach, where no buckets are asked for.
+        ratio: the missing share that drawn holes reach, where no buckets are asked for.
 
     Returns:
         The source.
@@ -128,13 +132,14 @@ def open_masks(
         return CentreHoles()
     if spec == BOX:
         return Chosen(BoxHoles(), chosen)
-    if spec == FREEFORM:
-        strokes = FreeformHoles(ratio) if chosen is None else FreeformBuckets(chosen)
-        return Chosen(strokes, chosen)
+    if spec == "freeform" and chosen is not None:
+        return Chosen(FreeformBuckets(chosen), chosen)
+    if spec in DRAWN:
+        return Chosen(DrawnHoles(spec, ratio), chosen)
     root = Path(spec)
     if not root.exists():
         raise ContractError(
-            f"masks must be a folder, {CENTRE[0]!r}, {BOX!r} or {FREEFORM!r}; "
+            f"masks must be a folder or one of {', '.join((CENTRE[0], BOX, *DRAWN))}; "
             f"{spec!r} does not exist"
         )
     return Chosen(FolderMasks(root, invert=invert, augment=augment), chosen)

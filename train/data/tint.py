@@ -22,7 +22,7 @@ def tint(image: Pixels, rng: np.random.Generator) -> Pixels:
     Returns:
         (H, W, 3).
     """
-    own, gain, shift = rng.random(), rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
+    own, gain, shift = rng.uniform(0.5, 1.0), rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
     # Grey is linear in the channels, so that the whole change is one 3 x 3 matrix.
     matrix = own * np.eye(3) + (1 - own) * np.outer(_LUMA, rng.uniform(0.6, 1.4, 3))
     tinted = image.astype(np.float32) @ (gain * matrix).astype(np.float32)

@@ -19,7 +19,7 @@ One step::
     loss_d = discriminator_loss(patch(image), patch(stages.refined.detach()), mean)
     loss_f = discriminator_loss(feature(truth.relu3_3), feature(seen.detach()), mean)
     ...
-    loss_r = reconstruction_loss(stages.rough, stages.refined, image)
+    loss_r = reconstruction_loss(stages.rough, image) + reconstruction_loss(stages.refined, image)
     loss_c = consistency_loss(
         stages.attended, stages.decoded, project(truth.relu4_3), stages.feature_hole
     )
@@ -36,6 +36,7 @@ from .adversarial import generator_loss as generator_loss
 from .consistency import TruthProjection as TruthProjection
 from .consistency import consistency_loss as consistency_loss
 from .reconstruction import reconstruction_loss as reconstruction_loss
+from .reconstruction import relative_loss as relative_loss
 
 __all__ = [
     "Mean",
@@ -44,4 +45,5 @@ __all__ = [
     "discriminator_loss",
     "generator_loss",
     "reconstruction_loss",
+    "relative_loss",
 ]

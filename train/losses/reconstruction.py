@@ -8,31 +8,77 @@ Source: Liu et al., ICCV 2019. The norms are means over all pixels and channels,
 as in the published code: known pixels count, and neither image is composited or clamped.
 """
 
+from typing import Final
+
+import torch
 from torch import Tensor
 
 from ...plugins.errors import ContractError
+from ...plugins.spec import HOLE_THRESHOLD
+
+# Errors below it, 2.5 of 255 levels, count less: interpolation is good enough there.
+_FLOOR: Final = 0.02
 
 
-def reconstruction_loss(rough: Tensor, refined: Tensor, truth: Tensor) -> Tensor:
-    """Add the mean absolute errors of both images.
+def reconstruction_loss(image: Tensor, truth: Tensor) -> Tensor:
+    """Compute the mean absolute error of one of the two images.
 
     A mean over processes of equal batches is the loss of one process with all of them.
 
     Args:
-        rough: (B, 3, H, W), of the rough network.
-        refined: (B, 3, H, W), of the refinement network, not composited.
+        image: (B, 3, H, W), of the rough or the refinement network, not composited.
         truth: (B, 3, H, W) in [-1, 1].
 
     Returns:
-        Scalar float32, 0 where both are the truth.
+        Scalar float32, 0 where both are equal.
 
     Raises:
         ContractError: the shapes differ.
     """
-    if not rough.shape == refined.shape == truth.shape:
+    if image.shape != truth.shape:
         raise ContractError(
-            "rough, refined and truth must have one shape; got "
-            f"{tuple(rough.shape)}, {tuple(refined.shape)}, {tuple(truth.shape)}"
+            "image and truth must have one shape; got "
+            f"{tuple(image.shape)} and {tuple(truth.shape)}"
         )
-    target = truth.detach().float()
-    return (rough.float() - target).abs().mean() + (refined.float() - target).abs().mean()
+    return (image.float() - truth.detach().float()).abs().mean()
+
+
+def relative_loss(image: Tensor, truth: Tensor, baseline: Tensor, hole: Tensor) -> Tensor:
+    """Compare the error in the hole with that of a baseline, picture by picture.
+
+    Skies count as much as bark, and small holes as much as large ones, as in a mean of decibels.
+
+    Args:
+        image: (B, 3, H, W), what is judged.
+        truth: (B, 3, H, W) in [-1, 1].
+        baseline: (B, 3, H, W), for example the harmonic fill; no gradient goes there.
+        hole: (B, 1, H, W), 1 where pixels are missing.
+
+    Returns:
+        Scalar float32: mean over the batch of half the ratio of mean absolute errors and half
+        that of root mean squares; 0 where the image is the truth, near 1 where it is the
+        baseline.
+
+    Raises:
+        ContractError: the shapes differ.
+    """
+    if not image.shape == truth.shape == baseline.shape:
+        raise ContractError(
+            "image, truth and baseline must have one shape; got "
+            f"{tuple(image.shape)}, {tuple(truth.shape)}, {tuple(baseline.shape)}"
+        )
+    target, missing = truth.detach().float(), hole > HOLE_THRESHOLD
+    count = image.shape[1] * missing.sum(dim=(1, 2, 3)).clamp(min=1)
+    mean, root = _errors(image.float() - target, missing, count)
+    with torch.no_grad():
+        base_mean, base_root = _errors(baseline.float() - target, missing, count)
+    ratios = mean / (base_mean + _FLOOR) + root / (base_root + _FLOOR)
+    return ratios.mean() / 2
+
+
+def _errors(error: Tensor, missing: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute mean absolute error and root mean square in the hole of each image, (B,)."""
+    inside = torch.where(missing, error, 0.0)
+    mean = inside.abs().sum(dim=(1, 2, 3)) / count
+    # the epsilon bounds the slope of the root at no error
+    return mean, (inside.square().sum(dim=(1, 2, 3)) / count + 1e-6).sqrt()

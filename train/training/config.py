@@ -13,6 +13,8 @@ from ..data.recipes import RecipeName
 from ..data.samples import FREEFORM_RATIO
 from .fields import require, require_types
 
+ErrorMeasure = Literal["absolute", "relative"]
+Stage = Literal["all", "rough"]
 Judged = Literal["refined", "composite"]
 Accelerator = Literal["auto", "cpu", "cuda"]
 Strategy = Literal["auto", "ddp"]
@@ -30,11 +32,15 @@ class DataConfig:
         data: images: a folder, "procedural" (drawn, endless), "scikit-image" (the photographs
             it ships), or several with their shares, "photos:0.7,procedural:0.3"
         masks: holes: "center" (the paper's square), "box" (a rectangle anywhere), "freeform"
-            (strokes), a folder of masks, or several with their shares, "freeform:0.7,box:0.3"
-        mask_ratio: least and largest share of the image that strokes cover, both in (0, 1)
+            (strokes), "thin" (scratches, dust, text), "blob" (ellipses), a folder of masks, or
+            several with their shares, "freeform:0.7,box:0.3"
+        mask_ratio: least and largest share of the image that strokes and blobs cover, both in
+            (0, 1)
         mask_buckets: draw only holes of these sizes, in per cent, for example "10-20,20-30"
         mask_invert: black is missing in the files of a folder of masks, not white
         recipe: how a folder is laid out and how squares are cut out of its images
+        cache: MiB of decoded images of folders that each loading process keeps; 0 decodes
+            every time
         size: side of a training image in pixels, a multiple of 256
         batch: images of one step and process
         workers: processes that load images; 0 loads in the training process
@@ -50,6 +56,7 @@ class DataConfig:
     mask_buckets: str | None = None
     mask_invert: bool = False
     recipe: RecipeName = "folder"
+    cache: int = 0
     size: int = 256
     batch: int = 1
     workers: int = 2
@@ -64,6 +71,7 @@ class DataConfig:
         require(whole, "size", f"a positive multiple of {SIZE_MULTIPLE} pixels", self.size)
         require(self.batch > 0, "batch", "at least 1", self.batch)
         require(self.workers >= 0, "workers", "at least 0", self.workers)
+        require(self.cache >= 0, "cache", "at least 0 MiB", self.cache)
         count = self.validation_count
         require(count >= 0, "validation_count", "at least 0", count)
         low, high = self.mask_ratio
@@ -79,6 +87,10 @@ class LossConfig:
     Attributes:
         reconstruction: lambda_r, weight of the L1 error of the rough and the refined image; 0
             switches it off
+        error: how reconstruction measures: "absolute", the paper's L1 error; or "relative", the
+            error in the hole alone, as a share of what interpolation leaves there, picture by
+            picture, half as L1 and half as root mean square
+        rough_weight: weight of the rough image's reconstruction error beside the refined one's
         known_weight: weight of the L1 error outside the hole, where the result is pasted over;
             1 counts every pixel alike, as the paper does
         consistency: lambda_c, weight of the distance of the attention's and the decoder's
@@ -97,6 +109,8 @@ class LossConfig:
     """
 
     reconstruction: float = 1.0
+    error: ErrorMeasure = "absolute"
+    rough_weight: float = 1.0
     known_weight: float = 1.0
     consistency: float = 0.01
     adversarial: float = 0.002
@@ -110,7 +124,10 @@ class LossConfig:
     def __post_init__(self) -> None:
         """Refuse what could not be minimised."""
         require_types(self)
-        for name in ("reconstruction", "known_weight", "consistency", "adversarial"):
+        for name in (
+            *("reconstruction", "rough_weight", "known_weight"),
+            *("consistency", "adversarial"),
+        ):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("patch_width", "feature_patch_width"):
             require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
@@ -146,6 +163,8 @@ class OptimisationConfig:
         seed: of the weights, the data and their order
         start: checkpoint whose weights training begins with, for example converted ones; its
             width, attention and similarity must be those of this run
+        stage: "all" networks; or "rough", the rough network alone with its reconstruction
+            error: a fifth of the time, to be followed by a run of "all" that starts from it
     """
 
     steps: int = 100_000
@@ -157,6 +176,7 @@ class OptimisationConfig:
     ema: float | None = None
     seed: int = 0
     start: str | None = None
+    stage: Stage = "all"
 
     def __post_init__(self) -> None:
         """Refuse what could not be trained."""
@@ -245,6 +265,20 @@ class TrainConfig:
     optimisation: OptimisationConfig = dataclasses.field(default_factory=OptimisationConfig)
     engine: EngineConfig = dataclasses.field(default_factory=EngineConfig)
     records: RecordsConfig = dataclasses.field(default_factory=RecordsConfig)
+
+    def __post_init__(self) -> None:
+        """Refuse sections that do not go together."""
+        if self.losses.error == "relative":
+            interpolated = self.model.fill == "interpolated"
+            require(interpolated, "fill", "'interpolated' with error 'relative'", self.model.fill)
+        if self.optimisation.stage == "rough":
+            alone = not (self.losses.needs_critics or self.losses.needs_vgg)
+            require(
+                alone and self.losses.reconstruction > 0,
+                "the losses of stage 'rough'",
+                "reconstruction alone; set adversarial and consistency to 0",
+                "others",
+            )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
         """Give section to key to value; tuples stay tuples."""

@@ -7,6 +7,8 @@ generator takes its own, judged by the discriminators as they are now, as the pu
 does.
 """
 
+import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -15,10 +17,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ...plugins.spec import HOLE_THRESHOLD
-from ..inpainter import CSAInpainter, Stages
-from ..losses import TruthProjection, consistency_loss, reconstruction_loss
+from ..inpainter import CSAInpainter, RoughStage, Stages
+from ..losses import TruthProjection, consistency_loss, reconstruction_loss, relative_loss
 from ..vgg import VGG16Features
-from .config import LossConfig, TrainConfig
+from .config import LossConfig, Stage, TrainConfig
 from .critics import Seen
 from .processes import mean_over_processes
 from .schedule import learning_rate
@@ -42,18 +44,24 @@ class Truth(NamedTuple):
 
 
 class StagesOf(nn.Module):
-    """A network whose ``forward`` gives every stage, because engines wrap that method.
+    """A network whose ``forward`` gives what losses need, because engines wrap that method.
 
     Args:
         network: the generator.
+        stage: "rough" runs and trains the rough network alone.
     """
 
-    def __init__(self, network: CSAInpainter) -> None:
+    def __init__(self, network: CSAInpainter, stage: Stage) -> None:
         super().__init__()
         self.network = network
+        self._stage = stage
+        if stage == "rough":
+            network.refinement.requires_grad_(False)
 
-    def forward(self, image: Tensor, hole: Tensor) -> Stages:
-        """Inpaint a batch; see ``CSAInpainter.stages``."""
+    def forward(self, image: Tensor, hole: Tensor) -> Stages | RoughStage:
+        """Inpaint a batch; see ``CSAInpainter.stages`` and ``rough_stage``."""
+        if self._stage == "rough":
+            return self.network.rough_stage(image, hole)
         return self.network.stages(image, hole)
 
 
@@ -87,7 +95,9 @@ class Learner:
         if config.losses.consistency > 0:
             self._projection = TruthProjection(8 * config.model.width).to(fabric.device)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
-        self._generator = self._set_up("generator", StagesOf(self.network))
+        self._generator = self._set_up(
+            "generator", StagesOf(self.network, config.optimisation.stage)
+        )
         if self.critics is not None:
             self._judges = self._set_up("critics", self.critics)
         self.average: AveragedModel | None = None
@@ -120,10 +130,11 @@ class Learner:
         for optimiser in self.optimisers.values():
             for group in optimiser.param_groups:
                 group["lr"] = rate
-        stages: Stages = self._generator(image, hole)
+        stages: Stages | RoughStage = self._generator(image, hole)
         truth = self._look(image, hole)
         losses = {}
         if self.critics is not None:
+            assert isinstance(stages, Stages)
             real, fake = Seen(image, truth.shallow), self._seen(stages, truth)
             losses["discriminators"] = self._critics_step(real, fake.detached())
             with self._fabric.autocast():
@@ -137,7 +148,11 @@ class Learner:
     def _set_up(self, name: str, module: nn.Module) -> Any:  # noqa: ANN401
         options = self.config.optimisation
         optimiser = torch.optim.Adam(
-            module.parameters(), lr=options.learning_rate, betas=options.betas, eps=options.epsilon
+            [parameter for parameter in module.parameters() if parameter.requires_grad],
+            lr=options.learning_rate,
+            betas=options.betas,
+            eps=options.epsilon,
+            fused=True,  # a third of the time, on a CPU too
         )
         wrapped, self.optimisers[name] = self._fabric.setup(module, optimiser)
         return wrapped.train()
@@ -186,23 +201,36 @@ class Learner:
         optimiser.step()
         return total
 
-    def _distances(self, stages: Stages, truth: Truth) -> dict[str, Tensor]:
+    def _distances(self, stages: Stages | RoughStage, truth: Truth) -> dict[str, Tensor]:
         """Compute the losses that compare a result with its truth."""
-        config = self.config.losses
         losses = {}
-        if config.reconstruction > 0:
-            weight = torch.where(truth.hole > HOLE_THRESHOLD, 1.0, config.known_weight)
-            # an error scaled before its absolute value is taken is a weighted error
-            losses["reconstruction"] = reconstruction_loss(
-                truth.image.lerp(stages.rough, weight),
-                truth.image.lerp(stages.refined, weight),
-                truth.image,
-            )
+        if self.config.losses.reconstruction > 0:
+            losses["reconstruction"] = self._reconstruction(stages, truth)
         if truth.deep is not None:
+            assert isinstance(stages, Stages)
             losses["consistency"] = consistency_loss(
                 stages.attended, stages.decoded, truth.deep, stages.feature_hole
             )
         return losses
+
+    def _reconstruction(self, stages: Stages | RoughStage, truth: Truth) -> Tensor:
+        config = self.config.losses
+        measure: Callable[[Tensor], Tensor]
+        if config.error == "relative":
+            measure = functools.partial(
+                relative_loss, truth=truth.image, baseline=stages.filled, hole=truth.hole
+            )
+        else:
+            # an error scaled before its absolute value is taken is a weighted error
+            weight = torch.where(truth.hole > HOLE_THRESHOLD, 1.0, config.known_weight)
+            measure = functools.partial(_weighted_error, truth=truth.image, weight=weight)
+        if isinstance(stages, RoughStage):
+            return measure(stages.rough)
+        return config.rough_weight * measure(stages.rough) + measure(stages.refined)
+
+
+def _weighted_error(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    return reconstruction_loss(truth.lerp(image, weight), truth)
 
 
 def _weights(config: LossConfig) -> dict[str, float]:

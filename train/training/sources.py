@@ -29,7 +29,7 @@ def open_sources(config: TrainConfig) -> Sources:
         ContractError: a folder is missing or empty, or a source is unknown.
     """
     data = config.data
-    images = open_images(data.data, recipe=data.recipe, split="train")
+    images = open_images(data.data, recipe=data.recipe, split="train", cache_mib=data.cache)
     masks = _open_masks(data, data.masks)
     if not data.validation_count:
         return Sources(images, masks, [])
