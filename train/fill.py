@@ -33,7 +33,7 @@ def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tenso
 
     Args:
         image: (B, C, H, W) float32, sides multiples of 2^levels; values in the hole play no
-            part, but must be finite.
+            part, not even NaN.
         missing: (B, 1, H, W) bool.
         levels: halvings.
 
@@ -41,7 +41,7 @@ def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tenso
         (B, C, H, W): outside the hole exactly the image; an image without known pixels is 0.
     """
     hole = missing.to(image.dtype)
-    coarse = image * (1 - hole)
+    coarse = torch.where(missing, 0.0, image)
     known, holes = [coarse], [hole]
     for _ in range(levels):
         coarse, hole = _coarser(coarse, hole)

@@ -208,12 +208,13 @@ def local_contrast(image: Tensor, missing: Tensor) -> Tensor:
         over channels, plus a floor; smooth.
     """
     known = 1 - missing.to(image.dtype)
+    emptied = torch.where(missing, 0.0, image)
     window = functools.partial(F.avg_pool2d, kernel_size=16, stride=8, padding=4)
     share = window(known)
     unknown = share < _LEAST_SHARE
     share = share.clamp(min=_LEAST_SHARE)
-    mean = window(image * known) / share
-    square = window(image.square() * known) / share
+    mean = window(emptied) / share
+    square = window(emptied.square()) / share
     variance = (square - mean.square()).mean(dim=1, keepdim=True).clamp(min=0)
     # the epsilon keeps half precision and the root's slope out of trouble
     deviation = harmonic_fill((variance + _CONTRAST_FLOOR**2).sqrt(), unknown, levels=5)

@@ -13,6 +13,7 @@ from csakit.train import CSAInpainter, ModelConfig, checkpoint
 from csakit.train.config import ATTENTIONS, Attention
 from helpers.models import make_model
 from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 
@@ -89,11 +90,34 @@ def test_the_header_says_what_the_model_is(tmp_path: Path) -> None:
         "width": 2,
         "attention": "csa",
         "similarity": "projection",
+        "fill": "constant",
+        "prediction": "absolute",
         "training": {"steps": 7, "recipe": "L1"},
     }
     with safe_open(path, framework="pt") as file:
         assert [*file.metadata()] == ["csakit"]
         assert json.loads(file.metadata()["csakit"]) == checkpoint.read_header(path)
+
+
+def test_a_residual_network_stays_one(tmp_path: Path) -> None:
+    config = ModelConfig(width=2, fill="interpolated", prediction="residual")
+    path = tmp_path / "model.safetensors"
+
+    checkpoint.save(CSAInpainter(config), path)
+
+    assert checkpoint.load(path).config == config
+
+
+def test_a_header_without_fill_and_prediction_means_the_papers_form(tmp_path: Path) -> None:
+    path, old = tmp_path / "model.safetensors", tmp_path / "old.safetensors"
+    checkpoint.save(make_model(ModelConfig(width=2)), path)
+    header = checkpoint.read_header(path)
+    del header["fill"], header["prediction"]
+    save_file(load_file(path), old, metadata={"csakit": json.dumps(header)})
+
+    config = checkpoint.load(old).config
+
+    assert (config.fill, config.prediction) == ("constant", "absolute")
 
 
 def test_an_existing_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:

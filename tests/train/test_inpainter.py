@@ -5,7 +5,9 @@ import pytest
 import torch
 from csakit.plugins.errors import ContractError
 from csakit.runtime.contract import FILL_RGB
-from csakit.train import CSAInpainter
+from csakit.train import CSAInpainter, ModelConfig
+from csakit.train.fill import harmonic_fill
+from csakit.train.inpainter import RoughStage
 from helpers.features import image_like
 from helpers.models import make_model
 from torch import Tensor, nn
@@ -175,3 +177,53 @@ def test_an_input_without_pixels_is_refused(
 ) -> None:
     with pytest.raises(ContractError, match="; got"):
         small_model(torch.zeros(shape), torch.zeros(shape[0], 1, *shape[2:]))
+
+
+RESIDUAL = ModelConfig(width=4, fill="interpolated", prediction="residual")
+
+
+def test_a_new_residual_network_is_near_interpolation(image: Tensor, hole: Tensor) -> None:
+    model = CSAInpainter(RESIDUAL).eval()
+
+    with torch.no_grad():
+        stages = model.stages(image, hole)
+
+    assert stages.filled.equal(harmonic_fill(image, hole > 0))
+    assert 0 < (stages.result - stages.filled).abs().max() < 0.2
+
+
+def test_residuals_are_as_large_as_the_contrast_around_the_hole(
+    image: Tensor, hole: Tensor
+) -> None:
+    model = CSAInpainter(RESIDUAL).eval()
+
+    with torch.no_grad():
+        loud, quiet = (model.rough_stage(scale * image, hole) for scale in (1.0, 0.1))
+
+    def added(stage: RoughStage) -> float:
+        return float((stage.rough - stage.filled).abs().mean())
+
+    assert loud.contrast is not None
+    assert quiet.contrast is not None
+    assert 0.05 < added(quiet) / added(loud) < 0.5
+    assert (quiet.contrast < loud.contrast).all()
+
+
+@pytest.mark.parametrize("under", [0.0, 1e30, float("nan"), float("inf")])
+def test_what_is_under_the_hole_does_not_matter_to_a_residual_network(
+    image: Tensor, hole: Tensor, under: float
+) -> None:
+    model = CSAInpainter(RESIDUAL).eval()
+    other = torch.where(hole > 0, torch.tensor(under), image)
+
+    with torch.no_grad():
+        assert model(other, hole).equal(model(image, hole))
+
+
+def test_a_residual_network_may_see_no_known_pixel(image: Tensor) -> None:
+    model = CSAInpainter(RESIDUAL).eval()
+
+    with torch.no_grad():
+        result = model(image, torch.ones(1, 1, 256, 256))
+
+    assert result.isfinite().all()

@@ -1,8 +1,11 @@
 """Holes have the published geometry, or the drawn one, and a seed decides them."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
-from csakit.train.masks import box_hole, centre_hole, freeform_hole
+from csakit.train.masks import Hole, blob_hole, box_hole, centre_hole, freeform_hole, thin_hole
+from scipy.ndimage import distance_transform_edt
 
 
 def test_the_centre_hole_of_256_is_rows_and_columns_68_to_187() -> None:
@@ -70,3 +73,24 @@ def test_the_same_seed_gives_the_same_strokes() -> None:
 
     np.testing.assert_array_equal(one, other)
     assert (one != third).any()
+
+
+@pytest.mark.parametrize("draw", [thin_hole, blob_hole])
+def test_drawn_holes_reach_their_share_and_follow_their_seed(draw: Callable[..., Hole]) -> None:
+    holes = [draw(256, 256, np.random.default_rng(seed), ratio=(0.05, 0.2)) for seed in range(12)]
+
+    assert all(0.05 <= hole.mean() < 0.35 for hole in holes)
+    assert len({hole.tobytes() for hole in holes}) == len(holes)
+    np.testing.assert_array_equal(
+        holes[3], draw(256, 256, np.random.default_rng(3), ratio=(0.05, 0.2))
+    )
+
+
+def test_thin_holes_are_thinner_than_strokes(rng: np.random.Generator) -> None:
+    def depth(hole: Hole) -> float:
+        return float(np.percentile(distance_transform_edt(hole)[hole], 95))
+
+    thin = np.median([depth(thin_hole(256, 256, rng)) for _ in range(12)])
+    strokes = np.median([depth(freeform_hole(256, 256, rng)) for _ in range(12)])
+
+    assert thin < 5 < strokes

@@ -37,6 +37,7 @@ from .consistency import TruthProjection as TruthProjection
 from .consistency import consistency_loss as consistency_loss
 from .reconstruction import reconstruction_loss as reconstruction_loss
 from .reconstruction import relative_loss as relative_loss
+from .texture import texture_loss as texture_loss
 
 __all__ = [
     "Mean",
@@ -46,4 +47,5 @@ __all__ = [
     "generator_loss",
     "reconstruction_loss",
     "relative_loss",
+    "texture_loss",
 ]

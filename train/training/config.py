@@ -104,6 +104,8 @@ class LossConfig:
         judged: what the discriminators see: "refined", the network's own image as the
             published code shows them, or "composite", that image in the hole and the truth
             around it
+        texture: weight of the sliced Wasserstein distance of patches in the hole from the
+            truth's; 0 switches it off
         vgg: weights of VGG-16: a file in torchvision's format, "cache" (torch's cache of
             downloads), or "random" for smoke tests, whose losses mean nothing
     """
@@ -119,6 +121,7 @@ class LossConfig:
     feature_patch: bool = True
     feature_patch_width: int = 512
     judged: Judged = "refined"
+    texture: float = 0.0
     vgg: str = CACHED_VGG
 
     def __post_init__(self) -> None:
@@ -126,13 +129,13 @@ class LossConfig:
         require_types(self)
         for name in (
             *("reconstruction", "rough_weight", "known_weight"),
-            *("consistency", "adversarial"),
+            *("consistency", "adversarial", "texture"),
         ):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("patch_width", "feature_patch_width"):
             require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
         require(bool(self.vgg), "vgg", 'a file, "cache" or "random"', self.vgg)
-        some = bool(self.reconstruction or self.consistency or self.needs_critics)
+        some = bool(self.reconstruction or self.consistency or self.texture or self.needs_critics)
         require(some, "the losses", "more than none: give one of them a weight", "none")
 
     @property
@@ -272,11 +275,12 @@ class TrainConfig:
             interpolated = self.model.fill == "interpolated"
             require(interpolated, "fill", "'interpolated' with error 'relative'", self.model.fill)
         if self.optimisation.stage == "rough":
-            alone = not (self.losses.needs_critics or self.losses.needs_vgg)
+            losses = self.losses
+            alone = not (losses.needs_critics or losses.needs_vgg or losses.texture)
             require(
-                alone and self.losses.reconstruction > 0,
+                alone and losses.reconstruction > 0,
                 "the losses of stage 'rough'",
-                "reconstruction alone; set adversarial and consistency to 0",
+                "reconstruction alone; set adversarial, consistency and texture to 0",
                 "others",
             )
 

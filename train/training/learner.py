@@ -18,7 +18,13 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ...plugins.spec import HOLE_THRESHOLD
 from ..inpainter import CSAInpainter, RoughStage, Stages
-from ..losses import TruthProjection, consistency_loss, reconstruction_loss, relative_loss
+from ..losses import (
+    TruthProjection,
+    consistency_loss,
+    reconstruction_loss,
+    relative_loss,
+    texture_loss,
+)
 from ..vgg import VGG16Features
 from .config import LossConfig, Stage, TrainConfig
 from .critics import Seen
@@ -139,7 +145,7 @@ class Learner:
             losses["discriminators"] = self._critics_step(real, fake.detached())
             with self._fabric.autocast():
                 losses["adversarial"] = self.critics.generator_loss(real, fake, mean_over_processes)
-        losses |= self._distances(stages, truth)
+        losses |= self._distances(stages, truth, number)
         losses["total"] = self._generator_step(losses)
         if self.average is not None:
             self.average.update_parameters(self.network)
@@ -201,7 +207,9 @@ class Learner:
         optimiser.step()
         return total
 
-    def _distances(self, stages: Stages | RoughStage, truth: Truth) -> dict[str, Tensor]:
+    def _distances(
+        self, stages: Stages | RoughStage, truth: Truth, number: int
+    ) -> dict[str, Tensor]:
         """Compute the losses that compare a result with its truth."""
         losses = {}
         if self.config.losses.reconstruction > 0:
@@ -211,7 +219,18 @@ class Learner:
             losses["consistency"] = consistency_loss(
                 stages.attended, stages.decoded, truth.deep, stages.feature_hole
             )
+        if self.config.losses.texture > 0:
+            assert isinstance(stages, Stages)
+            losses["texture"] = texture_loss(
+                stages.refined, truth.image, truth.hole, self._random(number)
+            )
         return losses
+
+    def _random(self, number: int) -> torch.Generator:
+        """Return the generator of a step, the same after a resume, another in each process."""
+        rank, world = self._fabric.global_rank, self._fabric.world_size
+        seed = self.config.optimisation.seed * 1_000_003 + number * world + rank
+        return torch.Generator().manual_seed(seed % (1 << 63))
 
     def _reconstruction(self, stages: Stages | RoughStage, truth: Truth) -> Tensor:
         config = self.config.losses
@@ -239,5 +258,6 @@ def _weights(config: LossConfig) -> dict[str, float]:
         "reconstruction": config.reconstruction,
         "consistency": config.consistency,
         "adversarial": config.adversarial if config.needs_critics else 0.0,
+        "texture": config.texture,
     }
     return {name: weight for name, weight in weights.items() if weight > 0}

@@ -162,3 +162,26 @@ def test_folders_can_be_pickled_and_tell_no_path(tmp_path: Path) -> None:
         "split": "all",
         "images": 1,
     }
+
+
+def test_a_cache_changes_no_square_and_saves_reading(tmp_path: Path) -> None:
+    Image.fromarray(gradient(300, 280)).save(tmp_path / "x.png")
+    plain = FolderImages(tmp_path, "zoom", "train")
+    cached = FolderImages(tmp_path, "zoom", "train", cache_mib=1)
+    wanted = [plain.load(0, 64, np.random.default_rng(seed)) for seed in range(3)]
+    cached.load(0, 64, np.random.default_rng(9))
+    (tmp_path / "x.png").unlink()
+
+    squares = [cached.load(0, 64, np.random.default_rng(seed)) for seed in range(3)]
+
+    np.testing.assert_array_equal(squares, wanted)
+
+
+def test_an_image_larger_than_the_cache_is_read_each_time(tmp_path: Path) -> None:
+    Image.fromarray(gradient(800, 700)).save(tmp_path / "x.png")
+    cached = FolderImages(tmp_path, "zoom", "train", cache_mib=1)
+    cached.load(0, 64, np.random.default_rng(0))
+    (tmp_path / "x.png").unlink()
+
+    with pytest.raises(BrokenImageError):
+        cached.load(0, 64, np.random.default_rng(0))

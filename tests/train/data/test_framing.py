@@ -126,3 +126,15 @@ def test_every_framing_advances_the_generator_by_as_much() -> None:
         after.append(rng.integers(2**63))
 
     assert len({*after}) == 1
+
+
+def test_even_shares_are_as_often_below_their_geometric_mean_as_above(
+    rng: np.random.Generator,
+) -> None:
+    framing = Framing(where="random", share=(0.25, 1.0), even=True)
+
+    shares = np.array([framing.draw(rng).share for _ in range(400)])
+
+    assert 0.25 <= shares.min() < 0.27
+    assert 0.95 < shares.max() <= 1
+    assert 0.42 < (shares < 0.5).mean() < 0.58

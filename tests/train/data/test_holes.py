@@ -10,8 +10,8 @@ from csakit.train.data.holes import (
     BoxHoles,
     CentreHoles,
     Chosen,
+    DrawnHoles,
     FreeformBuckets,
-    FreeformHoles,
     MixedHoles,
 )
 from csakit.train.data.sources import describe
@@ -74,7 +74,7 @@ def test_each_of_several_buckets_is_drawn(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("ratio", [(0, 0.5), (0.5, 0.4), (0.2, 1.0)])
 def test_impossible_ratios_are_refused(ratio: tuple[float, float]) -> None:
     with pytest.raises(ContractError, match="0 < low <= high < 1"):
-        FreeformHoles(ratio)
+        DrawnHoles("freeform", ratio)
 
 
 @pytest.mark.parametrize("shares", [(0.25, 0.75), (1, 3)])
@@ -94,7 +94,7 @@ def test_computed_holes_describe_themselves(rng: np.random.Generator) -> None:
     assert describe(CentreHoles()) == {"kind": "center"}
     assert describe(BoxHoles()) == {"kind": "box"}
     assert CentreHoles().draw(256, rng).sum() == 120 * 120
-    assert describe(Chosen(FreeformHoles((0.1, 0.4)), None)) == {
+    assert describe(Chosen(DrawnHoles("freeform", (0.1, 0.4)), None)) == {
         "kind": "freeform",
         "ratio": [0.1, 0.4],
     }

@@ -10,11 +10,7 @@ class Fixed(np.random.Generator):
 
     def __init__(self, own: float, colour: list[float]) -> None:
         super().__init__(np.random.PCG64(0))
-        self._own = own
-        self._answers = [1.0, 0.0, np.array(colour)]  # gain, shift, colour
-
-    def random(self) -> float:  # type: ignore[override]
-        return self._own
+        self._answers = [own, 1.0, 0.0, np.array(colour)]  # own share, gain, shift, colour
 
     def uniform(self, *_: object) -> object:  # type: ignore[override]
         return self._answers.pop(0)

@@ -120,7 +120,9 @@ def outer_decoder(step: Step) -> set[str]:
 
 
 def test_the_reconstruction_loss_reaches_both_networks(step: Step) -> None:
-    loss = reconstruction_loss(step.stages.rough, step.stages.refined, step.image)
+    loss = sum(
+        reconstruction_loss(image, step.image) for image in (step.stages.rough, step.stages.refined)
+    )
 
     assert_reaches(step, loss, parameters(step.model, "model"))
 

@@ -1,11 +1,11 @@
 """One step trains what it should with the losses that are on, and nothing else."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 import torch
 from csakit.train.inpainter import CSAInpainter
-from csakit.train.losses import reconstruction_loss
+from csakit.train.losses import reconstruction_loss, relative_loss
 from csakit.train.masks import centre_hole
 from helpers.training import learner_of
 from torch import Tensor
@@ -85,12 +85,47 @@ def test_known_pixels_weigh_as_much_as_is_asked_for() -> None:
     network = learner_of(adversarial=0.0).network
     with torch.no_grad():
         stages = network.stages(IMAGE, HOLE)
-        whole = float(reconstruction_loss(stages.rough, stages.refined, IMAGE))
+        rough, refined = (reconstruction_loss(one, IMAGE) for one in (stages.rough, stages.refined))
+        whole = float(rough + refined)
     in_hole, half = reconstruction(0.0), reconstruction(0.5)
 
     assert reconstruction(1.0) == pytest.approx(whole, rel=1e-6)
     assert half == pytest.approx((in_hole + whole) / 2, rel=1e-5)  # linear in the weight
     assert 0 < in_hole < whole
+
+
+RESIDUAL: Final = {
+    **{"fill": "interpolated", "prediction": "residual", "error": "relative"},
+    **{"adversarial": 0.0},
+}
+
+
+def test_a_relative_error_is_measured_against_the_fill() -> None:
+    learner = learner_of(**RESIDUAL, rough_weight=0.5)
+    with torch.no_grad():
+        stages = learner.network.stages(IMAGE, HOLE)
+        rough, refined = (
+            float(relative_loss(one, IMAGE, stages.filled, HOLE))
+            for one in (stages.rough, stages.refined)
+        )
+
+    losses = learner.step(IMAGE, HOLE, 0)
+
+    assert float(losses["reconstruction"]) == pytest.approx(0.5 * rough + refined, rel=1e-5)
+
+
+def test_the_rough_stage_trains_the_rough_network_alone() -> None:
+    learner = learner_of(**RESIDUAL, stage="rough")
+    before = {name: t.clone() for name, t in learner.network.state_dict().items()}
+
+    learner.step(IMAGE, HOLE, 0)
+
+    moved = {
+        name.partition(".")[0]
+        for name, tensor in learner.network.state_dict().items()
+        if not tensor.equal(before[name])
+    }
+    assert moved == {"rough"}
 
 
 def test_a_composite_shows_the_discriminators_errors_of_the_hole_only() -> None:

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import pytest
+import torch
 from csakit.plugins.errors import ContractError
-from csakit.train import ModelConfig, checkpoint
+from csakit.train import CSAInpainter, ModelConfig, checkpoint
 from csakit.train.training.starting import (
     history_of,
     new_critics,
@@ -43,6 +44,38 @@ def test_a_checkpoint_of_another_network_is_refused_with_the_flags_that_fit_it(s
         r"\nTrain that network with --width 2 --similarity projection\.",
     ):
         require_same_network(str(start), ModelConfig(width=4))
+
+
+def test_a_residual_network_may_start_from_one_of_the_papers_form(start: Path) -> None:
+    config = small_config(
+        start=str(start), similarity="projection", fill="interpolated", prediction="residual"
+    )
+    image, hole = torch.rand(1, 3, 256, 256) * 2 - 1, torch.zeros(1, 1, 256, 256)
+    hole[..., 100:150, 80:120] = 1
+
+    network = new_network(config)
+
+    given = checkpoint.load(start).state_dict()
+    weights = network.state_dict()
+    entry = weights["rough.levels.0.down.weight"]
+    assert entry[:, :3].equal(given["rough.levels.0.down.weight"])
+    assert not entry[:, 3].any()
+    assert weights["refinement.levels.3.widen.weight"].equal(
+        given["refinement.levels.3.widen.weight"]
+    )
+    with torch.no_grad():
+        stages = network.eval().stages(image, hole)
+    assert (stages.result - stages.filled).abs().max() < 0.2  # it begins near interpolation
+
+
+def test_a_residual_network_starts_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "start.safetensors"
+    checkpoint.save(
+        CSAInpainter(ModelConfig(width=2, fill="interpolated", prediction="residual")), path
+    )
+
+    with pytest.raises(ContractError, match="--fill interpolated --prediction residual"):
+        require_same_network(str(path), ModelConfig(width=2))
 
 
 def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path) -> None:
