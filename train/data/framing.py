@@ -85,7 +85,7 @@ class Framing:
 
 
 def _between(low: float, high: float, ratio: float) -> float:
-    return low * (high / low) ** ratio
+    return low * math.exp(ratio * math.log(high / low))
 
 
 def least_side(cut: Cut, size: int) -> int | None:

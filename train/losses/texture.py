@@ -60,7 +60,8 @@ def _draw_kernels(generator: torch.Generator) -> Tensor:
     """Draw (K, 3, 7, 7) kernels of unit norm."""
     kernels = torch.randn(_KERNELS, 3, _SIDE, _SIDE, generator=generator)
     kernels -= (1 - _KEPT_MEAN) * kernels.mean(dim=(2, 3), keepdim=True)
-    return kernels / kernels.flatten(1).norm(dim=1)[:, None, None, None]
+    unit: Tensor = kernels / kernels.flatten(1).norm(dim=1)[:, None, None, None]
+    return unit
 
 
 def _distances(
