@@ -32,7 +32,7 @@ demo: $(STAMP)  ## export the demo model, prove its parity, repair a real photog
 	$(BIN)/csakit inpaint $(DEMO)/photo.png $(DEMO)/mask.png -o $(DEMO)/repaired.png \
 	  --model $(DEMO)/model.onnx --side-by-side --overwrite
 
-photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.2 GB of packages
+photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.1 GB of packages
 	$(BIN)/python -m csakit.train.data.fetch $(PHOTOS)
 
 test: $(STAMP)  ## run all tests
