@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..train import CSAInpainter, ModelConfig
-from ..train.networks import ATTENTION_LEVEL
+from ..train.networks.generators import ATTENTION_LEVEL
 
 GAIN: Final = 0.5  # of each convolution: the spread of its output over that of its input
 BIAS_STD: Final = 0.05

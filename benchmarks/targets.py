@@ -25,8 +25,8 @@ from ..export.parity.probe import network_input
 from ..plugins.errors import ContractError, EngineError
 from ..runtime.contract import HOLE, IMAGE
 from ..train import CSAInpainter, ModelConfig, checkpoint
-from ..train.inpainter import feature_hole_of
 from ..train.masks import centre_hole
+from ..train.networks.inpainter import feature_hole_of
 from . import python_loop
 from .timing import interleaved, median_ratio
 

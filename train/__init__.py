@@ -10,10 +10,10 @@ Importing it registers ``torch.ops.csakit.coherent_semantic_attention``.
 
 from . import authors as authors
 from . import checkpoint as checkpoint
-from .attention import CoherentSemanticAttention as CoherentSemanticAttention
+from .attention.operator import CoherentSemanticAttention as CoherentSemanticAttention
 from .config import ModelConfig as ModelConfig
-from .inpainter import CSAInpainter as CSAInpainter
-from .inpainter import Stages as Stages
+from .networks.inpainter import CSAInpainter as CSAInpainter
+from .networks.inpainter import Stages as Stages
 
 __all__ = [
     "CSAInpainter",

@@ -26,8 +26,8 @@ from torch import Tensor
 from ..plugins.errors import ContractError
 from .checkpoint import build, check_shapes, expected_shapes, shapes_of
 from .config import ModelConfig
-from .inpainter import CSAInpainter
-from .networks import ATTENTION_LEVEL, MULTIPLIERS
+from .networks.generators import ATTENTION_LEVEL, MULTIPLIERS
+from .networks.inpainter import CSAInpainter
 from .pth import read_pth
 
 

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..plugins.errors import ContractError
 from ..runtime.files.atomic import staged
 from .config import ModelConfig
-from .inpainter import CSAInpainter, fill_colour
+from .networks.inpainter import CSAInpainter, fill_colour
 
 FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
 _KEY: Final = "csakit"  # the one metadata entry; JSON

@@ -13,7 +13,7 @@ import torch
 from ...plugins.abi import Direction, Dtype, attention_desc
 from ...plugins.errors import LibraryError
 from ...plugins.library import Library, load
-from ...train import chunked_attention
+from ...train.attention import chunked
 from .forms import Form, Prepared
 from .host_forms import keeping, loop_refusal, run_loop
 from .problems import Case, Problem
@@ -134,7 +134,7 @@ def _torch(problem: Problem) -> Prepared:
     features, hole = torch.from_numpy(problem.features).cuda(), torch.from_numpy(problem.hole)
     hole = hole.cuda()
     similarity = problem.case.similarity
-    return keeping(lambda: chunked_attention.fill(features, hole, similarity))
+    return keeping(lambda: chunked.fill(features, hole, similarity))
 
 
 def _kernels(problem: Problem) -> Prepared:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...plugins.reference import coherent_semantic_attention as oracle
 from ...plugins.spec import Similarity
-from ...train import attention as _attention  # noqa: F401  registers the operator
+from ...train.attention import operator as _attention  # noqa: F401  registers the operator
 from .. import python_loop
 from .forms import Floats, Form, Prepared
 from .problems import Case, Problem

@@ -16,8 +16,8 @@ from ...export.parity.cases import BUNDLED, bundled_photograph
 from ...export.parity.probe import as_float
 from ...runtime.tensors.pixels import Float32
 from ...train import CSAInpainter
-from ...train.inpainter import feature_hole_of
 from ...train.masks import Hole, centre_hole, freeform_hole
+from ...train.networks.inpainter import feature_hole_of
 from ..record import Scalar
 from .plan import CENTRE, Plan
 

@@ -1,7 +1,7 @@
 """The function body that lets any ONNX runtime execute CSA with standard operators.
 
 Letters: B images, C channels, N positions, M holes of the fullest image, S = 64 holes of a
-chunk. Equations: ``csakit.plugins.reference``; the chunked form: ``csakit.train.attention``.
+chunk. Equations: ``csakit.plugins.reference``; chunked form: ``csakit.train.attention.operator``.
 
 What shaped it:
 

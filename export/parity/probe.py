@@ -17,7 +17,7 @@ from ...plugins.spec import SIMILARITIES
 from ...runtime import contract
 from ...runtime.contract import Io
 from ...train import CSAInpainter
-from ...train.attention import match_indices
+from ...train.attention.operator import match_indices
 from ...train.config import ATTENTIONS
 from ..config import IOS, PRECISIONS
 from ..graph import surgery

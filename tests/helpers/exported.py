@@ -14,7 +14,7 @@ from csakit.export.config import ExportConfig
 from csakit.export.exporter import Exported, export_onnx
 from csakit.runtime.contract import HOLE, IMAGE
 from csakit.train import CSAInpainter, ModelConfig
-from csakit.train.networks import ATTENTION_LEVEL
+from csakit.train.networks.generators import ATTENTION_LEVEL
 
 from helpers.models import make_model
 

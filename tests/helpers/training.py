@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from csakit.train.training.config import TrainConfig
 from csakit.train.training.config_file import SECTION_OF, Choice, build
-from csakit.train.training.learner import Learner
 from csakit.train.training.processes import start
+from csakit.train.training.train_step import Learner
 from PIL import Image
 
 SMALL: dict[str, Any] = {

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 import torch
 from csakit.train import CSAInpainter, Stages, authors
-from csakit.train.attention import match_indices
+from csakit.train.attention.operator import match_indices
 from torch import Tensor
 
 from .authors_pair import GOLDEN_WIDTH, GoldenCase, golden_case, golden_index, write_pair

@@ -12,13 +12,13 @@ from .buckets import bucket_of as bucket_of
 from .loader import Batch as Batch
 from .loader import evaluation_pairs as evaluation_pairs
 from .loader import training_batches as training_batches
+from .open_sources import open_images as open_images
+from .open_sources import open_masks as open_masks
+from .protocols import BrokenImageError as BrokenImageError
+from .protocols import ImageSource as ImageSource
+from .protocols import MaskSource as MaskSource
+from .protocols import describe as describe
 from .recipes import RECIPE_NAMES as RECIPE_NAMES
-from .samples import open_images as open_images
-from .samples import open_masks as open_masks
-from .sources import BrokenImageError as BrokenImageError
-from .sources import ImageSource as ImageSource
-from .sources import MaskSource as MaskSource
-from .sources import describe as describe
 
 __all__ = [
     "BUCKETS",

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from .sources import Hole
+from .protocols import Hole
 
 BUCKETS: Final = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60")  # per cent
 

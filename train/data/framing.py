@@ -13,7 +13,7 @@ from typing import Final, Literal, NamedTuple
 import numpy as np
 from PIL import Image
 
-from .sources import Pixels
+from .protocols import Pixels
 
 REFERENCE_SIZE: Final = 256  # px; what the networks are trained at, and recipes are written for
 _THIRDS: Final = (0.0, 0.5, 1.0)  # left, middle, right

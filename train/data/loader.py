@@ -19,9 +19,9 @@ from torch.utils.data import DataLoader, Sampler
 
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import float_from_uint8
-from .assembly import Failure, Sample, TrainingSamples, draw_hole
 from .order import Stream, generator
-from .sources import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
+from .protocols import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
+from .sampling import Failure, Sample, TrainingSamples, draw_hole
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from ...runtime.images.decode import INPUT_SUFFIXES
 from ...runtime.images.mask import INVERTED_COVERAGE, load_grey
 from .listing import check_folder, walk
 from .names import Names
-from .sources import BrokenImageError, Hole
+from .protocols import BrokenImageError, Hole
 
 logger = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .dead_leaves import DeadLeaves
-from .sources import ImageSource, Pixels, describe
+from .procedural import DeadLeaves
+from .protocols import ImageSource, Pixels, describe
 
 
 class Mixture:

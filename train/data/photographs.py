@@ -8,8 +8,8 @@ from PIL import Image
 
 from ...plugins.errors import LibraryError
 from .framing import Framing, cut_out
+from .protocols import Pixels
 from .recipes import Split
-from .sources import Pixels
 from .tint import tint
 
 HELD_OUT: Final = ("chelsea", "coffee")

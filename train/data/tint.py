@@ -7,7 +7,7 @@ in brown fur); tinting the whole image taught this.
 
 import numpy as np
 
-from .sources import Pixels
+from .protocols import Pixels
 
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 

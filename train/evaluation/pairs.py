@@ -23,8 +23,8 @@ from ..data import (
     open_images,
     open_masks,
 )
+from ..data.open_sources import CENTRE
 from ..data.recipes import RecipeName, Split
-from ..data.samples import CENTRE
 from .scores import Pair
 
 

@@ -6,7 +6,7 @@ The generator minimises, with r reconstruction, c consistency and d adversarial:
 
 One step::
 
-    from csakit.train.discriminators import judge
+    from csakit.train.networks.discriminators import judge
     from csakit.train.losses import (
         TruthProjection, consistency_loss, discriminator_loss, generator_loss,
         reconstruction_loss,

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 
 from ...plugins.errors import ContractError
 from ...plugins.spec import HOLE_THRESHOLD
-from ..vgg import RELU4_3_CHANNELS
+from ..networks.vgg import RELU4_3_CHANNELS
 
 _SEED: Final = 512  # of the projections: a constant of the loss, so never the run's own seed
 

@@ -23,7 +23,7 @@ from ..evaluation.report import Evaluation
 from .config import TrainConfig
 from .curves import draw_curves
 from .loop import train
-from .records import read_scalars
+from .metrics_log import read_scalars
 from .resuming import configuration
 from .run_folder import RunFolder
 

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 
 from ...runtime.contract import SIZE_MULTIPLE
 from ..config import ModelConfig
+from ..data.open_sources import FREEFORM_RATIO
 from ..data.recipes import RecipeName
-from ..data.samples import FREEFORM_RATIO
 from .fields import require, require_types
 
 ErrorMeasure = Literal["absolute", "relative"]

@@ -18,15 +18,15 @@ from .. import checkpoint
 from ..data import Batch, describe, training_batches
 from . import config_file
 from .config import TrainConfig
-from .learner import Learner
+from .initialisation import history_of
+from .metrics_log import Means, Records
 from .processes import any_process, first_alone, start
-from .records import Means, Records
 from .run_folder import RunFolder
 from .schedule import learning_rate
+from .signals import StopSignals
 from .sources import Sources, open_sources
-from .starting import history_of
 from .state import Progress, load_state, save_state
-from .stopping import StopSignals
+from .train_step import Learner
 from .validation import training_grid, validate
 
 _SIGNAL_BASE: Final = 128  # what shells add to the number of a signal

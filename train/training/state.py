@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ...plugins.errors import ContractError, DivergenceError, EngineError
 from ...runtime.files.atomic import staged
-from .learner import Learner
+from .train_step import Learner
 
 FORMAT_VERSION: Final = 1
 _KEY: Final = "csakit_training"

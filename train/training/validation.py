@@ -14,7 +14,7 @@ from torch import Tensor
 from ...runtime.tensors.pixels import Bool, Uint8, float_from_uint8, uint8_from_float
 from ..evaluation.grid import Cell, draw_grid, of_hole, with_hole
 from ..evaluation.metrics import hole_psnr
-from ..inpainter import CSAInpainter, Stages
+from ..networks.inpainter import CSAInpainter, Stages
 
 Pair = tuple[str, Uint8, Bool]  # name, (H, W, 3) image, (H, W) hole
 

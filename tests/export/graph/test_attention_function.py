@@ -6,8 +6,8 @@ import pytest
 from csakit.export.graph.attention_function import CHUNK
 from csakit.plugins import reference
 from csakit.plugins.spec import SIMILARITIES, Similarity
-from csakit.train.inpainter import feature_hole_of
 from csakit.train.masks import centre_hole, freeform_hole
+from csakit.train.networks.inpainter import feature_hole_of
 from helpers.features import feature_like, random_hole
 from helpers.function_model import check_like_oracle, function_session
 from hypothesis import given, settings

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.data.mask_folder import FolderMasks
-from csakit.train.data.sources import BrokenImageError
+from csakit.train.data.protocols import BrokenImageError
 from helpers.pictures import break_files, write_mask
 from PIL import Image
 

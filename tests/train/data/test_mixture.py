@@ -4,9 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from csakit.train.data.dead_leaves import DeadLeaves
 from csakit.train.data.mixture import Mixture
-from csakit.train.data.sources import describe
+from csakit.train.data.procedural import DeadLeaves
+from csakit.train.data.protocols import describe
 
 
 class Numbered:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import torch
 from csakit.train import CSAInpainter, ModelConfig, Stages
-from csakit.train.discriminators import FeaturePatchDiscriminator, PatchDiscriminator, judge
 from csakit.train.losses import (
     TruthProjection,
     consistency_loss,
@@ -19,8 +18,13 @@ from csakit.train.losses import (
     generator_loss,
     reconstruction_loss,
 )
-from csakit.train.networks import ATTENTION_LEVEL
-from csakit.train.vgg import Features, VGG16Features, load_vgg
+from csakit.train.networks.discriminators import (
+    FeaturePatchDiscriminator,
+    PatchDiscriminator,
+    judge,
+)
+from csakit.train.networks.generators import ATTENTION_LEVEL
+from csakit.train.networks.vgg import Features, VGG16Features, load_vgg
 from helpers.features import image_like
 from helpers.models import make_model
 from torch import Tensor, nn

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train import checkpoint
-from csakit.train.train_cli import main
+from csakit.train.cli.train import main
 from csakit.train.training.ablation import variants
 from csakit.train.training.run_folder import RunFolder
 from helpers.training import flags_of, small_config

@@ -10,7 +10,7 @@ from csakit.plugins.errors import ContractError, DivergenceError
 from csakit.train import checkpoint
 from csakit.train.training import config_file
 from csakit.train.training.loop import train
-from csakit.train.training.records import read_scalars
+from csakit.train.training.metrics_log import read_scalars
 from csakit.train.training.run_folder import RunFolder
 from helpers.training import small_config, write_images
 from safetensors.torch import load_file

@@ -1,0 +1,116 @@
+"""A broken file is replaced by the next of its epoch, always the same, and reported."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.train.data import open_images, open_masks
+from csakit.train.data.order import Stream, image_at
+from csakit.train.data.protocols import BrokenImageError
+from csakit.train.data.sampling import ATTEMPTS, Failure, Sample, TrainingSamples, draw_hole
+from helpers.pictures import break_files, write_mask, write_picture
+
+
+def sample_of(samples: TrainingSamples, position: int) -> Sample:
+    sample = samples[position]
+    assert isinstance(sample, Sample)
+    return sample
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> tuple[Path, list[str]]:
+    """Six readable pictures, each of its own grey, among six broken files."""
+    broken = break_files(tmp_path)
+    for index in range(6):
+        write_picture(tmp_path / f"good{index}.png", level=10 + 40 * index)
+    return tmp_path, broken
+
+
+def test_an_epoch_with_broken_files_still_has_every_good_one(
+    mixed: tuple[Path, list[str]],
+) -> None:
+    folder, broken = mixed
+    images = open_images(str(folder), recipe="paris", split="all")
+    samples = TrainingSamples(images, open_masks("center"), 32, seed=3)
+
+    epoch = [sample_of(samples, position) for position in range(len(images))]
+
+    assert {int(sample.image[0, 0, 0]) for sample in epoch} == {10 + 40 * i for i in range(6)}
+    lines = [line for sample in epoch for line in sample.broken]
+    assert {name for name in broken if any(name in line for line in lines)} == {*broken}
+    assert not [line for line in lines if "good" in line]
+
+
+def test_the_replacement_is_the_next_readable_image_of_the_epoch(
+    mixed: tuple[Path, list[str]],
+) -> None:
+    folder, _ = mixed
+    images = open_images(str(folder), recipe="paris", split="all")
+    samples = TrainingSamples(images, open_masks("center"), 32, seed=3)
+    order = [images.name(image_at(3, 1, slot, 12)) for slot in range(12)]
+
+    for slot in range(12):
+        following = (order[slot:] + order[:slot])[:12]
+        wanted = next(name for name in following if name.startswith("good"))
+        sample = sample_of(samples, 12 + slot)
+        assert sample.image[0, 0, 0] == 10 + 40 * int(wanted[4])
+        assert len(sample.broken) == following.index(wanted)
+
+
+def test_samples_of_broken_folders_are_the_same_every_time(
+    mixed: tuple[Path, list[str]],
+) -> None:
+    folder, _ = mixed
+
+    def run() -> list[Sample]:
+        images = open_images(f"{folder}:0.5,procedural:0.5")
+        samples = TrainingSamples(images, open_masks("freeform"), 32, seed=1)
+        return [sample_of(samples, position) for position in (7, 3, 30)]
+
+    for one, other in zip(run(), run(), strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.hole, other.hole)
+        assert one.broken == other.broken
+
+
+def test_without_a_readable_image_there_is_a_reason(tmp_path: Path) -> None:
+    names = break_files(tmp_path)
+    images = open_images(str(tmp_path), split="all")
+
+    failure = TrainingSamples(images, open_masks("center"), 32, seed=0)[0]
+
+    assert isinstance(failure, Failure)
+    assert failure.message.startswith("at least one image must be readable; 6 in a row are not")
+    assert any(name in failure.message for name in names)
+
+
+def test_broken_masks_are_replaced_and_reported(tmp_path: Path) -> None:
+    names = break_files(tmp_path)
+    write_mask(tmp_path / "zz.png", 0.3)
+    masks = open_masks(str(tmp_path), augment=False)
+
+    drawn = [draw_hole(masks, 16, 0, Stream.MASK, 0, slot) for slot in range(40)]
+
+    lines = [line for _, skipped in drawn for line in skipped]
+    assert {round(float(hole.mean()), 1) for hole, _ in drawn} == {0.3}
+    assert {name for name in names if any(name in line for line in lines)} == {*names}
+
+
+def test_masks_that_are_never_readable_are_refused(rng: np.random.Generator) -> None:
+    class Broken:
+        kind = "folder"
+
+        def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
+            raise BrokenImageError("x.png is corrupt")
+
+    with pytest.raises(ContractError, match=rf"{ATTEMPTS} in a row .* the first: x\.png is"):
+        draw_hole(Broken(), 16, 0, Stream.MASK, 0, 0)
+
+
+def test_every_image_gets_a_hole_of_its_own_in_every_epoch() -> None:
+    samples = TrainingSamples(open_images("scikit-image"), open_masks("freeform"), 32, seed=0)
+
+    holes = {sample_of(samples, position).hole.tobytes() for position in range(18)}
+
+    assert len(holes) == 18

@@ -1,0 +1,42 @@
+"""The discriminators of a run are those that are on, and their losses add up."""
+
+import pytest
+import torch
+from csakit.train.losses import discriminator_loss, generator_loss
+from csakit.train.training import LossConfig
+from csakit.train.training.discriminator_pair import Critics, Seen
+
+
+def seen(seed: int) -> Seen:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.rand(1, 3, 64, 64, generator=generator)
+    return Seen(image, torch.rand(1, 256, 16, 16, generator=generator))
+
+
+@pytest.mark.parametrize(("patch", "feature_patch"), [(True, False), (False, True), (True, True)])
+def test_the_losses_of_those_that_are_on_are_summed(patch: bool, feature_patch: bool) -> None:
+    critics = Critics(LossConfig(patch=patch, feature_patch=feature_patch))
+    real, fake = seen(0), seen(1)
+    scores = []
+    if patch:
+        assert critics.patch is not None
+        scores.append([critics.patch(one.image).detach() for one in (real, fake)])
+    if feature_patch:
+        assert critics.feature_patch is not None
+        scores.append([critics.feature_patch(one.features).detach() for one in (real, fake)])
+
+    own = critics(real, fake, torch.mean).detach()
+    generators = critics.generator_loss(real, fake, torch.mean).detach()
+
+    torch.testing.assert_close(own, sum(discriminator_loss(*pair) for pair in scores))
+    torch.testing.assert_close(generators, sum(generator_loss(*pair) for pair in scores))
+    assert len(scores) == len([*critics.children()])
+
+
+def test_what_is_detached_has_no_gradient() -> None:
+    image = torch.rand(1, 3, 64, 64, requires_grad=True)
+
+    assert not Seen(image, None).detached().image.requires_grad
+    features = Seen(image, 2 * image).detached().features
+    assert features is not None
+    assert not features.requires_grad

@@ -1,0 +1,100 @@
+"""A run starts with new weights or with those of a checkpoint of the same network."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from csakit.plugins.errors import ContractError
+from csakit.train import CSAInpainter, ModelConfig, checkpoint
+from csakit.train.training.initialisation import (
+    history_of,
+    new_critics,
+    new_network,
+    open_vgg,
+    require_same_network,
+)
+from helpers.models import make_model
+from helpers.training import small_config
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Path:
+    path = tmp_path / "start.safetensors"
+    model = make_model(ModelConfig(width=2, similarity="projection"))
+    checkpoint.save(model, path, training={"converted_from": "theirs"})
+    return path
+
+
+def test_training_may_start_from_the_weights_of_a_checkpoint(start: Path) -> None:
+    config = small_config(start=str(start), similarity="projection")
+
+    network = new_network(config)
+
+    kept = checkpoint.load(start).state_dict()
+    assert all(tensor.equal(kept[name]) for name, tensor in network.state_dict().items())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert history_of(str(start)) == {"start": {"converted_from": "theirs"}}
+    assert history_of(None) == {}
+
+
+def test_a_checkpoint_of_another_network_is_refused_with_the_flags_that_fit_it(start: Path) -> None:
+    with pytest.raises(
+        ContractError,
+        match=r"this run's width 4, similarity cosine; it has width 2, similarity projection"
+        r"\nTrain that network with --width 2 --similarity projection\.",
+    ):
+        require_same_network(str(start), ModelConfig(width=4))
+
+
+def test_a_residual_network_may_start_from_one_of_the_papers_form(start: Path) -> None:
+    config = small_config(
+        start=str(start), similarity="projection", fill="interpolated", prediction="residual"
+    )
+    image, hole = torch.rand(1, 3, 256, 256) * 2 - 1, torch.zeros(1, 1, 256, 256)
+    hole[..., 100:150, 80:120] = 1
+
+    network = new_network(config)
+
+    given = checkpoint.load(start).state_dict()
+    weights = network.state_dict()
+    entry = weights["rough.levels.0.down.weight"]
+    assert entry[:, :3].equal(given["rough.levels.0.down.weight"])
+    assert not entry[:, 3].any()
+    assert weights["refinement.levels.3.widen.weight"].equal(
+        given["refinement.levels.3.widen.weight"]
+    )
+    with torch.no_grad():
+        stages = network.eval().stages(image, hole)
+    assert (stages.result - stages.filled).abs().max() < 0.2  # it begins near interpolation
+
+
+def test_a_residual_network_starts_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "start.safetensors"
+    checkpoint.save(
+        CSAInpainter(ModelConfig(width=2, fill="interpolated", prediction="residual")), path
+    )
+
+    with pytest.raises(ContractError, match="--fill interpolated --prediction residual"):
+        require_same_network(str(path), ModelConfig(width=2))
+
+
+def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="no checkpoint at"):
+        new_network(small_config(start=str(tmp_path / "absent.safetensors")))
+
+
+def test_discriminators_are_made_where_one_is_trained() -> None:
+    assert new_critics(small_config(adversarial=0.0)) is None
+    critics = new_critics(small_config())
+    assert critics is not None
+    assert critics.feature_patch is None
+
+
+def test_vgg_is_opened_as_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # an empty cache
+
+    assert open_vgg("random").kind == "random"
+    with pytest.raises(ContractError, match="no VGG-16 weights at"):
+        open_vgg("cache")
+    with pytest.raises(ContractError, match=r"absent\.pth"):
+        open_vgg("absent.pth")

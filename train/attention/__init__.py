@@ -1,0 +1,1 @@
+"""The operator in torch: forward, gradient, and its CUDA kernels."""

@@ -1,0 +1,172 @@
+"""Coherent semantic attention on CUDA devices, in the kernels of libcsakit.
+
+Letters: B images, C channels, H W sides of the feature map, N = H * W positions. The functions
+are those of ``csakit.train.attention.chunked``, which also does what the kernels do not take:
+float64, sizes above their limits, empty tensors, and everything where libcsakit is not built.
+That is said once for each reason, through the logger of this module.
+
+Pointers and the current stream are passed through and nothing waits for the GPU, so that all
+of it can be captured in a CUDA graph. The workspace comes from torch's caching allocator, which
+hands it out again only to later work of the same stream.
+"""
+
+import functools
+import logging
+import os
+
+import torch
+from torch import Tensor
+
+from ...plugins.abi import MAX_BATCH, MAX_CHANNELS, MAX_POSITIONS, Layout
+from ...plugins.errors import LibraryError
+from ...plugins.library import Library, load
+from ...plugins.locations import LIBRARY_VARIABLE
+from . import chunked
+from .kernel_call import DTYPES, Call, layout_of
+
+_log = logging.getLogger(__name__)
+
+
+def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    """Fill the hole positions of each feature map.
+
+    Args:
+        features: (B, C, H, W) on a CUDA device, any floating type and layout.
+        hole: (B, 1, H, W) on the same device, above 0.5 where the image is missing.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, C, H, W), type of the features; channels-last if they are, else contiguous.
+
+    Raises:
+        LibraryError: CUDA failed, libcsakit holds no code for this GPU, or the one that
+            CSAKIT_LIBRARY names cannot be used.
+    """
+    library = _library_for(features)
+    if library is None:
+        filled = chunked.fill(features, hole, similarity)
+        return filled.contiguous(memory_format=result_format(features))
+    with torch.cuda.device(features.device):
+        return Call(library, features, hole, similarity, stream=_stream()).fill()
+
+
+def input_gradient(
+    output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
+) -> Tensor:
+    """Give dX = dY + A^T dY, the attention A held constant and computed again.
+
+    Args:
+        output_gradient: (B, C, H, W), dY.
+        features: (B, C, H, W), as given to ``fill``.
+        hole: (B, 1, H, W), as given to ``fill``.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, C, H, W), dX, type of the output gradient; channels-last if the features are.
+
+    Raises:
+        LibraryError: as ``fill``.
+    """
+    library = _library_for(features, output_gradient)
+    if library is None:
+        given = (output_gradient, features, hole, similarity)
+        gradient = chunked.input_gradient(*given)
+        return gradient.contiguous(memory_format=result_format(features))
+    with torch.cuda.device(features.device):
+        call = Call(library, features, hole, similarity, stream=_stream())
+        return call.input_gradient(output_gradient)
+
+
+def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    """Say which known position every position is copied from.
+
+    Args:
+        features: (B, C, H, W), as given to ``fill``.
+        hole: (B, 1, H, W), as given to ``fill``.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, N) int64; a known position names itself.
+
+    Raises:
+        LibraryError: as ``fill``.
+    """
+    library = _library_for(features)
+    if library is None:
+        return chunked.match_positions(features, hole, similarity)
+    with torch.cuda.device(features.device):
+        return Call(library, features, hole, similarity, stream=_stream()).match_positions()
+
+
+def result_format(features: Tensor) -> torch.memory_format:
+    """Say how the result lies in memory, for tensors without data too.
+
+    Args:
+        features: (B, C, H, W) on any device.
+
+    Returns:
+        Channels-last on CUDA devices for features that are so and not contiguous as well; what
+        the operator returns must have the strides that tracing foretold.
+    """
+    if features.is_cuda and layout_of(features) is Layout.NHWC:
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def refusal(features: Tensor, output_gradient: Tensor | None = None) -> str | None:
+    """Say why the kernels do not take these tensors.
+
+    Args:
+        features: (B, C, H, W).
+        output_gradient: (B, C, H, W), if there is one.
+
+    Returns:
+        The reason; None if they take them.
+    """
+    batch, channels, height, width = features.shape
+    if features.dtype not in DTYPES:
+        return f"they compute float32, float16 and bfloat16, not {features.dtype}"
+    if output_gradient is not None and output_gradient.dtype != features.dtype:
+        return f"the gradient is {output_gradient.dtype}, the features are {features.dtype}"
+    for name, size, limit in (
+        ("B", batch, MAX_BATCH),
+        ("C", channels, MAX_CHANNELS),
+        ("H * W", height * width, MAX_POSITIONS),
+    ):
+        if size > limit:
+            return f"{name} may be at most {limit}, not {size}"
+    return None
+
+
+def _stream() -> int:
+    """Give the handle of the current stream of the current device."""
+    return int(torch.cuda.current_stream().cuda_stream)
+
+
+def _library_for(features: Tensor, output_gradient: Tensor | None = None) -> Library | None:
+    """Decide who computes: the library, or, if None, torch."""
+    if features.numel() == 0:
+        return None
+    reason = refusal(features, output_gradient)
+    if reason is not None:
+        _say_once(f"libcsakit does not take these tensors: {reason}")
+        return None
+    return _library()
+
+
+@functools.cache
+def _library() -> Library | None:
+    """Open libcsakit, or say why there is none; searched once for each process."""
+    try:
+        return load()
+    except LibraryError as error:
+        if os.environ.get(LIBRARY_VARIABLE):  # asked for by name: nothing else will do
+            raise
+        _say_once(str(error))
+        return None
+
+
+@functools.cache
+def _say_once(reason: str) -> None:
+    """Say that torch computes the attention, once for each reason."""
+    _log.warning("coherent semantic attention runs in torch, slower: %s", reason)

@@ -1,0 +1,177 @@
+"""Coherent semantic attention as a torch operator, differentiable, for training and export.
+
+Letters: B images, C channels, N = H * W positions. Equations and oracle:
+``csakit.plugins.reference``. The operator runs as ``csakit.train.attention.chunked`` says,
+and on CUDA devices in the kernels of libcsakit (``csakit.train.attention.cuda_kernels``).
+
+Gradient: the authors' rule, dX = dY + A^T dY with A held constant.
+
+Source: Liu et al., ICCV 2019, arXiv:1905.12384, section 3.2 and the published code.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...plugins.errors import ContractError
+from ...plugins.spec import SIMILARITIES, Similarity
+from . import chunked, cuda_kernels
+
+
+@torch.library.custom_op("csakit::coherent_semantic_attention", mutates_args=())
+def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    """Fill the hole positions of each feature map, each from its match and the one before.
+
+    Arithmetic is float32 whatever the type of the features.
+
+    Args:
+        features: (B, C, H, W), any floating type.
+        hole: (B, 1, H, W), above 0.5 where the image is missing; one mask per image.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, C, H, W), type of the features, contiguous; on CUDA devices channels-last features
+        stay so. Known positions equal the input.
+
+    Raises:
+        ContractError: ranks, sizes or devices disagree, or the similarity is unknown.
+        LibraryError: CUDA failed, or libcsakit holds no code for this GPU.
+    """
+    _check(features, hole, similarity)
+    return chunked.fill(features, hole, similarity)
+
+
+@torch.library.custom_op("csakit::coherent_semantic_attention_backward", mutates_args=())
+def coherent_semantic_attention_backward(
+    output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
+) -> Tensor:
+    """Give dX = dY + A^T dY, the attention A held constant.
+
+    The attention is computed again rather than kept: that costs a few milliseconds, and the
+    forward operator stays one node with one output in every exported graph.
+
+    Args:
+        output_gradient: (B, C, H, W), dY.
+        features: (B, C, H, W), as given to the operator.
+        hole: (B, 1, H, W), as given to the operator.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, C, H, W), dX, type of the output gradient, layout as the operator gives.
+
+    Raises:
+        ContractError: ranks, sizes or devices disagree, or the similarity is unknown.
+        LibraryError: CUDA failed, or libcsakit holds no code for this GPU.
+    """
+    _check_gradient(output_gradient, features, hole, similarity)
+    return chunked.input_gradient(output_gradient, features, hole, similarity)
+
+
+@coherent_semantic_attention.register_kernel("cuda")
+def _(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    _check(features, hole, similarity)
+    return cuda_kernels.fill(features, hole, similarity)
+
+
+@coherent_semantic_attention_backward.register_kernel("cuda")
+def _(output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    _check_gradient(output_gradient, features, hole, similarity)
+    return cuda_kernels.input_gradient(output_gradient, features, hole, similarity)
+
+
+@coherent_semantic_attention.register_fake
+def _(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    _check(features, hole, similarity)
+    return torch.empty_like(features, memory_format=cuda_kernels.result_format(features))
+
+
+@coherent_semantic_attention_backward.register_fake
+def _(output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str) -> Tensor:
+    _check_gradient(output_gradient, features, hole, similarity)
+    return torch.empty_like(output_gradient, memory_format=cuda_kernels.result_format(features))
+
+
+def _save(ctx: Any, inputs: tuple[Tensor, Tensor, str], output: Tensor) -> None:  # noqa: ANN401
+    features, hole, ctx.similarity = inputs
+    ctx.save_for_backward(features, hole)
+
+
+def _backward(ctx: Any, output_gradient: Tensor) -> tuple[Tensor, None, None]:  # noqa: ANN401
+    features, hole = ctx.saved_tensors
+    gradient = coherent_semantic_attention_backward(output_gradient, features, hole, ctx.similarity)
+    return gradient, None, None
+
+
+coherent_semantic_attention.register_autograd(_backward, setup_context=_save)
+
+
+class CoherentSemanticAttention(nn.Module):
+    """The operator as a layer; it has no parameters.
+
+    Args:
+        similarity: "projection", as the authors' weights need it, or "cosine".
+    """
+
+    def __init__(self, similarity: Similarity) -> None:
+        super().__init__()
+        self.similarity = similarity
+
+    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
+        """Fill (B, C, H, W) features where (B, 1, H, W) hole is above 0.5."""
+        filled: Tensor = coherent_semantic_attention(features, hole, self.similarity)
+        return filled
+
+    def extra_repr(self) -> str:
+        """Name the similarity when the module is printed."""
+        return f"similarity={self.similarity!r}"
+
+
+def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
+    """Say which known position every position is copied from, for parity checks.
+
+    Args:
+        features: (B, C, H, W), any floating type.
+        hole: (B, 1, H, W), above 0.5 where the image is missing.
+        similarity: "projection" or "cosine".
+
+    Returns:
+        (B, N) int64; a known position names itself.
+
+    Raises:
+        ContractError: as the operator.
+    """
+    _check(features, hole, similarity)
+    if features.is_cuda:
+        return cuda_kernels.match_positions(features, hole, similarity)
+    return chunked.match_positions(features, hole, similarity)
+
+
+def _check(features: Tensor, hole: Tensor, similarity: str) -> None:
+    if similarity not in SIMILARITIES:
+        raise ContractError(f"similarity must be one of {SIMILARITIES}; got {similarity!r}")
+    if features.ndim != 4 or not features.is_floating_point():
+        raise ContractError(
+            "features must be floating point of shape (B, C, H, W); "
+            f"got {features.dtype} of shape {tuple(features.shape)}"
+        )
+    if hole.shape != (features.shape[0], 1, *features.shape[2:]):
+        raise ContractError(
+            "hole must be (B, 1, H, W) with B, H, W of features "
+            f"{tuple(features.shape)}; got shape {tuple(hole.shape)}"
+        )
+    if hole.device != features.device:
+        raise ContractError(
+            f"hole must be on the device of features, {features.device}; got {hole.device}"
+        )
+
+
+def _check_gradient(
+    output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
+) -> None:
+    _check(features, hole, similarity)
+    if output_gradient.shape != features.shape or output_gradient.device != features.device:
+        raise ContractError(
+            f"the output gradient must be {tuple(features.shape)} on {features.device}, as the "
+            f"features; got {tuple(output_gradient.shape)} on {output_gradient.device}"
+        )

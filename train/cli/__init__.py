@@ -1,0 +1,1 @@
+"""The commands ``csakit convert``, ``train`` and ``evaluate``."""

@@ -1,0 +1,150 @@
+"""The command line of ``csakit evaluate``. Defaults come from ``EvaluationOptions``."""
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from ..data import BUCKETS, RECIPE_NAMES
+from ..evaluation.pairs import EvaluationOptions
+
+PROGRAM: Final = "csakit evaluate"
+_ALL: Final = "all"
+
+_EPILOG: Final = """\
+examples:
+  csakit evaluate model.safetensors --data photos/ --masks center,freeform
+  csakit evaluate wide.safetensors narrow.onnx --data scikit-image --masks center --grid cases.png
+  csakit evaluate model.onnx --data places2/ --recipe places2 --masks irregular/ --buckets all \\
+      --count 1000 --json scores.json
+
+The result is scored as a user gets it: the hole from the model, rounded to 8 bits, everything
+else from the image. Mean L1 and L2 are in per cent of the range and of its square. SSIM has
+windows of 7 x 7; inside the hole it is the mean of its map over the missing pixels. The seed and
+the image alone decide each hole, so that every model gets the same ones.
+
+exit codes: 0 scored; 1 a model answered with NaN or infinity; 2 wrong usage or input;
+3 something is not installed, or cannot run here.
+"""
+
+
+def evaluate_parser() -> argparse.ArgumentParser:
+    """Describe the command line.
+
+    Returns:
+        The parser; its results are models, device, json, grid, and what ``options_of`` takes.
+    """
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Score checkpoints and exported models as the paper does: mean L1, mean L2, "
+        "SSIM and PSNR, over the whole image and inside the hole, by kind and size of the hole.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "models", nargs="+", type=Path, metavar="MODEL", help=".safetensors, .onnx or .engine"
+    )
+    _add_images(parser)
+    _add_holes(parser)
+    _add_run(parser)
+    return parser
+
+
+def options_of(args: argparse.Namespace) -> EvaluationOptions:
+    """Take the options from parsed arguments."""
+    names = EvaluationOptions.__dataclass_fields__
+    return EvaluationOptions(**{name: getattr(args, name) for name in names})
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("images")
+    group.add_argument(
+        "--data",
+        required=True,
+        metavar="SPEC",
+        help="a folder; 'scikit-image', photographs it ships; 'procedural', drawn ones",
+    )
+    group.add_argument(
+        "--split",
+        choices=("val", _ALL),
+        help="what the data set keeps apart for validation, or one image in 20 where it keeps "
+        "nothing; or all of it" + _default("split"),
+        default=EvaluationOptions.split,
+    )
+    group.add_argument(
+        "--recipe",
+        choices=RECIPE_NAMES,
+        help="how a folder is laid out and cut" + _default("recipe"),
+        default=EvaluationOptions.recipe,
+    )
+    group.add_argument(
+        "--count", type=int, metavar="N", help="how many, from the first (default: all)"
+    )
+    group.add_argument(
+        "--size",
+        type=int,
+        metavar="PX",
+        help="of each side, a multiple of 256" + _default("size"),
+        default=EvaluationOptions.size,
+    )
+
+
+def _add_holes(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("holes")
+    group.add_argument(
+        "--masks",
+        required=True,
+        type=_list,
+        metavar="SPEC[,SPEC...]",
+        help="'center', 'freeform', 'box', or a folder of masks where white is missing",
+    )
+    group.add_argument(
+        "--buckets",
+        type=_buckets,
+        metavar="LIST",
+        help="a hole of each of these sizes for each image, in per cent of its pixels: some of "
+        f"{','.join(BUCKETS)}, or '{_ALL}'; the centre hole has one size (default: as drawn)",
+    )
+    group.add_argument("--invert-masks", action="store_true", help="black is missing in folders")
+    group.add_argument(
+        "--seed",
+        type=int,
+        metavar="N",
+        help="of the holes" + _default("seed"),
+        default=EvaluationOptions.seed,
+    )
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("run")
+    group.add_argument(
+        "--batch",
+        type=int,
+        metavar="N",
+        help="images of one run" + _default("batch"),
+        default=EvaluationOptions.batch,
+    )
+    group.add_argument(
+        "--device",
+        metavar="NAME",
+        help="where checkpoints run, as torch names it (default: cpu)",
+        default="cpu",
+    )
+    group.add_argument("--json", type=Path, metavar="FILE", help="also write all, image by image")
+    group.add_argument(
+        "--grid",
+        type=Path,
+        metavar="FILE.png",
+        help="also draw the best, the median and the worst case of the first model",
+    )
+
+
+def _default(name: str) -> str:
+    return f" (default: {getattr(EvaluationOptions, name)})"
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(","))
+
+
+def _buckets(text: str) -> tuple[str, ...]:
+    return BUCKETS if text == _ALL else _list(text)

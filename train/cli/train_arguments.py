@@ -1,0 +1,121 @@
+"""The command line of ``csakit train``: a flag for every key of a configuration.
+
+Flags, help texts and defaults come from the configuration classes; none is spelled here.
+"""
+
+import argparse
+import dataclasses
+import typing
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from ..training.config_file import SECTION_OF, SECTIONS, Choice
+from ..training.fields import annotations, help_texts, optional_of
+from ..training.shipped import names
+
+PROGRAM: Final = "csakit train"
+_NOTHING: Final = "none"  # what a flag is given to undo an optional value of the file
+
+_EPILOG: Final = """\
+examples:
+  csakit train --data photos/ --masks freeform --vgg random --steps 2000 --width 16 -o run
+  csakit train --config recipe.toml --data places2/ --masks irregular/ -o run --devices 4
+  csakit train --resume run
+  csakit train --ablations --data photos/ --width 8 --steps 5000 -o ablations
+
+The run's folder holds config.toml, model.safetensors (the newest), best.safetensors (by PSNR
+in the hole on the validation images), states/ to resume from, scalars.jsonl, samples.png and
+tensorboard/. A resumed run ends with the weights that it would have had without the stop.
+
+Ctrl-C and SIGTERM stop after the step that is running and save; a second Ctrl-C stops at once.
+
+exit codes: 0 trained, or the minutes are up; 1 a loss is not finite (the batch is saved);
+2 wrong usage or input; 3 something is not installed; 130 and 143 stopped by Ctrl-C and SIGTERM.
+"""
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """Describe the command line.
+
+    Returns:
+        The parser; its results are for ``chosen``.
+    """
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Train a CSA network. Flags override the configuration file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a new flag must not change what an old script means
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        *("-o", "--output"), type=Path, metavar="RUN", help="folder of a new run; new or empty"
+    )
+    where.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help=f"configuration file, or one that comes along: {', '.join(names())}",
+    )
+    parser.add_argument(
+        "--ablations",
+        action="store_true",
+        help="train the recipe, and then again without CSA, without the consistency loss and "
+        "without the feature-patch discriminator, each in a folder below RUN; print a table",
+    )
+    for section, cls in SECTIONS.items():
+        group = parser.add_argument_group(section)
+        texts, hints = help_texts(cls), annotations(cls)
+        for field in dataclasses.fields(cls):
+            text = texts.get(field.name, "").rstrip(".") + _default(field)
+            group.add_argument(
+                flag_of(field.name),
+                help=text.replace("%", "%%"),
+                default=argparse.SUPPRESS,
+                **_kind(hints[field.name]),
+            )
+    return parser
+
+
+def chosen(args: argparse.Namespace) -> Choice:
+    """Take from parsed arguments the flags that the user gave."""
+    choice: Choice = {}
+    for name, section in SECTION_OF.items():
+        if hasattr(args, name):
+            value = getattr(args, name)
+            choice.setdefault(section, {})[name] = tuple(value) if type(value) is list else value
+    return choice
+
+
+def flag_of(name: str) -> str:
+    """Give the flag of a key."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    if field.default in (dataclasses.MISSING, None):
+        return ""
+    values = field.default if isinstance(field.default, tuple) else (field.default,)
+    return f" (default: {' '.join(map(str, values))})"
+
+
+def _kind(hint: Any) -> dict[str, Any]:  # noqa: ANN401
+    if inner := optional_of(hint):
+        return {"type": _or_nothing(inner), "metavar": inner.__name__.upper()}
+    if hint is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return {"choices": parts}
+    if origin is tuple:
+        return {"nargs": len(parts), "type": parts[0], "metavar": parts[0].__name__.upper()}
+    return {"type": hint, "metavar": hint.__name__.upper()}
+
+
+def _or_nothing(inner: Any) -> Any:  # noqa: ANN401
+    def read(text: str) -> Any:  # noqa: ANN401
+        return None if text == _NOTHING else inner(text)
+
+    read.__name__ = inner.__name__  # argparse names it in its message
+    return read

@@ -1,0 +1,153 @@
+"""Open images and masks by what a user writes on the command line.
+
+images = open_images("photos:0.7,procedural:0.3")
+masks = open_masks("freeform")
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+from .buckets import check_buckets
+from .image_folder import FolderImages
+from .mask_folder import FolderMasks
+from .mask_sources import (
+    DRAWN,
+    BoxHoles,
+    CentreHoles,
+    Chosen,
+    DrawnHoles,
+    FreeformBuckets,
+    MixedHoles,
+)
+from .mixture import Mixture
+from .photographs import Photographs
+from .procedural import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
+from .protocols import ImageSource, MaskSource
+from .recipes import RECIPE_NAMES, SPLITS, RecipeName, Split
+
+PROCEDURAL: Final = "procedural"
+PHOTOGRAPHS: Final = "scikit-image"
+CENTRE: Final = ("center", "centre")
+BOX: Final = "box"
+FREEFORM_RATIO: Final = (0.1, 0.4)
+
+_SHARED = re.compile(r"(?P<spec>.+):(?P<share>\d+(?:\.\d+)?|\.\d+)")
+
+
+def open_images(
+    spec: str, *, recipe: RecipeName = "folder", split: Split = "train", cache_mib: int = 0
+) -> ImageSource:
+    """Open a source of images.
+
+    Args:
+        spec: a folder; "procedural", drawn images without end; "scikit-image", the photographs
+            it ships; or several of these with shares, as "photos:0.7,procedural:0.3".
+        recipe: how folders are laid out and squares are cut; see ``recipes``.
+        split: "train"; "val", what the set keeps apart for validation, or one image in 20;
+            "all" of it; or "auto", for images that were not trained on: what the set keeps
+            apart, and all of it where it says nothing. Only "train" is augmented.
+        cache_mib: of decoded images that each folder keeps, in every process.
+
+    Returns:
+        The source.
+
+    Raises:
+        ContractError: a folder does not exist or holds no image, or a name is unknown.
+        LibraryError: scikit-image is asked for and not installed.
+    """
+    if recipe not in RECIPE_NAMES:
+        raise ContractError(f"recipe must be one of {', '.join(RECIPE_NAMES)}; got {recipe!r}")
+    if split not in SPLITS:
+        raise ContractError(f"split must be one of {', '.join(SPLITS)}; got {split!r}")
+    if not _is_mixture(spec):
+        return _open_one(spec, recipe, split, cache_mib)
+    parts = _parts(spec, "photos:0.7,procedural:0.3")
+    sources = [_open_one(part, recipe, split, cache_mib) for part in parts]
+    return Mixture(sources, [*parts.values()])
+
+
+def _is_mixture(spec: str) -> bool:
+    return "," in spec and not Path(spec).exists()
+
+
+def _parts(spec: str, example: str) -> dict[str, float]:
+    """Read the parts of a mixture and their shares.
+
+    Raises:
+        ContractError: one has no share, or comes twice.
+    """
+    found = [_SHARED.fullmatch(part.strip()) for part in spec.split(",")]
+    shares = {part["spec"]: float(part["share"]) for part in found if part}
+    if len(shares) != len(found) or not all(shares.values()):
+        raise ContractError(
+            "each part of a mixture must come once and have a positive share, as in "
+            f"{example!r}; got {spec!r}"
+        )
+    return shares
+
+
+def _open_one(spec: str, recipe: RecipeName, split: Split, cache_mib: int) -> ImageSource:
+    if spec == PROCEDURAL:
+        return DeadLeaves(TRAIN_LENGTH if split == "train" else VAL_LENGTH)
+    if spec == PHOTOGRAPHS:
+        return Photographs(split)
+    root = Path(spec)
+    if not root.exists():
+        raise ContractError(
+            f"images must be a folder, {PROCEDURAL!r} or {PHOTOGRAPHS!r}; {spec!r} does not exist"
+        )
+    return FolderImages(root, recipe, split, cache_mib=cache_mib)
+
+
+def open_masks(
+    spec: str,
+    *,
+    buckets: Sequence[str] | None = None,
+    invert: bool = False,
+    augment: bool = True,
+    ratio: tuple[float, float] = FREEFORM_RATIO,
+) -> MaskSource:
+    """Open a source of holes; none that it draws is empty or full.
+
+    Args:
+        spec: "center", the paper's square; "box", a rectangle anywhere; "freeform", strokes;
+            "thin", scratches, dust or text; "blob", ellipses; a folder of mask files; or several
+            of these with shares, as "freeform:0.7,box:0.3".
+        buckets: draw only holes of these sizes, of ``BUCKETS``; judged as they are used.
+        invert: black is missing in the files of a folder, not white.
+        augment: mirror, turn and cut the masks of a folder.
+        ratio: the missing share that drawn holes reach, where no buckets are asked for.
+
+    Returns:
+        The source.
+
+    Raises:
+        ContractError: a folder does not exist or holds no mask, or a bucket is unknown or
+            asked of the centre square.
+    """
+    chosen = None if buckets is None else check_buckets(buckets)
+    if _is_mixture(spec):
+        parts = _parts(spec, "freeform:0.7,box:0.3")
+        options = {"buckets": buckets, "invert": invert, "augment": augment, "ratio": ratio}
+        sources = [open_masks(part, **options) for part in parts]  # type: ignore[arg-type]
+        return MixedHoles(sources, [*parts.values()])
+    if spec in CENTRE:
+        if chosen is not None:
+            raise ContractError(f"the centre hole has one size; got buckets {', '.join(chosen)}")
+        return CentreHoles()
+    if spec == BOX:
+        return Chosen(BoxHoles(), chosen)
+    if spec == "freeform" and chosen is not None:
+        return Chosen(FreeformBuckets(chosen), chosen)
+    if spec in DRAWN:
+        return Chosen(DrawnHoles(spec, ratio), chosen)
+    root = Path(spec)
+    if not root.exists():
+        raise ContractError(
+            f"masks must be a folder or one of {', '.join((CENTRE[0], BOX, *DRAWN))}; "
+            f"{spec!r} does not exist"
+        )
+    return Chosen(FolderMasks(root, invert=invert, augment=augment), chosen)

@@ -1,0 +1,179 @@
+"""Drawn images with the statistics of photographs: textured shapes that cover each other.
+
+Shapes of one size distribution that occlude each other ("dead leaves") have the edges, the
+statistics of wavelet coefficients and, with radii of density r^-3, the scale invariance of
+natural images: Lee, Mumford and Huang, "Occlusion Models for Natural Images", IJCV 41, 2001.
+Textures inside the shapes are what a network needs beside edges: Achddou, Gousseau and Ladjal,
+"Synthetic Images as a Regularity Prior for Image Restoration Neural Networks", SSVM 2021.
+
+Letters: S side of the image in pixels, L leaves.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFilter
+
+from .protocols import Pixels
+from .textures import Float32, draw_textures, noise_bank, paint
+from .tint import tint
+
+TRAIN_LENGTH: Final = 10_000  # of an epoch; every epoch draws others
+VAL_LENGTH: Final = 64
+_LEAVES: Final = (80, 256)  # at most what 8-bit labels can tell apart
+_SMALLEST: Final = (1 / 100, 1 / 25)  # radius over the side; the least of an image is in between
+_LARGEST: Final = 0.5
+_OUTLINE: Final = 24  # points; 3, 4, 6 and 8 divide it, so that corners are among them
+_CORNERS: Final = (3, 4, 6, 8)
+
+
+class DeadLeaves:
+    """An endless set of drawn images.
+
+    Args:
+        length: images in what is counted as an epoch. The generator decides what is drawn.
+    """
+
+    def __init__(self, length: int = TRAIN_LENGTH) -> None:
+        self._length = length
+
+    def __len__(self) -> int:
+        """Return how many images count as an epoch."""
+        return self._length
+
+    def name(self, index: int) -> str:
+        """Return a numbered name."""
+        return f"procedural-{index:05d}"
+
+    def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
+        """Draw an image.
+
+        Args:
+            index: not used; the generator alone decides.
+            size: S.
+            rng: source of all randomness.
+
+        Returns:
+            (S, S, 3), RGB.
+        """
+        return dead_leaves(size, rng)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the kind."""
+        return {"kind": "procedural", "images": None}
+
+
+def dead_leaves(size: int, rng: np.random.Generator) -> Pixels:
+    """Draw an image.
+
+    Args:
+        size: S.
+        rng: source of all randomness.
+
+    Returns:
+        (S, S, 3), RGB.
+    """
+    leaves = int(rng.integers(*_LEAVES))
+    radius = _radii(leaves, rng) * np.float32(size)
+    x, y = rng.uniform(0, size, (2, leaves)).astype(np.float32)
+    colours = _palette(leaves, rng)
+    labels = _draw(_outlines(x, y, radius, rng), colours, size)
+    smooth = np.asarray(labels.convert("RGB").reduce(2), dtype=np.float32)
+    seen = np.asarray(labels)[::2, ::2]
+    texture = paint(draw_textures(x, y, radius, rng), seen)
+    second = np.roll(colours, 1, axis=0).astype(np.float32) - colours  # textures mix two colours
+    contrast = (rng.uniform(0.1, 0.7, (leaves, 1)) * second).astype(np.float32)
+    # Beside the second colour, light and dark of the own one.
+    relief = rng.uniform(5, 45, (leaves, 1)).astype(np.float32)
+    painted = smooth + texture[..., None] * (contrast + relief)[seen]
+    painted *= _light(size, rng)[..., None]
+    return tint(_photographed(painted, rng), rng)
+
+
+def _radii(leaves: int, rng: np.random.Generator) -> Float32:
+    """Draw radii of density r^-3 over the side of the image: each octave covers as much."""
+    least = rng.uniform(*_SMALLEST)
+    share = rng.random(leaves)
+    radii = (least**-2 + share * (_LARGEST**-2 - least**-2)) ** -0.5
+    radii[0] = 2 * _LARGEST  # the background, drawn first
+    return radii.astype(np.float32)
+
+
+def _palette(leaves: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
+    """Draw the (L, 3) colours of one image: any grey levels, hues around two of its own."""
+    middle, spread = rng.uniform(60, 140), rng.uniform(40, 130)  # dark or pale, soft or hard
+    grey = middle + rng.uniform(-spread, spread, (leaves, 1))
+    hues = rng.normal(0, rng.uniform(5, 45), (2, 3))
+    hues -= hues.mean(axis=1, keepdims=True)
+    share = rng.random((leaves, 1))
+    stray = rng.normal(0, 8, (leaves, 3))
+    colours = grey + share * hues[0] + (1 - share) * hues[1] + stray
+    return np.asarray(np.clip(colours, 0, 255), dtype=np.uint8)
+
+
+def _outlines(x: Float32, y: Float32, radius: Float32, rng: np.random.Generator) -> Float32:
+    """Draw the outlines of the leaves, (L, points, 2): ellipses, polygons, bars; all turned."""
+    leaves = len(x)
+    angle = np.linspace(0, 2 * np.pi, _OUTLINE, endpoint=False, dtype=np.float32)
+    corners = rng.choice(_CORNERS, leaves)[:, None]
+    wedge = 2 * np.pi / corners
+    polygon = np.cos(wedge / 2) / np.cos(angle % wedge - wedge / 2)
+    distance = np.where(rng.random((leaves, 1)) < 0.5, 1.0, polygon)
+    flat = rng.uniform(0.3, 1.0, (leaves, 1))
+    bar = rng.random((leaves, 1)) < 0.15  # long and thin, as poles and branches
+    flat = np.where(bar, rng.uniform(0.03, 0.15, (leaves, 1)), flat)
+    stretch = np.where(bar, 2.5, flat**-0.5)  # an ellipse keeps the area of its circle
+    along = distance * np.cos(angle) * stretch * radius[:, None]
+    aside = distance * np.sin(angle) * stretch * flat * radius[:, None]
+    turn = rng.uniform(0, 2 * np.pi, (leaves, 1))
+    outline = np.stack(
+        [
+            x[:, None] + np.cos(turn) * along - np.sin(turn) * aside,
+            y[:, None] + np.sin(turn) * along + np.cos(turn) * aside,
+        ],
+        axis=-1,
+    )
+    return outline.astype(np.float32)
+
+
+def _draw(outlines: Float32, colours: npt.NDArray[np.uint8], size: int) -> Image.Image:
+    """Draw the leaves on each other, (2S, 2S), with their colours as the palette.
+
+    At twice the size, because Pillow's edges are jagged.
+    """
+    canvas = Image.new("P", (2 * size, 2 * size))
+    canvas.putpalette(colours.tobytes())
+    pen = ImageDraw.Draw(canvas)
+    for label, points in enumerate((2 * outlines).reshape(len(outlines), -1).tolist()):
+        if label:  # 0 is the background
+            pen.polygon(points, fill=label)
+    return canvas
+
+
+def _light(size: int, rng: np.random.Generator) -> Float32:
+    """Draw soft light and shadow over the whole image, (S, S), around 1."""
+    top, left = (int(v) for v in rng.integers(0, 128, 2))
+    field = noise_bank()[-1, top : top + 64, left : left + 64]
+    soft = Image.fromarray(field).resize((size, size), Image.Resampling.BICUBIC)
+    slope = np.linspace(-1, 1, size, dtype=np.float32)
+    across, down = rng.uniform(-0.15, 0.15, 2).astype(np.float32)
+    amount = np.float32(rng.uniform(0, 0.3))
+    light: Float32 = 1 + amount * np.asarray(soft)
+    light += across * slope[None, :] + down * slope[:, None]
+    return light
+
+
+def _photographed(image: Float32, rng: np.random.Generator) -> Pixels:
+    """Blur and grain an image as lens and sensor do; return (S, S, 3) bytes."""
+    blur, grain = rng.uniform(-0.1, 0.25), rng.uniform(-2, 6)  # weight, grey levels
+    noise = rng.standard_normal(image.shape[:2], dtype=np.float32)
+    bytes_ = np.clip(image, 0, 255).astype(np.uint8)
+    if blur > 0:  # a third have none
+        row = np.array([blur, 1 - 2 * blur, blur])
+        kernel = ImageFilter.Kernel((3, 3), np.outer(row, row).ravel().tolist(), scale=1)
+        bytes_ = np.asarray(Image.fromarray(bytes_).filter(kernel))
+    if grain <= 0:
+        return bytes_
+    grained = bytes_ + np.float32(grain) * noise[..., None]
+    return np.asarray(np.clip(grained, 0, 255), dtype=np.uint8)

@@ -1,0 +1,102 @@
+"""Put one sample together: image number so-and-so of the run, its hole, and what was skipped.
+
+Letters: S side in pixels.
+"""
+
+from typing import Final, NamedTuple
+
+from torch.utils.data import Dataset
+
+from ...plugins.errors import ContractError, CsakitError
+from .order import Stream, generator, image_at, place
+from .protocols import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
+
+# If half of all files were broken, so many in a row would come once in 10^19 images.
+ATTEMPTS: Final = 64
+
+
+class Sample(NamedTuple):
+    """One image with its hole."""
+
+    image: Pixels  # (S, S, 3)
+    hole: Hole  # (S, S)
+    broken: tuple[str, ...]  # a line for each file that was skipped on the way
+
+
+class Failure(NamedTuple):
+    """Why there is no sample; a worker's exception would arrive as a traceback."""
+
+    message: str
+
+
+class TrainingSamples(Dataset["Sample | Failure"]):
+    """The endless order of samples of a run, by their position in it.
+
+    Args:
+        images: source of images.
+        masks: source of holes.
+        size: S.
+        seed: of all randomness.
+    """
+
+    def __init__(self, images: ImageSource, masks: MaskSource, size: int, seed: int) -> None:
+        self._images = images
+        self._masks = masks
+        self._size = size
+        self._seed = seed
+
+    def __getitem__(self, position: int) -> "Sample | Failure":
+        """Return the sample at a position of the run, from 0, or why there is none."""
+        epoch, slot = place(position, len(self._images))
+        try:
+            image, broken = self._image(epoch, slot)
+            hole, broken_masks = draw_hole(
+                *(self._masks, self._size, self._seed, Stream.MASK, epoch, slot)
+            )
+        except CsakitError as error:
+            return Failure(str(error))
+        return Sample(image, hole, (*broken, *broken_masks))
+
+    def _image(self, epoch: int, slot: int) -> tuple[Pixels, list[str]]:
+        """Load the image of a slot; for a broken one, those that follow it in the epoch."""
+        length, broken = len(self._images), list[str]()
+        for attempt in range(min(length, ATTEMPTS)):
+            index = image_at(self._seed, epoch, (slot + attempt) % length, length)
+            rng = generator(self._seed, Stream.IMAGE, epoch, index, attempt)
+            try:
+                return self._images.load(index, self._size, rng), broken
+            except BrokenImageError as error:
+                broken.append(str(error))
+        raise ContractError(
+            f"at least one image must be readable; {len(broken)} in a row are not, the first: "
+            f"{broken[0]}"
+        )
+
+
+def draw_hole(
+    masks: MaskSource, size: int, seed: int, stream: Stream, *key: int
+) -> tuple[Hole, list[str]]:
+    """Draw a hole; for a broken file, another one.
+
+    Args:
+        masks: source of holes.
+        size: S.
+        seed: of all randomness.
+        stream: what the hole is for.
+        key: which of them.
+
+    Returns:
+        (S, S), and a line for each file that was skipped.
+
+    Raises:
+        ContractError: no file can be read, or no hole fits.
+    """
+    broken = list[str]()
+    for attempt in range(ATTEMPTS):
+        try:
+            return masks.draw(size, generator(seed, stream, *key, attempt)), broken
+        except BrokenImageError as error:
+            broken.append(str(error))
+    raise ContractError(
+        f"at least one mask must be readable; {ATTEMPTS} in a row are not, the first: {broken[0]}"
+    )

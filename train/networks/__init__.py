@@ -1,0 +1,1 @@
+"""Generators, discriminators, and the VGG-16 that losses compare features in."""

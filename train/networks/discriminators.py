@@ -1,0 +1,149 @@
+"""The two discriminators: one looks at patches of the image, one at patches of VGG features.
+
+Letters: B images, H W sides in pixels, w a width.
+
+Training only: no checkpoint of the network and no export contains them.
+
+Source: Liu et al., ICCV 2019, and the published code, which sets what the paper
+leaves open: affine instance norms in the image's discriminator and a plain one in the features',
+no spectral norm, no sigmoid, weights from N(0, 0.02) and biases 0.
+
+Where they differ we follow the code: the paper's figure pools relu3_3 first and shrinks only once,
+to 14x14 scores for an image of 256x256; the code shrinks three times, to 8x8.
+"""
+
+from typing import Final
+
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from ...plugins.errors import ContractError
+from .generators import LEAK, initialise
+from .vgg import RELU3_3_CHANNELS
+
+_IMAGE_SIDE_MIN: Final = 32  # pixels; below it a norm has one value, or a convolution none
+_FEATURE_SIDE_MIN: Final = 8  # positions; the same
+
+
+class PatchDiscriminator(nn.Module):
+    """Score how real each 70x70 patch of an image is (pix2pix's PatchGAN).
+
+    Args:
+        width: w, channels of the first level; 64 as published, 2.77 million parameters.
+    """
+
+    def __init__(self, width: int = 64) -> None:
+        super().__init__()
+        _check_width(width)
+        self.layers = nn.Sequential(
+            _conv(3, width, stride=2),
+            _leaky(),
+            _conv(width, 2 * width, stride=2),
+            nn.InstanceNorm2d(2 * width, affine=True),
+            _leaky(),
+            _conv(2 * width, 4 * width, stride=2),
+            nn.InstanceNorm2d(4 * width, affine=True),
+            _leaky(),
+            _conv(4 * width, 8 * width, stride=1),
+            nn.InstanceNorm2d(8 * width, affine=True),
+            _leaky(),
+            _conv(8 * width, 1, stride=1),
+        )
+        self.apply(initialise)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Score a batch.
+
+        Args:
+            image: (B, 3, H, W); H and W at least 32.
+
+        Returns:
+            (B, 1, H/8 - 2, W/8 - 2) scores of any size, not probabilities; 30x30 for
+            256x256.
+
+        Raises:
+            ContractError: the shape is another one.
+        """
+        _check(image, "image", 3, _IMAGE_SIDE_MIN)
+        scores: Tensor = self.layers(image)
+        return scores
+
+
+class FeaturePatchDiscriminator(nn.Module):
+    """Score how real the VGG-16 features relu3_3 of an image are, patch by patch.
+
+    There is no last layer with one channel, in the paper's figure and in the published code
+    alike: each of the w channels at each position is a score.
+
+    Args:
+        width: w, channels of every level; 512 as published, 10.49 million parameters.
+    """
+
+    def __init__(self, width: int = 512) -> None:
+        super().__init__()
+        _check_width(width)
+        self.layers = nn.Sequential(
+            _conv(RELU3_3_CHANNELS, width, stride=2),
+            _leaky(),
+            _conv(width, width, stride=2),
+            nn.InstanceNorm2d(width),
+            _leaky(),
+            _conv(width, width, stride=2),
+        )
+        self.apply(initialise)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Score a batch.
+
+        Args:
+            features: (B, 256, H/4, W/4), relu3_3 of the images; sides at least 8.
+
+        Returns:
+            (B, w, H/32, W/32) scores; 8x8 for images of 256x256.
+
+        Raises:
+            ContractError: the shape is another one.
+        """
+        _check(features, "features", RELU3_3_CHANNELS, _FEATURE_SIDE_MIN)
+        scores: Tensor = self.layers(features)
+        return scores
+
+
+def judge(discriminator: nn.Module, given: Tensor) -> Tensor:
+    """Score for the generator's step: the gradient reaches the input, never the discriminator.
+
+    The parameters stand in detached, so nothing is switched off and on again, no gradient of theirs
+    is computed, and nothing needs to be zeroed afterwards.
+
+    Args:
+        discriminator: the module itself, not one wrapped for several processes, which would
+            wait for the gradient that never comes.
+        given: what it scores.
+
+    Returns:
+        The scores.
+    """
+    detached = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
+    scores: Tensor = functional_call(discriminator, detached, (given,))
+    return scores
+
+
+def _conv(inputs: int, outputs: int, *, stride: int) -> nn.Conv2d:
+    return nn.Conv2d(inputs, outputs, kernel_size=4, stride=stride, padding=1)
+
+
+def _leaky() -> nn.LeakyReLU:
+    return nn.LeakyReLU(LEAK, inplace=True)
+
+
+def _check_width(width: int) -> None:
+    if type(width) is not int or width < 1:
+        raise ContractError(f"a discriminator's width must be a positive integer; got {width!r}")
+
+
+def _check(given: Tensor, name: str, channels: int, side_min: int) -> None:
+    if given.ndim != 4 or given.shape[1] != channels or min(given.shape[2:]) < side_min:
+        raise ContractError(
+            f"{name} must be (B, {channels}, H, W) with sides of at least {side_min}; "
+            f"got shape {tuple(given.shape)}"
+        )

@@ -1,0 +1,269 @@
+"""The whole pipeline as one module: fill, rough, composite, refine, composite.
+
+Letters: B images, H W sides in pixels, multiples of 256; w the width.
+
+The rough network sees the fill in the hole. The refinement network sees the rough result
+there, and beside it the image with 0 in the hole: the published code composes these in place,
+which empties the hole of the tensor it passes on, and its weights rely on that.
+
+With ``prediction="residual"`` the networks predict differences: the rough image is the fill plus
+contrast times the rough network's output, the refined one the rough composite plus contrast
+times the refinement network's. Contrast is the local standard deviation of known pixels,
+continued into the hole. Instance norms make the networks blind to it, so without that factor
+they would add to a sky what they must add to bark.
+"""
+
+import functools
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ...plugins.errors import ContractError
+from ...plugins.spec import HOLE_THRESHOLD
+from ...runtime.contract import FEATURE_HOLE_THRESHOLD, FILL_RGB, SIZE_MULTIPLE
+from ..attention.operator import CoherentSemanticAttention
+from ..config import ModelConfig
+from .fill import harmonic_fill
+from .generators import RefinementNetwork, RoughNetwork, initialise
+
+_FIRST_RESIDUAL: Final = 0.1  # of the usual start of a last layer
+_CONTRAST_FLOOR: Final = 0.02  # 2.5 of 255 levels
+_LEAST_SHARE: Final = 0.05  # known pixels of a window of 256, below which it says nothing
+
+
+class Stages(NamedTuple):
+    """Every result on the way, in the order they are computed.
+
+    Attributes:
+        filled: (B, 3, H, W) input with the fill in the hole.
+        rough: (B, 3, H, W) after the first network, not composited; in [-1, 1] if absolute.
+        feature_hole: (B, 1, H/8, W/8) the hole that the attention sees, 0 or 1.
+        features: (B, 8w, H/8, W/8) entering the attention.
+        attended: (B, 8w, H/8, W/8) leaving it.
+        decoded: (B, 8w, H/8, W/8) decoder features of that size.
+        refined: (B, 3, H, W) of the refinement network, not clamped, not composited.
+        result: (B, 3, H, W) in [-1, 1]; outside the hole exactly the input.
+    """
+
+    filled: Tensor
+    rough: Tensor
+    feature_hole: Tensor
+    features: Tensor
+    attended: Tensor
+    decoded: Tensor
+    refined: Tensor
+    result: Tensor
+
+
+class RoughStage(NamedTuple):
+    """The pipeline up to the rough image.
+
+    Attributes:
+        missing: (B, 1, H, W) bool.
+        mask_channel: the mask as (B, 1, H, W) of the image's type, where networks see it.
+        contrast: (B, 1, H, W), the unit of residuals; None for absolute outputs.
+        filled: (B, 3, H, W).
+        rough: (B, 3, H, W).
+    """
+
+    missing: Tensor
+    mask_channel: tuple[Tensor, ...]
+    contrast: Tensor | None
+    filled: Tensor
+    rough: Tensor
+
+
+class ConvAttention(nn.Module):
+    """The paper's ablation: an ordinary 3x3 convolution where CSA would be.
+
+    Args:
+        channels: in and out.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, kernel_size=3, padding=1)
+        initialise(self.conv)  # as every other convolution, so that the ablation compares layers
+
+    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
+        """Convolve (B, C, H, W) features; the hole plays no part."""
+        mixed: Tensor = self.conv(features)
+        return mixed
+
+
+class NoAttention(nn.Module):
+    """The identity where CSA would be."""
+
+    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
+        """Return the features."""
+        return features
+
+
+class CSAInpainter(nn.Module):
+    """The two networks and everything around them.
+
+    The networks may be half precision: masks, compositing and the result stay in the type
+    of the input, and CSA computes in float32 inside.
+
+    Args:
+        config: width, attention, similarity, fill, prediction.
+    """
+
+    fill: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        masked = int(config.fill == "interpolated")
+        residual = config.prediction == "residual"
+        self.rough = RoughNetwork(config.width, inputs=3 + masked, bounded=not residual)
+        attention = _attention(config)
+        self.refinement = RefinementNetwork(config.width, attention, inputs=6 + masked)
+        if residual:
+            start_near_zero(self)
+        self.register_buffer("fill", fill_colour(), persistent=False)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type the networks compute in."""
+        return self.rough.levels[0].down.weight.dtype
+
+    def forward(self, image: Tensor, hole: Tensor) -> Tensor:
+        """Inpaint a batch.
+
+        Args:
+            image: (B, 3, H, W) in [-1, 1]; what is under the hole does not matter.
+            hole: (B, 1, H, W), 1 where pixels are missing; one mask per image.
+
+        Returns:
+            (B, 3, H, W) in [-1, 1]; outside the hole exactly the input.
+
+        Raises:
+            ContractError: ranks or sizes disagree, or a side is no multiple of 256.
+        """
+        return self.stages(image, hole).result
+
+    def stages(self, image: Tensor, hole: Tensor) -> Stages:
+        """Inpaint a batch and return every result on the way; see ``forward``."""
+        start = self.rough_stage(image, hole)
+        missing, rough = start.missing, start.rough
+        emptied = torch.where(missing, 0.0, image)
+        composite = torch.where(missing, rough, image)
+        composites = torch.cat([composite, emptied, *start.mask_channel], dim=1)
+        feature_hole = feature_hole_of(hole)
+        refinement = self.refinement(composites.to(self.dtype), feature_hole)
+        refined = refinement.image.to(image.dtype)
+        if start.contrast is not None:
+            refined = composite + start.contrast * refined
+        return Stages(
+            filled=start.filled,
+            rough=rough,
+            feature_hole=feature_hole,
+            features=refinement.features,
+            attended=refinement.attended,
+            decoded=refinement.decoded,
+            refined=refined,
+            result=torch.where(missing, refined.clamp(-1.0, 1.0), image),
+        )
+
+    def rough_stage(self, image: Tensor, hole: Tensor) -> RoughStage:
+        """Fill the hole and run the first network; see ``forward``."""
+        _check(image, hole)
+        missing = hole > HOLE_THRESHOLD
+        mask_channel: tuple[Tensor, ...] = ()
+        contrast = None
+        if self.config.fill == "constant":
+            filled = torch.where(missing, self.fill.to(image.dtype), image)
+        else:
+            filled = harmonic_fill(image, missing)
+            mask_channel = (missing.to(image.dtype),)
+        rough = self.rough(torch.cat([filled, *mask_channel], dim=1).to(self.dtype))
+        rough = rough.to(image.dtype)
+        if self.config.prediction == "residual":
+            contrast = local_contrast(image, missing)
+            rough = filled + contrast * rough
+        return RoughStage(missing, mask_channel, contrast, filled, rough)
+
+
+def start_near_zero(model: CSAInpainter) -> None:
+    """Shrink the last layer of both networks, so that they begin by adding almost nothing."""
+    for layer in (model.rough.levels[0].up, model.refinement.leave):
+        with torch.no_grad():
+            layer.weight.mul_(_FIRST_RESIDUAL)
+            assert layer.bias is not None
+            layer.bias.zero_()
+
+
+def local_contrast(image: Tensor, missing: Tensor) -> Tensor:
+    """Measure how much the known pixels around each place vary, and continue it into the hole.
+
+    Args:
+        image: (B, 3, H, W) float32 in [-1, 1].
+        missing: (B, 1, H, W) bool.
+
+    Returns:
+        (B, 1, H, W): standard deviation of the known pixels in windows of 16 x 16, averaged
+        over channels, plus a floor; smooth.
+    """
+    known = 1 - missing.to(image.dtype)
+    emptied = torch.where(missing, 0.0, image)
+    window = functools.partial(F.avg_pool2d, kernel_size=16, stride=8, padding=4)
+    share = window(known)
+    unknown = share < _LEAST_SHARE
+    share = share.clamp(min=_LEAST_SHARE)
+    mean = window(emptied) / share
+    square = window(emptied.square()) / share
+    variance = (square - mean.square()).mean(dim=1, keepdim=True).clamp(min=0)
+    # the epsilon keeps half precision and the root's slope out of trouble
+    deviation = harmonic_fill((variance + _CONTRAST_FLOOR**2).sqrt(), unknown, levels=5)
+    smooth = F.interpolate(deviation, scale_factor=8.0, mode="bilinear", align_corners=False)
+    return smooth + _CONTRAST_FLOOR
+
+
+def fill_colour() -> Tensor:
+    """Give the colour under the hole before the rough network, (1, 3, 1, 1) in [-1, 1]."""
+    return torch.tensor(FILL_RGB, device="cpu").reshape(1, 3, 1, 1) * (2 / 255) - 1
+
+
+def feature_hole_of(hole: Tensor) -> Tensor:
+    """Say which feature positions belong to the hole.
+
+    Three times a 4x4 average of stride 2 whose zero padding counts, then a threshold of
+    5/16, as the published code. The averages are multiples of 1/4096, exact in float32 but
+    not in half precision.
+
+    Args:
+        hole: (B, 1, H, W), above 0.5 where pixels are missing.
+
+    Returns:
+        (B, 1, H/8, W/8) float32, 0 or 1.
+    """
+    cover = (hole > HOLE_THRESHOLD).float()
+    for _ in range(3):
+        cover = F.avg_pool2d(cover, kernel_size=4, stride=2, padding=1)
+    return (cover > FEATURE_HOLE_THRESHOLD).float()
+
+
+def _attention(config: ModelConfig) -> nn.Module:
+    if config.attention == "csa":
+        return CoherentSemanticAttention(config.similarity)
+    return ConvAttention(8 * config.width) if config.attention == "conv" else NoAttention()
+
+
+def _check(image: Tensor, hole: Tensor) -> None:
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ContractError(f"image must be (B, 3, H, W); got shape {tuple(image.shape)}")
+    if hole.shape != (image.shape[0], 1, *image.shape[2:]):
+        raise ContractError(
+            f"hole must be (B, 1, H, W) with B, H, W of the image {tuple(image.shape)}; "
+            f"got shape {tuple(hole.shape)}"
+        )
+    if image.shape[0] < 1:
+        raise ContractError("a batch must have at least one image; got none")
+    if any(side < SIZE_MULTIPLE or side % SIZE_MULTIPLE for side in image.shape[2:]):
+        raise ContractError(
+            f"each side must be a positive multiple of {SIZE_MULTIPLE}; "
+            f"got {tuple(image.shape[2:])}"
+        )

@@ -1,0 +1,183 @@
+"""VGG-16 up to relu4_3: the features that the losses compare images by. Frozen, no classifier.
+
+Letters: B images, H W sides in pixels.
+
+Layers are numbered as in torchvision's ``vgg16().features``, whose weights these are; a file
+of them holds ``features.<number>.weight`` and ``.bias``. The weights are buffers that no
+state_dict lists: no optimiser can train them and no checkpoint carries their 30 MB.
+
+Source: Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556, configuration D.
+
+Deviation: the published CSA code feeds images in [-1, 1] as they are. Here they are
+normalised as the weights were trained to see them.
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from ...plugins.errors import ContractError
+from .vgg_weights import cached_weights, read_weights
+
+# Number of each 3x3 convolution, its input and output channels; a ReLU follows each.
+CONVOLUTIONS: Final = {
+    0: (3, 64),
+    2: (64, 64),
+    5: (64, 128),
+    7: (128, 128),
+    10: (128, 256),
+    12: (256, 256),
+    14: (256, 256),
+    17: (256, 512),
+    19: (512, 512),
+    21: (512, 512),
+}
+_POOLED_BEFORE: Final = (5, 10, 17)  # convolutions that a 2x2 maximum precedes
+_RELU3_3: Final = 14  # the convolution that it follows
+RELU3_3_CHANNELS: Final = 256
+RELU4_3_CHANNELS: Final = 512
+STRIDE: Final = 8  # pixels for each position of relu4_3
+
+# Of ImageNet's RGB values in [0, 1]; the weights were trained on images normalised by them.
+_MEAN: Final = (0.485, 0.456, 0.406)
+_STD: Final = (0.229, 0.224, 0.225)
+_RANDOM_SEED: Final = 0
+
+Kind = Literal["trained", "random"]
+
+
+class Features(NamedTuple):
+    """What VGG-16 sees in an image.
+
+    Attributes:
+        relu3_3: (B, 256, H/4, W/4), not negative; the feature-patch discriminator's input.
+        relu4_3: (B, 512, H/8, W/8), not negative; what the consistency loss aims at.
+    """
+
+    relu3_3: Tensor
+    relu4_3: Tensor
+
+
+class VGG16Features(nn.Module):
+    """The first ten convolutions of VGG-16, which never change.
+
+    Args:
+        weights: ``features.<number>.weight`` and ``.bias`` of ``CONVOLUTIONS``; others are
+            ignored.
+        kind: "trained", or "random" for smoke tests, whose losses mean nothing.
+        origin: where the weights are from, for logs and checkpoints.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: Mapping[str, Tensor], *, kind: Kind, origin: str) -> None:
+        super().__init__()
+        self.kind: Final[Kind] = kind
+        self.origin: Final = origin
+        for name in shapes():
+            self.register_buffer(_buffer(name), weights[name].float(), persistent=False)
+        self.register_buffer("mean", _channels(_MEAN), persistent=False)
+        self.register_buffer("std", _channels(_STD), persistent=False)
+        self.eval()
+
+    def forward(self, image: Tensor) -> Features:
+        """Compute both layers; the gradient flows on to the image.
+
+        Args:
+            image: (B, 3, H, W), RGB in [-1, 1]; values outside are not clamped, because a
+                network that overshoots needs its gradient. H and W at least 8.
+
+        Returns:
+            relu3_3 and relu4_3.
+
+        Raises:
+            ContractError: the shape is another one.
+        """
+        shallow = self.relu3_3(image)
+        return Features(shallow, self._run(shallow, after=_RELU3_3))
+
+    def relu3_3(self, image: Tensor) -> Tensor:
+        """Compute that layer alone, two thirds of the work; see ``forward``."""
+        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < STRIDE:
+            raise ContractError(
+                f"image must be (B, 3, H, W) with sides of at least {STRIDE}; "
+                f"got shape {tuple(image.shape)}"
+            )
+        return self._run(((image + 1) / 2 - self.mean) / self.std, after=-1, last=_RELU3_3)
+
+    def _run(self, h: Tensor, *, after: int, last: int = max(CONVOLUTIONS)) -> Tensor:
+        """Apply the convolutions numbered above ``after`` up to ``last``."""
+        for number in CONVOLUTIONS:
+            if after < number <= last:
+                if number in _POOLED_BEFORE:
+                    h = F.max_pool2d(h, kernel_size=2)
+                weight, bias = (
+                    self.get_buffer(_buffer(f"features.{number}.{part}"))
+                    for part in ("weight", "bias")
+                )
+                h = F.relu(F.conv2d(h, weight, bias, padding=1), inplace=True)
+        return h
+
+
+def load_vgg(weights: str | Path | None = None) -> VGG16Features:
+    """Build VGG-16 from a file, from torch's cache, or with random weights.
+
+    Args:
+        weights: a file of torchvision's VGG-16 weights, ``.pth`` or ``.safetensors``; None
+            is torch's cache, ``hub/checkpoints/vgg16-397923af.pth`` in ``$TORCH_HOME``; "random"
+            draws weights, always the same, so that everything runs offline.
+
+    Returns:
+        The features, in eval mode, float32, on the CPU; ``kind`` and ``origin`` say what they
+        are.
+
+    Raises:
+        ContractError: there is no such file, it is damaged or altered, or a tensor that
+            is needed is missing or of another shape; the text says how to get a good one.
+    """
+    if weights == "random":
+        return VGG16Features(random_weights(), kind="random", origin=f"random, seed {_RANDOM_SEED}")
+    path = cached_weights() if weights is None else Path(weights)
+    return VGG16Features(read_weights(path, shapes()), kind="trained", origin=path.name)
+
+
+def random_weights(seed: int = _RANDOM_SEED) -> dict[str, Tensor]:
+    """Draw weights that keep the scale of features, as He et al. (2015) derive for ReLUs.
+
+    Args:
+        seed: of the weights.
+
+    Returns:
+        ``features.<number>.weight`` and ``.bias``.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weights = {}
+    for name, shape in shapes().items():
+        tensor = torch.zeros(shape)
+        if name.endswith("weight"):
+            tensor.normal_(0.0, math.sqrt(2 / math.prod(shape[1:])), generator=generator)
+        weights[name] = tensor
+    return weights
+
+
+def shapes() -> dict[str, tuple[int, ...]]:
+    """List the tensors of the ten convolutions, name to shape, as torchvision names them."""
+    return {
+        f"features.{number}.{part}": shape
+        for number, (inputs, outputs) in CONVOLUTIONS.items()
+        for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,)))
+    }
+
+
+def _buffer(name: str) -> str:
+    return name.replace(".", "_")  # a buffer's name has no dots
+
+
+def _channels(values: tuple[float, ...]) -> Tensor:
+    return torch.tensor(values).reshape(1, -1, 1, 1)

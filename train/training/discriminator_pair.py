@@ -1,0 +1,83 @@
+"""The discriminators of a run as one module, so that one optimiser and one wrapper serve both."""
+
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ..losses import Mean, discriminator_loss, generator_loss
+from ..networks.discriminators import FeaturePatchDiscriminator, PatchDiscriminator, judge
+from .config import LossConfig
+
+
+class Seen(NamedTuple):
+    """What the discriminators see of a batch.
+
+    Attributes:
+        image: (B, 3, H, W).
+        features: (B, 256, H/4, W/4), relu3_3; None without a feature-patch discriminator.
+    """
+
+    image: Tensor
+    features: Tensor | None
+
+    def detached(self) -> "Seen":
+        """Give the same without gradient."""
+        features = None if self.features is None else self.features.detach()
+        return Seen(self.image.detach(), features)
+
+
+class Critics(nn.Module):
+    """Up to two discriminators; ``forward`` is their loss.
+
+    Args:
+        config: which of them there are.
+    """
+
+    def __init__(self, config: LossConfig) -> None:
+        super().__init__()
+        self.patch = PatchDiscriminator(config.patch_width) if config.patch else None
+        self.feature_patch = (
+            FeaturePatchDiscriminator(config.feature_patch_width) if config.feature_patch else None
+        )
+
+    def forward(self, real: Seen, fake: Seen, mean: Mean) -> Tensor:
+        """Sum the losses of the discriminators, for their own step.
+
+        Args:
+            real: of the truth.
+            fake: of the network's images, detached from it.
+            mean: of scores, over all processes.
+
+        Returns:
+            Scalar.
+        """
+        pairs = self._pairs(real, fake)
+        losses = [discriminator_loss(one(r), one(f), mean) for one, r, f in pairs]
+        return sum(losses[1:], losses[0])
+
+    def generator_loss(self, real: Seen, fake: Seen, mean: Mean) -> Tensor:
+        """Sum the losses of the generator; no gradient reaches the discriminators.
+
+        Args:
+            real: of the truth.
+            fake: of the network's images, with gradient to it.
+            mean: of scores, over all processes.
+
+        Returns:
+            Scalar.
+        """
+        pairs = self._pairs(real, fake)
+        losses = [generator_loss(judge(one, r), judge(one, f), mean) for one, r, f in pairs]
+        return sum(losses[1:], losses[0])
+
+    def _pairs(self, real: Seen, fake: Seen) -> list[tuple[nn.Module, Tensor, Tensor]]:
+        pairs: list[tuple[nn.Module, Tensor, Tensor]] = []
+        if self.patch is not None:
+            pairs.append((self.patch, real.image, fake.image))
+        if self.feature_patch is not None:
+            assert real.features is not None
+            assert fake.features is not None
+            pairs.append((self.feature_patch, real.features, fake.features))
+        # float32 tensors meet float64 weights where the engine did not wrap the call
+        dtype = next(self.parameters()).dtype
+        return [(one, r.to(dtype), f.to(dtype)) for one, r, f in pairs]

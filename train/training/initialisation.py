@@ -1,0 +1,101 @@
+"""What a run begins with: new networks, or the weights of a checkpoint, and VGG-16."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
+
+from ...plugins.errors import ContractError
+from .. import checkpoint
+from ..config import ModelConfig
+from ..networks.inpainter import CSAInpainter, start_near_zero
+from ..networks.vgg import VGG16Features, load_vgg
+from .config import CACHED_VGG, RANDOM_VGG, TrainConfig
+from .discriminator_pair import Critics
+
+
+def new_network(config: TrainConfig) -> CSAInpainter:
+    """Make the generator, with the seed's weights or those of the checkpoint to start from.
+
+    Raises:
+        ContractError: the checkpoint cannot be read, or is of another network.
+    """
+    start = config.optimisation.start
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.optimisation.seed)
+        if start is None:
+            return CSAInpainter(config.model)
+        require_same_network(start, config.model)
+        given = checkpoint.load(start)
+        if given.config == config.model:
+            return given.requires_grad_(True).train()
+        network = CSAInpainter(config.model)
+    network.load_state_dict(_with_more_inputs(given.state_dict(), network.state_dict()))
+    if config.model.prediction == "residual" != given.config.prediction:
+        start_near_zero(network)
+    return network
+
+
+def _with_more_inputs(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Give convolutions the input channels that they lack, with weights of 0."""
+    return {
+        name: F.pad(tensor, (0, 0, 0, 0, 0, wanted[name].shape[1] - tensor.shape[1]))
+        if tensor.ndim == 4
+        else tensor
+        for name, tensor in given.items()
+    }
+
+
+def new_critics(config: TrainConfig) -> Critics | None:
+    """Make the discriminators with the seed's weights; None where none is trained."""
+    if not config.losses.needs_critics:
+        return None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.optimisation.seed)
+        return Critics(config.losses)
+
+
+def open_vgg(weights: str) -> VGG16Features:
+    """Load VGG-16.
+
+    Args:
+        weights: "cache", "random", or a file.
+
+    Raises:
+        ContractError: there are no such weights; the text says how to get them.
+    """
+    if weights == CACHED_VGG:
+        return load_vgg(None)
+    return load_vgg("random" if weights == RANDOM_VGG else Path(weights))
+
+
+def require_same_network(start: str, wanted: ModelConfig) -> None:
+    """Refuse a checkpoint of another network, and say which flags would fit it.
+
+    One in the paper's form may start an interpolating or residual network.
+
+    Raises:
+        ContractError: it is another network's, or cannot be read.
+    """
+    header = checkpoint.read_header(start)
+    names = ["width", "attention", "similarity"]
+    for name, papers in (("fill", "constant"), ("prediction", "absolute")):
+        if header[name] != papers:
+            names.append(name)
+    found = {name: header[name] for name in names}
+    differing = {name: value for name, value in found.items() if value != getattr(wanted, name)}
+    if differing:
+        ours = ", ".join(f"{name} {getattr(wanted, name)}" for name in differing)
+        theirs = ", ".join(f"{name} {value}" for name, value in differing.items())
+        flags = " ".join(f"--{name} {value}" for name, value in differing.items())
+        raise ContractError(
+            f"{start} must hold a network of this run's {ours}; it has {theirs}\n"
+            f"Train that network with {flags}."
+        )
+
+
+def history_of(start: str | None) -> dict[str, Any]:
+    """Give what a checkpoint to start from says of its own training."""
+    return {} if start is None else {"start": checkpoint.read_header(start)["training"]}

@@ -1,0 +1,263 @@
+"""What learns: the networks of a run, their optimisers, and one step of both.
+
+Letters: B images, H W sides in pixels.
+
+A step runs the generator once. The discriminators take their step on what it made, and then the
+generator takes its own, judged by the discriminators as they are now, as the published training
+does.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from ...plugins.spec import HOLE_THRESHOLD
+from ..losses import (
+    TruthProjection,
+    consistency_loss,
+    reconstruction_loss,
+    relative_loss,
+    texture_loss,
+)
+from ..networks.inpainter import CSAInpainter, RoughStage, Stages
+from ..networks.vgg import VGG16Features
+from .config import LossConfig, Stage, TrainConfig
+from .discriminator_pair import Seen
+from .initialisation import new_critics, new_network, open_vgg
+from .processes import mean_over_processes
+from .schedule import learning_rate
+
+
+class Truth(NamedTuple):
+    """A batch, and what VGG-16 sees in it.
+
+    Attributes:
+        image: (B, 3, H, W) in [-1, 1].
+        hole: (B, 1, H, W), 1 where pixels are missing.
+        shallow: relu3_3, or None where no loss needs it.
+        deep: (B, 8w, H/8, W/8), relu4_3 brought to the network's channels, or None.
+    """
+
+    image: Tensor
+    hole: Tensor
+    shallow: Tensor | None
+    deep: Tensor | None
+
+
+class StagesOf(nn.Module):
+    """A network whose ``forward`` gives what losses need, because engines wrap that method.
+
+    Args:
+        network: the generator.
+        stage: "rough" runs and trains the rough network alone.
+    """
+
+    def __init__(self, network: CSAInpainter, stage: Stage) -> None:
+        super().__init__()
+        self.network = network
+        self._stage = stage
+        if stage == "rough":
+            network.refinement.requires_grad_(False)
+
+    def forward(self, image: Tensor, hole: Tensor) -> Stages | RoughStage:
+        """Inpaint a batch; see ``CSAInpainter.stages`` and ``rough_stage``."""
+        if self._stage == "rough":
+            return self.network.rough_stage(image, hole)
+        return self.network.stages(image, hole)
+
+
+class Learner:
+    """The networks of a run on their device, and how one step changes them.
+
+    Args:
+        config: of the run.
+        fabric: the engine, launched.
+
+    Attributes:
+        network: the generator.
+        critics: the discriminators, or None.
+        average: of the generator's weights over steps, or None.
+        optimisers: name to optimiser; the same names as in a saved state.
+        vgg: or None, where no loss needs it.
+
+    Raises:
+        ContractError: weights cannot be read, or are of another network.
+    """
+
+    def __init__(self, config: TrainConfig, fabric: Fabric) -> None:
+        self.config = config
+        self._fabric = fabric
+        self.network = new_network(config)
+        self.critics = new_critics(config)
+        self.vgg: VGG16Features | None = None
+        self._projection: TruthProjection | None = None
+        if config.losses.needs_vgg:
+            self.vgg = open_vgg(config.losses.vgg).to(fabric.device)
+        if config.losses.consistency > 0:
+            self._projection = TruthProjection(8 * config.model.width).to(fabric.device)
+        self.optimisers: dict[str, torch.optim.Optimizer] = {}
+        self._generator = self._set_up(
+            "generator", StagesOf(self.network, config.optimisation.stage)
+        )
+        if self.critics is not None:
+            self._judges = self._set_up("critics", self.critics)
+        self.average: AveragedModel | None = None
+        if (decay := config.optimisation.ema) is not None:
+            average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            self.average = AveragedModel(self.network, multi_avg_fn=average)
+
+    @property
+    def result(self) -> CSAInpainter:
+        """The network as it would be shipped now: the average, where there is one."""
+        if self.average is None:
+            return self.network
+        network = self.average.module
+        assert isinstance(network, CSAInpainter)
+        return network
+
+    def step(self, image: Tensor, hole: Tensor, number: int) -> dict[str, Tensor]:
+        """Take one step of the discriminators and one of the generator.
+
+        Args:
+            image: (B, 3, H, W) in [-1, 1], on the device.
+            hole: (B, 1, H, W), 1 where pixels are missing.
+            number: of the step, from 0.
+
+        Returns:
+            The losses of this process's batch by name, detached scalars: each unweighted, and
+            "total", what the generator minimised.
+        """
+        rate = learning_rate(self.config.optimisation, number)
+        for optimiser in self.optimisers.values():
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+        stages: Stages | RoughStage = self._generator(image, hole)
+        truth = self._look(image, hole)
+        losses = {}
+        if self.critics is not None:
+            assert isinstance(stages, Stages)
+            real, fake = Seen(image, truth.shallow), self._seen(stages, truth)
+            losses["discriminators"] = self._critics_step(real, fake.detached())
+            with self._fabric.autocast():
+                losses["adversarial"] = self.critics.generator_loss(real, fake, mean_over_processes)
+        losses |= self._distances(stages, truth, number)
+        losses["total"] = self._generator_step(losses)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _set_up(self, name: str, module: nn.Module) -> Any:  # noqa: ANN401
+        options = self.config.optimisation
+        optimiser = torch.optim.Adam(
+            [parameter for parameter in module.parameters() if parameter.requires_grad],
+            lr=options.learning_rate,
+            betas=options.betas,
+            eps=options.epsilon,
+            fused=True,  # a third of the time, on a CPU too
+        )
+        wrapped, self.optimisers[name] = self._fabric.setup(module, optimiser)
+        return wrapped.train()
+
+    def _look(self, image: Tensor, hole: Tensor) -> Truth:
+        """Compute of the truth's features what the losses need, without gradient."""
+        if self.vgg is None:
+            return Truth(image, hole, None, None)
+        with torch.no_grad(), self._fabric.autocast():
+            if self._projection is None:
+                return Truth(image, hole, self.vgg.relu3_3(image), None)
+            features = self.vgg(image)
+            return Truth(image, hole, features.relu3_3, self._projection(features.relu4_3))
+
+    def _seen(self, stages: Stages, truth: Truth) -> Seen:
+        """Choose what the discriminators see of a result, with gradient."""
+        judged = stages.refined
+        if self.config.losses.judged == "composite":
+            judged = torch.where(truth.hole > HOLE_THRESHOLD, judged, truth.image)
+        if not self.config.losses.feature_patch:
+            return Seen(judged, None)
+        assert self.vgg is not None
+        with self._fabric.autocast():
+            return Seen(judged, self.vgg.relu3_3(judged))
+
+    def _critics_step(self, real: Seen, fake: Seen) -> Tensor:
+        loss: Tensor = self._judges(real, fake, mean_over_processes)
+        optimiser = self.optimisers["critics"]
+        optimiser.zero_grad(set_to_none=True)
+        self._fabric.backward(loss)
+        optimiser.step()
+        return loss
+
+    def _generator_step(self, losses: dict[str, Tensor]) -> Tensor:
+        weights = _weights(self.config.losses)
+        total = torch.stack([weight * losses[name] for name, weight in weights.items()]).sum()
+        optimiser = self.optimisers["generator"]
+        optimiser.zero_grad(set_to_none=True)
+        self._fabric.backward(total)
+        if (clip := self.config.optimisation.clip) is not None:
+            norm = self._fabric.clip_gradients(
+                self._generator, optimiser, max_norm=clip, error_if_nonfinite=False
+            )
+            assert norm is not None
+            losses["gradient_norm"] = norm  # before it was clipped; not finite stops the run
+        optimiser.step()
+        return total
+
+    def _distances(
+        self, stages: Stages | RoughStage, truth: Truth, number: int
+    ) -> dict[str, Tensor]:
+        """Compute the losses that compare a result with its truth."""
+        losses = {}
+        if self.config.losses.reconstruction > 0:
+            losses["reconstruction"] = self._reconstruction(stages, truth)
+        if truth.deep is not None:
+            assert isinstance(stages, Stages)
+            losses["consistency"] = consistency_loss(
+                stages.attended, stages.decoded, truth.deep, stages.feature_hole
+            )
+        if self.config.losses.texture > 0:
+            assert isinstance(stages, Stages)
+            losses["texture"] = texture_loss(
+                stages.refined, truth.image, truth.hole, self._random(number)
+            )
+        return losses
+
+    def _random(self, number: int) -> torch.Generator:
+        """Return the generator of a step, the same after a resume, another in each process."""
+        rank, world = self._fabric.global_rank, self._fabric.world_size
+        seed = self.config.optimisation.seed * 1_000_003 + number * world + rank
+        return torch.Generator().manual_seed(seed % (1 << 63))
+
+    def _reconstruction(self, stages: Stages | RoughStage, truth: Truth) -> Tensor:
+        config = self.config.losses
+        measure: Callable[[Tensor], Tensor]
+        if config.error == "relative":
+            measure = functools.partial(
+                relative_loss, truth=truth.image, baseline=stages.filled, hole=truth.hole
+            )
+        else:
+            # an error scaled before its absolute value is taken is a weighted error
+            weight = torch.where(truth.hole > HOLE_THRESHOLD, 1.0, config.known_weight)
+            measure = functools.partial(_weighted_error, truth=truth.image, weight=weight)
+        if isinstance(stages, RoughStage):
+            return measure(stages.rough)
+        return config.rough_weight * measure(stages.rough) + measure(stages.refined)
+
+
+def _weighted_error(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
+    return reconstruction_loss(truth.lerp(image, weight), truth)
+
+
+def _weights(config: LossConfig) -> dict[str, float]:
+    """Give the weight of each loss that is on."""
+    weights = {
+        "reconstruction": config.reconstruction,
+        "consistency": config.consistency,
+        "adversarial": config.adversarial if config.needs_critics else 0.0,
+        "texture": config.texture,
+    }
+    return {name: weight for name, weight in weights.items() if weight > 0}
