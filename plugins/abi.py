@@ -11,7 +11,7 @@ from typing import Final
 
 from .spec import SIMILARITIES, Similarity
 
-ABI_VERSION: Final = 1
+ABI_VERSION: Final = 2
 MAX_CHANNELS: Final = 1024
 MAX_POSITIONS: Final = 16384
 MAX_BATCH: Final = 65535
@@ -34,6 +34,13 @@ class Dtype(enum.IntEnum):
     FLOAT32 = 0
     FLOAT16 = 1
     BFLOAT16 = 2
+
+
+class Chain(enum.IntEnum):
+    """How holes are filled one from another; both give the same bits."""
+
+    AUTO = 0
+    SEQUENTIAL = 1
 
 
 class Layout(enum.IntEnum):
@@ -65,6 +72,7 @@ class AttentionDesc(ctypes.Structure):
             "hole_dtype",
             "similarity",
             "layout",
+            "chain",
         )
     ]
 
@@ -76,6 +84,7 @@ def attention_desc(
     hole_dtype: Dtype,
     similarity: Similarity,
     layout: Layout = Layout.NCHW,
+    chain: Chain = Chain.AUTO,
 ) -> AttentionDesc:
     """Describe what the attention is computed on.
 
@@ -86,6 +95,7 @@ def attention_desc(
         hole_dtype: of the hole.
         similarity: "projection" or "cosine".
         layout: of the features, the output and the gradients.
+        chain: sequential only for comparison.
 
     Returns:
         The descriptor.
@@ -101,6 +111,7 @@ def attention_desc(
         hole_dtype=hole_dtype,
         similarity=SIMILARITIES.index(similarity),
         layout=layout,
+        chain=chain,
     )
 
 

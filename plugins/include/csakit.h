@@ -29,7 +29,7 @@
 extern "C" {
 #endif
 
-#define CSAKIT_ABI_VERSION 1 /* raised when a struct, a signature or a meaning changes */
+#define CSAKIT_ABI_VERSION 2 /* raised when a struct, a signature or a meaning changes */
 
 #define CSAKIT_MAX_CHANNELS 1024
 #define CSAKIT_MAX_POSITIONS 16384 /* the feature map of a 1024 x 1024 image */
@@ -55,6 +55,12 @@ typedef enum csakit_similarity {
   CSAKIT_COSINE = 1      /* as the paper prints it */
 } csakit_similarity;
 
+/* The holes of an image are filled one from another. All ways give the same bits. */
+typedef enum csakit_chain {
+  CSAKIT_CHAIN_AUTO = 0,      /* all chunks of 32 holes at once, in order where that is not proven */
+  CSAKIT_CHAIN_SEQUENTIAL = 1 /* chunk after chunk: slower; for comparison */
+} csakit_chain;
+
 typedef enum csakit_layout {
   CSAKIT_NCHW = 0, /* (B, C, H, W) */
   CSAKIT_NHWC = 1  /* (B, H, W, C) */
@@ -66,7 +72,7 @@ typedef enum csakit_direction {
 } csakit_direction;
 
 /* What is computed on. Enumerators are int32_t, so that the struct is the same for every
- * compiler; 36 bytes, no padding. */
+ * compiler; 40 bytes, no padding. */
 typedef struct csakit_attention_desc {
   int32_t struct_bytes; /* sizeof(csakit_attention_desc), set by the caller */
   int32_t batch;        /* B */
@@ -77,6 +83,7 @@ typedef struct csakit_attention_desc {
   int32_t hole_dtype;   /* csakit_dtype of the hole */
   int32_t similarity;   /* csakit_similarity */
   int32_t layout;       /* csakit_layout of the features, the output and the gradients */
+  int32_t chain;        /* csakit_chain; 0 is what you want */
 } csakit_attention_desc;
 
 /* CSAKIT_ABI_VERSION of the library, to compare with the header's. */

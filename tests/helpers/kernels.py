@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from csakit.plugins.abi import AttentionDesc, Direction, Dtype, Layout, attention_desc
+from csakit.plugins.abi import AttentionDesc, Chain, Direction, Dtype, Layout, attention_desc
 from csakit.plugins.reference import plans
 from csakit.plugins.spec import Similarity
 
@@ -47,6 +47,7 @@ class Problem:
     dtype: Dtype = Dtype.FLOAT32
     hole_dtype: Dtype = Dtype.FLOAT32
     layout: Layout = Layout.NCHW
+    chain: Chain = Chain.AUTO
 
     @property
     def desc(self) -> AttentionDesc:
@@ -58,6 +59,7 @@ class Problem:
             hole_dtype=self.hole_dtype,
             similarity=self.similarity,
             layout=self.layout,
+            chain=self.chain,
         )
 
     def pack(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -69,7 +69,7 @@ def barrier_sites() -> list[str]:
         f"{path.name}:{number}"
         for path in sorted(CSRC.rglob("*.cu*"))
         for number, line in enumerate(path.read_text().splitlines(), start=1)
-        if "__syncthreads()" in line
+        if "__syncthreads" in line
     ]
 
 

@@ -75,7 +75,7 @@ def test_the_fields_of_the_descriptor_are_those_of_the_header() -> None:
     declared = re.findall(r"(\w+) (\w+);", block[1])
     mirrored = [(kind.__name__, name) for name, kind in AttentionDesc._fields_]
     assert [(C_TYPES[kind].__name__, name) for kind, name in declared] == mirrored
-    assert ctypes.sizeof(AttentionDesc) == 4 * len(declared) == 36
+    assert ctypes.sizeof(AttentionDesc) == 4 * len(declared) == 40
 
 
 def test_every_function_is_declared_as_in_the_header() -> None:
@@ -104,7 +104,7 @@ def test_a_descriptor_holds_what_it_is_given() -> None:
 
     values = {name: getattr(desc, name) for name, _ in AttentionDesc._fields_}
     assert values == {
-        **{"struct_bytes": 36, "batch": 2, "channels": 3, "height": 4, "width": 5},
+        **{"struct_bytes": 40, "batch": 2, "channels": 3, "height": 4, "width": 5},
         **{"dtype": 2, "hole_dtype": 1, "similarity": 1, "layout": 1},
     }
 

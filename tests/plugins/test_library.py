@@ -120,7 +120,7 @@ def test_the_workspace_grows_with_every_size(library: Library, direction: Direct
         ({"hole_dtype": -1}, ["hole_dtype", "-1"]),
         ({"similarity": 2}, ["similarity", "2"]),
         ({"layout": 2}, ["layout", "2"]),
-        ({"struct_bytes": 32}, ["struct_bytes", "32", "36"]),
+        ({"struct_bytes": 36}, ["struct_bytes", "36", "40"]),
     ],
 )
 def test_a_descriptor_that_breaks_a_rule_is_refused_with_the_name_and_the_values(

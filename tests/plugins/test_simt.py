@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from csakit.plugins.abi import Direction, Dtype
+from csakit.plugins.abi import Chain, Direction, Dtype
 from helpers.features import feature_like, random_hole
 from helpers.kernel_device import SimtDevice
 from helpers.kernels import Buffers, Problem, rounded, run_backward, run_forward
@@ -25,6 +25,15 @@ def problem(rng: np.random.Generator) -> Problem:
     )
 
 
+@pytest.fixture
+def two_windows(rng: np.random.Generator) -> Problem:
+    """More chunks than are solved at once; few channels, for time."""
+    features = feature_like(rng, 1, 24, 24, 30)
+    return Problem(
+        features=features, hole=random_hole(rng, 1, 24, 30, share=0.8), similarity="cosine"
+    )
+
+
 def run(device: SimtDevice, problem: Problem, direction: Direction) -> None:
     """Run without asserting anything about the result."""
     buffers = Buffers(device, problem, direction)
@@ -38,13 +47,18 @@ def run(device: SimtDevice, problem: Problem, direction: Direction) -> None:
 def test_the_kernels_have_barriers_that_can_be_dropped() -> None:
     files = {site.split(":")[0] for site in barrier_sites()}
 
-    assert {"prepare.cu", "rows.cuh", "product.cuh", "chain.cu", "fill.cu", "backward.cu"} <= files
+    kernels = {"prepare.cu", "rows.cuh", "product.cuh", "chain.cu", "fill.cu", "backward.cu"}
+    assert kernels | {"rounds.cuh"} <= files
 
 
 @pytest.mark.parametrize("site", barrier_sites())
 def test_no_barrier_can_be_dropped_without_being_missed(
-    watched: SimtDevice, problem: Problem, site: str
+    watched: SimtDevice, problem: Problem, two_windows: Problem, site: str
 ) -> None:
+    if site.startswith("rounds"):
+        problem = two_windows
+    elif site.startswith("chain"):
+        problem = dataclasses.replace(problem, chain=Chain.SEQUENTIAL)
     direction = Direction.BACKWARD if site.startswith("backward") else Direction.FORWARD
     run(watched, problem, direction)
     assert watched.reports() == []
@@ -62,7 +76,10 @@ def test_one_element_past_the_end_of_a_buffer_is_found(
 ) -> None:
     hole = np.ones_like(problem.hole)  # so many holes that the last chunk is one of them
     hole[..., 0] = 0.0
-    buffers = Buffers(watched, dataclasses.replace(problem, hole=hole), Direction.FORWARD)
+    chain = Chain.SEQUENTIAL if name == "workspace" else Chain.AUTO  # which uses its last part
+    buffers = Buffers(
+        watched, dataclasses.replace(problem, hole=hole, chain=chain), Direction.FORWARD
+    )
     buffer = getattr(buffers, name)
     last = 256 if name == "workspace" else 4  # its parts are padded to 256 bytes
     shorter = watched.allocate(buffer.read().size - last)

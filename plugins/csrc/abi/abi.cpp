@@ -28,7 +28,7 @@
 namespace csakit {
 namespace {
 
-static_assert(sizeof(csakit_attention_desc) == 36, "csakit.h promises 36 bytes");
+static_assert(sizeof(csakit_attention_desc) == 40, "csakit.h promises 40 bytes");
 static_assert(kMaxChannels == CSAKIT_MAX_CHANNELS, "the kernels are made for the header's limit");
 
 // The caller's pointers of one call; those that the direction does not have are null.
@@ -53,6 +53,7 @@ Attention<T> describe(const csakit_attention_desc& desc) {
   a.hole_dtype = desc.hole_dtype;
   a.cosine = desc.similarity == CSAKIT_COSINE;
   a.planes = a.cosine ? 2 : 1;
+  a.sequential = desc.chain == CSAKIT_CHAIN_SEQUENTIAL;
   a.channels_last = desc.layout == CSAKIT_NHWC;
   a.rows_in_place = a.channels_last && a.stride == a.channels;
   return a;

@@ -36,6 +36,7 @@ size_t carveWorkspace(Attention<T>* a, void* workspace, bool backward) {
   const size_t positions = static_cast<size_t>(a->batch) * a->positions;
   const size_t chunks = static_cast<size_t>(a->batch) * a->chunks;
   Carver carver(workspace);
+  carver.take(&a->rounds, a->batch);  // the first, where the tests look for it
   carver.take(&a->packed, positions * a->stride);
   carver.take(&a->hole_count, a->batch);
   carver.take(&a->holes, positions);
@@ -45,7 +46,8 @@ size_t carveWorkspace(Attention<T>* a, void* workspace, bool backward) {
   carver.take(&a->match, positions);
   carver.take(&a->score, positions);
   carver.take(&a->weight, positions);
-  carver.take(&a->gram, chunks * a->planes * kChunk * 2 * kChunk);
+  carver.take(&a->gram, chunks * a->planes * kChunk * kGramLine);
+  carver.take(&a->bound, chunks);
   carver.take(&a->carry, chunks * a->stride);
   if (backward) {
     carver.take(&a->packed_gradient, positions * a->stride);

@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(ReverseTraits::kThreads) reverseKernel(const A
   float carried = 0.0F;  // v: what later holes send to the vector filled just before them
   for (int32_t chunk = (holes - 1) / kChunk; chunk >= 0 && holes > 0; --chunk) {
     const int32_t count = min(kChunk, holes - chunk * kChunk);
-    loadPlan(a, image, chunk, count, &plan);
+    loadPlans(a, image, chunk, count, &plan);
     __syncthreads();
     T gradients[kChunk];
 #pragma unroll

@@ -5,7 +5,13 @@
 // (C, N) outputs they are transposed through shared memory, since neighbouring holes are mostly
 // neighbours in memory there.
 //
-// Sections: traits | kernel | launcher | instantiations.
+// The vector before a chunk was kept where chunks were solved one after another. Where they were
+// not, a thread begins two chunks earlier, from both ends of the range that its channel must lie
+// in, and blends the same matches into both. A blend is monotone in what it blends into, as its
+// rounding is: where the two have met, every value between them gives the same bits, the true one
+// too. Where they have not, it begins further ahead, at last with the first hole and from zero.
+//
+// Sections: traits | the vector before a chunk | kernel | launcher | instantiations.
 
 #include "device.cuh"
 #include "plan.cuh"
@@ -17,14 +23,54 @@ namespace {
 struct FillTraits {
   static constexpr int32_t kThreads = 128;  // channels of a block
   static constexpr int32_t kWarps = kThreads / kWarp;
+  static constexpr int32_t kBack = 2;  // chunks
+  static_assert((kBack + 1) * kChunk <= kThreads);
 };
+
+// ---- the vector before a chunk ----------------------------------------------------------
+
+// One channel, between two bounds.
+struct Between {
+  float low;
+  float high;
+
+  __device__ void blend(float weight, float x) {
+    low = fmaf(weight, low - x, x);
+    high = fmaf(weight, high - x, x);
+  }
+};
+
+// What is known of it before a chunk: nothing is filled before the first.
+template <typename T>
+__device__ Between knownBefore(const Attention<T>& a, int32_t image, int32_t chunk) {
+  const float bound = chunk > 0 ? a.bound[image * a.chunks + chunk] : 0.0F;
+  return {-bound, bound};
+}
+
+// Begin `back` chunks before `chunk`, then twice as many.
+template <typename T>
+__device__ float beforeChunk(const Attention<T>& a, int32_t image, int32_t chunk, int32_t back,
+                             const T* rows) {
+  for (;; back *= 2) {
+    const int32_t begin = max(0, chunk - back);
+    Between y = knownBefore(a, image, begin);
+    const size_t start = startOf(image, 1, a.positions);
+    for (int32_t rank = begin * kChunk; rank < chunk * kChunk; ++rank) {
+      y.blend(a.weight[start + rank], toFloat(rows[rowAt(a.match[start + rank], a.stride)]));
+    }
+    if (y.low == y.high || begin == 0) {
+      return y.low;
+    }
+  }
+}
 
 // ---- kernel ---------------------------------------------------------------------------
 template <typename T>
 __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attention<T> a) {
+  constexpr int32_t kBack = FillTraits::kBack;
   constexpr int32_t kSkew = 4 / static_cast<int32_t>(sizeof(T));  // rows start in other banks
   __shared__ T tile[kChunk][FillTraits::kThreads + kSkew];
-  __shared__ ChunkPlan plan;
+  __shared__ ChunkPlan plans[kBack + 1];  // of the chunks before this one, then of this one
 
   const int32_t chunk = static_cast<int32_t>(blockIdx.x);
   const int32_t first_channel = static_cast<int32_t>(blockIdx.y) * FillTraits::kThreads;
@@ -34,23 +80,48 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
   if (count <= 0) {
     return;  // for the whole block
   }
-  loadPlan(a, image, chunk, count, &plan);
+  const bool kept = a.rounds[image] == 0;
+  const int32_t back = kept ? 0 : min(kBack, chunk);
+  loadPlans(a, image, chunk - back, back * kChunk + count, plans + kBack - back);
   __syncthreads();
+  const ChunkPlan& plan = plans[kBack];
 
   const int32_t channel = first_channel + thread;
   T* output = a.output + startOf(image, a.positions, a.channels);
   if (channel < a.channels) {
     const T* rows = a.rows + startOf(image, a.positions, a.stride) + channel;
-    float y = a.carry[startOf(image * a.chunks + chunk, 1, a.stride) + channel];
-    T copied[kChunk];
+    T copied[kBack + 1][kChunk];
+#pragma unroll
+    for (int32_t i = 0; i < kBack * kChunk; ++i) {
+      if (i / kChunk >= kBack - back) {
+        copied[i / kChunk][i % kChunk] =
+            rows[rowAt(plans[i / kChunk].matches[i % kChunk], a.stride)];
+      }
+    }
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
-      copied[i] = rows[rowAt(plan.matches[i < count ? i : 0], a.stride)];
+      copied[kBack][i] = rows[rowAt(plan.matches[i < count ? i : 0], a.stride)];
+    }
+    float y = 0.0F;
+    if (kept) {
+      y = a.carry[startOf(image * a.chunks + chunk, 1, a.stride) + channel];
+    } else {
+      Between before = knownBefore(a, image, chunk - back);
+#pragma unroll
+      for (int32_t i = 0; i < kBack * kChunk; ++i) {
+        if (i / kChunk >= kBack - back) {
+          before.blend(plans[i / kChunk].weights[i % kChunk],
+                       toFloat(copied[i / kChunk][i % kChunk]));
+        }
+      }
+      y = before.low == before.high || back == chunk
+              ? before.low
+              : beforeChunk(a, image, chunk, 2 * kBack, rows);
     }
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
       if (i < count) {
-        const float x = toFloat(copied[i]);
+        const float x = toFloat(copied[kBack][i]);
         y = fmaf(plan.weights[i], y - x, x);
         if (a.channels_last) {
           output[rowAt(plan.positions[i], a.channels) + channel] = fromFloat<T>(y);

@@ -1,13 +1,14 @@
 // gram.cu - the inner products that let a chunk of holes be solved with numbers only.
 //
 // With u_i = unit(x[h_i]) and k_j = x[c_j], a chunk needs <u_i, k_j> for its own holes i, and the
-// chunk after it needs the same with its holes i, to know its state as soon as this chunk is
-// solved (chain.cu). So a block makes, for the chunk's 32 matches j,
+// two chunks after it need the same with their holes i, to know what they start from as soon as
+// this chunk is solved (solver.cuh). So for the chunk's 32 matches j there are made
 //
-//     plane 0    [j][i] = <u_i, k_j>, i over the 64 holes of this chunk and the next
+//     plane 0    [j][i] = <u_i, k_j>, i over the 96 holes of this chunk and the next two
 //     plane 1    [j][i] = <k_i, k_j>, likewise; only for cosines, which also need |y|
 //
-// Holes past the last are zero rows. The block of plane 0 also unpacks the chunk's matches.
+// by a block for every 32 of the 96. Holes past the last are zero rows. The first block of a chunk
+// also unpacks the chunk's matches.
 //
 // Sections: kernel | launcher | instantiations.
 
@@ -20,7 +21,7 @@ namespace {
 
 // ---- kernel ---------------------------------------------------------------------------
 template <typename T>
-using GramTraits = ProductTraits<T, kChunk>;
+using GramTraits = ProductTraits<T, kChunk, kChunk>;
 
 // Write what the search found for the chunk's hole `rank`.
 template <typename T>
@@ -38,12 +39,12 @@ __device__ void unpackMatch(const Attention<T>& a, size_t start, int32_t rank) {
 template <typename T>
 __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Attention<T> a) {
   using Traits = GramTraits<T>;
-  static_assert(Traits::kColumns == 2 * kChunk);
-  __shared__ ProductTile<T, Traits::kRows> tile;
+  __shared__ ProductTile<T, Traits::kRows, Traits::kColumns> tile;
   __shared__ float scales[Traits::kColumns];
 
   const int32_t chunk = static_cast<int32_t>(blockIdx.x);
-  const int32_t plane = static_cast<int32_t>(blockIdx.y);
+  const int32_t plane = static_cast<int32_t>(blockIdx.y) / kBand;
+  const int32_t distance = static_cast<int32_t>(blockIdx.y) % kBand;
   const int32_t image = static_cast<int32_t>(blockIdx.z);
   const int32_t first = chunk * kChunk;
   const int32_t holes = a.hole_count[image];
@@ -56,12 +57,12 @@ __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Atte
   if (thread < Traits::kRows) {
     const int32_t rank = first + thread;
     tile.positions[thread] = rank < holes ? positionOf(a.best[start + rank]) : -1;
-    if (plane == 0 && rank < holes) {
+    if (plane == 0 && distance == 0 && rank < holes) {
       unpackMatch(a, start, rank);
     }
   } else if (thread < Traits::kRows + Traits::kColumns) {
     const int32_t column = thread - Traits::kRows;
-    const int32_t rank = first + column;
+    const int32_t rank = first + distance * kChunk + column;
     int32_t position = -1;
     float scale = 1.0F;
     if (rank < holes) {
@@ -75,12 +76,13 @@ __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Atte
   multiplyTile(&tile, a.rows + startOf(image, a.positions, a.stride), a.stride);
 
   constexpr int32_t kProducts = Traits::kRows * Traits::kColumns;
-  float* gram = a.gram + startOf((image * a.chunks + chunk) * a.planes + plane, 1, kProducts);
+  float* gram = a.gram + startOf((image * a.chunks + chunk) * a.planes + plane, kChunk, kGramLine) +
+                distance * kChunk;
 #pragma unroll
   for (int32_t i = 0; i < kProducts; i += Traits::kThreads) {
     const int32_t row = (i + thread) / Traits::kColumns;
     const int32_t column = (i + thread) % Traits::kColumns;
-    gram[i + thread] = tile.products[row][column] * scales[column];
+    gram[row * kGramLine + column] = tile.products[row][column] * scales[column];
   }
 }
 
@@ -89,7 +91,7 @@ __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Atte
 // ---- launcher -------------------------------------------------------------------------
 template <typename T>
 cudaError_t launchGram(const Attention<T>& a, cudaStream_t stream) {
-  const dim3 grid(a.chunks, a.planes, a.batch);
+  const dim3 grid(a.chunks, a.planes * kBand, a.batch);
   return launch(gramKernel<T>, grid, GramTraits<T>::kThreads, stream, a);
 }
 

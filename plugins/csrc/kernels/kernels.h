@@ -17,7 +17,9 @@
 namespace csakit {
 
 constexpr int32_t kWarp = 32;
-constexpr int32_t kChunk = kWarp;       // S: one lane a hole while a chunk is solved (chain.cu)
+constexpr int32_t kChunk = kWarp;  // S: one lane a hole while a chunk is solved (chain.cu)
+constexpr int32_t kBand = 3;       // a Gram block reaches its own chunk and two on (gram.cu)
+constexpr int32_t kGramLine = kBand * kChunk;
 constexpr int32_t kRowBytes = 128;      // rows are multiples of a cache line (product.cuh)
 constexpr int32_t kMaxChannels = 1024;  // CSAKIT_MAX_CHANNELS; abi.cpp asserts it
 
@@ -31,6 +33,7 @@ struct Attention {
   int32_t planes;      // of `gram`: 1 for the projection, 2 for the cosine
   int32_t hole_dtype;  // csakit_dtype
   bool cosine;         // csakit_similarity
+  bool sequential;     // csakit_chain
   bool channels_last;  // csakit_layout
   bool rows_in_place;  // the caller's tensors already are rows: nothing is packed
 
@@ -43,6 +46,7 @@ struct Attention {
   T* input_gradient;         // as features
 
   // The workspace. "By rank": entry i belongs to the i-th hole of the image in raster order.
+  int32_t* rounds;           // (B)  how often chunks were solved; 0: one after another (chain.cu)
   T* packed;                 // (B, N, stride)
   const T* rows;             // (B, N, stride): `packed`, or the features themselves
   int32_t* hole_count;       // (B)  M; 0 where nothing is known, hence nothing filled
@@ -53,8 +57,9 @@ struct Attention {
   int32_t* match;            // (B, N) by rank: c_i
   float* score;              // (B, N) by rank: s_i
   float* weight;             // (B, N) by rank: w_i
-  float* gram;               // (B, chunks, planes, S, 2 S), see gram.cu
-  float* carry;              // (B, chunks, stride): the vector filled just before a chunk
+  float* gram;               // (B, chunks, planes, S, kGramLine), see gram.cu
+  float* bound;              // (B, chunks): at least the length of the vector before a chunk
+  float* carry;              // (B, chunks, stride): that vector, where `rounds` is 0
 
   // The workspace of the backward direction only.
   T* packed_gradient;      // (B, N, stride)
@@ -74,7 +79,7 @@ cudaError_t launchMatch(const Attention<T>& a, cudaStream_t stream);
 template <typename T>
 cudaError_t launchGram(const Attention<T>& a, cudaStream_t stream);
 
-// Walk the chain: `weight` and `carry`.
+// Walk the chain: `weight`, `rounds`, and `bound` or `carry`.
 template <typename T>
 cudaError_t launchChain(const Attention<T>& a, cudaStream_t stream);
 

@@ -18,10 +18,14 @@ namespace {
 
 // ---- kernel ---------------------------------------------------------------------------
 
-// Neighbouring threads share a hole; each sees every kShare-th column of the tile.
 template <typename T, int32_t kRows>
-__device__ unsigned long long bestOfTile(const ProductTile<T, kRows>& tile, const float* inverse) {
-  using Traits = ProductTraits<T, kRows>;
+using MatchTraits = ProductTraits<T, kRows, 64>;
+
+// Neighbouring threads share a hole; each sees every kShare-th column of the tile.
+template <typename T, int32_t kRows, int32_t kColumns>
+__device__ unsigned long long bestOfTile(const ProductTile<T, kRows, kColumns>& tile,
+                                         const float* inverse) {
+  using Traits = ProductTraits<T, kRows, kColumns>;
   constexpr int32_t kShare = Traits::kThreads / kRows;
   const int32_t row = static_cast<int32_t>(threadIdx.x) / kShare;
   unsigned long long best = 0;
@@ -41,11 +45,11 @@ __device__ unsigned long long bestOfTile(const ProductTile<T, kRows>& tile, cons
 }
 
 template <typename T, int32_t kRows>
-__global__ void __launch_bounds__(ProductTraits<T, kRows>::kThreads) matchKernel(
+__global__ void __launch_bounds__(MatchTraits<T, kRows>::kThreads) matchKernel(
     const Attention<T> a) {
-  using Traits = ProductTraits<T, kRows>;
+  using Traits = MatchTraits<T, kRows>;
   static_assert(kRows + Traits::kColumns <= Traits::kThreads);
-  __shared__ ProductTile<T, kRows> tile;
+  __shared__ ProductTile<T, kRows, Traits::kColumns> tile;
   __shared__ float inverse[Traits::kColumns];
 
   const int32_t image = static_cast<int32_t>(blockIdx.y);
@@ -91,7 +95,7 @@ int32_t mostTiles(int32_t positions) {
 
 template <typename T, int32_t kRows>
 cudaError_t launchTiles(const Attention<T>& a, cudaStream_t stream) {
-  using Traits = ProductTraits<T, kRows>;
+  using Traits = MatchTraits<T, kRows>;
   const dim3 grid(mostTiles<Traits>(a.positions), a.batch);
   return launch(matchKernel<T, kRows>, grid, Traits::kThreads, stream, a);
 }
@@ -107,7 +111,7 @@ cudaError_t launchMatch(const Attention<T>& a, cudaStream_t stream) {
   constexpr int32_t kSmall = 32;
   constexpr int32_t kLarge = 64;
   constexpr int64_t kMany = 512;  // an H200 has 132 multiprocessors
-  const int64_t tiles = mostTiles<ProductTraits<T, kLarge>>(a.positions);
+  const int64_t tiles = mostTiles<MatchTraits<T, kLarge>>(a.positions);
   return a.batch * tiles >= kMany ? launchTiles<T, kLarge>(a, stream)
                                   : launchTiles<T, kSmall>(a, stream);
 }

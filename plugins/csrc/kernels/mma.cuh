@@ -12,8 +12,7 @@
 
 namespace csakit {
 
-constexpr int32_t kUnitSide = 16;    // rows, columns and channels of one instruction
-constexpr int32_t kUnitsAcross = 2;  // instructions of a warp side by side: 32 columns
+constexpr int32_t kUnitSide = 16;  // rows, columns and channels of one instruction
 
 // True where this pass of the compiler makes code that has a matrix unit for T.
 template <typename T>
@@ -36,14 +35,14 @@ inline constexpr bool kHasMatrixUnit =
 
 namespace csakit {
 
-// Products of 16 kDown rows with 32 columns, both given as rows in shared memory, `line` elements
-// apart.
-template <typename T, int32_t kDown>
+// Products of 16 kDown rows with 16 kAcross columns, both given as rows in shared memory, `line`
+// elements apart.
+template <typename T, int32_t kDown, int32_t kAcross>
 class MatrixUnit {
  public:
   __device__ void clear() {
 #pragma unroll
-    for (int32_t i = 0; i < kDown * kUnitsAcross; ++i) {
+    for (int32_t i = 0; i < kDown * kAcross; ++i) {
       nvcuda::wmma::fill_fragment(sums_[i], 0.0F);
     }
   }
@@ -57,11 +56,11 @@ class MatrixUnit {
       nvcuda::wmma::load_matrix_sync(left[r], rows + r * kUnitSide * line, line);
     }
 #pragma unroll
-    for (int32_t c = 0; c < kUnitsAcross; ++c) {
+    for (int32_t c = 0; c < kAcross; ++c) {
       nvcuda::wmma::load_matrix_sync(right, columns + c * kUnitSide * line, line);
 #pragma unroll
       for (int32_t r = 0; r < kDown; ++r) {
-        auto& sum = sums_[r * kUnitsAcross + c];
+        auto& sum = sums_[r * kAcross + c];
         nvcuda::wmma::mma_sync(sum, left[r], right, sum);
       }
     }
@@ -69,8 +68,8 @@ class MatrixUnit {
 
   __device__ void store(float* products, int32_t line) const {
 #pragma unroll
-    for (int32_t i = 0; i < kDown * kUnitsAcross; ++i) {
-      float* to = products + i / kUnitsAcross * kUnitSide * line + i % kUnitsAcross * kUnitSide;
+    for (int32_t i = 0; i < kDown * kAcross; ++i) {
+      float* to = products + i / kAcross * kUnitSide * line + i % kAcross * kUnitSide;
       nvcuda::wmma::store_matrix_sync(to, sums_[i], line, nvcuda::wmma::mem_row_major);
     }
   }
@@ -80,7 +79,7 @@ class MatrixUnit {
   using Fragment = nvcuda::wmma::fragment<Use, kUnitSide, kUnitSide, kUnitSide, T, Order>;
 
   nvcuda::wmma::fragment<nvcuda::wmma::accumulator, kUnitSide, kUnitSide, kUnitSide, float>
-      sums_[kDown * kUnitsAcross];
+      sums_[kDown * kAcross];
 };
 
 }  // namespace csakit

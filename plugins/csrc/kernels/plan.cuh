@@ -13,17 +13,17 @@ struct ChunkPlan {
   float weights[kChunk];
 };
 
-// Load the first `count` holes of a chunk; a block of at least kChunk threads, which passes a
-// barrier before it reads them.
+// Load `count` holes from the first of `chunk`; a block of as many threads, which passes a barrier
+// before it reads them.
 template <typename T>
-__device__ void loadPlan(const Attention<T>& a, int32_t image, int32_t chunk, int32_t count,
-                         ChunkPlan* plan) {
+__device__ void loadPlans(const Attention<T>& a, int32_t image, int32_t chunk, int32_t count,
+                          ChunkPlan* plans) {
   const int32_t thread = static_cast<int32_t>(threadIdx.x);
   if (thread < count) {
     const size_t at = startOf(image, 1, a.positions) + chunk * kChunk + thread;
-    plan->positions[thread] = a.holes[at];
-    plan->matches[thread] = a.match[at];
-    plan->weights[thread] = a.weight[at];
+    plans[thread / kChunk].positions[thread % kChunk] = a.holes[at];
+    plans[thread / kChunk].matches[thread % kChunk] = a.match[at];
+    plans[thread / kChunk].weights[thread % kChunk] = a.weight[at];
   }
 }
 

@@ -1,16 +1,18 @@
-// product.cuh - inner products of gathered rows with 64 other gathered rows, by one block.
+// product.cuh - inner products of gathered rows with other gathered rows, by one block.
 //
 // The similarity of holes and known positions and the Gram blocks of chunks are the same product
 // of different lists. Both gather: a row is contiguous and a multiple of 128 bytes, so gathering
 // costs no more than reading in order, and nothing has to be compacted first.
 //
-// 32 x 64 is small for a matrix product. The usual case, 225 holes and 799 known positions, is
-// 104 such tiles: nearly every multiprocessor of a large GPU gets one, and none gets two. A
+// Tiles are small for a matrix product. The usual case, 225 holes and 799 known positions, is 104
+// tiles of 32 x 64: nearly every multiprocessor of a large GPU gets one, and none gets two. A
 // larger tile would read less and finish later. 64 x 64 reads a third less for each product,
-// which counts where there are tiles for several rounds, as in batches.
+// which counts where there are tiles for several rounds, as in batches. Gram blocks are 32 x 32:
+// there are few of them, and all that they wait for is memory.
 //
-// Stages of 128 bytes a row are loaded ahead, three in the small tile, whose block is alone on its
-// multiprocessor; two in the large one, where other blocks fill the time.
+// Stages of 128 bytes a row are loaded ahead: as many as fit into the shared memory that needs no
+// opting in where a block is alone on its multiprocessor; two in the large tile, where other
+// blocks fill the time.
 #ifndef CSAKIT_PRODUCT_CUH_
 #define CSAKIT_PRODUCT_CUH_
 
@@ -20,18 +22,19 @@
 
 namespace csakit {
 
-template <typename T, int32_t kRowCount>
+template <typename T, int32_t kRowCount, int32_t kColumnCount>
 struct ProductTraits {
   static constexpr int32_t kRows = kRowCount;
-  static constexpr int32_t kColumns = 64;
+  static constexpr int32_t kColumns = kColumnCount;
   static constexpr int32_t kThreads = 128;
   static constexpr int32_t kWarpsAcross = 2;  // and two down
   static constexpr int32_t kUnitsDown = kRows / 2 / kUnitSide;
+  static constexpr int32_t kUnitsAcross = kColumns / kWarpsAcross / kUnitSide;
   static constexpr int32_t kDepth = kRowBytes / static_cast<int32_t>(sizeof(T));  // channels
   static constexpr int32_t kPiece = kAsyncBytes / static_cast<int32_t>(sizeof(T));
   static constexpr int32_t kPieces = kDepth / kPiece;  // asynchronous copies of a row
   static constexpr int32_t kLine = kDepth + kPiece;  // 16 bytes more: eight rows, eight bank groups
-  static constexpr int32_t kStages = kRows == 32 ? 3 : 2;
+  static constexpr int32_t kStages = kRows == 64 ? 2 : kColumns == 64 ? 3 : 5;
   static constexpr int32_t kProductLine = kColumns + 4;  // four rows apart, other banks
   static constexpr int32_t kWarpRows = kUnitsDown * kUnitSide;
   static constexpr int32_t kWarpColumns = kUnitsAcross * kUnitSide;
@@ -41,9 +44,9 @@ struct ProductTraits {
 };
 
 // The shared memory of a block. Static, below the 48 KB that need no opting in.
-template <typename T, int32_t kRowCount>
+template <typename T, int32_t kRowCount, int32_t kColumnCount>
 struct alignas(32) ProductTile {  // the matrix unit wants 32-byte aligned tiles
-  using Traits = ProductTraits<T, kRowCount>;
+  using Traits = ProductTraits<T, kRowCount, kColumnCount>;
   union {
     T stages[Traits::kStages][Traits::kRows + Traits::kColumns][Traits::kLine];
     float products[Traits::kRows][Traits::kProductLine];
@@ -133,14 +136,14 @@ class MatrixUnits {
     return warpOf(threadIdx.x) % Traits::kWarpsAcross * Traits::kWarpColumns;
   }
 
-  MatrixUnit<T, Traits::kUnitsDown> unit_;
+  MatrixUnit<T, Traits::kUnitsDown, Traits::kUnitsAcross> unit_;
 };
 
 // Begin to copy kDepth channels from channel `first` of all rows of the tile.
-template <typename T, int32_t kRowCount>
-__device__ void copyStage(ProductTile<T, kRowCount>* tile, int32_t stage, const T* rows,
+template <typename T, int32_t kRows, int32_t kColumns>
+__device__ void copyStage(ProductTile<T, kRows, kColumns>* tile, int32_t stage, const T* rows,
                           int32_t stride, int32_t first) {
-  using Traits = ProductTraits<T, kRowCount>;
+  using Traits = ProductTraits<T, kRows, kColumns>;
   constexpr int32_t kCopies = (Traits::kRows + Traits::kColumns) * Traits::kPieces;
 #pragma unroll
   for (int32_t i = 0; i < kCopies; i += Traits::kThreads) {
@@ -155,9 +158,9 @@ __device__ void copyStage(ProductTile<T, kRowCount>* tile, int32_t stage, const 
 
 // Leave in tile->products the products of all rows with all columns. `positions` is set and a
 // barrier passed before; another is passed before returning.
-template <typename T, int32_t kRowCount>
-__device__ void multiplyTile(ProductTile<T, kRowCount>* tile, const T* rows, int32_t stride) {
-  using Traits = ProductTraits<T, kRowCount>;
+template <typename T, int32_t kRows, int32_t kColumns>
+__device__ void multiplyTile(ProductTile<T, kRows, kColumns>* tile, const T* rows, int32_t stride) {
+  using Traits = ProductTraits<T, kRows, kColumns>;
   constexpr int32_t kAhead = Traits::kStages - 1;
   std::conditional_t<kHasMatrixUnit<T>, MatrixUnits<T, Traits>, ScalarUnits<T, Traits>> unit;
   unit.clear();

@@ -6,14 +6,16 @@
 //
 // Step j takes w from lane j and replaces y by w y + (1 - w) k_j. Both numbers are linear in y,
 // so they follow with one multiplication each and the Gram block of gram.cu; no vector is
-// touched. The same is done ahead for the holes of the next chunk, beginning from y = 0; what
-// remains of the vector before this chunk is `kept`, the product of all w. Then
+// touched. The same is done ahead for the holes of the two chunks after this one, beginning from
+// y = 0. What remains of the vector before this chunk is `kept`, the product of all w. Hence, with
+// b this chunk and each `far` made one chunk earlier,
 //
-//     adjacent of the next chunk = adjacent_next + kept <u_i, y before this chunk>
+//     what chunk b + 1 starts from     kept far + next        far = <u_i, y before chunk b>
+//     far of chunk b + 2               kept <u_i, y before chunk b> + far from y = 0
 //
-// and that last product is made by other warps while this one solves: nothing on the chain of
-// dependent instructions is as long as C. For the projection the chain of a step is add,
-// reciprocal, multiply, select, shuffle, multiply-add: about 60 cycles, estimated.
+// The last product is the only one with a vector, and where two chunks keep next to nothing its
+// value does not matter (rounds.cuh). For the projection the chain of a step is add, reciprocal,
+// multiply, select, shuffle, multiply-add: about 70 cycles, modelled.
 //
 // For cosines w = a / (a + s) with a = adjacent / n and n = |y| + 1e-8; it is computed as
 // adjacent / (adjacent + s n), which saves a second reciprocal on the chain. |y|^2 follows from
@@ -27,8 +29,17 @@ namespace csakit {
 
 constexpr int32_t kHalfChunk = kChunk / 2;
 
-// Gram block of a chunk: [match j][hole i of this chunk, then of the next].
-using GramBlock = float[kChunk][2 * kChunk];
+// A lane's products with a vector: <u_i, y> and <k_i, y>.
+struct Products {
+  float adjacent;
+  float along;  // cosine only
+};
+
+// What a chunk starts from: the vector filled just before it, as a lane sees it.
+struct Start {
+  Products products;
+  float square;  // |y|^2; cosine only
+};
 
 // w of a hole, and 0 where the blend is undefined: where a + s vanishes or is no finite number.
 // `norm` is what a and s both are to be divided by, 1 for the projection.
@@ -40,61 +51,128 @@ __device__ inline float weightOf(float adjacent, float score, float norm) {
   return defined ? weight : 0.0F;
 }
 
+// kept y + added, for both products.
 template <bool kCosine>
-class Solver {
- public:
-  __device__ explicit Solver(float first_score) : score_(first_score) {}
+__device__ inline Products combine(float kept, const Products& y, const Products& added) {
+  return {fmaf(kept, y.adjacent, added.adjacent),
+          kCosine ? fmaf(kept, y.along, added.along) : 0.0F};
+}
 
-  // Solve half a chunk, holes kFirst to kFirst + 15.
-  template <int32_t kFirst>
-  __device__ void solve(const GramBlock* gram) {
-    const int32_t lane = laneOf(threadIdx.x);
+// Reads a lane's part of a Gram block, from the second-level cache the first time, a group of
+// steps ahead of its use: nobody waits for it, and it takes no shared memory.
+template <bool kCosine>
+class GramReader {
+ public:
+  static constexpr int32_t kPlanes = kCosine ? 2 : 1;
+  static constexpr int32_t kBlock = kPlanes * kChunk * kGramLine;  // floats
+  static constexpr int32_t kGroup = kCosine ? 4 : 8;               // steps
+  struct Step {
+    float values[kPlanes][kBand];
+  };
+
+  // Begin with the first steps of `block`; after the last of a block come those of `following`.
+  __device__ void open(const float* block, const float* following) {
+    block_ = block;
+    following_ = following;
+    ask(block, 0);
+  }
+  __device__ void goOn(const float* following) {
+    block_ = following_;
+    following_ = following;
+  }
+
+  // Take the group of steps from `first`, and ask for the group after it.
+  __device__ void take(int32_t first, Step (&steps)[kGroup]) {
 #pragma unroll
-    for (int32_t j = kFirst; j < kFirst + kHalfChunk; ++j) {
-      const float norm = kCosine ? fastRoot(fmaxf(square_, 0.0F)) + kNormEpsilon : 1.0F;
-      const float w = __shfl_sync(kAllLanes, weightOf(adjacent_, score_, norm), j);
-      own_ = lane == j ? w : own_;
-      kept_ *= w;
-      blend(w, gram[0][j][lane], &adjacent_);
-      blend(w, gram[0][j][kChunk + lane], &adjacent_next_);
-      if constexpr (kCosine) {
-        const float along = __shfl_sync(kAllLanes, along_, j);
-        const float copied = gram[1][j][j];                   // |k_j|^2
-        const float apart = square_ - 2.0F * along + copied;  // |y - k_j|^2
-        square_ = fmaf(w, fmaf(w, apart, 2.0F * (along - copied)), copied);
-        blend(w, gram[1][j][lane], &along_);
-        blend(w, gram[1][j][kChunk + lane], &along_next_);
+    for (int32_t k = 0; k < kGroup; ++k) {
+      steps[k] = ahead_[k];
+    }
+    const int32_t after = (first + kGroup) % kChunk;
+    ask(after == 0 ? following_ : block_, after);
+  }
+
+ private:
+  __device__ void ask(const float* block, int32_t first) {
+    const float* from = block + first * kGramLine + laneOf(threadIdx.x);
+#pragma unroll
+    for (int32_t k = 0; k < kGroup; ++k) {
+#pragma unroll
+      for (int32_t i = 0; i < kPlanes * kBand; ++i) {
+        const int32_t at = (i / kBand * kChunk + k) * kGramLine + i % kBand * kChunk;
+        ahead_[k].values[i / kBand][i % kBand] = from[at];
       }
     }
   }
 
-  // w of this lane's hole.
-  __device__ float weight() const { return own_; }
+  const float* block_ = nullptr;
+  const float* following_ = nullptr;
+  Step ahead_[kGroup];
+};
 
-  // Go on to the next chunk, whose products with the vector before this chunk are `dots`.
-  __device__ void advance(const float (*dots)[kChunk], float next_score) {
-    const int32_t lane = laneOf(threadIdx.x);
-    adjacent_ = fmaf(kept_, dots[0][lane], adjacent_next_);
-    adjacent_next_ = 0.0F;
-    if constexpr (kCosine) {
-      along_ = fmaf(kept_, dots[1][lane], along_next_);
-      along_next_ = 0.0F;
-    }
+template <bool kCosine>
+class Solver {
+ public:
+  using Reader = GramReader<kCosine>;
+
+  // Take up a chunk.
+  __device__ void begin(const Start& start, float score) {
+    score_ = score;
+    now_ = start.products;
+    square_ = start.square;
+    next_ = far_ = Products{0.0F, 0.0F};
     kept_ = 1.0F;
-    score_ = next_score;
   }
 
+  // Solve half a chunk, holes `first` to `first` + 15.
+  __device__ void solveHalf(Reader* gram, int32_t first) {
+#pragma unroll 2
+    for (int32_t g = 0; g < kHalfChunk; g += Reader::kGroup) {
+      typename Reader::Step steps[Reader::kGroup];
+      gram->take(first + g, steps);
+#pragma unroll
+      for (int32_t k = 0; k < Reader::kGroup; ++k) {
+        solveStep(first + g + k, steps[k].values);
+      }
+    }
+  }
+
+  __device__ float weight() const { return own_; }     // w of this lane's hole
+  __device__ float kept() const { return kept_; }      // the product of all w
+  __device__ float square() const { return square_; }  // |y|^2 after the last hole
+  __device__ const Products& next() const {
+    return next_;
+  }  // from y = 0, of the next chunk's holes
+  __device__ const Products& far() const { return far_; }  // likewise of the one after it
+
  private:
+  __device__ void solveStep(int32_t j, const float (&gram)[Reader::kPlanes][kBand]) {
+    const float norm = kCosine ? fastRoot(fmaxf(square_, 0.0F)) + kNormEpsilon : 1.0F;
+    const float w = __shfl_sync(kAllLanes, weightOf(now_.adjacent, score_, norm), j);
+    own_ = laneOf(threadIdx.x) == j ? w : own_;
+    kept_ *= w;
+    blend(w, gram[0][0], &now_.adjacent);
+    blend(w, gram[0][1], &next_.adjacent);
+    blend(w, gram[0][2], &far_.adjacent);
+    if constexpr (kCosine) {
+      const float along = __shfl_sync(kAllLanes, now_.along, j);
+      const float copied = __shfl_sync(kAllLanes, gram[1][0], j);  // |k_j|^2
+      const float apart = square_ - 2.0F * along + copied;         // |y - k_j|^2
+      square_ = fmaf(w, fmaf(w, apart, 2.0F * (along - copied)), copied);
+      blend(w, gram[1][0], &now_.along);
+      blend(w, gram[1][1], &next_.along);
+      blend(w, gram[1][2], &far_.along);
+    }
+  }
+
   __device__ static void blend(float w, float copied, float* value) {
     *value = fmaf(w, *value - copied, copied);
   }
 
-  float score_;            // s_i
-  float adjacent_ = 0.0F;  // y is 0 before the first hole, which makes w_1 = 0
-  float adjacent_next_ = 0.0F;
-  float along_ = 0.0F;
-  float along_next_ = 0.0F;
-  float square_ = 0.0F;  // |y|^2
+  float score_ = 0.0F;  // s_i
+  Products now_{};
+  Products next_{};
+  Products far_{};
+  float square_ = 0.0F;
   float kept_ = 1.0F;
   float own_ = 0.0F;
 };

@@ -1,20 +1,19 @@
-// workers.cuh - the eight warps of chain.cu that do the vectors, beside the one that solves.
+// workers.cuh - the sixteen warps of chain.cu that do the vectors, beside the one that solves,
+// where chunks go one after another.
 //
 // In each half of a chunk they stream 32 rows from the second-level cache while the solver does 16
-// steps, about 1000 cycles. A half asks for the rows of the next, so that nobody waits for them.
+// steps, about 1000 cycles.
 #ifndef CSAKIT_WORKERS_CUH_
 #define CSAKIT_WORKERS_CUH_
 
-#include "async.cuh"
 #include "device.cuh"
-#include "solver.cuh"
+#include "image.cuh"
 
 namespace csakit {
 
 struct ChainTraits {
   static constexpr int32_t kWorkerWarps = 8;
   static constexpr int32_t kWorkers = kWorkerWarps * kWarp;
-  static constexpr int32_t kThreads = kWarp + kWorkers;
   static constexpr int32_t kRowsPerWarp = kChunk / kWorkerWarps;
   static constexpr int32_t kLists = 4;  // chunks whose positions are at hand: b - 1 to b + 2
 };
@@ -23,49 +22,22 @@ struct ChainTraits {
 template <bool kCosine>
 struct ChainShared {
   static constexpr int32_t kPlanes = kCosine ? 2 : 1;
-  alignas(kAsyncBytes) GramBlock gram[2][kPlanes];  // of chunk b and of chunk b + 1
-  alignas(kAsyncBytes) float carry[kMaxChannels];   // the vector filled just before chunk b
-  alignas(kAsyncBytes) float weights[kChunk];       // of the chunk solved last
-  float dots[kPlanes][kChunk];                      // see Solver::advance
-  int32_t holes[ChainTraits::kLists][kChunk];       // positions; -1 past the last hole
-  int32_t matches[ChainTraits::kLists][kChunk];     // likewise
+  alignas(16) float carry[kMaxChannels];       // the vector filled just before chunk b
+  alignas(16) float weights[kChunk];           // of the chunk solved last
+  float dots[kPlanes][kChunk];                 // products of `carry` with the holes of chunk b + 2
+  int32_t holes[ChainTraits::kLists][kChunk];  // positions; -1 past the last hole
+  int32_t matches[ChainTraits::kLists][kChunk];  // likewise
 };
 
-// What a block knows of its image.
+// How a thread reads rows.
 template <typename T>
-struct Image {
-  const Attention<T>& a;
-  int32_t index;
-  int32_t holes;   // M
-  int32_t chunks;  // ceil(M / S)
-  const T* rows;   // (N, stride)
-
-  __device__ size_t start() const { return startOf(index, 1, a.positions); }
-  // Channel c of a row. A wide product is one instruction where an index takes five; float32, with
-  // more in registers, would spill on sm_100.
-  __device__ const T* at(uint32_t position, int32_t c) const {
-    const std::conditional_t<sizeof(T) == 2, uint64_t, uint32_t> row = position;
-    const char* first = reinterpret_cast<const char*>(rows + c);
-    return reinterpret_cast<const T*>(first + row * static_cast<uint32_t>(a.stride * sizeof(T)));
-  }
-};
-
-// What a thread fetches in the half before it is used.
-template <typename T>
-struct Ahead {
+struct RowReads {
   static constexpr int32_t kCopyCount = 2;  // channels
   static constexpr int32_t kCopyBytes = kCopyCount * static_cast<int32_t>(sizeof(T));
   static constexpr int32_t kPieceBytes = 16;
   static constexpr int32_t kPieceCount = kPieceBytes / static_cast<int32_t>(sizeof(T));
-  static constexpr int32_t kPieces = 2;  // of a row: 1 KB, C = 512 halves
   using Copy = Words<kCopyBytes>;
   using Piece = Words<kPieceBytes>;
-  struct Rows {
-    Piece pieces[kPieces][ChainTraits::kRowsPerWarp];
-  };
-
-  Copy copies[kChunk];  // for the first half
-  Rows rows;            // for the second
 };
 
 // Fetch the positions of a chunk's holes and matches; one warp.
@@ -79,52 +51,35 @@ __device__ void fetchLists(const Image<T>& image, int32_t chunk, ChainShared<kCo
   shared->matches[slot][lane] = inside ? image.a.match[image.start() + rank] : -1;
 }
 
-// Begin to fetch the Gram block of a chunk.
-template <typename T, bool kCosine>
-__device__ void fetchGram(const Image<T>& image, int32_t chunk, int32_t worker,
-                          ChainShared<kCosine>* shared) {
-  constexpr int32_t kFloats = kAsyncBytes / static_cast<int32_t>(sizeof(float));
-  constexpr int32_t kBlock = ChainShared<kCosine>::kPlanes * kChunk * 2 * kChunk;
-  const float* from = image.a.gram + startOf(image.index * image.a.chunks + chunk, 1, kBlock);
-  float* to = &shared->gram[chunk % 2][0][0][0];
-  for (int32_t i = worker * kFloats; i < kBlock; i += ChainTraits::kWorkers * kFloats) {
-    asyncCopy(to + i, from + i, true);
-  }
-  asyncCommit();
-}
-
-// Fetch two channels, from channel c, of a chunk's matches.
-template <typename T>
-__device__ void fetchCopies(const Image<T>& image, const int32_t* matches, int32_t c,
-                            typename Ahead<T>::Copy* copies) {
-#pragma unroll
-  for (int32_t j = 0; j < kChunk && c < image.a.stride; ++j) {
-    copies[j] = loadWords<Ahead<T>::kCopyBytes>(image.at(max(matches[j], 0), c));
-  }
-}
-
-// Carry the vector before chunk - 1 on to the vector before `chunk`; two channels a thread.
+// The first half of a worker's part in chunk b: carry the vector before chunk b - 1 on to the one
+// before b, two channels a thread.
 template <typename T, bool kCosine>
 __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worker,
-                             typename Ahead<T>::Copy* copies, ChainShared<kCosine>* shared) {
-  constexpr int32_t kPair = Ahead<T>::kCopyCount;
+                             ChainShared<kCosine>* shared) {
+  constexpr int32_t kPair = RowReads<T>::kCopyCount;
   const int32_t* matches = shared->matches[(chunk + ChainTraits::kLists - 1) % ChainTraits::kLists];
   float* kept = image.a.carry + startOf(image.index * image.a.chunks + chunk, 1, image.a.stride);
   for (int32_t c = worker * kPair; c < image.a.stride; c += ChainTraits::kWorkers * kPair) {
     float first = chunk == 0 ? 0.0F : shared->carry[c];
     float second = chunk == 0 ? 0.0F : shared->carry[c + 1];
     if (chunk > 0) {
-      if (c >= ChainTraits::kWorkers * kPair) {
-        fetchCopies(image, matches, c, copies);
-      }
+      constexpr int32_t kBatch = kChunk / 2;
+#pragma unroll 1
+      for (int32_t batch = 0; batch < kChunk; batch += kBatch) {
+        typename RowReads<T>::Copy copies[kBatch];
 #pragma unroll
-      for (int32_t j = 0; j < kChunk; ++j) {
-        const float w = shared->weights[j];
-        const auto copied = unpack<T>(copies[j]);
-        const float x = toFloat(copied.values[0]);
-        const float z = toFloat(copied.values[1]);
-        first = fmaf(w, first - x, x);
-        second = fmaf(w, second - z, z);
+        for (int32_t j = 0; j < kBatch; ++j) {
+          copies[j] = loadWords<RowReads<T>::kCopyBytes>(image.at(max(matches[batch + j], 0), c));
+        }
+#pragma unroll
+        for (int32_t j = 0; j < kBatch; ++j) {
+          const float w = shared->weights[batch + j];
+          const auto copied = unpack<T>(copies[j]);
+          const float x = toFloat(copied.values[0]);
+          const float z = toFloat(copied.values[1]);
+          first = fmaf(w, first - x, x);
+          second = fmaf(w, second - z, z);
+        }
       }
     }
     shared->carry[c] = first;
@@ -134,36 +89,12 @@ __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worke
   }
 }
 
-// Fetch a piece of each of four rows, from channel c.
-template <typename T>
-__device__ void fetchPieces(const Image<T>& image, const int32_t* positions, int32_t c,
-                            typename Ahead<T>::Piece* pieces) {
-  if (c < image.a.stride) {
-#pragma unroll
-    for (int32_t r = 0; r < ChainTraits::kRowsPerWarp; ++r) {
-      pieces[r] = loadWords<Ahead<T>::kPieceBytes>(image.at(max(positions[r], 0), c));
-    }
-  }
-}
-
-// Fetch the first pieces of four rows.
-template <typename T>
-__device__ void fetchRows(const Image<T>& image, const int32_t* positions,
-                          typename Ahead<T>::Rows* rows) {
-#pragma unroll
-  for (int32_t k = 0; k < Ahead<T>::kPieces; ++k) {
-    const int32_t c = (k * kWarp + laneOf(threadIdx.x)) * Ahead<T>::kPieceCount;
-    fetchPieces(image, positions, c, rows->pieces[k]);
-  }
-}
-
-// Multiply four rows, their first pieces fetched, with the carried vector; then with `scales`, if
-// there are such. A warp.
+// Multiply a warp's rows with the carried vector; then with `scales`, if there are such.
 template <typename T>
 __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, const float* scales,
-                             typename Ahead<T>::Rows* fetched, const float* carry, float* dots) {
-  using Piece = typename Ahead<T>::Piece;
-  constexpr int32_t kCount = Ahead<T>::kPieceCount;
+                             const float* carry, float* dots) {
+  using Piece = typename RowReads<T>::Piece;
+  constexpr int32_t kCount = RowReads<T>::kPieceCount;
   constexpr int32_t kRows = ChainTraits::kRowsPerWarp;
   const int32_t lane = laneOf(threadIdx.x);
   float factors[kRows];  // loaded before they are needed
@@ -173,7 +104,13 @@ __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, co
     factors[r] = scales == nullptr ? 1.0F : scales[max(positions[r], 0)];
     sums[r] = 0.0F;
   }
-  const auto add = [&](const Piece* pieces, int32_t c) {
+#pragma unroll 2
+  for (int32_t c = lane * kCount; c < image.a.stride; c += kWarp * kCount) {
+    Piece pieces[kRows];
+#pragma unroll
+    for (int32_t r = 0; r < kRows; ++r) {
+      pieces[r] = loadWords<RowReads<T>::kPieceBytes>(image.at(max(positions[r], 0), c));
+    }
 #pragma unroll
     for (int32_t r = 0; r < kRows; ++r) {
       const auto piece = unpack<T>(pieces[r]);
@@ -182,19 +119,6 @@ __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, co
         sums[r] = fmaf(toFloat(piece.values[e]), carry[c + e], sums[r]);
       }
     }
-  };
-  int32_t c = lane * kCount;
-#pragma unroll
-  for (int32_t k = 0; k < Ahead<T>::kPieces; ++k, c += kWarp * kCount) {
-    if (c < image.a.stride) {
-      add(fetched->pieces[k], c);
-    }
-  }
-#pragma unroll 2
-  for (; c < image.a.stride; c += kWarp * kCount) {
-    Piece pieces[kRows];
-    fetchPieces(image, positions, c, pieces);
-    add(pieces, c);
   }
 #pragma unroll
   for (int32_t r = 0; r < kRows; ++r) {
@@ -208,41 +132,23 @@ __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, co
   }
 }
 
-// The first half of a worker's part in chunk b.
+// The second half: its products with the rows of chunk b + 2.
 template <typename T, bool kCosine>
-__device__ void workFirstHalf(const Image<T>& image, int32_t chunk, Ahead<T>* ahead,
+__device__ void multiplyCarry(const Image<T>& image, int32_t chunk, int32_t worker,
                               ChainShared<kCosine>* shared) {
-  const int32_t worker = static_cast<int32_t>(threadIdx.x) - kWarp;
-  const int32_t first = (warpOf(threadIdx.x) - 1) * ChainTraits::kRowsPerWarp;
-  if (chunk + 1 < image.chunks) {
-    fetchGram(image, chunk + 1, worker, shared);
-    fetchRows(image, shared->holes[(chunk + 1) % ChainTraits::kLists] + first, &ahead->rows);
-  }
+  const int32_t first = worker / kWarp * ChainTraits::kRowsPerWarp;
+  const int32_t slot = (chunk + 2) % ChainTraits::kLists;
   if (worker < kWarp) {
-    fetchLists(image, chunk + 2, shared);
+    fetchLists(image, chunk + 3, shared);  // in place of those of chunk b - 1
   }
-  advanceCarry(image, chunk, worker, ahead->copies, shared);
-}
-
-// The second half.
-template <typename T, bool kCosine>
-__device__ void workSecondHalf(const Image<T>& image, int32_t chunk, Ahead<T>* ahead,
-                               ChainShared<kCosine>* shared) {
-  const int32_t worker = static_cast<int32_t>(threadIdx.x) - kWarp;
-  const int32_t first = (warpOf(threadIdx.x) - 1) * ChainTraits::kRowsPerWarp;
-  const int32_t slot = (chunk + 1) % ChainTraits::kLists;
-  if (chunk + 1 < image.chunks) {
-    fetchCopies(image, shared->matches[chunk % ChainTraits::kLists], worker * Ahead<T>::kCopyCount,
-                ahead->copies);
-    multiplyRows(image, shared->holes[slot] + first, image.a.inverse + image.start(), &ahead->rows,
-                 shared->carry, shared->dots[0] + first);
+  if (chunk + 2 < image.chunks) {
+    multiplyRows(image, shared->holes[slot] + first, image.a.inverse + image.start(), shared->carry,
+                 shared->dots[0] + first);
     if constexpr (kCosine) {
-      const int32_t* matches = shared->matches[slot] + first;
-      fetchRows(image, matches, &ahead->rows);
-      multiplyRows(image, matches, nullptr, &ahead->rows, shared->carry, shared->dots[1] + first);
+      multiplyRows(image, shared->matches[slot] + first, nullptr, shared->carry,
+                   shared->dots[1] + first);
     }
   }
-  asyncWait<0>();
 }
 
 }  // namespace csakit

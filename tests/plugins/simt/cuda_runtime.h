@@ -78,6 +78,7 @@ cudaError_t enqueue(const void* code, dim3 grid, dim3 block, std::function<void(
 void run(dim3 grid, dim3 block, const std::function<void()>& kernel);  // block after block
 
 void blockBarrier(const char* file, int line);
+int blockBarrierOr(bool vote, const char* file, int line);
 uint64_t exchange(uint64_t value, int source);  // with the lanes of a warp
 unsigned int ballot(bool vote);
 
@@ -103,6 +104,7 @@ cudaError_t cudaLaunchKernel(void (*kernel)(Argument), dim3 grid, dim3 block, vo
 
 // ---- what kernels call ----------------------------------------------------------------
 #define __syncthreads() simt::blockBarrier(__FILE__, __LINE__)
+#define __syncthreads_or(vote) simt::blockBarrierOr(vote, __FILE__, __LINE__)
 
 // All 32 lanes take part in every exchange of ours.
 #define __shfl_sync(mask, value, lane) simt::shuffle(value, lane)

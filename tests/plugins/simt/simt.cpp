@@ -58,6 +58,9 @@ Place place{};
 const std::function<void()>* kernel = nullptr;
 jmp_buf scheduler;
 std::string dropped;  // "file:line" of a barrier that is taken away, or "asyncWait"
+uint32_t opened = 0;  // barriers of the block so far
+bool votes[2] = {};   // at the barrier that opens next, and at the one before it
+bool orders = true;   // whether the barrier that opens next orders accesses
 
 uint32_t threads() { return blockDim.x; }
 
@@ -134,6 +137,7 @@ bool runWarp(uint32_t first) {
 void runBlock() {
   poisonShared();
   place.phase = 0;
+  votes[0] = votes[1] = false;
   for (uint32_t i = 0; i < threads(); ++i) {
     fibres[i].state = State::kReady;
     fibres[i].exchanges = 0;
@@ -151,7 +155,9 @@ void runBlock() {
     if (waiting && ended != 0) {
       report("block %u: %u threads ended while others wait at a barrier", place.block, ended);
     }
-    ++place.phase;
+    place.phase += orders ? 1 : 0;
+    orders = true;
+    votes[++opened % 2] = false;
   }
 }
 
@@ -172,12 +178,24 @@ void run(dim3 grid, dim3 block, const std::function<void()>& work) {
   }
 }
 
-void blockBarrier(const char* file, int line) {
+bool isDropped(const char* file, int line) {
   const char* name = std::strrchr(file, '/') == nullptr ? file : std::strrchr(file, '/') + 1;
-  if (!dropped.empty() && dropped == std::string(name) + ":" + std::to_string(line)) {
-    return;
+  return !dropped.empty() && dropped == std::string(name) + ":" + std::to_string(line);
+}
+
+void blockBarrier(const char* file, int line) {
+  if (!isDropped(file, line)) {
+    yield(State::kBlock);
   }
+}
+
+// Dropped, it still counts the votes, so that all threads go the same way.
+int blockBarrierOr(bool vote, const char* file, int line) {
+  bool* const vote_of_all = &votes[opened % 2];
+  *vote_of_all = *vote_of_all || vote;
+  orders = !isDropped(file, line);
   yield(State::kBlock);
+  return *vote_of_all ? 1 : 0;
 }
 
 // Two slots a lane: nobody writes a slot again before all have passed the exchange after.

@@ -19,7 +19,7 @@ void asyncWait() {
 }
 
 // ---- the matrix unit: every lane makes half a row of each 16 x 16 product ---------------
-template <typename T, int32_t kDown>
+template <typename T, int32_t kDown, int32_t kAcross>
 class MatrixUnit {
  public:
   void clear() { std::fill(&sums_[0][0], &sums_[0][0] + kDown * kAcross * kOwn, 0.0F); }
@@ -49,7 +49,6 @@ class MatrixUnit {
 
  private:
   static constexpr int32_t kSide = 16;
-  static constexpr int32_t kAcross = 2;
   static constexpr int32_t kOwn = kSide * kSide / kWarp;
 
   static int32_t row() { return laneOf(threadIdx.x) / 2; }
