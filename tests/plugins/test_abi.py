@@ -10,6 +10,7 @@ from csakit.plugins import abi
 from csakit.plugins.abi import (
     PROTOTYPES,
     AttentionDesc,
+    Chain,
     Direction,
     Dtype,
     Layout,
@@ -47,6 +48,7 @@ def argument_type(declared: str) -> object:
         ("csakit_status", Status),
         ("csakit_dtype", Dtype),
         ("csakit_layout", Layout),
+        ("csakit_chain", Chain),
         ("csakit_direction", Direction),
     ],
 )
@@ -100,12 +102,13 @@ def test_a_descriptor_holds_what_it_is_given() -> None:
         hole_dtype=Dtype.FLOAT16,
         similarity="cosine",
         layout=Layout.NHWC,
+        chain=Chain.SEQUENTIAL,
     )
 
     values = {name: getattr(desc, name) for name, _ in AttentionDesc._fields_}
     assert values == {
         **{"struct_bytes": 40, "batch": 2, "channels": 3, "height": 4, "width": 5},
-        **{"dtype": 2, "hole_dtype": 1, "similarity": 1, "layout": 1},
+        **{"dtype": 2, "hole_dtype": 1, "similarity": 1, "layout": 1, "chain": 1},
     }
 
 
