@@ -27,7 +27,7 @@ PROGRAM = """#include <csakit.h>
 #include <stdio.h>
 int main(void) {
   csakit_attention_desc desc = {sizeof desc, 1, 8, 4, 4, CSAKIT_FLOAT32, CSAKIT_FLOAT32,
-                                CSAKIT_COSINE, CSAKIT_NCHW, CSAKIT_CHAIN_AUTO};
+                                CSAKIT_COSINE, CSAKIT_NCHW, CSAKIT_AUTO};
   size_t bytes = 0;
   if (csakit_attention_workspace_size(&desc, CSAKIT_FORWARD, &bytes) != CSAKIT_OK) {
     puts(csakit_last_error());

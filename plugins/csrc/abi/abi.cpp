@@ -53,7 +53,7 @@ Attention<T> describe(const csakit_attention_desc& desc) {
   a.hole_dtype = desc.hole_dtype;
   a.cosine = desc.similarity == CSAKIT_COSINE;
   a.planes = a.cosine ? 2 : 1;
-  a.sequential = desc.chain == CSAKIT_CHAIN_SEQUENTIAL;
+  a.sequential = desc.chain == CSAKIT_SEQUENTIAL;
   a.channels_last = desc.layout == CSAKIT_NHWC;
   a.rows_in_place = a.channels_last && a.stride == a.channels;
   return a;

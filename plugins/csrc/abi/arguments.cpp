@@ -22,7 +22,7 @@ csakit_status checkEnumerators(const csakit_attention_desc& desc) {
                           {"hole_dtype", desc.hole_dtype, CSAKIT_BFLOAT16},
                           {"similarity", desc.similarity, CSAKIT_COSINE},
                           {"layout", desc.layout, CSAKIT_NHWC},
-                          {"chain", desc.chain, CSAKIT_CHAIN_SEQUENTIAL}};
+                          {"chain", desc.chain, CSAKIT_SEQUENTIAL}};
   for (const Range& range : ranges) {
     if (range.value < 0 || range.value > range.last) {
       return fail(CSAKIT_INVALID_ARGUMENT, "desc->%s must be an enumerator in 0..%d; got %d",
