@@ -12,13 +12,13 @@ import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
 from .contract import SIZE_MULTIPLE, Arithmetic
-from .crops.feather import blend, with_ring
-from .crops.plan import Crop, plan_crops
+from .crops.blend import correct, fading, with_rim
+from .crops.plan import Crop, Plan, plan_crops
 from .crops.resample import enlarge, pad, shrink
 from .engine_options import EngineOptions
 from .options import InpaintOptions
 from .sessions.session import Backend, Session, open_session
-from .tensors.pixels import Bool, Uint8
+from .tensors.pixels import Bool, Float32, Uint8
 
 logger = logging.getLogger(__name__)
 
@@ -132,11 +132,17 @@ class Inpainter:
         if not hole.any():
             logger.warning("the hole is empty: the result is the image")
             return result
-        plan = plan_crops(hole, self._options, self._session.size)
+        blended = self._options.blend != "none"
+        wide = with_rim(hole) if blended else hole
+        plan = plan_crops(wide, self._options, self._session.size)
         for index, crop in enumerate(plan.crops):
             window = crop.window
             own = plan.owner[window] == index
-            result[window][own] = self._repair(image[window], hole[window], crop)[own]
+            result[window][own] = self._predict(image[window], wide[window], crop)[own]
+        if blended:  # once for all crops, so that their edges meet as well
+            correct(image, result, hole, self._share(hole, plan))
+            rim = wide & ~hole
+            result[rim] = image[rim]
         return result
 
     def close(self) -> None:
@@ -157,21 +163,13 @@ class Inpainter:
         """Release the model."""
         self.close()
 
-    def _repair(self, image: Uint8, hole: Bool, crop: Crop) -> Uint8:
-        """Predict one part of an image, (H, W, 3); valid inside of its hole, (H, W)."""
-        feather = self._options.feather
-        wide = with_ring(hole) if feather else hole
-        pixels, missing = image, wide
-        if crop.scaled != crop.part:
-            pixels, missing = shrink(image, wide, crop.scaled)
-        prediction = self._predict(pixels, missing, crop)
-        if crop.scaled != crop.part:
-            prediction = enlarge(prediction, crop.part)
-        if not feather:
-            return prediction
-        return blend(image, prediction, hole=hole, wide=wide, feather=feather)
+    def _predict(self, image: Uint8, missing: Bool, crop: Crop) -> Uint8:
+        """Predict one part of an image, (H, W, 3); valid where it is missing, (H, W)."""
+        if crop.scaled == crop.part:
+            return self._run(image, missing, crop)
+        return enlarge(self._run(*shrink(image, missing, crop.scaled), crop), crop.part)
 
-    def _predict(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
+    def _run(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
         """Run the network on a part of its own size or smaller."""
         height, width = crop.network
         network = max(height, self._least_side), max(width, self._least_side)
@@ -179,6 +177,18 @@ class Inpainter:
         holes = np.ascontiguousarray(pad(missing, network), dtype=np.uint8)
         answers = self._session.run_uint8(padded[None], holes[None, ..., None])
         return answers[0, : crop.scaled[0], : crop.scaled[1]]
+
+    def _share(self, hole: Bool, plan: Plan) -> Float32 | None:
+        """Return the share of the correction at each hole pixel, (M,); None is all of it."""
+        feather = self._options.feather
+        if feather is None:
+            return None
+        share = np.zeros(hole.shape, np.float32)
+        for index, crop in enumerate(plan.crops):
+            window = crop.window
+            own = plan.owner[window] == index
+            share[window][own] = fading(hole[window], feather)[own]
+        return share[hole]
 
 
 def _check(image: Any, hole: Any) -> None:  # noqa: ANN401

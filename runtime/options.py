@@ -1,6 +1,7 @@
 """What a user may choose about a repair. Every default of the runtime is in this file."""
 
 import dataclasses
+import re
 from typing import Final, Literal, get_args
 
 from ..plugins.errors import ContractError
@@ -12,6 +13,7 @@ STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 MARGIN_MIN: Final = 8  # px; one feature position, so that every crop has a known one
 MAX_SIDE_MAX: Final = 2048  # px; what `csakit export` fixes at most; cost grows with its 4th power
 FEATHER_MAX: Final = 256  # px; more would recolour the whole of what the network can fill
+BLENDS: Final = f"seamless, none, or feather PX with 1 to {FEATHER_MAX} pixels"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,9 @@ class InpaintOptions:
             "whole" runs the whole image as it is, padded to the next multiple of 256.
         margin: pixels of known surroundings on each side of a region. The network was
             trained with holes of 128 in images of 256: 64 on each side.
-        feather: pixels over which the colour step at the edge of a hole fades out inside
-            it; 0 leaves the network's pixels alone.
+        blend: how the result meets the known pixels: "seamless" continues the network's error at
+            the edge harmonically into the hole; "feather 8" lets that correction fade out over
+            8 pixels; "none" leaves the network's pixels alone.
         max_side: longest side of a network input, for models that take any size; larger
             crops are scaled down to it. The networks were trained at 256, and the matrix
             of the attention grows with the fourth power of the side: 16 Mi numbers at 512.
@@ -33,7 +36,7 @@ class InpaintOptions:
 
     strategy: Strategy = "crop"
     margin: int = 64
-    feather: int = 0
+    blend: str = "seamless"
     max_side: int = 512
 
     def __post_init__(self) -> None:
@@ -41,12 +44,20 @@ class InpaintOptions:
         if self.strategy not in STRATEGIES:
             raise ContractError(f"strategy must be one of {STRATEGIES}; got {self.strategy!r}")
         _check_integer("margin", self.margin, MARGIN_MIN, None, "pixels")
-        _check_integer("feather", self.feather, 0, FEATHER_MAX, "pixels")
+        if self.blend not in ("seamless", "none") and self.feather is None:
+            raise ContractError(f"blend must be {BLENDS}; got {self.blend!r}")
         _check_integer("max_side", self.max_side, SIZE_MULTIPLE, MAX_SIDE_MAX, "pixels")
         if self.max_side % SIZE_MULTIPLE:
             raise ContractError(
                 f"max_side must be a multiple of {SIZE_MULTIPLE}; got {self.max_side}"
             )
+
+    @property
+    def feather(self) -> int | None:
+        """Pixels over which the correction fades out; None if it does not."""
+        match = re.fullmatch(r"feather +(\d{1,3})", str(self.blend))
+        length = int(match[1]) if match else 0
+        return length if 1 <= length <= FEATHER_MAX else None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from ..batch.pipeline import Outcome, repair_files, working_on
 from ..inpainter import Inpainter
 from ..options import InpaintOptions
 from .command import run_command
-from .inpaint_arguments import PROGRAM, file_options, inpaint_options, inpaint_parser
+from .inpaint_arguments import PROGRAM, file_options, inpaint_options, inpaint_parser, join_blend
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see ``ExitCode``.
     """
-    return run_command(inpaint_parser(), _work, arguments)
+    given = join_blend(sys.argv[1:] if arguments is None else arguments)
+    return run_command(inpaint_parser(), _work, given)
 
 
 def _work(args: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ Defaults are those of the option classes; none is spelled here.
 """
 
 import argparse
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +19,7 @@ PROGRAM: Final = "csakit inpaint"
 _EPILOG: Final = """\
 examples:
   csakit inpaint photo.jpg mask.png -o repaired.png --model model.onnx
-  csakit inpaint photos/ masks/ -o repaired/ --model model.onnx --feather 8
+  csakit inpaint photos/ masks/ -o repaired/ --model model.onnx --blend none
 
 In a folder run the mask of cat.jpg is cat.* or cat_mask.* among the masks; one mask file
 serves all images. Pixels outside of the mask do not change; only a lossy format (JPEG, WebP)
@@ -65,6 +67,22 @@ def inpaint_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def join_blend(arguments: Sequence[str]) -> list[str]:
+    """Make one argument of ``feather PX``, which argparse cannot tell from IMAGE and MASK.
+
+    Args:
+        arguments: of the command line.
+
+    Returns:
+        The same with ``--blend feather 8`` as ``--blend=feather 8``.
+    """
+    given = list(arguments)
+    for at, pair in enumerate(itertools.pairwise(given[:-1])):
+        if pair == ("--blend", "feather") and not given[at + 2].startswith("-"):
+            return [*given[:at], f"--blend=feather {given[at + 2]}", *given[at + 3 :]]
+    return given
+
+
 def inpaint_options(args: argparse.Namespace) -> InpaintOptions:
     """Collect how an image reaches the network.
 
@@ -78,7 +96,7 @@ def inpaint_options(args: argparse.Namespace) -> InpaintOptions:
         ContractError: a value is out of its range.
     """
     return InpaintOptions(
-        strategy=args.strategy, margin=args.margin, feather=args.feather, max_side=args.max_side
+        strategy=args.strategy, margin=args.margin, blend=args.blend, max_side=args.max_side
     )
 
 
@@ -114,9 +132,13 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         "image, scaled down; whole: the whole image as it is (default: %(default)s)",
     )
     _number(group, "--margin", InpaintOptions.margin, "PX", "known surroundings of a region")
-    _number(
-        *(group, "--feather", InpaintOptions.feather, "PX"),
-        "fade the colour step at the edge out over so many pixels inside of the hole",
+    group.add_argument(
+        "--blend",
+        default=InpaintOptions.blend,
+        metavar="HOW",
+        help="seamless: continue the network's error at the edge harmonically into the hole; "
+        "feather PX: let that correction fade out over so many pixels; none: the network's own "
+        "pixels (default: %(default)s)",
     )
     _number(
         *(group, "--max-side", InpaintOptions.max_side, "PX"),

@@ -25,19 +25,19 @@ def speckled_hole(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarra
 @pytest.mark.parametrize("size", [None, (256, 256), (512, 256)])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("shape", SIZES)
-@pytest.mark.parametrize("feather", [0, 9])
+@pytest.mark.parametrize("blend", ["none", "seamless", "feather 9"])
 def test_every_hole_pixel_is_repaired_and_no_other_changes(
     shape: tuple[int, int],
     strategy: str,
     size: tuple[int, int] | None,
-    feather: int,
+    blend: str,
     rng: np.random.Generator,
 ) -> None:
     image = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
     hole = speckled_hole(shape, rng)
     image[hole] = (255, 0, 255)
     session = RecordingSession(size)
-    options = InpaintOptions(strategy=strategy, feather=feather)
+    options = InpaintOptions(strategy=strategy, blend=blend)
 
     result = Inpainter(session, options)(image, hole)
 
@@ -56,7 +56,8 @@ def test_a_real_model_fills_the_hole_with_its_answer(
     hole = np.zeros(photo.shape[:2], dtype=bool)
     hole[100:140, 200:260] = True
 
-    with Inpainter.open(make_model(io=io, size=size), threads=1) as inpaint:
+    model, options = make_model(io=io, size=size), InpaintOptions(blend="none")
+    with Inpainter.open(model, options=options, threads=1) as inpaint:
         result = inpaint(photo, hole)
 
     window = photo[0:256, 102:358], hole[0:256, 102:358]  # centred on the hole with its margin
@@ -172,7 +173,7 @@ def test_threads_share_one_inpainter(make_model: MakeModel, photo: np.ndarray) -
 def test_arguments_may_be_views_of_any_layout(photo: np.ndarray) -> None:
     hole = np.zeros(photo.shape[:2], dtype=bool)
     hole[100:140, 200:260] = True
-    inpaint = Inpainter(RecordingSession())
+    inpaint = Inpainter(RecordingSession(), InpaintOptions(blend="none"))
 
     mirrored = inpaint(photo[:, ::-1], hole[:, ::-1])
 

@@ -14,8 +14,12 @@ from csakit.runtime.options import InpaintOptions, MaskOptions
         ({"strategy": "tile"}, r"strategy must be one of .*'whole'.*; got 'tile'"),
         ({"margin": 7}, "margin must be at least 8 pixels, a whole number; got 7"),
         ({"margin": 64.0}, "got 64.0"),
-        ({"feather": -1}, "feather must be 0 to 256 pixels, a whole number; got -1"),
-        ({"feather": True}, "got True"),
+        ({"blend": "poisson"}, "seamless, none, or feather PX with 1 to 256 .*; got 'poisson'"),
+        ({"blend": "feather"}, "got 'feather'"),
+        ({"blend": "feather 0"}, "got 'feather 0'"),
+        ({"blend": "feather 257"}, "got 'feather 257'"),
+        ({"blend": "feather 1.5"}, "got 'feather 1.5'"),
+        ({"blend": None}, "got None"),
         ({"max_side": 300}, "max_side must be a multiple of 256; got 300"),
         ({"max_side": 0}, "max_side must be 256 to 2048 pixels"),
         ({"max_side": 2304}, "max_side must be 256 to 2048 pixels"),
@@ -26,6 +30,11 @@ def test_inpaint_options_outside_of_their_range_are_refused(
 ) -> None:
     with pytest.raises(ContractError, match=message):
         InpaintOptions(**arguments)
+
+
+def test_the_pixels_of_a_feather_are_read() -> None:
+    assert InpaintOptions(blend="feather 256").feather == 256
+    assert InpaintOptions().feather is None
 
 
 @pytest.mark.parametrize("arguments", [{"threshold": 0}, {"threshold": 256}, {"dilate": -1}])

@@ -53,7 +53,7 @@ def read(path: Path) -> np.ndarray:
 def test_an_image_is_repaired_where_the_mask_is_white(
     run: Run, work: Path, photo: np.ndarray
 ) -> None:
-    code, out, err = run("photo.png", "mask.png", "-o", "out.png")
+    code, out, err = run("photo.png", "mask.png", "-o", "out.png", "--blend", "none")
 
     hole = hole_of(photo) == 255
     result = read(work / "out.png")
@@ -87,7 +87,8 @@ def test_alpha_survives_bit_by_bit(run: Run, work: Path, photo: np.ndarray) -> N
 def test_every_option_is_accepted(run: Run, strategy: str) -> None:
     code, _, err = run(
         *("photo.png", "mask.png", "-o", "out.jpg", "--strategy", strategy, "--margin", "32"),
-        *("--feather", "6", "--max-side", "256", "--threads", "1", "--mask-threshold", "9"),
+        *("--blend", "feather", "6", "--max-side", "256", "--threads", "1"),
+        *("--mask-threshold", "9"),
         *("--dilate", "3", "--quality", "80"),
     )
 
@@ -131,6 +132,13 @@ def test_an_input_is_never_replaced(run: Run, work: Path, target: str) -> None:
         (("photo.png", "mask.png", "-o", "out.png", "--threads", "0"), "at least 1; got 0"),
         (("photo.png", "mask.png", "-o", "out.png", "--format", "png"), "--format is for folders"),
         (("photo.png", "mask.png", "-o", "out.png", "--quality", "0"), "1 to 100; got 0"),
+        (
+            ("photo.png", "mask.png", "-o", "out.png", "--blend", "soft"),
+            "seamless, none, or feather",
+        ),
+        (("--blend", "feather", "photo.png", "mask.png", "-o", "out.png"), "required: MASK"),
+        (("photo.png", "mask.png", "-o", "out.png", "--blend", "feather", "0"), "got 'feather 0'"),
+        (("photo.png", "mask.png", "-o", "out.png", "--blend", "feather"), "got 'feather'"),
         (("photo.png", "mask.png"), "the following arguments are required: -o/--output"),
     ],
 )

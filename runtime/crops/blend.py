@@ -1,0 +1,68 @@
+"""Make a prediction meet the known pixels at the edge of a hole, which stay as they are.
+
+Letters: H W sides in pixels, M hole pixels.
+
+The network also predicts a rim of pixels that are known. Its error there, truth minus prediction,
+is continued harmonically into the hole and added: colour and brightness meet at the edge, and a
+prediction without detail becomes interpolation (Perez, Gangnet, Blake, "Poisson image editing",
+SIGGRAPH 2003, solved for the correction).
+"""
+
+from typing import Final
+
+import numpy as np
+
+from ..tensors.pixels import Bool, Float32, Uint8
+from .distance import dilate, distance_to
+from .harmonic import HarmonicContinuation
+
+RIM_PX: Final = 2  # 1 loses 0.2 dB on scratches and text, 4 loses 0.4 on spots and strokes
+
+
+def with_rim(hole: Bool) -> Bool:
+    """Enlarge a hole by the rim on which the network's error is seen.
+
+    Args:
+        hole: (H, W), not all True.
+
+    Returns:
+        (H, W); the hole itself where the rim would leave nothing known.
+    """
+    wide = dilate(hole, RIM_PX)
+    return hole if wide.all() else wide
+
+
+def correct(image: Uint8, result: Uint8, hole: Bool, share: Float32 | None = None) -> None:
+    """Correct a prediction by the harmonic continuation of its error on the rim.
+
+    Args:
+        image: (H, W, 3), valid outside of the hole.
+        result: (H, W, 3), predicted in the hole and on its rim; corrected in the hole.
+        hole: (H, W), neither empty nor full.
+        share: (M,) of the correction that is added, in raster order; None is all of it.
+    """
+    continuation = HarmonicContinuation(hole)
+    rim = continuation.rim
+    error = image.reshape(-1, 3)[rim].astype(np.float32) - result.reshape(-1, 3)[rim]
+    correction = continuation.solve(error)
+    if share is not None:
+        correction *= share[:, None]
+    correction += result[hole]
+    np.rint(correction, out=correction)
+    result[hole] = np.clip(correction, 0, 255, out=correction)
+
+
+def fading(hole: Bool, length: int) -> Float32:
+    """Return the share of a correction that fades out with the distance from the edge.
+
+    Args:
+        hole: (H, W).
+        length: pixels over which it fades out.
+
+    Returns:
+        (H, W), 1 at the outermost pixels of the hole.
+    """
+    depth = distance_to(~hole, length + 1) - 1
+    share: Float32 = np.clip(1 - depth / np.float32(length), 0, 1)
+    smooth: Float32 = share * share * (3 - 2 * share)  # no visible line where it ends
+    return smooth

@@ -1,0 +1,145 @@
+"""A prediction meets the known pixels at the edge of the hole; these stay as they are."""
+
+import numpy as np
+import pytest
+from csakit.runtime import Inpainter, InpaintOptions
+from csakit.runtime.crops.blend import RIM_PX, correct, fading, with_rim
+from csakit.runtime.crops.distance import dilate
+from helpers.laplace import solve_densely
+
+from ..conftest import RecordingSession
+
+
+def square_hole(side: int, hole: int) -> np.ndarray:
+    mask = np.zeros((side, side), dtype=bool)
+    start = (side - hole) // 2
+    mask[start : start + hole, start : start + hole] = True
+    return mask
+
+
+def thin_hole(photo: np.ndarray) -> np.ndarray:
+    """A scratch from border to border, specks, and a letter's loop."""
+    rows, columns = np.indices(photo.shape[:2])
+    hole = np.abs(rows * 1.5 - columns) < 2
+    hole[::37, ::41] = True
+    hole[100:112, 300:312] = True
+    hole[104:108, 304:308] = False
+    return hole
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (10, 200, 30)])
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [("thin", None), ("thick", None), ("thick", (256, 256)), ("corner", None)],
+)
+def test_a_constant_prediction_becomes_harmonic_interpolation(
+    kind: str, size: tuple[int, int] | None, colour: tuple[int, ...], photo: np.ndarray
+) -> None:
+    hole = thin_hole(photo) if kind == "thin" else np.zeros(photo.shape[:2], dtype=bool)
+    if kind == "thick":
+        hole[120:160, 150:200] = True
+    if kind == "corner":
+        hole[:40, :50] = hole[-9:, 200:] = True
+
+    result = Inpainter(RecordingSession(size, colour))(photo, hole)
+
+    exact = solve_densely(photo.astype(float), hole)
+    assert np.abs(result[hole] - exact).max() <= 0.6  # half a level of rounding
+    np.testing.assert_array_equal(result[~hole], photo[~hole])
+
+
+def test_a_reduced_prediction_meets_the_known_pixels_at_full_resolution() -> None:
+    rows, columns = np.indices((700, 900))
+    image = np.repeat((rows // 7 + columns // 9)[..., None], 3, axis=2).astype(np.uint8)
+    hole = np.zeros((700, 900), dtype=bool)
+    hole[60:640, 70:830] = True
+
+    result = Inpainter(RecordingSession((256, 256)))(image, hole)
+
+    edge = hole & dilate(~hole, 1)
+    assert np.abs(result[edge].astype(int) - image[edge]).max() <= 12  # 190 without the correction
+
+
+def test_the_share_of_the_network_is_kept_where_only_its_brightness_is_wrong(
+    photo: np.ndarray,
+) -> None:
+    hole = square_hole(300, 120)
+    image = np.clip(photo[:, :300], 40, 200)
+    darker = image - np.uint8(30)
+
+    correct(image, darker, hole)
+
+    np.testing.assert_array_equal(darker[hole], image[hole])
+
+
+def test_a_perfect_prediction_is_not_touched(photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[100:200, 100:300] = True
+    result = photo.copy()
+
+    correct(photo, result, hole)
+
+    np.testing.assert_array_equal(result, photo)
+
+
+def test_a_feather_is_full_at_the_edge_and_ends_after_its_length() -> None:
+    share = fading(square_hole(100, 60), 16)
+
+    profile = share[50, 20:50]  # from the edge to the middle
+    assert profile[0] == 1
+    assert (np.diff(profile) <= 0).all()
+    assert (profile[16:] == 0).all()
+
+
+def test_a_feather_leaves_the_depth_to_the_network() -> None:
+    image = np.full((256, 256, 3), 140, dtype=np.uint8)
+    hole = square_hole(256, 100)
+
+    result = Inpainter(RecordingSession(colour=(100,) * 3), InpaintOptions(blend="feather 16"))(
+        image, hole
+    )
+
+    profile = result[128, 78:128, 0].astype(int)
+    assert profile[0] == 140
+    assert (np.diff(profile) <= 0).all()
+    assert (profile[16:] == 100).all()
+
+
+def test_the_network_gets_the_rim_only_when_the_result_is_blended() -> None:
+    hole = square_hole(256, 64)
+    image = np.zeros((256, 256, 3), dtype=np.uint8)
+    given = []
+    for blend in ("none", "seamless", "feather 8"):
+        session = RecordingSession()
+        Inpainter(session, InpaintOptions(blend=blend))(image, hole)
+        given.append(session.calls[0][1])
+
+    np.testing.assert_array_equal(given[0], hole)
+    for wide in given[1:]:
+        assert wide[hole].all()
+        assert wide[128].sum() == 64 + 2 * RIM_PX
+
+
+@pytest.mark.parametrize("blend", ["seamless", "feather 1", "feather 256"])
+def test_a_rim_that_leaves_nothing_known_is_left_out(blend: str) -> None:
+    hole = np.ones((6, 6), dtype=bool)
+    hole[0, 0] = False
+    image = np.zeros((6, 6, 3), dtype=np.uint8)
+
+    result = Inpainter(RecordingSession(), InpaintOptions(blend=blend))(image, hole)
+
+    assert with_rim(hole) is hole
+    assert (result[hole] == (10, 200, 30)).all()
+    assert (result[0, 0] == 0).all()
+
+
+@pytest.mark.parametrize("kept", [np.s_[150, :], np.s_[:, 0], np.s_[299, 450]])
+def test_a_hole_of_nearly_everything_is_filled(kept: object, photo: np.ndarray) -> None:
+    hole = np.ones(photo.shape[:2], dtype=bool)
+    hole[kept] = False
+    marked = np.where(hole[..., None], np.uint8(255), photo)
+
+    result = Inpainter(RecordingSession())(marked, hole)
+
+    np.testing.assert_array_equal(result[~hole], photo[~hole])
+    assert not (result[hole] == 255).all(axis=1).any()

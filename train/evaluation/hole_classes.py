@@ -1,0 +1,134 @@
+"""Holes as people mark them, by class: the same for the same seed.
+
+Letters: H W sides in pixels. A hole is (H, W) bool, True = missing. NumPy and Pillow alone.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from ...plugins.errors import ContractError
+
+Hole = npt.NDArray[np.bool_]
+_Draw = Callable[[ImageDraw.ImageDraw, tuple[int, int], np.random.Generator], None]
+
+_PIXELS_PER_MARK: Final = 256 * 256 / 4  # scratches, dust, spots, strokes: 4 in 256 x 256
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+
+
+def draw_hole(name: str, size: tuple[int, int], seed: int) -> Hole:
+    """Draw a hole of one class.
+
+    Args:
+        name: one of ``HOLE_CLASSES``.
+        size: (H, W) of the image.
+        seed: of the generator; the same seed draws other holes in other classes.
+
+    Returns:
+        (H, W), neither empty nor full.
+
+    Raises:
+        ContractError: there is no such class, or the image has less than 256 pixels a side.
+    """
+    if name not in HOLE_CLASSES:
+        raise ContractError(f"hole class must be one of {', '.join(HOLE_CLASSES)}; got {name!r}")
+    if min(size) < 256:
+        raise ContractError(f"holes of these classes need 256 pixels a side; got {size}")
+    canvas = Image.new("L", size[::-1])
+    rng = np.random.default_rng([seed, list(HOLE_CLASSES).index(name)])
+    HOLE_CLASSES[name](ImageDraw.Draw(canvas), size, rng)
+    return np.asarray(canvas) > 127
+
+
+def _scratches(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
+    """Draw long lines of 2 to 4 pixels that bend a little."""
+    for _ in range(_marks(size)):
+        _walk(pen, size, rng, width=int(rng.integers(2, 5)), bend=0.15, step=0.15)
+
+
+def _text(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
+    """Write a watermark of three lines, in letters of 24 to 40 pixels."""
+    height, width = size
+    top = rng.uniform(0.1, 0.3) * height
+    for _ in range(3):
+        font = ImageFont.load_default(float(rng.integers(24, 41)))
+        line = "".join(rng.choice(list(_LETTERS), 12))
+        pen.text((rng.uniform(0, 0.3) * width, top), line, fill=255, font=font)
+        top += 0.22 * height
+
+
+def _dust(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
+    """Scatter specks with a radius of 1 to 4 pixels."""
+    for _ in range(15 * _marks(size)):
+        _disc(pen, _place(size, rng), rng.uniform(1, 4))
+
+
+def _spots(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
+    """Scatter discs with a radius of 15 to 22 pixels."""
+    for _ in range(_marks(size)):
+        _disc(pen, _place(size, rng), rng.uniform(15, 22))
+
+
+def _strokes(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
+    """Draw brush strokes of 12 to 24 pixels."""
+    for _ in range(max(_marks(size) // 2, 1)):
+        _walk(pen, size, rng, width=int(rng.integers(12, 25)), bend=0.8, step=0.12)
+
+
+def _box(side: int) -> _Draw:
+    """Return what marks one square of this side, away from the border."""
+
+    def draw(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
+        top, left = (int(rng.integers(16, length - side - 15)) for length in size)
+        pen.rectangle((left, top, left + side - 1, top + side - 1), fill=255)
+
+    return draw
+
+
+HOLE_CLASSES: Final[Mapping[str, _Draw]] = MappingProxyType(
+    {
+        "scratches": _scratches,
+        "text": _text,
+        "dust": _dust,
+        "spots": _spots,
+        "strokes": _strokes,
+        "box96": _box(96),
+        "box160": _box(160),
+    }
+)
+
+
+def _marks(size: tuple[int, int]) -> int:
+    """Return how many marks an image gets: as many on the same area."""
+    return max(round(size[0] * size[1] / _PIXELS_PER_MARK), 1)
+
+
+def _place(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    return rng.uniform((0, 0), size[::-1])
+
+
+def _disc(pen: ImageDraw.ImageDraw, at: npt.NDArray[np.float64], radius: float) -> None:
+    pen.ellipse((*(at - radius), *(at + radius)), fill=255)
+
+
+def _walk(
+    pen: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    width: int,
+    bend: float,  # radians
+    step: float,  # of 256 pixels
+) -> None:
+    """Draw a line of five pieces with round joints."""
+    at, heading = _place(size, rng), rng.uniform(0, 2 * np.pi)
+    for _ in range(5):
+        to = at + 256 * step * rng.uniform(0.5, 1.5) * np.array([np.cos(heading), np.sin(heading)])
+        pen.line((*at, *to), fill=255, width=width)
+        if width > 4:
+            _disc(pen, to, width / 2)
+        at, heading = to, heading + rng.uniform(-bend, bend)
