@@ -7,9 +7,9 @@ and nothing flows through the image's border: there is no detail, so that a netw
 from it has only detail to add. All steps are standard operators; an exported file holds the same
 fill.
 
-A coarse-to-fine pass gives the first estimate, two V-cycles at full size correct it. Against a
-direct solver on four photographs, PSNR in the hole is 0.05 dB lower for scratches of 2 to 4
-pixels, 0.06 dB for spots of 15 to 22 pixels, and no lower for strokes and boxes.
+A coarse-to-fine pass gives the first estimate, two V-cycles at full size correct it. On
+photographs the PSNR in the hole is within 0.1 dB of a direct solver's for scratches, spots,
+boxes, and holes at the border.
 
 Source: Trottenberg, Oosterlee, Schueller, "Multigrid", 2001, sections 2.4 and 2.6.
 """
@@ -24,6 +24,9 @@ from torch.nn import functional as F  # noqa: N812
 LEVELS: Final = 7  # halvings: 256 pixels become 2
 _DAMPING: Final = 0.9  # of Jacobi's steps; 0.8, the usual choice, was 0.02 dB worse
 _CYCLES: Final = 2
+# Of a coarse pixel, missing: from there on a V-cycle corrects it. With all of it, corrections are
+# too small, and two cycles leave 3 times the error; below half they diverge.
+_MOSTLY: Final = 0.7
 _SWEEPS: Final = 2  # on each level of the first estimate
 _COARSEST_SWEEPS: Final = 4
 
@@ -54,8 +57,12 @@ def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tenso
         solution = known[level] + holes[level] * _finer(solution)
         for _ in range(_SWEEPS if level else 0):
             solution = _sweep(solution, holes[level])
+    shares = [holes[0]]
+    for _ in range(levels):
+        shares.append(F.avg_pool2d(shares[-1], kernel_size=2))
+    domains = [holes[0], *((share > _MOSTLY).to(share.dtype) for share in shares[1:])]
     for _ in range(_CYCLES):
-        solution = _cycle(solution, holes)
+        solution = _cycle(solution, domains)
     return torch.where(missing, solution, image)
 
 
@@ -70,9 +77,9 @@ def _finer(coarse: Tensor) -> Tensor:
     return F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
 
 
-def _cycle(solution: Tensor, holes: Sequence[Tensor], source: Tensor | None = None) -> Tensor:
-    """Reduce the error of ``u = mean of neighbours + source`` in the first hole by one V-cycle."""
-    hole, *coarser = holes
+def _cycle(solution: Tensor, domains: Sequence[Tensor], source: Tensor | None = None) -> Tensor:
+    """Reduce the error of ``u = mean of neighbours + source`` in the hole by one V-cycle."""
+    hole, *coarser = domains
     if not coarser:
         for _ in range(_COARSEST_SWEEPS):
             solution = _sweep(solution, hole, source)

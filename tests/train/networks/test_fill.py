@@ -72,8 +72,7 @@ def test_it_repairs_photographs_as_well_as_the_exact_solution(kind: str) -> None
         psnr_db(exact(truth, missing), truth) - psnr_db(result, truth)
         for result, truth in zip(filled, images, strict=True)
     ]
-    assert np.mean(behind) < 0.1
-    assert max(behind) < 0.25
+    assert max(map(abs, behind)) < 0.1
     assert filled[..., ~missing].equal(images[..., ~missing])
 
 
@@ -83,7 +82,7 @@ def test_a_plane_is_continued_exactly_enough() -> None:
 
     filled = harmonic_fill(plane, missing)
 
-    assert (filled - plane).abs().max() < 0.02
+    assert (filled - plane).abs().max() < 0.01
 
 
 @pytest.mark.parametrize("under", [0.0, 1e30, float("nan"), float("inf")])
