@@ -26,7 +26,7 @@ install: $(STAMP)  ## create .venv with everything for development
 
 # The four commands that a user would type: export, verify, take a photograph, repair it.
 demo: $(STAMP)  ## export the demo model, prove its parity, repair a real photograph
-	$(BIN)/python -m csakit.benchmarks.demo_photo $(DEMO)
+	$(BIN)/python -m csakit.benchmarks.inputs $(DEMO)
 	$(BIN)/csakit export $(WEIGHTS) -o $(DEMO)/model.onnx
 	$(BIN)/csakit verify $(DEMO)/model.onnx --against $(WEIGHTS) --json $(DEMO)/parity.json
 	$(BIN)/csakit inpaint $(DEMO)/photo.png $(DEMO)/mask.png -o $(DEMO)/repaired.png \

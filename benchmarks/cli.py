@@ -1,36 +1,296 @@
-"""``csakit bench``: which benchmarks there are. Each adds its own arguments and does its work."""
+"""``csakit bench``: the arguments of every benchmark, one call, what is printed."""
 
 import argparse
-from collections.abc import Sequence
+import contextlib
+import dataclasses
+import importlib
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
+from ..plugins.architectures import device_architectures
+from ..plugins.errors import ContractError, ExitCode
+from ..plugins.spec import SIMILARITIES
 from ..runtime.cli.command import run_command
-from . import (
-    attention_cli,
-    cold_start_cli,
-    compare_cli,
-    latency_cli,
-    plot_cli,
-    table_cli,
-    targets_cli,
-    training_cli,
-)
+from ..runtime.files.atomic import staged
+from . import report
+from .attention.cases import DTYPES, Case
+from .attention.implementations import HOST, NAMES
+from .latency.backends import BACKENDS, BASELINE, USUAL
+from .latency.plan import CENTRE, QUICK, Plan
+from .record import read_record, write_record
 
-_BENCHMARKS = (
-    latency_cli,
-    attention_cli,
-    training_cli,
-    cold_start_cli,
-    targets_cli,
-    compare_cli,
-    plot_cli,
-    table_cli,
+_Value = TypeVar("_Value")
+Add = Callable[..., Any]  # adds an argument to a command
+
+# 225 are the published hole; of 1024 of 32x32 positions nothing is known, so nothing is filled.
+HOLES: Final = (1, 8, 32, 128, 225, 512, 768, 1024)
+_ATTENTION_EPILOG: Final = """\
+exit codes: 0 done; 1 a backend computes something else; 2 wrong usage; 3 no GPU, or not built.
+Missed targets are reported and fail nothing.
+"""
+_LATENCY_EPILOG: Final = f"""\
+backends:
+{chr(10).join(f"  {name:<18} {backend.description}" for name, backend in BACKENDS.items())}
+
+{BASELINE} is always among them: it is the baseline. A backend that cannot run here is listed
+with the reason. Exit code 1 when a backend computes something else than the torch model.
+"""
+
+
+_TARGETS: Final = (  # benchmark, help, description
+    (
+        "training",
+        "a training step with CSA beside one without, at full width; minutes, and 5 GB",
+        "Measure what CSA costs in training. Exit code 1 when it is too much.",
+    ),
+    (
+        "cold-start",
+        "csakit inpaint from prompt to file: time, memory, and the rate of folders; minutes",
+        "Measure starts, memory and folder runs. Exit code 1 when a target is missed.",
+    ),
+    (
+        "targets",
+        "the stated targets of the CPU path beside what is measured here",
+        "Measure every stated target of the CPU path. Exit code 1 when one is missed.",
+    ),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a benchmark; return the exit code."""
     parser = argparse.ArgumentParser(prog="csakit bench", description="Measure csakit.")
-    benchmarks = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
-    for benchmark in _BENCHMARKS:
-        benchmark.add_to(benchmarks)
-    return run_command(parser, lambda args: int(args.work(args)), arguments)
+    commands = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
+
+    def command(name: str, text: str, description: str, epilog: str = "") -> Add:
+        made = commands.add_parser(
+            name,
+            help=text,
+            description=textwrap.fill(description, 96),
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        return made.add_argument
+
+    _add_latency(
+        command(
+            "latency",
+            "whole models: backends in their own processes, interleaved, checked and timed",
+            "Time backends on real photographs and masks, each in a process of its own on the same "
+            "processors, interleaved. Their results are compared with the torch model's first.",
+            _LATENCY_EPILOG,
+        )
+    )
+    _add_attention(
+        command(
+            "attention",
+            "the attention operator alone, in all implementations, by number of holes",
+            "Check every implementation of the operator against the oracle, then time them.",
+            _ATTENTION_EPILOG,
+        )
+    )
+    for name, text, description in _TARGETS:
+        add = command(name, text, description)
+        add("--threads", type=int, default=2, help="default: %(default)s")
+    _add_readers(command)
+    return run_command(parser, lambda args: _WORK[args.benchmark](args), arguments)
+
+
+def _add_latency(add: Add) -> None:
+    models = ".safetensors checkpoints, from which needed files are exported, and .onnx files of "
+    models += "theirs (default: the demo model)"
+    add("--models", nargs="+", type=Path, default=[], metavar="FILE", help=models)
+    add("--width", type=int, help="instead: a model of this width with random weights")
+    for name, kind, text in (
+        ("backends", str, f"default: {','.join(USUAL)}"),
+        ("sizes", int, "sides in pixels, for example 256,512"),
+        ("batches", int, "images a call, for example 1,4"),
+        ("hole-ratios", str, f"{CENTRE!r}, or shares of the image, as in {CENTRE},0,0.1,0.6"),
+    ):
+        add(f"--{name}", type=_listed(kind), metavar="LIST", help=text)
+    add("--threads", type=int, help="of every backend (default: one per core)")
+    add("--rounds", type=int, help=f"default: {Plan.rounds}")
+    add("--calls", type=int, help=f"timed, a round (default: {Plan.calls})")
+    add("--cold-starts", type=int, help=f"fresh processes of each (default: {Plan.cold_starts})")
+    add("--quick", action="store_true", help="everything once, for its correctness; in a minute")
+    add("--json", type=Path, metavar="FILE", help="also write the record")
+
+
+def _add_attention(add: Add) -> None:
+    for name, kind, default in (
+        ("holes", int, HOLES),
+        ("batch", int, (1, 16)),
+        ("dtype", str, DTYPES),
+    ):
+        text = f"default: {','.join(map(str, default))}"
+        add(f"--{name}", type=_listed(kind), default=default, metavar="LIST", help=text)
+    add("--channels", type=int, default=512, help="default: %(default)s")
+    add("--side", type=int, default=32, help="positions; default: %(default)s")
+    add("--similarity", choices=SIMILARITIES, default="projection")
+    text = f"of {', '.join(NAMES)} (default: all that can run here)"
+    add("--backends", "--rivals", type=_listed(str), metavar="LIST", help=text)
+    add("--threads", type=int, default=2, help="default: %(default)s")
+    add("--seconds", type=float, default=2.0, help="of timing, each case; default: %(default)s")
+    add("--json", type=Path, metavar="FILE", help="write the record there, after every case")
+
+
+def _add_readers(command: Callable[[str, str, str], Add]) -> None:
+    add = command(
+        "compare",
+        "two records: ratios with their confidence; fails on a regression",
+        "Compare two records case by case. A case has regressed when even the lower end of the "
+        "95 % interval of its ratio is above the limit; exit code 1 then.",
+    )
+    add("before", type=Path, metavar="A.json")
+    add("after", type=Path, metavar="B.json")
+    add("--limit", type=float, default=report.LIMIT, help="of B to A (default: %(default)s)")
+    text = "divide by the time of this backend in the same run, so that a slower machine does not "
+    add("--relative-to", metavar="BACKEND", help=f"{text}count; for example {BASELINE}")
+    add = command(
+        "plot",
+        "a latency record as PNG or SVG: against holes, distributions, accuracy",
+        "Draw a latency record: medians against the hole ratio, every sample as a distribution, "
+        "and accuracy against latency. Needs the extra 'bench'.",
+    )
+    add("record", type=Path, metavar="RECORD.json")
+    add("-o", "--output", type=Path, required=True, metavar="FILE.png|svg")
+    add = command(
+        "table",
+        "latency records as Markdown; writes README's tables from their records",
+        "Print latency records as Markdown. Or, with --into, write every table of a document that "
+        "stands between '<!-- benchmark: RECORD.json -->' and '<!-- end of benchmark -->' from the "
+        "record that the mark names. With a record too, the document's one mark names that record "
+        "from now on.",
+    )
+    add("records", nargs="*", type=Path, metavar="RECORD.json")
+    add("--into", type=Path, metavar="README.md", help="the document")
+    add("--check", action="store_true", help="write nothing; exit code 1 when a table is stale")
+
+
+def _latency(args: argparse.Namespace) -> int:
+    given = {
+        name: getattr(args, name)
+        for name in ("backends", "sizes", "batches", "threads", "rounds", "calls", "cold_starts")
+    } | {"holes": args.hole_ratios}
+    stated = {name: value for name, value in given.items() if value is not None}
+    plan = dataclasses.replace(QUICK if args.quick else Plan(), **stated)
+    if args.width is not None and args.models:
+        raise ContractError("give either --models or --width, not both")
+    from .latency.models import random_model_source, read_model_sources  # deferred: import torch
+    from .latency.run import measure
+
+    # Opened first: a record that cannot be written is refused before the work.
+    reserved = staged(args.json) if args.json else contextlib.nullcontext()
+    with reserved as output, tempfile.TemporaryDirectory(prefix="csakit-bench-") as name:
+        folder = Path(name)
+        if args.width is None:
+            models = read_model_sources(args.models)
+        else:
+            models = [random_model_source(args.width, folder)]
+        record = measure(models, plan, folder, _progress)
+        if output:
+            write_record(record, output)
+    print(report.text(record))
+    return ExitCode.OK
+
+
+def _attention(args: argparse.Namespace) -> int:
+    cases = [
+        Case(
+            holes=holes,
+            batch=batch,
+            channels=args.channels,
+            side=args.side,
+            dtype=dtype,
+            similarity=args.similarity,
+        )
+        for dtype in args.dtype
+        for batch in args.batch
+        for holes in args.holes
+    ]
+    names = args.backends or (NAMES if device_architectures() else HOST)
+    if names is HOST:
+        print("no CUDA device: backends that need one are left out", file=sys.stderr)
+    from .attention.report import text  # deferred: wrong arguments are reported at once
+    from .attention.run import find_implementations, measure
+
+    implementations = find_implementations(names, args.threads)
+    for record in measure(cases, implementations, args.seconds, args.threads, _progress):
+        if args.json is not None:
+            write_record(record, args.json)
+    print(text(record))
+    if args.json is not None:
+        print(f"wrote {args.json}")
+    failed = any(check.outcome == "failed" for check in record.checks)
+    return ExitCode.CHECK_FAILED if failed else ExitCode.OK
+
+
+def _targets(args: argparse.Namespace) -> int:
+    """Print each target beside what was found, as soon as it is measured."""
+    name = {"cold-start": "cold_start"}.get(args.benchmark, args.benchmark)
+    module = importlib.import_module(f".{name}", __package__)  # imports torch
+    missed = 0
+    for target in module.measure(args.threads):
+        missed += not target.met
+        print(target, flush=True)
+    return ExitCode.CHECK_FAILED if missed else ExitCode.OK
+
+
+def _compare(args: argparse.Namespace) -> int:
+    before, after = read_record(args.before), read_record(args.after)
+    found = report.compare(before, after, limit=args.limit, relative_to=args.relative_to)
+    print(found)
+    return ExitCode.CHECK_FAILED if found.regressed else ExitCode.OK
+
+
+def _plot(args: argparse.Namespace) -> int:
+    from .plot import plot
+
+    plot(read_record(args.record), args.output)
+    print(f"wrote {args.output}")
+    return ExitCode.OK
+
+
+def _table(args: argparse.Namespace) -> int:
+    if args.into is None:
+        if args.check or not args.records:
+            raise ContractError("give records to print, or --into DOCUMENT (and --check)")
+        for path in args.records:
+            print(report.markdown(read_record(path)), end="")
+        return ExitCode.OK
+    if len(args.records) > (0 if args.check else 1):
+        raise ContractError("--into takes one record, and --check takes none")
+    if args.check:
+        stale = report.is_stale(args.into)
+        print(f"{args.into} is {'stale' if stale else 'up to date'}")
+        return ExitCode.CHECK_FAILED if stale else ExitCode.OK
+    changed = report.rewrite(args.into, args.records[0] if args.records else None)
+    print(f"{args.into}: {'updated' if changed else 'already up to date'}")
+    return ExitCode.OK
+
+
+def _listed(kind: Callable[[str], _Value]) -> Callable[[str], tuple[_Value, ...]]:
+    """Return an argument type that reads "1,8,32", each once."""
+
+    def read(text: str) -> tuple[_Value, ...]:
+        return tuple(dict.fromkeys(kind(word.strip()) for word in text.split(",")))
+
+    read.__name__ = f"list of {kind.__name__}"  # argparse names it where a word is no number
+    return read
+
+
+def _progress(line: str) -> None:
+    print(f"csakit bench: {line}", file=sys.stderr, flush=True)
+
+
+_WORK: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
+    "latency": _latency,
+    "attention": _attention,
+    "compare": _compare,
+    "plot": _plot,
+    "table": _table,
+    **dict.fromkeys((name for name, *_ in _TARGETS), _targets),
+}

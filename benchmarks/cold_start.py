@@ -33,8 +33,8 @@ from ..runtime.batch.pipeline import repair_files
 from ..runtime.host import core_processors
 from ..runtime.sessions.cache_folder import BESIDE
 from ..train import ModelConfig, checkpoint
-from .random_weights import random_model
-from .targets import Measured
+from .inputs import random_model
+from .targets import Target
 
 STARTS: Final = 11  # an odd number, so that the median is one of them
 IMAGES: Final = 200
@@ -51,7 +51,7 @@ _WARMUP_CALLS: Final = 3
 _LATENCY_CALLS: Final = 15  # before the folder, and as many after it
 _OUT: Final = "out.png"
 
-# Starts a process and tells its seconds, processor seconds, peak bytes and exit code. A process
+# Starts a process and prints its seconds, processor seconds, peak bytes and exit code. A process
 # of its own, because a child's peak begins with that of its parent, which here has loaded torch.
 _LAUNCHER: Final = """
 import json, os, sys, time
@@ -68,14 +68,7 @@ print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 10
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """One process.
-
-    Attributes:
-        seconds: until it ended.
-        cpu_seconds: of all its threads.
-        peak_bytes: of memory.
-        result: the file it wrote.
-    """
+    """One process: until it ended, of all its threads, its peak of memory, the file it wrote."""
 
     seconds: float
     cpu_seconds: float
@@ -85,17 +78,10 @@ class Start:
 
 def measure(
     threads: int, *, width: int = WIDTH, starts: int = STARTS, images: int = IMAGES
-) -> Iterator[Measured]:
-    """Measure every target in turn.
+) -> Iterator[Target]:
+    """Measure every target in turn: starts of each kind, then a folder of images.
 
-    Args:
-        threads: processor threads, and cores that the processes may use.
-        width: of the large network.
-        starts: processes of each kind.
-        images: of the folder.
-
-    Yields:
-        One target at a time, as soon as it is measured.
+    ``threads`` are also the cores that the processes may use; ``width`` is of the large network.
 
     Raises:
         ContractError: fewer than one thread, start or image.
@@ -126,7 +112,7 @@ def measure(
 
 def _starts(
     model: Path, size: int, what: str, target: float, threads: int, starts: int
-) -> Iterator[Measured]:
+) -> Iterator[Target]:
     """Time ``csakit inpaint`` of one image, and find its peak of memory."""
     _start(model, threads, cache=False)  # brings the files into memory
     first, cached, plain = [], [], []
@@ -138,7 +124,7 @@ def _starts(
     if len({start.result for start in (*first, *cached, *plain)}) != 1:
         raise EngineError(f"starts with and without the optimised copy of {model} differ")
     seconds = _median(cached, "seconds")
-    yield Measured(
+    yield Target(
         what=f"csakit inpaint, one {_SIDE}x{_SIDE} image, {what}, {threads} threads",
         target=f"under {target} s, everything included",
         found=f"{seconds:.2f} s ({_median(cached, 'cpu_seconds'):.2f} s of processor time); "
@@ -148,7 +134,7 @@ def _starts(
     )
     limit = _MEMORY_FACTOR * size + _MEMORY_BYTES
     peaks = [max(start.peak_bytes for start in kind) / 1e6 for kind in (cached, plain, first)]
-    yield Measured(
+    yield Target(
         what=f"peak host memory of csakit inpaint, {what}",
         target=f"at most 1.3x the weights ({size / 1e6:.0f} MB) + 300 MB = {limit / 1e6:.0f} MB",
         found="{:.0f} MB; without the copy {:.0f} MB, the first start {:.0f} MB".format(*peaks),
@@ -173,7 +159,7 @@ def _start(model: Path, threads: int, *, cache: bool = True) -> Start:
     return Start(seconds, cpu_seconds, peak_bytes, (folder / _OUT).read_bytes())
 
 
-def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Measured:
+def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Target:
     """Compare the rate of a folder with the latency of one image before and after it.
 
     The target is that of the model alone, which reading and writing take processors from where
@@ -197,7 +183,7 @@ def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Meas
         map(statistics.median, zip(*first, *last, strict=True))
         for first, last in zip(before, after, strict=True)
     )
-    return Measured(
+    return Target(
         what=f"a folder of {images} images of {_SIDE}x{_SIDE}, {what}, {threads} threads",
         target=f"at least {_RATE} of 1 / latency of the model",
         found=f"{latency / each:.2f}: {1 / each:.1f} images/s, latency {1e3 * latency:.0f} ms, "
@@ -208,7 +194,7 @@ def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Meas
 
 
 def _folder(model: Path, case: Case, images: int) -> list[Job]:
-    """Write images that differ, and say what becomes of them."""
+    """Write images that differ; return what becomes of them."""
     folder = model.parent / f"folder-{model.stem}"
     folder.mkdir()
     jobs = []

@@ -2,7 +2,7 @@
 
 Host time is from the arrays of the caller to an array of his own: copies to and from pinned
 memory, transfers, launch, waiting and Python. Device time is that of the engine, replayed back to
-back between two events. The two take turns, so that a clock that drifts drifts for both.
+back between two events. The two are interleaved, so that a clock that drifts drifts for both.
 """
 
 import argparse
@@ -37,16 +37,9 @@ _BUFFER_SEED: Final = 2019
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Overhead:
-    """What was measured, at batch 1.
+    """Microseconds of each call at batch 1: of the host, and of the engine alone.
 
-    Attributes:
-        title: of what ran: library, GPU, binding.
-        size: H and W in pixels.
-        io: form of the engine.
-        calls: rounds that count.
-        graphs: whether the session replays CUDA graphs.
-        host_us: of each call.
-        device_us: of the engine alone, each the mean of some replays.
+    ``graphs`` is whether the session replays CUDA graphs.
     """
 
     title: str
@@ -73,23 +66,14 @@ class Overhead:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Give all of it, and what follows from it."""
+        """Return all of it, and what follows from it."""
         return {**dataclasses.asdict(self), "overhead_us": self.overhead_us, "target_us": TARGET_US}
 
 
 def measure_engine(
     path: Path, *, number: int = 0, calls: int = 200, options: EngineOptions | None = None
 ) -> Overhead:
-    """Open an engine and measure a session around it.
-
-    Args:
-        path: of the engine; it takes batch 1.
-        number: of the GPU.
-        calls: rounds that count.
-        options: how it is run.
-
-    Returns:
-        What was measured.
+    """Open an engine, which takes batch 1, and measure a session around it.
 
     Raises:
         CsakitError: the engine cannot be run here.
@@ -115,17 +99,7 @@ def measure(
     calls: int = 200,
     options: EngineOptions | None = None,
 ) -> Overhead:
-    """Measure a session around an engine; closes both.
-
-    Args:
-        engine: loaded.
-        device: that it was loaded on.
-        manifest: of the engine.
-        calls: rounds that count.
-        options: how it is run.
-
-    Returns:
-        What was measured.
+    """Measure a session around an engine that was loaded on the device; closes both.
 
     Raises:
         EngineError: the engine failed.
@@ -149,7 +123,7 @@ def measure(
 
 
 def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
-    """Give a call of the form that the engine takes by itself."""
+    """Return a call in the IO format of the engine."""
     rng = np.random.default_rng(_BUFFER_SEED)
     image = rng.integers(0, 256, (1, size, size, 3), dtype=np.uint8)
     hole = np.zeros((1, size, size, 1), np.uint8)
@@ -163,7 +137,7 @@ def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
 
 @contextlib.contextmanager
 def _engine_alone(engine: Engine, device: Device, shape: Shape) -> Iterator[Callable[[], float]]:
-    """Lend what replays the engine on memory of the device and gives microseconds of one run."""
+    """Yield what replays the engine on memory of the device and returns microseconds of a run."""
     with device.current(), contextlib.ExitStack() as stack:
         stream: Stream = stack.enter_context(contextlib.closing(device.stream()))
         memory = {

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from ..plugins.errors import ContractError, LibraryError
 from ..runtime.files.atomic import staged
 from .latency.plan import CENTRE
-from .latency.records import grouped, of_first_case, title
 from .record import Measurement, Record
+from .report import first_case, grouped, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,15 +29,11 @@ _STYLE: Any = {
 
 
 def plot(record: Record, output: Path) -> None:
-    """Draw a record.
-
-    Args:
-        record: of kind "latency", with measurements.
-        output: ends in ``.png`` or ``.svg``; replaced atomically.
+    """Draw a latency record into a ``.png`` or ``.svg`` file, replaced atomically.
 
     Raises:
         ContractError: the record is of another benchmark or has no measurement, or the suffix
-            is another.
+            is unknown.
         LibraryError: matplotlib is not installed.
     """
     groups = grouped(record)
@@ -55,10 +51,10 @@ def plot(record: Record, output: Path) -> None:
         figure = Figure(figsize=(width, height * len(groups)), layout="constrained")
         rows = figure.subplots(len(groups), 3, squeeze=False)
         for group, axes in zip(groups, rows, strict=True):
-            colours = {m.rival: f"C{i % 10}" for i, m in enumerate(of_first_case(group))}
+            colours = {m.backend: f"C{i % 10}" for i, m in enumerate(first_case(group))}
             _draw_holes(axes[0], group, colours)
-            _draw_distributions(axes[1], of_first_case(group), colours)
-            _draw_front(axes[2], of_first_case(group), colours)
+            _draw_distributions(axes[1], first_case(group), colours)
+            _draw_front(axes[2], first_case(group), colours)
         date = {"Date": None} if output.suffix == ".svg" else None  # else it differs every time
         figure.savefig(temporary, dpi=_DOTS_PER_INCH, metadata=date)
 
@@ -67,15 +63,15 @@ def _draw_holes(axes: "Axes", group: Sequence[Measurement], colours: dict[str, s
     """Draw medians, and the 10th to 90th percentile, against the share that is missing."""
     import numpy as np
 
-    for rival, colour in colours.items():
-        own = [m for m in group if m.rival == rival]
+    for backend, colour in colours.items():
+        own = [m for m in group if m.backend == backend]
         own.sort(key=lambda m: float(m.case["hole_ratio"]))
         strokes = [m for m in own if m.case.get("holes") != CENTRE]
         ratios = [100 * float(m.case["hole_ratio"]) for m in strokes]
         low, middle, high = (
             [float(np.percentile(m.samples_ms, p)) for m in strokes] for p in (10, 50, 90)
         )
-        axes.plot(ratios, middle, marker="o", markersize=4, color=colour, label=rival)
+        axes.plot(ratios, middle, marker="o", markersize=4, color=colour, label=backend)
         axes.fill_between(ratios, low, high, color=colour, alpha=0.2)
         for m in own:
             if m.case.get("holes") == CENTRE:
@@ -89,32 +85,32 @@ def _draw_holes(axes: "Axes", group: Sequence[Measurement], colours: dict[str, s
 
 
 def _draw_distributions(
-    axes: "Axes", rivals: Sequence[Measurement], colours: dict[str, str]
+    axes: "Axes", backends: Sequence[Measurement], colours: dict[str, str]
 ) -> None:
     """Draw every sample, as the share of calls that took at most so long."""
-    for measured in rivals:
+    for measured in backends:
         samples = sorted(measured.samples_ms)
         shares = [100 * (i + 1) / len(samples) for i in range(len(samples))]
-        axes.step(samples, shares, where="post", color=colours[measured.rival])
-        axes.plot(samples, shares, ".", markersize=4, color=colours[measured.rival])
-    axes.set(title=f"holes: {rivals[0].case.get('holes')}", xlabel="host latency, ms")
+        axes.step(samples, shares, where="post", color=colours[measured.backend])
+        axes.plot(samples, shares, ".", markersize=4, color=colours[measured.backend])
+    axes.set(title=f"holes: {backends[0].case.get('holes')}", xlabel="host latency, ms")
     axes.set_ylabel("% of calls within")
 
 
-def _draw_front(axes: "Axes", rivals: Sequence[Measurement], colours: dict[str, str]) -> None:
+def _draw_front(axes: "Axes", backends: Sequence[Measurement], colours: dict[str, str]) -> None:
     """Draw accuracy against latency, and the front that nothing is both faster and nearer than."""
-    parities = {m.rival: m.parity for m in rivals if m.parity is not None}
+    parities = {m.backend: m.parity for m in backends if m.parity is not None}
     ratios = {name: parity.psnr_db for name, parity in parities.items()}
     top = max((ratio for ratio in ratios.values() if ratio is not None), default=100.0) + 10
     points: list[tuple[float, float]] = []
-    for measured in sorted(rivals, key=lambda m: m.summary.p50_ms):
-        if measured.rival in ratios:
-            ratio = ratios[measured.rival]
-            label = measured.rival if ratio is not None else f"{measured.rival} (equal)"
+    for measured in sorted(backends, key=lambda m: m.summary.p50_ms):
+        if measured.backend in ratios:
+            ratio = ratios[measured.backend]
+            label = measured.backend if ratio is not None else f"{measured.backend} (equal)"
             place = measured.summary.p50_ms, top if ratio is None else ratio
             above = len(points) % 2 == 0  # neighbours' names on different sides of their dots
             points.append(place)
-            axes.plot(*place, "o", color=colours[measured.rival])
+            axes.plot(*place, "o", color=colours[measured.backend])
             axes.annotate(label, place, textcoords="offset points", xytext=(5, 5 if above else -13))
     front = sorted(p for p in points if not any(q[0] < p[0] and q[1] >= p[1] for q in points))
     axes.plot([p[0] for p in front], [p[1] for p in front], "--", color="grey", zorder=0)

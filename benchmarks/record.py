@@ -1,43 +1,47 @@
-"""A benchmark record: everything one run measured, on what, of what, and how right it was.
+"""A benchmark record: what one run measured, on what, of what, and how accurate it was.
 
-One JSON file a run. It holds the raw samples; percentiles are computed from them, whoever
-reads. It holds no absolute path and no host name. Files: ``csakit.benchmarks.record_file``.
-
-Host time is what a clock around the call says; device times are what events say, apart.
+One JSON file a run. It holds the raw samples; percentiles are computed from them, whoever reads.
+It holds no absolute path and no host name. Host time is a clock around the call; device times are
+events on the device, and are kept apart.
 """
 
 import collections
 import dataclasses
+import json
 import math
 import re
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Final, Literal
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
 
-from ..plugins.errors import ContractError
-from .distribution import Summary, summarise
-from .provenance import Machine, Source
+from ..plugins.errors import ContractError, LibraryError
+from ..runtime.files.atomic import staged
+from .environment import Environment, Source
+from .stats import Summary, drift, summarise
 
-SCHEMA: Final = 1  # raised when an older reader would misread a record
+SCHEMA: Final = 2  # raised when an older reader would misread a record
 
-Kind = Literal["latency", "attention", "training", "acceptance"]
+Kind = Literal["latency", "attention"]
 Outcome = Literal["passed", "failed", "skipped", "met", "missed"]  # the last two: of a target
 Scalar = str | int | float | bool
-Key = tuple[str | None, str, tuple[tuple[str, Scalar], ...]]  # model, rival, case
+Key = tuple[str | None, str, tuple[tuple[str, Scalar], ...]]  # model, backend, case
+
+# On a quiet machine a call of 10 ms and more varies by 1 to 3 %, and halves of a run agree to 2 %.
+VARIATION_LIMIT: Final = 0.10
+DRIFT_LIMIT: Final = 0.05
+LOAD_LIMIT: Final = 0.5  # runnable processes besides this run; it counts one itself while it works
+
+_MAX_BYTES: Final = 32 << 20  # a full run has some 100 kB
+_ROUNDING: Final = 1e-6  # relative; summaries may have been written by another NumPy
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+# A slash that starts a word, and a second part: /home/x; not 1/2, ms/image, https://x/y.
+_ABSOLUTE_PATH: Final = re.compile(r"(?<![\w.~/-])/[^\s/'\":,()]+/[^\s'\":,()]*")
+_NUMBERS: Final = re.compile(r"\[\n\s*-?\d[^\[\]{}\"]*\]")  # a list of nothing else
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """One set of weights.
-
-    Attributes:
-        name: unique within the record; of a file without its folder and suffix.
-        sha256: of the checkpoint.
-        width: channels of the first level.
-        attention: "csa", "conv" or "none".
-        similarity: "projection" or "cosine".
-        weights_bytes: of the parameters in float32.
-    """
+    """One set of weights; the hash is that of its checkpoint, the bytes are those in float32."""
 
     name: str
     sha256: str
@@ -47,7 +51,7 @@ class Model:
     weights_bytes: int
 
     def __post_init__(self) -> None:
-        """Refuse what is no hash."""
+        """Refuse an invalid hash."""
         _require(_SHA256.fullmatch(self.sha256), f"sha256 must be 64 digits; got {self.sha256!r}")
 
 
@@ -74,7 +78,7 @@ class Parity:
 
     @property
     def passed(self) -> bool:
-        """Whether the limits were kept; a value that is not a number keeps none."""
+        """Whether the limits were kept; NaN keeps none."""
         if self.max_abs_limit is not None and not self.max_abs <= self.max_abs_limit:
             return False
         if self.psnr_db is None or self.psnr_db_limit is None:
@@ -98,56 +102,53 @@ class DeviceTimes:
     to_host_ms: tuple[float, ...]
     kernels_ms: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    @property
-    def samples(self) -> tuple[tuple[float, ...], ...]:
-        """What there is one of for every sample of the host."""
-        return self.to_device_ms, self.compute_ms, self.to_host_ms
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One rival on one case.
+    """One backend on one case.
 
     Attributes:
-        rival: its name; one of the record's.
+        backend: name of one of the record's.
         model: whose weights it ran; None for an operator alone.
         case: what was computed, by name: sizes, batch, holes.
         samples_ms: host time of every timed call, in the order they ran.
-        calls_per_turn: so many samples in a row are of one turn; rivals take turns.
+        calls_per_round: so many samples in a row are of one round; backends are interleaved.
         parity: of this very run; None only where there is nothing to compare with.
         device: None where no device was used.
     """
 
-    rival: str
+    backend: str
     model: str | None = None
     case: Mapping[str, Scalar]
     samples_ms: tuple[float, ...]
-    calls_per_turn: int = 1
+    calls_per_round: int = 1
     parity: Parity | None
     device: DeviceTimes | None = None
 
     def __post_init__(self) -> None:
-        """Refuse samples that are no times, and results that were wrong."""
-        turns, rest = divmod(len(self.samples_ms), max(self.calls_per_turn, 1))
+        """Refuse samples that are no times, and times of wrong results."""
+        rounds, rest = divmod(len(self.samples_ms), max(self.calls_per_round, 1))
         _require(
-            turns > 0 and rest == 0 and self.calls_per_turn > 0,
-            f"{self.rival} must have samples in turns of {self.calls_per_turn}; "
+            rounds > 0 and rest == 0 and self.calls_per_round > 0,
+            f"{self.backend} must have samples in rounds of {self.calls_per_round}; "
             f"got {len(self.samples_ms)}",
         )
         batch = self.case.get("batch", 1)
         _require(
             type(batch) is int and batch > 0, f"a batch must have at least 1 image; got {batch!r}"
         )
-        device = self.device.samples if self.device else ()
+        times: tuple[tuple[float, ...], ...] = ()
+        if self.device:
+            times = self.device.to_device_ms, self.device.compute_ms, self.device.to_host_ms
         _require(
             all(math.isfinite(time) and time > 0 for time in self.samples_ms)
-            and all(math.isfinite(time) and time >= 0 for times in device for time in times)
-            and all(len(times) == len(self.samples_ms) for times in device),
-            f"{self.rival} must have times above 0 ms, and as many of each kind",
+            and all(math.isfinite(time) and time >= 0 for kind in times for time in kind)
+            and all(len(kind) == len(self.samples_ms) for kind in times),
+            f"{self.backend} must have times above 0 ms, and as many of each kind",
         )
         _require(
             self.parity is None or self.parity.passed,
-            f"{self.rival} computed something else, so its times mean nothing: {self.parity}",
+            f"{self.backend} failed parity, so its times mean nothing: {self.parity}",
         )
 
     @property
@@ -157,8 +158,8 @@ class Measurement:
 
     @property
     def key(self) -> Key:
-        """What a measurement of another record must share to be compared with this one."""
-        return self.model, self.rival, tuple(sorted(self.case.items()))
+        """What measurements of two records share if they can be compared."""
+        return self.model, self.backend, tuple(sorted(self.case.items()))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,11 +167,11 @@ class ColdStart:
     """A fresh process up to its first result; files lie in the page cache.
 
     Attributes:
-        import_ms: importing what the rival needs.
+        import_ms: importing what the backend needs.
         load_ms: opening the model.
         first_ms: the first inference.
         total_ms: from starting the process to the result, by the clock of another one.
-        peak_host_bytes: the most memory the process had; None if the system does not tell.
+        peak_host_bytes: of the process; None if the system does not report it.
     """
 
     import_ms: float
@@ -181,14 +182,14 @@ class ColdStart:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Rival:
+class Backend:
     """One way to compute the same.
 
     Attributes:
         name: unique within the record, with the model.
         model: whose weights it ran; None for an operator alone.
-        what: it is, in words.
-        form: how it was configured or exported.
+        description: in words.
+        options: how it was configured or exported.
         cold_starts: each in a process of its own.
         peak_host_bytes: of the process that was timed, over all its cases; None if unknown.
         peak_device_bytes: of the device, likewise; None where none was used.
@@ -196,8 +197,8 @@ class Rival:
 
     name: str
     model: str | None = None
-    what: str
-    form: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    description: str
+    options: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
     cold_starts: tuple[ColdStart, ...] = ()
     peak_host_bytes: int | None = None
     peak_device_bytes: int | None = None
@@ -205,67 +206,34 @@ class Rival:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Absent:
-    """A rival that was asked for and could not run.
+    """A backend that was asked for and could not run."""
 
-    Attributes:
-        rival: its name.
-        reason: what is missing, in words.
-    """
-
-    rival: str
+    backend: str
     reason: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Check:
-    """Something that was right or wrong, beside the times.
-
-    Attributes:
-        name: what was checked.
-        outcome: "skipped" has a reason; a target is "met" or "missed", which fails nothing.
-        reason: why, or what was found, in words.
-        seconds: that it took.
-        details: counts and limits.
-        output: the last that it printed.
-    """
+    """A check or a target beside the times; a missed target fails nothing."""
 
     name: str
     outcome: Outcome
     reason: str = ""
-    seconds: float = 0.0
-    details: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
-    output: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """All of one run.
-
-    Attributes:
-        schema: of this form.
-        kind: which benchmark.
-        date: UTC, ISO 8601, to the second.
-        source: which csakit.
-        machine: what it ran on.
-        libraries: version by name of what took part.
-        settings: of the run: rounds, threads, seeds.
-        models: the weights.
-        rivals: what was compared.
-        measurements: their times.
-        absent: rivals that could not run.
-        warnings: what makes the times doubtful.
-        checks: what else was right or wrong.
-    """
+    """All of one run; ``libraries`` are versions, ``settings`` rounds, threads and seeds."""
 
     schema: int = SCHEMA
     kind: Kind
     date: str
     source: Source
-    machine: Machine
+    environment: Environment
     libraries: Mapping[str, str]
     settings: Mapping[str, Scalar]
     models: tuple[Model, ...] = ()
-    rivals: tuple[Rival, ...]
+    backends: tuple[Backend, ...]
     measurements: tuple[Measurement, ...]
     absent: tuple[Absent, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -274,14 +242,146 @@ class Record:
     def __post_init__(self) -> None:
         """Refuse a record whose parts do not belong together."""
         models = [model.name for model in self.models]
-        rivals = [(rival.model, rival.name) for rival in self.rivals]
+        backends = [(backend.model, backend.name) for backend in self.backends]
         _unique("model", models)
-        _unique("rival", rivals)
+        _unique("backend", backends)
         _unique("measurement", [measured.key for measured in self.measurements])
         for measured in self.measurements:
-            known = (measured.model, measured.rival) in rivals
+            known = (measured.model, measured.backend) in backends
             known &= measured.model is None or measured.model in models
-            _require(known, f"{measured.rival} of {measured.model} was measured and not described")
+            _require(
+                known, f"{measured.backend} of {measured.model} was measured and not described"
+            )
+
+
+def timing_warnings(environment: Environment, measurements: Sequence[Measurement]) -> list[str]:
+    """Report what makes the times of a run doubtful: load, variation, drift."""
+    found = []
+    load = environment.load_average
+    if load is not None and load > LOAD_LIMIT:
+        cores = environment.logical_cpus
+        found.append(f"load average was {load:.1f} on {cores} cores before the run")
+    variations = [(m.summary.coefficient_of_variation, m.backend) for m in measurements]
+    drifts = [(drift(m.samples_ms), m.backend) for m in measurements]
+    for name, limit, values in (
+        ("coefficient of variation", VARIATION_LIMIT, variations),
+        ("drift between the halves of the run", DRIFT_LIMIT, drifts),
+    ):
+        beyond = [value for value in values if value[0] > limit]
+        if beyond:
+            worst, backend = max(beyond)
+            found.append(
+                f"{name} above {limit:.0%} in {len(beyond)} of {len(values)} measurements, "
+                f"at worst {worst:.0%} ({backend})"
+            )
+    return found
+
+
+def write_record(record: Record, path: Path) -> None:
+    """Write a record; an interrupted call leaves no half file.
+
+    Raises:
+        ContractError: the path does not end in ``.json`` or cannot be written, or the record
+            names an absolute path.
+    """
+    if path.suffix != ".json":
+        raise ContractError(f"a record's name must end in .json; got {path.name}")
+    value = dataclasses.asdict(record)
+    for entry, measured in zip(value["measurements"], record.measurements, strict=True):
+        entry["summary"] = dataclasses.asdict(measured.summary)  # for readers of the file
+    _require_private(value)
+    text = json.dumps(value, indent=1, allow_nan=False)
+    with staged(path) as temporary:  # lists of numbers on one line: lines, not pages of samples
+        short = _NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
+        temporary.write_text(short + "\n")
+
+
+def read_record(path: Path) -> Record:
+    """Read a record and check all of it.
+
+    Raises:
+        ContractError: the file is missing, too large, no record, of another schema, or
+            contradicts itself.
+        LibraryError: msgspec is not installed.
+    """
+    try:
+        import msgspec  # deferred: only readers of records need it
+    except ImportError as error:
+        raise LibraryError(
+            f"reading a record needs msgspec: {error}\nInstall it with: pip install 'csakit[bench]'"
+        ) from error
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MAX_BYTES + 1)
+    except OSError as error:
+        raise ContractError(f"cannot read {path}: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise ContractError(f"a record has at most {_MAX_BYTES} bytes; {path} has more")
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ContractError(f"{path} is not a benchmark record: {error}") from error
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if type(schema) is not int:
+        raise ContractError(f"{path} is not a benchmark record: it states no schema")
+    if schema != SCHEMA:
+        raise ContractError(
+            f"{path} has schema {schema}; this version of csakit reads {SCHEMA}\n"
+            "Read it with the version that wrote it, or measure again."
+        )
+    try:
+        record = msgspec.convert(value, Record)
+        summaries = [entry.pop("summary", None) for entry in value["measurements"]]
+        _require_all_known(value, dataclasses.asdict(record), "record")
+        for measured, summary in zip(record.measurements, summaries, strict=True):
+            _require_summary(measured, summary)
+    except (msgspec.ValidationError, ContractError) as error:
+        raise ContractError(f"{path} is not a valid benchmark record: {error}") from error
+    return record
+
+
+def without_paths(text: str) -> str:
+    """Shorten absolute paths within a text to their last part, so that a record may hold it."""
+    return _ABSOLUTE_PATH.sub(lambda found: found[0].rstrip("/").rpartition("/")[2], text)
+
+
+def _require_private(value: object) -> None:
+    """Refuse absolute paths in any text of a value made of objects and lists."""
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list | tuple):
+        for part in value:
+            _require_private(part)
+    elif isinstance(value, str) and (found := _ABSOLUTE_PATH.search(value)):
+        raise ContractError(f"a record must hold no absolute path; got {found[0]!r}")
+
+
+def _require_all_known(value: Any, known: Any, where: str) -> None:  # noqa: ANN401
+    """Refuse keys that the decoder left out, and those that it filled in."""
+    if isinstance(known, dict):
+        other = sorted(value.keys() ^ known.keys())
+        _require(not other, f"{where} has missing or unknown fields: {', '.join(other)}")
+        for key in known:
+            _require_all_known(value[key], known[key], f"{where}.{key}")
+    elif isinstance(known, tuple):
+        for index, pair in enumerate(zip(value, known, strict=True)):
+            _require_all_known(*pair, f"{where}[{index}]")
+
+
+def _require_summary(measured: Measurement, summary: object) -> None:
+    """Refuse a stated summary that does not follow from the samples."""
+    expected = dataclasses.asdict(measured.summary)
+    equal = isinstance(summary, dict) and summary.keys() == expected.keys()
+    _require(
+        equal and all(_near(summary[name], expected[name]) for name in expected),  # type: ignore[index]
+        f"the summary of {measured.backend} on {dict(measured.case)} must follow from its "
+        f"samples; got {summary}",
+    )
+
+
+def _near(stated: object, expected: float) -> bool:
+    number = isinstance(stated, int | float) and not isinstance(stated, bool)
+    return number and math.isclose(stated, expected, rel_tol=_ROUNDING, abs_tol=_ROUNDING)  # type: ignore[arg-type]
 
 
 def _unique(what: str, names: Iterable[Hashable]) -> None:

@@ -27,8 +27,8 @@ from ..runtime.contract import HOLE, IMAGE
 from ..train import CSAInpainter, ModelConfig, checkpoint
 from ..train.masks import centre_hole
 from ..train.networks.inpainter import feature_hole_of
-from . import python_loop
-from .timing import interleaved, median_ratio
+from . import baseline
+from .stats import interleaved, median_ratio
 
 _WIDTH = 64  # the published network
 
@@ -43,30 +43,25 @@ _IMPORT_CALLS = 7
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Measured:
-    """One target and what was found.
-
-    Attributes:
-        what: is measured.
-        target: in words.
-        found: in words.
-        met: whether the target was reached.
-    """
+class Target:
+    """One target and what was found, in words."""
 
     what: str
     target: str
     found: str
     met: bool
 
+    def __str__(self) -> str:
+        """Write it for a terminal."""
+        return (
+            f"{'met   ' if self.met else 'MISSED'} {self.what}\n"
+            f"       target: {self.target}\n"
+            f"       found:  {self.found}"
+        )
 
-def measure(threads: int) -> Iterator[Measured]:
-    """Measure every target in turn.
 
-    Args:
-        threads: processor threads that torch and ONNX Runtime may use.
-
-    Yields:
-        One target at a time, as soon as it is measured.
+def measure(threads: int) -> Iterator[Target]:
+    """Measure every target in turn, with so many threads of torch and ONNX Runtime.
 
     Raises:
         ContractError: fewer than one thread.
@@ -80,22 +75,22 @@ def measure(threads: int) -> Iterator[Measured]:
     yield _import_time()
 
 
-def _operator() -> Measured:
+def _operator() -> Target:
     """Time the torch operator against the loop, at 512 channels and the centre hole."""
     rng = np.random.default_rng(0)
-    features = torch.from_numpy(_feature_like(rng, channels=512, side=32))
+    features = torch.from_numpy(_alike(rng, channels=512, side=32))
     pixels = torch.from_numpy(centre_hole(256, 256)[None, None].astype(np.float32))
     hole = feature_hole_of(pixels)
     operator = torch.ops.csakit.coherent_semantic_attention
     error = (
         operator(features, hole, "projection")
-        - python_loop.coherent_semantic_attention(features, hole)
+        - baseline.coherent_semantic_attention(features, hole)
     ).abs()
     if not error.max() <= 1e-4:
         raise EngineError(f"the operator and the loop must agree to 1e-4; got {error.max():.1e}")
     samples = interleaved(
         {
-            "loop": lambda: python_loop.coherent_semantic_attention(features, hole),
+            "loop": lambda: baseline.coherent_semantic_attention(features, hole),
             "operator": lambda: operator(features, hole, "projection"),
         },
         _LAYER_CALLS,
@@ -103,7 +98,7 @@ def _operator() -> Measured:
     ratio = median_ratio(samples["loop"], samples["operator"])
     loop, ours = (statistics.median(samples[name]) for name in ("loop", "operator"))
     least = _TIMES_FASTER / _PUBLISHED_OVER_LOOP
-    return Measured(
+    return Target(
         what=f"CSA in torch, 512 channels, 32x32, {int(hole.sum())} holes",
         target=f"at least {least:.1f}x faster than a Python loop over positions, which is "
         f"{_TIMES_FASTER}x faster than the published layer",
@@ -112,7 +107,7 @@ def _operator() -> Measured:
     )
 
 
-def _attention_share(threads: int) -> Measured:
+def _attention_share(threads: int) -> Target:
     """Time the full-width exported model with CSA and with CSA cut out of its graph."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -136,7 +131,7 @@ def _attention_share(threads: int) -> Measured:
     )
     share = 1 - median_ratio(samples["without"], samples["with"])
     latency = statistics.median(samples["with"])
-    return Measured(
+    return Target(
         what=f"CSA within the full-width fp32 model, ONNX Runtime, {threads} threads",
         target="at most 3 % of the latency with the 120x120 centre hole",
         found=f"{100 * share:.1f} % of {latency:.0f} ms",
@@ -144,7 +139,7 @@ def _attention_share(threads: int) -> Measured:
     )
 
 
-def _import_time() -> Measured:
+def _import_time() -> Target:
     """Time the import of the one class in fresh processes, without the interpreter's own start."""
     program = (
         "import time; t = time.perf_counter(); from csakit.runtime import Inpainter;"
@@ -154,7 +149,7 @@ def _import_time() -> Measured:
         [sys.executable, "-c", program], check=True, capture_output=True, text=True
     )
     seconds = statistics.median(float(run().stdout) for _ in range(_IMPORT_CALLS))
-    return Measured(
+    return Target(
         what="from csakit.runtime import Inpainter",
         target="under 0.2 s",
         found=f"{seconds:.3f} s",
@@ -162,7 +157,7 @@ def _import_time() -> Measured:
     )
 
 
-def _feature_like(rng: np.random.Generator, *, channels: int, side: int) -> Any:  # noqa: ANN401
+def _alike(rng: np.random.Generator, *, channels: int, side: int) -> Any:  # noqa: ANN401
     """Draw (1, C, side, side) float32 features that resemble each other, as real ones do."""
     common = rng.standard_normal((1, channels, 1, 1))
     features = common + 0.5 * rng.standard_normal((1, channels, side, side))
@@ -172,7 +167,7 @@ def _feature_like(rng: np.random.Generator, *, channels: int, side: int) -> Any:
 def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Both rivals live in this process; threads of one that spin would steal the other's cores.
+    # Both sessions live in this process; threads of one that spin would steal the other's cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]

@@ -4,7 +4,7 @@ The step is the cheapest there is, L1 on both results and Adam: the paper's othe
 the same with and without CSA, and would hide its share.
 
 The verdict is by wall time. On a machine that others use too, that swings by more than the limit
-from round to round; the processor time beside it, of all threads, tells noise from cost.
+from round to round; the processor time beside it, of all threads, separates noise from cost.
 
 Letters: B images, H W sides in pixels.
 """
@@ -22,8 +22,8 @@ from ..plugins.errors import ContractError, EngineError
 from ..train import CSAInpainter, ModelConfig
 from ..train.losses import reconstruction_loss
 from ..train.masks import centre_hole
-from .targets import Measured
-from .timing import interleaved, median_ratio
+from .stats import interleaved, median_ratio
+from .targets import Target
 
 WIDTH: Final = 64  # the published network
 ROUNDS: Final = 11
@@ -32,15 +32,11 @@ _SIDE: Final = 256  # px
 
 
 class Step:
-    """One network, its optimiser, and one batch that it steps on again and again.
-
-    Args:
-        config: of the network.
-    """
+    """One network, its optimiser, and one batch that it steps on again and again."""
 
     def __init__(self, config: ModelConfig) -> None:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # rivals have the same weights: CSA has none of its own
+            torch.manual_seed(0)  # both have the same weights: CSA has none of its own
             self.network = CSAInpainter(config).train()
         self._optimiser = torch.optim.Adam(self.network.parameters(), lr=2e-4, betas=(0.5, 0.999))
         self._image, self._hole = _batch()
@@ -51,29 +47,22 @@ class Step:
         before = time.process_time()
         self._optimiser.zero_grad(set_to_none=True)
         stages = self.network.stages(self._image, self._hole)
-        loss = reconstruction_loss(stages.rough, stages.refined, self._image)
+        loss = reconstruction_loss(stages.rough, self._image)
+        loss = loss + reconstruction_loss(stages.refined, self._image)
         loss.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self.processor_s.append(time.process_time() - before)
 
     def attends(self) -> bool:
-        """Say whether hole features change on their way through the attention, and no others."""
+        """Return whether the attention changes the features of the hole, and no others."""
         with torch.no_grad():
             stages = self.network.stages(self._image, self._hole)
         same = (stages.attended == stages.features).all(dim=1, keepdim=True)
         return bool((same == (stages.feature_hole == 0)).all())
 
 
-def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterator[Measured]:
+def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterator[Target]:
     """Measure the step; takes minutes at full width, and 5 GB.
-
-    Args:
-        threads: of torch.
-        width: of the networks.
-        rounds: steps of each rival that count.
-
-    Yields:
-        What was found.
 
     Raises:
         ContractError: there are no threads, or no rounds.
@@ -89,7 +78,7 @@ def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterat
         torch.set_num_threads(before)
 
 
-def _measured(threads: int, width: int, rounds: int) -> Measured:
+def _measured(threads: int, width: int, rounds: int) -> Target:
     steps = {kind: Step(ModelConfig(width=width, attention=kind)) for kind in ("csa", "none")}
     if not steps["csa"].attends() or steps["none"].attends():
         raise EngineError("CSA must change the features of the hole, and of the hole only")
@@ -98,7 +87,7 @@ def _measured(threads: int, width: int, rounds: int) -> Measured:
     csa, none = (statistics.median(samples[kind]) / 1e3 for kind in ("csa", "none"))
     counted = {kind: step.processor_s[-rounds:] for kind, step in steps.items()}
     of_processor = median_ratio(counted["csa"], counted["none"])
-    return Measured(
+    return Target(
         what=f"a training step with CSA, width {width}, {_SIDE}x{_SIDE}, batch 1, L1 and Adam, "
         f"{threads} threads",
         target=f"at most {LIMIT} times the step of the same network without attention",

@@ -1,7 +1,7 @@
-"""The forms that run on a GPU: the Python loop and torch's own operations there, our kernels.
+"""The operator on a GPU: the Python loop and torch's own operations there, our kernels.
 
-Tensors lie on the device before anything is timed. A sample of a fast form is the mean of several
-calls back to back: one alone is shorter than the events around it can tell. They read the same
+Tensors lie on the device before anything is timed. A sample of a fast one is the mean of several
+calls back to back: one alone is shorter than the events around it can resolve. They read the same
 buffers, which stay in the GPU's second-level cache, as features do that a network has just made.
 """
 
@@ -14,9 +14,9 @@ from ...plugins.abi import Direction, Dtype, attention_desc
 from ...plugins.errors import LibraryError
 from ...plugins.library import Library, load
 from ...train.attention import chunked
-from .forms import Form, Prepared
+from .cases import Case, Problem
 from .host_forms import keeping, loop_refusal, run_loop
-from .problems import Case, Problem
+from .implementations import Implementation, Prepared
 
 LAUNCHES: Final = 20  # of the operator in one sample, and in one captured graph
 _EAGER: Final = 5  # of torch's operations: they wait for the host anyway
@@ -29,7 +29,7 @@ class KernelRun:
     Args:
         problem: the inputs.
         library: that computes.
-        device: where torch keeps the tensors; "cpu" for a library that plays a GPU there.
+        device: where torch keeps the tensors; "cpu" for a library that runs there.
     """
 
     def __init__(self, problem: Problem, library: Library, device: str = "cuda") -> None:
@@ -49,11 +49,7 @@ class KernelRun:
         self._workspace = torch.empty(size, dtype=torch.uint8, device=device)
 
     def enqueue(self, stream: int) -> None:
-        """Enqueue the operator once.
-
-        Args:
-            stream: handle of a CUDA stream, 0 for the default one.
-        """
+        """Enqueue the operator once on a CUDA stream, 0 for the default one."""
         self._library.forward(
             self._desc,
             features=self._features.data_ptr(),
@@ -65,53 +61,47 @@ class KernelRun:
         )
 
 
-def cuda_forms(names: Collection[str]) -> list[Form]:
-    """Give the forms.
-
-    Args:
-        names: those that are wanted.
-
-    Returns:
-        All of them. torch is told to keep float32 products in float32.
+def cuda_forms(names: Collection[str]) -> list[Implementation]:
+    """Return all of them; ``names`` are those wanted. torch keeps float32 products in float32.
 
     Raises:
         LibraryError: there is no GPU, torch has no CUDA, or libcsakit is wanted and not built.
     """
     if not torch.cuda.is_available():
         raise LibraryError(
-            f"the rivals {', '.join(names)} must have an NVIDIA GPU and a torch with CUDA; "
-            f"torch {torch.__version__} sees no GPU\nLeave them out of --rivals."
+            f"{', '.join(names)} must have an NVIDIA GPU and a torch with CUDA; "
+            f"torch {torch.__version__} sees no GPU\nLeave them out of --backends."
         )
     if set(names) & set(KERNELS):
-        load()  # says what to do where there is none
+        load()  # reports what to do where there is none
     torch.backends.cudnn.allow_tf32 = False  # ten bits of a score choose another match
     torch.backends.cuda.matmul.allow_tf32 = False
     return [
-        Form(
+        Implementation(
             name="python-loop-cuda",
-            what="torch on the GPU, a Python loop over positions, float32",
+            description="torch on the GPU, a Python loop over positions, float32",
             prepare=_loop,
             refusal=_loop_refusal,
             on_gpu=True,
             storage="float32",
         ),
-        Form(
+        Implementation(
             name="torch-cuda",
-            what="csakit's operator in torch's own operations, on the GPU",
+            description="csakit's operator in torch's own operations, on the GPU",
             prepare=_torch,
             on_gpu=True,
             calls=_EAGER,
         ),
-        Form(
+        Implementation(
             name="cuda",
-            what=f"csakit's CUDA kernels, {LAUNCHES} calls back to back",
+            description=f"csakit's CUDA kernels, {LAUNCHES} calls back to back",
             prepare=_kernels,
             on_gpu=True,
             calls=LAUNCHES,
         ),
-        Form(
+        Implementation(
             name="cuda-graph",
-            what=f"csakit's CUDA kernels, {LAUNCHES} calls in one captured graph",
+            description=f"csakit's CUDA kernels, {LAUNCHES} calls in one captured graph",
             prepare=_graph,
             on_gpu=True,
         ),

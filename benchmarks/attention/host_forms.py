@@ -1,4 +1,4 @@
-"""The forms that run on a processor in NumPy and torch: the oracle, the loop, the operator."""
+"""The operator on a processor in NumPy and torch: the oracle, the loop, csakit's operator."""
 
 import functools
 from collections.abc import Callable
@@ -10,76 +10,48 @@ from torch import Tensor
 from ...plugins.reference import coherent_semantic_attention as oracle
 from ...plugins.spec import Similarity
 from ...train.attention import operator as _attention  # noqa: F401  registers the operator
-from .. import python_loop
-from .forms import Floats, Form, Prepared
-from .problems import Case, Problem
+from .. import baseline
+from .cases import Case, Problem
+from .implementations import Floats, Implementation, Prepared
 
 
-def host_forms(threads: int) -> list[Form]:
-    """Give the forms.
-
-    Args:
-        threads: processor threads that torch may use.
-
-    Returns:
-        All of them; torch is told the number of threads.
-    """
+def host_forms(threads: int) -> list[Implementation]:
+    """Return all of them; torch is told the number of threads."""
     torch.set_num_threads(threads)
     return [
-        Form(
+        Implementation(
             name="oracle",
-            what="NumPy float64, hole by hole",
+            description="NumPy float64, hole by hole",
             prepare=_oracle,
             storage="float32",
         ),
-        Form(
+        Implementation(
             name="python-loop",
-            what="torch on the CPU, a Python loop over positions, float32",
+            description="torch on the CPU, a Python loop over positions, float32",
             prepare=_loop,
             refusal=loop_refusal,
             storage="float32",
         ),
-        Form(name="torch", what="csakit's torch operator on the CPU", prepare=_torch),
+        Implementation(
+            name="torch", description="csakit's torch operator on the CPU", prepare=_torch
+        ),
     ]
 
 
 def loop_refusal(case: Case) -> str | None:
-    """Say why the Python loop does not take a case.
-
-    Args:
-        case: which.
-
-    Returns:
-        The reason; None if it takes it.
-    """
+    """Return why the Python loop does not take a case; None if it takes it."""
     return "it needs a known position" if case.known == 0 else None
 
 
 def run_loop(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
-    """Run the Python loop on a batch, image by image, as its users do.
-
-    Args:
-        features: (B, C, S, S) float32.
-        hole: (B, 1, S, S) float32.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, S, S).
-    """
+    """Run the Python loop on (B, C, S, S) float32, image by image, as its users do."""
     images = zip(features[:, None], hole[:, None], strict=True)
-    fill = functools.partial(python_loop.coherent_semantic_attention, similarity=similarity)
+    fill = functools.partial(baseline.coherent_semantic_attention, similarity=similarity)
     return torch.cat([fill(*image) for image in images])
 
 
 def keeping(compute: Callable[[], Tensor]) -> Prepared:
-    """Make a form of a function that returns its result.
-
-    Args:
-        compute: gives (B, C, S, S).
-
-    Returns:
-        The form; its last result is kept.
-    """
+    """Wrap a function that returns (B, C, S, S); its last result is kept."""
     kept: list[Tensor] = []
 
     def call() -> None:

@@ -1,29 +1,70 @@
-"""The form that every ONNX runtime can run: the function body of exported files."""
+"""The implementation that every ONNX runtime can run: the function body of exported files."""
 
 import functools
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
+import onnx
 import onnxruntime
+from onnx import TensorProto, helper
 
+from ...export.graph.attention_function import attention_function
+from ...export.graph.surgery import OPSET
+from ...plugins import spec
 from ...plugins.spec import Similarity
-from .forms import Floats, Form, Prepared
-from .function_model import function_model
-from .problems import Problem
+from .cases import Problem
+from .implementations import Floats, Implementation, Prepared
+
+_TYPES: Final = MappingProxyType({"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16})
+_IR_VERSION: Final = 10  # the newest that the oldest supported ONNX Runtime reads
 
 
-def ort_form(threads: int) -> Form:
-    """Give the form.
-
-    Args:
-        threads: processor threads that ONNX Runtime may use.
-
-    Returns:
-        It, on the CPU.
-    """
-    return Form(
+def ort_form(threads: int) -> Implementation:
+    """Return it, on the CPU."""
+    return Implementation(
         name="ort",
-        what="the function body of exported files, in ONNX Runtime on the CPU",
+        description="the function body of exported files, in ONNX Runtime on the CPU",
         prepare=functools.partial(_prepare, threads=threads),
+    )
+
+
+def function_model(
+    similarity: Similarity,
+    *,
+    features: str = "float32",
+    hole: str = "float32",
+    probes: tuple[str, ...] = (),
+) -> onnx.ModelProto:
+    """Build a model of the node and its function body alone, for any ONNX runtime.
+
+    It takes (B, C, H, W) and (B, 1, H, W) of the given types; ``probes`` are inner tensors of the
+    body that become outputs too.
+    """
+    function = attention_function(similarity, OPSET)
+    function.output.extend(probes)
+    node = helper.make_node(
+        spec.NAME,
+        spec.INPUTS,
+        [*spec.OUTPUTS, *probes],
+        domain=spec.DOMAIN,
+        similarity=similarity,
+        plugin_version=spec.VERSION,
+        plugin_namespace=spec.NAMESPACE,
+    )
+    shapes: tuple[list[str | int | None], ...] = ["B", "C", "H", "W"], ["B", 1, "H", "W"]
+    kinds = _TYPES[features], _TYPES[hole]
+    inputs = [
+        helper.make_tensor_value_info(name, kind, shape)
+        for name, kind, shape in zip(spec.INPUTS, kinds, shapes, strict=True)
+    ]
+    outputs = [helper.make_tensor_value_info(spec.OUTPUTS[0], kinds[0], shapes[0])]
+    outputs += [onnx.ValueInfoProto(name=name) for name in probes]
+    return helper.make_model(
+        helper.make_graph([node], "attention", inputs, outputs),
+        functions=[function],
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(spec.DOMAIN, 1)],
+        ir_version=_IR_VERSION,
     )
 
 
@@ -42,7 +83,7 @@ def _prepare(problem: Problem, *, threads: int) -> Prepared:
 def _session(similarity: Similarity, dtype: str, threads: int) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # The rivals live in one process; threads of one that spin would steal another one's cores.
+    # Implementations share a process; threads of one that spin would steal another one's cores.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
         function_model(similarity, features=dtype).SerializeToString(),

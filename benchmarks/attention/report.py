@@ -1,88 +1,175 @@
-"""A record of the operator as text: times by holes, lines through them, floors, targets."""
+"""A record of the operator as text: times by holes, their slope, and the stated targets.
 
-from collections.abc import Iterator, Mapping, Sequence
+Times are medians, of the device where there is one. Cases where nothing is filled are left out of
+lines: without a known position 1024 holes cost as little as none.
+
+The targets are stated for an H200-class GPU, float16, 512 channels, 32x32. Times are those of the
+captured graph, except against the Python loop, which no graph can hold and which is compared with
+kernels launched one by one.
+"""
+
+import statistics
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
-from ..record import Record, Scalar
-from .floor import floor_of
-from .forms import NAMES
-from .growth import Family, Line, case_of, families, median_ms
+from torch.utils import benchmark
 
-_FAST: Final = ("cuda", "cuda-graph")
-_WIDTH: Final = 17
+from ..record import Check, Measurement, Outcome, Record, Scalar
+from .cases import Case
+from .implementations import NAMES
+
+POINTS_MIN: Final = 3  # through two points a line says nothing about itself
+CHAIN: Final = "chain"  # the kernel that walks the holes one by one
+PUBLISHED: Final = 225  # holes: the 120x120 centre of a 256x256 image
+AT_MOST_US: Final = MappingProxyType({PUBLISHED: 25.0, 512: 45.0})
+BATCH: Final = 16
+BATCH_RATIO: Final = 3.0
+CYCLES_PER_HOLE: Final = 100.0
+TIMES_FASTER: Final = 500.0
+_STATED: Final = {"channels": 512, "side": 32, "dtype": "float16", "similarity": "projection"}
+
+Family = dict[int, Measurement]  # by number of holes, ascending
+Shared = tuple[tuple[str, Scalar], ...]  # what the cases of a family share
 
 
-def report(record: Record) -> Iterator[str]:
-    """Write a record for people.
-
-    Args:
-        record: of the operator.
-
-    Yields:
-        Lines.
-    """
+def text(record: Record) -> str:
+    """Write a record for a terminal."""
+    lines: list[str] = []
     found = families(record)
-    for shared in dict.fromkeys(tuple(family.case.items()) for family in found):
-        beside = [family for family in found if tuple(family.case.items()) == shared]
-        beside.sort(key=lambda family: NAMES.index(family.rival))
-        yield from _table(dict(shared), beside)
-        yield from _slopes(beside)
-        yield from _floors(beside, record.settings)
-        yield ""
-    yield from (f"not run: {absent.rival}: {absent.reason}" for absent in record.absent)
-    yield from (f"doubtful: {warning}" for warning in record.warnings)
-    yield from (f"{c.outcome:<8}{c.name}: {c.reason}" for c in record.checks)
+    for shared in dict.fromkeys(shared for _, shared in found):
+        beside = {name: found[name, shared] for name in NAMES if (name, shared) in found}
+        threads = int(record.settings.get("threads", 1))
+        lines += [_table(dict(shared), beside, threads), *_slopes(beside), *_kernels(beside), ""]
+    lines += [f"not run: {absent.backend}: {absent.reason}" for absent in record.absent]
+    lines += [f"Warning: {warning}" for warning in record.warnings]
+    lines += [f"{c.outcome:<8}{c.name}: {c.reason}" for c in record.checks]
+    return "\n".join(lines).rstrip()
 
 
-def _table(shared: Mapping[str, Scalar], beside: Sequence[Family]) -> Iterator[str]:
-    """One row a number of holes, one column a form: medians."""
-    yield (
+def targets(record: Record) -> list[Check]:
+    """Compare a record with the targets; "skipped" where it lacks what a target needs."""
+    stated = {
+        (name, dict(shared)["batch"]): family
+        for (name, shared), family in families(record).items()
+        if _STATED.items() <= dict(shared).items()
+    }
+    graph, many = stated.get(("cuda-graph", 1), {}), stated.get(("cuda-graph", BATCH), {})
+    kernels, loop = stated.get(("cuda", 1), {}), stated.get(("python-loop-cuda", 1), {})
+    checks = []
+    for holes, most in AT_MOST_US.items():
+        us = _us(graph, holes)
+        name = f"{holes} holes take at most {most:.0f} us"
+        checks.append(_verdict(name, us, us <= most, f"{us:.1f} us"))
+    ratios = [_us(many, n) / _us(graph, n) for n in AT_MOST_US if n in many and n in graph]
+    ratio = max(ratios, default=0.0)
+    name = f"a batch of {BATCH} takes at most {BATCH_RATIO:.0f} times as long as one image"
+    checks.append(_verdict(name, ratio, ratio <= BATCH_RATIO, f"{ratio:.2f} times"))
+    checks.append(_cycles(kernels, graph, record.settings.get("sm_mhz")))
+    fast, slow = _us(kernels, PUBLISHED), _us(loop, PUBLISHED)
+    ratio = slow / fast if fast else 0.0
+    name = f"the kernels are at least {TIMES_FASTER:.0f} times faster than the Python loop there"
+    reason = f"{ratio:.0f} times: {fast:.1f} us against {slow / 1e3:.1f} ms, {PUBLISHED} holes"
+    return [*checks, _verdict(name, ratio, ratio >= TIMES_FASTER, reason)]
+
+
+def families(record: Record) -> dict[tuple[str, Shared], Family]:
+    """Sort measurements by backend and by what their cases share besides the holes."""
+    found: dict[tuple[str, Shared], Family] = {}
+    for measured in record.measurements:
+        shared = tuple((name, value) for name, value in measured.case.items() if name != "holes")
+        found.setdefault((measured.backend, shared), {})[int(measured.case["holes"])] = measured
+    return {key: dict(sorted(family.items())) for key, family in found.items()}
+
+
+def median_ms(measured: Measurement) -> float:
+    """Return the median time of one computation: on the device where there is one."""
+    times = measured.device.compute_ms if measured.device else measured.samples_ms
+    return statistics.median(times)
+
+
+def slope(family: Family, kernel: str | None = None) -> tuple[float, float, float] | None:
+    """Fit a line through the times of an implementation, or of one of its kernels, by holes.
+
+    Returns microseconds at no hole, microseconds a hole and R^2; None for too few points.
+    """
+    points = {}
+    for holes, measured in family.items():
+        ms: float | None = median_ms(measured)
+        if kernel is not None:
+            ms = measured.device.kernels_ms.get(kernel) if measured.device else None
+        if ms is not None and not Case(**dict(measured.case)).is_identity:  # type: ignore[arg-type]
+            points[holes] = 1e3 * ms
+    if len(points) < POINTS_MIN:
+        return None
+    holes_us = list(points), list(points.values())
+    line = statistics.linear_regression(*holes_us)
+    constant = len({*points.values()}) == 1
+    r_squared = 1.0 if constant else statistics.correlation(*holes_us) ** 2
+    return line.intercept, line.slope, r_squared
+
+
+def _table(shared: Mapping[str, Scalar], beside: Mapping[str, Family], threads: int) -> str:
+    """Tabulate medians: one row a number of holes, one column an implementation."""
+    title = (
         f"{shared['dtype']}, {shared['similarity']}, batch {shared['batch']}, "
         f"{shared['channels']} channels, {shared['side']}x{shared['side']}; medians"
     )
-    yield f"{'holes':>8}" + "".join(f"{family.rival:>{_WIDTH}}" for family in beside)
-    for holes in sorted({holes for family in beside for holes in family.measured}):
-        cells = [
-            _time(1e3 * median_ms(family.measured[holes])) if holes in family.measured else "-"
-            for family in beside
-        ]
-        yield f"{holes:>8}" + "".join(f"{cell:>{_WIDTH}}" for cell in cells)
+
+    def measurement(name: str, holes: int) -> benchmark.Measurement:
+        spec = benchmark.TaskSpec(
+            stmt="",
+            setup="",
+            label=title,
+            sub_label=f"{holes} holes",
+            description=name,
+            num_threads=threads,
+        )
+        return benchmark.Measurement(1, [1e-3 * median_ms(beside[name][holes])], spec)
+
+    rows = sorted({holes for family in beside.values() for holes in family})
+    cells = [measurement(name, holes) for holes in rows for name in beside if holes in beside[name]]
+    return str(benchmark.Compare(cells)).strip()
 
 
-def _slopes(beside: Sequence[Family]) -> Iterator[str]:
-    for family in beside:
-        if line := family.line:
-            yield f"  {family.rival}: {_line(line)}"
-        if chain := family.chain_line:
-            yield f"  {family.rival}, chain kernel alone: {_line(chain)}"
+def _slopes(beside: Mapping[str, Family]) -> Iterator[str]:
+    for name, family in beside.items():
+        for kernel, what in ((None, name), (CHAIN, f"{name}, chain kernel alone")):
+            if line := slope(family, kernel):
+                intercept, per_hole, r_squared = line
+                yield (
+                    f"  {what}: {intercept:.1f} us + {per_hole:.3g} us a hole (R^2 {r_squared:.3f})"
+                )
 
 
-def _floors(beside: Sequence[Family], limits: Mapping[str, Scalar]) -> Iterator[str]:
-    """State the floor beside each time of the kernels, and their shares."""
-    for family in beside:
-        if family.rival not in _FAST:
-            continue
-        for holes, measured in family.measured.items():
-            floor, us = floor_of(case_of(measured), limits), 1e3 * median_ms(measured)
-            if floor is None:
-                continue
-            yield (
-                f"  {family.rival}, {holes} holes: {us:.1f} us; floor {floor.us:.1f} us (bytes "
-                f"{floor.bytes_us:.1f}, flops {floor.flops_us:.1f}, chain {floor.chain_us:.1f}), "
-                f"{us / floor.us:.3g} times that"
-            )
-            kernels = measured.device.kernels_ms if measured.device else {}
-            if kernels:
-                yield "    " + ", ".join(f"{k} {1e3 * ms:.1f} us" for k, ms in kernels.items())
+def _kernels(beside: Mapping[str, Family]) -> Iterator[str]:
+    for name, family in beside.items():
+        for holes, measured in family.items():
+            if kernels := measured.device.kernels_ms if measured.device else {}:
+                times = ", ".join(f"{kernel} {1e3 * ms:.1f}" for kernel, ms in kernels.items())
+                yield f"  {name}, {holes} holes, us of each kernel: {times}"
 
 
-def _line(line: Line) -> str:
-    return (
-        f"{_time(line.intercept_us)} + {line.slope_us:.3g} us a hole "
-        f"(R^2 {line.r_squared:.3f}, {line.points} points)"
-    )
+def _cycles(kernels: Family, graph: Family, mhz: Scalar | None) -> Check:
+    """Take the slope of the serial kernel alone, or, without a profile, of all kernels."""
+    name = f"the serial chain takes at most {CYCLES_PER_HOLE:.0f} cycles a hole"
+    line, of = slope(kernels, CHAIN), "the chain kernel"
+    if line is None:
+        line, of = slope(graph), "all kernels, which is more than the chain"
+    if line is None or not isinstance(mhz, int | float):
+        return _verdict(name, 0.0, False, "")
+    cycles = line[1] * mhz
+    reason = f"{cycles:.0f} cycles at {mhz:.0f} MHz, slope of {of}"
+    return _verdict(name, cycles, cycles <= CYCLES_PER_HOLE, reason)
 
 
-def _time(us: float) -> str:
-    """Choose the unit by the size."""
-    return f"{us:.1f} us" if abs(us) < 1e3 else f"{us / 1e3:.2f} ms"
+def _us(family: Family, holes: int) -> float:
+    """Return a median in microseconds; 0 where it was not measured."""
+    return 1e3 * median_ms(family[holes]) if holes in family else 0.0
+
+
+def _verdict(name: str, value: float, met: bool, reason: str) -> Check:
+    if not value:
+        return Check(name=f"target: {name}", outcome="skipped", reason="not measured in this run")
+    outcome: Outcome = "met" if met else "missed"
+    return Check(name=f"target: {name}", outcome=outcome, reason=reason)

@@ -1,1 +1,1 @@
-"""Latency of whole models: rivals in processes of their own, taking turns in one run."""
+"""Latency of whole models: backends in processes of their own, interleaved in one run."""

@@ -24,36 +24,32 @@ if TYPE_CHECKING:
 class Running(Protocol):
     """An opened model in the process that is timed.
 
-    ``benchmarks/latency/<module>.py`` of a backend has the function that opens it:
-    ``(file, threads) -> Running``. Importing that module imports all that it needs.
+    The opener of a backend, ``(file, threads) -> Running``, lies in ``benchmarks/latency``.
     """
 
     def run(self, image: "Float32", hole: "Float32") -> "Float32":
         """Inpaint (B, 3, H, W) in [-1, 1] with (B, 1, H, W); return when the result is there."""
 
-    def peak_device_bytes(self) -> int | None:
-        """Give the most device memory so far; None on the CPU."""
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Backend:
+class BackendSpec:
     """One way to run a model.
 
     Attributes:
         name: as the command line has it.
-        what: it is, in words.
+        description: in words.
         opener: "module:function" within this package; see ``Running``.
-        modules: what must be installed.
+        modules: what must be installed, and is imported first.
         target: how the checkpoint is exported for it; None runs the checkpoint itself.
         precision: of the exported file.
         computes: what the networks are computed in, which decides the limits of its results;
             None is the precision.
-        also: says what else is missing here, None if nothing.
+        also: returns what else is missing here, None if nothing.
         by_name: it runs only where it is asked for.
     """
 
     name: str
-    what: str
+    description: str
     opener: str
     modules: tuple[str, ...]
     target: Target | None = None
@@ -63,7 +59,7 @@ class Backend:
     by_name: bool = False
 
     def missing(self) -> str | None:
-        """Say why it cannot run here; None if it can."""
+        """Return why it cannot run here; None if it can."""
         absent = [name for name in self.modules if importlib.util.find_spec(name) is None]
         if absent:
             return f"{', '.join(absent)} is not installed"
@@ -79,56 +75,56 @@ def _no_bfloat16() -> str | None:
     return None if has_bfloat16() else "this processor has no bfloat16"
 
 
-LOOP: Final = "torch-python-loop"  # always in the table: what users come from
+BASELINE: Final = "torch-python-loop"  # always in the table
 _TORCH: Final = ("torch", "safetensors")
 
-BACKENDS: Final[Mapping[str, Backend]] = {
+BACKENDS: Final[Mapping[str, BackendSpec]] = {
     backend.name: backend
     for backend in (
-        Backend(
-            name=LOOP,
-            what="PyTorch, CSA as a Python loop over positions",
-            opener="torch_rivals:open_python_loop",
+        BackendSpec(
+            name=BASELINE,
+            description="PyTorch, CSA as a Python loop over positions",
+            opener="torch_backends:open_python_loop",
             modules=_TORCH,
         ),
-        Backend(
+        BackendSpec(
             name="torch",
-            what="PyTorch, csakit's operator",
-            opener="torch_rivals:open_eager",
+            description="PyTorch, csakit's operator",
+            opener="torch_backends:open_eager",
             modules=_TORCH,
         ),
-        Backend(
+        BackendSpec(
             name="torch-compile",
-            what="torch.compile, csakit's operator",
-            opener="torch_rivals:open_compiled",
+            description="torch.compile, csakit's operator",
+            opener="torch_backends:open_compiled",
             modules=_TORCH,
             also=_no_compiler,
         ),
-        Backend(
+        BackendSpec(
             name="ort",
-            what="ONNX Runtime, exported with --target generic",
-            opener="ort_rival:open_onnx",
+            description="ONNX Runtime, exported with --target generic",
+            opener="onnx_backends:open_onnxruntime",
             modules=("onnxruntime",),
             target="generic",
         ),
-        Backend(
+        BackendSpec(
             name="ort-target",
-            what="ONNX Runtime, exported with --target ort",
-            opener="ort_rival:open_onnx",
+            description="ONNX Runtime, exported with --target ort",
+            opener="onnx_backends:open_onnxruntime",
             modules=("onnxruntime",),
             target="ort",
         ),
-        Backend(
+        BackendSpec(
             name="openvino",
-            what="OpenVINO in float32, exported with --target generic",
-            opener="openvino_rival:open_fp32",
+            description="OpenVINO in float32, exported with --target generic",
+            opener="onnx_backends:open_openvino",
             modules=("openvino",),
             target="generic",
         ),
-        Backend(
+        BackendSpec(
             name="openvino-bf16",
-            what="OpenVINO in bfloat16, exported with --target generic",
-            opener="openvino_rival:open_bf16",
+            description="OpenVINO in bfloat16, exported with --target generic",
+            opener="onnx_backends:open_openvino_bf16",
             modules=("openvino",),
             target="generic",
             computes="bf16",
@@ -142,14 +138,8 @@ BACKENDS: Final[Mapping[str, Backend]] = {
 USUAL: Final = tuple(name for name, backend in BACKENDS.items() if not backend.by_name)
 
 
-def chosen(names: tuple[str, ...]) -> tuple[Backend, ...]:
-    """Look backends up, the Python loop first, whether it was asked for or not.
-
-    Args:
-        names: as the command line has them.
-
-    Returns:
-        Each once.
+def chosen(names: tuple[str, ...]) -> tuple[BackendSpec, ...]:
+    """Look backends up, each once, the Python loop first, whether it was asked for or not.
 
     Raises:
         ContractError: one is unknown.
@@ -157,4 +147,4 @@ def chosen(names: tuple[str, ...]) -> tuple[Backend, ...]:
     unknown = [name for name in names if name not in BACKENDS]
     if unknown:
         raise ContractError(f"a backend must be one of {', '.join(BACKENDS)}; got {unknown[0]!r}")
-    return tuple(BACKENDS[name] for name in dict.fromkeys((LOOP, *names)))
+    return tuple(BACKENDS[name] for name in dict.fromkeys((BASELINE, *names)))

@@ -1,4 +1,4 @@
-"""Photographs and masks that rivals are timed on; the same in every run.
+"""Photographs and masks that backends are timed on; the same in every run.
 
 Letters: B images, H W sides in pixels.
 """
@@ -6,7 +6,6 @@ Letters: B images, H W sides in pixels.
 import dataclasses
 import itertools
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -32,7 +31,6 @@ class Case:
         size: H and W.
         batch: B.
         holes: "center", or the share that strokes were drawn to cover.
-        files: image and hole as ``.npy``, for the workers; the first names the case.
         image: (B, 3, H, W) in [-1, 1].
         hole: (B, 1, H, W), 1 = missing.
     """
@@ -40,7 +38,6 @@ class Case:
     size: int
     batch: int
     holes: str
-    files: tuple[Path, Path]
     image: Float32
     hole: Float32
 
@@ -50,7 +47,7 @@ class Case:
         return f"{self.size}x{self.size}, batch {self.batch}, holes {self.holes}"
 
     def described(self) -> Mapping[str, Scalar]:
-        """Give what a record says of the case; the holes of the attention are of one image."""
+        """Return the case of a record; its feature holes are those of one image, on average."""
         positions = feature_hole_of(torch.from_numpy(self.hole)).sum() / self.batch
         return {
             "size": self.size,
@@ -60,23 +57,11 @@ class Case:
             "feature_holes": round(float(positions), 1),
         }
 
-    def arguments(self) -> list[str]:
-        """Name the files, as requests to a worker do."""
-        return [str(file) for file in self.files]
 
-
-def make_cases(plan: Plan, folder: Path) -> list[Case]:
-    """Make the cases of a run and write them for its workers.
-
-    Args:
-        plan: sizes, batches and holes.
-        folder: where the files go.
-
-    Returns:
-        Every combination.
-    """
+def make_cases(plan: Plan) -> list[Case]:
+    """Return every combination of the sizes, batches and holes of a plan."""
     return [
-        _make(size, batch, holes, folder)
+        _make(size, batch, holes)
         for size, batch, holes in itertools.product(
             dict.fromkeys(plan.sizes), dict.fromkeys(plan.batches), dict.fromkeys(plan.holes)
         )
@@ -84,31 +69,19 @@ def make_cases(plan: Plan, folder: Path) -> list[Case]:
 
 
 def reference(model: CSAInpainter, case: Case) -> Float32:
-    """Compute what every rival must find.
-
-    Args:
-        model: the torch model.
-        case: the input.
-
-    Returns:
-        (B, 3, H, W).
-    """
+    """Compute (B, 3, H, W), what every backend must find, with the torch model."""
     with torch.inference_mode():
         found = model(torch.from_numpy(case.image), torch.from_numpy(case.hole))
         return np.asarray(found)
 
 
-def _make(size: int, batch: int, holes: str, folder: Path) -> Case:
+def _make(size: int, batch: int, holes: str) -> Case:
     names = itertools.islice(itertools.cycle(BUNDLED), batch)
     photographs = [as_float(bundled_photograph(name, size, size)) for name in names]
     masks = [_mask(size, holes, SEED + n)[None] for n in range(batch)]
     image = np.ascontiguousarray(np.stack(photographs), dtype=np.float32)
     hole = np.stack(masks).astype(np.float32)
-    stem = f"{size}-{batch}-{holes}"
-    files = folder / f"{stem}-image.npy", folder / f"{stem}-hole.npy"
-    for file, array in zip(files, (image, hole), strict=True):
-        np.save(file, array, allow_pickle=False)
-    return Case(size=size, batch=batch, holes=holes, files=files, image=image, hole=hole)
+    return Case(size=size, batch=batch, holes=holes, image=image, hole=hole)
 
 
 def _mask(size: int, holes: str, seed: int) -> Hole:

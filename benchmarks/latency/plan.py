@@ -26,15 +26,15 @@ class Plan:
         batches: images a call.
         holes: "center", the published hole; or shares of the image that strokes cover,
             0 to 0.9, as texts.
-        threads: each rival may use; None is one per physical core. Every rival is pinned to
+        threads: each backend may use; None is one per physical core. Every backend is pinned to
             as many processors.
-        rounds: in each, every rival takes one turn at every case.
-        calls: timed calls a turn.
-        lead: untimed calls before them, which bring back what others' turns pushed out of the
-            caches, and wake the rival's threads.
-        warmup_calls: of every rival on every case before the first round, at least.
+        rounds: in each, every backend runs every case.
+        calls: timed calls a round.
+        lead: untimed calls before them, which bring back what the others pushed out of the
+            caches, and wake the threads.
+        warmup_calls: of every backend on every case before the first round, at least.
         warmup_seconds: of the same, at least.
-        cold_starts: fresh processes of every rival.
+        cold_starts: fresh processes of every backend.
     """
 
     backends: tuple[str, ...] = USUAL
@@ -80,10 +80,9 @@ class Plan:
         return self.threads or physical_cores()
 
     def processors(self) -> list[int] | None:
-        """Choose the processors that every rival is pinned to, of different cores if possible.
+        """Return the processors that every backend is pinned to, of different cores if possible.
 
-        Returns:
-            One for every thread; None where the system cannot pin a process.
+        One for every thread; None where the system cannot pin a process.
         """
         if not hasattr(os, "sched_setaffinity"):
             return None

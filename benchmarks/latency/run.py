@@ -1,4 +1,4 @@
-"""A whole run: every model, every rival, every case, and the record of it."""
+"""A whole run: every model, every backend, every case, and the record of it."""
 
 import os
 from collections.abc import Sequence
@@ -8,123 +8,107 @@ from typing import Final
 from ...plugins.errors import EngineError
 from ...runtime.host import low_precision_instructions
 from ...train import checkpoint
-from .. import provenance
-from ..record import Absent, Measurement, Record, Rival, Scalar
-from ..steadiness import doubts
-from .backends import Backend, chosen
+from .. import environment
+from ..record import Absent, Backend, ColdStart, Measurement, Record, Scalar, timing_warnings
+from .backends import BackendSpec, chosen
 from .cases import SEED, Case, make_cases, reference
-from .cold_start import cold_starts
+from .interleave import InterleavedRun, Progress
+from .models import ModelSource
 from .plan import Plan
-from .race import Entrant, Race, Say
-from .subjects import Subject
 
 _SPINNING: Final = "OMP_WAIT_POLICY"  # how torch's threads wait for each other
 
 
-def measure(subjects: Sequence[Subject], plan: Plan, folder: Path, say: Say) -> Record:
-    """Measure every model.
-
-    Args:
-        subjects: the models.
-        plan: what, and how often.
-        folder: an empty one, for exported files and arrays.
-        say: is told how far the run is.
-
-    Returns:
-        The record.
+def measure(sources: Sequence[ModelSource], plan: Plan, folder: Path, progress: Progress) -> Record:
+    """Measure every model; ``folder`` is an empty one for exported files.
 
     Raises:
-        ParityError: a rival computes something else.
-        EngineError: no rival can run, or one died while it was timed.
+        ParityError: a backend computes something else.
+        EngineError: no backend can run, or one died while it was timed.
     """
-    machine = provenance.machine(plan.processors())
+    machine = environment.environment(plan.processors())
     backends = chosen(plan.backends)
     missing = {backend.name: backend.missing() for backend in backends}
-    absent = [Absent(rival=name, reason=reason) for name, reason in missing.items() if reason]
+    absent = [Absent(backend=name, reason=reason) for name, reason in missing.items() if reason]
     possible = [backend for backend in backends if not missing[backend.name]]
-    cases = make_cases(plan, folder)
-    rivals: list[Rival] = []
+    cases = make_cases(plan)
+    results: list[Backend] = []
     measurements: list[Measurement] = []
-    for subject in subjects:
-        found = _measure(subject, possible, plan, cases, folder, say)
-        rivals += found[0]
+    for source in sources:
+        found = _measure(source, possible, plan, cases, folder, progress)
+        results += found[0]
         measurements += found[1]
         absent += found[2]
     return Record(
         kind="latency",
-        date=provenance.now(),
-        source=provenance.source(),
-        machine=machine,
-        libraries=provenance.libraries(_libraries(possible)),
+        date=environment.now(),
+        source=environment.source(),
+        environment=machine,
+        libraries=environment.libraries(_libraries(possible)),
         settings=_settings(plan),
-        models=tuple(subject.model for subject in subjects),
-        rivals=tuple(rivals),
+        models=tuple(source.model for source in sources),
+        backends=tuple(results),
         measurements=tuple(measurements),
         absent=tuple(absent),
-        warnings=tuple(doubts(machine, measurements)),
+        warnings=tuple(timing_warnings(machine, measurements)),
     )
 
 
 def _measure(
-    subject: Subject,
-    backends: Sequence[Backend],
+    source: ModelSource,
+    backends: Sequence[BackendSpec],
     plan: Plan,
     cases: Sequence[Case],
     folder: Path,
-    say: Say,
-) -> tuple[list[Rival], list[Measurement], list[Absent]]:
-    say(f"exporting {subject.model.name}")
-    contenders = subject.contenders(backends, plan, folder)
-    source = checkpoint.load(subject.checkpoint)
-    expected = [reference(source, case) for case in cases]
-    del source  # its memory is wanted by the rivals
-    race = Race(plan, cases, expected, folder, say)
-    with race.entered(contenders) as (entrants, absent):
-        if not entrants:
-            reasons = "\n".join(f"{one.rival}: {one.reason}" for one in absent)
-            raise EngineError(f"no rival can run {subject.model.name}:\n{reasons}")
-        race.run(entrants)
-        memory = {entrant.name: entrant.process.ask("memory") for entrant in entrants}
-    started = [entrant.contender for entrant in entrants]
-    starts = cold_starts(started, plan, cases[0], folder, say)
-    rivals = [
-        Rival(
-            name=contender.name,
-            model=subject.model.name,
-            what=contender.backend.what,
-            form=contender.form,
-            cold_starts=starts[contender.name],
-            **memory[contender.name],
-        )
-        for contender in started
-    ]
-    return rivals, _measurements(subject, entrants, cases, plan), absent
-
-
-def _measurements(
-    subject: Subject, entrants: Sequence[Entrant], cases: Sequence[Case], plan: Plan
-) -> list[Measurement]:
-    return [
+    progress: Progress,
+) -> tuple[list[Backend], list[Measurement], list[Absent]]:
+    progress(f"exporting {source.model.name}")
+    candidates = source.candidates(backends, plan, folder)
+    model = checkpoint.load(source.checkpoint)
+    expected = [reference(model, case) for case in cases]
+    del model  # its memory is wanted by the backends
+    run = InterleavedRun(plan, cases, expected, folder, progress)
+    with run.opened(candidates) as (timed, absent):
+        if not timed:
+            reasons = "\n".join(f"{one.backend}: {one.reason}" for one in absent)
+            raise EngineError(f"no backend can run {source.model.name}:\n{reasons}")
+        run.measure(timed)
+        peaks = [one.process.ask("peak_host_bytes") for one in timed]
+    measurements = [
         Measurement(
-            rival=entrant.name,
-            model=subject.model.name,
+            backend=one.candidate.name,
+            model=source.model.name,
             case=case.described(),
-            samples_ms=tuple(entrant.samples[index]),
-            calls_per_turn=plan.calls,
-            parity=entrant.parities[index],
+            samples_ms=tuple(one.samples[index]),
+            calls_per_round=plan.calls,
+            parity=one.parities[index],
         )
         for index, case in enumerate(cases)
-        for entrant in entrants
+        for one in timed
     ]
-
-
-def _libraries(backends: Sequence[Backend]) -> list[str]:
-    used = [module for backend in backends for module in backend.modules]
-    return list(
-        dict.fromkeys(
-            ("numpy", *used, *(("onnx",) if {"onnxruntime", "openvino"} & {*used} else ()))
+    starts: dict[str, list[ColdStart]] = {one.candidate.name: [] for one in timed}
+    for number in range(plan.cold_starts):
+        progress(f"cold start {number + 1} of {plan.cold_starts}")
+        for one in timed:
+            starts[one.candidate.name].append(run.cold_start(one.candidate))
+    results = [
+        Backend(
+            name=one.candidate.name,
+            model=source.model.name,
+            description=one.candidate.backend.description,
+            options=one.candidate.options,
+            cold_starts=tuple(starts[one.candidate.name]),
+            peak_host_bytes=peak,
         )
-    )
+        for one, peak in zip(timed, peaks, strict=True)
+    ]
+    return results, measurements, absent
+
+
+def _libraries(backends: Sequence[BackendSpec]) -> list[str]:
+    used = [module for backend in backends for module in backend.modules]
+    exported = ["onnx"] if {"onnxruntime", "openvino"} & {*used} else []
+    return list(dict.fromkeys(("numpy", *used, *exported)))
 
 
 def _settings(plan: Plan) -> dict[str, Scalar]:

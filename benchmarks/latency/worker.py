@@ -1,149 +1,171 @@
-"""The process of one rival: reads requests line by line, answers each when its work is done.
+"""The process of one backend: answers requests on a connection, each when its work is done.
 
-A request and its answer are one line of JSON. Between requests the process waits on a pipe, so
-only the rival whose turn it is works. Arrays travel as ``.npy`` files; an answer with "error"
-says what went wrong, and the process goes on.
+Between requests the process waits, so only the backend whose turn it is works. Here is also the
+other end: a ``Process`` starts a worker and asks it.
 """
 
+import contextlib
 import importlib
-import json
+import multiprocessing
 import os
 import signal
-import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from ...plugins.errors import EngineError
 
 if TYPE_CHECKING:  # at run time these are imported inside the clock
-    import numpy as np
-
+    from ...runtime.tensors.pixels import Float32
     from .backends import Running
 
-Answer = dict[str, Any]
+_END_SECONDS: Final = 20  # to finish a call, after which it is killed
+_LAST_LINES: Final = 3  # of what it printed, where it died
 
 
 class Worker:
-    """What the requests act on."""
+    """What the requests act on; cases are known by their index."""
 
     def __init__(self) -> None:
         self._model: Running | None = None
-        self._inputs: dict[str, list[np.ndarray[Any, Any]]] = {}
-        self._results: dict[str, np.ndarray[Any, Any]] = {}
+        self._inputs: list[tuple[Float32, Float32]] = []
+        self._results: dict[int, Float32] = {}
 
-    def open(self, opener: str, file: str, threads: int, cpus: list[int] | None) -> Answer:
-        """Import what the rival needs and open its model.
-
-        Args:
-            opener: "module:function" in this package.
-            file: of the model.
-            threads: it may use.
-            cpus: to stay on; None is anywhere.
-
-        Returns:
-            import_ms, load_ms.
-        """
-        if cpus is not None:
-            os.sched_setaffinity(0, cpus)  # before libraries count the processors they have
-        module, _, function = opener.partition(":")
+    def open(
+        self, opener: str, modules: Sequence[str], file: Path, threads: int
+    ) -> tuple[float, float]:
+        """Import what the backend needs and open its model; return both times in ms."""
         start = time.perf_counter()
+        for name in modules:
+            importlib.import_module(name)
+        module, _, function = opener.partition(":")
         imported = importlib.import_module(f".{module}", __package__)
         loading = time.perf_counter()
-        self._model = getattr(imported, function)(Path(file), threads)
-        return {"import_ms": _since(start, loading), "load_ms": _since(loading)}
+        self._model = getattr(imported, function)(file, threads)
+        return _since(start, loading), _since(loading)
 
-    def run(self, case: list[str]) -> Answer:
-        """Inpaint one case, once. Returns ms."""
-        return {"ms": self._timed(case)}
+    def add_cases(self, inputs: "Sequence[tuple[Float32, Float32]]") -> None:
+        """Take images (B, 3, H, W) and holes (B, 1, H, W)."""
+        self._inputs += inputs
 
-    def warm(self, case: list[str], calls: int, seconds: float) -> Answer:
-        """Inpaint one case until it was done often and long enough. Returns calls."""
+    def run(self, case: int, lead: int = 0, calls: int = 1) -> list[float]:
+        """Run a case ``lead`` times untimed, then timed; return ms of each call.
+
+        The untimed calls bring back caches and clocks.
+        """
+        return [self._timed(case) for _ in range(lead + calls)][lead:]
+
+    def warm_up(self, case: int, calls: int, seconds: float) -> None:
+        """Run a case until it was done often and long enough."""
         start, done = time.perf_counter(), 0
         while done < calls or time.perf_counter() - start < seconds:
             self._timed(case)
             done += 1
-        return {"calls": done}
 
-    def time(self, case: list[str], lead: int, calls: int) -> Answer:
-        """Take a turn: some calls that bring back caches and clocks, then those that count."""
-        for _ in range(lead):
-            self._timed(case)
-        return {"samples_ms": [self._timed(case) for _ in range(calls)]}
+    def result(self, case: int) -> "Float32":
+        """Return the latest result of a case."""
+        return self._results[case]
 
-    def save(self, case: list[str], output: str) -> Answer:
-        """Write the latest result of a case."""
-        import numpy as np
+    def peak_host_bytes(self) -> int | None:
+        """Return the most memory that the process had so far; None if unknown."""
+        try:
+            status = Path("/proc/self/status").read_text()
+        except OSError:  # not Linux
+            return None
+        peak = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
+        return int(peak.split()[1]) * 1024 if peak else None
 
-        np.save(output, self._results[case[0]], allow_pickle=False)
-        return {}
-
-    def memory(self) -> Answer:
-        """Tell the most memory that was used so far."""
-        device = self._model.peak_device_bytes() if self._model else None
-        return {"peak_host_bytes": _peak_host_bytes(), "peak_device_bytes": device}
-
-    def _timed(self, case: list[str]) -> float:
+    def _timed(self, case: int) -> float:
         assert self._model is not None, "the first request must be to open a model"
-        image, hole = self._loaded(case)
+        image, hole = self._inputs[case]
         start = time.perf_counter()
         result = self._model.run(image, hole)
         elapsed = _since(start)
-        self._results[case[0]] = result
+        self._results[case] = result
         return elapsed
 
-    def _loaded(self, case: list[str]) -> "list[np.ndarray[Any, Any]]":
-        """Read the image and the hole of a case, once."""
-        if case[0] not in self._inputs:
-            import numpy as np
 
-            self._inputs[case[0]] = [np.load(file, allow_pickle=False) for file in case]
-        return self._inputs[case[0]]
+def serve(
+    connection: Connection, log: str, environment: dict[str, str], cpus: list[int] | None
+) -> None:
+    """Answer requests (method of ``Worker``, arguments) with (result, error) until the end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told too, and ends this one
+    printed = os.open(log, os.O_WRONLY | os.O_APPEND)
+    for stream in (1, 2):
+        os.dup2(printed, stream)
+    os.environ.update(environment)
+    if cpus is not None:
+        os.sched_setaffinity(0, cpus)  # before libraries count the processors they have
+    worker = Worker()
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            name, arguments = connection.recv()
+            answer: tuple[Any, str | None]
+            try:
+                answer = getattr(worker, name)(**arguments), None
+            except Exception as error:  # a library raises what it likes; the parent decides
+                reason = str(error).strip().partition("\n")[0] or "no reason given"
+                answer = None, f"{type(error).__name__}: {reason}"
+            connection.send(answer)
 
 
-def serve(requests: IO[str], answers: IO[str]) -> None:
-    """Answer requests until there are no more.
+class Process:
+    """A worker of its own, seen from the process that directs the run.
 
     Args:
-        requests: a line each: the name of a method of ``Worker``, and its arguments.
-        answers: a line each.
+        name: of the backend, for messages.
+        threads: environment variables tell libraries to start no more.
+        cpus: to stay on; None is anywhere.
+        cache: folder for what libraries compile, so that a run leaves nothing behind.
     """
-    worker = Worker()
-    methods: dict[str, Callable[..., Answer]] = {
-        method.__name__: method
-        for method in (worker.open, worker.run, worker.warm, worker.time, worker.save)
-    }
-    methods["memory"] = worker.memory
-    for line in requests:
-        name, arguments = json.loads(line)
+
+    def __init__(self, name: str, threads: int, cpus: list[int] | None, cache: Path) -> None:
+        self.name = name
+        self.started = time.perf_counter()
+        self._log = tempfile.NamedTemporaryFile(mode="r")  # noqa: SIM115  # closed by `close`
+        environment = {"OMP_NUM_THREADS": str(threads), "TORCHINDUCTOR_CACHE_DIR": str(cache)}
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(
+            target=serve, args=(theirs, self._log.name, environment, cpus), daemon=True
+        )
+        self._process.start()
+        theirs.close()  # else the death of the process would not end the connection
+
+    def ask(self, request: str, **arguments: Any) -> Any:  # noqa: ANN401
+        """Send a request, a method of ``Worker``, and wait for its result.
+
+        Raises:
+            EngineError: it failed or died; the text says why.
+        """
         try:
-            answer = methods[name](**arguments)
-        except Exception as error:  # a library raises what it likes; the parent decides
-            reason = str(error).strip().partition("\n")[0] or "no reason given"
-            answer = {"error": f"{type(error).__name__}: {reason}"}
-        print(json.dumps(answer), file=answers, flush=True)
+            self._connection.send((request, arguments))
+            result, error = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise EngineError(f"the process of {self.name} died: {self._last_words()}") from error
+        if error is not None:
+            raise EngineError(error)
+        return result
 
+    def close(self) -> None:
+        """End the process. Calling twice is harmless."""
+        self._connection.close()
+        self._process.join(_END_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._log.close()
 
-def _peak_host_bytes() -> int | None:
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:  # not Linux
-        return None
-    peak = next((line for line in status.splitlines() if line.startswith("VmHWM:")), None)
-    return int(peak.split()[1]) * 1024 if peak else None
+    def _last_words(self) -> str:
+        self._process.join(_END_SECONDS)
+        lines = self._log.read().strip().splitlines()[-_LAST_LINES:]
+        code = self._process.exitcode
+        return " / ".join(lines) or f"exit code {code}, and it printed nothing"
 
 
 def _since(start: float, end: float | None = None) -> float:
-    """Give milliseconds, to a tenth of a microsecond."""
+    """Return milliseconds, to a tenth of a microsecond."""
     return round(((time.perf_counter() if end is None else end) - start) * 1e3, 4)
-
-
-def main() -> None:
-    """Serve on the standard streams; what libraries print goes to the standard error."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told too, and ends this one
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    serve(sys.stdin, answers)
-
-
-if __name__ == "__main__":
-    main()

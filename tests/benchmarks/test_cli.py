@@ -1,16 +1,30 @@
-"""``csakit bench`` prints each target beside what was found; a missed one is exit code 1."""
+"""``csakit bench``: its arguments, what it prints, its exit codes, and a whole run that checks."""
 
-from collections.abc import Iterator
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
-from csakit.benchmarks import targets
+from csakit.benchmarks import cli, cold_start, targets, training
+from csakit.benchmarks.attention import run as attention_run
 from csakit.benchmarks.cli import main
-from csakit.benchmarks.targets import Measured
-from csakit.plugins.errors import EngineError
+from csakit.benchmarks.latency import run
+from csakit.benchmarks.latency.models import ModelSource
+from csakit.benchmarks.latency.plan import QUICK, Plan
+from csakit.benchmarks.record import Check, Record, read_record
+from csakit.benchmarks.targets import Target
+from csakit.plugins.errors import EngineError, ParityError
+from helpers.operator_records import operator_record, timed
+from helpers.records import measured, record_of
+
+TINY = ["--channels", "16", "--side", "8", "--batch", "1", "--dtype", "float32"]
+FAST = ["--threads", "1", "--seconds", "0.01"]
 
 
-def measured(name: str, *, met: bool) -> Measured:
-    return Measured(what=name, target=f"{name} is fast", found=f"{name} took 1 ms", met=met)
+def found(name: str, *, met: bool) -> Target:
+    return Target(what=name, target=f"{name} is fast", found=f"{name} took 1 ms", met=met)
 
 
 @pytest.mark.parametrize(
@@ -22,8 +36,8 @@ def test_each_target_is_printed_beside_what_was_found(
     outcomes: tuple[bool, bool],
     code: int,
 ) -> None:
-    found = [measured(name, met=met) for name, met in zip("ab", outcomes, strict=True)]
-    monkeypatch.setattr(targets, "measure", lambda threads: iter(found))
+    results = [found(name, met=met) for name, met in zip("ab", outcomes, strict=True)]
+    monkeypatch.setattr(targets, "measure", lambda threads: iter(results))
 
     returned = main(["targets"])
 
@@ -39,14 +53,18 @@ def test_each_target_is_printed_beside_what_was_found(
     ]
 
 
+@pytest.mark.parametrize("module", [targets, training, cold_start])
 @pytest.mark.parametrize(("arguments", "threads"), [([], 2), (["--threads", "7"], 7)])
 def test_the_number_of_threads_is_handed_on(
-    monkeypatch: pytest.MonkeyPatch, arguments: list[str], threads: int
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,  # noqa: ANN401
+    arguments: list[str],
+    threads: int,
 ) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(targets, "measure", lambda given: seen.append(given) or iter(()))
+    monkeypatch.setattr(module, "measure", lambda given: seen.append(given) or iter(()))
 
-    main(["targets", *arguments])
+    assert main([module.__name__.rpartition(".")[2].replace("_", "-"), *arguments]) == 0
 
     assert seen == [threads]
 
@@ -54,8 +72,8 @@ def test_the_number_of_threads_is_handed_on(
 def test_a_measurement_that_cannot_be_trusted_is_a_line_and_exit_code_3(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def measure(threads: int) -> Iterator[Measured]:
-        yield measured("a", met=True)
+    def measure(threads: int) -> Iterator[Target]:
+        yield found("a", met=True)
         raise EngineError("the operator and the loop must agree")
 
     monkeypatch.setattr(targets, "measure", measure)
@@ -85,3 +103,221 @@ def test_no_threads_are_refused(threads: str, capsys: pytest.CaptureFixture[str]
 
     assert code == 2
     assert capsys.readouterr().err == (f"csakit bench: threads must be at least 1; got {threads}\n")
+
+
+@pytest.fixture
+def plans(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Plan]]:
+    """Keep what would be measured: names of the models, and the plan."""
+    seen: list[tuple[list[str], Plan]] = []
+
+    def measure(sources: Sequence[ModelSource], plan: Plan, *_: object) -> Record:
+        seen.append(([source.model.name for source in sources], plan))
+        return record_of(measured("torch-python-loop"), measured("ort"))
+
+    monkeypatch.setattr(run, "measure", measure)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], {}),
+        (["--backends", "ort, torch"], {"backends": ("ort", "torch")}),
+        (["--sizes", "256,512", "--batches", "1,4"], {"sizes": (256, 512), "batches": (1, 4)}),
+        (["--hole-ratios", "center,0.25"], {"holes": ("center", "0.25")}),
+        (
+            ["--threads", "1", "--rounds", "5", "--calls", "2", "--cold-starts", "0"],
+            {"threads": 1, "rounds": 5, "calls": 2, "cold_starts": 0},
+        ),
+    ],
+)
+def test_arguments_become_the_plan(
+    plans: list[tuple[list[str], Plan]], arguments: list[str], expected: dict[str, Any]
+) -> None:
+    assert main(["latency", *arguments]) == 0
+    assert main(["latency", "--quick", *arguments]) == 0
+
+    assert plans == [
+        (["demo"], dataclasses.replace(Plan(), **expected)),
+        (["demo"], dataclasses.replace(QUICK, **expected)),
+    ]
+
+
+def test_a_width_is_a_model_of_random_weights(plans: list[tuple[list[str], Plan]]) -> None:
+    assert main(["latency", "--width", "2"]) == 0
+
+    assert plans[0][0] == ["random-2"]
+
+
+@pytest.mark.usefixtures("plans")
+def test_the_record_is_printed_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["latency", "--json", str(tmp_path / "record.json")])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert code == 0
+    assert read_record(tmp_path / "record.json").kind == "latency"
+    assert lines[0] == "demo, 256x256, batch 1, holes center (22.0% of the image, 252 positions)"
+    assert lines[3].split() == [
+        *("ort", "11.50", "12.70", "12.85", "12.97", "13.00", "11.2%", "86.96"),
+        *("1.00", "(0.84-1.20)", "2.0e-05"),
+    ]
+    assert lines[7].split() == ["torch-python-loop", "100", "50", "30", "250", "100", "300", "demo"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--sizes", "255"], "a size must be a multiple of 256"),
+        (["--backends", "tflite"], "a backend must be one of"),
+        (["--width", "2", "--models", "a.safetensors"], "either --models or --width"),
+        (["--width", "1000"], "width must be an integer in 1..128"),
+        (["--models", "absent.safetensors"], "absent.safetensors"),
+        (["--json", "absent/record.json"], "cannot write absent/record.json"),
+    ],
+)
+@pytest.mark.usefixtures("plans")
+def test_wrong_arguments_are_a_line_and_exit_code_2(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["latency", *arguments]) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_a_backend_that_is_wrong_is_exit_code_1_and_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure(*_: object) -> Record:
+        raise ParityError("ort must compute what the torch model does")
+
+    monkeypatch.setattr(run, "measure", measure)
+
+    assert main(["latency", "--json", str(tmp_path / "record.json")]) == 1
+    assert "ort must compute" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_quick_run_checks_every_backend_on_the_demo_model(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["latency", "--quick", "--json", str(tmp_path / "record.json")]) == 0
+
+    record = read_record(tmp_path / "record.json")
+    names = ["torch-python-loop", "torch", "ort", "ort-target"]
+    assert record.absent == ()
+    assert [backend.name for backend in record.backends] == names
+    assert [(m.backend, m.case["holes"]) for m in record.measurements] == [
+        (name, holes) for holes in ("center", "0.4") for name in names
+    ]
+    for measurement in record.measurements:
+        assert measurement.parity is not None
+        assert measurement.parity.max_abs <= 1e-4  # the contract of an fp32 export
+        assert measurement.parity.max_abs_limit == 1e-4
+        assert len(measurement.samples_ms) == QUICK.rounds * QUICK.calls
+    for backend in record.backends:
+        (start,) = backend.cold_starts
+        assert 0 < start.import_ms + start.load_ms + start.first_ms < start.total_ms
+        assert backend.peak_host_bytes is not None
+    # Both hold Python and NumPy; the one of them holds torch as well.
+    peaks = {backend.name: backend.peak_host_bytes or 0 for backend in record.backends}
+    assert peaks["torch"] > peaks["ort"] > record.models[0].weights_bytes
+    assert record.libraries.keys() >= {"python", "numpy", "torch", "onnxruntime"}
+    assert "of the loop" in capsys.readouterr().out
+
+
+def test_a_small_run_prints_times_and_slopes_and_writes_the_record(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "attention.json"
+    chosen = ["--backends", "oracle,python-loop,torch,ort", "--holes", "1,9,20,64"]
+
+    code = main(["attention", *TINY, *FAST, *chosen, "--json", str(file)])
+
+    printed = capsys.readouterr()
+    assert code == 0
+    assert "float32, projection, batch 1, 16 channels, 8x8; medians" in printed.out
+    assert printed.out.count(" us a hole (R^2 ") == 4
+    assert "not run: python-loop: it needs a known position" in printed.out
+    assert "target" not in printed.out  # they are stated for a GPU
+    record = read_record(file)
+    assert len(record.measurements) == 4 * 4 - 1
+    assert json.loads(file.read_text())["kind"] == "attention"
+
+
+def test_every_combination_of_the_lists_is_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    monkeypatch.setattr(
+        attention_run, "measure", lambda cases, *_: seen.extend(map(str, cases)) or [record]
+    )
+    record = operator_record(timed("oracle", 1, 1.0))
+
+    lists = ["--holes", "1,2,2", "--batch", "1,3", "--dtype", "float16,float32"]
+    main(["attention", "--backends", "oracle", "--similarity", "cosine", *lists])
+
+    assert len(seen) == len(set(seen)) == 8
+    assert "float16 cosine, 3 x 512 channels, 32x32, 2 holes" in seen
+
+
+@pytest.mark.parametrize(("outcome", "code"), [("failed", 1), ("missed", 0)])
+def test_a_wrong_backend_is_exit_code_1_and_a_missed_target_is_not(
+    monkeypatch: pytest.MonkeyPatch, outcome: str, code: int
+) -> None:
+    check = Check(name="ort computes what the oracle does", outcome=outcome)  # type: ignore[arg-type]
+    record = operator_record(timed("oracle", 1, 1.0), checks=(check,))
+    monkeypatch.setattr(attention_run, "measure", lambda *_: [record])
+
+    assert main(["attention", "--backends", "oracle"]) == code
+
+
+def test_without_a_gpu_the_rest_is_run_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "device_architectures", list)
+
+    code = main(["attention", *TINY, *FAST, "--holes", "3"])
+
+    printed = capsys.readouterr()
+    assert code == 0
+    assert "no CUDA device: backends that need one are left out" in printed.err
+    names = printed.out.splitlines()[1].replace("|", " ").split()
+    assert names == ["oracle", "python-loop", "torch", "ort"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--holes", "2000"], "holes must be in 0..1024"),
+        (["--backends", "cudda"], "backends must be of oracle"),
+        (["--dtype", "float8"], "dtype must be one of"),
+        (["--seconds", "0", "--backends", "oracle"], "more than 0 seconds"),
+        (["--threads", "0"], "threads must be at least 1"),
+    ],
+)
+def test_wrong_cases_are_a_line_and_exit_code_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], text: str
+) -> None:
+    assert main(["attention", "--holes", "3", *arguments]) == 2
+
+    assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", [["attention", "--holes"], ["latency", "--sizes"]])
+def test_a_word_in_a_list_of_numbers_is_refused(
+    option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main([*option, "1,many"])
+
+    assert stopped.value.code == 2
+    assert "invalid list of int value: '1,many'" in capsys.readouterr().err
+
+
+def test_a_backend_of_a_gpu_without_one_is_exit_code_3(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    assert main(["attention", "--backends", "cuda", "--holes", "3"]) == 3
+
+    assert "must have an NVIDIA GPU" in capsys.readouterr().err

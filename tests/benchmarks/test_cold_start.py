@@ -9,9 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csakit.benchmarks import cold_start
-from csakit.benchmarks.cli import main
 from csakit.benchmarks.cold_start import Start, measure
-from csakit.benchmarks.targets import Measured
 from csakit.export.config import ExportConfig
 from csakit.export.exporter import Exported, export_onnx
 from csakit.plugins.errors import ContractError, EngineError
@@ -120,15 +118,3 @@ def test_memory_is_that_of_the_start_and_not_of_this_process(
 def test_nothing_is_measured_of_nothing(name: str) -> None:
     with pytest.raises(ContractError, match="must be at least 1"):
         next(measure(1, **{name: 0}))
-
-
-def test_the_command_hands_the_threads_on(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def measuring(threads: int) -> list[Measured]:
-        return [Measured(what="a", target="b", found=f"{threads} threads", met=False)]
-
-    monkeypatch.setattr(cold_start, "measure", measuring)
-
-    assert main(["cold-start", "--threads", "3"]) == 1
-    assert "3 threads" in capsys.readouterr().out

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from csakit.benchmarks.cli import main
 from csakit.benchmarks.plot import plot
-from csakit.benchmarks.record import Record
-from csakit.benchmarks.record_file import write_record
+from csakit.benchmarks.record import Record, write_record
 from csakit.plugins.errors import ContractError, LibraryError
 from helpers.records import CENTRE, EXACT, measured, record_of, strokes
 from PIL import Image
@@ -16,18 +15,21 @@ from PIL import Image
 
 @pytest.fixture
 def record() -> Record:
-    """Two rivals on three cases of one size, and one on another."""
+    """Two backends on three cases of one size, and one on another."""
     return record_of(
         *(
-            measured(rival, (base, base + 1, base + 2), case, parity=parity)
+            measured(backend, (base, base + 1, base + 2), case, parity=parity)
             for case in (CENTRE, strokes(0.1), strokes(0.6))
-            for rival, base, parity in (("torch", 100.0, EXACT), ("ort", 70.0, measured("").parity))
+            for backend, base, parity in (
+                ("torch", 100.0, EXACT),
+                ("ort", 70.0, measured("").parity),
+            )
         ),
         measured("ort", case=CENTRE | {"size": 512}),
     )
 
 
-def test_an_svg_names_every_rival_and_case(record: Record, tmp_path: Path) -> None:
+def test_an_svg_names_every_backend_and_case(record: Record, tmp_path: Path) -> None:
     plot(record, tmp_path / "plot.svg")
 
     text = (tmp_path / "plot.svg").read_text()

@@ -1,12 +1,31 @@
-"""A record holds what belongs together, and times of right results only."""
+"""A record holds times of right results only, survives being written, and is checked when read."""
 
+import dataclasses
+import json
 import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
-from csakit.benchmarks.record import DeviceTimes, Model, Parity
-from csakit.plugins.errors import ContractError
-from helpers.records import CENTRE, EXACT, measured, record_of
+from csakit.benchmarks.record import (
+    Absent,
+    Check,
+    DeviceTimes,
+    Model,
+    Parity,
+    Record,
+    read_record,
+    timing_warnings,
+    without_paths,
+    write_record,
+)
+from csakit.plugins.errors import ContractError, LibraryError
+from helpers.records import CENTRE, EXACT, GPU, MACHINE, measured, record_of, strokes
+
+Change = Callable[[dict[str, Any]], object]
+STEADY = (100.0, 101.0, 100.0, 101.0)
 
 
 @pytest.mark.parametrize(
@@ -33,19 +52,19 @@ def test_parity_passes_within_its_limits_and_never_with_nan(
 def test_times_of_a_wrong_result_are_refused() -> None:
     wrong = Parity(reference="torch", images=1, max_abs=0.2, max_abs_limit=1e-4)
 
-    with pytest.raises(ContractError, match="ort computed something else, so its times mean"):
+    with pytest.raises(ContractError, match="ort failed parity, so its times mean"):
         measured("ort", parity=wrong)
 
 
 @pytest.mark.parametrize("samples", [(), (1.0, math.nan), (1.0, -2.0), (0.0,), (math.inf,)])
-def test_samples_that_are_no_times_are_refused(samples: tuple[float, ...]) -> None:
+def test_samples_that_are_not_times_are_refused(samples: tuple[float, ...]) -> None:
     with pytest.raises(ContractError, match="ort must have"):
         measured("ort", samples)
 
 
-def test_samples_fill_whole_turns() -> None:
-    with pytest.raises(ContractError, match="ort must have samples in turns of 3; got 4"):
-        measured("ort", (1.0, 2.0, 3.0, 4.0), calls_per_turn=3)
+def test_samples_fill_whole_rounds() -> None:
+    with pytest.raises(ContractError, match="ort must have samples in rounds of 3; got 4"):
+        measured("ort", (1.0, 2.0, 3.0, 4.0), calls_per_round=3)
 
 
 def test_device_times_are_one_for_every_sample() -> None:
@@ -81,9 +100,9 @@ def test_measurements_of_the_same_thing_are_not_two() -> None:
         record_of(measured("ort"), measured("ort", (5.0,)))
 
 
-def test_a_measurement_belongs_to_a_rival_of_the_record() -> None:
+def test_a_measurement_belongs_to_a_backend_of_the_record() -> None:
     with pytest.raises(ContractError, match="ort of demo was measured and not described"):
-        record_of(measured("ort"), rivals=())
+        record_of(measured("ort"), backends=())
 
 
 def test_an_operator_alone_needs_no_model() -> None:
@@ -91,3 +110,195 @@ def test_an_operator_alone_needs_no_model() -> None:
 
     assert record.models == ()
     assert record.measurements[0].key == (None, "torch", tuple(sorted(CENTRE.items())))
+
+
+@pytest.fixture
+def record() -> Record:
+    """One with something in every field."""
+    device = DeviceTimes(
+        to_device_ms=(0.1, 0.2), compute_ms=(1.0, 1.5), to_host_ms=(0.0, 0.3), kernels_ms={"k": 0.5}
+    )
+    return record_of(
+        measured("ort", (1.5, 2.0, 1.0, 3.0), calls_per_round=2),
+        measured("trt", (4.0, 5.0), strokes(0.3), device=device),
+        absent=(Absent(backend="rtx", reason="tensorrt_rtx is not installed"),),
+        warnings=("load average was 3.2 on 2 cores",),
+        checks=(Check(name="a kernel", outcome="skipped", reason="no GPU"),),
+        environment=dataclasses.replace(MACHINE, gpu=GPU, cpus_used=None),
+    )
+
+
+def test_a_record_reads_back_as_it_was_written(record: Record, tmp_path: Path) -> None:
+    write_record(record, tmp_path / "record.json")
+
+    assert read_record(tmp_path / "record.json") == record
+
+
+def test_a_file_has_the_percentiles_for_its_readers(record: Record, tmp_path: Path) -> None:
+    write_record(record, tmp_path / "record.json")
+
+    text = (tmp_path / "record.json").read_text()
+    entry = json.loads(text)["measurements"][0]
+    assert entry["summary"]["p50_ms"] == 1.75
+    assert entry["summary"]["max_ms"] == 3.0
+    assert '"samples_ms": [1.5, 2.0, 1.0, 3.0],' in text
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda value: value.pop("environment"), "missing required field `environment`"),
+        (lambda value: value.pop("checks"), "record has missing or unknown fields: checks"),
+        (lambda value: value.update(extra=1), "record has missing or unknown fields: extra"),
+        (
+            lambda value: value["measurements"][0].update(extra=1),
+            r"record.measurements\[0\] has missing or unknown fields: extra",
+        ),
+        (
+            lambda value: value["environment"].update(cpu=3),
+            r"Expected `str`, got `int` - at `\$.environment.cpu`",
+        ),
+        (lambda value: value.update(kind="other"), r"Invalid enum value 'other' - at `\$.kind`"),
+        (lambda value: value.update(warnings="none"), r"at `\$.warnings`"),
+        (lambda value: value["settings"].update(rounds=[1]), r"at `\$.settings\[...\]`"),
+        (lambda value: value.update(libraries=[]), r"at `\$.libraries`"),
+        (lambda value: value.update(measurements={}), r"at `\$.measurements`"),
+        (lambda value: value["source"].update(dirty="no"), r"at `\$.source.dirty`"),
+        (
+            lambda value: value["measurements"][0]["parity"].update(max_abs=0.5),
+            "ort failed parity",
+        ),
+        (
+            lambda value: value["measurements"][0]["samples_ms"].__setitem__(0, 9.0),
+            "the summary of ort on .* must follow from its samples",
+        ),
+        (
+            lambda value: value["measurements"][0].pop("summary"),
+            "must follow from its samples; got None",
+        ),
+    ],
+)
+def test_a_record_that_was_tampered_with_is_refused(
+    record: Record, tmp_path: Path, change: Change, reason: str
+) -> None:
+    path = tmp_path / "record.json"
+    write_record(record, path)
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+    with pytest.raises(
+        ContractError, match=f"record.json is not a valid benchmark record: .*{reason}"
+    ):
+        read_record(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "is not a benchmark record: Input data was truncated"),
+        ("[1, 2]", "it states no schema"),
+        ("{}", "it states no schema"),
+        ('{"schema": true}', "it states no schema"),
+        ('{"schema": 1}', "has schema 1; this version of csakit reads 2\nRead it with"),
+        ('{"schema": NaN}', "is not a benchmark record: JSON is malformed"),
+        ("[" * 100_000, "is not a benchmark record"),
+        ("\xff", "is not a benchmark record"),
+    ],
+)
+def test_a_file_that_is_no_record_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "record.json"
+    path.write_bytes(text.encode("latin-1"))
+
+    with pytest.raises(ContractError, match=reason):
+        read_record(path)
+
+
+def test_a_huge_file_is_refused_without_being_parsed(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    with path.open("wb") as file:
+        file.truncate((32 << 20) + 1)
+
+    with pytest.raises(ContractError, match="a record has at most 33554432 bytes"):
+        read_record(path)
+
+
+def test_a_missing_file_is_a_contract_error(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"cannot read .*absent.json: No such file"):
+        read_record(tmp_path / "absent.json")
+
+
+def test_absolute_paths_are_not_written(tmp_path: Path) -> None:
+    record = record_of(measured("ort"), warnings=("cannot read /home/someone/model.onnx",))
+
+    with pytest.raises(ContractError, match=r"no absolute path; got '/home/someone/model.onnx'"):
+        write_record(record, tmp_path / "record.json")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "private"),
+    [
+        ("cannot load /srv/x/model.onnx: broken", "cannot load model.onnx: broken"),
+        ("'/usr/lib/libx.so' (/opt/y/z)", "'libx.so' (z)"),
+        ("1/2 of images/s, see https://x.org/a/b", "1/2 of images/s, see https://x.org/a/b"),
+        ("train/weights/demo.safetensors", "train/weights/demo.safetensors"),
+    ],
+)
+def test_paths_are_cut_to_their_last_part(text: str, private: str) -> None:
+    assert without_paths(text) == private
+
+
+def test_a_record_is_named_json(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"must end in \.json; got record.txt"):
+        write_record(record_of(measured("ort")), tmp_path / "record.txt")
+
+
+def test_without_msgspec_the_extra_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_record(record_of(measured("ort")), tmp_path / "record.json")
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+
+    with pytest.raises(LibraryError, match=r"pip install 'csakit\[bench\]'"):
+        read_record(tmp_path / "record.json")
+
+
+def test_a_quiet_run_has_no_warnings() -> None:
+    assert timing_warnings(MACHINE, [measured("ort", STEADY), measured("torch", STEADY)]) == []
+
+
+def test_a_machine_that_was_busy_is_named() -> None:
+    busy = dataclasses.replace(MACHINE, load_average=3.25)
+
+    (warning,) = timing_warnings(busy, [measured("ort", STEADY)])
+
+    assert warning == ("load average was 3.2 on 8 cores before the run")
+
+
+def test_samples_that_vary_are_named_with_the_worst() -> None:
+    runs = [
+        measured("ort", STEADY),
+        measured("torch", (100.0, 130.0, 130.0, 100.0)),
+        measured("loop", (100.0, 180.0, 180.0, 100.0)),
+    ]
+
+    (warning,) = timing_warnings(MACHINE, runs)
+
+    assert "coefficient of variation above 10% in 2 of 3" in warning
+    assert warning.endswith("at worst 33% (loop)")
+
+
+def test_a_machine_that_slows_down_is_named() -> None:
+    (warning,) = timing_warnings(MACHINE, [measured("ort", (100.0, 100.0, 108.0, 108.0))])
+
+    assert warning == (
+        "drift between the halves of the run above 5% in 1 of 1 measurements, at worst 8% (ort)"
+    )
+
+
+def test_an_unknown_load_is_no_warning() -> None:
+    assert (
+        timing_warnings(dataclasses.replace(MACHINE, load_average=None), [measured("ort", STEADY)])
+        == []
+    )

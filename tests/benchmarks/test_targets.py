@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from csakit.benchmarks import python_loop, targets
+from csakit.benchmarks import baseline, targets
 from csakit.export.config import ExportConfig
 from csakit.export.exporter import Exported, export_onnx
 from csakit.plugins.errors import EngineError
@@ -25,7 +25,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(targets, "_WIDTH", 2)
     for name in ("_LAYER_CALLS", "_MODEL_CALLS", "_IMPORT_CALLS"):
         monkeypatch.setattr(targets, name, 1)
-    monkeypatch.setattr("csakit.benchmarks.timing.WARMUP_CALLS", 0)
+    monkeypatch.setattr("csakit.benchmarks.stats.WARMUP_CALLS", 0)
     monkeypatch.setattr(targets, "export_onnx", export_of_one_image)
     yield
     torch.set_num_threads(threads)
@@ -48,7 +48,7 @@ def test_a_loop_that_computes_something_else_is_not_timed(monkeypatch: pytest.Mo
     def wrong(features: Tensor, hole: Tensor) -> Tensor:
         return features * float("nan")
 
-    monkeypatch.setattr(python_loop, "coherent_semantic_attention", wrong)
+    monkeypatch.setattr(baseline, "coherent_semantic_attention", wrong)
 
     with pytest.raises(EngineError, match="must agree to 1e-4; got nan"):
         next(targets.measure(1))

@@ -7,7 +7,7 @@ from csakit.plugins.errors import ContractError
 from csakit.train import ModelConfig
 
 
-def test_the_rivals_differ_in_their_attention_alone() -> None:
+def test_the_steps_differ_in_their_attention_alone() -> None:
     csa, none = (Step(ModelConfig(width=1, attention=kind)) for kind in ("csa", "none"))
 
     weights, others = csa.network.state_dict(), none.network.state_dict()

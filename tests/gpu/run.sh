@@ -52,20 +52,22 @@ main() {  # main NAME SECONDS MODULE ARGUMENT...: entry points exist only where 
 
 date -u +%FT%TZ >>"$out/summary.txt"
 part machine 20 sh -c 'nvidia-smi; nvcc --version; git rev-parse HEAD; '"$python"' -V'
-[[ -n ${CSAKIT_LIBRARY:-} ]] || main build 300 runtime.plugin_cli build --arch native
+[[ -n ${CSAKIT_LIBRARY:-} ]] || main build 300 runtime.cli.plugin build --arch native
 part kernels 60 "$python" -m gpu.sanitizer_driver
-main timing 60 benchmarks.cli attention --rivals cuda,cuda-graph --holes 225,512 --batch 1,16 \
+main timing 60 benchmarks.cli attention --backends cuda,cuda-graph --holes 225,512 --batch 1,16 \
   --dtype float16 --seconds 0.5 --json "$out/timing.json"
 tests sanitizer 240 tests/gpu/test_sanitizer.py
-tests operator 180 tests/plugins/test_kernels*.py tests/plugins/test_enqueue.py \
-  tests/plugins/test_architectures.py tests/train/test_cuda_attention_gpu.py
-main benchmark 120 benchmarks.cli attention --rivals python-loop-cuda,torch-cuda,cuda,cuda-graph \
+tests operator 180 tests/plugins/test_kernels.py tests/plugins/test_kernels_rounds.py \
+  tests/plugins/test_kernels_degenerate.py tests/plugins/test_kernels_replay.py \
+  tests/plugins/test_enqueue.py tests/plugins/test_architectures.py tests/train/attention/*_gpu.py
+main benchmark 120 benchmarks.cli attention --backends python-loop-cuda,torch-cuda,cuda,cuda-graph \
   --holes 1,128,225,1023 --batch 1 --dtype float16 --seconds 0.5 --json "$out/benchmark.json"
-main float32 60 benchmarks.cli attention --rivals torch-cuda,cuda,cuda-graph --holes 225 --batch 1 \
+main float32 60 benchmarks.cli attention --backends torch-cuda,cuda,cuda-graph --holes 225 --batch 1 \
   --dtype float32 --seconds 0.5 --json "$out/float32.json"
-tests device 120 tests/runtime/test_device.py tests/runtime/test_device_context.py \
-  tests/runtime/test_engine_session.py tests/runtime/test_engine_trouble.py tests/benchmarks
-tests models 300 tests/gpu/test_whole_models.py tests/runtime/test_ort_cuda_session.py \
-  tests/export/test_engine_gpu.py tests/export/test_verify_engine_gpu.py
+tests device 120 tests/runtime/device tests/runtime/engine/test_engine_session.py \
+  tests/runtime/engine/test_engine_trouble.py tests/benchmarks/test_engine_overhead.py \
+  tests/benchmarks/attention/test_cuda_forms.py
+tests models 300 tests/gpu/test_whole_models.py tests/runtime/sessions/test_ort_cuda_session.py \
+  tests/export/engine/test_engine_gpu.py tests/export/parity/test_verify_engine_gpu.py
 echo "results: $out"
 exit "$status"

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from csakit.benchmarks.features import Floats, feature_like
+from csakit.benchmarks.inputs import Floats, feature_like
 from csakit.plugins.abi import AttentionDesc, Direction, Dtype, Layout, attention_desc
 from csakit.plugins.library import load
 from csakit.plugins.reference import coherent_semantic_attention, input_gradient

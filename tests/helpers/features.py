@@ -4,9 +4,9 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from csakit.benchmarks.features import Floats as Floats
-from csakit.benchmarks.features import feature_like as feature_like
-from csakit.benchmarks.features import smooth
+from csakit.benchmarks.inputs import Floats as Floats
+from csakit.benchmarks.inputs import feature_like as feature_like
+from csakit.benchmarks.inputs import smooth
 from csakit.plugins.reference import unit
 
 # The best match leads the second by this share of its score at least. Sums of some hundred products

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
-from csakit.benchmarks.attention.function_model import function_model as function_model
+from csakit.benchmarks.attention.ort_form import function_model as function_model
 from csakit.export.graph.attention_function import CHUNK, MATCHES
 from csakit.plugins import reference, spec
 from csakit.plugins.spec import Similarity

@@ -1,6 +1,6 @@
 """Small networks with deterministic weights, in the working range of a trained network."""
 
-from csakit.benchmarks.random_weights import SEED, random_model
+from csakit.benchmarks.inputs import SEED, random_model
 from csakit.train import CSAInpainter, ModelConfig
 
 

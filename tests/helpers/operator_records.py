@@ -16,25 +16,25 @@ H200_CASE = {
 
 
 def timed(
-    rival: str,
+    backend: str,
     holes: int,
     us: float,
     *,
     kernels_us: dict[str, float] | None = None,
     **case: Scalar,
 ) -> Measurement:
-    """Make a measurement; of a rival with "cuda" in its name, on a GPU.
+    """Make a measurement; of a backend with "cuda" in its name, on a GPU.
 
     The host's time is twice the device's, so that a mix-up shows.
     """
     ms = us / 1e3
-    on_gpu = "cuda" in rival
+    on_gpu = "cuda" in backend
     kernels = {name: value / 1e3 for name, value in (kernels_us or {}).items()}
     device = DeviceTimes(
         to_device_ms=(0.0,) * 3, compute_ms=(ms,) * 3, to_host_ms=(0.0,) * 3, kernels_ms=kernels
     )
     return Measurement(
-        rival=rival,
+        backend=backend,
         case={**H200_CASE, **case, "holes": holes},
         samples_ms=(2 * ms if on_gpu else ms,) * 3,
         parity=EXACT,

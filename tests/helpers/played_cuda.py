@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from csakit.benchmarks.attention import cuda_forms
-from csakit.benchmarks.attention.problems import Problem
+from csakit.benchmarks.attention.cases import Problem
 from csakit.plugins.library import Library
 
 from .simt_tensors import TensorLibrary

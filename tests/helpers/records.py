@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from csakit.benchmarks.provenance import Gpu, Machine, Source
-from csakit.benchmarks.record import ColdStart, Measurement, Model, Parity, Record, Rival, Scalar
+from csakit.benchmarks.environment import Environment, Gpu, Source
+from csakit.benchmarks.record import Backend, ColdStart, Measurement, Model, Parity, Record, Scalar
 
 EXACT = Parity(reference="the torch model, float32", images=1, max_abs=0.0)
 NEAR = Parity(
@@ -15,7 +15,7 @@ NEAR = Parity(
     max_abs_limit=1e-4,
     psnr_db_limit=80.0,
 )
-MACHINE = Machine(
+MACHINE = Environment(
     cpu="A processor",
     logical_cpus=8,
     cpus_used=(0, 1),
@@ -35,19 +35,19 @@ def strokes(ratio: float) -> dict[str, Scalar]:
 
 
 def measured(
-    rival: str,
+    backend: str,
     samples_ms: Sequence[float] = (10.0, 11.0, 12.0, 13.0),
     case: dict[str, Scalar] | None = None,
     **fields: Any,  # noqa: ANN401
 ) -> Measurement:
     """Make a measurement of the model "demo"."""
     given: dict[str, Any] = {"model": "demo", "parity": NEAR} | fields
-    return Measurement(rival=rival, case=case or CENTRE, samples_ms=tuple(samples_ms), **given)
+    return Measurement(backend=backend, case=case or CENTRE, samples_ms=tuple(samples_ms), **given)
 
 
 def record_of(*measurements: Measurement, **fields: Any) -> Record:  # noqa: ANN401
     """Make a latency record that describes what was measured."""
-    names = dict.fromkeys((m.model, m.rival) for m in measurements)
+    names = dict.fromkeys((m.model, m.backend) for m in measurements)
     start = ColdStart(
         import_ms=100.0, load_ms=50.0, first_ms=30.0, total_ms=250.0, peak_host_bytes=100 << 20
     )
@@ -55,7 +55,7 @@ def record_of(*measurements: Measurement, **fields: Any) -> Record:  # noqa: ANN
         "kind": "latency",
         "date": "2026-01-31T12:00:00Z",
         "source": Source(version="0.1.0", commit="c0ffee" * 7, dirty=False),
-        "machine": MACHINE,
+        "environment": MACHINE,
         "libraries": {"numpy": "2.4.6"},
         "settings": {"rounds": 4, "threads": 2},
         "models": tuple(
@@ -70,16 +70,16 @@ def record_of(*measurements: Measurement, **fields: Any) -> Record:  # noqa: ANN
             for model in dict.fromkeys(m.model for m in measurements)
             if model is not None
         ),
-        "rivals": tuple(
-            Rival(
-                name=rival,
+        "backends": tuple(
+            Backend(
+                name=backend,
                 model=model,
-                what=f"{rival} in words",
-                form={"precision": "fp32"},
+                description=f"{backend} in words",
+                options={"precision": "fp32"},
                 cold_starts=(start,),
                 peak_host_bytes=300 << 20,
             )
-            for model, rival in names
+            for model, backend in names
         ),
         "measurements": measurements,
     } | fields

@@ -4,8 +4,8 @@ import numpy as np
 import onnx
 import pytest
 from csakit.benchmarks.attention import ort_form
-from csakit.benchmarks.attention.function_model import function_model
-from csakit.benchmarks.attention.problems import Case, make_problem
+from csakit.benchmarks.attention.cases import Case, make_problem
+from csakit.benchmarks.attention.ort_form import function_model
 from csakit.plugins import spec
 
 

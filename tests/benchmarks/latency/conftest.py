@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from csakit.benchmarks.latency.backends import BACKENDS
 from csakit.benchmarks.latency.cases import Case, make_cases
+from csakit.benchmarks.latency.models import Candidate
 from csakit.benchmarks.latency.plan import QUICK, Plan
-from csakit.benchmarks.latency.subjects import Contender
 from csakit.export.config import ExportConfig
 from csakit.export.exporter import export_onnx
 
@@ -19,8 +19,8 @@ def plan() -> Plan:
 
 
 @pytest.fixture
-def cases(plan: Plan, tmp_path: Path) -> list[Case]:
-    return make_cases(plan, tmp_path)
+def cases(plan: Plan) -> list[Case]:
+    return make_cases(plan)
 
 
 @pytest.fixture(scope="session")
@@ -31,10 +31,10 @@ def small_onnx(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory)
 
 
 @pytest.fixture
-def contenders(small_checkpoint: Path, small_onnx: Path) -> list[Contender]:
+def candidates(small_checkpoint: Path, small_onnx: Path) -> list[Candidate]:
     """The torch model, and its export."""
-    form = {"precision": "fp32", "io": "float"}
+    options = {"precision": "fp32", "io": "float"}
     return [
-        Contender(name=name, backend=BACKENDS[name], file=file, form=form)
+        Candidate(name=name, backend=BACKENDS[name], file=file, options=options)
         for name, file in (("torch", small_checkpoint), ("ort", small_onnx))
     ]

@@ -36,7 +36,7 @@ def test_what_cannot_be_run_is_refused(fields: dict[str, Any], reason: str) -> N
         Plan(**fields)
 
 
-def test_rivals_are_pinned_to_a_core_for_each_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_backends_are_pinned_to_a_core_for_each_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(plans, "core_processors", lambda: [0, 2, 4, 6, 1, 3, 5, 7])
     monkeypatch.setattr(plans, "physical_cores", lambda: 4)
 

@@ -1,97 +1,113 @@
-"""A worker answers every request with what it did, and goes on after an error."""
+"""A worker process answers every request, goes on after an error, and reports why it died."""
 
-import io
-import json
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from csakit.benchmarks.latency.cases import Case, reference
-from csakit.benchmarks.latency.worker import serve
+from csakit.benchmarks.latency.worker import Process
+from csakit.plugins.errors import EngineError
 from csakit.train import CSAInpainter
 
-
-@pytest.fixture(autouse=True)
-def threads() -> Iterator[None]:
-    """Leave torch's threads as they were: here the worker lives in this process."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
+Start = Callable[..., Process]
 
 
-def answers(*requests: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    lines = io.StringIO("".join(json.dumps(request) + "\n" for request in requests))
-    written = io.StringIO()
-    serve(lines, written)
-    return [json.loads(line) for line in written.getvalue().splitlines()]
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start workers that end with the test."""
+    started: list[Process] = []
+
+    def starting(cpus: list[int] | None = None) -> Process:
+        started.append(Process("ort", 1, cpus, tmp_path))
+        return started[-1]
+
+    yield starting
+    for process in started:
+        process.close()
+        process.close()  # a second time
 
 
-def opening(file: Path, opener: str = "torch_rivals:open_eager") -> tuple[str, dict[str, Any]]:
-    return "open", {"opener": opener, "file": str(file), "threads": 1, "cpus": None}
+def opening(file: Path, opener: str = "torch_backends:open_eager") -> dict[str, Any]:
+    return {"opener": opener, "modules": ("numpy",), "file": file, "threads": 1}
 
 
-@pytest.mark.parametrize("opener", ["torch_rivals:open_eager", "torch_rivals:open_python_loop"])
-def test_what_is_saved_is_what_the_model_computes(
-    small_checkpoint: Path,
-    small_model: CSAInpainter,
-    cases: list[Case],
-    tmp_path: Path,
-    opener: str,
+def test_the_result_is_what_the_model_computes_and_parts_are_timed_apart(
+    start: Start, small_checkpoint: Path, small_model: CSAInpainter, cases: list[Case]
 ) -> None:
-    output = tmp_path / "result.npy"
+    for opener in ("torch_backends:open_eager", "torch_backends:open_python_loop"):
+        process = start()
+        import_ms, load_ms = process.ask("open", **opening(small_checkpoint, opener))
+        process.ask("add_cases", inputs=[(case.image, case.hole) for case in cases])
+        for index, case in enumerate(cases):
+            (first_ms,) = process.ask("run", case=index)
 
-    for case in cases:
-        answers(
-            opening(small_checkpoint, opener),
-            ("run", {"case": case.arguments()}),
-            ("save", {"case": case.arguments(), "output": str(output)}),
-        )
-
-        # The loop sums in another order; the same model in torch does not.
-        np.testing.assert_allclose(np.load(output), reference(small_model, case), atol=5e-5)
-
-
-def test_opening_and_running_are_timed_apart(small_checkpoint: Path, cases: list[Case]) -> None:
-    opened, run, memory = answers(
-        opening(small_checkpoint), ("run", {"case": cases[0].arguments()}), ("memory", {})
-    )
-
-    assert opened.keys() == {"import_ms", "load_ms"}
-    assert opened["load_ms"] > 0
-    assert run["ms"] > 0
-    assert memory["peak_host_bytes"] > 50 << 20
-    assert memory["peak_device_bytes"] is None
+            # The loop sums in another order; the same model in torch does not.
+            found = process.ask("result", case=index)
+            np.testing.assert_allclose(found, reference(small_model, case), atol=5e-5)
+        assert min(import_ms, load_ms, first_ms) > 0
+        assert process.ask("peak_host_bytes") > 50 << 20
 
 
-def test_a_turn_gives_a_sample_for_each_call_that_counts(
-    small_checkpoint: Path, cases: list[Case]
-) -> None:
-    case = cases[0].arguments()
+def test_untimed_calls_have_no_sample(start: Start, small_onnx: Path, cases: list[Case]) -> None:
+    process = start()
+    process.ask("open", **opening(small_onnx, "onnx_backends:open_onnxruntime"))
+    process.ask("add_cases", inputs=[(cases[0].image, cases[0].hole)])
 
-    _, turn, warm, longer = answers(
-        opening(small_checkpoint),
-        ("time", {"case": case, "lead": 1, "calls": 3}),
-        ("warm", {"case": case, "calls": 2, "seconds": 0.0}),
-        ("warm", {"case": case, "calls": 1, "seconds": 0.5}),
-    )
+    process.ask("warm_up", case=0, calls=1, seconds=0.1)
+    samples = process.ask("run", case=0, lead=1, calls=3)
 
-    assert len(turn["samples_ms"]) == 3
-    assert all(sample > 0 for sample in turn["samples_ms"])
-    assert warm == {"calls": 2}
-    assert longer["calls"] > 1
+    assert len(samples) == 3
+    assert min(samples) > 0
 
 
 def test_an_error_is_an_answer_and_the_worker_goes_on(
-    small_checkpoint: Path, tmp_path: Path, cases: list[Case]
+    start: Start, small_checkpoint: Path, tmp_path: Path
 ) -> None:
-    absent, unknown, opened = answers(
-        opening(tmp_path / "absent.safetensors"), ("fly", {}), opening(small_checkpoint)
-    )
+    process = start()
 
-    assert absent["error"].startswith("ContractError: ")
-    assert "absent.safetensors" in absent["error"]
-    assert unknown == {"error": "KeyError: 'fly'"}
-    assert "error" not in opened
+    with pytest.raises(EngineError, match=r"ContractError: .*absent.safetensors"):
+        process.ask("open", **opening(tmp_path / "absent.safetensors"))
+    with pytest.raises(EngineError, match="ModuleNotFoundError: No module named"):
+        process.ask("open", **opening(small_checkpoint, "absent:open"))
+    with pytest.raises(EngineError, match=r"AttributeError: .*fly"):
+        process.ask("fly")
+    assert len(process.ask("open", **opening(small_checkpoint))) == 2
+
+
+def test_a_process_that_died_reports_its_last_words(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "fatal.py").write_text("import os\nprint('out of luck', flush=True)\nos._exit(7)")
+    monkeypatch.syspath_prepend(str(tmp_path))  # a spawned process has the path of its parent
+    process = start()
+
+    with pytest.raises(EngineError, match="the process of ort died: out of luck"):
+        process.ask("open", **opening(tmp_path) | {"modules": ("fatal",)})
+
+
+def test_a_process_that_was_killed_reports_its_exit_code(start: Start) -> None:
+    process = start()
+    process.ask("peak_host_bytes")
+    process._process.kill()
+
+    with pytest.raises(EngineError, match="exit code -9, and it printed nothing"):
+        process.ask("peak_host_bytes")
+
+
+def test_a_worker_stays_on_the_processors_it_was_given_and_ends_when_closed(start: Start) -> None:
+    allowed = os.sched_getaffinity(0)
+    one = min(allowed)
+
+    process = start([one])
+    process.ask("peak_host_bytes")
+    pid = process._process.pid
+    pinned = os.sched_getaffinity(pid)
+    process.close()
+
+    assert pinned == {one}
+    assert os.sched_getaffinity(0) == allowed
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from csakit.benchmarks.random_weights import random_model
+from csakit.benchmarks.inputs import random_model
 from csakit.export import exporter
 from csakit.export.config import ExportConfig
 from csakit.export.engine.build_engine import build_engine

@@ -1,0 +1,296 @@
+"""Check every implementation against the oracle, then time all of them interleaved, by case."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import numpy as np
+import torch
+from torch.utils.benchmark import timer  # waits for the GPU, where there is one
+
+from ...plugins.errors import ContractError
+from ...plugins.reference import coherent_semantic_attention as oracle
+from .. import environment
+from ..record import (
+    Absent,
+    Backend,
+    Check,
+    DeviceTimes,
+    Measurement,
+    Parity,
+    Record,
+    Scalar,
+    timing_warnings,
+    without_paths,
+)
+from .cases import SEED, Case, Problem, make_problem
+from .implementations import GPU, NAMES, Floats, Implementation, Prepared
+from .report import targets
+
+ROUNDS_MIN: Final = 5  # a median of fewer is a guess
+ROUNDS_MAX: Final = 50
+GPU_WARM_UP_SECONDS: Final = 0.3  # waiting for the oracle lowers its clock, on an H200 to a sixth
+REFERENCE: Final = "the oracle, NumPy float64"
+# Of the largest value. Sums of 512 products in float32 in any order, along a chain of blends:
+# 3e-7 was seen. A wrong position or chunk changes more than 1e-3.
+FLOAT32_ERROR: Final = 5e-6
+_ROUNDING: Final = {"float32": 0.0, "float16": 2.0**-11}  # half a unit in the last place
+_CYCLES: Final = 20_000_000  # about 10 ms
+_REPEATS: Final = range(5)
+_PROFILED_CALLS: Final = 20
+
+Progress = Callable[[str], None]
+Samples = tuple[list[float], list[float]]  # ms of the host and of the device
+
+
+def find_implementations(names: Sequence[str], threads: int) -> list[Implementation]:
+    """Open what the named implementations need; in the order of ``NAMES``.
+
+    Raises:
+        ContractError: a name is unknown, or there are fewer than one thread.
+        LibraryError: one of them needs a GPU, or libcsakit, and there is none.
+    """
+    unknown = [name for name in names if name not in NAMES]
+    if unknown or not names:
+        raise ContractError(f"backends must be of {', '.join(NAMES)}; got {', '.join(unknown)!r}")
+    if threads < 1:
+        raise ContractError(f"threads must be at least 1; got {threads}")
+    found: list[Implementation] = []
+    if set(names) & {"oracle", "python-loop", "torch"}:
+        from .host_forms import host_forms  # deferred, as below: each imports what may be missing
+
+        found += host_forms(threads)
+    if "ort" in names:
+        from .ort_form import ort_form
+
+        found.append(ort_form(threads))
+    if set(names) & set(GPU):
+        from .cuda_forms import cuda_forms
+
+        found += cuda_forms(names)
+    return [one for one in found if one.name in names]
+
+
+def measure(
+    cases: Sequence[Case],
+    implementations: Sequence[Implementation],
+    seconds: float = 2.0,
+    threads: int = 2,
+    progress: Progress = lambda _: None,
+) -> Iterator[Record]:
+    """Measure all implementations on all cases.
+
+    Yields the record after every case, so that what was measured survives an interruption; the
+    last one has the profile of the kernels and the targets too. An implementation that computes
+    something else is not timed: the record has a failed check instead.
+
+    Args:
+        cases: on which sizes.
+        implementations: of the operator.
+        seconds: of timing, for each case; a slow one still has ``ROUNDS_MIN`` rounds.
+        threads: that the implementations were told to use.
+        progress: is called with what begins.
+
+    Raises:
+        ContractError: there is nothing to measure.
+    """
+    if not cases or not implementations or not 0 < seconds < float("inf"):
+        raise ContractError(
+            "a benchmark must have cases, backends and more than 0 seconds; got "
+            f"{len(cases)} cases, {len(implementations)} backends, {seconds} seconds"
+        )
+    on_gpu = any(one.on_gpu for one in implementations)
+    settings: dict[str, Scalar] = {"seed": SEED, "threads": threads, "seconds_per_case": seconds}
+    record = Record(
+        kind="attention",
+        date=environment.now(),
+        source=environment.source(),
+        environment=environment.environment(gpu=environment.first_gpu() if on_gpu else None),
+        libraries=environment.libraries(),
+        settings=settings,
+        backends=tuple(
+            Backend(name=i.name, description=i.description, options={"calls_per_sample": i.calls})
+            for i in implementations
+        ),
+        measurements=(),
+    )
+    for case in cases:
+        progress(str(case))
+        record = _with_case(record, case, implementations, seconds)
+        yield record
+    if on_gpu:
+        progress("clock and kernels of the GPU")
+        settings["sm_mhz"] = round(clock_mhz(), 1)
+        record = dataclasses.replace(record, settings=settings)
+        cuda = next((one for one in implementations if one.name == "cuda"), None)
+        record = _profiled(record, cuda) if cuda else record
+        record = dataclasses.replace(record, checks=(*record.checks, *targets(record)))
+    found = timing_warnings(record.environment, record.measurements)
+    yield dataclasses.replace(record, warnings=(*record.warnings, *found))
+
+
+def parity(problem: Problem, filled: Floats, expected: Floats, storage: str) -> Parity:
+    """Compare a result (B, C, S, S) with the oracle's; ``storage`` is the type it was rounded to.
+
+    Known positions must pass unchanged: where one does not, the difference is infinite.
+    """
+    known = np.broadcast_to(problem.hole == 0, filled.shape)
+    unchanged = np.array_equal(filled[known], problem.features[known].astype(np.float32))
+    largest = float(np.abs(expected).max(initial=0.0))
+    return Parity(
+        reference=REFERENCE,
+        images=problem.case.batch,
+        max_abs=float(np.abs(filled - expected).max(initial=0.0)) if unchanged else float("inf"),
+        max_abs_limit=(FLOAT32_ERROR + 1.01 * _ROUNDING[storage]) * largest,
+    )
+
+
+def event_ms(work: Callable[[], object]) -> float:
+    """Time work on the device, by events on the current stream."""
+    begin = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    end = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+    begin.record()
+    work()
+    end.record()
+    end.synchronize()
+    return float(begin.elapsed_time(end))
+
+
+def clock_mhz() -> float:
+    """Let the GPU count cycles for a while, twice as many the second time; divide."""
+
+    def sleep(cycles: int) -> None:
+        torch.cuda._sleep(cycles)  # type: ignore[no-untyped-call]
+
+    sleep(_CYCLES)
+    short = min(event_ms(lambda: sleep(_CYCLES)) for _ in _REPEATS)
+    long = min(event_ms(lambda: sleep(2 * _CYCLES)) for _ in _REPEATS)
+    return _CYCLES / (long - short) / 1e3
+
+
+def kernel_times(prepared: Prepared) -> dict[str, float]:
+    """Profile the kernels of libcsakit; return ms of each in one call, by name without "Kernel".
+
+    Do it last: the profiler slows later launches. Empty where the profiler sees nothing.
+    """
+    prepared.call()
+    torch.cuda.synchronize()
+    activities = [torch.profiler.ProfilerActivity.CUDA]
+    with torch.profiler.profile(activities=activities) as profiler:
+        for _ in range(_PROFILED_CALLS):
+            prepared.call()
+        torch.cuda.synchronize()
+    found: dict[str, float] = {}
+    for event in profiler.key_averages():
+        if named := re.search(r"\bcsakit::.*?(\w+)Kernel\b", event.key):
+            ms = event.self_device_time_total / 1e3 / _PROFILED_CALLS
+            found[named[1]] = found.get(named[1], 0.0) + ms
+    return found
+
+
+def _with_case(
+    record: Record, case: Case, implementations: Sequence[Implementation], seconds: float
+) -> Record:
+    """Prepare, check and time the implementations that take a case."""
+    problem = make_problem(case)
+    expected = oracle(problem.features, problem.hole, case.similarity).astype(np.float32)
+    checks, absent = list(record.checks), list(record.absent)
+    ready: list[tuple[Implementation, Prepared, Parity]] = []
+    for one in implementations:
+        if reason := one.refusal(case):
+            absent.append(Absent(backend=one.name, reason=reason))
+            continue
+        prepared = one.prepare(problem)
+        prepared.call()
+        found = parity(problem, prepared.result(), expected, one.storage or case.dtype)
+        if found.passed:
+            ready.append((one, prepared, found))
+        else:
+            reason = f"{case}: off by {found.max_abs:.1e}, {found.max_abs_limit:.1e} allowed"
+            name = f"{one.name} computes what the oracle does"
+            checks.append(Check(name=name, outcome="failed", reason=reason))
+    samples = _interleaved([(one, prepared) for one, prepared, _ in ready], seconds)
+    measurements = [
+        Measurement(
+            backend=one.name,
+            case=dataclasses.asdict(case),
+            samples_ms=tuple(host),
+            parity=found,
+            device=_device_times(device) if one.on_gpu else None,
+        )
+        for (one, _, found), (host, device) in zip(ready, samples, strict=True)
+    ]
+    return dataclasses.replace(
+        record,
+        measurements=(*record.measurements, *measurements),
+        checks=tuple(checks),
+        absent=tuple(dict.fromkeys(absent)),
+    )
+
+
+def _interleaved(ready: Sequence[tuple[Implementation, Prepared]], seconds: float) -> list[Samples]:
+    """Time one sample of each a round, for a while.
+
+    What warms up is not counted: one round, or as many as a GPU takes to raise its clock.
+    """
+
+    def round_() -> list[tuple[float, float]]:
+        return [_sample(one, prepared) for one, prepared in ready]
+
+    on_gpu = any(one.on_gpu for one, _ in ready)
+    warm_up, start = min(GPU_WARM_UP_SECONDS, seconds) if on_gpu else 0.0, timer()
+    round_()
+    while on_gpu and timer() - start < warm_up:
+        round_()
+    samples: list[Samples] = [([], []) for _ in ready]
+    start, rounds = timer(), 0
+    while rounds < ROUNDS_MIN or (rounds < ROUNDS_MAX and timer() - start < seconds):
+        for (host_ms, device_ms), (host, device) in zip(round_(), samples, strict=True):
+            host.append(host_ms)
+            device.append(device_ms)
+        rounds += 1
+    return samples
+
+
+def _sample(one: Implementation, prepared: Prepared) -> tuple[float, float]:
+    """Time one sample by the host's clock and, on a GPU, by events; ms for each computation."""
+
+    def work() -> None:
+        for _ in range(one.calls):
+            prepared.call()
+
+    computations, device_ms = one.calls * prepared.times, 0.0
+    start = timer()
+    if one.on_gpu:
+        device_ms = event_ms(work)  # waits for the device
+    else:
+        work()
+    host_ms = (timer() - start) * 1e3
+    return host_ms / computations, device_ms / computations
+
+
+def _device_times(compute: list[float]) -> DeviceTimes:
+    """Record that nothing was copied: inputs and results stay on the device."""
+    nothing = (0.0,) * len(compute)
+    return DeviceTimes(to_device_ms=nothing, compute_ms=tuple(compute), to_host_ms=nothing)
+
+
+def _profiled(record: Record, cuda: Implementation) -> Record:
+    """Add the times of the kernels to what was measured of ``cuda`` with one image."""
+    measurements = []
+    warning = None
+    for measured in record.measurements:
+        if measured.backend == cuda.name and measured.case["batch"] == 1 and not warning:
+            prepared = cuda.prepare(make_problem(Case(**dict(measured.case))))  # type: ignore[arg-type]
+            try:
+                kernels = kernel_times(prepared)
+                warning = None if kernels else "no times of single kernels: the profiler saw none"
+            except Exception as error:  # it needs NVIDIA's profiling library and a right to use it
+                warning = f"the profiler failed: {without_paths(str(error))[:200]}"
+            if not warning and measured.device:
+                device = dataclasses.replace(measured.device, kernels_ms=kernels)
+                measured = dataclasses.replace(measured, device=device)
+        measurements.append(measured)
+    warnings = (*record.warnings, warning) if warning else record.warnings
+    return dataclasses.replace(record, measurements=tuple(measurements), warnings=warnings)

@@ -1,0 +1,146 @@
+"""What was measured, on what: the commit, the machine, the libraries. No host names, no paths."""
+
+import contextlib
+import dataclasses
+import datetime
+import os
+import platform
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from ..runtime.diagnostics.package_checks import DISTRIBUTION, installed
+
+_SOURCES: Final = ("plugins", "runtime", "train", "export", "benchmarks", "pyproject.toml")
+_RESULTS: Final = ":(exclude)benchmarks/results"  # new records change nothing that is measured
+_TOOL_SECONDS: Final = 20
+_GPU_FIELDS: Final = ("name", "memory.total", "compute_cap", "driver_version")
+_MIB: Final = 1 << 20
+LIBRARIES: Final = (
+    *("numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino"),
+    *("tensorrt", "tensorrt-rtx-cu13"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+    """Which csakit was measured; commit and dirty are None where it is not run from a checkout."""
+
+    version: str
+    commit: str | None
+    dirty: bool | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Gpu:
+    """One GPU, as its driver describes it."""
+
+    name: str
+    memory_bytes: int
+    compute_capability: str
+    driver: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The machine.
+
+    Attributes:
+        cpu: model name.
+        logical_cpus: of the machine.
+        cpus_used: those that every backend was pinned to; None where nothing was pinned.
+        ram_bytes: of the machine.
+        system: operating system, kernel and architecture.
+        gpu: the GPU that was used; None where none was.
+        load_average: runnable processes over the minute before the run; None if unknown.
+    """
+
+    cpu: str
+    logical_cpus: int
+    cpus_used: tuple[int, ...] | None
+    ram_bytes: int | None
+    system: str
+    gpu: Gpu | None
+    load_average: float | None
+
+
+def source() -> Source:
+    """Return the version of csakit, and its commit where it is run from a checkout of its own."""
+    root = Path(__file__).resolve().parents[1]
+    commit, changed = None, ""
+    # A wheel may lie inside a checkout of something else, which does not track this file.
+    if _output(["git", "ls-files", "--error-unmatch", str(Path(__file__).resolve())], root):
+        commit = _output(["git", "rev-parse", "HEAD"], root).strip() or None
+        changed = _output(["git", "status", "--porcelain", "--", *_SOURCES, _RESULTS], root)
+    return Source(
+        version=installed(DISTRIBUTION) or "unknown",
+        commit=commit,
+        dirty=bool(changed) if commit else None,
+    )
+
+
+def environment(cpus_used: Iterable[int] | None = None, *, gpu: Gpu | None = None) -> Environment:
+    """Describe this machine."""
+    load = None
+    with contextlib.suppress(OSError, AttributeError):
+        load = round(os.getloadavg()[0], 2)
+    return Environment(
+        cpu=_cpu_name(),
+        logical_cpus=os.cpu_count() or 1,
+        cpus_used=None if cpus_used is None else tuple(sorted(cpus_used)),
+        ram_bytes=_ram_bytes(),
+        system=f"{platform.system()} {platform.release()} {platform.machine()}",
+        gpu=gpu,
+        load_average=load,
+    )
+
+
+def first_gpu() -> Gpu | None:
+    """Ask nvidia-smi for the first GPU; None where there is none, or no tool."""
+    query = f"--query-gpu={','.join(_GPU_FIELDS)}"
+    lines = _output(["nvidia-smi", query, "--format=csv,noheader,nounits"], Path.cwd())
+    fields = [field.strip() for field in lines.partition("\n")[0].split(",")]
+    if len(fields) != len(_GPU_FIELDS) or not fields[1].isdecimal():
+        return None
+    name, memory, capability, driver = fields
+    return Gpu(
+        name=name, memory_bytes=int(memory) * _MIB, compute_capability=capability, driver=driver
+    )
+
+
+def libraries(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
+    """Return the versions of Python and of what is installed of some distributions."""
+    found = {name: version for name in names if (version := installed(name))}
+    return {"python": platform.python_version(), **found}
+
+
+def now() -> str:
+    """Return the time: UTC, ISO 8601, to the second."""
+    return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cpu_name() -> str:
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == "model name":
+                return value.strip()
+    return platform.processor() or platform.machine()
+
+
+def _ram_bytes() -> int | None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return None
+
+
+def _output(command: list[str], folder: Path) -> str:
+    """Run a tool; return what it printed, nothing where it fails or is absent."""
+    try:
+        finished = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, timeout=_TOOL_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return finished.stdout if finished.returncode == 0 else ""

@@ -1,0 +1,133 @@
+"""Inputs that look like real ones: features, networks of random weights, the demo's photograph.
+
+``python -m csakit.benchmarks.inputs DIR`` writes the photograph and the mask of the demo.
+
+Letters: B images, C channels, H W sides of the feature map.
+"""
+
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from ..runtime.files.atomic import staged
+
+if TYPE_CHECKING:
+    from ..train import CSAInpainter, ModelConfig
+
+Floats = npt.NDArray[np.float32]
+
+LEAK: Final = 0.2  # slope below zero of the encoders' LeakyReLU
+GRAIN: Final = 4  # positions between independent values
+NOISE: Final = 0.1  # makes neighbours distinct, so that the best match is a clear one
+
+GAIN: Final = 0.5  # of each convolution: the spread of its output over that of its input
+BIAS_STD: Final = 0.05
+NORM_STD: Final = 0.2
+ATTENTION_BIAS: Final = 0.3  # about the spread of the features it is added to
+SEED: Final = 2  # of 0..2, the one whose best matches lead by most: 1e-4 of their score
+
+_DEMO_SEED: Final = 4
+_STROKES: Final = (0.06, 0.07)  # share of the photograph
+_ELLIPSE: Final = (330, 180, 390, 235)  # left, top, right, bottom: in the fur
+
+
+def feature_like(
+    rng: np.random.Generator, batch: int, channels: int, height: int, width: int
+) -> Floats:
+    """Draw (B, C, H, W) features: smooth, mostly positive, as a LeakyReLU leaves them.
+
+    The recurrence is ill-conditioned on zero-mean noise, where float32 and float64 differ by 1e-2
+    and more. On features like these, as in trained networks, they agree to rounding.
+    """
+    h = 1.5 + smooth(rng, (batch, channels, height, width))
+    return np.where(h > 0, h, LEAK * h).astype(np.float32)
+
+
+def smooth(
+    rng: np.random.Generator, shape: tuple[int, int, int, int], grain: int = GRAIN
+) -> npt.NDArray[np.float64]:
+    """Draw values of mean 0, independent every ``grain`` positions, interpolated; add noise."""
+    batch, channels, height, width = shape
+    coarse = rng.standard_normal((batch, channels, height // grain + 2, width // grain + 2))
+    of_rows = _interpolation(height, coarse.shape[2], grain)
+    of_columns = _interpolation(width, coarse.shape[3], grain)
+    interpolated: npt.NDArray[np.float64] = of_rows @ coarse @ of_columns.T
+    return interpolated + NOISE * rng.standard_normal(shape)
+
+
+def _interpolation(fine: int, coarse: int, grain: int) -> npt.NDArray[np.float64]:
+    """Return the (fine, coarse) matrix of linear interpolation."""
+    distance = np.abs(np.arange(fine)[:, None] / grain - np.arange(coarse)[None])
+    return np.maximum(1.0 - distance, 0.0)
+
+
+def random_model(config: "ModelConfig", *, seed: int = SEED) -> "CSAInpainter":
+    """Build a model in eval mode, float32 on the CPU; the same arguments give the same weights.
+
+    A freshly initialised network is a poor model: its features are near zero and of no common
+    direction, where the attention is ill-conditioned. Here every convolution keeps the spread of
+    its input, and the one that feeds the attention has a positive bias. The latency is that of
+    trained weights: nothing but CSA depends on values, and CSA only on the mask.
+    """
+    import torch  # deferred: what else is here does without
+    from torch import nn
+
+    from ..train import CSAInpainter
+    from ..train.networks.generators import ATTENTION_LEVEL
+
+    def summands(module: nn.Conv2d | nn.ConvTranspose2d) -> int:
+        """Count the products that one output value sums."""
+        products = module.in_channels * math.prod(module.kernel_size)
+        return products // math.prod(module.stride) if module.transposed else products
+
+    with torch.random.fork_rng(devices=[]):  # the constructor draws from the global generator
+        model = CSAInpainter(config)
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                std = GAIN / math.sqrt(summands(module))
+                module.weight.normal_(0.0, std, generator=generator)
+                if module.bias is not None:
+                    module.bias.normal_(0.0, BIAS_STD, generator=generator)
+            elif isinstance(module, nn.InstanceNorm2d):
+                module.weight.normal_(1.0, NORM_STD, generator=generator)
+                module.bias.normal_(0.0, NORM_STD, generator=generator)
+        bias = model.refinement.levels[ATTENTION_LEVEL].widen.bias
+        assert bias is not None
+        bias.add_(ATTENTION_BIAS)
+    return model.eval()
+
+
+def write_demo_photo(folder: Path) -> None:
+    """Write ``photo.png`` and ``mask.png`` of the demo: strokes from a fixed seed, an ellipse.
+
+    The photograph is ``chelsea`` of scikit-image, which the demo model was never trained on.
+    """
+    import skimage.data  # deferred: slow
+
+    from ..train.masks import freeform_hole
+
+    photograph: npt.NDArray[np.uint8] = skimage.data.chelsea()  # type: ignore[no-untyped-call]
+    height, width = photograph.shape[:2]
+    strokes = freeform_hole(height, width, np.random.default_rng(_DEMO_SEED), ratio=_STROKES)
+    mask = Image.fromarray(np.where(strokes, np.uint8(255), np.uint8(0)))
+    ImageDraw.Draw(mask).ellipse(_ELLIPSE, fill=255)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, picture in (("photo.png", Image.fromarray(photograph)), ("mask.png", mask)):
+        with staged(folder / name) as temporary:
+            picture.save(temporary)
+    share = np.asarray(mask).mean() / 255
+    print(
+        f"wrote {folder / 'photo.png'} ({width}x{height}) and {folder / 'mask.png'} "
+        f"({100 * share:.0f} % missing)"
+    )
+
+
+if __name__ == "__main__":
+    write_demo_photo(Path(sys.argv[1]))

@@ -1,0 +1,155 @@
+"""All candidates of one model on all cases, each in its own process; only one works at a time."""
+
+import contextlib
+import dataclasses
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import EngineError
+from ...runtime.tensors.pixels import Float32
+from ..record import Absent, ColdStart, Parity, without_paths
+from . import parity
+from .cases import Case
+from .models import Candidate
+from .plan import Plan
+from .worker import Process
+
+Progress = Callable[[str], None]
+_SEED: Final = 2019  # of the order within a round
+
+
+@dataclasses.dataclass
+class Timed:
+    """A candidate while it is timed: samples, and the worst parity so far, of each case."""
+
+    candidate: Candidate
+    process: Process
+    samples: list[list[float]]
+    parities: list[Parity]
+
+
+@dataclasses.dataclass(frozen=True)
+class InterleavedRun:
+    """A run.
+
+    Attributes:
+        plan: how often.
+        cases: the inputs.
+        expected: results of the torch model, one for each case.
+        folder: for caches; what was compiled at an earlier start is used again, as by users.
+        progress: is called with what begins.
+    """
+
+    plan: Plan
+    cases: Sequence[Case]
+    expected: Sequence[Float32]
+    folder: Path
+    progress: Progress
+
+    @contextlib.contextmanager
+    def opened(self, candidates: Sequence[Candidate]) -> Iterator[tuple[list[Timed], list[Absent]]]:
+        """Open all candidates and check every case of each; their processes end with the block.
+
+        Yields those whose results were right, and those that cannot run, with the reason.
+
+        Raises:
+            ParityError: a result was wrong.
+        """
+        checked: list[Timed] = []
+        absent: list[Absent] = []
+        with contextlib.ExitStack() as stack:
+            for candidate in candidates:
+                self.progress(f"opening and checking {candidate.name}")
+                process = self._start(candidate)
+                stack.callback(process.close)
+                try:
+                    process.ask("open", **self._opening(candidate))
+                    process.ask("add_cases", inputs=[(c.image, c.hole) for c in self.cases])
+                    for index in range(len(self.cases)):
+                        process.ask("run", case=index)
+                except EngineError as error:
+                    process.close()
+                    absent.append(Absent(backend=candidate.name, reason=without_paths(str(error))))
+                    continue
+                one = Timed(candidate, process, [[] for _ in self.cases], [])
+                one.parities = [self._parity(one, index) for index in range(len(self.cases))]
+                checked.append(one)
+            yield checked, absent
+
+    def measure(self, timed: Sequence[Timed]) -> None:
+        """Warm up, then fill the samples round by round; the last results are checked too.
+
+        Raises:
+            EngineError: a process died.
+            ParityError: a result was wrong.
+        """
+        plan = self.plan
+        for one in timed:
+            self.progress(f"warming up {one.candidate.name}")
+            for index in range(len(self.cases)):
+                one.process.ask(
+                    "warm_up", case=index, calls=plan.warmup_calls, seconds=plan.warmup_seconds
+                )
+        shuffled, order = random.Random(_SEED), list(timed)
+        for round_ in range(plan.rounds):
+            self.progress(f"round {round_ + 1} of {plan.rounds}")
+            for index in range(len(self.cases)):
+                shuffled.shuffle(order)  # nobody always follows the same one
+                for one in order:
+                    one.samples[index] += one.process.ask(
+                        "run", case=index, lead=plan.lead, calls=plan.calls
+                    )
+        for one in timed:
+            for index, before in enumerate(one.parities):
+                one.parities[index] = max(before, self._parity(one, index), key=_max_abs)
+
+    def cold_start(self, candidate: Candidate) -> ColdStart:
+        """Start a fresh process up to the result of the first case.
+
+        Files lie in the page cache and Python's own are compiled: what a restart of a service
+        sees, not a reboot.
+
+        Raises:
+            EngineError: it failed.
+        """
+        process = self._start(candidate)
+        with contextlib.closing(process):
+            import_ms, load_ms = process.ask("open", **self._opening(candidate))
+            process.ask("add_cases", inputs=[(self.cases[0].image, self.cases[0].hole)])
+            (first_ms,) = process.ask("run", case=0)
+            total_ms = (time.perf_counter() - process.started) * 1e3
+            peak = process.ask("peak_host_bytes")
+        return ColdStart(
+            import_ms=import_ms,
+            load_ms=load_ms,
+            first_ms=first_ms,
+            total_ms=round(total_ms, 4),
+            peak_host_bytes=peak,
+        )
+
+    def _start(self, candidate: Candidate) -> Process:
+        plan = self.plan
+        cache = self.folder / "compiled"
+        return Process(candidate.name, plan.used_threads, plan.processors(), cache)
+
+    def _opening(self, candidate: Candidate) -> dict[str, object]:
+        return {
+            "opener": candidate.backend.opener,
+            "modules": candidate.backend.modules,
+            "file": candidate.file,
+            "threads": self.plan.used_threads,
+        }
+
+    def _parity(self, one: Timed, index: int) -> Parity:
+        """Compare the latest result of a case with that of the torch model."""
+        case, found = self.cases[index], one.process.ask("result", case=index)
+        compared = parity.compare(found, self.expected[index], case, one.candidate.options)
+        parity.require(compared, one.candidate.name, case)
+        return compared
+
+
+def _max_abs(parity: Parity) -> float:
+    return parity.max_abs

@@ -1,0 +1,146 @@
+"""The models of a run: checkpoints, files exported from them, and given files of theirs."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final, Literal
+
+import onnx
+
+from ...export.config import ExportConfig
+from ...export.exporter import export_onnx
+from ...export.graph import surgery
+from ...plugins.errors import ContractError
+from ...runtime.contract import META_CHECKPOINT, META_IO, META_PRECISION, META_TARGET
+from ...runtime.files.atomic import sha256
+from ...train import ModelConfig, checkpoint
+from ..inputs import random_model
+from ..record import Model, Scalar
+from .backends import BACKENDS, BackendSpec
+from .plan import Plan
+
+DEMO: Final = Path(__file__).parents[2] / "train" / "weights" / "demo.safetensors"
+_FLOAT_BYTES: Final = 4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """One backend and the file it opens; "precision" and "io" of the options decide its limits."""
+
+    name: str
+    backend: BackendSpec
+    file: Path
+    options: Mapping[str, Scalar]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelSource:
+    """One checkpoint, and given ``.onnx`` files that were exported from it."""
+
+    model: Model
+    checkpoint: Path
+    exported: tuple[Path, ...] = ()
+
+    def candidates(
+        self, backends: Sequence[BackendSpec], plan: Plan, folder: Path
+    ) -> list[Candidate]:
+        """Export what the backends need into a folder; one candidate a backend and given file.
+
+        Raises:
+            ParityError: an exported file differs from the checkpoint.
+        """
+        listed = [self._of_backend(backend, plan, folder) for backend in backends]
+        return listed + [self._of_file(path) for path in self.exported]
+
+    def _of_backend(self, backend: BackendSpec, plan: Plan, folder: Path) -> Candidate:
+        if backend.target is None:
+            options: dict[str, Scalar] = {"precision": backend.precision, "io": "float"}
+            return Candidate(
+                name=backend.name, backend=backend, file=self.checkpoint, options=options
+            )
+        size: int | Literal["dynamic"] = plan.sizes[0] if len({*plan.sizes}) == 1 else "dynamic"
+        batch = 1 if {*plan.batches} == {1} else None
+        config = ExportConfig(
+            precision=backend.precision, size=size, max_batch=batch, target=backend.target
+        )
+        path = folder / f"{self.model.name}-{backend.name}.onnx"
+        export_onnx(self.checkpoint, path, config)
+        options = {
+            "precision": backend.computes or config.precision,
+            "io": config.io,
+            "target": config.target,
+            "size": str(size),
+            "batch": str(batch or "any"),
+        }
+        return Candidate(name=backend.name, backend=backend, file=path, options=options)
+
+    def _of_file(self, path: Path) -> Candidate:
+        """Take a given file as it is; its suffix chooses the backend."""
+        metadata = surgery.metadata_of(onnx.load(path, load_external_data=False))
+        backend = dataclasses.replace(
+            BACKENDS["ort"], description=f"ONNX Runtime, {path.name} as given"
+        )
+        options: dict[str, Scalar] = {
+            "precision": metadata.get(META_PRECISION, ""),
+            "io": metadata.get(META_IO, ""),
+            "target": metadata.get(META_TARGET, "generic"),
+            "sha256": sha256(path),
+        }
+        return Candidate(name=f"ort:{path.name}", backend=backend, file=path, options=options)
+
+
+def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
+    """Sort ``.safetensors`` and ``.onnx`` files by checkpoint; none is the demo model.
+
+    Raises:
+        ContractError: a file is of another kind, two checkpoints have one name, or an exported
+            file came from none of the checkpoints.
+    """
+    given = list(paths) or [DEMO]
+    checkpoints = [_source(path) for path in given if path.suffix == ".safetensors"]
+    sources = {source.model.sha256: source for source in checkpoints}
+    for path in given:
+        if path.suffix == ".onnx":
+            origin = surgery.metadata_of(surgery.read(str(path))).get(META_CHECKPOINT, "")
+            if origin not in sources:
+                raise ContractError(
+                    f"{path} was exported from a checkpoint with SHA-256 {origin[:12]}, which it "
+                    "is compared with\nGive that .safetensors file too."
+                )
+            source = sources[origin]
+            sources[origin] = dataclasses.replace(source, exported=(*source.exported, path))
+        elif path.suffix != ".safetensors":
+            raise ContractError(f"a model must be a .safetensors or .onnx file; got {path.name}")
+    names = [source.model.name for source in sources.values()]
+    if len({*names}) < len(names):
+        raise ContractError(f"models must have different names; got {', '.join(names)}")
+    return list(sources.values())
+
+
+def random_model_source(width: int, folder: Path) -> ModelSource:
+    """Write a model of random weights, the same in every run; width 64 is the published network.
+
+    Raises:
+        ContractError: there is no network of this width.
+    """
+    path = folder / f"random-{width}.safetensors"
+    checkpoint.save(random_model(ModelConfig(width=width)), path)
+    return _source(path)
+
+
+def _source(path: Path) -> ModelSource:
+    header = checkpoint.read_header(path)
+    config = ModelConfig(
+        width=header["width"], attention=header["attention"], similarity=header["similarity"]
+    )
+    model = Model(
+        name=path.stem,
+        sha256=sha256(path),
+        width=config.width,
+        attention=config.attention,
+        similarity=config.similarity,
+        weights_bytes=_FLOAT_BYTES
+        * sum(map(math.prod, checkpoint.expected_shapes(config).values())),
+    )
+    return ModelSource(model=model, checkpoint=path)
