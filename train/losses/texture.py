@@ -23,7 +23,7 @@ from ...plugins.spec import HOLE_THRESHOLD
 _LEVELS: Final = 3
 _KERNELS: Final = 32
 _SIDE: Final = 7  # of a patch
-_MOST_PLACES: Final = 2048  # of an image and level; sorting more says nothing new
+_MOST_PLACES: Final = 1024  # of an image and level; sorting more says nothing new
 _LEAST_PLACES: Final = 16  # fewer have no distribution
 _KEPT_MEAN: Final = 0.1  # of a kernel: mostly blind to colour, which reconstruction sees to
 _FLOOR: Final = 0.02  # of responses: what is smooth in truth need not be exactly as smooth
@@ -68,28 +68,30 @@ def _distances(
     image: Tensor, truth: Tensor, missing: Tensor, kernels: Tensor, generator: torch.Generator
 ) -> list[Tensor]:
     """Compare one image (3, H, W) with its truth on each level that has enough patches."""
-    found = missing[0].nonzero()
-    if not len(found):
-        return []
-    (top, left), (bottom, right) = found.amin(0).tolist(), found.amax(0).tolist()
-    rows = slice(max(top - _SIDE, 0), bottom + _SIDE + 1)
-    columns = slice(max(left - _SIDE, 0), right + _SIDE + 1)
-    pair = torch.stack([image, truth])[:, :, rows, columns]
-    mask = missing[None, :, rows, columns]
+    pair, mask = torch.stack([image, truth]), missing[None]
     distances = []
     for level in range(_LEVELS):
         if level:
             pair, mask = F.avg_pool2d(pair, 2), F.avg_pool2d(mask, 2)
         if min(pair.shape[2:]) < _SIDE:
             break
-        share = F.avg_pool2d(mask, _SIDE, stride=1).flatten()
-        places = (share >= 0.5).nonzero()[:, 0]
+        share = F.avg_pool2d(mask, _SIDE, stride=1)[0, 0]
+        places = (share >= 0.5).nonzero()
         if len(places) < _LEAST_PLACES:
             break
         if len(places) > _MOST_PLACES:
             drawn = torch.randint(len(places), (_MOST_PLACES,), generator=generator)
             places = places[drawn.to(places.device)]
-        responses = F.conv2d(pair, kernels).flatten(2)[:, :, places]
+        # Only the patches that are compared: convolving whole images takes ten times as long.
+        responses = torch.einsum("bcpij,kcij->bkp", _patches(pair, places), kernels)
         ours, wanted = responses.sort(dim=2).values
         distances.append((ours - wanted).abs().mean() / (wanted.abs().mean() + _FLOOR))
     return distances
+
+
+def _patches(images: Tensor, places: Tensor) -> Tensor:
+    """Take the patches (B, C, P, 7, 7) whose first pixels are at P places."""
+    reach = torch.arange(_SIDE, device=places.device)
+    rows = places[:, 0, None, None] + reach[:, None]
+    columns = places[:, 1, None, None] + reach
+    return images[:, :, rows, columns]
