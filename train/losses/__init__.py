@@ -35,6 +35,7 @@ from .adversarial import discriminator_loss as discriminator_loss
 from .adversarial import generator_loss as generator_loss
 from .consistency import TruthProjection as TruthProjection
 from .consistency import consistency_loss as consistency_loss
+from .features import features_loss as features_loss
 from .reconstruction import reconstruction_loss as reconstruction_loss
 from .reconstruction import relative_loss as relative_loss
 from .texture import texture_loss as texture_loss
@@ -44,6 +45,7 @@ __all__ = [
     "TruthProjection",
     "consistency_loss",
     "discriminator_loss",
+    "features_loss",
     "generator_loss",
     "reconstruction_loss",
     "relative_loss",

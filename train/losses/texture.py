@@ -3,9 +3,9 @@
 Letters: B images, H W sides in pixels, K kernels.
 
 A mean of errors is least where everything possible is averaged, which is blur. This loss compares
-distributions instead of places: responses to random kernels, sorted, on three levels of a
-pyramid. It is the sliced Wasserstein distance of 7x7 patches, divided by what the truth has, so
-that 0 is the truth's texture and 1 about none.
+distributions instead of places: responses of detail to random kernels, sorted, on three levels
+of a pyramid. It is the sliced Wasserstein distance of 7x7 patches of detail, divided by what the
+truth has, so that 0 is the truth's texture and 1 is none.
 
 Source: Rabin et al., "Wasserstein barycenter and its application to texture mixing", SSVM 2011;
 Heitz et al., "A sliced Wasserstein loss for neural texture synthesis", CVPR 2021,
@@ -25,7 +25,7 @@ _KERNELS: Final = 32
 _SIDE: Final = 7  # of a patch
 _MOST_PLACES: Final = 1024  # of an image and level; sorting more says nothing new
 _LEAST_PLACES: Final = 16  # fewer have no distribution
-_KEPT_MEAN: Final = 0.1  # of a kernel: mostly blind to colour, which reconstruction sees to
+_DETAIL: Final = 5  # side of the mean that is taken off; else shades outweigh texture
 _FLOOR: Final = 0.02  # of responses: what is smooth in truth need not be exactly as smooth
 
 
@@ -59,7 +59,6 @@ def texture_loss(image: Tensor, truth: Tensor, hole: Tensor, generator: torch.Ge
 def _draw_kernels(generator: torch.Generator) -> Tensor:
     """Draw (K, 3, 7, 7) kernels of unit norm."""
     kernels = torch.randn(_KERNELS, 3, _SIDE, _SIDE, generator=generator)
-    kernels -= (1 - _KEPT_MEAN) * kernels.mean(dim=(2, 3), keepdim=True)
     unit: Tensor = kernels / kernels.flatten(1).norm(dim=1)[:, None, None, None]
     return unit
 
@@ -83,7 +82,8 @@ def _distances(
             drawn = torch.randint(len(places), (_MOST_PLACES,), generator=generator)
             places = places[drawn.to(places.device)]
         # Only the patches that are compared: convolving whole images takes ten times as long.
-        responses = torch.einsum("bcpij,kcij->bkp", _patches(pair, places), kernels)
+        detail = pair - F.avg_pool2d(pair, _DETAIL, 1, _DETAIL // 2, count_include_pad=False)
+        responses = torch.einsum("bcpij,kcij->bkp", _patches(detail, places), kernels)
         ours, wanted = responses.sort(dim=2).values
         distances.append((ours - wanted).abs().mean() / (wanted.abs().mean() + _FLOOR))
     return distances

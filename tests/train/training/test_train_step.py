@@ -29,6 +29,7 @@ def changed(module: torch.nn.Module, before: dict[str, Tensor]) -> set[str]:
         ({}, {"reconstruction", "adversarial", "discriminators"}),
         ({"reconstruction": 0.0}, {"adversarial", "discriminators"}),
         ({"patch": False}, {"reconstruction"}),
+        ({"adversarial": 0.0, "texture": 1.0}, {"reconstruction", "texture"}),
         ({"adversarial": 0.0, "clip": 1.0}, {"reconstruction", "gradient_norm"}),
     ],
 )
