@@ -23,7 +23,7 @@ from ..export.graph import surgery
 from ..export.parity.cases import verify_cases
 from ..export.parity.probe import network_input
 from ..plugins.errors import ContractError, EngineError
-from ..runtime.contract import HOLE, IMAGE
+from ..runtime.contract import IMAGE, MASK
 from ..train import CSAInpainter, ModelConfig, checkpoint
 from ..train.masks import centre_hole
 from ..train.networks.inpainter import feature_hole_of
@@ -121,7 +121,7 @@ def _attention_share(threads: int) -> Target:
         without = _session(model, threads)
     case = next(verify_cases((256, 256)))
     image, hole = network_input(case, "float")
-    feeds = {IMAGE: image, HOLE: hole}
+    feeds = {IMAGE: image, MASK: hole}
     samples = interleaved(
         {
             "with": lambda: whole.run(None, feeds),

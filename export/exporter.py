@@ -101,9 +101,9 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
             wrapper,
             (image, hole),
             dynamo=True,
-            input_names=[contract.IMAGE, contract.HOLE],
+            input_names=[contract.IMAGE, contract.MASK],
             output_names=list(surgery.TRACED_OUTPUTS),
-            dynamic_shapes={"image": free, "hole": free},
+            dynamic_shapes={"image": free, "mask": free},
             opset_version=surgery.OPSET,
             verbose=False,
         )

@@ -38,26 +38,26 @@ class ExportWrapper(nn.Module):
         if isinstance(attention, CoherentSemanticAttention):
             self.model.refinement.attention = _AttentionNode(attention.similarity)
 
-    def forward(self, image: Tensor, hole: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Inpaint a batch in the layout of the configuration.
 
         Args:
             image: (B, 3, H, W) float32 in [-1, 1], or (B, H, W, 3) uint8.
-            hole: (B, 1, H, W) float32, 1 = missing, or (B, H, W, 1) uint8, non-zero = missing.
+            mask: (B, 1, H, W) float32, 1 = missing, or (B, H, W, 1) uint8, non-zero = missing.
 
         Returns:
-            ``graph.TRACED_OUTPUTS``, the result in the layout of the image.
+            ``graph.TRACED_OUTPUTS``, the output in the layout of the image.
         """
         if self.uint8:
             # Converted first: TensorRT does nothing else with bytes.
             image = image.float().permute(0, 3, 1, 2) / 127.5 - 1.0
-            hole = hole.float().permute(0, 3, 1, 2)  # any non-zero byte is above 0.5
-        stages = self.model.stages(image, hole)
-        result = stages.result
+            mask = mask.float().permute(0, 3, 1, 2)  # any non-zero byte is above 0.5
+        stages = self.model.stages(image, mask)
+        output = stages.result
         if self.uint8:
             # Exact for known pixels: the way through [-1, 1] moves a byte by less than 1e-4.
-            result = torch.round((result + 1.0) * 127.5).permute(0, 2, 3, 1).to(torch.uint8)
-        return result, stages.rough, stages.features, stages.attended
+            output = torch.round((output + 1.0) * 127.5).permute(0, 2, 3, 1).to(torch.uint8)
+        return output, stages.rough, stages.features, stages.attended
 
 
 class _AttentionNode(nn.Module):

@@ -3,7 +3,7 @@
 from csakit.runtime import Inpainter
 
 with Inpainter.open("model.onnx") as inpaint:
-    result = inpaint(image, hole)  # (H, W, 3) uint8, (H, W) bool -> (H, W, 3) uint8
+    result = inpaint(image, mask)  # (H, W, 3) uint8, (H, W) bool -> (H, W, 3) uint8
 """
 
 from typing import TYPE_CHECKING, Any

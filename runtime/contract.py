@@ -3,8 +3,8 @@
 from typing import Final, Literal
 
 IMAGE: Final = "image"  # (B, 3, H, W) float32 in [-1, 1], RGB; or (B, H, W, 3) uint8
-HOLE: Final = "hole"  # (B, 1, H, W) float32, 1 = missing; or (B, H, W, 1) uint8, non-zero = missing
-RESULT: Final = "result"  # shape and type of IMAGE
+MASK: Final = "mask"  # (B, 1, H, W) float32, 1 = missing; or (B, H, W, 1) uint8, non-zero = missing
+OUTPUT: Final = "output"  # shape and type of IMAGE
 
 SIZE_MULTIPLE: Final = 256  # pixels; both networks halve each side eight times
 

@@ -111,15 +111,15 @@ class Inpainter:
         """How an image reaches the network."""
         return self._options
 
-    def __call__(self, image: Uint8, hole: Bool) -> Uint8:
+    def __call__(self, image: Uint8, mask: Bool) -> Uint8:
         """Repair one image.
 
         Args:
-            image: (H, W, 3), RGB. What lies under the hole does not matter.
-            hole: (H, W) bool, True where pixels are missing. Not all of them may be.
+            image: (H, W, 3), RGB. What lies under the mask does not matter.
+            mask: (H, W) bool, True where pixels are missing. Not all of them may be.
 
         Returns:
-            (H, W, 3), a new array; outside of the hole equal to the image, bit by bit.
+            (H, W, 3), a new array; outside of the mask equal to the image, bit by bit.
 
         Raises:
             ContractError: a shape or type is wrong, or no pixel is known.
@@ -127,21 +127,21 @@ class Inpainter:
         """
         if self._closed:
             raise EngineError("the inpainter is closed; open it again")
-        _check(image, hole)
+        _check(image, mask)
         result: Uint8 = image.copy()
-        if not hole.any():
-            logger.warning("the hole is empty: the result is the image")
+        if not mask.any():
+            logger.warning("the mask is empty: the output is the image")
             return result
         blended = self._options.blend != "none"
-        wide = with_rim(hole) if blended else hole
+        wide = with_rim(mask) if blended else mask
         plan = plan_crops(wide, self._options, self._session.size)
         for index, crop in enumerate(plan.crops):
             window = crop.window
             own = plan.owner[window] == index
             result[window][own] = self._predict(image[window], wide[window], crop)[own]
         if blended:  # once for all crops, so that their edges meet as well
-            correct(image, result, hole, self._share(hole, plan))
-            rim = wide & ~hole
+            correct(image, result, mask, self._share(mask, plan))
+            rim = wide & ~mask
             result[rim] = image[rim]
         return result
 
@@ -191,25 +191,25 @@ class Inpainter:
         return share[hole]
 
 
-def _check(image: Any, hole: Any) -> None:  # noqa: ANN401
+def _check(image: Any, mask: Any) -> None:  # noqa: ANN401
     """Refuse everything but the two documented arrays, with the expression that makes them."""
-    if not isinstance(image, np.ndarray) or not isinstance(hole, np.ndarray):
+    if not isinstance(image, np.ndarray) or not isinstance(mask, np.ndarray):
         raise ContractError(
-            "image and hole must be NumPy arrays; got "
-            f"{type(image).__name__} and {type(hole).__name__}\nUse numpy.asarray(...)."
+            "image and mask must be NumPy arrays; got "
+            f"{type(image).__name__} and {type(mask).__name__}\nUse numpy.asarray(...)."
         )
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise ContractError(
             f"image must be (H, W, 3) uint8, RGB; got {image.shape} {image.dtype}\n"
             "From a Pillow image: numpy.asarray(picture.convert('RGB'))."
         )
-    if hole.dtype != np.bool_ or hole.shape != image.shape[:2]:
+    if mask.dtype != np.bool_ or mask.shape != image.shape[:2]:
         raise ContractError(
-            f"hole must be {image.shape[:2]} bool, the (H, W) of the image; got {hole.shape} "
-            f"{hole.dtype}\nFrom a mask of 0 ... 255 with white = missing: mask >= 128."
+            f"mask must be {image.shape[:2]} bool, the (H, W) of the image; got {mask.shape} "
+            f"{mask.dtype}\nFrom 0 ... 255 with white = missing: mask >= 128."
         )
-    if hole.all():
+    if mask.all():
         raise ContractError(
-            "at least one pixel must be known; the hole covers the whole image\n"
-            "If the mask marks what to keep, invert it: ~hole."
+            "at least one pixel must be known; the mask covers the whole image\n"
+            "If the mask marks what to keep, invert it: ~mask."
         )

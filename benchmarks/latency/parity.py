@@ -11,7 +11,7 @@ import numpy as np
 
 from ...export.parity.limits import LIMITS, limit_of
 from ...plugins.errors import ContractError, ParityError
-from ...runtime.contract import RESULT
+from ...runtime.contract import OUTPUT
 from ...runtime.tensors.pixels import Float32
 from ...train.evaluation.metrics import hole_psnr
 from ..record import Parity, Scalar
@@ -40,7 +40,7 @@ def compare(found: Float32, expected: Float32, case: Case, options: Mapping[str,
             f"a precision must be one of {', '.join(LIMITS)}, for which limits are stated; got "
             f"{options['precision']!r}"
         )
-    limit = limit_of(RESULT, options["precision"], options["io"])  # type: ignore[arg-type]
+    limit = limit_of(OUTPUT, options["precision"], options["io"])  # type: ignore[arg-type]
     return Parity(
         reference=_REFERENCE,
         images=case.batch,

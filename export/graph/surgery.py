@@ -1,13 +1,15 @@
 """Surgery on exported models: finishing one, finding the CSA node, opening it for parity."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 import onnx
 
 from ...plugins import spec
 from ...plugins.errors import ContractError
-from ...runtime.contract import FORMAT_VERSION, META_FORMAT, RESULT
+from ...runtime.contract import FORMAT_VERSION, META_FORMAT, OUTPUT
+from ...runtime.tensors.signature import require_names
 from .attention_function import MATCHES, attention_function
 
 OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
@@ -15,7 +17,7 @@ IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need
 
 # What is traced returns these, in order (``ExportWrapper``). All but the first become inner
 # tensors again; they keep their names, and parity checks read them by these.
-TRACED_OUTPUTS: Final = ("result", "rough", "features", "attended")
+TRACED_OUTPUTS: Final = (OUTPUT, "rough", "features", "attended")
 
 _DIMENSIONS: Final = ("batch", "height", "width")
 
@@ -65,8 +67,8 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
         The model.
 
     Raises:
-        ContractError: the file cannot be parsed, csakit did not export it, or a newer one
-            did.
+        ContractError: the file cannot be parsed, csakit did not export it, a newer one did, or
+            its inputs and output have other names.
     """
     try:
         model = onnx.load(path, load_external_data=weights)
@@ -85,6 +87,8 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
             f"{path} has model format {version!r}; this csakit reads {FORMAT_VERSION}\n"
             "Update csakit with `pip install --upgrade csakit`."
         )
+    graph = model.graph
+    require_names(Path(path), (t.name for t in graph.input), (t.name for t in graph.output))
     return model
 
 
@@ -194,7 +198,7 @@ def add_probes(model: onnx.ModelProto) -> tuple[str, ...]:
         body.output.append(MATCHES)
         node.output.append(MATCHES)
         names.append(MATCHES)
-    inner = [onnx.ValueInfoProto(name=name) for name in names if name != RESULT]
+    inner = [onnx.ValueInfoProto(name=name) for name in names if name != OUTPUT]
     model.graph.output.extend(inner)
     return tuple(names)
 

@@ -17,8 +17,8 @@ from .limits import limit_of
 from .probe import Array, as_float
 from .report import StageParity
 
-STAGES: Final = ("rough", "features", MATCHES, "attended", contract.RESULT)  # as computed
-_IMAGES: Final = ("rough", contract.RESULT)  # stages that are images; the others are features
+STAGES: Final = ("rough", "features", MATCHES, "attended", contract.OUTPUT)  # as computed
+_IMAGES: Final = ("rough", contract.OUTPUT)  # stages that are images; the others are features
 
 
 def compare_stage(
@@ -51,7 +51,7 @@ def compare_stage(
         psnr_db=hole_psnr(found, reference, case.hole) if image else None,
         ssim=hole_ssim(found, reference, case.hole) if image else None,
         finite=bool(np.isfinite(found).all()),
-        outside_equal=_known_pixels_kept(found, case) if name == contract.RESULT else None,
+        outside_equal=_known_pixels_kept(found, case) if name == contract.OUTPUT else None,
     )
     return _judged(parity, precision, io)
 

@@ -144,7 +144,7 @@ def _run(side: Side, tensors: list[str], cases: list[Case]) -> Any:  # noqa: ANN
                 f"{side.name} takes images of {side.size}; {case.name} has {case.hole.shape}"
             )
         image, hole = (np.repeat(x, side.batch, axis=0) for x in network_input(case, side.io))
-        feeds.append({contract.IMAGE: image, contract.HOLE: hole})
+        feeds.append({contract.IMAGE: image, contract.MASK: hole})
     with quiet(f"running {side.name}"):
         return Comparator.run([side.runner(tensors)], data_loader=feeds)
 
@@ -153,7 +153,7 @@ def _values(array: Array, name: str, io: Io) -> Array:
     """Take one image of a stage; inner tensors stay as they are."""
     if name not in STAGES:
         return array
-    return as_float(array[0]) if name == contract.RESULT and io == "uint8" else array[0]
+    return as_float(array[0]) if name == contract.OUTPUT and io == "uint8" else array[0]
 
 
 def _coarser(model: Side, reference: Side) -> Precision:

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from ...runtime.contract import RESULT, Arithmetic, Io
+from ...runtime.contract import OUTPUT, Arithmetic, Io
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,18 +45,18 @@ LIMITS: Final[Mapping[Arithmetic, Mapping[str, Limit]]] = {
             mean_relative=1e-3,
             reason="where a match may differ (0.5 % of at most all holes), so may a vector",
         ),
-        "result": Limit(max_abs=1e-4, psnr_db=80.0, reason="the contract of an fp32 export"),
+        OUTPUT: Limit(max_abs=1e-4, psnr_db=80.0, reason="the contract of an fp32 export"),
     },
     "fp16": {
         "rough": Limit(psnr_db=45.0, reason="below one 8-bit step on average"),
         "features": Limit(mean_relative=1e-2, reason="rounded to 2^-11 in each of 30 layers"),
         "matches": Limit(reason="near-equal candidates swap; bounded by the result"),
         "attended": Limit(mean_relative=1e-2, reason="rounded to 2^-11 in each of 30 layers"),
-        "result": Limit(psnr_db=45.0, reason="the contract of an fp16 export"),
+        OUTPUT: Limit(psnr_db=45.0, reason="the contract of an fp16 export"),
     },
     # An fp32 model whose networks a runtime computes in bfloat16; it shows nothing but its result.
     "bf16": {
-        "result": Limit(
+        OUTPUT: Limit(
             psnr_db=35.0, reason="rounded to 2^-8 in each of 50 layers; 4.5 of 255 grey levels"
         ),
     },
@@ -83,7 +83,7 @@ def limit_of(tensor: str, precision: Arithmetic, io: Io) -> Limit:
         The limit.
     """
     limit = LIMITS[precision].get(tensor, INNER[precision])
-    if tensor != RESULT or io != "uint8":
+    if tensor != OUTPUT or io != "uint8":
         return limit
     max_abs, psnr_db = limit.max_abs, limit.psnr_db
     return dataclasses.replace(

@@ -70,7 +70,7 @@ def repeat_command(
     """
     values = as_output(expected, broken.stage, suspect.io)
     image, hole = network_input(case, suspect.io)
-    given = {contract.IMAGE: image, contract.HOLE: hole}
+    given = {contract.IMAGE: image, contract.MASK: hole}
     inputs, outputs = _save(given, {broken.stage: values}, f"failing-{case.name}")
     command = [*(_RTX if suspect.rtx else ()), "polygraphy", "run", str(suspect.path)]
     command.append(f"--{suspect.runner}")
@@ -78,7 +78,7 @@ def repeat_command(
         command += ["--model-type", "engine"]
     elif suspect.runner == "trt":
         command += ["--strongly-typed", "--trt-outputs", broken.stage]
-    elif broken.stage != contract.RESULT:
+    elif broken.stage != contract.OUTPUT:
         command += ["--onnx-outputs", broken.stage]
     if suspect.plugin:
         command += ["--plugins", _plugin()[0]]
@@ -127,7 +127,7 @@ def as_output(values: Array, stage: str, io: Io) -> Array:
     """
     if stage not in STAGES:
         return values  # inner tensors are kept as the runner gave them
-    if stage == contract.RESULT and io == "uint8":
+    if stage == contract.OUTPUT and io == "uint8":
         levels = np.round((values + 1.0) * _BYTES_PER_UNIT).clip(0, 255)
         values = levels.astype(np.uint8).transpose(1, 2, 0)
     return values[None]

@@ -19,7 +19,7 @@ from ..graph.attention_function import MATCHES
 from .compare import STAGES
 from .polygraphy_setup import choose_tensorrt, quiet
 
-_CHANNELS: Final = {contract.IMAGE: 3, contract.HOLE: 1}
+_CHANNELS: Final = {contract.IMAGE: 3, contract.MASK: 1}
 
 
 def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:

@@ -83,10 +83,10 @@ class Probe(ExportedModel):
                 f"{self.name} takes images of {self.size}; {case.name} has {case.hole.shape}"
             )
         image, hole = network_input(case, self.io)
-        outputs = self._session.run(self._names, {contract.IMAGE: image, contract.HOLE: hole})
+        outputs = self._session.run(self._names, {contract.IMAGE: image, contract.MASK: hole})
         stages = {name: array[0] for name, array in zip(self._names, outputs, strict=True)}
         if self.io == "uint8":
-            stages[contract.RESULT] = as_float(stages[contract.RESULT])
+            stages[contract.OUTPUT] = as_float(stages[contract.OUTPUT])
         return stages
 
 
@@ -114,7 +114,7 @@ def torch_stages(model: CSAInpainter, case: Case, io: Io) -> dict[str, Array]:
             "rough": stages.rough,
             "features": stages.features,
             "attended": stages.attended,
-            contract.RESULT: stages.result,
+            contract.OUTPUT: stages.result,
         }
         found = {name: tensor[0].numpy() for name, tensor in arrays.items()}
         if model.config.attention == "csa":
@@ -122,8 +122,8 @@ def torch_stages(model: CSAInpainter, case: Case, io: Io) -> dict[str, Array]:
             matches = match_indices(stages.features, stages.feature_hole, similarity)
             found[MATCHES] = matches[0].numpy()
     if io == "uint8":
-        byte = np.round((found[contract.RESULT] + 1) * 127.5)
-        found[contract.RESULT] = (byte / 127.5 - 1).astype(np.float32)
+        byte = np.round((found[contract.OUTPUT] + 1) * 127.5)
+        found[contract.OUTPUT] = (byte / 127.5 - 1).astype(np.float32)
     return found
 
 

@@ -26,7 +26,7 @@ from .verify_engine import audited_precision, case_size, parity_of, record_parit
 from .verify_model import require_same_architecture, verify_model
 from .verify_session import verify_session
 
-_OUTWARD: Final = ("attended", contract.RESULT)  # what hangs on the matches
+_OUTWARD: Final = ("attended", contract.OUTPUT)  # what hangs on the matches
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -230,10 +230,10 @@ def _reference(against: Path, manifest: Manifest, io: Io, engine: Path) -> Calla
     if against.suffix == CHECKPOINT:
         source = checkpoint.load(against)
         _warn(engine, "built", manifest.source.checkpoint_sha256, against, sha256(against))
-        return lambda case: torch_stages(source, case, io)[contract.RESULT]
+        return lambda case: torch_stages(source, case, io)[contract.OUTPUT]
     probe = Probe(against)
     _warn(engine, "built", manifest.source.model.sha256, against, sha256(against))
-    return lambda case: probe.run(case)[contract.RESULT]
+    return lambda case: probe.run(case)[contract.OUTPUT]
 
 
 def _record(engine: Path, manifest: Manifest, parity: Mapping[str, object]) -> None:

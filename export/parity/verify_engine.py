@@ -81,7 +81,7 @@ def verify_engine(
         precision: whose limits hold.
 
     Returns:
-        The report, of the stage "result" alone; a broken limit is no error here.
+        The report, of the stage "output" alone; a broken limit is no error here.
 
     Raises:
         ContractError: the engine does not take the size of a case.
@@ -93,7 +93,7 @@ def verify_engine(
             if any(case is done.case for done in results):
                 continue  # it only filled up the batch
             stage = compare_stage(
-                *(contract.RESULT, reference(case), found, case),
+                *(contract.OUTPUT, reference(case), found, case),
                 precision=precision,
                 io=session.io,
             )
@@ -124,7 +124,7 @@ def parity_of(
         "against": dict(against),
         "images": len(report.cases),
         "precision": report.precision,
-        "result": worst,
+        contract.OUTPUT: worst,
     }
 
 

@@ -28,7 +28,7 @@ def verify_session(
         cases: what to compare on; sizes that the model takes.
 
     Returns:
-        The report, of the stage "result"; a broken limit is no error here.
+        The report, of the stage "output"; a broken limit is no error here.
 
     Raises:
         ContractError: the model does not take the size of a case.
@@ -36,9 +36,9 @@ def verify_session(
     """
     results = []
     for case in cases:
-        expected = torch_stages(model, case, session.io)[contract.RESULT]
+        expected = torch_stages(model, case, session.io)[contract.OUTPUT]
         stage = compare_stage(
-            *(contract.RESULT, expected, _result(session, case), case),
+            *(contract.OUTPUT, expected, _result(session, case), case),
             precision=precision,
             io=session.io,
         )

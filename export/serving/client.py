@@ -101,16 +101,16 @@ def infer(
     """
     as_bytes = config["input"][0]["data_type"] == "TYPE_UINT8"
     if as_bytes:
-        tensors = {"image": photo, "hole": hole[..., None].astype(np.uint8)}
+        tensors = {"image": photo, "mask": hole[..., None].astype(np.uint8)}
     else:
         numbers = photo.transpose(2, 0, 1).astype(np.float32) / 127.5 - 1
-        tensors = {"image": numbers, "hole": hole[None].astype(np.float32)}
+        tensors = {"image": numbers, "mask": hole[None].astype(np.float32)}
     inputs = []
     for name, tensor in tensors.items():
         batch = np.ascontiguousarray(tensor[None])
         inputs.append(triton.InferInput(name, batch.shape, "UINT8" if as_bytes else "FP32"))
         inputs[-1].set_data_from_numpy(batch)
-    result: Any = server.infer(model, inputs).as_numpy("result")[0]
+    result: Any = server.infer(model, inputs).as_numpy("output")[0]
     if as_bytes:
         return np.asarray(result, dtype=np.uint8)
     pixels = np.rint((result.transpose(1, 2, 0) + 1) * 127.5)

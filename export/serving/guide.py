@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final
 
-from ...runtime.contract import HOLE, IMAGE, RESULT
+from ...runtime.contract import IMAGE, MASK, OUTPUT
 from ...runtime.engine.manifest import Manifest
 from .containers import OLDEST_FOR_ONNX, SUPPORT_MATRIX, USUAL, image, release_for
 from .model_config import Model
@@ -55,8 +55,8 @@ def _models(models: Described) -> str:
     form = models[0][0].form
     shape = "(B, H, W, C) bytes" if form.io == "uint8" else "(B, C, H, W) float32 in [-1, 1]"
     takes = (
-        f"Inputs `{IMAGE}` (C = 3, RGB) and `{HOLE}` (C = 1, "
-        f"{'other than 0' if form.io == 'uint8' else '1'} is missing), output `{RESULT}` (C = 3): "
+        f"Inputs `{IMAGE}` (C = 3, RGB) and `{MASK}` (C = 1, "
+        f"{'other than 0' if form.io == 'uint8' else '1'} is missing), output `{OUTPUT}` (C = 3): "
         f"{shape}. Sides are multiples of 256. Known pixels come back as they were sent."
     )
     return "\n".join([*rows, "", takes, ""])

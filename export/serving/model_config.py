@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final, Literal
 
-from ...runtime.contract import HOLE, IMAGE, RESULT
+from ...runtime.contract import IMAGE, MASK, OUTPUT
 from .model_io import Form
 from .options import ServingOptions
 from .pbtxt import Value, Word, write
@@ -66,8 +66,8 @@ def config_text(model: Model) -> str:
         "name": model.name,
         "backend": model.backend,
         "max_batch_size": form.max_batch,
-        "input": [_tensor(form, IMAGE), _tensor(form, HOLE)],
-        "output": [_tensor(form, RESULT)],
+        "input": [_tensor(form, IMAGE), _tensor(form, MASK)],
+        "output": [_tensor(form, OUTPUT)],
         "instance_group": [
             {"count": options.instances, "kind": Word("KIND_GPU" if model.on_gpu else "KIND_CPU")}
         ],
@@ -99,7 +99,7 @@ def _graphs(model: Model) -> Value:
     """Capture the shapes that the engine is tuned for; others run without a graph."""
     form = model.form
     inputs = [
-        {"key": name, "value": {"dim": form.dims(name, form.warm_size)}} for name in (IMAGE, HOLE)
+        {"key": name, "value": {"dim": form.dims(name, form.warm_size)}} for name in (IMAGE, MASK)
     ]
     sizes = model.batches if form.max_batch else (0,)  # 0 is Triton's word for "no batching"
     return [{"batch_size": size, "input": inputs} for size in sizes]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError, EngineError
-from ...runtime.contract import HOLE, IMAGE, RESULT, SIZE_MULTIPLE, Io
+from ...runtime.contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, Io
 from ...runtime.engine.manifest import Manifest
 from ...runtime.files.onnx_header import OnnxHeader, OnnxTensor
 from ...runtime.tensors.signature import Signature, read_signature
@@ -74,7 +74,7 @@ class Form:
             Without B, unless it is fixed; -1 where free.
         """
         height, width = size or self.size or (FREE, FREE)
-        channels = {IMAGE: 3, HOLE: 1, RESULT: 3}[tensor]
+        channels = {IMAGE: 3, MASK: 1, OUTPUT: 3}[tensor]
         sides = [height, width]
         dims = [*sides, channels] if self.io == "uint8" else [channels, *sides]
         return dims if self.max_batch else [self.batch, *dims]

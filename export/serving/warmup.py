@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from ...runtime.contract import HOLE, IMAGE
+from ...runtime.contract import IMAGE, MASK
 from ...runtime.tensors.pixels import Uint8, float_from_uint8
 from .model_io import Form
 from .pbtxt import Value, Word
@@ -39,7 +39,7 @@ def samples(form: Form, batches: Sequence[int]) -> Iterator[Value]:
                 "input_data_file": file_name(name, size),
             },
         }
-        for name in (IMAGE, HOLE)
+        for name in (IMAGE, MASK)
     ]
     for batch in batches:
         yield {
@@ -72,7 +72,7 @@ def write_files(form: Form, folder: Path) -> None:
     size = form.warm_size
     target = folder / FOLDER
     target.mkdir()
-    for name, content in (IMAGE, picture(size)), (HOLE, centre_hole(size)):
+    for name, content in (IMAGE, picture(size)), (MASK, centre_hole(size)):
         data = _tensor(form, name, np.repeat(content[None], form.batch, axis=0))
         (target / file_name(name, size)).write_bytes(data)
 

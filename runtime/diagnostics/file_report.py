@@ -161,7 +161,7 @@ def _describe(manifest: Manifest) -> dict[str, str]:
 
 def _parity(parity: Mapping[str, Any]) -> str:
     """Say what ``csakit verify`` wrote into the manifest; nothing of it is sure to be there."""
-    result, against = parity.get("result"), parity.get("against")
+    output, against = parity.get("output"), parity.get("against")
     told = "passed" if parity.get("passed") is True else "FAILED"
     if parity.get("images"):
         told += f" on {parity['images']} images"
@@ -169,12 +169,12 @@ def _parity(parity: Mapping[str, Any]) -> str:
         told += f" against {against['name']}"
     if parity.get("gpu"):
         told += f" on {parity['gpu']}"
-    if not isinstance(result, dict):
+    if not isinstance(output, dict):
         return told
     numbers = [
-        f"{what} {result[key]:.3g}{unit}"
+        f"{what} {output[key]:.3g}{unit}"
         for key, what, unit in (("max_abs", "max abs", ""), ("psnr_db", "PSNR", " dB"))
-        if isinstance(result.get(key), float | int)
+        if isinstance(output.get(key), float | int)
     ]
     return f"{told}, {', '.join(numbers)} in the hole" if numbers else told
 

@@ -9,6 +9,7 @@ from typing import Final
 from ...plugins import spec
 from ...plugins.errors import ContractError, EngineError
 from ...plugins.locations import file_name
+from ..contract import IMAGE, MASK, OUTPUT
 from ..files.atomic import sha256
 from ..files.engine_header import read_plan_header
 from .machine import UNKNOWN, Machine
@@ -118,6 +119,13 @@ def _by_header(path: Path) -> str:
 def _damage(path: Path, manifest: Manifest) -> Iterator[Problem]:
     """Find out whether the files are those that the manifest describes; the first says it."""
     rebuild = _rebuild(path, manifest)
+    names = sorted(tensor.name for tensor in manifest.tensors)
+    if names != sorted((IMAGE, MASK, OUTPUT)):
+        model = manifest.source.model.name
+        yield Problem(
+            f"{path} must have the tensors {IMAGE}, {MASK} and {OUTPUT}; got {', '.join(names)}",
+            f"Export it again: csakit export CHECKPOINT.safetensors -o {model}   then {rebuild}",
+        )
     stated, size = manifest.engine, path.stat().st_size
     if size != stated.bytes:
         word = "truncated" if size < stated.bytes else "not the one its manifest describes"

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...plugins.errors import EngineError
-from ..contract import HOLE, IMAGE, RESULT
+from ..contract import IMAGE, MASK, OUTPUT
 from ..device.device import Device, Graph, PinnedBuffer, Stream
 from .executor import Engine, Shape
 
@@ -54,7 +54,7 @@ class Slot:
     Attributes:
         pinned: the memory of each tensor, by its name.
         image: a view of it.
-        hole: a view of it.
+        mask: a view of it.
         result: a view of it.
         done: reached when the result is there.
         graph: that does the call; None where it is enqueued piece by piece.
@@ -67,7 +67,7 @@ class Slot:
         for name, dimensions in shape.tensors.items():
             self.pinned[name] = device.pinned(shape.bytes_of(name))
             views[name] = self.pinned[name].bytes.view(shape.dtype).reshape(dimensions)
-        self.image, self.hole, self.result = views[IMAGE], views[HOLE], views[RESULT]
+        self.image, self.mask, self.result = views[IMAGE], views[MASK], views[OUTPUT]
         self.done = device.event()
         self.graph: Graph | None = None
         self.taken = False
@@ -110,19 +110,19 @@ class Lane:
         """Whether no call holds a slot; under the pool's lock."""
         return not any(slot.taken for slot in self.slots)
 
-    def start(self, slot: Slot, image: Array, hole: Array) -> None:
+    def start(self, slot: Slot, image: Array, mask: Array) -> None:
         """Enqueue a call.
 
         Args:
             slot: that the caller holds.
             image: of the shape of the lane.
-            hole: of the shape of the lane.
+            mask: of the shape of the lane.
 
         Raises:
             EngineError: it was refused.
         """
         np.copyto(slot.image, image)
-        np.copyto(slot.hole, hole)
+        np.copyto(slot.mask, mask)
         with self._lock:
             if slot.graph is not None:
                 slot.graph.launch(self._stream)
@@ -152,7 +152,7 @@ class Lane:
         for name in self.shape.inputs:
             self._stream.copy_in(self._memory[name], slot.pinned[name].bytes)
         self._executor.enqueue(self._stream)
-        self._stream.copy_out(slot.pinned[RESULT].bytes, self._memory[RESULT])
+        self._stream.copy_out(slot.pinned[OUTPUT].bytes, self._memory[OUTPUT])
 
     def _capture(self, slot: Slot) -> Graph:
         return self._stream.capture(lambda: self._enqueue(slot))
@@ -160,8 +160,8 @@ class Lane:
     def _warm_up(self, graphs: Graphs) -> None:
         """Run once, because the first run loads code and allocates; then capture."""
         first = self.slots[0]
-        first.image[...], first.hole[...] = 0, 0
-        first.hole[: max(1, len(first.hole) // 2)] = 1
+        first.image[...], first.mask[...] = 0, 0
+        first.mask[: max(1, len(first.mask) // 2)] = 1
         self._enqueue(first)
         self._stream.synchronize()
         for slot in self.slots:

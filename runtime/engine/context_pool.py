@@ -90,13 +90,13 @@ class LanePool:
         self._being_made = 0
         self._closed = False
 
-    def start(self, shape: Shape, image: Array, hole: Array) -> Flight:
+    def start(self, shape: Shape, image: Array, mask: Array) -> Flight:
         """Start a call.
 
         Args:
             shape: of the call.
             image: in the engine's own form.
-            hole: in the engine's own form.
+            mask: in the engine's own form.
 
         Returns:
             The call; land it.
@@ -108,7 +108,7 @@ class LanePool:
         flight = Flight(self, lane, slot)
         try:
             with self.device.current():
-                lane.start(slot, image, hole)
+                lane.start(slot, image, mask)
         except BaseException:
             self._discard(lane, slot)
             raise

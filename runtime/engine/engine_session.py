@@ -114,28 +114,28 @@ class EngineSession:
         """Whether calls are, or will be, captured; TensorRT for RTX does that by itself."""
         return self._graphs.wanted
 
-    def run(self, image: Float32, hole: Float32) -> Float32:
+    def run(self, image: Float32, mask: Float32) -> Float32:
         """Inpaint a batch of network numbers; see ``Session.run``."""
         with self._working():
-            return self._start(self._floats(image, hole)).result()
+            return self._start(self._floats(image, mask)).result()
 
-    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
+    def run_uint8(self, image: Uint8, mask: Uint8) -> Uint8:
         """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
         with self._working():
-            return self._start(self._pixels(image, hole)).result()
+            return self._start(self._pixels(image, mask)).result()
 
     @overload
-    def submit(self, image: Float32, hole: Float32) -> Ticket[Float32]: ...
+    def submit(self, image: Float32, mask: Float32) -> Ticket[Float32]: ...
 
     @overload
-    def submit(self, image: Uint8, hole: Uint8) -> Ticket[Uint8]: ...
+    def submit(self, image: Uint8, mask: Uint8) -> Ticket[Uint8]: ...
 
-    def submit(self, image: Array, hole: Array) -> Ticket[Any]:
+    def submit(self, image: Array, mask: Array) -> Ticket[Any]:
         """Start a call and return, while the GPU works on it.
 
         Args:
             image: (B, 3, H, W) float32 or (B, H, W, 3) uint8; may be changed afterwards.
-            hole: (B, 1, H, W) float32 or (B, H, W, 1) uint8.
+            mask: (B, 1, H, W) float32 or (B, H, W, 1) uint8.
 
         Returns:
             The ticket; its ``result()`` has the form of the image. A ticket that is dropped
@@ -148,8 +148,8 @@ class EngineSession:
         """
         with self._working():
             if image.dtype == np.uint8:
-                return self._start(self._pixels(image, hole))
-            return self._start(self._floats(image, hole))
+                return self._start(self._pixels(image, mask))
+            return self._start(self._floats(image, mask))
 
     def prepare(self, batch: int, size: tuple[int, int]) -> None:
         """Make a context for a shape ready, so that its first call does not wait for that.
@@ -188,17 +188,17 @@ class EngineSession:
             raise EngineError("the session is closed; open it again")
         return self._device.current()
 
-    def _floats(self, image: Float32, hole: Float32) -> Prepared[Float32]:
-        check_floats(image, hole)
+    def _floats(self, image: Float32, mask: Float32) -> Prepared[Float32]:
+        check_floats(image, mask)
         self._profile.check(image.shape[0], image.shape[2:])
         if self.io == "uint8":  # the ticket needs it later, when the caller may have changed it
             image = image.copy()
-        return prepare_floats(self.io, image, hole)
+        return prepare_floats(self.io, image, mask)
 
-    def _pixels(self, image: Uint8, hole: Uint8) -> Prepared[Uint8]:
-        check_pixels(image, hole)
+    def _pixels(self, image: Uint8, mask: Uint8) -> Prepared[Uint8]:
+        check_pixels(image, mask)
         self._profile.check(image.shape[0], image.shape[1:3])
-        return prepare_pixels(self.io, image, hole)
+        return prepare_pixels(self.io, image, mask)
 
     def _start(self, prepared: Prepared[T]) -> Ticket[T]:
         if self.io == "float":
@@ -206,7 +206,7 @@ class EngineSession:
         else:
             batch, height, width, _ = prepared.image.shape
         shape = Shape(self.io, batch, height, width)
-        flight = self._pool.start(shape, prepared.image, prepared.hole)
+        flight = self._pool.start(shape, prepared.image, prepared.mask)
         return Ticket(flight, functools.partial(self._finish, prepared))
 
     def _finish(self, prepared: Prepared[T], answer: Array) -> T:

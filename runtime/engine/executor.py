@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from ..contract import HOLE, IMAGE, RESULT, Io
+from ..contract import IMAGE, MASK, OUTPUT, Io
 from ..device.device import Device, Stream
 
 
@@ -41,12 +41,12 @@ class Shape:
     @property
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """The shape of each tensor by its name, inputs first."""
-        return {IMAGE: self._of(3), HOLE: self._of(1), RESULT: self._of(3)}
+        return {IMAGE: self._of(3), MASK: self._of(1), OUTPUT: self._of(3)}
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
         """Those of the inputs."""
-        return {name: shape for name, shape in self.tensors.items() if name != RESULT}
+        return {name: shape for name, shape in self.tensors.items() if name != OUTPUT}
 
     def bytes_of(self, name: str) -> int:
         """Give the size of a tensor."""

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from ...plugins.errors import EngineError
-from ..contract import RESULT
+from ..contract import OUTPUT
 from ..device.binding import OUT_OF_MEMORY, OutOfMemoryError
 from ..device.device import Device, DeviceBuffer, Stream
 from .executor import Executor, Shape
@@ -200,11 +200,11 @@ class TensorRtExecutor:
         for name, dimensions in shape.inputs.items():
             if not context.set_input_shape(name, dimensions):
                 raise self._failure(f"did not take {name} of {dimensions}")
-        answer = tuple(context.get_tensor_shape(RESULT))
-        if answer != shape.tensors[RESULT]:
+        answer = tuple(context.get_tensor_shape(OUTPUT))
+        if answer != shape.tensors[OUTPUT]:
             raise EngineError(
-                f"{self._library.title} answers {shape} with {RESULT} of {answer}; it must be "
-                f"{shape.tensors[RESULT]}"
+                f"{self._library.title} answers {shape} with {OUTPUT} of {answer}; it must be "
+                f"{shape.tensors[OUTPUT]}"
             )
         if needed := int(context.update_device_memory_size_for_shapes()):
             self._scratch = device.buffer(needed)

@@ -51,24 +51,24 @@ class LoadedSession(abc.ABC):
         """The one (H, W) the model takes; None if it takes all multiples of 256."""
         return self.signature.size
 
-    def run(self, image: Float32, hole: Float32) -> Float32:
+    def run(self, image: Float32, mask: Float32) -> Float32:
         """Inpaint a batch of network numbers; see ``Session.run``."""
-        check_floats(image, hole)
+        check_floats(image, mask)
         self.signature.check(image.shape[0], image.shape[2:])
-        return self._finish(prepare_floats(self.io, image, hole))
+        return self._finish(prepare_floats(self.io, image, mask))
 
-    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
+    def run_uint8(self, image: Uint8, mask: Uint8) -> Uint8:
         """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
-        check_pixels(image, hole)
+        check_pixels(image, mask)
         self.signature.check(image.shape[0], image.shape[1:3])
-        return self._finish(prepare_pixels(self.io, image, hole))
+        return self._finish(prepare_pixels(self.io, image, mask))
 
     def close(self) -> None:
         """Release the model; a run in another thread still ends well."""
         self._model = None
 
     @abc.abstractmethod
-    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+    def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
         """Run the model on tensors of its own form; give a new array."""
 
     @abc.abstractmethod
@@ -81,7 +81,7 @@ class LoadedSession(abc.ABC):
         if model is None:
             raise EngineError(f"the session of {self.path} is closed; open it again")
         try:
-            answer = self._answer(model, prepared.image, prepared.hole)
+            answer = self._answer(model, prepared.image, prepared.mask)
         except Exception as error:  # the libraries' classes share no base but this one
             shape = prepared.image.shape
             raise EngineError(f"{self.path} failed on {shape}: {self._reason(error)}") from error

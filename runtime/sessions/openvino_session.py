@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
-from ..contract import HOLE, IMAGE, META_PRECISION, RESULT, Arithmetic
+from ..contract import IMAGE, MASK, META_PRECISION, OUTPUT, Arithmetic
 from ..files.onnx_header import OnnxTensor, read_onnx_header
 from ..host import has_bfloat16, physical_cores
 from ..tensors.conversion import Array, require_checkable
@@ -83,14 +83,14 @@ class OpenVinoSession(LoadedSession):
         super().close()
         self._idle.clear()
 
-    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
+    def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
         """Run one request, which is for one thread at a time."""
         try:
             request = self._idle.pop()
         except IndexError:  # all are in use, or there is none yet
             request = model.create_infer_request()
-        request.infer({IMAGE: image, HOLE: hole})
-        answer = np.array(request.get_tensor(RESULT).data)
+        request.infer({IMAGE: image, MASK: mask})
+        answer = np.array(request.get_tensor(OUTPUT).data)
         if self._model is not None:
             self._idle.append(request)
         return answer

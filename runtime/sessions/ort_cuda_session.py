@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
-from ..contract import HOLE, IMAGE, RESULT
+from ..contract import IMAGE, MASK, OUTPUT
 from ..diagnostics.package_checks import ORT_WHEELS, installed
 from ..host import physical_cores
 from ..tensors.conversion import Array
@@ -84,8 +84,8 @@ class OrtCudaSession(OrtSession):
         described = describe(path, session, check_finite=check_finite)
         return cls(path, *described, check_finite, ("cuda", device))
 
-    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
-        return run_bound(model, image, hole, self.place)
+    def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
+        return run_bound(model, image, mask, self.place)
 
 
 def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | None:
@@ -176,13 +176,13 @@ def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
         raise EngineError(f"ONNX Runtime took GPU {number} for {path}; it must be {device}")
 
 
-def run_bound(session: Any, image: Array, hole: Array, place: tuple[str, int]) -> Array:  # noqa: ANN401
+def run_bound(session: Any, image: Array, mask: Array, place: tuple[str, int]) -> Array:  # noqa: ANN401
     """Run a model on tensors that are bound to a device, so that no copy is made twice.
 
     Args:
         session: of onnxruntime.
         image: in the form of the model.
-        hole: in the form of the model.
+        mask: in the form of the model.
         place: device type and number.
 
     Returns:
@@ -190,9 +190,9 @@ def run_bound(session: Any, image: Array, hole: Array, place: tuple[str, int]) -
     """
     onto = functools.partial(library().OrtValue.ortvalue_from_numpy, device_type=place[0])
     binding = session.io_binding()  # one for each call: threads share nothing
-    for name, array in ((IMAGE, image), (HOLE, hole)):
+    for name, array in ((IMAGE, image), (MASK, mask)):
         binding.bind_ortvalue_input(name, onto(array, device_id=place[1]))
-    binding.bind_output(RESULT, *place)
+    binding.bind_output(OUTPUT, *place)
     session.run_with_iobinding(binding)
     answer: Array = binding.copy_outputs_to_cpu()[0]
     return answer

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...plugins.errors import ContractError, LibraryError
-from ..contract import HOLE, IMAGE, RESULT
+from ..contract import IMAGE, MASK, OUTPUT
 from ..host import physical_cores
 from ..tensors.conversion import Array, require_checkable
 from ..tensors.signature import Signature, read_signature
@@ -65,8 +65,8 @@ class OrtSession(LoadedSession):
         session = session or load(ort, path, make_options(ort, threads, spin=spin))
         return cls(path, *describe(path, session, check_finite=check_finite), check_finite)
 
-    def _answer(self, model: Any, image: Array, hole: Array) -> Array:  # noqa: ANN401
-        answer: Array = model.run([RESULT], {IMAGE: image, HOLE: hole})[0]
+    def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
+        answer: Array = model.run([OUTPUT], {IMAGE: image, MASK: mask})[0]
         return answer
 
     def _reason(self, error: Exception) -> str:

@@ -40,7 +40,7 @@ class Session(Protocol):
     def metadata(self) -> Mapping[str, str]:
         """What the export wrote into the model; keys are ``contract.META_*``."""
 
-    def run(self, image: Float32, hole: Float32) -> Float32:
+    def run(self, image: Float32, mask: Float32) -> Float32:
         """Inpaint a batch of network numbers.
 
         A uint8 model rounds them to 8 bits on the way in; its known pixels are returned as
@@ -48,7 +48,7 @@ class Session(Protocol):
 
         Args:
             image: (B, 3, H, W) in [-1, 1], RGB.
-            hole: (B, 1, H, W) in [0, 1], 1 = missing.
+            mask: (B, 1, H, W) in [0, 1], 1 = missing.
 
         Returns:
             (B, 3, H, W).
@@ -58,12 +58,12 @@ class Session(Protocol):
             EngineError: the session is closed, or the model failed.
         """
 
-    def run_uint8(self, image: Uint8, hole: Uint8) -> Uint8:
+    def run_uint8(self, image: Uint8, mask: Uint8) -> Uint8:
         """Inpaint a batch of 8-bit images.
 
         Args:
             image: (B, H, W, 3), RGB.
-            hole: (B, H, W, 1), non-zero = missing.
+            mask: (B, H, W, 1), non-zero = missing.
 
         Returns:
             (B, H, W, 3).

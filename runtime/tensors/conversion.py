@@ -24,29 +24,29 @@ class Prepared(Generic[T]):
 
     Attributes:
         image: as the model takes it.
-        hole: as the model takes it.
+        mask: as the model takes it.
         finish: turns the model's answer into what the caller wants.
     """
 
     image: Array
-    hole: Array
+    mask: Array
     finish: Callable[[Array], T]
 
 
-def prepare_floats(io: Io, image: Float32, hole: Float32) -> Prepared[Float32]:
+def prepare_floats(io: Io, image: Float32, mask: Float32) -> Prepared[Float32]:
     """Prepare a call of network numbers; see ``Session.run``.
 
     Args:
         io: form of the model.
         image: (B, 3, H, W) in [-1, 1].
-        hole: (B, 1, H, W) in [0, 1].
+        mask: (B, 1, H, W) in [0, 1].
 
     Returns:
         The call; its result is (B, 3, H, W).
     """
     if io == "float":
-        return Prepared(image, hole, lambda answer: answer)
-    missing: Bool = hole > 0.5
+        return Prepared(image, mask, lambda answer: answer)
+    missing: Bool = mask > 0.5
     holes = np.ascontiguousarray(missing.transpose(0, 2, 3, 1), dtype=np.uint8)
 
     def finish(pixels: Array) -> Float32:
@@ -55,20 +55,20 @@ def prepare_floats(io: Io, image: Float32, hole: Float32) -> Prepared[Float32]:
     return Prepared(uint8_from_float(image), holes, finish)
 
 
-def prepare_pixels(io: Io, image: Uint8, hole: Uint8) -> Prepared[Uint8]:
+def prepare_pixels(io: Io, image: Uint8, mask: Uint8) -> Prepared[Uint8]:
     """Prepare a call of 8-bit images; see ``Session.run_uint8``.
 
     Args:
         io: form of the model.
         image: (B, H, W, 3).
-        hole: (B, H, W, 1).
+        mask: (B, H, W, 1).
 
     Returns:
         The call; its result is (B, H, W, 3).
     """
     if io == "uint8":
-        return Prepared(image, hole, lambda answer: answer)
-    missing = np.ascontiguousarray((hole != 0).transpose(0, 3, 1, 2), dtype=np.float32)
+        return Prepared(image, mask, lambda answer: answer)
+    missing = np.ascontiguousarray((mask != 0).transpose(0, 3, 1, 2), dtype=np.float32)
     return Prepared(float_from_uint8(image), missing, uint8_from_float)
 
 

@@ -4,19 +4,19 @@ Letters: B images, H W sides in pixels.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ...plugins.errors import ContractError
 from ..contract import (
     FORMAT_VERSION,
-    HOLE,
     IMAGE,
+    MASK,
     META_FORMAT,
     META_MAX_BATCH,
     META_VERSION,
-    RESULT,
+    OUTPUT,
     SIZE_MULTIPLE,
     Io,
 )
@@ -85,12 +85,11 @@ def read_signature(
         The signature.
 
     Raises:
-        ContractError: it is not a model of csakit, or one of a newer format.
+        ContractError: it is not a model of csakit, one of a newer format, or one whose inputs
+            and output have other names.
     """
     _check_format(path, metadata)
-    names = sorted(item.name for item in inputs), sorted(item.name for item in outputs)
-    if names != (sorted((IMAGE, HOLE)), [RESULT]):
-        raise _foreign(path, f"inputs must be {IMAGE}, {HOLE} and the output {RESULT}; got {names}")
+    require_names(path, (item.name for item in inputs), (item.name for item in outputs))
     image = next(item for item in inputs if item.name == IMAGE)
     io = _FORMS.get(image.type)
     if io is None or len(image.shape) != 4 or {item.type for item in inputs} != {image.type}:
@@ -105,6 +104,17 @@ def read_signature(
         size=_size(path, height, width),
         max_batch=int(most) if most.isdecimal() else None,
     )
+
+
+def require_names(path: Path, inputs: Iterable[str], outputs: Iterable[str]) -> None:
+    """Check the names of a model's inputs and output; raise ContractError for others."""
+    given, returned = sorted(inputs), sorted(outputs)
+    if given != sorted((IMAGE, MASK)) or returned != [OUTPUT]:
+        raise ContractError(
+            f"{path} must have the inputs {IMAGE}, {MASK} and the output {OUTPUT}; got "
+            f"{', '.join(given)} and {', '.join(returned)}\n"
+            f"Export it again: csakit export CHECKPOINT.safetensors -o {path.name}"
+        )
 
 
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:

@@ -7,42 +7,42 @@ import numpy as np
 import numpy.typing as npt
 
 from ...plugins.errors import ContractError
-from ..contract import HOLE, IMAGE, SIZE_MULTIPLE
+from ..contract import IMAGE, MASK, SIZE_MULTIPLE
 from .pixels import Float32, Uint8
 
 RANGE_TOLERANCE = 1e-3  # beyond [-1, 1] and [0, 1]; rounding stays far below, pixels far above
 
 
-def check_floats(image: Float32, hole: Float32) -> None:
+def check_floats(image: Float32, mask: Float32) -> None:
     """Refuse tensors that ``Session.run`` does not take. NaN fails every range.
 
     Args:
         image: (B, 3, H, W) in [-1, 1].
-        hole: (B, 1, H, W) in [0, 1].
+        mask: (B, 1, H, W) in [0, 1].
 
     Raises:
         ContractError: a shape, type or range is wrong.
     """
     _check_array(IMAGE, image, np.float32, "(B, 3, H, W)", image.shape[1:2] == (3,))
-    _check_array(HOLE, hole, np.float32, "(B, 1, H, W)", hole.shape[1:2] == (1,))
-    _check_sides(image.shape[0], image.shape[2:], hole.shape[0], hole.shape[2:])
+    _check_array(MASK, mask, np.float32, "(B, 1, H, W)", mask.shape[1:2] == (1,))
+    _check_sides(image.shape[0], image.shape[2:], mask.shape[0], mask.shape[2:])
     _check_range(IMAGE, image, -1)
-    _check_range(HOLE, hole, 0)
+    _check_range(MASK, mask, 0)
 
 
-def check_pixels(image: Uint8, hole: Uint8) -> None:
+def check_pixels(image: Uint8, mask: Uint8) -> None:
     """Refuse tensors that ``Session.run_uint8`` does not take.
 
     Args:
         image: (B, H, W, 3).
-        hole: (B, H, W, 1).
+        mask: (B, H, W, 1).
 
     Raises:
         ContractError: a shape or type is wrong.
     """
     _check_array(IMAGE, image, np.uint8, "(B, H, W, 3)", image.shape[3:] == (3,))
-    _check_array(HOLE, hole, np.uint8, "(B, H, W, 1)", hole.shape[3:] == (1,))
-    _check_sides(image.shape[0], image.shape[1:3], hole.shape[0], hole.shape[1:3])
+    _check_array(MASK, mask, np.uint8, "(B, H, W, 1)", mask.shape[3:] == (1,))
+    _check_sides(image.shape[0], image.shape[1:3], mask.shape[0], mask.shape[1:3])
 
 
 def _check_array(
@@ -61,7 +61,7 @@ def _check_sides(
     """Refuse an empty batch, tensors that disagree, and sides the networks cannot halve."""
     if (images, *sides) != (holes, *hole_sides):
         raise ContractError(
-            f"{IMAGE} and {HOLE} must agree in B, H, W; got {(images, *sides)} and "
+            f"{IMAGE} and {MASK} must agree in B, H, W; got {(images, *sides)} and "
             f"{(holes, *hole_sides)}"
         )
     if images == 0 or 0 in sides or any(side % SIZE_MULTIPLE for side in sides):

@@ -11,7 +11,7 @@ from helpers.features import image_like
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 HOLES = ("centre", "strokes", "border", "empty", "full")
-LIMIT = LIMITS["fp32"]["result"].max_abs
+LIMIT = LIMITS["fp32"]["output"].max_abs
 # Without a known pixel the input is one colour. Planes of nearly no variance follow, and
 # instance norm divides them by their spread: what is rounding elsewhere is 300 times larger.
 LIMIT_FULL = 2e-2
@@ -151,7 +151,7 @@ def test_the_half_precision_model_keeps_its_promise(
 
     result, expected = half.run(image, hole), half.expected(image, hole)
 
-    promised = LIMITS["fp16"]["result"].psnr_db
+    promised = LIMITS["fp16"]["output"].psnr_db
     for one, other, mask in zip(expected, result, hole[:, 0] > 0, strict=True):
         assert hole_psnr(one, other, mask) >= promised
     known = np.broadcast_to(hole == 0, image.shape)

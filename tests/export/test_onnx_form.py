@@ -40,8 +40,8 @@ def test_a_float_model_takes_and_gives_planes(dynamic: Subject) -> None:
 
     assert ends(dynamic.proto) == {
         "image": image,
-        "hole": (TensorProto.FLOAT, ["batch", 1, "height", "width"]),
-        "result": image,
+        "mask": (TensorProto.FLOAT, ["batch", 1, "height", "width"]),
+        "output": image,
     }
 
 
@@ -50,8 +50,8 @@ def test_a_byte_model_takes_and_gives_pixels(packed: Subject) -> None:
 
     assert ends(packed.proto) == {
         "image": image,
-        "hole": (TensorProto.UINT8, ["batch", "height", "width", 1]),
-        "result": image,
+        "mask": (TensorProto.UINT8, ["batch", "height", "width", 1]),
+        "output": image,
     }
 
 
@@ -60,16 +60,16 @@ def test_a_half_precision_model_has_float32_ends_and_a_free_batch(half: Subject)
 
     assert ends(half.proto) == {
         "image": image,
-        "hole": (TensorProto.FLOAT, ["batch", 1, 256, 256]),
-        "result": image,
+        "mask": (TensorProto.FLOAT, ["batch", 1, 256, 256]),
+        "output": image,
     }
 
 
 def test_a_largest_batch_of_one_fixes_the_batch(fixed: Subject) -> None:
     assert ends(fixed.proto) == {
         "image": (TensorProto.FLOAT, [1, 3, 256, 256]),
-        "hole": (TensorProto.FLOAT, [1, 1, 256, 256]),
-        "result": (TensorProto.FLOAT, [1, 3, 256, 256]),
+        "mask": (TensorProto.FLOAT, [1, 1, 256, 256]),
+        "output": (TensorProto.FLOAT, [1, 3, 256, 256]),
     }
 
 
@@ -128,7 +128,7 @@ def test_every_inner_tensor_has_a_rank(subject: Subject) -> None:
 
     produced = {name for node in subject.proto.graph.node for name in node.output if name}
 
-    assert produced - known <= {contract.RESULT}
+    assert produced - known <= {contract.OUTPUT}
 
 
 def test_the_metadata_says_where_the_model_comes_from(subject: Subject) -> None:

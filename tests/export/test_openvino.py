@@ -96,7 +96,7 @@ def test_bfloat16_keeps_its_limit_on_photographs_and_breaks_that_of_fp32(demo: P
 
     assert report.passed, report.table()
     (worst,) = report.worst()
-    limit = LIMITS["bf16"]["result"].psnr_db
+    limit = LIMITS["bf16"]["output"].psnr_db
     assert limit is not None
     assert worst.psnr_db is not None
     assert limit + 5 < worst.psnr_db < 80  # not by a hair, and not in float32

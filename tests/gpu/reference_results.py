@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pytest
-from csakit.runtime.contract import RESULT, Io, Precision
+from csakit.runtime.contract import OUTPUT, Io, Precision
 from csakit.runtime.tensors.pixels import Float32, float_from_uint8
 
 PREPARED: Final = "CSAKIT_PREPARED"  # environment variable: a prepared folder
@@ -104,7 +104,7 @@ def check(run: Run, reference: Reference, precision: Precision) -> dict[str, flo
     np.testing.assert_array_equal(found[known], image[known])
     max_abs = float(np.abs(found - expected).max())
     psnr_db = min(_psnr(d, h > 0.5) for d, h in zip(found - expected, hole, strict=True))
-    limit = LIMITS[precision][RESULT]
+    limit = LIMITS[precision][OUTPUT]
     assert limit.max_abs is None or max_abs <= limit.max_abs
     assert limit.psnr_db is None or psnr_db >= limit.psnr_db
     return {"max_abs": max_abs, "psnr_db": psnr_db, "p50_ms": _median_ms(run, reference)}

@@ -1,7 +1,7 @@
 """The chain of the kernels in NumPy float32: in order, and all chunks at once.
 
-A twin of plugins/csrc/solver.cuh and rounds.cuh for the projection, small enough to read. Products
-are made in float64 and rounded once with the sum, as a fused multiply-add does.
+A twin of solver.cuh and rounds.cuh in plugins/csrc/kernels for the projection, small enough to
+read. Products are made in float64 and rounded once with the sum, as a fused multiply-add does.
 """
 
 import dataclasses

@@ -72,8 +72,8 @@ def make_manifest(*, build: dict[str, Any] | None = None, **fields: Any) -> Mani
         io="uint8",
         tensors=(
             Tensor(name="image", role="input", dtype="uint8", shape=(-1, -1, -1, 3)),
-            Tensor(name="hole", role="input", dtype="uint8", shape=(-1, -1, -1, 1)),
-            Tensor(name="result", role="output", dtype="uint8", shape=(-1, -1, -1, 3)),
+            Tensor(name="mask", role="input", dtype="uint8", shape=(-1, -1, -1, 1)),
+            Tensor(name="output", role="output", dtype="uint8", shape=(-1, -1, -1, 3)),
         ),
         profiles=(ProfileShapes(batch=(1, 1, 8), size=(256, 512, 1024)),),
         precision=Precision(audited="fp16", evidence={"network": {}}),

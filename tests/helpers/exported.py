@@ -12,7 +12,7 @@ import onnxruntime
 import torch
 from csakit.export.config import ExportConfig
 from csakit.export.exporter import Exported, export_onnx
-from csakit.runtime.contract import HOLE, IMAGE
+from csakit.runtime.contract import IMAGE, MASK
 from csakit.train import CSAInpainter, ModelConfig
 from csakit.train.networks.generators import ATTENTION_LEVEL
 
@@ -51,7 +51,7 @@ class Subject:
 
     def run(self, image: npt.NDArray[Any], hole: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Run the exported file."""
-        result: npt.NDArray[Any] = self.session.run(None, {IMAGE: image, HOLE: hole})[0]
+        result: npt.NDArray[Any] = self.session.run(None, {IMAGE: image, MASK: hole})[0]
         return result
 
     def expected(self, image: Floats, hole: Floats) -> Floats:

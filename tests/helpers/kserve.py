@@ -53,14 +53,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             config, session = self.server.models[name]
             tensors = _tensors(config, body, int(self.headers.get(LENGTH, len(body))))
             run = session.run_uint8 if session.io == "uint8" else session.run
-            result = run(tensors["image"], tensors["hole"])
+            result = run(tensors["image"], tensors["mask"])
         except Exception as error:  # whatever it is, the client is to hear of it
             self._answer(400, json.dumps({"error": str(error)}).encode())
             return
         self.server.batches.append(len(result))
         data = result.tobytes()
         output = {
-            "name": "result",
+            "name": "output",
             "datatype": "UINT8" if session.io == "uint8" else "FP32",
             "shape": list(result.shape),
             "parameters": {"binary_data_size": len(data)},

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from csakit.runtime.contract import HOLE, IMAGE, RESULT
+from csakit.runtime.contract import IMAGE, MASK, OUTPUT
 from csakit.runtime.device.binding import cuda_error
 from csakit.runtime.device.device import Device, Stream
 from csakit.runtime.engine.engine_session import EngineSession
@@ -40,7 +40,7 @@ class NegativeExecutor:
         self._engine = engine
         self._scratch = engine.device.buffer(engine.scratch) if engine.scratch else None
         self._count = shape.batch * 3 * shape.height * shape.width
-        pointers = [ctypes.c_void_p(addresses[name]) for name in (IMAGE, HOLE, RESULT)]
+        pointers = [ctypes.c_void_p(addresses[name]) for name in (IMAGE, MASK, OUTPUT)]
         numbers = [ctypes.c_int(self._count), ctypes.c_int(shape.height * shape.width)]
         self._values = [*pointers, *numbers]
         self._arguments = (ctypes.c_void_p * 5)(*map(ctypes.addressof, self._values))

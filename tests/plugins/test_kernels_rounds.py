@@ -78,7 +78,7 @@ def demo_features() -> list[tuple[str, Floats, Floats]]:
     """Return what the demo network hands to its attention: name, (1, C, 32, 32), (1, 1, 32, 32)."""
     torch = pytest.importorskip("torch")
     from csakit.train import checkpoint
-    from csakit.train.attention import CoherentSemanticAttention
+    from csakit.train.attention.operator import CoherentSemanticAttention
     from skimage import data
 
     model = checkpoint.load("train/weights/demo.safetensors")

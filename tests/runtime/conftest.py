@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from csakit.runtime.contract import (
     FORMAT_VERSION,
-    HOLE,
     IMAGE,
+    MASK,
     META_ATTENTION,
     META_CHECKPOINT,
     META_FORMAT,
     META_IO,
     META_PRECISION,
     META_VERSION,
-    RESULT,
+    OUTPUT,
 )
 from csakit.runtime.device.device import Device
 from csakit.runtime.device.open_device import ADAPTERS, choose_adapter, open_device
@@ -45,20 +45,20 @@ def mean_model(
     size: tuple[Any, Any] = ("H", "W"),
     batch: int | str = "B",
     metadata: Mapping[str, str] = METADATA,
-    names: Sequence[str] = (IMAGE, HOLE, RESULT),
+    names: Sequence[str] = (IMAGE, MASK, OUTPUT),
 ) -> "onnx.ModelProto":
     """Build the model; see the module."""
     from onnx import TensorProto, helper  # on a GPU machine: other tests need it not
 
-    image, hole, result = names
+    image, mask, output = names
     planes, pixels = io == "float", io == "uint8"
     kind = TensorProto.FLOAT if planes else TensorProto.UINT8
     shape = (batch, 3, *size) if planes else (batch, *size, 3)
-    hole_shape = (batch, 1, *size) if planes else (batch, *size, 1)
+    mask_shape = (batch, 1, *size) if planes else (batch, *size, 1)
     axes = [2, 3] if planes else [1, 2]
     nodes = [
         helper.make_node("Cast", [image], ["x"], to=TensorProto.FLOAT),
-        helper.make_node("Cast", [hole], ["missing"], to=TensorProto.BOOL),
+        helper.make_node("Cast", [mask], ["missing"], to=TensorProto.BOOL),
         helper.make_node("Cast", ["missing"], ["m"], to=TensorProto.FLOAT),
         helper.make_node("Sub", ["one", "m"], ["known"]),
         helper.make_node("Mul", ["x", "known"], ["kept"]),
@@ -68,16 +68,16 @@ def mean_model(
         helper.make_node("Div", ["sum", "divisor"], ["mean"]),
         helper.make_node("Where", ["missing", "mean", "x"], ["filled"]),
         helper.make_node("Round", ["filled"], ["rounded"]),
-        helper.make_node("Cast", ["rounded" if pixels else "filled"], [result], to=kind),
+        helper.make_node("Cast", ["rounded" if pixels else "filled"], [output], to=kind),
     ]
     graph = helper.make_graph(
         nodes,
         "mean",
         [
             helper.make_tensor_value_info(image, kind, shape),
-            helper.make_tensor_value_info(hole, kind, hole_shape),
+            helper.make_tensor_value_info(mask, kind, mask_shape),
         ],
-        [helper.make_tensor_value_info(result, kind, shape)],
+        [helper.make_tensor_value_info(output, kind, shape)],
         [
             helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0]),
             helper.make_tensor("axes", TensorProto.INT64, [2], axes),
@@ -117,9 +117,9 @@ class RecordingSession:
         self.calls: list[tuple[np.ndarray, np.ndarray]] = []
         self.closed = 0
 
-    def run_uint8(self, image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        self.calls.append((image[0].copy(), hole[0, ..., 0] != 0))
-        return np.where(hole != 0, self.colour, image)
+    def run_uint8(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        self.calls.append((image[0].copy(), mask[0, ..., 0] != 0))
+        return np.where(mask != 0, self.colour, image)
 
     def close(self) -> None:
         self.closed += 1

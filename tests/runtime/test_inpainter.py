@@ -99,11 +99,11 @@ def test_an_empty_hole_returns_a_copy_with_a_warning(
 
     np.testing.assert_array_equal(result, photo)
     assert not np.shares_memory(result, photo)
-    assert "the hole is empty" in caplog.text
+    assert "the mask is empty" in caplog.text
 
 
 def test_a_full_hole_is_refused(photo: np.ndarray) -> None:
-    with pytest.raises(ContractError, match=r"at least one pixel must be known.*\n.*~hole"):
+    with pytest.raises(ContractError, match=r"at least one pixel must be known.*\n.*~mask"):
         Inpainter(RecordingSession())(photo, np.ones(photo.shape[:2], dtype=bool))
 
 
@@ -123,7 +123,7 @@ def test_other_images_are_refused_with_the_rule(image: np.ndarray, message: str)
 
 
 @pytest.mark.parametrize(
-    "hole",
+    "mask",
     [
         np.zeros((8, 8), np.uint8),
         np.full((8, 8), np.nan),
@@ -131,9 +131,9 @@ def test_other_images_are_refused_with_the_rule(image: np.ndarray, message: str)
         np.zeros((8, 8, 1), bool),
     ],
 )
-def test_other_holes_are_refused_with_the_remedy(hole: np.ndarray) -> None:
-    with pytest.raises(ContractError, match=r"hole must be \(8, 8\) bool.*\n.*mask >= 128"):
-        Inpainter(RecordingSession())(np.zeros((8, 8, 3), np.uint8), hole)
+def test_other_masks_are_refused_with_the_remedy(mask: np.ndarray) -> None:
+    with pytest.raises(ContractError, match=r"mask must be \(8, 8\) bool.*\n.*mask >= 128"):
+        Inpainter(RecordingSession())(np.zeros((8, 8, 3), np.uint8), mask)
 
 
 def test_closing_twice_is_harmless_and_use_after_it_an_error(

@@ -25,7 +25,7 @@ def test_the_command_writes_the_model_and_prints_parity_sizes_and_form(
     assert (tmp_path / "out.onnx").read_bytes() == fixed.path.read_bytes()
     assert lines[0].split()[:1] == ["stage"]
     assert [line.split()[0] for line in lines[1:-1]] == [
-        *("rough", "features", "matches", "attended", "result")
+        *("rough", "features", "matches", "attended", "output")
     ]
     assert all(line.endswith("ok") for line in lines[1:-1])
     assert lines[-1] == f"wrote out.onnx ({megabytes:.1f} MB): fp32, float, size 256"

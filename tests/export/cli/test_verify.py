@@ -61,7 +61,7 @@ def test_a_good_model_passes_on_the_bundled_photographs_and_leaves_no_file(
     assert code == 0
     assert captured.err == ""
     assert [line.split()[0] for line in lines[1:-1]] == [
-        *("rough", "features", "matches", "attended", "result")
+        *("rough", "features", "matches", "attended", "output")
     ]
     assert lines[-1] == "PASSED: 12 images, fp32, float I/O; every limit kept"
     assert not list(folder.iterdir())
@@ -119,7 +119,7 @@ def test_the_json_file_holds_every_stage_of_every_case(fixed: Subject, photograp
     assert [case["name"] for case in record["cases"]] == ["cat-centre", "cat-strokes", "cat-corner"]
     for stages in (record["worst"], *(case["stages"] for case in record["cases"])):
         assert [stage["stage"] for stage in stages] == [
-            *("rough", "features", "matches", "attended", "result")
+            *("rough", "features", "matches", "attended", "output")
         ]
 
 

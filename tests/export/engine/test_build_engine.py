@@ -62,8 +62,8 @@ def test_a_fixed_float32_engine(fixed: Subject, tmp_path: Path) -> None:
     assert (profile.batch, profile.size) == ((1, 1, 1), (256, 256, 256))
     assert built.manifest.tensors == (
         Tensor(name="image", role="input", dtype="float32", shape=(1, 3, 256, 256)),
-        Tensor(name="hole", role="input", dtype="float32", shape=(1, 1, 256, 256)),
-        Tensor(name="result", role="output", dtype="float32", shape=(1, 3, 256, 256)),
+        Tensor(name="mask", role="input", dtype="float32", shape=(1, 1, 256, 256)),
+        Tensor(name="output", role="output", dtype="float32", shape=(1, 3, 256, 256)),
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.engine", "a.engine.json"]
     assert said == [

@@ -43,7 +43,7 @@ def with_node(model: onnx.ModelProto, operator: str, **attributes: Any) -> onnx.
     changed = copy.deepcopy(model)
     last = changed.graph.node[-1]
     last.output[0] = "before"
-    node = helper.make_node(operator, ["before"], ["result"], name="the_culprit", **attributes)
+    node = helper.make_node(operator, ["before"], ["output"], name="the_culprit", **attributes)
     changed.graph.node.append(node)
     return changed
 
@@ -57,7 +57,7 @@ def test_every_form_of_an_export_is_taken(
     network = parsed(surgery.for_tensorrt(subject.proto, plugin=False), subject.path)
 
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
-    assert [tensor.name for tensor in inputs] == ["image", "hole"]
+    assert [tensor.name for tensor in inputs] == ["image", "mask"]
     assert inputs[0].dtype.name == ("UINT8" if name == "packed" else "FLOAT")
     assert network.get_output(0).dtype == inputs[0].dtype
 

@@ -20,7 +20,7 @@ def layer(kind: str, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
 
 
 def inspected(*layers: Any) -> str:  # noqa: ANN401
-    return json.dumps({"Layers": list(layers), "Bindings": ["image", "hole", "result"]})
+    return json.dumps({"Layers": list(layers), "Bindings": ["image", "mask", "output"]})
 
 
 def test_layers_and_weights_are_counted_in_both_spellings() -> None:

@@ -127,6 +127,15 @@ def test_a_model_of_a_newer_format_is_refused(fixed: Subject, tmp_path: Path) ->
         surgery.read(str(tmp_path / "newer.onnx"))
 
 
+def test_a_model_with_tensors_of_other_names_is_refused(fixed: Subject, tmp_path: Path) -> None:
+    model = onnx.load(fixed.path)
+    model.graph.output[0].name = "result"
+    onnx.save(model, tmp_path / "old.onnx")
+
+    with pytest.raises(ContractError, match=r"got image, mask and result\n.*csakit export"):
+        surgery.read(str(tmp_path / "old.onnx"))
+
+
 def test_tensorrt_with_the_plugin_finds_no_function(fixed: Subject) -> None:
     prepared = surgery.for_tensorrt(fixed.proto, plugin=True)
 

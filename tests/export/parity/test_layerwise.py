@@ -20,7 +20,7 @@ from onnx import numpy_helper
 from ..conftest import Alter
 
 CASE = export_cases(ExportConfig(size=256))[0]
-STAGES = ["rough", "features", "matches", "attended", "result"]
+STAGES = ["rough", "features", "matches", "attended", "output"]
 
 
 def side(subject: Subject | Path) -> Side:
@@ -39,7 +39,7 @@ def test_stages_of_two_precisions_are_held_against_the_coarser_limits(
 
 
 def test_polygraphy_gives_what_the_probe_gives(fixed: Subject) -> None:
-    found = {name: reference_tensor(side(fixed), name, CASE) for name in ("features", "result")}
+    found = {name: reference_tensor(side(fixed), name, CASE) for name in ("features", "output")}
 
     expected = Probe(fixed.path).run(CASE)
     for name, array in found.items():

@@ -106,7 +106,7 @@ def stage_of(name: str, reference: np.ndarray, found: np.ndarray) -> StageParity
 
 def broken(name: str) -> StageParity:
     right = np.zeros((3, 256, 256), dtype=np.float32)
-    return dataclasses.replace(stage_of("result", right, right), stage=name, broken=("a limit",))
+    return dataclasses.replace(stage_of("output", right, right), stage=name, broken=("a limit",))
 
 
 def option(command: tuple[str, ...], name: str) -> str:
@@ -117,10 +117,10 @@ def option(command: tuple[str, ...], name: str) -> str:
 def test_a_least_psnr_in_the_hole_becomes_a_greatest_distance(
     fixed: Subject, io: str, unit: float
 ) -> None:
-    right = Probe(fixed.path).run(CASE)["result"]
+    right = Probe(fixed.path).run(CASE)["output"]
     suspect = Suspect(path=Path("m.onnx"), io=io, precision="fp16")
 
-    command = repeat_command(suspect, CASE, stage_of("result", right, right), right)
+    command = repeat_command(suspect, CASE, stage_of("output", right, right), right)
 
     filled = 3 * np.count_nonzero(CASE.hole)
     square = (float(option(command, "--l2-threshold")) / unit) ** 2 / filled
@@ -132,18 +132,18 @@ def test_the_saved_files_hold_the_case_and_the_right_bytes(fixed: Subject) -> No
     from polygraphy.comparator import RunResults
     from polygraphy.json import load_json
 
-    right = Probe(fixed.path).run(CASE)["result"]
+    right = Probe(fixed.path).run(CASE)["output"]
     suspect = Suspect(path=Path("m.onnx"), io="uint8", precision="fp32")
 
-    command = repeat_command(suspect, CASE, stage_of("result", right, right), right)
+    command = repeat_command(suspect, CASE, stage_of("output", right, right), right)
 
     (inputs,) = load_json(option(command, "--load-inputs"))
     (outputs,) = RunResults.load(option(command, "--load-outputs"))["reference"]
     np.testing.assert_array_equal(inputs["image"], CASE.image[None])
-    np.testing.assert_array_equal(inputs["hole"][0, :, :, 0] != 0, CASE.hole)
-    assert outputs["result"].dtype == np.uint8
+    np.testing.assert_array_equal(inputs["mask"][0, :, :, 0] != 0, CASE.hole)
+    assert outputs["output"].dtype == np.uint8
     known = ~CASE.hole
-    np.testing.assert_array_equal(outputs["result"][0][known], CASE.image[known])
+    np.testing.assert_array_equal(outputs["output"][0][known], CASE.image[known])
     assert float(option(command, "--atol")) == pytest.approx(1 + 127.5e-4)
 
 
@@ -162,7 +162,7 @@ ENGINE = Suspect(path=Path("m.engine"), io="float", precision="fp16", runner="tr
 
 def words(suspect: Suspect, case: Case = CASE) -> str:
     right = np.zeros((3, 256, 256), dtype=np.float32)
-    return shlex.join(repeat_command(suspect, case, stage_of("result", right, right), right))
+    return shlex.join(repeat_command(suspect, case, stage_of("output", right, right), right))
 
 
 def test_an_engine_is_run_with_its_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_an_engine_is_run_with_its_plugin(folder: Path, monkeypatch: pytest.Monk
 
     assert command.startswith("polygraphy run m.engine --trt --model-type engine --plugins ")
     assert shlex.split(command)[7] == str(folder / "libcsakit_trt_autoreg.so")
-    assert notes(ENGINE, (broken("result"),)) == []
+    assert notes(ENGINE, (broken("output"),)) == []
 
 
 def test_broken_matches_are_said_to_be_out_of_sight() -> None:
@@ -190,7 +190,7 @@ def test_a_plugin_that_is_not_built_is_named_with_the_command(
     monkeypatch.setenv(LIBRARY_VARIABLE, str(folder))
 
     assert "--plugins libcsakit_trt_autoreg.so" in words(ENGINE)
-    assert notes(ENGINE, (broken("result"),)) == [
+    assert notes(ENGINE, (broken("output"),)) == [
         "Polygraphy's --plugins needs a library that is not built: "
         "csakit plugin build --tensorrt-include DIR"
     ]

@@ -26,7 +26,7 @@ from csakit.runtime.files.engine_header import read_plan_header
 from helpers.engines import make_manifest
 from helpers.exported import Subject
 
-STAGES = ("result", "rough", "features", "attended", "matches")
+STAGES = ("output", "rough", "features", "attended", "matches")
 CASE = export_cases(ExportConfig(size=256))[0]
 
 

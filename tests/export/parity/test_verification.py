@@ -126,7 +126,7 @@ def test_an_engine_is_held_against_a_checkpoint_on_request(
     parity = stated(engine).parity
     assert parity is not None
     assert parity["against"]["sha256"] == sha256(fixed.checkpoint)
-    assert 0 < parity["result"]["max_abs"] < 1e-4
+    assert 0 < parity["output"]["max_abs"] < 1e-4
 
 
 def test_a_failing_engine_is_no_longer_stated_to_have_passed(

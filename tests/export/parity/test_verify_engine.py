@@ -54,7 +54,7 @@ def verified(path: Path, reference: Path, *cases: int, batch: int = 1) -> Report
         return verify_engine(
             session,
             make_manifest(profiles=(shapes,)),
-            lambda case: probe.run(case)["result"],
+            lambda case: probe.run(case)["output"],
             [CASES[index] for index in cases],
             probe.precision,
         )
@@ -64,7 +64,7 @@ def test_the_right_result_passes_by_its_only_stage(fixed: Subject) -> None:
     report = verified(fixed.path, fixed.path, 0, 1)
 
     assert report.passed
-    assert [stage.stage for stage in report.worst()] == ["result"]
+    assert [stage.stage for stage in report.worst()] == ["output"]
     assert report.summary() == "2 images, fp32, float I/O; every limit kept"
 
 
@@ -97,7 +97,7 @@ def test_cases_fill_the_batch_that_the_engine_is_tuned_for(
         report = verify_engine(
             session,
             make_manifest(profiles=(shapes,)),
-            lambda case: probe.run(case)["result"],
+            lambda case: probe.run(case)["output"],
             [*CASES, oblong_case()],
             "fp32",
         )
@@ -150,7 +150,7 @@ def test_the_parity_is_written_into_the_manifest_which_stays_valid(
     written = read_manifest(manifest_path(engine))
     assert dataclasses.replace(written, parity=None) == manifest
     assert json.dumps(written.parity) == json.dumps(parity)
-    assert parity["result"]["max_abs"] < 1e-6
+    assert parity["output"]["max_abs"] < 1e-6
     line = inspect(engine, HERE).lines["parity"]
     assert line.startswith("passed on 1 images against model.onnx on sm_86, max abs ")
     assert sorted(path.name for path in tmp_path.iterdir()) == [
@@ -159,7 +159,7 @@ def test_the_parity_is_written_into_the_manifest_which_stays_valid(
 
 
 def test_a_failed_parity_is_told_too(tmp_path: Path) -> None:
-    parity = {"passed": False, "images": 3, "against": {}, "result": {"max_abs": 0.5}}
+    parity = {"passed": False, "images": 3, "against": {}, "output": {"max_abs": 0.5}}
     engine = write_engine(tmp_path, make_manifest(parity=parity))
 
     assert inspect(engine, HERE).lines["parity"] == "FAILED on 3 images, max abs 0.5 in the hole"
@@ -211,4 +211,4 @@ def test_an_infinite_psnr_leaves_json_without_infinities(fixed: Subject) -> None
         dataclasses.replace(report, cases=cases), module=None, gpu="sm_86", against={}
     )
 
-    assert parity["result"]["psnr_db"] is None
+    assert parity["output"]["psnr_db"] is None

@@ -37,7 +37,7 @@ def engine(request: pytest.FixtureRequest, half: Subject, tmp_path: Path) -> Pat
     return tmp_path / "model.engine"
 
 
-@pytest.mark.parametrize("options", [[], ["--layerwise"]], ids=["result", "layerwise"])
+@pytest.mark.parametrize("options", [[], ["--layerwise"]], ids=["output", "layerwise"])
 def test_an_engine_built_here_is_right(engine: Path, options: list[str]) -> None:
     program = "import sys; from csakit.export.cli.verify import main; sys.exit(main())"
 

@@ -21,7 +21,7 @@ from csakit.runtime.contract import Arithmetic, Io
 from csakit.train import CSAInpainter
 from helpers.exported import Subject, calm_model
 
-STAGES = ("rough", "features", "matches", "attended", "result")
+STAGES = ("rough", "features", "matches", "attended", "output")
 Stages = dict[str, npt.NDArray[Any]]
 CASE = export_cases(ExportConfig(size=256))[0]  # the centre: 252 feature positions
 
@@ -97,16 +97,16 @@ def test_an_ablation_passes_without_matches(ablation: Subject) -> None:
 def test_every_stage_of_every_precision_has_a_limit_with_a_reason() -> None:
     assert tuple(LIMITS) == get_args(Arithmetic)
     for arithmetic, limits in LIMITS.items():
-        shown = STAGES if arithmetic in PRECISIONS else ("result",)  # no file shows more
+        shown = STAGES if arithmetic in PRECISIONS else ("output",)  # no file shows more
         assert tuple(limits) == shown
         assert all(limit.reason for limit in limits.values())
-        assert limits["result"].psnr_db is not None
+        assert limits["output"].psnr_db is not None
 
 
 def test_the_limits_are_those_that_the_contract_states() -> None:
-    assert LIMITS["fp32"]["result"].max_abs == 1e-4
-    assert LIMITS["fp16"]["result"].psnr_db == 45.0
-    assert LIMITS["bf16"]["result"].psnr_db == 35.0
+    assert LIMITS["fp32"]["output"].max_abs == 1e-4
+    assert LIMITS["fp16"]["output"].psnr_db == 45.0
+    assert LIMITS["bf16"]["output"].psnr_db == 35.0
 
 
 def test_equal_stages_pass(model: CSAInpainter, right: Stages) -> None:
@@ -140,10 +140,10 @@ def test_a_known_pixel_that_changes_by_its_last_bit_fails(
 
     report = verified(
         model,
-        changed(right, "result", lambda a: a.__setitem__(at, np.nextafter(a[at], 2, dtype="f4"))),
+        changed(right, "output", lambda a: a.__setitem__(at, np.nextafter(a[at], 2, dtype="f4"))),
     )
 
-    assert failed(report) == {"result"}
+    assert failed(report) == {"output"}
     assert "known pixels must be those of the input" in report.table()
 
 
@@ -153,7 +153,7 @@ def test_a_filled_pixel_may_differ_by_the_limit(
 ) -> None:
     at = (0, *np.argwhere(CASE.hole)[1000])
 
-    report = verified(model, changed(right, "result", lambda a: a.__setitem__(at, a[at] + by)))
+    report = verified(model, changed(right, "output", lambda a: a.__setitem__(at, a[at] + by)))
 
     assert report.passed == passes
 
@@ -234,7 +234,7 @@ def test_the_json_form_is_complete_and_has_no_infinities(
     model: CSAInpainter, right: Stages
 ) -> None:
     at = (0, *np.argwhere(CASE.hole)[0])
-    report = verified(model, changed(right, "result", lambda a: a.__setitem__(at, np.nan)))
+    report = verified(model, changed(right, "output", lambda a: a.__setitem__(at, np.nan)))
 
     record = json.loads(json.dumps(report.to_json(), allow_nan=False))
 

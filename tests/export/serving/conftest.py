@@ -12,7 +12,7 @@ from helpers.exported import Subject
 
 Engine = Callable[..., tuple[Path, Path]]
 
-SHAPES = {"image": (-1, -1, -1, 3), "hole": (-1, -1, -1, 1), "result": (-1, -1, -1, 3)}
+SHAPES = {"image": (-1, -1, -1, 3), "mask": (-1, -1, -1, 1), "output": (-1, -1, -1, 3)}
 TENSORRT = {
     "module": "tensorrt",
     "version": "10.13.3.9",
@@ -24,7 +24,7 @@ TENSORRT = {
 
 def tensors(shapes: dict[str, tuple[int, ...]], dtype: str = "uint8") -> tuple[Tensor, ...]:
     return tuple(
-        Tensor(name=name, role="output" if name == "result" else "input", dtype=dtype, shape=shape)
+        Tensor(name=name, role="output" if name == "output" else "input", dtype=dtype, shape=shape)
         for name, shape in shapes.items()
     )
 

@@ -29,8 +29,8 @@ def test_a_model_is_declared_as_it_was_exported(packed: Subject, tmp_path: Path)
     declared = [(t.name, t.data_type, list(t.dims)) for t in (*config.input, *config.output)]
     assert declared == [
         ("image", schema.TYPE_UINT8, [-1, -1, 3]),
-        ("hole", schema.TYPE_UINT8, [-1, -1, 1]),
-        ("result", schema.TYPE_UINT8, [-1, -1, 3]),
+        ("mask", schema.TYPE_UINT8, [-1, -1, 1]),
+        ("output", schema.TYPE_UINT8, [-1, -1, 3]),
     ]
     assert [(g.kind, g.count) for g in config.instance_group] == [
         (schema.ModelInstanceGroup.KIND_CPU, 1)
@@ -48,7 +48,7 @@ def test_warm_up_requests_name_files_of_the_size_that_they_state(
 
     assert [sample.batch_size for sample in config.model_warmup] == [1, 2, 8]
     for sample in config.model_warmup:
-        assert set(sample.inputs) == {"image", "hole"}
+        assert set(sample.inputs) == {"image", "mask"}
         for given in sample.inputs.values():
             file = tmp_path / "out/models/csa_onnx/warmup" / given.input_data_file
             height, width, channels = given.dims
@@ -111,7 +111,7 @@ def test_a_graph_of_an_engine_without_batching_is_of_batch_zero(
 
     assert config.max_batch_size == 0
     assert [graph.batch_size for graph in config.optimization.cuda.graph_spec] == [0]
-    assert list(config.optimization.cuda.graph_spec[0].input["hole"].dim) == [1, 256, 256, 1]
+    assert list(config.optimization.cuda.graph_spec[0].input["mask"].dim) == [1, 256, 256, 1]
 
 
 def test_the_schema_knows_no_field_that_is_not_its_own(packed: Subject, tmp_path: Path) -> None:

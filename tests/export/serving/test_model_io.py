@@ -22,7 +22,7 @@ def test_a_model_of_free_batch_and_size_is_declared_without_its_batch(packed: Su
 
     assert (form.io, form.max_batch, form.size, form.dtype) == ("uint8", 8, None, "TYPE_UINT8")
     assert form.dims("image") == [-1, -1, 3]
-    assert form.dims("hole", (256, 512)) == [256, 512, 1]
+    assert form.dims("mask", (256, 512)) == [256, 512, 1]
     assert str(form.sides) == "256:256:2048"
 
 
@@ -30,14 +30,14 @@ def test_floats_have_their_channels_first(dynamic: Subject) -> None:
     form = of_model(dynamic, max_batch=3, size=512)
 
     assert (form.max_batch, form.dtype, form.warm_size) == (3, "TYPE_FP32", (512, 512))
-    assert form.dims("result") == [3, -1, -1]
+    assert form.dims("output") == [3, -1, -1]
 
 
 def test_a_fixed_batch_is_a_dimension_and_nothing_is_batched(fixed: Subject) -> None:
     form = of_model(fixed)
 
     assert (form.max_batch, form.batch, form.size) == (0, 1, (256, 256))
-    assert form.dims("hole") == [1, 1, 256, 256]
+    assert form.dims("mask") == [1, 1, 256, 256]
     assert str(form.sides) == "256"
 
 
@@ -73,7 +73,7 @@ def test_an_engine_takes_what_its_profile_says(packed: Subject) -> None:
 
 
 def test_an_engine_of_fixed_shapes_is_declared_whole(packed: Subject) -> None:
-    shapes = {name: (1, 3 if name != "hole" else 1, 256, 256) for name in SHAPES}
+    shapes = {name: (1, 3 if name != "mask" else 1, 256, 256) for name in SHAPES}
 
     form = of_engine(
         packed.path,

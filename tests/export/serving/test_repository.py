@@ -36,7 +36,7 @@ def test_a_model_is_served_with_its_weights(packed: Subject, tmp_path: Path) -> 
         "models/csa_onnx/1/model.onnx",
         f"models/csa_onnx/1/{weights.name}",
         "models/csa_onnx/warmup/image_256x256.raw",
-        "models/csa_onnx/warmup/hole_256x256.raw",
+        "models/csa_onnx/warmup/mask_256x256.raw",
     }
     served = tmp_path / "out/models/csa_onnx/1"
     assert sha256(served / "model.onnx") == sha256(packed.path)

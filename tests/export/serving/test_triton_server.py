@@ -75,14 +75,14 @@ def test_the_server_forms_batches_and_answers_as_csakit_does(
     waiting = []
     for image, hole in zip(images, holes, strict=True):
         inputs = [
-            triton.InferInput(n, x.shape, "UINT8") for n, x in (("image", image), ("hole", hole))
+            triton.InferInput(n, x.shape, "UINT8") for n, x in (("image", image), ("mask", hole))
         ]
         inputs[0].set_data_from_numpy(image)
         inputs[1].set_data_from_numpy(hole)
         waiting.append(server.async_infer("csa_onnx", inputs))
 
     for image, hole, one in zip(images, holes, waiting, strict=True):
-        result = one.get_result().as_numpy("result").astype(int)
+        result = one.get_result().as_numpy("output").astype(int)
         assert np.abs(result - session.run_uint8(image, hole)).max() <= 1
     statistics = server.get_inference_statistics("csa_onnx")["model_stats"][0]["batch_stats"]
     assert max(entry["batch_size"] for entry in statistics) > 1

@@ -29,7 +29,7 @@ def test_the_files_are_inputs_that_the_model_repairs(
         np.fromfile(tmp_path / "warmup" / file_name(tensor, (256, 256)), dtype).reshape(
             [-1, *form.dims(tensor, (256, 256))][form.max_batch == 0 :]
         )
-        for tensor in ("image", "hole")
+        for tensor in ("image", "mask")
     )
     result = subject.run(image, hole)
     assert result.shape == image.shape

@@ -94,8 +94,8 @@ def test_a_checkpoint_tells_its_configuration(tmp_path: Path) -> None:
 def test_a_model_tells_what_it_takes_and_gives(make_model: MakeModel) -> None:
     lines = inspect(make_model(io="uint8"), HERE).lines
 
-    assert lines["takes"] == "image uint8 (B, H, W, 3); hole uint8 (B, H, W, 1)"
-    assert lines["gives"] == "result uint8 (B, H, W, 3)"
+    assert lines["takes"] == "image uint8 (B, H, W, 3); mask uint8 (B, H, W, 1)"
+    assert lines["gives"] == "output uint8 (B, H, W, 3)"
     assert lines["built by"] == "csakit 0.1.0"
     assert lines["CSA"] == "none (none in its place)"
     assert lines["opset"] == "ai.onnx 17"

@@ -121,6 +121,17 @@ def test_an_engine_older_than_its_source_is_stale(tmp_path: Path, name: str) -> 
     assert f"Build it again (in {tmp_path}): {REBUILD}" in reason
 
 
+def test_an_engine_with_tensors_of_other_names_is_refused(tmp_path: Path) -> None:
+    tensors = make_manifest().tensors
+    renamed = (*tensors[:2], dataclasses.replace(tensors[2], name="result"))
+    engine = write_engine(tmp_path, make_manifest(tensors=renamed))
+
+    (reason,) = reasons(engine)
+    assert "must have the tensors image, mask and output; got image, mask, result\n" in reason
+    assert "Export it again: csakit export CHECKPOINT.safetensors -o model.onnx   then " in reason
+    assert reason.endswith(REBUILD)
+
+
 @pytest.mark.parametrize(
     ("here", "wanted"),
     [

@@ -36,7 +36,7 @@ def test_a_header_is_what_onnx_reads(make_model: MakeModel, io: str) -> None:
     dtype = {"float": "float32", "uint8": "uint8"}[io]
     shape = ("B", 3, "H", "W") if io == "float" else ("B", "H", "W", 3)
     assert header.inputs[0] == OnnxTensor("image", dtype, shape)
-    assert header.outputs == (OnnxTensor("result", dtype, shape),)
+    assert header.outputs == (OnnxTensor("output", dtype, shape),)
 
 
 def test_functions_domains_packed_sizes_and_external_weights_are_read(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 from csakit.runtime import Inpainter, open_session
 from csakit.runtime.cli.inpaint import main
-from csakit.runtime.contract import RESULT
+from csakit.runtime.contract import OUTPUT
 from csakit.runtime.sessions import model_cache
 from csakit.runtime.sessions.cache_folder import BESIDE, ENTRY_FILE
 from csakit.runtime.sessions.fingerprint import fingerprint
@@ -31,7 +31,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     zeros = np.zeros((1, 1, 256, 256), np.float32)
     proto.graph.initializer.append(onnx.numpy_helper.from_array(zeros, "zeros"))
     proto.graph.node[-1].output[0] = "mean result"
-    proto.graph.node.append(helper.make_node("Add", ["mean result", "zeros"], [RESULT]))
+    proto.graph.node.append(helper.make_node("Add", ["mean result", "zeros"], [OUTPUT]))
     onnx.save(proto, tmp_path / "m.onnx")
     return tmp_path / "m.onnx"
 

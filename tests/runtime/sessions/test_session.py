@@ -59,24 +59,24 @@ def test_what_the_export_wrote_is_readable(make_model: MakeModel) -> None:
 
 
 @pytest.mark.parametrize(
-    ("image", "hole", "message"),
+    ("image", "mask", "message"),
     [
         ({"dtype": np.float64}, {}, r"image must be \(B, 3, H, W\) float32; got .* float64"),
         ({"shape": (2, 1, 256, 512)}, {}, r"image must be \(B, 3, H, W\)"),
         ({"shape": (3, 256, 512)}, {}, r"image must be \(B, 3, H, W\)"),
-        ({}, {"shape": (2, 3, 256, 512)}, r"hole must be \(B, 1, H, W\)"),
+        ({}, {"shape": (2, 3, 256, 512)}, r"mask must be \(B, 1, H, W\)"),
         ({}, {"shape": (1, 1, 256, 512)}, "must agree in B, H, W"),
         ({"shape": (2, 3, 256, 500)}, {"shape": (2, 1, 256, 500)}, "multiples of 256.*W=500"),
         ({"shape": (0, 3, 256, 256)}, {"shape": (0, 1, 256, 256)}, "B must be positive"),
         ({"fill": np.nan}, {}, r"image must be finite and in \[-1, 1\]; got values from nan"),
         ({"fill": np.inf}, {}, "got values from -?inf|to inf"),
         ({"fill": 255}, {}, r"in \[-1, 1\]; got values from 255 to 255"),
-        ({}, {"fill": 255}, r"hole must be finite and in \[0, 1\]"),
-        ({}, {"fill": np.nan}, "hole must be finite"),
+        ({}, {"fill": 255}, r"mask must be finite and in \[0, 1\]"),
+        ({}, {"fill": np.nan}, "mask must be finite"),
     ],
 )
 def test_other_tensors_are_refused(
-    make_model: MakeModel, image: dict[str, Any], hole: dict[str, Any], message: str
+    make_model: MakeModel, image: dict[str, Any], mask: dict[str, Any], message: str
 ) -> None:
     def tensor(channels: int, change: dict[str, Any]) -> np.ndarray:
         shape = change.get("shape", (2, channels, 256, 512))
@@ -85,7 +85,7 @@ def test_other_tensors_are_refused(
     session = open_session(make_model())
 
     with pytest.raises(ContractError, match=message):
-        session.run(tensor(3, image), tensor(1, hole))
+        session.run(tensor(3, image), tensor(1, mask))
 
 
 def test_other_pixels_are_refused(make_model: MakeModel) -> None:
@@ -94,7 +94,7 @@ def test_other_pixels_are_refused(make_model: MakeModel) -> None:
 
     with pytest.raises(ContractError, match=r"image must be \(B, H, W, 3\) uint8"):
         session.run_uint8(image.astype(np.float32), hole)
-    with pytest.raises(ContractError, match=r"hole must be \(B, H, W, 1\) uint8; got .* bool"):
+    with pytest.raises(ContractError, match=r"mask must be \(B, H, W, 1\) uint8; got .* bool"):
         session.run_uint8(image, hole.astype(bool))
 
 
@@ -177,7 +177,11 @@ def test_external_weights_are_found_and_their_absence_is_named(tmp_path: Path) -
             r"not a model exported by csakit: its metadata must hold",
         ),
         ({"metadata": {META_FORMAT: "one"}}, "got 'one'"),
-        ({"names": ("input", "mask", "result")}, r"got \(\['input', 'mask'\]"),
+        (
+            {"names": ("image", "hole", "result")},
+            r"model\.onnx must have the inputs image, mask and the output output; got hole, image "
+            r"and result\nExport it again: csakit export CHECKPOINT\.safetensors -o model\.onnx",
+        ),
         ({"size": (100, 100)}, "both multiples of 256; got H=100, W=100"),
         ({"size": (256, "W")}, "both be dynamic"),
         (
