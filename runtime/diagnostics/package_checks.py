@@ -63,7 +63,7 @@ class Package:
 OPTIONAL: Final = (
     Package("torch", "training, and export of checkpoints", "'csakit[train]'"),
     Package("safetensors", "reading and writing checkpoints", "'csakit[train]'"),
-    Package("lightning-fabric", "the training loop", "'csakit[training]'"),
+    Package("lightning-fabric", "the training loop", "'csakit[train]'"),
     Package("onnx", "export to ONNX", "'csakit[export]'"),
     Package("scikit-image", "the photographs that exports are verified on", "'csakit[export]'"),
     Package("polygraphy", "verifying tensor by tensor", "'csakit[export]'"),

@@ -104,7 +104,7 @@ def _add_holes(parser: argparse.ArgumentParser) -> None:
         help="a hole of each of these sizes for each image, in per cent of its pixels: some of "
         f"{','.join(BUCKETS)}, or '{_ALL}'; the centre hole has one size (default: as drawn)",
     )
-    group.add_argument("--invert-masks", action="store_true", help="black is missing in folders")
+    group.add_argument("--mask-invert", action="store_true", help="black is missing in folders")
     group.add_argument(
         "--seed",
         type=int,

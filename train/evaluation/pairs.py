@@ -43,7 +43,7 @@ class EvaluationOptions:
             cent; not for "center", which has one size. None takes holes as they are drawn.
         recipe: how folders of images are laid out and cut; see ``csakit.train.data.recipes``.
         split: "val", what the set keeps apart for validation, or one image in 20; or "all".
-        invert_masks: black is missing in folders of masks.
+        mask_invert: black is missing in folders of masks.
     """
 
     data: str
@@ -55,7 +55,7 @@ class EvaluationOptions:
     buckets: tuple[str, ...] | None = None
     recipe: RecipeName = "folder"
     split: Split = "val"
-    invert_masks: bool = False
+    mask_invert: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no evaluation could be made of."""
@@ -167,9 +167,9 @@ class _Noting:
 def _open_masks(spec: str, options: EvaluationOptions) -> list[MaskSource]:
     """Open one source, or one for each bucket. Folders are not augmented."""
     if options.buckets is None or spec in CENTRE:
-        return [open_masks(spec, invert=options.invert_masks, augment=False)]
+        return [open_masks(spec, invert=options.mask_invert, augment=False)]
     return [
-        open_masks(spec, buckets=[bucket], invert=options.invert_masks, augment=False)
+        open_masks(spec, buckets=[bucket], invert=options.mask_invert, augment=False)
         for bucket in options.buckets
     ]
 

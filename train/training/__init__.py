@@ -8,7 +8,7 @@
     train(TrainConfig(data=DataConfig(data="procedural")), Path("run"))
 
 ``csakit train`` is the same as a command. Importing this package is cheap; importing the loop
-needs the extra ``training``.
+needs the extra ``train``.
 """
 
 from .config import DataConfig as DataConfig

@@ -119,7 +119,7 @@ def _evaluation(config: TrainConfig) -> EvaluationOptions:
         count=data.validation_count or None,
         recipe=data.recipe,
         split="auto" if data.validation else "val",
-        invert_masks=data.mask_invert,
+        mask_invert=data.mask_invert,
     )
 
 

@@ -20,7 +20,7 @@ def test_every_option_has_a_flag() -> None:
     words = (
         *("a.onnx", "b.onnx", "--data", "photos", "--masks", "freeform, masks/", "--size", "512"),
         *("--seed", "3", "--count", "7", "--batch", "2", "--buckets", "0-10,10-20"),
-        *("--recipe", "celeba", "--split", "all", "--invert-masks"),
+        *("--recipe", "celeba", "--split", "all", "--mask-invert"),
     )
 
     options = options_of(evaluate_parser().parse_args(words))
@@ -35,7 +35,7 @@ def test_every_option_has_a_flag() -> None:
         buckets=("0-10", "10-20"),
         recipe="celeba",
         split="all",
-        invert_masks=True,
+        mask_invert=True,
     )
 
 

@@ -102,7 +102,7 @@ def test_each_image_gets_a_hole_of_each_bucket(photos: Path) -> None:
 
 
 def test_black_may_be_missing_in_a_folder_of_masks(photos: Path, masks: Path) -> None:
-    pairs = pairs_of(photos, str(masks), invert_masks=True)
+    pairs = pairs_of(photos, str(masks), mask_invert=True)
 
     assert not any(hole[:64].any() for *_, hole in pairs.of("irregular"))
     assert all(hole[64:].all() for *_, hole in pairs.of("irregular"))
