@@ -98,7 +98,11 @@ class _Layer:
         self.plugin_version = spec.VERSION
         self.plugin_namespace = spec.NAMESPACE
         self.num_outputs = len(spec.OUTPUTS)
-        self.timing_cache_id = similarity  # TensorRT adds types, formats and shapes itself
+
+    @property
+    def timing_cache_id(self) -> str:
+        """What TensorRT does not know: the field, and which kernels were timed."""
+        return f"{self.similarity}-{self.library.build_info()['source_hash'][:12]}"
 
     def get_capability_interface(self, _type: object) -> "_Layer":
         """Give the object that has a capability: this one has all."""
@@ -203,7 +207,7 @@ class _Layer:
                 f"{hole.type}, {hole.format}"
             )
         batch, channels, height, width = shape
-        channels_last = features.format == self.trt.TensorFormat.HWC8
+        channels_last = features.format != self.trt.TensorFormat.LINEAR
         return attention_desc(
             (batch, channels, height, width),
             dtype=_dtype(self.trt, features.type, "features"),
@@ -226,9 +230,11 @@ def _is_floating(trt: Foreign, given: Foreign) -> bool:
 
 
 def _takes_features(trt: Foreign, features: Foreign) -> bool:
-    """Tell whether features are linear float32 or float16, or channels-last float16."""
+    """Report whether features are linear or channels-last, float32 or float16."""
     if features.format == trt.TensorFormat.LINEAR:
         return _is_floating(trt, features.type)
+    if features.format == trt.TensorFormat.HWC:  # dense whatever C is
+        return bool(features.type == trt.DataType.FLOAT)
     dims = tuple(features.dims)
     grouped = len(dims) == RANK and dims[1] > 0 and dims[1] % CHANNEL_GROUP == 0
     is_half = features.type == trt.DataType.HALF

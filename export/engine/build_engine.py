@@ -4,14 +4,14 @@ import dataclasses
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import onnx
 
-from ...plugins.architectures import devices
-from ...plugins.errors import ContractError
+from ...plugins.architectures import SUPPORTED, covers, devices
+from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
-from ...runtime.engine.manifest import SUFFIX, Manifest, Precision, manifest_path
+from ...runtime.engine.manifest import SUFFIX, Manifest, manifest_path
 from ...runtime.engine.tensorrt_module import LoadedPlugin, load_plugin
 from ...runtime.files.atomic import staged
 from ..graph import surgery
@@ -20,7 +20,7 @@ from .config import BuildConfig
 from .interrupts import Interrupts
 from .manifest_writer import Product, describe
 from .parser import parse
-from .precision_audit import audit, engine_types, inspect_plan, network_types
+from .precision_audit import Types, audit, engine_types, inspect_plan, network_types
 from .profiles import Profile, add_profile, resolve_profile
 from .tensorrt_api import (
     Api,
@@ -35,6 +35,7 @@ from .timing_cache import timing_cache
 
 logger = logging.getLogger(__name__)
 Say = Callable[[str], object]
+_FROM_AMPERE: Final = tuple(name for name in SUPPORTED if name != "sm_75")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,51 +116,83 @@ def _read(path: Path) -> onnx.ModelProto:
     return proto
 
 
+@dataclasses.dataclass(frozen=True)
+class _Made:
+    """What is left of a build when TensorRT's builder is gone."""
+
+    plan: bytes
+    plugin: LoadedPlugin | None
+    types: Types
+    tensors: tuple[tuple[str, str, str, tuple[int, ...]], ...]
+
+
 def _build(api: Api, order: _Order, interrupts: Interrupts) -> Product:
     """Parse, build and audit."""
-    config = order.config
-    builder = make_builder(api)
-    made = make_config(api, builder, config)
-    set_targets(api, made, order.targets)
-    wanted = config.wants_plugin and bool(surgery.csa_nodes(order.proto))
-    plugin = load_plugin(api, embed=config.embed_plugin) if wanted else None
-    if plugin is not None and config.embed_plugin:
-        made.plugins_to_serialize = [str(plugin.library)]
-    network = make_network(api, builder)
-    parse(api, network, surgery.for_tensorrt(order.proto, plugin=wanted), order.path)
-    add_profile(builder, made, network, order.profile)
-    types = network_types(api, network)
-    with timing_cache(api, made, config.timing_cache):
-        plan = build_plan(api, builder, network, made, interrupts)
-    layers = inspect_plan(api, plan, devices(), order.targets)
+    made = _make(api, order, interrupts)
+    layers = _inspected(api, made.plan, order.targets)
     stated = surgery.metadata_of(order.proto).get(contract.META_PRECISION, "")
     opened = None if layers is None else engine_types(layers)
-    precision = audit(stated, types, len(plan), opened)
-    return _product(api, order, network, plan, plugin, precision)
-
-
-def _product(
-    api: Api,
-    order: _Order,
-    network: Any,  # noqa: ANN401
-    plan: bytes,
-    plugin: LoadedPlugin | None,
-    precision: Precision,
-) -> Product:
-    inputs = [network.get_input(index) for index in range(network.num_inputs)]
-    outputs = [network.get_output(index) for index in range(network.num_outputs)]
     return Product(
         module=api.trt.__name__,
         version=api.version,
         config=order.config,
         profile=order.profile,
         targets=order.targets,
-        plan=plan,
-        plugin=plugin,
-        precision=precision,
-        tensors=tuple(
-            (tensor.name, role, tensor.dtype.name, tuple(tensor.shape))
-            for role, tensors in (("input", inputs), ("output", outputs))
-            for tensor in tensors
-        ),
+        plan=made.plan,
+        plugin=made.plugin,
+        precision=audit(stated, made.types, len(made.plan), opened),
+        tensors=made.tensors,
+    )
+
+
+def _make(api: Api, order: _Order, interrupts: Interrupts) -> _Made:
+    """Build, and free the builder: a plan that carries the plugin may register it only then."""
+    config = order.config
+    builder = make_builder(api)
+    made = make_config(api, builder, config)
+    set_targets(api, made, order.targets)
+    plugin = None
+    if config.wants_plugin and surgery.csa_nodes(order.proto):
+        registry = builder.get_plugin_registry() if config.embed_plugin else None
+        plugin = load_plugin(api, embed=config.embed_plugin, registry=registry)
+        if config.embed_plugin:
+            made.plugins_to_serialize = [str(plugin.library)]
+        _warn_of_architectures(plugin, config)
+    network = make_network(api, builder)
+    parse(api, network, surgery.for_tensorrt(order.proto, plugin=plugin is not None), order.path)
+    add_profile(builder, made, network, order.profile)
+    types = network_types(api, network)
+    with timing_cache(api, made, config.timing_cache):
+        plan = build_plan(api, builder, network, made, interrupts)
+    return _Made(plan, plugin, types, _tensors(network))
+
+
+def _inspected(api: Api, plan: bytes, targets: tuple[str, ...]) -> str | None:
+    """Ask the inspector; what it cannot open is evidence less, and no reason to build nothing."""
+    try:
+        return inspect_plan(api, plan, devices(), targets)
+    except EngineError as error:
+        logger.warning("the layers of the engine are not audited: %s", error)
+        return None
+
+
+def _warn_of_architectures(plugin: LoadedPlugin, config: BuildConfig) -> None:
+    """Say where the engine could go and the plugin's kernels could not."""
+    held = plugin.architectures  # nothing where that is unknown
+    if config.portable == "ampere+" and held and not all(covers(held, n) for n in _FROM_AMPERE):
+        logger.warning(
+            "--portable ampere+: the engine runs on later GPUs, but %s has code for %s alone; for "
+            "the others build it again: csakit plugin build --arch all",
+            plugin.library,
+            ", ".join(held),
+        )
+
+
+def _tensors(network: Any) -> tuple[tuple[str, str, str, tuple[int, ...]], ...]:  # noqa: ANN401
+    inputs = [network.get_input(index) for index in range(network.num_inputs)]
+    outputs = [network.get_output(index) for index in range(network.num_outputs)]
+    return tuple(
+        (tensor.name, role, tensor.dtype.name, tuple(tensor.shape))
+        for role, tensors in (("input", inputs), ("output", outputs))
+        for tensor in tensors
     )

@@ -27,6 +27,7 @@ _INSTALL: Final[Mapping[BuilderName, str]] = MappingProxyType(
 _TITLES: Final[Mapping[BuilderName, str]] = MappingProxyType(
     {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
 )
+_WEIGHT_OPTIONS: Final = MappingProxyType({"refit": "--refit", "strip": "--strip-weights"})
 OLDEST: Final = (10, 3)  # JetPack 6; plugins of the third kind and strongly typed networks
 
 
@@ -148,7 +149,7 @@ def make_config(api: Api, builder: Any, config: BuildConfig) -> Any:  # noqa: AN
         made.clear_flag(trt.BuilderFlag.TF32)
     flags = {"refit": ("REFIT",), "strip": ("STRIP_PLAN", "REFIT_IDENTICAL"), "full": ()}
     for name in flags[config.weights]:
-        made.set_flag(_member(api, "BuilderFlag", name, f"--{config.weights}"))
+        made.set_flag(_member(api, "BuilderFlag", name, _WEIGHT_OPTIONS[config.weights]))
     if config.version_compatible:
         flag = _member(api, "BuilderFlag", "VERSION_COMPATIBLE", "--version-compatible")
         made.set_flag(flag)

@@ -78,10 +78,11 @@ class Binding(Protocol):
         """Give the name of a GPU."""
 
     def retain(self, number: int) -> Handle:
-        """Retain the primary context of a GPU: the one that all libraries share."""
+        """Retain the primary context of a GPU: the one that all libraries share.
 
-    def release(self, context: Handle) -> None:
-        """Let go of it."""
+        It is taken once and kept until the process ends, as torch keeps it. Without it TensorRT's
+        objects crash, of which a traceback can keep one, and the next session pays for a new one.
+        """
 
     def push(self, context: Handle) -> None:
         """Make it current in this thread; what was current before is again after ``pop``."""

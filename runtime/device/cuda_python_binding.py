@@ -1,7 +1,7 @@
 """The CUDA driver through NVIDIA's ``cuda-python`` (``cuda.bindings``), which wheels bring."""
 
 import ctypes
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from .binding import (
     Handle,
     cuda_error,
 )
+
+_contexts: Final[dict[int, Any]] = {}  # by number of the GPU; see Binding.retain
 
 
 class CudaPythonBinding:
@@ -51,16 +53,14 @@ class CudaPythonBinding:
 
     def retain(self, number: int) -> Handle:
         """Retain the primary context of a GPU."""
-        device = self._call("cuDeviceGet", number)
-        return device, self._call("cuDevicePrimaryCtxRetain", device)
-
-    def release(self, context: Handle) -> None:
-        """Let go of it."""
-        self._call("cuDevicePrimaryCtxRelease", context[0])
+        if number not in _contexts:
+            device = self._call("cuDeviceGet", number)
+            _contexts[number] = self._call("cuDevicePrimaryCtxRetain", device)
+        return _contexts[number]
 
     def push(self, context: Handle) -> None:
         """Make it current in this thread."""
-        self._call("cuCtxPushCurrent", context[1])
+        self._call("cuCtxPushCurrent", context)
 
     def pop(self) -> None:
         """Undo the last ``push`` of this thread."""

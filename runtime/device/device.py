@@ -9,6 +9,7 @@ block and popped after it, so that whatever another library made current stays s
 here is closed by hand or with its device; closing twice is harmless. Nothing survives a fork.
 """
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -87,12 +88,18 @@ class Stream(Resource):
             EngineError: it cannot be captured. The stream can be used again.
         """
         binding = self._device.binding
-        binding.begin_capture(self._handle)
+        collects = gc.isenabled()
+        gc.disable()  # it may free somebody's device memory in this thread, which ends a capture
         try:
-            work()
-        except BaseException:
-            binding.abandon_capture(self._handle)
-            raise
+            binding.begin_capture(self._handle)
+            try:
+                work()
+            except BaseException:
+                binding.abandon_capture(self._handle)
+                raise
+        finally:
+            if collects:
+                gc.enable()
         return Graph(self._device, binding.end_capture(self._handle), binding.free_graph)
 
 
@@ -242,7 +249,6 @@ class Device:
             return
         for resource in reversed(list(self._owned.values())):
             resource.close()
-        self.binding.release(self._context)
         self._context = None
 
     def __enter__(self) -> "Device":

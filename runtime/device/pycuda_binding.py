@@ -3,7 +3,7 @@
 PyCUDA knows no graphs; those calls go to the driver by ``ctypes``, with its stream's handle.
 Its objects free themselves when they go; ours are dropped with their context current, because
 elsewhere PyCUDA refuses. It lets go of a primary context only in the thread that took it, and
-leaves it current there; so the one of each GPU is taken once and kept, as torch keeps it.
+leaves it current there.
 """
 
 import ctypes
@@ -18,7 +18,7 @@ from ..tensors.pixels import Uint8
 from .binding import CAPTURE_THREAD_LOCAL, NO_TIMING, NON_BLOCKING, Handle, cuda_error
 
 _LAST_STATUS: Final = 1000  # CUDA's numbers end at 999, CUDA_ERROR_UNKNOWN
-_contexts: Final[dict[int, Any]] = {}  # by number of the GPU
+_contexts: Final[dict[int, Any]] = {}  # by number of the GPU; see Binding.retain
 
 
 class PyCudaBinding:
@@ -58,9 +58,6 @@ class PyCudaBinding:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
             _contexts[number] = context
         return _contexts[number]
-
-    def release(self, context: Handle) -> None:
-        """Keep it for the next one; see the module."""
 
     def push(self, context: Handle) -> None:
         """Make it current in this thread."""

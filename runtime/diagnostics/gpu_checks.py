@@ -132,11 +132,24 @@ def library_fact(kind: Kind, gpus: Sequence[str] = ()) -> Fact:
     text = f"for {', '.join(holding.architectures) or 'unknown GPUs'} ({holding.path})"
     if holding.fresh is False:
         return Fact(State.FIX, name, f"{text} is {holding.freshness}: {command}")
+    if late := _later_cuda(holding.compiler):
+        return Fact(State.FIX, name, f"{text}, {late}")
     bare = [gpu for gpu in gpus if holding.architectures and not covers(holding.architectures, gpu)]
     if bare:
         text += f", not for the {' and '.join(dict.fromkeys(bare))} here"
         return Fact(State.FIX, name, f"{text}: {BUILD_COMMAND} --arch native{headers}")
     return Fact(State.OK, name, text)
+
+
+def _later_cuda(compiler: str | None) -> str | None:
+    """Compare the CUDA that a library was built with and the driver's; None where that is fine."""
+    built, supported = re.match(r"nvcc (\d+)\.", compiler or ""), _supported_cuda()
+    if not built or not isinstance(supported, tuple) or int(built[1]) <= supported[0]:
+        return None
+    return (
+        f"built with CUDA {built[1]}, the driver supports {supported[0]}.{supported[1]}: update "
+        f"NVIDIA's driver, or build with an older nvcc: {BUILD_COMMAND}"
+    )
 
 
 def _supported_cuda() -> tuple[int, int] | str | None:

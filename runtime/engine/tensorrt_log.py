@@ -48,9 +48,13 @@ def make_log(trt: ModuleType) -> Any:  # noqa: ANN401
             self._complaints: list[str] = []
 
         def log(self, severity: object, message: str) -> None:
+            if severity == trt.ILogger.VERBOSE:  # up to a million of them while building
+                if logger.isEnabledFor(logging.DEBUG):
+                    logger.debug(message)
+                return
             if severity in (trt.ILogger.INTERNAL_ERROR, trt.ILogger.ERROR):
                 self._errors.append(message)
-            if severity not in (trt.ILogger.INFO, trt.ILogger.VERBOSE):
+            if severity != trt.ILogger.INFO:
                 self._complaints.append(message)
             levels.get(severity, logger.debug)(message)
 

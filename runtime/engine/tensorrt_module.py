@@ -38,20 +38,30 @@ class LoadedPlugin:
         implementation: "c++" or "python"; an engine built with one runs with the other.
         library: the file that holds it, or the kernels it calls.
         source_hash: of what the library was built from; None if that is unknown.
+        architectures: that it holds code for; empty if that is unknown.
     """
 
     implementation: str
     library: Path
     source_hash: str | None
+    architectures: tuple[str, ...] = ()
 
 
-def load_plugin(api: Api, *, embed: bool = False, known: Path | None = None) -> LoadedPlugin:
+def load_plugin(
+    api: Api,
+    *,
+    embed: bool = False,
+    known: Path | None = None,
+    registry: Any = None,  # noqa: ANN401
+) -> LoadedPlugin:
     """Load and look up the plugin; the C++ one, or where it is not built, the one in Python.
 
     Args:
         api: the flavour of TensorRT.
         embed: whether the library is to travel in the engine, which only the C++ one can.
         known: a folder or file where the C++ one may lie, besides the usual places.
+        registry: TensorRT's, to load the C++ one into; None is that of the process. An engine
+            that carries the plugin registers it there, which fails where it is already.
 
     Returns:
         What is registered now.
@@ -66,24 +76,27 @@ def load_plugin(api: Api, *, embed: bool = False, known: Path | None = None) -> 
         if embed:
             raise
         return _load_python(api, missing)
-    if not registered(api):
+    if registry is None:
+        registry = api.trt.get_plugin_registry()
+    if not registered(registry):
         api.log.clear()
-        if api.trt.get_plugin_registry().load_library(str(path)) is None:
+        if registry.load_library(str(path)) is None:
             raise api.failure(
                 f"cannot load {path}", "Build it again: csakit plugin build --tensorrt-include DIR"
             )
-    if not registered(api):
+    if not registered(registry):
         raise EngineError(
             f"{path} registered no plugin {spec.NAME} version {spec.VERSION}\n"
             "Build it again: csakit plugin build --tensorrt-include DIR"
         )
-    return LoadedPlugin("c++", path, survey("csakit_trt", known).source_hash)
+    status = survey("csakit_trt", known)
+    return LoadedPlugin("c++", path, status.source_hash, status.architectures)
 
 
-def registered(api: Api) -> bool:
-    """Tell whether TensorRT knows a plugin of our name, version and namespace."""
+def registered(registry: Any) -> bool:  # noqa: ANN401
+    """Tell whether TensorRT's registry has a plugin of our name, version and namespace."""
     wanted = (spec.NAME, spec.VERSION, spec.NAMESPACE)
-    creators = api.trt.get_plugin_registry().all_creators
+    creators = registry.all_creators
     return any((c.name, c.plugin_version, c.plugin_namespace) == wanted for c in creators)
 
 
@@ -99,4 +112,5 @@ def _load_python(api: Api, missing: LibraryError) -> LoadedPlugin:
             "or: csakit plugin build   or take the slower function body: --no-plugin"
         ) from error
     logger.warning("libcsakit_trt is not built; taking the plugin in Python")
-    return LoadedPlugin("python", path, survey().source_hash)
+    status = survey()
+    return LoadedPlugin("python", path, status.source_hash, status.architectures)

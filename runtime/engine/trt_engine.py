@@ -78,7 +78,7 @@ def require_plugin(library: Library, path: Path, manifest: Manifest) -> None:
     if plugin is None or plugin.embedded:
         return
     load_plugin(library, known=path.parent)
-    if not registered(library):
+    if not registered(library.trt.get_plugin_registry()):
         raise EngineError(
             f"{path} needs the plugin {plugin.name} version {plugin.version}, which TensorRT does "
             "not know although its library was loaded\nBuild it again: csakit plugin build"
@@ -206,7 +206,10 @@ class TensorRtExecutor:
                 f"{self._library.title} answers {shape} with {OUTPUT} of {answer}; it must be "
                 f"{shape.tensors[OUTPUT]}"
             )
-        if needed := int(context.update_device_memory_size_for_shapes()):
+        needed = int(context.update_device_memory_size_for_shapes())
+        if not needed and int(getattr(context.engine, "device_memory_size_v2", 0)):
+            raise self._failure("did not tell how much memory it needs")  # 0 also says "error"
+        if needed:
             self._scratch = device.buffer(needed)
             context.set_device_memory(self._scratch.address, needed)
         for name, address in addresses.items():

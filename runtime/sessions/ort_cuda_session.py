@@ -30,6 +30,7 @@ from .ort_session import (
 PROVIDER: Final = "CUDAExecutionProvider"
 logger = logging.getLogger(__name__)
 _CUDA: Final = re.compile(r"\b(CUDA|CUDNN|CUBLAS)", re.IGNORECASE)
+_OLDEST: Final = (1, 18)  # that knows the option use_tf32
 _INSTALL: Final = "pip uninstall -y onnxruntime onnxruntime-gpu; pip install onnxruntime-gpu"
 
 
@@ -138,10 +139,16 @@ def require_provider(ort: Any) -> None:  # noqa: ANN401
         ort: the module.
 
     Raises:
-        LibraryError: it has none.
+        LibraryError: it has none, or one that is too old.
     """
     offered = ort.get_available_providers()
     if PROVIDER in offered:
+        if tuple(map(int, re.findall(r"\d+", ort.__version__)[:2])) < _OLDEST:
+            raise LibraryError(
+                f"device 'cuda' needs onnxruntime-gpu 1.18 or newer; got {ort.__version__}, which "
+                "cannot be told to compute float32 as float32\n"
+                "Update it: pip install --upgrade onnxruntime-gpu"
+            )
         return
     wheels = [f"{name} {version}" for name in ORT_WHEELS if (version := installed(name))]
     clash = "; they overwrite each other's files, and one must go" if len(wheels) > 1 else ""

@@ -92,7 +92,8 @@ def _tensor(trt: Foreign, problem: Problem, *, hole: bool) -> Foreign:
     tensor = trt.PluginTensorDesc()
     tensor.dims = trt.Dims((batch, 1 if hole else channels, height, width))
     tensor.type = kinds[problem.hole_dtype if hole else problem.dtype]
-    tensor.format = trt.TensorFormat.HWC8 if last else trt.TensorFormat.LINEAR
+    channels_last = {Dtype.FLOAT32: trt.TensorFormat.HWC, Dtype.FLOAT16: trt.TensorFormat.HWC8}
+    tensor.format = channels_last[problem.dtype] if last else trt.TensorFormat.LINEAR
     return tensor
 
 

@@ -78,6 +78,7 @@ def problem(rng: np.random.Generator) -> Problem:
         pytest.param(Dtype.FLOAT16, Dtype.FLOAT32, Layout.NCHW, id="fp16 export"),
         pytest.param(Dtype.FLOAT16, Dtype.FLOAT16, Layout.NCHW, id="half hole"),
         pytest.param(Dtype.FLOAT16, Dtype.FLOAT32, Layout.NHWC, id="channels last"),
+        pytest.param(Dtype.FLOAT32, Dtype.FLOAT32, Layout.NHWC, id="fp32 channels last"),
     ],
 )
 def test_the_plugins_fill_what_the_oracle_fills(

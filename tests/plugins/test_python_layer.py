@@ -97,6 +97,7 @@ def test_other_ranks_are_refused(trt: ModuleType, plugin: Foreign) -> None:
 
 
 FLOAT, HALF, HWC8 = ("FLOAT", "LINEAR"), ("HALF", "LINEAR"), ("HALF", "HWC8")
+HWC = ("FLOAT", "HWC")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +110,8 @@ FLOAT, HALF, HWC8 = ("FLOAT", "LINEAR"), ("HALF", "LINEAR"), ("HALF", "HWC8")
         pytest.param(12, (HWC8, FLOAT, HWC8), False, id="padded to 16 channels"),
         pytest.param(-1, (HWC8, FLOAT, HWC8), False, id="perhaps padded"),
         pytest.param(512, (HWC8, HWC8, HWC8), False, id="a hole with channels last"),
+        pytest.param(7, (HWC, FLOAT, HWC), True, id="fp32 channels last"),
+        pytest.param(512, (("HALF", "HWC"), FLOAT, ("HALF", "HWC")), False, id="half"),
         pytest.param(512, (("FLOAT", "HWC8"), FLOAT, ("FLOAT", "HWC8")), False, id="fp32 last"),
         pytest.param(512, (HALF, FLOAT, FLOAT), False, id="another type out"),
         pytest.param(512, (HWC8, FLOAT, HALF), False, id="another format out"),
@@ -116,7 +119,7 @@ FLOAT, HALF, HWC8 = ("FLOAT", "LINEAR"), ("HALF", "LINEAR"), ("HALF", "HWC8")
         pytest.param(512, (("INT8", "LINEAR"),) * 3, False, id="integers"),
     ],
 )
-def test_formats_are_linear_or_channels_last_half(
+def test_formats_are_linear_or_channels_last(
     trt: ModuleType,
     plugin: Foreign,
     channels: int,

@@ -10,7 +10,8 @@ from csakit.plugins.errors import ContractError, EngineError
 from csakit.plugins.python_layer import Foreign
 from csakit.plugins.python_plugin import make_creator, register
 
-NO_KERNELS: Foreign = None  # what is tested here computes nothing
+# What is tested here computes nothing.
+NO_KERNELS: Foreign = SimpleNamespace(build_info=lambda: {"source_hash": "0123456789abcdef"})
 
 
 @pytest.fixture(scope="module", params=["tensorrt_lean", "tensorrt_rtx"])
@@ -47,7 +48,8 @@ def test_a_valid_field_makes_a_plugin(trt: ModuleType, similarity: str, ending: 
 
     assert (plugin.plugin_name, plugin.plugin_version) == (spec.NAME, spec.VERSION)
     assert plugin.plugin_namespace == spec.NAMESPACE
-    assert (plugin.similarity, plugin.timing_cache_id) == (similarity, similarity)
+    assert plugin.similarity == similarity
+    assert plugin.timing_cache_id == f"{similarity}-0123456789ab"
     assert plugin.num_outputs == len(spec.OUTPUTS)
 
 
@@ -119,7 +121,7 @@ def test_copies_are_objects_of_their_own(trt: ModuleType, copy: str) -> None:
 
     assert copied is not original
     assert type(copied) is type(original)
-    assert (copied.similarity, copied.timing_cache_id) == ("cosine", "cosine")
+    assert (copied.similarity, copied.timing_cache_id) == ("cosine", original.timing_cache_id)
 
 
 REGISTER = """

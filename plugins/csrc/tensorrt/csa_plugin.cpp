@@ -3,6 +3,7 @@
 
 #include "csa_plugin.h"
 
+#include <cstdio>
 #include <cstring>
 #include <new>
 
@@ -37,6 +38,21 @@ int32_t reported(int32_t status) noexcept {
   }
   return status;
 }
+
+// The ID of a similarity, made once.
+class TimingCacheId {
+ public:
+  explicit TimingCacheId(char const* similarity) noexcept {
+    constexpr char kKey[] = "\"source_hash\": \"";
+    char const* found = std::strstr(csakit_build_info(), kKey);
+    std::snprintf(text_, sizeof(text_), "%s-%.12s", similarity,
+                  found == nullptr ? "unknown" : found + sizeof(kKey) - 1);
+  }
+  char const* text() const noexcept { return text_; }
+
+ private:
+  char text_[64];
+};
 
 int32_t workspaceSize(csakit_attention_desc const& desc, size_t& bytes) noexcept {
   return reported(csakit_attention_workspace_size(&desc, CSAKIT_FORWARD, &bytes));
@@ -130,6 +146,12 @@ size_t CsaPlugin::getWorkspaceSize(DynamicPluginTensorDesc const* inputs, int32_
     return 0;
   }
   return bytes;
+}
+
+char const* CsaPlugin::getTimingCacheID() noexcept {
+  static TimingCacheId const projection(kProjection);
+  static TimingCacheId const cosine(kCosine);
+  return mSimilarity == CSAKIT_COSINE ? cosine.text() : projection.text();
 }
 
 // ---- IPluginV3OneRuntime ---------------------------------------------------------------

@@ -63,8 +63,9 @@ class CsaPlugin final : public nvinfer1::IPluginV3,
   size_t getWorkspaceSize(nvinfer1::DynamicPluginTensorDesc const* inputs, int32_t nbInputs,
                           nvinfer1::DynamicPluginTensorDesc const* outputs,
                           int32_t nbOutputs) const noexcept override;
-  // TensorRT adds types, formats and shapes itself; only the field is ours to tell.
-  char const* getTimingCacheID() noexcept override { return similarityName(); }
+  // TensorRT adds types, formats and shapes itself. Ours to tell are the field, and which kernels
+  // were timed: "cosine-" and the begin of the hash of their sources.
+  char const* getTimingCacheID() noexcept override;
   char const* getMetadataString() noexcept override { return similarityName(); }
 
   // ---- IPluginV3OneRuntime -------------------------------------------------------------

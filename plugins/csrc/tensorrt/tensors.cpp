@@ -57,6 +57,9 @@ bool takesFeatures(PluginTensorDesc const& features) noexcept {
   if (features.format == TensorFormat::kLINEAR) {
     return isFloating(features.type);
   }
+  if (features.format == TensorFormat::kHWC) {  // dense whatever C is; TensorRT has it for float32
+    return features.type == DataType::kFLOAT;
+  }
   Dims const& dims = features.dims;
   bool const grouped = dims.nbDims == kRank && dims.d[1] > 0 && dims.d[1] % kChannelGroup == 0;
   return features.format == TensorFormat::kHWC8 && features.type == DataType::kHALF && grouped;
@@ -87,7 +90,7 @@ bool describe(PluginTensorDesc const* inputs, csakit_similarity similarity,
   desc.dtype = dtypeOf(features.type);
   desc.hole_dtype = dtypeOf(hole.type);
   desc.similarity = similarity;
-  desc.layout = features.format == TensorFormat::kHWC8 ? CSAKIT_NHWC : CSAKIT_NCHW;
+  desc.layout = features.format == TensorFormat::kLINEAR ? CSAKIT_NCHW : CSAKIT_NHWC;
   return true;
 }
 

@@ -17,7 +17,9 @@ constexpr int64_t kChannelGroup = 8;
 bool isFloating(nvinfer1::DataType type) noexcept;  // float32 or float16
 
 // The types and formats that the layer takes: linear float32 or float16, and for features also
-// kHWC8 of float16. TensorRT times both and keeps the faster one, conversions included.
+// kHWC8 of float16 and kHWC of float32. TensorRT times them and keeps the fastest, conversions
+// included. It does so on whatever its buffers hold, often no hole at all: then there is nothing
+// but `prepare` to time, which is the step that differs between formats.
 bool takesFeatures(nvinfer1::PluginTensorDesc const& features) noexcept;
 bool takesHole(nvinfer1::PluginTensorDesc const& hole) noexcept;
 

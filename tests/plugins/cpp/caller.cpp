@@ -28,7 +28,9 @@ struct Caller {
 std::string gFailure;
 
 void describe(CallerTensors const& given, PluginTensorDesc* tensors) {
-  auto const format = given.channels_last != 0 ? TensorFormat::kHWC8 : TensorFormat::kLINEAR;
+  bool const half = static_cast<DataType>(given.type) == DataType::kHALF;
+  auto const last = half ? TensorFormat::kHWC8 : TensorFormat::kHWC;
+  auto const format = given.channels_last != 0 ? last : TensorFormat::kLINEAR;
   Dims4 const shape(given.batch, given.channels, given.height, given.width);
   Dims4 const hole(given.batch, 1, given.height, given.width);
   tensors[0] = tensors[2] = tensor(shape, static_cast<DataType>(given.type), format);

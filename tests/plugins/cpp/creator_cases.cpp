@@ -24,7 +24,12 @@ void validFieldsMakePlugins(LoadedLibrary const& library) {
     for (size_t const zeros : {0, 1}) {  // the ONNX parser counts the closing one
       PluginPointer const plugin = library.create(similarity + std::string(zeros, '\0'));
       CHECK(std::strcmp(coreOf(*plugin).getPluginName(), "CoherentSemanticAttention") == 0);
-      CHECK(std::strcmp(buildOf(*plugin).getTimingCacheID(), similarity) == 0);
+      CHECK(std::strcmp(buildOf(*plugin).getMetadataString(), similarity) == 0);
+      std::string const timed = buildOf(*plugin).getTimingCacheID();  // "cosine-0123456789ab"
+      CHECK(timed.rfind(std::string(similarity) + "-", 0) == 0);
+      CHECK(timed.find_first_not_of("0123456789abcdef", std::strlen(similarity) + 1) ==
+            std::string::npos);
+      CHECK(timed.size() == std::strlen(similarity) + 1 + 12);
       CHECK(buildOf(*plugin).getNbOutputs() == 1);
     }
   }
@@ -55,8 +60,8 @@ void clonesKeepTheSimilarity(LoadedLibrary const& library) {
   PluginPointer const clone(original->clone());
   PluginPointer const attached(runtimeOf(*original).attachToContext(nullptr));
   original.reset();
-  CHECK(std::strcmp(buildOf(*clone).getTimingCacheID(), "cosine") == 0);
-  CHECK(std::strcmp(buildOf(*attached).getTimingCacheID(), "cosine") == 0);
+  CHECK(std::strcmp(buildOf(*clone).getMetadataString(), "cosine") == 0);
+  CHECK(std::strcmp(buildOf(*attached).getMetadataString(), "cosine") == 0);
 }
 
 void serialisedFieldsMakeTheSamePlugin(LoadedLibrary const& library) {
@@ -68,7 +73,7 @@ void serialisedFieldsMakeTheSamePlugin(LoadedLibrary const& library) {
     CHECK(fields->fields[0].length == static_cast<int32_t>(similarity.size()) + 1);
     PluginPointer const again(
         library.creator().createPlugin("csa", fields, TensorRTPhase::kRUNTIME));
-    CHECK(again != nullptr && similarity == buildOf(*again).getTimingCacheID());
+    CHECK(again != nullptr && similarity == buildOf(*again).getMetadataString());
   }
 }
 

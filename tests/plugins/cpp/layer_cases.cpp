@@ -13,6 +13,7 @@ constexpr DataType kFloat = DataType::kFLOAT;
 constexpr DataType kHalf = DataType::kHALF;
 constexpr TensorFormat kLinear = TensorFormat::kLINEAR;
 constexpr TensorFormat kHwc8 = TensorFormat::kHWC8;
+constexpr TensorFormat kHwc = TensorFormat::kHWC;
 
 // Features, hole and output of one call, as the runtime describes them.
 std::vector<PluginTensorDesc> tensors(Dims4 features, Dims4 hole) {
@@ -89,7 +90,7 @@ bool takes(IPluginV3& plugin, Dims4 dims, std::vector<std::pair<DataType, Tensor
   return taken;
 }
 
-void formatsAreLinearOrChannelsLastHalf(LoadedLibrary const& library) {
+void formatsAreLinearOrChannelsLast(LoadedLibrary const& library) {
   PluginPointer const plugin = library.create("cosine");
   auto const accepts = [&](int64_t channels, auto features, auto hole, auto output) {
     return takes(*plugin, Dims4(-1, channels, -1, -1), {features, hole, output});
@@ -105,6 +106,8 @@ void formatsAreLinearOrChannelsLastHalf(LoadedLibrary const& library) {
   CHECK(!accepts(12, hwc8, f32, hwc8));  // padded to 16 channels
   CHECK(!accepts(-1, hwc8, f32, hwc8));  // may turn out to be
   CHECK(!accepts(512, hwc8, hwc8, hwc8));
+  CHECK(accepts(7, of(kFloat, kHwc), f32, of(kFloat, kHwc)));
+  CHECK(!accepts(512, of(kHalf, kHwc), f32, of(kHalf, kHwc)));
   CHECK(!accepts(512, of(kFloat, kHwc8), f32, of(kFloat, kHwc8)));
   CHECK(!accepts(512, f16, f32, f32));
   CHECK(!accepts(512, hwc8, f32, f16));
@@ -163,8 +166,8 @@ void nullPointersFailAndDoNotCrash(LoadedLibrary const& library) {
 
 Cases layerCases() {
   return {
-      CASE(outputHasTheTypeOfTheFeatures),      CASE(outputHasTheShapeOfTheFeatures),
-      CASE(formatsAreLinearOrChannelsLastHalf), CASE(workspaceServesTheLargestProfile),
-      CASE(shapesThatDoNotFitAreRefused),       CASE(nullPointersFailAndDoNotCrash),
+      CASE(outputHasTheTypeOfTheFeatures),  CASE(outputHasTheShapeOfTheFeatures),
+      CASE(formatsAreLinearOrChannelsLast), CASE(workspaceServesTheLargestProfile),
+      CASE(shapesThatDoNotFitAreRefused),   CASE(nullPointersFailAndDoNotCrash),
   };
 }

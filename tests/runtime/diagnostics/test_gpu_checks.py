@@ -193,3 +193,18 @@ def test_the_version_of_the_driver_is_read_from_the_kernel(
     monkeypatch.setattr(gpu_checks, "_supported_cuda", lambda: (99, 1))
 
     assert str(gpu_checks.driver_fact()).endswith("580.65.06, supports CUDA 99.1")
+
+
+def test_a_library_of_a_later_cuda_than_the_drivers_is_to_be_fixed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = {"libraries": ["libcsakit_trt.so"], "toolchain": "nvcc 13.0.88 with gcc 12.2.0"}
+    (tmp_path / "build.json").write_text(json.dumps(record))
+    (tmp_path / "libcsakit_trt.so").touch()
+    monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
+
+    for supported, state in (((12, 4), "FIX"), ((13, 0), "OK "), (None, "OK ")):
+        monkeypatch.setattr(gpu_checks, "_supported_cuda", lambda found=supported: found)
+        line = str(gpu_checks.library_fact("csakit_trt"))
+        assert line.startswith(state)
+        assert ("built with CUDA 13, the driver supports 12.4: update" in line) == (state == "FIX")

@@ -33,11 +33,12 @@ from csakit.runtime.engine.tensorrt_log import make_log
 from csakit.plugins.errors import CsakitError
 
 api = Api(tensorrt_lean, "tensorrt", make_log(tensorrt_lean))
-assert not registered(api)
+registry = tensorrt_lean.get_plugin_registry()
+assert not registered(registry)
 try:
     for _ in range(2):
         found = load_plugin(api, embed="embed" in sys.argv)
-        print(found.implementation, found.library.name, found.source_hash, registered(api))
+        print(found.implementation, found.library.name, found.source_hash, registered(registry))
 except CsakitError as error:
     print(type(error).__name__, error)
 """

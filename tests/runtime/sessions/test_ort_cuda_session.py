@@ -51,6 +51,19 @@ def test_two_wheels_that_overwrite_each_other_are_named(monkeypatch: pytest.Monk
         require_provider(module)
 
 
+@pytest.mark.parametrize(("version", "good"), [("1.17.1", False), ("1.18.0", True), ("2.0", True)])
+def test_a_provider_without_the_option_tf32_is_refused_by_its_version(
+    version: str, good: bool
+) -> None:
+    module = SimpleNamespace(__version__=version, get_available_providers=lambda: [PROVIDER])
+
+    if good:
+        require_provider(module)
+    else:
+        with pytest.raises(LibraryError, match=rf"1\.18 or newer; got {version}"):
+            require_provider(module)
+
+
 @without_provider
 @pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")  # onnxruntime's own
 def test_a_session_that_would_run_on_the_cpu_is_refused(
