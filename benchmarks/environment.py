@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from ..runtime.diagnostics.package_checks import DISTRIBUTION, installed
+from ..runtime.host import DISTRIBUTION, installed
 
 _SOURCES: Final = ("plugins", "runtime", "train", "export", "benchmarks", "pyproject.toml")
 _RESULTS: Final = ":(exclude)benchmarks/results"  # new records change nothing that is measured

@@ -1,10 +1,18 @@
-"""Which physical cores this process may use, how many, and of what kind."""
+"""The host: physical cores and what they compute fast, and installed versions."""
 
+import contextlib
 import itertools
 import math
 import os
 import platform
+import re
+from importlib import metadata
 from pathlib import Path
+from typing import Final
+
+DISTRIBUTION: Final = "csakit"
+# Wheels that install the same module, onnxruntime; two of them overwrite each other's files.
+ORT_WHEELS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 _QUOTA = Path("/sys/fs/cgroup/cpu.max")  # control groups v2, what containers are limited by
@@ -102,3 +110,33 @@ def _quota() -> float | None:
         return int(granted) / int(period)
     except (OSError, ValueError, ZeroDivisionError):  # absent, or "max 100000"
         return None
+
+
+def installed(distribution: str) -> str | None:
+    """Give the version of a distribution without importing it.
+
+    Args:
+        distribution: as pip names it.
+
+    Returns:
+        The version; None if it is not installed.
+    """
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        return metadata.version(distribution)
+    return None
+
+
+def minimum(distribution: str) -> str:
+    """Read from csakit's own requirements the least version of a package.
+
+    Args:
+        distribution: as pip names it.
+
+    Returns:
+        The version; "0" if there is no requirement, or csakit is not installed.
+    """
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        for requirement in metadata.requires(DISTRIBUTION) or ():
+            if match := re.match(rf"{re.escape(distribution)}\s*>=\s*([\d.]+)", requirement):
+                return match[1]
+    return "0"

@@ -6,17 +6,19 @@ numbers. Every call but ``count``, ``name`` and ``retain`` needs a current conte
 
 from typing import Any, Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from ...plugins.errors import EngineError
-from ..tensors.pixels import Uint8
 
 Handle = Any
+HostBytes = npt.NDArray[np.uint8]  # (N,), memory of the host
 
 OUT_OF_MEMORY: Final = "CUDA_ERROR_OUT_OF_MEMORY"
 # Captured is what this thread enqueues; other threads may allocate meanwhile.
 CAPTURE_THREAD_LOCAL: Final = 1
 NON_BLOCKING: Final = 1  # a stream that does not wait for the default one
 NO_TIMING: Final = 2  # an event that only orders
-
 
 # After these, no call of this process succeeds on the GPU any more.
 LOST: Final = frozenset(
@@ -132,16 +134,16 @@ class Binding(Protocol):
     def free(self, memory: Handle) -> None:
         """Free it."""
 
-    def allocate_pinned(self, size: int) -> tuple[Handle, Uint8]:
+    def allocate_pinned(self, size: int) -> tuple[Handle, HostBytes]:
         """Allocate page-locked memory of the host, and give it as bytes."""
 
     def free_pinned(self, memory: Handle) -> None:
         """Free it."""
 
-    def copy_to_device(self, address: int, source: Uint8, stream: Handle) -> None:
+    def copy_to_device(self, address: int, source: HostBytes, stream: Handle) -> None:
         """Enqueue a copy of page-locked bytes to the device."""
 
-    def copy_to_host(self, target: Uint8, address: int, stream: Handle) -> None:
+    def copy_to_host(self, target: HostBytes, address: int, stream: Handle) -> None:
         """Enqueue a copy from the device to page-locked bytes."""
 
     def begin_capture(self, stream: Handle) -> None:

@@ -6,14 +6,14 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import LibraryError
-from ..diagnostics.package_checks import installed
-from ..tensors.pixels import Uint8
+from ..host import installed
 from .binding import (
     CAPTURE_THREAD_LOCAL,
     NO_TIMING,
     NON_BLOCKING,
     CudaError,
     Handle,
+    HostBytes,
     cuda_error,
 )
 
@@ -127,7 +127,7 @@ class CudaPythonBinding:
         """Free it."""
         self._call("cuMemFree", memory)
 
-    def allocate_pinned(self, size: int) -> tuple[Handle, Uint8]:
+    def allocate_pinned(self, size: int) -> tuple[Handle, HostBytes]:
         """Allocate page-locked memory, and give it as bytes."""
         address = int(self._call("cuMemHostAlloc", size, 0))
         return address, np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
@@ -136,11 +136,11 @@ class CudaPythonBinding:
         """Free it."""
         self._call("cuMemFreeHost", memory)
 
-    def copy_to_device(self, address: int, source: Uint8, stream: Handle) -> None:
+    def copy_to_device(self, address: int, source: HostBytes, stream: Handle) -> None:
         """Enqueue a copy to the device."""
         self._call("cuMemcpyHtoDAsync", address, source.ctypes.data, source.nbytes, stream)
 
-    def copy_to_host(self, target: Uint8, address: int, stream: Handle) -> None:
+    def copy_to_host(self, target: HostBytes, address: int, stream: Handle) -> None:
         """Enqueue a copy from the device."""
         self._call("cuMemcpyDtoHAsync", target.ctypes.data, address, target.nbytes, stream)
 

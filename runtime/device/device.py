@@ -17,8 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from ...plugins.errors import EngineError
-from ..tensors.pixels import Uint8
-from .binding import Binding, Handle
+from .binding import Binding, Handle, HostBytes
 from .fork_guard import Process
 
 
@@ -67,11 +66,11 @@ class Stream(Resource):
         """Let an event mark this moment."""
         self._device.binding.record(event.handle, self._handle)
 
-    def copy_in(self, target: "DeviceBuffer", source: Uint8) -> None:
+    def copy_in(self, target: "DeviceBuffer", source: HostBytes) -> None:
         """Enqueue a copy of page-locked bytes to the begin of a buffer."""
         self._device.binding.copy_to_device(target.address, source, self._handle)
 
-    def copy_out(self, target: Uint8, source: "DeviceBuffer") -> None:
+    def copy_out(self, target: HostBytes, source: "DeviceBuffer") -> None:
         """Enqueue a copy from the begin of a buffer to page-locked bytes."""
         self._device.binding.copy_to_host(target, source.address, self._handle)
 

@@ -14,8 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import LibraryError
-from ..tensors.pixels import Uint8
-from .binding import CAPTURE_THREAD_LOCAL, NO_TIMING, NON_BLOCKING, Handle, cuda_error
+from .binding import CAPTURE_THREAD_LOCAL, NO_TIMING, NON_BLOCKING, Handle, HostBytes, cuda_error
 
 _LAST_STATUS: Final = 1000  # CUDA's numbers end at 999, CUDA_ERROR_UNKNOWN
 _contexts: Final[dict[int, Any]] = {}  # by number of the GPU; see Binding.retain
@@ -136,7 +135,7 @@ class PyCudaBinding:
         with self._translated:
             memory.free()
 
-    def allocate_pinned(self, size: int) -> tuple[Handle, Uint8]:
+    def allocate_pinned(self, size: int) -> tuple[Handle, HostBytes]:
         """Allocate page-locked memory, and give it as bytes."""
         with self._translated:
             array = self._cuda.pagelocked_empty(size, np.uint8)
@@ -147,12 +146,12 @@ class PyCudaBinding:
         with self._translated:
             memory.free()
 
-    def copy_to_device(self, address: int, source: Uint8, stream: Handle) -> None:
+    def copy_to_device(self, address: int, source: HostBytes, stream: Handle) -> None:
         """Enqueue a copy to the device."""
         with self._translated:
             self._cuda.memcpy_htod_async(address, source, stream[0])
 
-    def copy_to_host(self, target: Uint8, address: int, stream: Handle) -> None:
+    def copy_to_host(self, target: HostBytes, address: int, stream: Handle) -> None:
         """Enqueue a copy from the device."""
         with self._translated:
             self._cuda.memcpy_dtoh_async(target, address, stream[0])

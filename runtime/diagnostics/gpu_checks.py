@@ -13,7 +13,8 @@ from ...plugins.installed import survey
 from ...plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
 from ..device.open_device import choose_adapter
 from ..engine.machine import DISTRIBUTIONS, UNKNOWN, Machine
-from .package_checks import Fact, State, installed
+from ..host import installed
+from .package_checks import Fact, State
 
 _OLDEST: Final = (10, 3)  # of TensorRT; older parsers and plugins follow other rules
 _KERNEL_MODULE: Final = Path("/proc/driver/nvidia/version")

@@ -1,19 +1,20 @@
 """What is true of this machine: one fact a line, with what to install or to repair."""
 
-import contextlib
 import dataclasses
 import enum
 import platform
 import re
 import sys
-from importlib import metadata
 from typing import Final
 
-from ..host import has_bfloat16, low_precision_instructions
-
-DISTRIBUTION: Final = "csakit"
-# Wheels that install the same module, onnxruntime; two of them overwrite each other's files.
-ORT_WHEELS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
+from ..host import (
+    DISTRIBUTION,
+    ORT_WHEELS,
+    has_bfloat16,
+    installed,
+    low_precision_instructions,
+    minimum,
+)
 
 
 class State(str, enum.Enum):
@@ -70,20 +71,6 @@ OPTIONAL: Final = (
 )
 
 
-def installed(distribution: str) -> str | None:
-    """Give the version of a distribution without importing it.
-
-    Args:
-        distribution: as pip names it.
-
-    Returns:
-        The version; None if it is not installed.
-    """
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(distribution)
-    return None
-
-
 def python_fact() -> Fact:
     """Tell which Python runs this."""
     where = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
@@ -129,22 +116,6 @@ def optional_fact(package: Package) -> Fact:
         return Fact(State.OK, package.name, versions[0])
     text = f"absent; for {package.gives}: pip install {package.install}"
     return Fact(State.ABSENT, package.name, text)
-
-
-def minimum(distribution: str) -> str:
-    """Read from csakit's own requirements the least version of a package.
-
-    Args:
-        distribution: as pip names it.
-
-    Returns:
-        The version; "0" if there is no requirement, or csakit is not installed.
-    """
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        for requirement in metadata.requires(DISTRIBUTION) or ():
-            if match := re.match(rf"{re.escape(distribution)}\s*>=\s*([\d.]+)", requirement):
-                return match[1]
-    return "0"
 
 
 def onnxruntime_facts(*, needed: bool = True) -> list[Fact]:

@@ -9,7 +9,7 @@ from typing import Final
 from ...plugins.architectures import devices
 from ...plugins.errors import LibraryError
 from ...plugins.library import find_library
-from ..diagnostics.package_checks import installed
+from ..host import installed
 
 # Modules that open engines, and the distributions that bring them.
 DISTRIBUTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..diagnostics.package_checks import ORT_WHEELS, installed
-from ..host import physical_cores
+from ..host import ORT_WHEELS, installed, physical_cores
 from ..tensors.conversion import Array
 from .ort_session import (
     OrtSession,

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from csakit.plugins.architectures import devices
 from csakit.plugins.locations import LIBRARY_VARIABLE
-from csakit.runtime.diagnostics.package_checks import installed
 from csakit.runtime.engine import machine
+from csakit.runtime.host import installed
 
 
 def test_this_machine_has_what_is_installed() -> None:
