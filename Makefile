@@ -44,10 +44,11 @@ types:
 	@mkdir -p $(TYPES)
 	@for layer in plugins runtime train export benchmarks; do ln -sfn ../../../$$layer $(TYPES)/$$layer; done
 
-check: $(STAMP) types  ## lint and type-check
+check: $(STAMP) types  ## lint, hold the layers, and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
+	PYTHONPATH=build/types $(BIN)/lint-imports --no-cache --no-logo
 	MYPYPATH=build/types $(BIN)/mypy -p csakit
 
 format: $(STAMP)  ## rewrite the sources in the house format

@@ -1,16 +1,14 @@
 """Every kernel compiles for every architecture, without warnings and without spills."""
 
 import os
-from pathlib import Path
 
 import pytest
 from csakit.plugins.architectures import PTX, SUPPORTED
 from csakit.plugins.compiling import Compilation, CompiledObject, compile_objects
 from csakit.plugins.resources import KernelResources
-from csakit.plugins.sources import CSRC, source_files
+from csakit.plugins.sources import source_files
 from helpers.native import CACHE, require_toolchain
 
-MOST_LINES = 250  # of a source; kernels longer than that are two kernels
 STATIC_SHARED = 48 * 1024  # bytes that a block has without opting in, on every architecture
 REGISTERS = 65536  # of a multiprocessor, on every architecture
 THREADS = {  # of a block, as the sources launch them
@@ -23,9 +21,6 @@ THREADS = {  # of a block, as the sources launch them
     "reverseKernel": 64,
     "inputGradientKernel": 256,
 }
-SOURCES = sorted(
-    path for suffix in ("*.cu", "*.cuh", "*.h", "*.cpp") for path in CSRC.rglob(suffix)
-)
 
 
 @pytest.fixture(scope="module")
@@ -72,11 +67,3 @@ def test_every_block_finds_enough_registers(resources: list[KernelResources]) ->
     for entry in resources:
         (threads,) = [count for name, count in THREADS.items() if name in entry.kernel]
         assert entry.registers * threads <= REGISTERS, entry
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
-def test_sources_are_short_and_their_lines_too(path: Path) -> None:
-    lines = path.read_text().splitlines()
-
-    assert len(lines) <= MOST_LINES
-    assert max(map(len, lines)) <= 100
