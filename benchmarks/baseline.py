@@ -8,6 +8,7 @@ by it. Correct (it is checked before it is timed), and slow.
 Letters: C channels, H W sides, N = H * W positions, K known positions.
 """
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 
@@ -17,10 +18,15 @@ from ..plugins.spec import HOLE_THRESHOLD, NORM_EPSILON, Similarity
 def coherent_semantic_attention(
     features: Tensor, hole: Tensor, similarity: Similarity = "projection"
 ) -> Tensor:
-    """Fill the holes of one feature map (1, C, H, W) float32, on any device; returns the same.
+    """Fill (B, C, H, W) float32 features on any device, image by image.
 
-    ``hole`` is (1, 1, H, W), above 0.5 where the image is missing; some positions are known.
+    ``hole`` is (B, 1, H, W), above 0.5 where the image is missing; some positions are known.
     """
+    images = zip(features[:, None], hole[:, None], strict=True)
+    return torch.cat([_fill(*image, similarity) for image in images])
+
+
+def _fill(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
     height, width = features.shape[2:]
     x = features[0].flatten(1).T  # (N, C)
     is_hole = hole.flatten() > HOLE_THRESHOLD

@@ -44,25 +44,16 @@ class Gpu:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The machine.
+    """The machine."""
 
-    Attributes:
-        cpu: model name.
-        logical_cpus: of the machine.
-        cpus_used: those that every backend was pinned to; None where nothing was pinned.
-        ram_bytes: of the machine.
-        system: operating system, kernel and architecture.
-        gpu: the GPU that was used; None where none was.
-        load_average: runnable processes over the minute before the run; None if unknown.
-    """
-
-    cpu: str
-    logical_cpus: int
+    cpu: str  # model name
+    logical_cpus: int  # of the machine
+    # those that every backend was pinned to; None where nothing was pinned
     cpus_used: tuple[int, ...] | None
-    ram_bytes: int | None
-    system: str
-    gpu: Gpu | None
-    load_average: float | None
+    ram_bytes: int | None  # of the machine
+    system: str  # operating system, kernel and architecture
+    gpu: Gpu | None  # the GPU that was used; None where none was
+    load_average: float | None  # runnable processes over the minute before the run; None if unknown
 
 
 def source() -> Source:

@@ -57,24 +57,16 @@ class Model:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far the results of the very run are from the reference, over all images of a case.
+    """How far the results of the very run are from the reference, over all images of a case."""
 
-    Attributes:
-        reference: what it was compared with.
-        images: how many were compared.
-        max_abs: largest difference.
-        psnr_db: least peak signal-to-noise ratio inside a hole; None where nothing differs or
-            nothing is missing, or the values are no images.
-        max_abs_limit: what ``max_abs`` may be; None does not limit.
-        psnr_db_limit: what ``psnr_db`` must be; None does not limit.
-    """
-
-    reference: str
-    images: int
-    max_abs: float
+    reference: str  # what it was compared with
+    images: int  # how many were compared
+    max_abs: float  # largest difference
+    # least peak signal-to-noise ratio inside a hole; None where nothing differs or nothing is
+    # missing, or the values are no images
     psnr_db: float | None = None
-    max_abs_limit: float | None = None
-    psnr_db_limit: float | None = None
+    max_abs_limit: float | None = None  # what ``max_abs`` may be; None does not limit
+    psnr_db_limit: float | None = None  # what ``psnr_db`` must be; None does not limit
 
     @property
     def passed(self) -> bool:
@@ -88,42 +80,26 @@ class Parity:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceTimes:
-    """Milliseconds on the device by events, one per sample of the host.
+    """Milliseconds on the device by events, one per sample of the host."""
 
-    Attributes:
-        to_device_ms: copying the inputs.
-        compute_ms: the model.
-        to_host_ms: copying the result.
-        kernels_ms: mean of each kernel by name, profiled in a run of its own; may be empty.
-    """
-
-    to_device_ms: tuple[float, ...]
-    compute_ms: tuple[float, ...]
-    to_host_ms: tuple[float, ...]
+    compute_ms: tuple[float, ...]  # of the model or the operator
+    to_device_ms: tuple[float, ...] = ()  # copying the inputs; empty where they lie there
+    to_host_ms: tuple[float, ...] = ()  # copying the result; likewise
+    # mean of each kernel by name, profiled in a run of its own; may be empty
     kernels_ms: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One backend on one case.
+    """One backend on one case."""
 
-    Attributes:
-        backend: name of one of the record's.
-        model: whose weights it ran; None for an operator alone.
-        case: what was computed, by name: sizes, batch, holes.
-        samples_ms: host time of every timed call, in the order they ran.
-        calls_per_round: so many samples in a row are of one round; backends are interleaved.
-        parity: of this very run; None only where there is nothing to compare with.
-        device: None where no device was used.
-    """
-
-    backend: str
-    model: str | None = None
-    case: Mapping[str, Scalar]
-    samples_ms: tuple[float, ...]
-    calls_per_round: int = 1
-    parity: Parity | None
-    device: DeviceTimes | None = None
+    backend: str  # name of one of the record's
+    model: str | None = None  # whose weights it ran; None for an operator alone
+    case: Mapping[str, Scalar]  # what was computed, by name: sizes, batch, holes
+    samples_ms: tuple[float, ...]  # host time of every timed call, in the order they ran
+    calls_per_round: int = 1  # so many samples in a row are of one round; backends are interleaved
+    parity: Parity | None  # of this very run; None only where there is nothing to compare with
+    device: DeviceTimes | None = None  # None where no device was used
 
     def __post_init__(self) -> None:
         """Refuse samples that are no times, and times of wrong results."""
@@ -137,13 +113,14 @@ class Measurement:
         _require(
             type(batch) is int and batch > 0, f"a batch must have at least 1 image; got {batch!r}"
         )
-        times: tuple[tuple[float, ...], ...] = ()
+        device: list[tuple[float, ...]] = []
         if self.device:
-            times = self.device.to_device_ms, self.device.compute_ms, self.device.to_host_ms
+            copies = self.device.to_device_ms, self.device.to_host_ms
+            device = [self.device.compute_ms, *filter(None, copies)]
         _require(
             all(math.isfinite(time) and time > 0 for time in self.samples_ms)
-            and all(math.isfinite(time) and time >= 0 for kind in times for time in kind)
-            and all(len(kind) == len(self.samples_ms) for kind in times),
+            and all(math.isfinite(time) and time >= 0 for times in device for time in times)
+            and all(len(times) == len(self.samples_ms) for times in device),
             f"{self.backend} must have times above 0 ms, and as many of each kind",
         )
         _require(
@@ -164,44 +141,28 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ColdStart:
-    """A fresh process up to its first result; files lie in the page cache.
+    """A fresh process up to its first result; files lie in the page cache."""
 
-    Attributes:
-        import_ms: importing what the backend needs.
-        load_ms: opening the model.
-        first_ms: the first inference.
-        total_ms: from starting the process to the result, by the clock of another one.
-        peak_host_bytes: of the process; None if the system does not report it.
-    """
-
-    import_ms: float
-    load_ms: float
-    first_ms: float
-    total_ms: float
-    peak_host_bytes: int | None
+    import_ms: float  # importing what the backend needs
+    load_ms: float  # opening the model
+    first_ms: float  # the first inference
+    total_ms: float  # from starting the process to the result, by the clock of another one
+    peak_host_bytes: int | None  # of the process; None if the system does not report it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Backend:
-    """One way to compute the same.
+    """One way to compute the same."""
 
-    Attributes:
-        name: unique within the record, with the model.
-        model: whose weights it ran; None for an operator alone.
-        description: in words.
-        options: how it was configured or exported.
-        cold_starts: each in a process of its own.
-        peak_host_bytes: of the process that was timed, over all its cases; None if unknown.
-        peak_device_bytes: of the device, likewise; None where none was used.
-    """
-
-    name: str
-    model: str | None = None
-    description: str
+    name: str  # unique within the record, with the model
+    model: str | None = None  # whose weights it ran; None for an operator alone
+    description: str  # in words
+    # how it was configured or exported
     options: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
-    cold_starts: tuple[ColdStart, ...] = ()
+    cold_starts: tuple[ColdStart, ...] = ()  # each in a process of its own
+    # of the process that was timed, over all its cases; None if unknown
     peak_host_bytes: int | None = None
-    peak_device_bytes: int | None = None
+    peak_device_bytes: int | None = None  # of the device, likewise; None where none was used
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -284,8 +245,7 @@ def write_record(record: Record, path: Path) -> None:
         ContractError: the path does not end in ``.json`` or cannot be written, or the record
             names an absolute path.
     """
-    if path.suffix != ".json":
-        raise ContractError(f"a record's name must end in .json; got {path.name}")
+    _require(path.suffix == ".json", f"a record's name must end in .json; got {path.name}")
     value = dataclasses.asdict(record)
     for entry, measured in zip(value["measurements"], record.measurements, strict=True):
         entry["summary"] = dataclasses.asdict(measured.summary)  # for readers of the file
@@ -315,20 +275,18 @@ def read_record(path: Path) -> Record:
             data = file.read(_MAX_BYTES + 1)
     except OSError as error:
         raise ContractError(f"cannot read {path}: {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise ContractError(f"a record has at most {_MAX_BYTES} bytes; {path} has more")
+    _require(len(data) <= _MAX_BYTES, f"a record has at most {_MAX_BYTES} bytes; {path} has more")
     try:
         value = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ContractError(f"{path} is not a benchmark record: {error}") from error
     schema = value.get("schema") if isinstance(value, dict) else None
-    if type(schema) is not int:
-        raise ContractError(f"{path} is not a benchmark record: it states no schema")
-    if schema != SCHEMA:
-        raise ContractError(
-            f"{path} has schema {schema}; this version of csakit reads {SCHEMA}\n"
-            "Read it with the version that wrote it, or measure again."
-        )
+    _require(type(schema) is int, f"{path} is not a benchmark record: it states no schema")
+    _require(
+        schema == SCHEMA,
+        f"{path} has schema {schema}; this version of csakit reads {SCHEMA}\n"
+        "Read it with the version that wrote it, or measure again.",
+    )
     try:
         record = msgspec.convert(value, Record)
         summaries = [entry.pop("summary", None) for entry in value["measurements"]]

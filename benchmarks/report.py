@@ -7,12 +7,12 @@ In a document::
     <!-- end of benchmark -->
 
 The mark names the record, relative to the document's folder, so that the table cannot drift
-from it unseen: a test writes it again and compares. A mark that names "none" waits for one.
+from it unseen: a test writes it again and compares.
 """
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,15 +24,14 @@ from .record import Backend, Key, Measurement, Record, read_record
 from .stats import Interval, ratio_of_medians, ratio_of_ratios, summarise
 
 Group = list[Measurement]
+ByKey = Mapping[Key, Measurement]
 
 LIMIT: Final = 1.05  # two runs of one build on a quiet machine agree to 2 or 3 %
-NO_RECORD: Final = "none"
 _BLOCK: Final = re.compile(
     r"(?P<open>^<!-- benchmark: (?P<path>\S+) -->\n)(?P<table>.*?)"
     r"(?P<close>^<!-- end of benchmark -->$)",
     re.MULTILINE | re.DOTALL,
 )
-_WAITING: Final = "Not measured yet: no record is committed.\n"
 _TEXT_HEAD: Final = (
     *("backend", "p50 ms", "p90", "p95", "p99", "max", "CV", "images/s", "of the loop", "max abs"),
 )
@@ -124,8 +123,6 @@ def rewritten(document: str, folder: Path) -> str:
         )
 
     def table(found: re.Match[str]) -> str:
-        if found["path"] == NO_RECORD:
-            return f"{found['open']}\n{_WAITING}\n{found['close']}"
         path = Path(found["path"])
         if path.is_absolute() or ".." in path.parts:
             raise ContractError(f"a mark must name a record beside the document; got {path}")
@@ -134,36 +131,28 @@ def rewritten(document: str, folder: Path) -> str:
     return _BLOCK.sub(table, document)
 
 
-def rewrite(document: Path, record: Path | None = None) -> bool:
+def rewrite(document: Path, record: Path | None = None, *, check: bool = False) -> bool:
     """Write the marked tables of a file again; with a record, its one mark names that from now on.
 
-    Returns:
-        Whether the file changed.
+    Returns whether the tables changed; ``check`` writes nothing.
 
     Raises:
         ContractError: it cannot be read or written, a record is given and it has more marks or
             none, or as ``rewritten``.
     """
-    before = _read(document)
+    try:
+        before = document.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ContractError(f"cannot read {document}: {error}") from error
     marked = before if record is None else _with_record(before, document, record)
     after = rewritten(marked, document.parent)
-    if after != before:
+    if after != before and not check:
         with staged(document) as temporary:
             temporary.write_text(after)
     return after != before
 
 
-def is_stale(document: Path) -> bool:
-    """Return whether ``rewrite`` would change a file.
-
-    Raises:
-        ContractError: as ``rewritten``.
-    """
-    content = _read(document)
-    return rewritten(content, document.parent) != content
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Change:
     """One backend on one case, in both records; a ratio above 1 is slower."""
 
@@ -178,7 +167,7 @@ class Change:
         return self.ratio.low > self.limit
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Comparison:
     """Two records side by side; notes say what else differs than the code."""
 
@@ -201,10 +190,8 @@ class Comparison:
         lines += [f"only in B: {_describe(measured)}" for measured in self.only_after]
         lines += [f"note: {note}" for note in self.notes]
         count = sum(change.regressed for change in self.changes)
-        lines.append(
-            f"{count} of {len(self.changes)} cases regressed" if count else "no regression"
-        )
-        return "\n".join(lines)
+        last = f"{count} of {len(self.changes)} cases regressed" if count else "no regression"
+        return "\n".join([*lines, last])
 
     @property
     def regressed(self) -> bool:
@@ -230,20 +217,15 @@ def compare(
     if not 0 < limit < float("inf"):
         raise ContractError(f"the limit must be above 0; got {limit}")
     old, new = ({m.key: m for m in record.measurements} for record in (before, after))
-    ratio = _absolute if relative_to is None else _relative_to(relative_to, old, new)
     changes = [
-        Change(before=old[key], after=new[key], ratio=ratio(old[key], new[key]), limit=limit)
+        Change(old[key], new[key], _ratio(old, new, key, relative_to), limit)
         for key in old
         if key in new and key[1] != relative_to
     ]
     if not changes:
         raise ContractError("the records have no case of a backend in common")
-    return Comparison(
-        changes=tuple(changes),
-        only_before=tuple(old[key] for key in old if key not in new),
-        only_after=tuple(new[key] for key in new if key not in old),
-        notes=tuple(_notes(before, after)),
-    )
+    only = [tuple(a[key] for key in a if key not in b) for a, b in ((old, new), (new, old))]
+    return Comparison(tuple(changes), only[0], only[1], tuple(_notes(before, after)))
 
 
 def _text_row(measured: Measurement, group: Group) -> list[str]:
@@ -356,22 +338,11 @@ def _check_case(measured: Measurement) -> None:
     case = measured.case
     valid = all(isinstance(case.get(name), int) for name in ("size", "batch"))
     valid &= isinstance(case.get("hole_ratio"), int | float)
-    if case.get("holes") != CENTRE:
-        try:
-            float(str(case.get("holes")))
-        except ValueError:
-            valid = False
+    valid &= bool(re.fullmatch(rf"{CENTRE}|\d+(\.\d+)?", str(case.get("holes"))))
     if not valid:
         raise ContractError(
             f"the case of a latency must have size, batch, holes and hole_ratio; got {dict(case)}"
         )
-
-
-def _read(document: Path) -> str:
-    try:
-        return document.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"cannot read {document}: {error}") from error
 
 
 def _with_record(content: str, document: Path, record: Path) -> str:
@@ -393,40 +364,26 @@ def _describe(measured: Measurement) -> str:
     return " ".join(filter(None, (measured.backend, measured.model, case)))
 
 
-def _absolute(before: Measurement, after: Measurement) -> Interval:
-    per_round = _per_round(before, after)
-    return ratio_of_medians(after.samples_ms, before.samples_ms, per_round=per_round)
-
-
-def _relative_to(
-    baseline: str, old: dict[Key, Measurement], new: dict[Key, Measurement]
-) -> Callable[[Measurement, Measurement], Interval]:
-    """Return the function that compares what two backends of one run are to each other."""
-
-    def ratio(before: Measurement, after: Measurement) -> Interval:
-        key = (before.key[0], baseline, before.key[2])
-        if key not in old or key not in new:
-            raise ContractError(
-                f"{baseline!r} must be measured on every case of both records; it is not on "
-                f"{_describe(before)}"
-            )
-        pairs = ((after, new[key]), (before, old[key]))
-        for measured, base in pairs:
-            if len(measured.samples_ms) != len(base.samples_ms):
-                raise ContractError(f"{measured.backend} and {baseline} must have as many samples")
-        numerator, denominator = ((m.samples_ms, b.samples_ms) for m, b in pairs)
-        return ratio_of_ratios(numerator, denominator, per_round=_per_round(before, after))
-
-    return ratio
-
-
-def _per_round(before: Measurement, after: Measurement) -> int:
-    if before.calls_per_round != after.calls_per_round:
+def _ratio(old: ByKey, new: ByKey, key: Key, baseline: str | None) -> Interval:
+    """Return what became of a measurement; with a baseline, relative to it in each run."""
+    before, after, per_round = old[key], new[key], old[key].calls_per_round
+    if per_round != after.calls_per_round:
         raise ContractError(
-            f"{_describe(before)} has rounds of {before.calls_per_round} and of "
-            f"{after.calls_per_round} calls\nMeasure both with the same --calls."
+            f"{_describe(before)} has rounds of {per_round} and of {after.calls_per_round} calls\n"
+            "Measure both with the same --calls."
         )
-    return before.calls_per_round
+    if baseline is None:
+        return ratio_of_medians(after.samples_ms, before.samples_ms, per_round=per_round)
+    base = (key[0], baseline, key[2])
+    if base not in old or base not in new:
+        raise ContractError(
+            f"{baseline!r} must be measured on every case of both records; it is not on "
+            f"{_describe(before)}"
+        )
+    pairs = ((after.samples_ms, new[base].samples_ms), (before.samples_ms, old[base].samples_ms))
+    if any(len(own) != len(other) for own, other in pairs):
+        raise ContractError(f"{after.backend} and {baseline} must have as many samples")
+    return ratio_of_ratios(*pairs, per_round=per_round)
 
 
 def _notes(before: Record, after: Record) -> Iterator[str]:

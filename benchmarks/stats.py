@@ -107,18 +107,11 @@ def ratio_of_medians(numerator: Samples, denominator: Samples, *, per_round: int
     Whole rounds are drawn: calls of one round resemble each other, and drawing them singly
     would make the interval too narrow.
     """
-    rng = np.random.default_rng(_SEED)
-    above, below = _rounds(numerator, per_round), _rounds(denominator, per_round)
-    medians = [
-        np.concatenate([_medians(rounds, chosen) for chosen in _draws(rng, len(rounds))])
-        for rounds in (above, below)
-    ]
-    value = float(np.median(above) / np.median(below))
-    return _interval(value, medians[0] / medians[1], min(len(above), len(below)))
+    return ratio_of_ratios((numerator,), (denominator,), per_round=per_round)
 
 
 def ratio_of_ratios(
-    numerator: tuple[Samples, Samples], denominator: tuple[Samples, Samples], *, per_round: int = 1
+    numerator: Sequence[Samples], denominator: Sequence[Samples], *, per_round: int = 1
 ) -> Interval:
     """Bootstrap how (candidate, baseline) of one run compare with (candidate, baseline) of another.
 
@@ -126,20 +119,24 @@ def ratio_of_ratios(
     """
     rng = np.random.default_rng(_SEED)
     value, ratios = 1.0, np.ones(_RESAMPLES)
-    for pair, power in ((numerator, 1), (denominator, -1)):
-        candidate, baseline = (_rounds(samples, per_round) for samples in pair)
+    for run, power in ((numerator, 1), (denominator, -1)):
+        samples = [np.asarray(one, dtype=np.float64).reshape(-1, per_round) for one in run]
         parts = [  # the same rounds of both: they saw the same machine
-            _medians(candidate, chosen) / _medians(baseline, chosen)
-            for chosen in _draws(rng, len(candidate))
+            _divided([_medians(one, chosen) for one in samples])
+            for chosen in _draws(rng, len(samples[0]))
         ]
         ratios *= np.concatenate(parts) ** power
-        value *= float(np.median(candidate) / np.median(baseline)) ** power
-    rounds = min(len(pair[0]) // per_round for pair in (numerator, denominator))
-    return _interval(value, ratios, rounds)
+        value *= float(_divided([np.median(one, keepdims=True) for one in samples]).item()) ** power
+    rounds = min(len(run[0]) // per_round for run in (numerator, denominator))
+    if rounds < _MIN_ROUNDS:
+        return Interval(value=value, low=0.0, high=math.inf)
+    outside = 100 * (1 - _CONFIDENCE) / 2
+    low, high = np.percentile(ratios, (outside, 100 - outside))
+    return Interval(value=value, low=float(low), high=float(high))
 
 
-def _rounds(samples: Samples, per_round: int) -> Floats:
-    return np.asarray(samples, dtype=np.float64).reshape(-1, per_round)
+def _divided(medians: Sequence[Floats]) -> Floats:
+    return medians[0] / medians[1] if len(medians) > 1 else medians[0]
 
 
 def _draws(rng: np.random.Generator, rounds: int) -> Iterator[npt.NDArray[np.int64]]:
@@ -152,11 +149,3 @@ def _draws(rng: np.random.Generator, rounds: int) -> Iterator[npt.NDArray[np.int
 def _medians(rounds: Floats, chosen: npt.NDArray[np.int64]) -> Floats:
     medians: Floats = np.median(rounds[chosen].reshape(len(chosen), -1), axis=1)
     return medians
-
-
-def _interval(value: float, ratios: Floats, rounds: int) -> Interval:
-    if rounds < _MIN_ROUNDS:
-        return Interval(value=value, low=0.0, high=math.inf)
-    outside = 100 * (1 - _CONFIDENCE) / 2
-    low, high = np.percentile(ratios, (outside, 100 - outside))
-    return Interval(value=value, low=float(low), high=float(high))

@@ -10,12 +10,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
+from torch import Tensor
 
 from ..export.config import ExportConfig
 from ..export.exporter import export_onnx
@@ -28,6 +27,8 @@ from ..train import CSAInpainter, ModelConfig, checkpoint
 from ..train.masks import centre_hole
 from ..train.networks.inpainter import feature_hole_of
 from . import baseline
+from .attention.ort_form import cpu_session
+from .inputs import feature_like
 from .stats import interleaved, median_ratio
 
 _WIDTH = 64  # the published network
@@ -77,24 +78,18 @@ def measure(threads: int) -> Iterator[Target]:
 
 def _operator() -> Target:
     """Time the torch operator against the loop, at 512 channels and the centre hole."""
-    rng = np.random.default_rng(0)
-    features = torch.from_numpy(_alike(rng, channels=512, side=32))
+    features = torch.from_numpy(feature_like(np.random.default_rng(0), 1, 512, 32, 32))
     pixels = torch.from_numpy(centre_hole(256, 256)[None, None].astype(np.float32))
     hole = feature_hole_of(pixels)
     operator = torch.ops.csakit.coherent_semantic_attention
-    error = (
-        operator(features, hole, "projection")
-        - baseline.coherent_semantic_attention(features, hole)
-    ).abs()
-    if not error.max() <= 1e-4:
-        raise EngineError(f"the operator and the loop must agree to 1e-4; got {error.max():.1e}")
-    samples = interleaved(
-        {
-            "loop": lambda: baseline.coherent_semantic_attention(features, hole),
-            "operator": lambda: operator(features, hole, "projection"),
-        },
-        _LAYER_CALLS,
-    )
+    candidates: dict[str, Callable[[], Tensor]] = {
+        "loop": lambda: baseline.coherent_semantic_attention(features, hole),
+        "operator": lambda: operator(features, hole, "projection"),
+    }
+    error = (candidates["operator"]() - candidates["loop"]()).abs().max()
+    if not error <= 1e-4:
+        raise EngineError(f"the operator and the loop must agree to 1e-4; got {error:.1e}")
+    samples = interleaved(candidates, _LAYER_CALLS)
     ratio = median_ratio(samples["loop"], samples["operator"])
     loop, ours = (statistics.median(samples[name]) for name in ("loop", "operator"))
     least = _TIMES_FASTER / _PUBLISHED_OVER_LOOP
@@ -116,19 +111,15 @@ def _attention_share(threads: int) -> Target:
         checkpoint.save(CSAInpainter(ModelConfig(width=_WIDTH)), weights)
         export_onnx(weights, path, ExportConfig(size=256))  # refuses what lacks parity
         model = surgery.read(str(path))
-        whole = _session(model, threads)
+        whole = cpu_session(model, threads)
         _cut_attention(model)
-        without = _session(model, threads)
+        without = cpu_session(model, threads)
     case = next(verify_cases((256, 256)))
     image, hole = network_input(case, "float")
     feeds = {IMAGE: image, MASK: hole}
-    samples = interleaved(
-        {
-            "with": lambda: whole.run(None, feeds),
-            "without": lambda: without.run(None, feeds),
-        },
-        _MODEL_CALLS,
-    )
+    candidates = {"with": whole, "without": without}
+    calls = {name: lambda s=session: s.run(None, feeds) for name, session in candidates.items()}
+    samples = interleaved(calls, _MODEL_CALLS)
     share = 1 - median_ratio(samples["without"], samples["with"])
     latency = statistics.median(samples["with"])
     return Target(
@@ -145,32 +136,15 @@ def _import_time() -> Target:
         "import time; t = time.perf_counter(); from csakit.runtime import Inpainter;"
         "print(time.perf_counter() - t)"
     )
-    run: Callable[[], Any] = lambda: subprocess.run(  # noqa: E731
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    command = [sys.executable, "-c", program]
+    seconds = statistics.median(
+        float(subprocess.check_output(command)) for _ in range(_IMPORT_CALLS)
     )
-    seconds = statistics.median(float(run().stdout) for _ in range(_IMPORT_CALLS))
     return Target(
         what="from csakit.runtime import Inpainter",
         target="under 0.2 s",
         found=f"{seconds:.3f} s",
         met=seconds < 0.2,
-    )
-
-
-def _alike(rng: np.random.Generator, *, channels: int, side: int) -> Any:  # noqa: ANN401
-    """Draw (1, C, side, side) float32 features that resemble each other, as real ones do."""
-    common = rng.standard_normal((1, channels, 1, 1))
-    features = common + 0.5 * rng.standard_normal((1, channels, side, side))
-    return features.astype(np.float32)
-
-
-def _session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    # Both sessions live in this process; threads of one that spin would steal the other's cores.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
 
 

@@ -14,8 +14,9 @@ from ...plugins.abi import Direction, Dtype, attention_desc
 from ...plugins.errors import LibraryError
 from ...plugins.library import Library, load
 from ...train.attention import chunked
+from .. import baseline
 from .cases import Case, Problem
-from .host_forms import keeping, loop_refusal, run_loop
+from .host_forms import keeping, loop_refusal
 from .implementations import Implementation, Prepared
 
 LAUNCHES: Final = 20  # of the operator in one sample, and in one captured graph
@@ -24,13 +25,7 @@ KERNELS: Final = ("cuda", "cuda-graph")
 
 
 class KernelRun:
-    """A problem in device memory, with all that libcsakit needs to work on it.
-
-    Args:
-        problem: the inputs.
-        library: that computes.
-        device: where torch keeps the tensors; "cpu" for a library that runs there.
-    """
+    """A problem in device memory, or on the "cpu" for a library that runs there."""
 
     def __init__(self, problem: Problem, library: Library, device: str = "cuda") -> None:
         case = problem.case
@@ -76,35 +71,16 @@ def cuda_forms(names: Collection[str]) -> list[Implementation]:
         load()  # reports what to do where there is none
     torch.backends.cudnn.allow_tf32 = False  # ten bits of a score choose another match
     torch.backends.cuda.matmul.allow_tf32 = False
+    loop = "torch on the GPU, a Python loop over positions, float32"
+    own = "csakit's operator in torch's own operations, on the GPU"
+    kernels = f"csakit's CUDA kernels, {LAUNCHES} calls"
     return [
         Implementation(
-            name="python-loop-cuda",
-            description="torch on the GPU, a Python loop over positions, float32",
-            prepare=_loop,
-            refusal=_loop_refusal,
-            on_gpu=True,
-            storage="float32",
+            "python-loop-cuda", loop, _loop, _loop_refusal, on_gpu=True, storage="float32"
         ),
-        Implementation(
-            name="torch-cuda",
-            description="csakit's operator in torch's own operations, on the GPU",
-            prepare=_torch,
-            on_gpu=True,
-            calls=_EAGER,
-        ),
-        Implementation(
-            name="cuda",
-            description=f"csakit's CUDA kernels, {LAUNCHES} calls back to back",
-            prepare=_kernels,
-            on_gpu=True,
-            calls=LAUNCHES,
-        ),
-        Implementation(
-            name="cuda-graph",
-            description=f"csakit's CUDA kernels, {LAUNCHES} calls in one captured graph",
-            prepare=_graph,
-            on_gpu=True,
-        ),
+        Implementation("torch-cuda", own, _torch, on_gpu=True, calls=_EAGER),
+        Implementation("cuda", f"{kernels} back to back", _kernels, on_gpu=True, calls=LAUNCHES),
+        Implementation("cuda-graph", f"{kernels} in one captured graph", _graph, on_gpu=True),
     ]
 
 
@@ -117,7 +93,8 @@ def _loop_refusal(case: Case) -> str | None:
 def _loop(problem: Problem) -> Prepared:
     features = torch.from_numpy(problem.features).float().cuda()
     hole = torch.from_numpy(problem.hole).cuda()
-    return keeping(lambda: run_loop(features, hole, problem.case.similarity))
+    fill = baseline.coherent_semantic_attention
+    return keeping(lambda: fill(features, hole, problem.case.similarity))
 
 
 def _torch(problem: Problem) -> Prepared:

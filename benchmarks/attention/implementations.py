@@ -19,37 +19,22 @@ NAMES: Final = (*HOST, *GPU)
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """An implementation ready for one problem; nothing that a user does once is timed.
+    """An implementation ready for one problem; nothing that a user does once is timed."""
 
-    Attributes:
-        call: computes, or enqueues, the result.
-        result: returns what was computed last, (B, C, S, S).
-        times: how often one call computes it.
-    """
-
-    call: Callable[[], object]
-    result: Callable[[], Floats]
-    times: int = 1
+    call: Callable[[], object]  # computes, or enqueues, the result
+    result: Callable[[], Floats]  # returns what was computed last, (B, C, S, S)
+    times: int = 1  # how often one call computes it
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Implementation:
-    """One way to compute the operator.
+    """One way to compute the operator."""
 
-    Attributes:
-        name: for the command line and the record.
-        description: in words.
-        prepare: makes it ready for a problem.
-        refusal: returns why it does not take a case; None if it takes it.
-        on_gpu: it is timed by events too, and ``calls`` of one sample run back to back.
-        calls: of one sample.
-        storage: type of its result, if that is not the type of the case.
-    """
-
-    name: str
-    description: str
-    prepare: Callable[[Problem], Prepared]
+    name: str  # for the command line and the record
+    description: str  # in words
+    prepare: Callable[[Problem], Prepared]  # makes it ready for a problem
+    # returns why it does not take a case; None if it takes it
     refusal: Callable[[Case], str | None] = lambda _: None
-    on_gpu: bool = False
-    calls: int = 1
-    storage: str | None = None
+    on_gpu: bool = False  # it is timed by events too, and ``calls`` of one sample run back to back
+    calls: int = 1  # of one sample
+    storage: str | None = None  # type of its result, if that is not the type of the case

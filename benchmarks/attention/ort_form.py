@@ -22,11 +22,8 @@ _IR_VERSION: Final = 10  # the newest that the oldest supported ONNX Runtime rea
 
 def ort_form(threads: int) -> Implementation:
     """Return it, on the CPU."""
-    return Implementation(
-        name="ort",
-        description="the function body of exported files, in ONNX Runtime on the CPU",
-        prepare=functools.partial(_prepare, threads=threads),
-    )
+    description = "the function body of exported files, in ONNX Runtime on the CPU"
+    return Implementation("ort", description, functools.partial(_prepare, threads=threads))
 
 
 def function_model(
@@ -81,12 +78,15 @@ def _prepare(problem: Problem, *, threads: int) -> Prepared:
 
 @functools.cache
 def _session(similarity: Similarity, dtype: str, threads: int) -> onnxruntime.InferenceSession:
+    return cpu_session(function_model(similarity, features=dtype), threads)
+
+
+def cpu_session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
+    """Open a model on the CPU, beside others in this process."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Implementations share a process; threads of one that spin would steal another one's cores.
+    # Threads of one session that spin would steal the cores of another one.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
-        function_model(similarity, features=dtype).SerializeToString(),
-        options,
-        providers=["CPUExecutionProvider"],
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )

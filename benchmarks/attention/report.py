@@ -20,12 +20,10 @@ from .cases import Case
 from .implementations import NAMES
 
 POINTS_MIN: Final = 3  # through two points a line says nothing about itself
-CHAIN: Final = "chain"  # the kernel that walks the holes one by one
 PUBLISHED: Final = 225  # holes: the 120x120 centre of a 256x256 image
 AT_MOST_US: Final = MappingProxyType({PUBLISHED: 25.0, 512: 45.0})
 BATCH: Final = 16
 BATCH_RATIO: Final = 3.0
-CYCLES_PER_HOLE: Final = 100.0
 TIMES_FASTER: Final = 500.0
 _STATED: Final = {"channels": 512, "side": 32, "dtype": "float16", "similarity": "projection"}
 
@@ -40,7 +38,7 @@ def text(record: Record) -> str:
     for shared in dict.fromkeys(shared for _, shared in found):
         beside = {name: found[name, shared] for name in NAMES if (name, shared) in found}
         threads = int(record.settings.get("threads", 1))
-        lines += [_table(dict(shared), beside, threads), *_slopes(beside), *_kernels(beside), ""]
+        lines += [_table(dict(shared), beside, threads), *_slopes(beside), ""]
     lines += [f"not run: {absent.backend}: {absent.reason}" for absent in record.absent]
     lines += [f"Warning: {warning}" for warning in record.warnings]
     lines += [f"{c.outcome:<8}{c.name}: {c.reason}" for c in record.checks]
@@ -65,7 +63,6 @@ def targets(record: Record) -> list[Check]:
     ratio = max(ratios, default=0.0)
     name = f"a batch of {BATCH} takes at most {BATCH_RATIO:.0f} times as long as one image"
     checks.append(_verdict(name, ratio, ratio <= BATCH_RATIO, f"{ratio:.2f} times"))
-    checks.append(_cycles(kernels, graph, record.settings.get("sm_mhz")))
     fast, slow = _us(kernels, PUBLISHED), _us(loop, PUBLISHED)
     ratio = slow / fast if fast else 0.0
     name = f"the kernels are at least {TIMES_FASTER:.0f} times faster than the Python loop there"
@@ -88,18 +85,13 @@ def median_ms(measured: Measurement) -> float:
     return statistics.median(times)
 
 
-def slope(family: Family, kernel: str | None = None) -> tuple[float, float, float] | None:
-    """Fit a line through the times of an implementation, or of one of its kernels, by holes.
-
-    Returns microseconds at no hole, microseconds a hole and R^2; None for too few points.
-    """
-    points = {}
-    for holes, measured in family.items():
-        ms: float | None = median_ms(measured)
-        if kernel is not None:
-            ms = measured.device.kernels_ms.get(kernel) if measured.device else None
-        if ms is not None and not Case(**dict(measured.case)).is_identity:  # type: ignore[arg-type]
-            points[holes] = 1e3 * ms
+def slope(family: Family) -> tuple[float, float, float] | None:
+    """Fit a line by holes: microseconds at no hole, microseconds a hole, R^2; None if too few."""
+    points = {
+        holes: 1e3 * median_ms(measured)
+        for holes, measured in family.items()
+        if not Case(**dict(measured.case)).is_identity  # type: ignore[arg-type]
+    }
     if len(points) < POINTS_MIN:
         return None
     holes_us = list(points), list(points.values())
@@ -134,33 +126,13 @@ def _table(shared: Mapping[str, Scalar], beside: Mapping[str, Family], threads: 
 
 def _slopes(beside: Mapping[str, Family]) -> Iterator[str]:
     for name, family in beside.items():
-        for kernel, what in ((None, name), (CHAIN, f"{name}, chain kernel alone")):
-            if line := slope(family, kernel):
-                intercept, per_hole, r_squared = line
-                yield (
-                    f"  {what}: {intercept:.1f} us + {per_hole:.3g} us a hole (R^2 {r_squared:.3f})"
-                )
-
-
-def _kernels(beside: Mapping[str, Family]) -> Iterator[str]:
-    for name, family in beside.items():
+        if line := slope(family):
+            intercept, per_hole, r_squared = line
+            yield f"  {name}: {intercept:.1f} us + {per_hole:.3g} us a hole (R^2 {r_squared:.3f})"
         for holes, measured in family.items():
             if kernels := measured.device.kernels_ms if measured.device else {}:
                 times = ", ".join(f"{kernel} {1e3 * ms:.1f}" for kernel, ms in kernels.items())
                 yield f"  {name}, {holes} holes, us of each kernel: {times}"
-
-
-def _cycles(kernels: Family, graph: Family, mhz: Scalar | None) -> Check:
-    """Take the slope of the serial kernel alone, or, without a profile, of all kernels."""
-    name = f"the serial chain takes at most {CYCLES_PER_HOLE:.0f} cycles a hole"
-    line, of = slope(kernels, CHAIN), "the chain kernel"
-    if line is None:
-        line, of = slope(graph), "all kernels, which is more than the chain"
-    if line is None or not isinstance(mhz, int | float):
-        return _verdict(name, 0.0, False, "")
-    cycles = line[1] * mhz
-    reason = f"{cycles:.0f} cycles at {mhz:.0f} MHz, slope of {of}"
-    return _verdict(name, cycles, cycles <= CYCLES_PER_HOLE, reason)
 
 
 def _us(family: Family, holes: int) -> float:

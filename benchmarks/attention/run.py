@@ -20,7 +20,6 @@ from ..record import (
     Measurement,
     Parity,
     Record,
-    Scalar,
     timing_warnings,
     without_paths,
 )
@@ -36,8 +35,6 @@ REFERENCE: Final = "the oracle, NumPy float64"
 # 3e-7 was seen. A wrong position or chunk changes more than 1e-3.
 FLOAT32_ERROR: Final = 5e-6
 _ROUNDING: Final = {"float32": 0.0, "float16": 2.0**-11}  # half a unit in the last place
-_CYCLES: Final = 20_000_000  # about 10 ms
-_REPEATS: Final = range(5)
 _PROFILED_CALLS: Final = 20
 
 Progress = Callable[[str], None]
@@ -85,12 +82,7 @@ def measure(
     last one has the profile of the kernels and the targets too. An implementation that computes
     something else is not timed: the record has a failed check instead.
 
-    Args:
-        cases: on which sizes.
-        implementations: of the operator.
-        seconds: of timing, for each case; a slow one still has ``ROUNDS_MIN`` rounds.
-        threads: that the implementations were told to use.
-        progress: is called with what begins.
+    ``seconds`` is the time of each case; a slow implementation still has ``ROUNDS_MIN`` rounds.
 
     Raises:
         ContractError: there is nothing to measure.
@@ -101,14 +93,13 @@ def measure(
             f"{len(cases)} cases, {len(implementations)} backends, {seconds} seconds"
         )
     on_gpu = any(one.on_gpu for one in implementations)
-    settings: dict[str, Scalar] = {"seed": SEED, "threads": threads, "seconds_per_case": seconds}
     record = Record(
         kind="attention",
         date=environment.now(),
         source=environment.source(),
         environment=environment.environment(gpu=environment.first_gpu() if on_gpu else None),
         libraries=environment.libraries(),
-        settings=settings,
+        settings={"seed": SEED, "threads": threads, "seconds_per_case": seconds},
         backends=tuple(
             Backend(name=i.name, description=i.description, options={"calls_per_sample": i.calls})
             for i in implementations
@@ -120,9 +111,7 @@ def measure(
         record = _with_case(record, case, implementations, seconds)
         yield record
     if on_gpu:
-        progress("clock and kernels of the GPU")
-        settings["sm_mhz"] = round(clock_mhz(), 1)
-        record = dataclasses.replace(record, settings=settings)
+        progress("single kernels")
         cuda = next((one for one in implementations if one.name == "cuda"), None)
         record = _profiled(record, cuda) if cuda else record
         record = dataclasses.replace(record, checks=(*record.checks, *targets(record)))
@@ -155,18 +144,6 @@ def event_ms(work: Callable[[], object]) -> float:
     end.record()
     end.synchronize()
     return float(begin.elapsed_time(end))
-
-
-def clock_mhz() -> float:
-    """Let the GPU count cycles for a while, twice as many the second time; divide."""
-
-    def sleep(cycles: int) -> None:
-        torch.cuda._sleep(cycles)  # type: ignore[no-untyped-call]
-
-    sleep(_CYCLES)
-    short = min(event_ms(lambda: sleep(_CYCLES)) for _ in _REPEATS)
-    long = min(event_ms(lambda: sleep(2 * _CYCLES)) for _ in _REPEATS)
-    return _CYCLES / (long - short) / 1e3
 
 
 def kernel_times(prepared: Prepared) -> dict[str, float]:
@@ -217,7 +194,7 @@ def _with_case(
             case=dataclasses.asdict(case),
             samples_ms=tuple(host),
             parity=found,
-            device=_device_times(device) if one.on_gpu else None,
+            device=DeviceTimes(compute_ms=tuple(device)) if one.on_gpu else None,
         )
         for (one, _, found), (host, device) in zip(ready, samples, strict=True)
     ]
@@ -268,12 +245,6 @@ def _sample(one: Implementation, prepared: Prepared) -> tuple[float, float]:
         work()
     host_ms = (timer() - start) * 1e3
     return host_ms / computations, device_ms / computations
-
-
-def _device_times(compute: list[float]) -> DeviceTimes:
-    """Record that nothing was copied: inputs and results stay on the device."""
-    nothing = (0.0,) * len(compute)
-    return DeviceTimes(to_device_ms=nothing, compute_ms=tuple(compute), to_host_ms=nothing)
 
 
 def _profiled(record: Record, cuda: Implementation) -> Record:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Running(Protocol):
     """An opened model in the process that is timed.
 
-    The opener of a backend, ``(file, threads) -> Running``, lies in ``benchmarks/latency``.
+    A function of ``torch_backends``, ``(file, threads) -> Running``, or ``open_session`` opens it.
     """
 
     def run(self, image: "Float32", hole: "Float32") -> "Float32":
@@ -33,30 +33,22 @@ class Running(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BackendSpec:
-    """One way to run a model.
+    """One way to run a model."""
 
-    Attributes:
-        name: as the command line has it.
-        description: in words.
-        opener: "module:function" within this package; see ``Running``.
-        modules: what must be installed, and is imported first.
-        target: how the checkpoint is exported for it; None runs the checkpoint itself.
-        precision: of the exported file.
-        computes: what the networks are computed in, which decides the limits of its results;
-            None is the precision.
-        also: returns what else is missing here, None if nothing.
-        by_name: it runs only where it is asked for.
-    """
-
-    name: str
-    description: str
-    opener: str
-    modules: tuple[str, ...]
+    name: str  # as the command line has it
+    description: str  # in words
+    opener: str = ""  # function of ``torch_backends``; see ``Running``
+    session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # or of ``open_session``
+    modules: tuple[str, ...]  # what must be installed, and is imported first
+    # how the checkpoint is exported for it; None runs the checkpoint itself
     target: Target | None = None
-    precision: Precision = "fp32"
+    precision: Precision = "fp32"  # of the exported file
+    # what the networks are computed in, which decides the limits of its results; None is the
+    # precision
     computes: Arithmetic | None = None
+    # returns what else is missing here, None if nothing
     also: Callable[[], str | None] = lambda: None
-    by_name: bool = False
+    by_name: bool = False  # it runs only where it is asked for
 
     def missing(self) -> str | None:
         """Return why it cannot run here; None if it can."""
@@ -76,65 +68,53 @@ def _no_bfloat16() -> str | None:
 
 
 BASELINE: Final = "torch-python-loop"  # always in the table
-_TORCH: Final = ("torch", "safetensors")
 
-BACKENDS: Final[Mapping[str, BackendSpec]] = {
-    backend.name: backend
-    for backend in (
-        BackendSpec(
-            name=BASELINE,
-            description="PyTorch, CSA as a Python loop over positions",
-            opener="torch_backends:open_python_loop",
-            modules=_TORCH,
-        ),
-        BackendSpec(
-            name="torch",
-            description="PyTorch, csakit's operator",
-            opener="torch_backends:open_eager",
-            modules=_TORCH,
-        ),
-        BackendSpec(
-            name="torch-compile",
-            description="torch.compile, csakit's operator",
-            opener="torch_backends:open_compiled",
-            modules=_TORCH,
-            also=_no_compiler,
-        ),
-        BackendSpec(
-            name="ort",
-            description="ONNX Runtime, exported with --target generic",
-            opener="onnx_backends:open_onnxruntime",
-            modules=("onnxruntime",),
-            target="generic",
-        ),
-        BackendSpec(
-            name="ort-target",
-            description="ONNX Runtime, exported with --target ort",
-            opener="onnx_backends:open_onnxruntime",
-            modules=("onnxruntime",),
-            target="ort",
-        ),
-        BackendSpec(
-            name="openvino",
-            description="OpenVINO in float32, exported with --target generic",
-            opener="onnx_backends:open_openvino",
-            modules=("openvino",),
-            target="generic",
-        ),
-        BackendSpec(
-            name="openvino-bf16",
-            description="OpenVINO in bfloat16, exported with --target generic",
-            opener="onnx_backends:open_openvino_bf16",
-            modules=("openvino",),
-            target="generic",
-            computes="bf16",
-            also=_no_bfloat16,
-            # Random weights with strokes leave its limit (32 to 36 dB at full width), which
-            # would stop a run that nobody asked it into.
-            by_name=True,
-        ),
+
+def _torch(
+    name: str, description: str, function: str, also: Callable[[], str | None] = lambda: None
+) -> BackendSpec:
+    return BackendSpec(
+        name=name,
+        description=description,
+        opener=function,
+        modules=("torch", "safetensors"),
+        also=also,
     )
-}
+
+
+def _onnx(
+    name: str, title: str, module: str, target: Target = "generic", **session: str
+) -> BackendSpec:
+    return BackendSpec(
+        name=name,
+        description=f"{title}, exported with --target {target}",
+        session=session,
+        modules=(module,),
+        target=target,
+    )
+
+
+# Random weights with strokes leave the limit of bfloat16 (32 to 36 dB at full width), which would
+# stop a run that nobody asked it into: by name only.
+_ALL: Final = (
+    _torch(BASELINE, "PyTorch, CSA as a Python loop over positions", "open_python_loop"),
+    _torch("torch", "PyTorch, csakit's operator", "open_eager"),
+    _torch("torch-compile", "torch.compile, csakit's operator", "open_compiled", also=_no_compiler),
+    _onnx("ort", "ONNX Runtime", "onnxruntime"),
+    _onnx("ort-target", "ONNX Runtime", "onnxruntime", target="ort"),
+    _onnx("openvino", "OpenVINO in float32", "openvino", backend="openvino"),
+    dataclasses.replace(
+        _onnx(
+            *("openvino-bf16", "OpenVINO in bfloat16", "openvino"),
+            backend="openvino",
+            precision="bf16",
+        ),
+        computes="bf16",
+        also=_no_bfloat16,
+        by_name=True,
+    ),
+)
+BACKENDS: Final[Mapping[str, BackendSpec]] = {backend.name: backend for backend in _ALL}
 USUAL: Final = tuple(name for name, backend in BACKENDS.items() if not backend.by_name)
 
 

@@ -25,21 +25,13 @@ SEED: Final = 2019  # of the masks; the n-th image of a batch has SEED + n
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One batch.
+    """One batch."""
 
-    Attributes:
-        size: H and W.
-        batch: B.
-        holes: "center", or the share that strokes were drawn to cover.
-        image: (B, 3, H, W) in [-1, 1].
-        hole: (B, 1, H, W), 1 = missing.
-    """
-
-    size: int
-    batch: int
-    holes: str
-    image: Float32
-    hole: Float32
+    size: int  # H and W
+    batch: int  # B
+    holes: str  # "center", or the share that strokes were drawn to cover
+    image: Float32  # (B, 3, H, W) in [-1, 1]
+    hole: Float32  # (B, 1, H, W), 1 = missing
 
     @property
     def name(self) -> str:

@@ -33,21 +33,13 @@ class Timed:
 
 @dataclasses.dataclass(frozen=True)
 class InterleavedRun:
-    """A run.
+    """A run."""
 
-    Attributes:
-        plan: how often.
-        cases: the inputs.
-        expected: results of the torch model, one for each case.
-        folder: for caches; what was compiled at an earlier start is used again, as by users.
-        progress: is called with what begins.
-    """
-
-    plan: Plan
-    cases: Sequence[Case]
-    expected: Sequence[Float32]
-    folder: Path
-    progress: Progress
+    plan: Plan  # how often
+    cases: Sequence[Case]  # the inputs
+    expected: Sequence[Float32]  # results of the torch model, one for each case
+    folder: Path  # for caches; what was compiled at an earlier start is used again, as by users
+    progress: Progress  # is called with what begins
 
     @contextlib.contextmanager
     def opened(self, candidates: Sequence[Candidate]) -> Iterator[tuple[list[Timed], list[Absent]]]:
@@ -138,6 +130,7 @@ class InterleavedRun:
     def _opening(self, candidate: Candidate) -> dict[str, object]:
         return {
             "opener": candidate.backend.opener,
+            "session": candidate.backend.session,
             "modules": candidate.backend.modules,
             "file": candidate.file,
             "threads": self.plan.used_threads,

@@ -24,7 +24,7 @@ DEMO: Final = Path(__file__).parents[2] / "train" / "weights" / "demo.safetensor
 _FLOAT_BYTES: Final = 4
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class Candidate:
     """One backend and the file it opens; "precision" and "io" of the options decide its limits."""
 
@@ -56,9 +56,7 @@ class ModelSource:
     def _of_backend(self, backend: BackendSpec, plan: Plan, folder: Path) -> Candidate:
         if backend.target is None:
             options: dict[str, Scalar] = {"precision": backend.precision, "io": "float"}
-            return Candidate(
-                name=backend.name, backend=backend, file=self.checkpoint, options=options
-            )
+            return Candidate(backend.name, backend, self.checkpoint, options)
         size: int | Literal["dynamic"] = plan.sizes[0] if len({*plan.sizes}) == 1 else "dynamic"
         batch = 1 if {*plan.batches} == {1} else None
         config = ExportConfig(
@@ -73,21 +71,20 @@ class ModelSource:
             "size": str(size),
             "batch": str(batch or "any"),
         }
-        return Candidate(name=backend.name, backend=backend, file=path, options=options)
+        return Candidate(backend.name, backend, path, options)
 
     def _of_file(self, path: Path) -> Candidate:
         """Take a given file as it is; its suffix chooses the backend."""
         metadata = surgery.metadata_of(onnx.load(path, load_external_data=False))
-        backend = dataclasses.replace(
-            BACKENDS["ort"], description=f"ONNX Runtime, {path.name} as given"
-        )
+        given = f"ONNX Runtime, {path.name} as given"
+        backend = dataclasses.replace(BACKENDS["ort"], description=given)
         options: dict[str, Scalar] = {
             "precision": metadata.get(META_PRECISION, ""),
             "io": metadata.get(META_IO, ""),
             "target": metadata.get(META_TARGET, "generic"),
             "sha256": sha256(path),
         }
-        return Candidate(name=f"ort:{path.name}", backend=backend, file=path, options=options)
+        return Candidate(f"ort:{path.name}", backend, path, options)
 
 
 def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:

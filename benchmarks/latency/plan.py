@@ -18,36 +18,24 @@ _MOST_MISSING: Final = 0.9  # strokes that cover more leave too little to copy f
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run.
+    """One run."""
 
-    Attributes:
-        backends: names; the Python loop is added where it is not among them.
-        sizes: of a side in pixels, multiples of 256.
-        batches: images a call.
-        holes: "center", the published hole; or shares of the image that strokes cover,
-            0 to 0.9, as texts.
-        threads: each backend may use; None is one per physical core. Every backend is pinned to
-            as many processors.
-        rounds: in each, every backend runs every case.
-        calls: timed calls a round.
-        lead: untimed calls before them, which bring back what the others pushed out of the
-            caches, and wake the threads.
-        warmup_calls: of every backend on every case before the first round, at least.
-        warmup_seconds: of the same, at least.
-        cold_starts: fresh processes of every backend.
-    """
-
-    backends: tuple[str, ...] = USUAL
-    sizes: tuple[int, ...] = (256,)
-    batches: tuple[int, ...] = (1,)
+    backends: tuple[str, ...] = USUAL  # names; the Python loop is added where it is not among them
+    sizes: tuple[int, ...] = (256,)  # of a side in pixels, multiples of 256
+    batches: tuple[int, ...] = (1,)  # images a call
+    # "center", the published hole; or shares of the image that strokes cover, 0 to 0.9, as texts
     holes: tuple[str, ...] = HOLES
+    # each backend may use; None is one per physical core. Every backend is pinned to as many
+    # processors
     threads: int | None = None
-    rounds: int = 10
-    calls: int = 3
+    rounds: int = 10  # in each, every backend runs every case
+    calls: int = 3  # timed calls a round
+    # untimed calls before them, which bring back what the others pushed out of the caches, and wake
+    # the threads
     lead: int = 1
-    warmup_calls: int = 3
-    warmup_seconds: float = 1.0
-    cold_starts: int = 3
+    warmup_calls: int = 3  # of every backend on every case before the first round, at least
+    warmup_seconds: float = 1.0  # of the same, at least
+    cold_starts: int = 3  # fresh processes of every backend
 
     def __post_init__(self) -> None:
         """Refuse what would fail after minutes."""

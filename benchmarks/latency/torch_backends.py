@@ -38,14 +38,8 @@ class LoopAttention(nn.Module):
         self.similarity = similarity
 
     def forward(self, features: Tensor, hole: Tensor) -> Tensor:
-        """Fill (B, C, H, W) features image by image."""
-        filled = [
-            baseline.coherent_semantic_attention(
-                features[i : i + 1], hole[i : i + 1], self.similarity
-            )
-            for i in range(len(features))
-        ]
-        return torch.cat(filled)
+        """Fill (B, C, H, W) features."""
+        return baseline.coherent_semantic_attention(features, hole, self.similarity)
 
 
 def open_eager(file: Path, threads: int) -> TorchModel:
@@ -64,10 +58,7 @@ def open_python_loop(file: Path, threads: int) -> TorchModel:
 
 def open_compiled(file: Path, threads: int) -> TorchModel:
     """Open a checkpoint to be compiled at its first call, once for each shape."""
-    compiled: Callable[[Tensor, Tensor], Tensor] = torch.compile(
-        _loaded(file, threads), dynamic=False
-    )
-    return TorchModel(compiled)
+    return TorchModel(torch.compile(_loaded(file, threads), dynamic=False))
 
 
 def _loaded(file: Path, threads: int) -> CSAInpainter:

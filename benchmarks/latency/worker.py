@@ -9,9 +9,8 @@ import importlib
 import multiprocessing
 import os
 import signal
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +22,6 @@ if TYPE_CHECKING:  # at run time these are imported inside the clock
     from .backends import Running
 
 _END_SECONDS: Final = 20  # to finish a call, after which it is killed
-_LAST_LINES: Final = 3  # of what it printed, where it died
 
 
 class Worker:
@@ -35,16 +33,21 @@ class Worker:
         self._results: dict[int, Float32] = {}
 
     def open(
-        self, opener: str, modules: Sequence[str], file: Path, threads: int
+        self,
+        opener: str,
+        session: Mapping[str, str],
+        modules: Sequence[str],
+        file: Path,
+        threads: int,
     ) -> tuple[float, float]:
         """Import what the backend needs and open its model; return both times in ms."""
         start = time.perf_counter()
         for name in modules:
             importlib.import_module(name)
-        module, _, function = opener.partition(":")
-        imported = importlib.import_module(f".{module}", __package__)
+        module = ".torch_backends" if opener else "csakit.runtime"
+        open_model = getattr(importlib.import_module(module, __package__), opener or "open_session")
         loading = time.perf_counter()
-        self._model = getattr(imported, function)(file, threads)
+        self._model = open_model(file, threads=threads, **session)
         return _since(start, loading), _since(loading)
 
     def add_cases(self, inputs: "Sequence[tuple[Float32, Float32]]") -> None:
@@ -88,14 +91,10 @@ class Worker:
         return elapsed
 
 
-def serve(
-    connection: Connection, log: str, environment: dict[str, str], cpus: list[int] | None
-) -> None:
+def serve(connection: Connection, environment: dict[str, str], cpus: list[int] | None) -> None:
     """Answer requests (method of ``Worker``, arguments) with (result, error) until the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told too, and ends this one
-    printed = os.open(log, os.O_WRONLY | os.O_APPEND)
-    for stream in (1, 2):
-        os.dup2(printed, stream)
+    os.dup2(2, 1)  # what libraries print is no result of the benchmark
     os.environ.update(environment)
     if cpus is not None:
         os.sched_setaffinity(0, cpus)  # before libraries count the processors they have
@@ -113,25 +112,19 @@ def serve(
 
 
 class Process:
-    """A worker of its own, seen from the process that directs the run.
+    """A worker, seen from the process that directs the run.
 
-    Args:
-        name: of the backend, for messages.
-        threads: environment variables tell libraries to start no more.
-        cpus: to stay on; None is anywhere.
-        cache: folder for what libraries compile, so that a run leaves nothing behind.
+    Environment variables tell libraries to start no more than ``threads``; ``cpus`` are the
+    processors to stay on, None is anywhere; ``cache`` is a folder for what libraries compile.
     """
 
     def __init__(self, name: str, threads: int, cpus: list[int] | None, cache: Path) -> None:
         self.name = name
         self.started = time.perf_counter()
-        self._log = tempfile.NamedTemporaryFile(mode="r")  # noqa: SIM115  # closed by `close`
         environment = {"OMP_NUM_THREADS": str(threads), "TORCHINDUCTOR_CACHE_DIR": str(cache)}
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
-        self._process = context.Process(
-            target=serve, args=(theirs, self._log.name, environment, cpus), daemon=True
-        )
+        self._process = context.Process(target=serve, args=(theirs, environment, cpus), daemon=True)
         self._process.start()
         theirs.close()  # else the death of the process would not end the connection
 
@@ -145,7 +138,9 @@ class Process:
             self._connection.send((request, arguments))
             result, error = self._connection.recv()
         except (EOFError, OSError) as error:
-            raise EngineError(f"the process of {self.name} died: {self._last_words()}") from error
+            self._process.join(_END_SECONDS)
+            code = self._process.exitcode
+            raise EngineError(f"the process of {self.name} died with exit code {code}") from error
         if error is not None:
             raise EngineError(error)
         return result
@@ -157,13 +152,6 @@ class Process:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
-        self._log.close()
-
-    def _last_words(self) -> str:
-        self._process.join(_END_SECONDS)
-        lines = self._log.read().strip().splitlines()[-_LAST_LINES:]
-        code = self._process.exitcode
-        return " / ".join(lines) or f"exit code {code}, and it printed nothing"
 
 
 def _since(start: float, end: float | None = None) -> float:

@@ -68,7 +68,7 @@ def test_samples_fill_whole_rounds() -> None:
 
 
 def test_device_times_are_one_for_every_sample() -> None:
-    device = DeviceTimes(to_device_ms=(0.1,), compute_ms=(1.0,), to_host_ms=(0.1,))
+    device = DeviceTimes(compute_ms=(1.0,), to_host_ms=(0.1,))
 
     assert measured("trt", (2.0,), device=device).device == device
     with pytest.raises(ContractError, match="as many of each kind"):
@@ -164,10 +164,7 @@ def test_a_file_has_the_percentiles_for_its_readers(record: Record, tmp_path: Pa
         (lambda value: value.update(libraries=[]), r"at `\$.libraries`"),
         (lambda value: value.update(measurements={}), r"at `\$.measurements`"),
         (lambda value: value["source"].update(dirty="no"), r"at `\$.source.dirty`"),
-        (
-            lambda value: value["measurements"][0]["parity"].update(max_abs=0.5),
-            "ort failed parity",
-        ),
+        (lambda value: value["measurements"][0]["parity"].update(max_abs=0.5), "ort failed parity"),
         (
             lambda value: value["measurements"][0]["samples_ms"].__setitem__(0, 9.0),
             "the summary of ort on .* must follow from its samples",

@@ -30,9 +30,7 @@ def timed(
     ms = us / 1e3
     on_gpu = "cuda" in backend
     kernels = {name: value / 1e3 for name, value in (kernels_us or {}).items()}
-    device = DeviceTimes(
-        to_device_ms=(0.0,) * 3, compute_ms=(ms,) * 3, to_host_ms=(0.0,) * 3, kernels_ms=kernels
-    )
+    device = DeviceTimes(compute_ms=(ms,) * 3, kernels_ms=kernels)
     return Measurement(
         backend=backend,
         case={**H200_CASE, **case, "holes": holes},
@@ -44,10 +42,4 @@ def timed(
 
 def operator_record(*measurements: Measurement, **fields: Any) -> Record:  # noqa: ANN401
     """Make a record of kind "attention"."""
-    limits = {
-        "copy_gb_per_s": 4000.0,
-        "float16_tflops": 800.0,
-        "float32_tflops": 50.0,
-        "sm_mhz": 2000.0,
-    }
-    return record_of(*measurements, **{"kind": "attention", "settings": limits, **fields})
+    return record_of(*measurements, **{"kind": "attention", **fields})

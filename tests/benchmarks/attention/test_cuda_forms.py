@@ -45,7 +45,6 @@ def test_a_run_fills_what_the_oracle_fills(dtype: DtypeName, similarity: Similar
 
 @pytest.fixture
 def gpu(monkeypatch: pytest.MonkeyPatch) -> PlayedGpu:
-    monkeypatch.setattr(module, "clock_mhz", lambda: 2000.0)
     monkeypatch.setattr(module, "kernel_times", lambda prepared: {"chain": 0.01})
     return PlayedGpu(monkeypatch)
 
@@ -63,7 +62,6 @@ def test_every_implementation_is_checked_and_timed_on_a_played_one(gpu: PlayedGp
     kernels = {m.backend: m.device.kernels_ms for m in record.measurements if m.device}
     assert kernels.pop("cuda") == {"chain": 0.01}
     assert not any(kernels.values())
-    assert record.settings["sm_mhz"] == 2000.0
 
 
 def test_a_graph_that_computes_nothing_is_found_wrong(
@@ -124,7 +122,6 @@ def test_they_are_right_and_timed_by_events(monkeypatch: pytest.MonkeyPatch) -> 
         assert measured.device is not None
         assert 0 < min(measured.device.compute_ms) <= max(measured.samples_ms)
     assert record.environment.gpu is not None
-    assert 300 < record.settings["sm_mhz"] < 4000
     kernels = next(m.device.kernels_ms for m in record.measurements if m.backend == "cuda")
     assert set(kernels) in (set(), {"prepare", "match", "gram", "chain", "fill"})
 

@@ -50,7 +50,6 @@ def test_slopes_and_kernels_are_stated() -> None:
     printed = text(operator_record(*times))
 
     assert "cuda: 10.0 us + 0.1 us a hole (R^2 1.000)" in printed
-    assert "cuda, chain kernel alone: 1.0 us + 0.05 us a hole" in printed
     assert "cuda, 99 holes, us of each kernel: chain 6.0, match 5.0" in printed
 
 
@@ -136,34 +135,6 @@ def test_a_batch_is_judged_by_its_worst_ratio(us: float, outcome: str) -> None:
     assert (found.outcome, found.reason) == (outcome, f"{us / 20:.2f} times")
 
 
-def profiled(cycles: float, mhz: float = 2000.0) -> list[Measurement]:
-    return [
-        timed("cuda", holes, 50.0, kernels_us={"chain": 3 + holes * cycles / mhz})
-        for holes in (1, 225, 512)
-    ]
-
-
-@pytest.mark.parametrize(("cycles", "outcome"), [(99.0, "met"), (101.0, "missed")])
-def test_the_chain_is_judged_by_the_slope_of_its_kernel(cycles: float, outcome: str) -> None:
-    found = target(operator_record(*profiled(cycles)), "serial chain")
-
-    assert found.outcome == outcome
-    assert found.reason == f"{cycles:.0f} cycles at 2000 MHz, slope of the chain kernel"
-
-
-def test_without_a_profile_the_slope_of_all_kernels_stands_in() -> None:
-    graph = [timed("cuda-graph", holes, 9 + 0.08 * holes) for holes in (1, 225, 512)]
-
-    found = target(operator_record(*graph), "serial chain")
-
-    assert found.outcome == "missed"
-    assert found.reason.startswith("160 cycles at 2000 MHz, slope of all kernels")
-
-
-def test_without_a_clock_there_are_no_cycles() -> None:
-    assert target(operator_record(*profiled(50.0), settings={}), "serial").outcome == "skipped"
-
-
 @pytest.mark.parametrize(("us", "outcome"), [(15000.0, "met"), (14900.0, "missed")])
 def test_the_loop_is_compared_with_kernels_launched_one_by_one(us: float, outcome: str) -> None:
     record = operator_record(
@@ -177,8 +148,7 @@ def test_the_loop_is_compared_with_kernels_launched_one_by_one(us: float, outcom
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"dtype": "float32"}, {"channels": 256}, {"side": 24}, {"similarity": "cosine"}],
+    "other", [{"dtype": "float32"}, {"channels": 256}, {"side": 24}, {"similarity": "cosine"}]
 )
 def test_targets_are_about_the_stated_sizes_only(other: dict[str, object]) -> None:
     record = operator_record(timed("cuda-graph", 225, 1.0, **other))

@@ -114,7 +114,6 @@ def test_a_gpu_is_warmed_up_for_a_time_that_is_not_counted(monkeypatch: pytest.M
     clock(monkeypatch, 0.05)
     monkeypatch.setattr(module, "ROUNDS_MAX", ROUNDS_MIN)
     monkeypatch.setattr(module, "event_ms", lambda work: work() or 1.0)
-    monkeypatch.setattr(module, "clock_mhz", lambda: 2000.0)
 
     record = measured(made("a", calling(lambda: order.append(0.0)), on_gpu=True), seconds=9.0)
 
@@ -139,9 +138,7 @@ def test_a_sample_is_the_mean_of_its_computations(monkeypatch: pytest.MonkeyPatc
     assert measured(many).measurements[0].samples_ms[0] == pytest.approx(12 / 6)
 
 
-def test_the_implementations_of_a_processor_make_a_record_that_is_read_back(
-    tmp_path: Path,
-) -> None:
+def test_the_implementations_of_a_processor_make_a_record_that_is_read_back(tmp_path: Path) -> None:
     progress: list[str] = []
 
     *_, record = measure([SMALL], find_implementations(HOST, 1), 0.01, 1, progress.append)
