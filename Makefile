@@ -63,7 +63,7 @@ bench: $(STAMP)  ## print the stated performance targets and what is measured he
 # 10 to 13 minutes on 2 cores; the records say so where it was not quiet.
 RECORDS := benchmarks/results
 ROUNDS ?= 8
-bench-record: $(STAMP)  ## measure the full-width model against its rivals, for README's tables
+bench-record: $(STAMP)  ## measure the full-width model in all backends, for README's tables
 	@mkdir -p $(RECORDS)
 	$(BIN)/csakit bench latency --width 64 --backends torch,ort,ort-target,openvino,openvino-bf16 \
 	  --hole-ratios center --rounds $(ROUNDS) --json $(RECORDS)/latency-full-width.json
