@@ -14,6 +14,8 @@ FILL_RGB: Final = (123, 104, 117)
 
 FEATURE_HOLE_THRESHOLD: Final = 5 / 16  # a feature position is a hole above this coverage
 
+TRAINED_HOLE: Final = 120  # px; the paper's centre hole, where a model does not state its own
+
 Io = Literal["float", "uint8"]
 Precision = Literal["fp32", "fp16"]  # of an exported model
 Arithmetic = Literal["fp32", "fp16", "bf16"]  # what a runtime computes the networks in
@@ -32,3 +34,4 @@ META_SIMILARITY: Final = f"{METADATA_PREFIX}similarity"  # "projection" or "cosi
 META_ATTENTION: Final = f"{METADATA_PREFIX}attention"  # "csa", "conv" or "none"
 META_MAX_BATCH: Final = f"{METADATA_PREFIX}max_batch"  # a number, or empty: any
 META_WIDTH: Final = f"{METADATA_PREFIX}width"  # channels of the first level; 64 is the published
+META_TRAINED_HOLE: Final = f"{METADATA_PREFIX}trained_hole"  # px, the largest side; or absent

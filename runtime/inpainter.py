@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
-from .contract import SIZE_MULTIPLE, Arithmetic
+from .contract import META_TRAINED_HOLE, SIZE_MULTIPLE, TRAINED_HOLE, Arithmetic
 from .crops.blend import correct, fading, with_rim
 from .crops.plan import Crop, Plan, plan_crops
 from .crops.resample import enlarge, pad, shrink
@@ -44,6 +44,8 @@ class Inpainter:
         self._options = options or InpaintOptions()
         # Engines may take larger sides only; small parts are then padded further.
         self._least_side: int = getattr(session, "least_side", SIZE_MULTIPLE)
+        stated = session.metadata.get(META_TRAINED_HOLE, "")
+        self._trained_hole = int(stated) if stated.isdecimal() else TRAINED_HOLE
         self._closed = False
 
     @classmethod
@@ -134,11 +136,8 @@ class Inpainter:
             return result
         blended = self._options.blend != "none"
         wide = with_rim(mask) if blended else mask
-        plan = plan_crops(wide, self._options, self._session.size)
-        for index, crop in enumerate(plan.crops):
-            window = crop.window
-            own = plan.owner[window] == index
-            result[window][own] = self._predict(image[window], wide[window], crop)[own]
+        plan = plan_crops(wide, self._options, self._session.size, self._trained_hole)
+        self._predict(image, wide, plan, result)
         if blended:  # once for all crops, so that their edges meet as well
             correct(image, result, mask, self._share(mask, plan))
             rim = wide & ~mask
@@ -163,11 +162,32 @@ class Inpainter:
         """Release the model."""
         self.close()
 
-    def _predict(self, image: Uint8, missing: Bool, crop: Crop) -> Uint8:
+    def _predict(self, image: Uint8, missing: Bool, plan: Plan, result: Uint8) -> None:
+        """Predict all missing pixels; where crops overlap, each fades out towards its edges."""
+        places = np.flatnonzero(missing)
+        sums = np.zeros((places.size, 4), np.float32)  # R, G, B and the weights
+        for crop in plan.crops:
+            window = crop.window
+            predicted = plan.predicted(crop)
+            rows, columns = np.nonzero(predicted)
+            flat = (rows + crop.top) * image.shape[1] + columns + crop.left
+            weights = _weights(crop, image.shape)[predicted]
+            at = np.searchsorted(places, flat)
+            sums[at, :3] += (
+                weights[:, None] * self._part(image[window], missing[window], crop)[predicted]
+            )
+            sums[at, 3] += weights
+        sums[:, :3] /= sums[:, 3:]
+        result.reshape(-1, 3)[places] = np.rint(sums[:, :3])
+
+    def _part(self, image: Uint8, missing: Bool, crop: Crop) -> Uint8:
         """Predict one part of an image, (H, W, 3); valid where it is missing, (H, W)."""
         if crop.scaled == crop.part:
             return self._run(image, missing, crop)
-        return enlarge(self._run(*shrink(image, missing, crop.scaled), crop), crop.part)
+        pixels, missing = shrink(image, missing, crop.scaled)
+        if self._options.blend != "none":  # else known pixels would be mixed into the rim
+            missing = with_rim(missing)
+        return enlarge(self._run(pixels, missing, crop), crop.part)
 
     def _run(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
         """Run the network on a part of its own size or smaller."""
@@ -184,11 +204,29 @@ class Inpainter:
         if feather is None:
             return None
         share = np.zeros(hole.shape, np.float32)
-        for index, crop in enumerate(plan.crops):
+        for crop in plan.crops:
             window = crop.window
-            own = plan.owner[window] == index
-            share[window][own] = fading(hole[window], feather)[own]
+            depth = fading(hole[window], feather)
+            np.maximum(share[window], depth, where=plan.predicted(crop), out=share[window])
         return share[hole]
+
+
+def _weights(crop: Crop, image: tuple[int, ...]) -> Float32:
+    """Return the weight of each pixel of a crop, (H, W): its distance to the edge of the crop.
+
+    The edge of the image is none.
+    """
+    ramps = []
+    for first, length, whole in zip((crop.top, crop.left), crop.part, image, strict=False):
+        ramp = np.full(length, np.float32(length))
+        steps = np.arange(1, length + 1, dtype=np.float32)
+        if first > 0:
+            ramp = np.minimum(ramp, steps)
+        if first + length < whole:
+            ramp = np.minimum(ramp, steps[::-1])
+        ramps.append(ramp)
+    weights: Float32 = np.minimum(ramps[0][:, None], ramps[1])
+    return weights
 
 
 def _check(image: Any, mask: Any) -> None:  # noqa: ANN401

@@ -21,21 +21,22 @@ class InpaintOptions:
     """How an image of any size reaches a network that takes multiples of 256.
 
     Attributes:
-        strategy: "crop" runs each hole region with the margin around it, at full
-            resolution; "resize" runs the whole image, scaled down to ``max_side``;
-            "whole" runs the whole image as it is, padded to the next multiple of 256.
-        margin: pixels of known surroundings on each side of a region. The network was
-            trained with holes of 128 in images of 256: 64 on each side.
+        strategy: "crop" runs each hole region with the margin around it, at the scale that the
+            model was trained for: full resolution unless the hole is too large; "resize" runs
+            the whole image, scaled down to ``max_side``; "whole" runs the whole image as it
+            is, padded to the next multiple of 256.
+        margin: least known surroundings on each side of a crop, in pixels of the network's
+            input; half of the hole's side where that is more, a quarter of the input at most.
         blend: how the result meets the known pixels: "seamless" continues the network's error at
             the edge harmonically into the hole; "feather 8" lets that correction fade out over
             8 pixels; "none" leaves the network's pixels alone.
-        max_side: longest side of a network input, for models that take any size; larger
-            crops are scaled down to it. The networks were trained at 256, and the matrix
-            of the attention grows with the fourth power of the side: 16 Mi numbers at 512.
+        max_side: longest side of the network's input with "resize", for models that take any
+            size. The networks were trained at 256, and the matrix of the attention grows with
+            the fourth power of the side: 16 Mi numbers at 512.
     """
 
     strategy: Strategy = "crop"
-    margin: int = 64
+    margin: int = 32
     blend: str = "seamless"
     max_side: int = 512
 

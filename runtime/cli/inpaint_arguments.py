@@ -128,10 +128,11 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
         "--strategy",
         choices=STRATEGIES,
         default=InpaintOptions.strategy,
-        help="crop: each region with its surroundings, at full resolution; resize: the whole "
-        "image, scaled down; whole: the whole image as it is (default: %(default)s)",
+        help="crop: each region with its surroundings, at the scale that the model was trained "
+        "for; resize: the whole image, scaled down; whole: the whole image as it is "
+        "(default: %(default)s)",
     )
-    _number(group, "--margin", InpaintOptions.margin, "PX", "known surroundings of a region")
+    _number(group, "--margin", InpaintOptions.margin, "PX", "least known surroundings of a region")
     group.add_argument(
         "--blend",
         default=InpaintOptions.blend,
@@ -142,7 +143,7 @@ def _add_run_options(group: argparse._ArgumentGroup) -> None:
     )
     _number(
         *(group, "--max-side", InpaintOptions.max_side, "PX"),
-        "longest side of a network input, a multiple of 256; larger parts are scaled down",
+        "longest side of the network's input with --strategy resize, a multiple of 256",
     )
     group.add_argument(
         "--device",

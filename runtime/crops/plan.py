@@ -1,21 +1,27 @@
-"""Which parts of an image the network runs on, at which scale, and which pixels each fills.
+"""Which parts of an image the network runs on, at which scale, and which regions each predicts.
 
-Letters: H W sides in pixels, R regions. A box is (top, left, bottom, right), the last two
-exclusive. All strategies are plans: "whole" and "resize" have one crop, the image.
+Letters: H W sides in pixels, R regions, P pieces of them. A box is (top, left, bottom, right), the
+last two exclusive. All strategies are plans: "whole" and "resize" have one crop, the image.
+
+Networks are trained on squares of 256 pixels with holes up to some size. So a crop has that size,
+a region with a larger hole is scaled down to it, and a long one is cut into pieces whose crops
+overlap.
 """
 
 import dataclasses
+import itertools
 import logging
 import math
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from ...plugins.errors import ContractError
-from ..contract import SIZE_MULTIPLE
+from ..contract import SIZE_MULTIPLE, TRAINED_HOLE
 from ..options import InpaintOptions
 from ..tensors.pixels import Bool
-from .regions import Index, Labels, connected_regions
+from .regions import Index, Labels, connected_regions, largest_square
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +42,7 @@ class Crop:
         part: (H, W) of that part.
         scaled: (H, W) the part is scaled to; equal to ``part`` at full resolution.
         network: (H, W) of the network input; the rest is padded by reflection.
+        regions: those that are predicted from this crop; others only happen to lie in it.
     """
 
     top: int
@@ -43,6 +50,7 @@ class Crop:
     part: Size
     scaled: Size
     network: Size
+    regions: Index
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -57,29 +65,38 @@ class Plan:
 
     Attributes:
         crops: in the order of running; none looks at the result of another.
-        owner: (H, W), the crop that fills a hole pixel; -1 at known pixels.
+        labels: (H, W), the region of a hole pixel; -1 at known pixels.
     """
 
     crops: list[Crop]
-    owner: Labels
+    labels: Labels
+
+    def predicted(self, crop: Crop) -> Bool:
+        """Return which pixels of a crop's part are predicted from it, (H, W)."""
+        chosen = np.zeros(int(self.labels.max()) + 2, dtype=bool)  # the last is for known pixels
+        chosen[crop.regions] = True
+        return chosen[self.labels[crop.window]]
 
 
-def plan_crops(hole: Bool, options: InpaintOptions, size: Size | None) -> Plan:
+def plan_crops(
+    hole: Bool, options: InpaintOptions, size: Size | None, trained: int = TRAINED_HOLE
+) -> Plan:
     """Plan the runs for one image.
 
     Args:
         hole: (H, W), True where pixels are missing.
         options: the strategy and its limits.
         size: the one (H, W) the model takes; None if it takes any multiple of 256.
+        trained: side in pixels of the largest hole that the model was trained on.
 
     Returns:
-        The plan. Every hole pixel has exactly one owner, whose part contains it.
+        The plan. Every hole pixel lies in a crop that predicts its region.
 
     Raises:
         ContractError: the strategy is "whole" and the image too large for any memory.
     """
     if options.strategy == "crop":
-        return _plan_regions(hole, options, size)
+        return _plan_regions(hole, options, size or (SIZE_MULTIPLE, SIZE_MULTIPLE), trained)
     limit = None if options.strategy == "whole" else options.max_side
     network, scale = _fit(hole.shape, size, limit)
     if size is None and network[0] * network[1] > WHOLE_MAX_PX and limit is None:
@@ -89,35 +106,86 @@ def plan_crops(hole: Bool, options: InpaintOptions, size: Size | None) -> Plan:
             "Use strategy 'crop' (the default) or 'resize'."
         )
     if options.strategy == "whole":
-        _log_scales([scale])
-    return Plan([_crop((0, 0, *hole.shape), hole.shape, network, scale)], hole.astype("i4") - 1)
+        _log_scales(np.array([scale]))
+    regions = np.zeros(1, dtype=np.int64)
+    whole = _crop((0, 0, *hole.shape), hole.shape, network, scale, regions)
+    return Plan([whole], hole.astype("i4") - 1)
 
 
-def _plan_regions(hole: Bool, options: InpaintOptions, size: Size | None) -> Plan:
-    """Give each region a crop with its margin; regions that fit into one crop share it."""
+def _plan_regions(hole: Bool, options: InpaintOptions, window: Size, trained: int) -> Plan:
+    """Give each piece of a region a crop with its margin; pieces that fit into one share it."""
     labels, boxes = connected_regions(hole)
-    margin = np.array([-1, -1, 1, 1]) * options.margin
-    needs = np.clip(boxes + margin, 0, np.array(hole.shape * 2))
-    needs = np.column_stack([needs, np.arange(len(needs))])  # regions are sorted by their tops
-    base = size or (SIZE_MULTIPLE, SIZE_MULTIPLE)
-    small = (needs[:, 2] - needs[:, 0] <= base[0]) & (needs[:, 3] - needs[:, 1] <= base[1])
+    scales, margins = _scales(labels, boxes, options.margin, window, trained)
+    pieces = _pieces(labels, boxes, window / scales[:, None] - 2 * margins[:, None])
+    of = pieces[:, 4]
+    reach = np.array([-1, -1, 1, 1]) * margins[of, None]
+    needs = np.clip(pieces[:, :4] + reach, 0, np.array(hole.shape * 2))
+    order = np.argsort(needs[:, 0], kind="stable")
+    needs, of = needs[order], of[order]
+    needs = np.column_stack([needs, np.arange(len(needs))])
     crops: list[Crop] = []
-    scales: list[float] = []
-    owner = np.full(len(boxes) + 1, -1, dtype=np.int32)  # the last entry is for label -1
-    for seed in np.argsort(small, kind="stable"):  # large ones first: they have room to share
+    owner = np.full(len(needs), -1, dtype=np.int32)
+    full = scales[of] == 1
+    owner[~full] = -2  # pieces at another scale are not shared
+    for seed in np.argsort(full, kind="stable"):
         if owner[seed] >= 0:
             continue
-        need = needs[seed]
-        extent = int(need[2] - need[0]), int(need[3] - need[1])
-        network, scale = _fit(extent, size, options.max_side)
-        scales.append(scale)
-        # Where a crop loses resolution, small regions are better off with their own.
-        members = _sharing(needs, owner, need, network) if scale == 1 else need[None]
+        members = _sharing(needs, owner, needs[seed], window) if full[seed] else needs[seed][None]
         owner[members[:, 4]] = len(crops)
         box = (*members[:, :2].min(axis=0).tolist(), *members[:, 2:4].max(axis=0).tolist())
-        crops.append(_crop(box, hole.shape, network, scale))
+        regions = np.unique(of[members[:, 4]])
+        crops.append(_crop(box, hole.shape, window, float(scales[of[seed]]), regions))
     _log_scales(scales)
-    return Plan(crops, owner[labels])
+    return Plan(crops, labels)
+
+
+def _scales(
+    labels: Labels, boxes: Index, margin: int, window: Size, trained: int
+) -> tuple[npt.NDArray[np.float64], Index]:
+    """Return the scale of each region, at most 1, and its margin in pixels of the image, (R,).
+
+    The margin is half of the hole's side, as in training, and at most a quarter of the window.
+    """
+    sides = boxes[:, 2:] - boxes[:, :2]
+    holes = sides.min(axis=1)  # the side of the largest square is no larger
+    for region in np.flatnonzero(holes > trained):
+        window_of = labels[_slices(boxes[region])]
+        holes[region] = largest_square(window_of == region)
+    scales = np.minimum(1, trained / holes)
+    margins = np.minimum(np.maximum(margin, holes * scales / 2), min(window) // 4)
+    fitting = (np.array(window) - 2 * margins[:, None]) / sides
+    for region in np.flatnonzero((fitting < scales[:, None]).any(axis=1)):
+        # A piece of a region that spans the image may have nothing known around it.
+        spans = (sides[region] == labels.shape) & (sides[region] * scales[region] < window)
+        if spans.any():
+            scales[region] = min([scales[region], *fitting[region][~spans]])
+    return scales, np.floor(margins / scales).astype(np.int64)
+
+
+def _pieces(labels: Labels, boxes: Index, cores: npt.NDArray[np.float64]) -> Index:
+    """Cut regions into boxes no larger than their cores, (P, 5): box and region."""
+    sides = boxes[:, 2:] - boxes[:, :2]
+    counts = np.ceil(sides / cores).astype(np.int64)
+    long = counts.max(axis=1) > 1
+    short = np.flatnonzero(~long)
+    pieces = [np.column_stack([boxes[short], short])]
+    for region in np.flatnonzero(long):
+        top, left, bottom, right = boxes[region].tolist()
+        rows = np.linspace(top, bottom, counts[region, 0] + 1).astype(int)
+        columns = np.linspace(left, right, counts[region, 1] + 1).astype(int)
+        for y, below in itertools.pairwise(rows.tolist()):
+            for x, beside in itertools.pairwise(columns.tolist()):
+                inside = labels[y:below, x:beside] == region
+                held = [np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0)]
+                if held[0].size:
+                    (first, last), (start, stop) = ((h[0], h[-1] + 1) for h in held)
+                    piece = [y + first, x + start, y + last, x + stop, region]
+                    pieces.append(np.array([piece], dtype=np.int64))
+    return np.concatenate(pieces)
+
+
+def _slices(box: Index) -> tuple[slice, slice]:
+    return slice(box[0], box[2]), slice(box[1], box[3])
 
 
 def _sharing(needs: Index, owner: Labels, seed: Index, window: Size) -> Index:
@@ -126,7 +194,7 @@ def _sharing(needs: Index, owner: Labels, seed: Index, window: Size) -> Index:
     The box around the seed grows over its neighbours, nearest first, while it fits.
     """
     first, last = np.searchsorted(needs[:, 0], [seed[0] - window[0], seed[0] + window[0]])
-    near = needs[first:last][owner[first:last] < 0]
+    near = needs[first:last][owner[first:last] == -1]
     near = near[near[:, 4] != seed[4]]
     low, high, members = seed[:2], seed[2:4], [seed[None]]
     while True:
@@ -156,7 +224,7 @@ def _fit(extent: Size, size: Size | None, max_side: int | None) -> tuple[Size, f
     ), scale
 
 
-def _crop(box: tuple[int, ...], image: Size, network: Size, scale: float) -> Crop:
+def _crop(box: tuple[int, ...], image: Size, network: Size, scale: float, regions: Index) -> Crop:
     """Centre a window of the network's size on a box, and keep it inside the image."""
     corner, part, scaled = [], [], []
     for axis in (0, 1):
@@ -166,7 +234,7 @@ def _crop(box: tuple[int, ...], image: Size, network: Size, scale: float) -> Cro
         corner.append(min(max(centred, 0), image[axis] - taken))
         part.append(taken)
         scaled.append(min(network[axis], max(1, round(taken * scale))))
-    return Crop(corner[0], corner[1], (part[0], part[1]), (scaled[0], scaled[1]), network)
+    return Crop(corner[0], corner[1], (part[0], part[1]), (scaled[0], scaled[1]), network, regions)
 
 
 def _round_up(side: int) -> int:
@@ -174,12 +242,12 @@ def _round_up(side: int) -> int:
     return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE
 
 
-def _log_scales(scales: list[float]) -> None:
+def _log_scales(scales: npt.NDArray[np.float64]) -> None:
     """Say that detail is lost."""
-    reduced = [scale for scale in scales if scale < 1]
-    if reduced:
-        logger.warning(
-            "%d of %d parts exceed what the network takes and are repaired at reduced resolution "
-            "(%.0f %%)",
-            *(len(reduced), len(scales), 100 * min(reduced)),
+    reduced = scales[scales < 1]
+    if reduced.size:
+        logger.info(
+            "%d of %d holes are larger than those the model was trained on: repaired at reduced "
+            "resolution (%.0f %%)",
+            *(reduced.size, scales.size, 100 * reduced.min()),
         )

@@ -36,6 +36,32 @@ def connected_regions(hole: Bool) -> tuple[Labels, Index]:
     return labels, _boxes(starts, stops, region, stride, roots.size)
 
 
+def largest_square(region: Bool) -> int:
+    """Return the side of the largest square of hole pixels.
+
+    Args:
+        region: (H, W), with at least one of them.
+
+    Returns:
+        The side in pixels, at least 1.
+    """
+    corners, side = region, 1  # where full squares of this side begin
+    while (larger := _grown(corners, side)).any():
+        corners, side = larger, 2 * side
+    step = side
+    while step := step // 2:
+        if (larger := _grown(corners, step)).any():
+            corners, side = larger, side + step
+    return side
+
+
+def _grown(corners: Bool, step: int) -> Bool:
+    """Keep the corners of squares that stay full when their sides grow by a step."""
+    rows = corners[:-step] & corners[step:]
+    both: Bool = rows[:, :-step] & rows[:, step:]
+    return both
+
+
 def _segments(hole: Bool, stride: int) -> tuple[Index, Index]:
     """Return (S,) starts and stops, as positions in rows of ``stride`` pixels."""
     padded = np.zeros((hole.shape[0], stride), dtype=np.int8)

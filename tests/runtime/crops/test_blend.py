@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from csakit.runtime import Inpainter, InpaintOptions
 from csakit.runtime.crops.blend import RIM_PX, correct, fading, with_rim
-from csakit.runtime.crops.distance import dilate
 from helpers.laplace import solve_densely
 
 from ..conftest import RecordingSession
@@ -30,16 +29,16 @@ def thin_hole(photo: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("colour", [(0, 0, 0), (10, 200, 30)])
 @pytest.mark.parametrize(
     ("kind", "size"),
-    [("thin", None), ("thick", None), ("thick", (256, 256)), ("corner", None)],
+    [("thin", None), ("thick", (256, 256)), ("corner", None)],
 )
 def test_a_constant_prediction_becomes_harmonic_interpolation(
     kind: str, size: tuple[int, int] | None, colour: tuple[int, ...], photo: np.ndarray
 ) -> None:
     hole = thin_hole(photo) if kind == "thin" else np.zeros(photo.shape[:2], dtype=bool)
     if kind == "thick":
-        hole[120:160, 150:200] = True
+        hole[120:150, 150:180] = True
     if kind == "corner":
-        hole[:40, :50] = hole[-9:, 200:] = True
+        hole[:20, :30] = hole[-4:, 300:] = True
 
     result = Inpainter(RecordingSession(size, colour))(photo, hole)
 
@@ -48,16 +47,16 @@ def test_a_constant_prediction_becomes_harmonic_interpolation(
     np.testing.assert_array_equal(result[~hole], photo[~hole])
 
 
-def test_a_reduced_prediction_meets_the_known_pixels_at_full_resolution() -> None:
+def test_a_reduced_constant_prediction_becomes_harmonic_interpolation_as_well() -> None:
     rows, columns = np.indices((700, 900))
-    image = np.repeat((rows // 7 + columns // 9)[..., None], 3, axis=2).astype(np.uint8)
+    plane = (rows / 7 + columns / 9)[..., None]
+    image = np.repeat(np.rint(plane), 3, axis=2).astype(np.uint8)
     hole = np.zeros((700, 900), dtype=bool)
     hole[60:640, 70:830] = True
 
     result = Inpainter(RecordingSession((256, 256)))(image, hole)
 
-    edge = hole & dilate(~hole, 1)
-    assert np.abs(result[edge].astype(int) - image[edge]).max() <= 12  # 190 without the correction
+    assert np.abs(result[hole] - plane[hole]).max() <= 1.2  # the rim and the result are rounded
 
 
 def test_the_share_of_the_network_is_kept_where_only_its_brightness_is_wrong(

@@ -1,4 +1,4 @@
-"""Plans cover every hole pixel once, inside of its crop, with its margin, at the best scale."""
+"""Plans cover every hole pixel, at a scale where its hole has a size that was trained on."""
 
 import logging
 
@@ -21,15 +21,18 @@ def hole_of(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> np.nda
 
 def check(plan: Plan, hole: np.ndarray) -> None:
     """Check what is true of every plan."""
-    np.testing.assert_array_equal(plan.owner >= 0, hole)
-    for index, crop in enumerate(plan.crops):
+    np.testing.assert_array_equal(plan.labels >= 0, hole)
+    covered = np.zeros_like(hole)
+    for crop in plan.crops:
         inside = np.zeros_like(hole)
         inside[crop.window] = True
         assert inside.sum() == crop.part[0] * crop.part[1]  # within the image
-        assert inside[plan.owner == index].all()
-        assert (plan.owner == index).any()
+        assert plan.predicted(crop).any()
+        assert not hole[crop.window].all()
+        covered[crop.window] |= plan.predicted(crop)
         assert all(side % 256 == 0 for side in crop.network)
         assert all(s <= n for s, n in zip(crop.scaled, crop.network, strict=True))
+    np.testing.assert_array_equal(covered, hole)
 
 
 box = st.tuples(st.integers(0, 899), st.integers(0, 899), st.integers(1, 700), st.integers(1, 700))
@@ -43,7 +46,7 @@ box = st.tuples(st.integers(0, 899), st.integers(0, 899), st.integers(1, 700), s
     st.sampled_from(STRATEGIES),
     st.integers(8, 300),
 )
-def test_every_hole_pixel_has_one_owner_whose_crop_contains_it(
+def test_every_hole_pixel_is_predicted_from_a_crop_with_known_pixels(
     shape: tuple[int, int],
     boxes: list[tuple[int, int, int, int]],
     size: tuple[int, int] | None,
@@ -51,27 +54,60 @@ def test_every_hole_pixel_has_one_owner_whose_crop_contains_it(
     margin: int,
 ) -> None:
     hole = hole_of(shape, (0, 0, 1, 1), *boxes)
+    hole[-1, -1] = False
+    if not hole.any():
+        return
 
     check(plan_crops(hole, InpaintOptions(strategy=strategy, margin=margin), size), hole)
 
 
-def test_a_region_is_in_the_middle_of_its_crop_with_the_margin() -> None:
-    plan = plan_crops(hole_of((1000, 1000), (500, 400, 128, 128)), InpaintOptions(), None)
+def test_a_region_is_in_the_middle_of_its_crop() -> None:
+    plan = plan_crops(hole_of((1000, 1000), (500, 400, 120, 100)), InpaintOptions(), None)
 
     (crop,) = plan.crops
-    assert (crop.top, crop.left, crop.part, crop.network) == (436, 336, (256, 256), (256, 256))
+    assert (crop.top, crop.left, crop.part, crop.network) == (432, 322, (256, 256), (256, 256))
 
 
-def test_a_larger_region_takes_a_larger_multiple_of_256_and_not_always_a_square() -> None:
-    plan = plan_crops(hole_of((1000, 1000), (500, 400, 10, 200)), InpaintOptions(), None)
+def test_a_long_thin_region_is_cut_into_overlapping_crops_at_full_resolution() -> None:
+    hole = hole_of((1000, 1400), (500, 30, 3, 1300))
 
-    assert [crop.network for crop in plan.crops] == [(256, 512)]
+    plan = plan_crops(hole, InpaintOptions(), None)
+
+    assert {crop.part for crop in plan.crops} == {(256, 256)}
+    lefts = sorted(crop.left for crop in plan.crops)
+    assert (np.diff(lefts) <= 256 - 2 * InpaintOptions.margin).all()
+    assert len(lefts) == 7
 
 
-def test_the_border_of_the_image_needs_no_margin() -> None:
-    plan = plan_crops(hole_of((256, 256), (20, 20, 200, 200)), InpaintOptions(), None)
+@pytest.mark.parametrize(("side", "trained"), [(160, 120), (900, 120), (160, 40)])
+def test_a_region_is_scaled_to_the_largest_hole_that_was_trained_on(
+    side: int, trained: int
+) -> None:
+    hole = hole_of((2000, 2000), (500, 400, side, side))
 
-    assert [crop.network for crop in plan.crops] == [(256, 256)]
+    (crop,) = plan_crops(hole, InpaintOptions(), None, trained).crops
+
+    assert crop.scaled[0] / crop.part[0] == pytest.approx(trained / side, rel=0.01)
+    assert crop.scaled == crop.network == (256, 256)
+
+
+def test_the_thickness_of_a_region_decides_and_not_its_extent() -> None:
+    hole = hole_of((1000, 1000), (100, 100, 800, 800)) & ~hole_of(
+        (1000, 1000), (110, 110, 780, 780)
+    )
+
+    plan = plan_crops(hole, InpaintOptions(), None)
+
+    assert all(crop.scaled == crop.part for crop in plan.crops)
+
+
+def test_a_region_that_spans_the_image_sees_its_ends() -> None:
+    hole = hole_of((100, 2000), (0, 300, 100, 900))
+
+    (crop,) = plan_crops(hole, InpaintOptions(), None).crops
+
+    assert crop.left < 300
+    assert crop.left + crop.part[1] > 1200
 
 
 def test_nearby_regions_share_a_crop_and_distant_ones_do_not() -> None:
@@ -82,41 +118,37 @@ def test_nearby_regions_share_a_crop_and_distant_ones_do_not() -> None:
     plan = plan_crops(hole, InpaintOptions(), None)
 
     assert len(plan.crops) == 2
-    assert len({plan.owner[104, 184], plan.owner[154, 104], plan.owner[164, 204]}) == 1
+    assert [crop.regions.size for crop in plan.crops] == [3, 1]
 
 
-def test_a_small_region_beside_a_large_one_uses_its_room() -> None:
-    hole = hole_of((900, 900), (300, 300, 260, 260), (330, 580, 9, 9))
+def test_a_small_region_beside_a_long_one_uses_its_room() -> None:
+    hole = hole_of((900, 900), (300, 300, 9, 150), (330, 380, 9, 9))
 
     assert len(plan_crops(hole, InpaintOptions(), None).crops) == 1
 
 
-def test_a_region_beyond_the_limit_is_scaled_and_logged(caplog: pytest.LogCaptureFixture) -> None:
-    hole = hole_of((2000, 2000), (100, 100, 200, 1200), (900, 900, 9, 9))
+def test_a_reduced_region_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    hole = hole_of((2000, 2000), (100, 100, 300, 1200), (900, 1900, 9, 9))
 
-    plan = plan_crops(hole, InpaintOptions(max_side=512), None)
+    plan_crops(hole, InpaintOptions(), None)
 
-    large, small = plan.crops
-    assert large.network == (256, 512)
-    assert large.part == (664, 1328)  # 1200 and twice 64 in 512
-    assert small.scaled == small.part == (256, 256)
     assert caplog.record_tuples == [
         (
             "csakit.runtime.crops.plan",
-            logging.WARNING,
-            "1 of 2 parts exceed what the network takes and are repaired at reduced resolution "
-            "(39 %)",
+            logging.INFO,
+            "1 of 2 holes are larger than those the model was trained on: repaired at reduced "
+            "resolution (40 %)",
         )
     ]
 
 
 def test_a_fixed_size_is_always_used() -> None:
-    hole = hole_of((900, 900), (100, 100, 400, 100), (800, 800, 5, 5))
+    hole = hole_of((900, 900), (100, 100, 100, 400), (800, 800, 5, 5))
 
-    plan = plan_crops(hole, InpaintOptions(), (256, 256))
+    plan = plan_crops(hole, InpaintOptions(), (512, 256))
 
-    assert [crop.network for crop in plan.crops] == [(256, 256)] * 2
-    assert [crop.part for crop in plan.crops] == [(528, 528), (256, 256)]
+    assert {crop.network for crop in plan.crops} == {(512, 256)}
 
 
 def test_whole_pads_and_resize_scales() -> None:

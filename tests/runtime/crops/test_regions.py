@@ -4,7 +4,9 @@ import time
 
 import numpy as np
 import pytest
-from csakit.runtime.crops.regions import connected_regions
+from csakit.runtime.crops.regions import connected_regions, largest_square
+from hypothesis import given
+from hypothesis import strategies as st
 from skimage import measure
 
 
@@ -45,3 +47,20 @@ def test_a_large_and_tangled_hole_takes_seconds_at_most(rng: np.random.Generator
     connected_regions(hole)
 
     assert time.perf_counter() - started < 5  # 0.4 s on a quiet machine
+
+
+@given(st.integers(1, 70), st.integers(1, 70), st.integers(0, 3))
+def test_the_largest_square_of_a_rectangle_has_its_shorter_side(
+    height: int, width: int, border: int
+) -> None:
+    region = np.pad(np.ones((height, width), dtype=bool), border)
+
+    assert largest_square(region) == min(height, width)
+
+
+def test_the_largest_square_of_a_disc_and_a_thin_ring() -> None:
+    rows, columns = np.indices((201, 201)) - 100
+    disc = rows**2 + columns**2 <= 90**2
+
+    assert abs(largest_square(disc) - 90 * np.sqrt(2)) <= 2
+    assert largest_square(disc & (rows**2 + columns**2 >= 84**2)) < 30
