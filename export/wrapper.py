@@ -46,7 +46,7 @@ class ExportWrapper(nn.Module):
             mask: (B, 1, H, W) float32, 1 = missing, or (B, H, W, 1) uint8, non-zero = missing.
 
         Returns:
-            ``graph.TRACED_OUTPUTS``, the output in the layout of the image.
+            ``surgery.TRACED_OUTPUTS``, the output in the layout of the image.
         """
         if self.uint8:
             # Converted first: TensorRT does nothing else with bytes.

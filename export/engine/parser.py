@@ -30,7 +30,7 @@ def parse(api: Api, network: Any, model: onnx.ModelProto, path: Path) -> None:  
     Args:
         api: the flavour of TensorRT.
         network: an empty one.
-        model: as ``graph.for_tensorrt`` prepares it.
+        model: as ``surgery.for_tensorrt`` prepares it.
         path: of the file it was read from, where its external weights are.
 
     Raises:

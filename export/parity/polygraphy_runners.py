@@ -72,7 +72,7 @@ def marked_network(model: onnx.ModelProto, tensors: Sequence[str], module: str) 
     """Parse a model with TensorRT and mark inner tensors as outputs.
 
     Args:
-        model: of ``graph.for_tensorrt`` and then ``mark_stages``.
+        model: of ``surgery.for_tensorrt`` and then ``mark_stages``.
         tensors: names of what it is to give; those that the parser folded away and those that
             are neither stages nor floats are left out.
         module: "tensorrt" or "tensorrt_rtx".

@@ -33,7 +33,7 @@ CHUNK: Final = 32  # holes; more makes steps longer, fewer makes more products (
 
 
 def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Fill the hole positions of each feature map; ``train.attention`` has checked the inputs.
+    """Fill the hole positions of each feature map; ``attention.operator`` has checked the inputs.
 
     Args:
         features: (B, C, H, W), any floating type and layout.

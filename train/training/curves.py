@@ -11,7 +11,7 @@ from ...plugins.errors import ContractError
 from ...runtime.files.atomic import staged
 
 Scalars = Sequence[Mapping[str, float]]
-"""Lines of a run's log, each with "step"; see ``records.read_scalars``."""
+"""Lines of a run's log, each with "step"; see ``metrics_log.read_scalars``."""
 
 _PANELS: Final = {  # key of the log to title
     "reconstruction": "L1 of both results",
