@@ -18,6 +18,7 @@ from ..runtime import contract
 from ..runtime.contract import SIZE_MULTIPLE, Precision
 from ..runtime.files.atomic import sha256
 from ..train import CSAInpainter, checkpoint
+from ..train.masks import largest_hole
 from .config import MAX_SIZE, ExportConfig
 from .graph import surgery
 from .parity.cases import export_cases
@@ -71,7 +72,8 @@ def export_onnx(
     with _workshop(output) as folder:
         model = checkpoint.load(checkpoint_path)
         proto = _trace(ExportWrapper(model, config).eval(), config)
-        metadata = _metadata(model, sha256(checkpoint_path), config)
+        training = checkpoint.read_header(checkpoint_path)["training"]
+        metadata = _metadata(model, sha256(checkpoint_path), config, training)
         surgery.finish(proto, metadata, uint8=config.io == "uint8")
         files = _write(proto, folder / output.name, external=config.external_weights)
         report = verify_model(Probe(folder / output.name), model, export_cases(config))
@@ -144,7 +146,9 @@ def _quiet_exporter() -> Iterator[None]:
         registry.setLevel(level)
 
 
-def _metadata(model: CSAInpainter, digest: str, config: ExportConfig) -> dict[str, str]:
+def _metadata(
+    model: CSAInpainter, digest: str, config: ExportConfig, training: Mapping[str, Any]
+) -> dict[str, str]:
     return {
         contract.META_FORMAT: str(contract.FORMAT_VERSION),
         contract.META_VERSION: importlib.metadata.version("csakit"),
@@ -154,6 +158,8 @@ def _metadata(model: CSAInpainter, digest: str, config: ExportConfig) -> dict[st
         contract.META_TARGET: config.target,
         contract.META_SIMILARITY: model.config.similarity,
         contract.META_ATTENTION: model.config.attention,
+        contract.META_PREDICTION: model.config.prediction,
+        contract.META_TRAINED_HOLE: str(largest_hole(training.get("masks", {})) or ""),
         contract.META_WIDTH: str(model.config.width),
         contract.META_MAX_BATCH: str(config.max_batch or ""),
     }

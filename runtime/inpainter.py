@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
-from .contract import META_TRAINED_HOLE, SIZE_MULTIPLE, TRAINED_HOLE, Arithmetic
-from .crops.blend import correct, fading, with_rim
+from .contract import META_PREDICTION, META_TRAINED_HOLE, SIZE_MULTIPLE, TRAINED_HOLE, Arithmetic
+from .crops.blend import RIM_PX, correct, fading, with_rim
 from .crops.plan import Crop, Plan, plan_crops
 from .crops.resample import enlarge, pad, shrink
 from .engine_options import EngineOptions
@@ -44,6 +44,9 @@ class Inpainter:
         self._options = options or InpaintOptions()
         # Engines may take larger sides only; small parts are then padded further.
         self._least_side: int = getattr(session, "least_side", SIZE_MULTIPLE)
+        # Residuals end at the edge by themselves, and a rim would take known pixels from them.
+        residual = session.metadata.get(META_PREDICTION) == "residual"
+        self._rim = 0 if residual or self._options.blend == "none" else RIM_PX
         stated = session.metadata.get(META_TRAINED_HOLE, "")
         self._trained_hole = int(stated) if stated.isdecimal() else TRAINED_HOLE
         self._closed = False
@@ -134,11 +137,12 @@ class Inpainter:
         if not mask.any():
             logger.warning("the mask is empty: the output is the image")
             return result
-        blended = self._options.blend != "none"
-        wide = with_rim(mask) if blended else mask
+        wide = with_rim(mask, self._rim)
         plan = plan_crops(wide, self._options, self._session.size, self._trained_hole)
         self._predict(image, wide, plan, result)
-        if blended:  # once for all crops, so that their edges meet as well
+        reduced = any(crop.scaled != crop.part for crop in plan.crops)
+        if self._options.blend != "none" and (self._rim or reduced):
+            # Once for all crops, so that their edges meet as well.
             correct(image, result, mask, self._share(mask, plan))
             rim = wide & ~mask
             result[rim] = image[rim]
@@ -185,8 +189,7 @@ class Inpainter:
         if crop.scaled == crop.part:
             return self._run(image, missing, crop)
         pixels, missing = shrink(image, missing, crop.scaled)
-        if self._options.blend != "none":  # else known pixels would be mixed into the rim
-            missing = with_rim(missing)
+        missing = with_rim(missing, self._rim)  # else known pixels would be mixed into the rim
         return enlarge(self._run(pixels, missing, crop), crop.part)
 
     def _run(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:

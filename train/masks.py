@@ -3,8 +3,8 @@
 Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,23 @@ Hole = npt.NDArray[np.bool_]
 # The published centre hole: half of each side less 4 pixels at each edge; 120 x 120 in 256.
 _CENTRE_MARGIN_PX: Final = 4
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 "
+
+# Side in pixels of the largest square in one mark of each kind, in squares of 256 pixels.
+_LARGEST: Final = {"center": 120, "box": 140, "freeform": 25, "thin": 8, "blob": 57}
+
+
+def largest_hole(summary: Mapping[str, Any]) -> int | None:
+    """Return the side of the largest square hole that a source of masks draws.
+
+    Args:
+        summary: of the source, as a checkpoint keeps it: its kind, and the parts of a mixture.
+
+    Returns:
+        Pixels, for training on squares of 256; None if no part of the source is a known kind.
+    """
+    parts = summary.get("parts", (summary,))
+    known = [_LARGEST[part["kind"]] for part in parts if part.get("kind") in _LARGEST]
+    return max(known, default=None)
 
 
 def centre_hole(height: int, width: int) -> Hole:

@@ -93,6 +93,8 @@ def describe(product: Product, proto: onnx.ModelProto, *, model: Path, engine: P
             checkpoint_sha256=metadata.get(contract.META_CHECKPOINT, ""),
             attention=metadata.get(contract.META_ATTENTION, ""),
             similarity=metadata.get(contract.META_SIMILARITY, ""),
+            prediction=metadata.get(contract.META_PREDICTION, "absolute"),
+            trained_hole=metadata.get(contract.META_TRAINED_HOLE, ""),
             csakit=metadata.get(contract.META_VERSION, ""),
         ),
         build=_build(product, model=model, engine=engine),

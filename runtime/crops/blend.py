@@ -19,16 +19,17 @@ from .harmonic import HarmonicContinuation
 RIM_PX: Final = 2  # 1 loses 0.2 dB on scratches and text, 4 loses 0.4 on spots and strokes
 
 
-def with_rim(hole: Bool) -> Bool:
+def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
     """Enlarge a hole by the rim on which the network's error is seen.
 
     Args:
         hole: (H, W), not all True.
+        rim: its width in pixels.
 
     Returns:
         (H, W); the hole itself where the rim would leave nothing known.
     """
-    wide = dilate(hole, RIM_PX)
+    wide = dilate(hole, rim)
     return hole if wide.all() else wide
 
 

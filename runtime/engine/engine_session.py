@@ -20,7 +20,9 @@ from ..contract import (
     META_FORMAT,
     META_IO,
     META_PRECISION,
+    META_PREDICTION,
     META_SIMILARITY,
+    META_TRAINED_HOLE,
     META_VERSION,
     Io,
 )
@@ -231,5 +233,7 @@ def _metadata(manifest: Manifest) -> Mapping[str, str]:
         META_PRECISION: manifest.precision.audited,
         META_IO: manifest.io,
         META_SIMILARITY: source.similarity,
+        META_PREDICTION: source.prediction,
+        META_TRAINED_HOLE: source.trained_hole,
         META_ATTENTION: source.attention,
     }

@@ -47,6 +47,8 @@ class Source:
         checkpoint_sha256: of what the model was exported from.
         attention: "csa", "conv" or "none".
         similarity: of CSA.
+        prediction: "absolute" or "residual".
+        trained_hole: px, the largest side in training; empty if unknown.
         csakit: version that exported the model.
     """
 
@@ -55,6 +57,8 @@ class Source:
     checkpoint_sha256: str
     attention: str
     similarity: str
+    prediction: str
+    trained_hole: str
     csakit: str
 
 

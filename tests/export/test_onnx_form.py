@@ -143,6 +143,8 @@ def test_the_metadata_says_where_the_model_comes_from(subject: Subject) -> None:
         "csakit.io": form.io,
         "csakit.similarity": config.similarity,
         "csakit.attention": "csa",
+        "csakit.prediction": "absolute",
+        "csakit.trained_hole": "",
         "csakit.max_batch": str(form.max_batch or ""),
         "csakit.width": "4",
     }

@@ -66,6 +66,8 @@ def make_manifest(*, build: dict[str, Any] | None = None, **fields: Any) -> Mani
             checkpoint_sha256="c" * 64,
             attention="csa",
             similarity="cosine",
+            prediction="absolute",
+            trained_hole="120",
             csakit="0.1.0",
         ),
         build=dataclasses.replace(made, **build or {}),

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.runtime import Inpainter, InpaintOptions
+from csakit.runtime.contract import META_TRAINED_HOLE
 from csakit.runtime.options import STRATEGIES
 
 from .conftest import MakeModel, RecordingSession
@@ -90,6 +91,40 @@ def test_what_lies_under_the_hole_does_not_matter_at_any_scale(photo: np.ndarray
         seen.append(given[~missing])
 
     np.testing.assert_array_equal(seen[0], seen[1])
+
+
+def test_a_hole_is_scaled_to_the_largest_that_the_model_was_trained_on(photo: np.ndarray) -> None:
+    mask = np.zeros(photo.shape[:2], dtype=bool)
+    mask[100:180, 100:180] = True
+    seen = []
+    for stated in ("", "40"):
+        session = RecordingSession()
+        session.metadata = {**session.metadata, META_TRAINED_HOLE: stated}
+        Inpainter(session, InpaintOptions(blend="none"))(photo, mask)
+        seen.append(session.calls[0][1].any(axis=0).sum())
+
+    assert seen[0] == 80
+    assert 40 <= seen[1] <= 42
+
+
+def test_overlapping_crops_fade_into_each_other() -> None:
+    image = np.zeros((256, 900, 3), dtype=np.uint8)
+    mask = np.zeros(image.shape[:2], dtype=bool)
+    mask[120:124, 20:880] = True
+
+    class Brightening(RecordingSession):
+        def run_uint8(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+            self.colour = np.full(3, 40 * len(self.calls) + 20, dtype=np.uint8)
+            return super().run_uint8(image, mask)
+
+    session = Brightening()
+
+    result = Inpainter(session, InpaintOptions(blend="none"))(image, mask)
+
+    row = result[121, 20:880, 0].astype(int)
+    assert len(session.calls) == 5
+    assert {row[0], row[-1]} <= {20, 60, 100, 140, 180}
+    assert np.abs(np.diff(row)).max() <= 3  # 40 from crop to crop
 
 
 def test_an_empty_hole_returns_a_copy_with_a_warning(

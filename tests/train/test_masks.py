@@ -4,7 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from csakit.train.masks import Hole, blob_hole, box_hole, centre_hole, freeform_hole, thin_hole
+from csakit.runtime.crops.regions import largest_square
+from csakit.train.masks import (
+    Hole,
+    blob_hole,
+    box_hole,
+    centre_hole,
+    freeform_hole,
+    largest_hole,
+    thin_hole,
+)
 from scipy.ndimage import distance_transform_edt
 
 
@@ -94,3 +103,24 @@ def test_thin_holes_are_thinner_than_strokes(rng: np.random.Generator) -> None:
     strokes = np.median([depth(freeform_hole(256, 256, rng)) for _ in range(12)])
 
     assert thin < 5 < strokes
+
+
+def test_the_largest_trained_hole_is_that_of_the_largest_part() -> None:
+    thin = {"kind": "thin", "ratio": [0.03, 0.3]}
+
+    assert largest_hole(thin) == 8
+    assert largest_hole({"kind": "mixture", "parts": [thin, {"kind": "box"}]}) == 140
+    assert largest_hole({"kind": "folder", "path": "masks"}) is None
+    assert largest_hole({}) is None
+
+
+@pytest.mark.parametrize("kind", ["freeform", "blob"])
+def test_single_marks_are_no_larger_than_stated(kind: str) -> None:
+    draw = {"freeform": freeform_hole, "blob": blob_hole}[kind]
+    first = (draw(256, 256, np.random.default_rng(seed), ratio=(1e-4, 2e-4)) for seed in range(40))
+
+    largest = max(largest_square(hole) for hole in first)
+
+    stated = largest_hole({"kind": kind})
+    assert stated is not None
+    assert 0.75 * stated <= largest <= 1.1 * stated

@@ -60,6 +60,8 @@ def engine(fixed: Subject, folder: Path) -> Path:
             checkpoint_sha256=sha256(fixed.checkpoint),
             attention="csa",
             similarity="projection",
+            prediction="absolute",
+            trained_hole="",
             csakit="0.1.0",
         ),
     )

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from csakit.runtime import Inpainter, InpaintOptions
+from csakit.runtime.contract import META_PREDICTION
 from csakit.runtime.crops.blend import RIM_PX, correct, fading, with_rim
 from helpers.laplace import solve_densely
 
@@ -117,6 +118,19 @@ def test_the_network_gets_the_rim_only_when_the_result_is_blended() -> None:
     for wide in given[1:]:
         assert wide[hole].all()
         assert wide[128].sum() == 64 + 2 * RIM_PX
+
+
+def test_a_residual_prediction_meets_the_edge_without_a_rim(photo: np.ndarray) -> None:
+    hole = np.zeros(photo.shape[:2], dtype=bool)
+    hole[100:104, 50:400] = True
+    session = RecordingSession()
+    session.metadata = {**session.metadata, META_PREDICTION: "residual"}
+
+    result = Inpainter(session)(photo, hole)
+
+    assert (result[hole] == session.colour).all()  # no error is seen, and nothing is corrected
+    _, missing = session.calls[0]
+    assert missing.sum(axis=0).max() == 4
 
 
 @pytest.mark.parametrize("blend", ["seamless", "feather 1", "feather 256"])
