@@ -36,6 +36,10 @@ class EngineError(CsakitError, RuntimeError):
     """A model or an engine cannot be built, loaded or run here."""
 
 
+class ResourceError(CsakitError, RuntimeError):
+    """The machine has too little of something: memory, disk space, open files."""
+
+
 class ParityError(EngineError):
     """A model differs from its source by more than a limit."""
 

@@ -13,6 +13,10 @@ STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 MARGIN_MIN: Final = 8  # px; one feature position, so that every crop has a known one
 MAX_SIDE_MAX: Final = 2048  # px; what `csakit export` fixes at most; cost grows with its 4th power
 FEATHER_MAX: Final = 256  # px; more would recolour the whole of what the network can fill
+MARGIN_MAX: Final = 65_536  # px; no image has longer surroundings
+DILATE_MAX: Final = 1024  # px; the work grows with it
+Channel = Literal["grey", "alpha", "red", "green", "blue"]
+CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
 BLENDS: Final = f"seamless, none, or feather PX with 1 to {FEATHER_MAX} pixels"
 
 
@@ -44,7 +48,7 @@ class InpaintOptions:
         """Refuse what no image could be run with."""
         if self.strategy not in STRATEGIES:
             raise ContractError(f"strategy must be one of {STRATEGIES}; got {self.strategy!r}")
-        _check_integer("margin", self.margin, MARGIN_MIN, None, "pixels")
+        _check_integer("margin", self.margin, MARGIN_MIN, MARGIN_MAX, "pixels")
         if self.blend not in ("seamless", "none") and self.feather is None:
             raise ContractError(f"blend must be {BLENDS}; got {self.blend!r}")
         _check_integer("max_side", self.max_side, SIZE_MULTIPLE, MAX_SIDE_MAX, "pixels")
@@ -66,6 +70,8 @@ class MaskOptions:
     """How a mask file becomes a hole. White is missing.
 
     Attributes:
+        channel: what marks: "grey" is how light a pixel is, "alpha" how transparent, and a
+            colour how much of it there is beyond the other two.
         threshold: grey value, 1 to 255, from which a mask pixel is missing; 128 is half of
             the scale.
         invert: black is missing instead.
@@ -73,19 +79,22 @@ class MaskOptions:
             edge of the object.
     """
 
+    channel: Channel = "grey"
     threshold: int = 128
     invert: bool = False
     dilate: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what would make every mask empty or full."""
+        if self.channel not in CHANNELS:
+            raise ContractError(f"mask channel must be one of {CHANNELS}; got {self.channel!r}")
         _check_integer("mask threshold", self.threshold, 1, 255, "grey levels")
-        _check_integer("dilate", self.dilate, 0, None, "pixels")
+        _check_integer("dilate", self.dilate, 0, DILATE_MAX, "pixels")
 
 
-def _check_integer(name: str, value: int, low: int, high: int | None, unit: str) -> None:
-    """Refuse a value that is not a whole number in [low, high]; high None is no bound."""
-    bounds = f"at least {low}" if high is None else f"{low} to {high}"
+def _check_integer(name: str, value: int, low: int, high: int, unit: str) -> None:
+    """Refuse a value that is not a whole number in [low, high]."""
     whole = isinstance(value, int) and not isinstance(value, bool)
-    if not whole or value < low or (high is not None and value > high):
-        raise ContractError(f"{name} must be {bounds} {unit}, a whole number; got {value!r}")
+    if not whole or not low <= value <= high:
+        shown = repr(value) if not whole or abs(value) < 10**12 else "a number beyond any sense"
+        raise ContractError(f"{name} must be {low} to {high} {unit}, a whole number; got {shown}")

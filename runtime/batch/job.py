@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import ContractError
+from ..files.failures import failure, is_file, is_folder
 from ..images.encode import QUALITY, Picture, load_image, output_format, save_image
 from ..images.mask import load_hole
 from ..images.metadata import Metadata
@@ -18,21 +19,7 @@ from ..options import MaskOptions
 from ..tensors.pixels import Bool, Uint8
 
 GAP_PX: Final = 8  # white, between the pictures of a comparison
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Job:
-    """What to repair.
-
-    Attributes:
-        image: file to repair; never written to.
-        mask: file that marks in white what is missing; never written to.
-        output: file to write; its suffix is the format.
-    """
-
-    image: Path
-    mask: Path
-    output: Path
+_COMPARISON: Final = "_side_by_side.png"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,18 +45,57 @@ class FileOptions:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Repaired:
-    """What was done.
+class Job:
+    """What to repair. It alone decides whether its outputs may be written.
 
     Attributes:
-        size: (H, W) of the upright image.
-        coverage: share of it that was missing, 0 to 1.
-        outputs: the files that were written.
+        image: file to repair; never written to.
+        mask: file that marks in white what is missing; never written to.
+        output: file to write; its suffix is the format.
     """
 
-    size: tuple[int, int]
-    coverage: float
-    outputs: tuple[Path, ...]
+    image: Path
+    mask: Path
+    output: Path
+
+    def outputs(self, options: FileOptions) -> tuple[Path, ...]:
+        """Return the files that are written: the output, then ``<stem>_side_by_side.png``."""
+        beside = self.output.with_name(self.output.stem + _COMPARISON)
+        return (self.output, beside) if options.side_by_side else (self.output,)
+
+    def check(self, options: FileOptions) -> None:
+        """Refuse what would destroy a file or cannot be written, before the work.
+
+        Raises:
+            ContractError: the output is an input, exists, is a folder, has no known format, or
+                is in no folder.
+        """
+        if is_folder(self.output):
+            raise ContractError(
+                f"the output of one image must be a file; {self.output} is a folder"
+            )
+        output_format(self.output)
+        for output in filter(self._taken, self.outputs(options)):
+            if any(is_file(source) and output.samefile(source) for source in self._inputs):
+                raise ContractError(f"an output must not replace an input; got {output} for both")
+            if not options.overwrite:
+                raise ContractError(f"{output} exists; replace it with --overwrite")
+
+    def done(self, options: FileOptions) -> bool:
+        """Report whether all outputs are there, so that an earlier run wrote them."""
+        return all(map(is_file, self.outputs(options)))
+
+    @property
+    def _inputs(self) -> tuple[Path, Path]:
+        return self.image, self.mask
+
+    @staticmethod
+    def _taken(output: Path) -> bool:
+        """Report whether something has the name of an output."""
+        try:
+            return output.exists() or output.is_symlink()
+        except OSError as error:
+            raise failure(error, f"write {output}") or error from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,142 +113,71 @@ class Loaded:
     hole: Bool
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Repaired:
+    """What was done.
+
+    Attributes:
+        size: (H, W) of the upright image.
+        coverage: share of it that was missing, 0 to 1.
+        outputs: the files that were written.
+    """
+
+    size: tuple[int, int]
+    coverage: float
+    outputs: tuple[Path, ...]
+
+
 def repair_file(inpaint: Inpainter, job: Job, options: FileOptions) -> Repaired:
     """Repair one image file.
 
-    Args:
-        inpaint: the model and how an image reaches it.
-        job: the three files.
-        options: how they are read and written.
-
-    Returns:
-        What was done.
-
     Raises:
-        ContractError: a file cannot be read or written, or ``check_job`` refuses the output.
+        ContractError: a file cannot be read or written, or ``Job.check`` refuses the output.
         EngineError: the model failed.
+        ResourceError: there is too little memory or space.
     """
     loaded = load_job(job, options)
     return write_job(loaded, fill(inpaint, loaded), options)
 
 
 def load_job(job: Job, options: FileOptions) -> Loaded:
-    """Read the image and the mask of a job.
-
-    Args:
-        job: the three files.
-        options: how they are read.
-
-    Returns:
-        What they hold.
-
-    Raises:
-        ContractError: a file cannot be read, or ``check_job`` refuses the output.
-    """
-    check_job(job, options)
+    """Check a job, and read its image and mask; see ``repair_file`` for what it raises."""
+    job.check(options)
     picture = load_image(job.image)
     hole = load_hole(job.mask, picture.pixels.shape[:2], options.mask)
     return Loaded(job=job, picture=picture, hole=hole)
 
 
 def fill(inpaint: Inpainter, loaded: Loaded) -> Uint8:
-    """Repair the pixels of a job.
-
-    Args:
-        inpaint: the model and how an image reaches it.
-        loaded: what the files hold.
-
-    Returns:
-        (H, W, 3).
-
-    Raises:
-        ContractError: the image and the hole cannot be repaired with these options.
-        EngineError: the model failed.
-    """
+    """Return the repaired pixels of a job, (H, W, 3); see ``repair_file`` for what it raises."""
     pixels = loaded.picture.pixels
-    return inpaint(pixels, loaded.hole) if loaded.hole.any() else pixels
+    try:
+        return inpaint(pixels, loaded.hole) if loaded.hole.any() else pixels
+    except MemoryError as error:
+        raise failure(error, f"repair {loaded.job.image}") or error from error
 
 
 def write_job(loaded: Loaded, result: Uint8, options: FileOptions) -> Repaired:
-    """Write the outputs of a job.
+    """Write the outputs of a job; see ``repair_file`` for what it raises.
 
     Args:
         loaded: what its files hold.
         result: (H, W, 3), the repaired pixels.
         options: how outputs are written.
-
-    Returns:
-        What was done.
-
-    Raises:
-        ContractError: a file cannot be written.
     """
     job, picture, hole = loaded.job, loaded.picture, loaded.hole
-    repaired = dataclasses.replace(picture, pixels=result)
+    repaired, outputs = picture.repaired(result, hole), job.outputs(options)
     save_image(repaired, job.output, quality=options.quality)
-    outputs = outputs_of(job, options)
     if options.side_by_side:
-        save_image(compare(picture.pixels, hole, result), outputs[-1])
+        save_image(compare(picture, hole, repaired), outputs[-1])
     return Repaired(size=hole.shape, coverage=float(hole.mean()), outputs=outputs)
 
 
-def outputs_of(job: Job, options: FileOptions) -> tuple[Path, ...]:
-    """List the files that a job writes.
-
-    Args:
-        job: the three files.
-        options: how outputs are written.
-
-    Returns:
-        The output first.
-    """
-    return (job.output, *([comparison_path(job.output)] if options.side_by_side else []))
-
-
-def check_job(job: Job, options: FileOptions) -> None:
-    """Refuse what would destroy a file, and an output that cannot be written, before the work.
-
-    Args:
-        job: the three files.
-        options: whether outputs may be replaced, and which there are.
-
-    Raises:
-        ContractError: the output is an input, exists, is a folder, or has no known format.
-    """
-    if job.output.is_dir():
-        raise ContractError(f"the output of one image must be a file; {job.output} is a folder")
-    output_format(job.output)
-    for output in filter(Path.exists, outputs_of(job, options)):
-        if any(source.exists() and output.samefile(source) for source in (job.image, job.mask)):
-            raise ContractError(f"an output must not replace an input; got {output} for both")
-        if not options.overwrite:
-            raise ContractError(f"{output} exists; replace it with --overwrite")
-
-
-def comparison_path(output: Path) -> Path:
-    """Name the comparison that belongs to an output.
-
-    Args:
-        output: of the repair.
-
-    Returns:
-        ``<stem>_side_by_side.png`` beside it.
-    """
-    return output.with_name(f"{output.stem}_side_by_side.png")
-
-
-def compare(image: Uint8, hole: Bool, result: Uint8) -> Picture:
-    """Put input, mask and result beside each other.
-
-    Args:
-        image: (H, W, 3).
-        hole: (H, W).
-        result: (H, W, 3).
-
-    Returns:
-        A picture of 3 W plus two gaps.
-    """
+def compare(before: Picture, hole: Bool, after: Picture) -> Picture:
+    """Return input, mask (H, W) and result beside each other: 3 W and two gaps wide."""
     mask = np.repeat(np.where(hole, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
-    gap = np.full((image.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
-    row = np.concatenate([image, gap, mask, gap, result], axis=1)
-    return Picture(pixels=row, alpha=None, grey=False, metadata=Metadata())
+    gap = np.full((hole.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
+    row = np.concatenate([before.pixels, gap, mask, gap, after.pixels], axis=1)
+    said = before.metadata
+    colours = Metadata(icc_profile=said.icc_profile, colours=said.colours)
+    return Picture(pixels=row, alpha=None, grey=before.grey, metadata=colours)

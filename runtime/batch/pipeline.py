@@ -14,17 +14,18 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from ...plugins.errors import ContractError
+from ...plugins.errors import ContractError, CsakitError, ResourceError
 from ..host import physical_cores
 from ..inpainter import Inpainter
 from ..tensors.pixels import Uint8
-from .job import FileOptions, Job, Loaded, Repaired, fill, load_job, outputs_of, write_job
+from .job import FileOptions, Job, Loaded, Repaired, fill, load_job, write_job
 
 T = TypeVar("T")
 
 # Photographs of a phone are 12 to 50 million pixels; a few of the former are held at once, the
 # latter nearly one by one. Each pixel costs about ten bytes while its file is read or written.
 HELD_PIXELS: Final = 48_000_000
+_OF_ONE_JOB: Final = (ContractError, ResourceError)  # the others may still be repaired
 
 working_on: "contextvars.ContextVar[Job | None]" = contextvars.ContextVar(
     "working_on", default=None
@@ -43,7 +44,7 @@ class Outcome:
 
     job: Job
     repaired: Repaired | None
-    problem: ContractError | None
+    problem: CsakitError | None
 
 
 def repair_files(
@@ -115,7 +116,7 @@ class _Line:
             result = _working(job, lambda _: fill(self._inpaint, loaded))
             pixels = loaded.hole.size
             writing = self._writers.submit(_working, job, self._writer(loaded, result))
-        except ContractError as error:
+        except _OF_ONE_JOB as error:
             writing.set_exception(error)
         except Exception as error:  # raised again when it is this job's turn
             writing.set_exception(error)
@@ -165,7 +166,7 @@ def _outcome(job: Job, future: "Future[Repaired]") -> Outcome:
     """Wait for a job; a problem of its files is an outcome, other errors end the run."""
     try:
         return Outcome(job=job, repaired=future.result(), problem=None)
-    except ContractError as error:
+    except _OF_ONE_JOB as error:
         return Outcome(job=job, repaired=None, problem=error)
 
 
@@ -175,4 +176,4 @@ def _succeeded(future: "Future[Loaded]") -> bool:
 
 def _folded(job: Job, options: FileOptions) -> frozenset[str]:
     """Return the outputs of a job as file systems compare them that ignore the case."""
-    return frozenset(str(path).casefold() for path in outputs_of(job, options))
+    return frozenset(str(path).casefold() for path in job.outputs(options))

@@ -1,23 +1,41 @@
-"""What every ``csakit`` sub-command does around its work: parse, run, report, exit code."""
+"""What every ``csakit`` command does around its work: parse, run, report, exit code."""
 
-import argparse
+import contextlib
+import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from ...plugins.errors import CsakitError, ExitCode
+from ..files.failures import failure
 
-INTERRUPTED = 130  # 128 + SIGINT, what shells expect
+if TYPE_CHECKING:
+    import argparse  # `csakit --help` needs it not
+
+_SIGNALLED: Final = 128  # plus the number of the signal, what shells expect
+INTERRUPTED: Final = _SIGNALLED + signal.SIGINT
+_ENDINGS: Final = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class _EndedBySignalError(BaseException):
+    """SIGTERM or SIGHUP came; an exception, so that what is unfinished is removed."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 def run_command(
-    parser: argparse.ArgumentParser,
-    work: Callable[[argparse.Namespace], int],
+    parser: "argparse.ArgumentParser",
+    work: "Callable[[argparse.Namespace], int]",
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Parse the arguments, do the work, and turn what went wrong into a line and a code.
-
-    Only errors that csakit raises on purpose are turned into text; an unexpected exception
-    keeps its traceback, because it is a defect to report.
 
     Args:
         parser: of the sub-command; its ``prog`` starts every message.
@@ -27,15 +45,109 @@ def run_command(
     Returns:
         The exit code; see ``ExitCode``.
     """
-    args = parser.parse_args(arguments)
+    return guard(parser.prog, lambda: work(parser.parse_args(arguments)))
+
+
+def guard(program: str, work: Callable[[], int]) -> int:
+    """Do some work, and turn what went wrong into a line and a code.
+
+    Errors that csakit raises on purpose, signals and failures of the machine are told; any other
+    exception keeps its traceback, because it is a defect to report.
+
+    Args:
+        program: starts every message.
+        work: returns the exit code.
+
+    Returns:
+        The exit code; see ``ExitCode``. 130, 143 and 129 after an interrupt, SIGTERM and SIGHUP.
+    """
+    _prepare_streams()
     try:
-        return work(args)
+        with _signals_as_exceptions():
+            code = work()
     except CsakitError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return error.exit_code
+        code = _tell(program, str(error), error.exit_code)
     except KeyboardInterrupt:
-        print(f"{parser.prog}: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        code = _tell(program, "interrupted", INTERRUPTED)
+    except _EndedBySignalError as error:
+        name = signal.Signals(error.number).name
+        code = _tell(program, f"ended by {name}", _SIGNALLED + error.number)
     except BrokenPipeError:  # `csakit ... | head`
-        sys.stderr.close()
-        return ExitCode.OK
+        _discard_output()
+        code = ExitCode.OK
+    except SystemExit:  # of argparse, after --help and wrong arguments
+        _flush(program, ExitCode.OK)
+        raise
+    except Exception as error:
+        path = getattr(error, "filename", None)
+        told = failure(error, "go on" if path is None else f"use {path}")
+        if told is None:
+            raise
+        code = _tell(program, str(told), told.exit_code)
+    return _flush(program, code)
+
+
+def _tell(program: str, text: str, code: int) -> int:
+    """Print a message, and return a code."""
+    with contextlib.suppress(OSError):  # nobody listens
+        print(f"{program}: {text}", file=sys.stderr)
+    return code
+
+
+def _flush(program: str, code: int) -> int:
+    """Write out what was printed, here rather than when Python ends; return the exit code."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        return _tell(program, str(failure(error, "print the output")), ExitCode.ENVIRONMENT)
+    return code
+
+
+def _discard_output() -> None:
+    """Send what is still to be printed nowhere, so that Python's own flush does not fail."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _prepare_streams() -> None:
+    """Print names that cannot be encoded with escapes; open streams that were closed."""
+    for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
+        if getattr(sys, name) is None:
+            _fill_descriptor(number)  # or the next file opened would get what is printed
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+        elif name != "stdin" and hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="backslashreplace")
+
+
+def _fill_descriptor(number: int) -> None:
+    """Open /dev/null as a standard descriptor that is closed."""
+    try:
+        os.fstat(number)
+    except OSError:
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+
+
+@contextlib.contextmanager
+def _signals_as_exceptions() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP raise, unless they are ignored or handled already."""
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        raise _EndedBySignalError(number)
+
+    ours = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [one for one in _ENDINGS if signal.getsignal(one) is signal.SIG_DFL]
+    for one in ours:
+        signal.signal(one, end)
+    try:
+        yield
+    finally:
+        for one in ours:
+            signal.signal(one, signal.SIG_DFL)

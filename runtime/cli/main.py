@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...plugins.errors import ExitCode
+from .command import guard
 
 PROGRAM: Final = "csakit"
 GROUP: Final = "csakit.commands"  # of entry points; the bracket of one names the extra it needs
@@ -41,6 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The exit code; see ``ExitCode``.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
+    return guard(PROGRAM, lambda: _run(given))
+
+
+def _run(given: list[str]) -> int:
+    """Answer what is about all commands, or start one."""
     commands = _commands()
     if not given:
         print(_usage(commands), file=sys.stderr)

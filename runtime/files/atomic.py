@@ -2,13 +2,29 @@
 
 import contextlib
 import hashlib
+import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 from ...plugins.errors import ContractError
+from .failures import failure, is_folder
 
-_HASH_BLOCK_BYTES = 1 << 20
+try:
+    import fcntl
+except ImportError:  # not on every system; leftovers stay there
+    fcntl = None  # type: ignore[assignment]
+
+_HASH_BLOCK_BYTES: Final = 1 << 20
+_PREFIX: Final = ".csakit-"
+_TEMPORARY: Final = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{8}(\.[^.]*)?")
+_LONGEST_SUFFIX: Final = 32
+_TRIES: Final = 5
+
+_swept: set[Path] = set()  # folders where this process has looked for leftovers
 
 
 @contextlib.contextmanager
@@ -17,7 +33,7 @@ def staged(output: Path) -> Iterator[Path]:
 
     The temporary file lies in the folder of the output, so that the move is atomic, and
     keeps its suffix, because writers choose formats by it. An error or an interrupt
-    removes it.
+    removes it; what a killed process left there is removed by the next one.
 
     Args:
         output: the target file. An existing one is replaced.
@@ -29,23 +45,115 @@ def staged(output: Path) -> Iterator[Path]:
         ContractError: the folder does not exist or cannot be written, or the output is a
             folder.
     """
-    if output.is_dir():
+    if is_folder(output):
         raise ContractError(f"the output must be a file; {output} is a folder")
-    temporary = output.with_name(f".{output.stem}.{secrets.token_hex(4)}{output.suffix}")
-    try:
-        temporary.touch(exist_ok=False)
-    except OSError as error:
-        raise ContractError(
-            f"cannot write {output}: {error.strerror}\n"
-            f"Choose an existing folder with write permission (here: {output.parent})."
-        ) from error
-    mode = temporary.stat().st_mode  # what the user's umask gives; some writers make files private
-    try:
+    with _reserved(output) as temporary:
+        mode = temporary.stat().st_mode  # of the user's umask; some writers make files private
         yield temporary
         temporary.chmod(mode)
-        temporary.replace(output)
+        _move(temporary, output)
+
+
+@contextlib.contextmanager
+def staged_folder(output: Path) -> Iterator[Path]:
+    """Lend a temporary folder beside ``output``, so that moving out of it is atomic.
+
+    It is removed at the end, with what is still in it; see ``staged``.
+
+    Args:
+        output: a file or folder that is to be written; it need not exist.
+
+    Yields:
+        An empty folder.
+
+    Raises:
+        ContractError: the folder of the output does not exist or cannot be written.
+    """
+    with _reserved(output, folder=True) as temporary:
+        yield temporary
+
+
+@contextlib.contextmanager
+def _reserved(output: Path, *, folder: bool = False) -> Iterator[Path]:
+    """Create an empty file or folder beside an output, locked; remove it if it is still there."""
+    _remove_leftovers(output.parent)
+    suffix = "" if folder or len(output.suffix) > _LONGEST_SUFFIX else output.suffix
+    try:
+        temporary, lock = _create(output.parent, suffix, folder=folder)
+    except OSError as error:
+        told = failure(error, f"write {output}") or error
+        raise type(told)(
+            f"{str(told).partition(chr(10))[0]}\n"
+            f"Choose an existing folder with write permission (here: {output.parent})."
+        ) from error
+    try:
+        yield temporary
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+        if lock is not None:
+            os.close(lock)
+
+
+def _create(parent: Path, suffix: str, *, folder: bool) -> tuple[Path, int | None]:
+    """Create a file or folder of a new short name, and lock it against removal by others."""
+    for _ in range(_TRIES):
+        path = parent / f"{_PREFIX}{secrets.token_hex(4)}{suffix}"
+        if folder:
+            path.mkdir()
+        else:
+            path.touch(exist_ok=False)
+        if fcntl is None:
+            return path, None
+        with contextlib.suppress(FileNotFoundError):  # another process took it for a leftover
+            handle = os.open(path, os.O_RDONLY)
+            if _lock(handle) and path.exists():
+                return path, handle
+            os.close(handle)
+    raise OSError(f"no temporary file in {parent} stays")
+
+
+def _lock(handle: int) -> bool:
+    """Lock an open file until it is closed, or this process ends; report whether it is ours."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks: nobody can take it for a leftover
+        return True
+    return True
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed processes left in a folder: temporary files that nobody locks."""
+    if fcntl is None or folder.absolute() in _swept:
+        return
+    _swept.add(folder.absolute())
+    with contextlib.suppress(OSError):
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name):
+                with contextlib.suppress(OSError):
+                    handle = os.open(path, os.O_RDONLY)
+                    try:
+                        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                        _remove(path)
+                    finally:
+                        os.close(handle)
+
+
+def _remove(path: Path) -> None:
+    """Remove a temporary file or folder, if it is still there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _move(temporary: Path, output: Path) -> None:
+    """Give a finished file its name."""
+    try:
+        temporary.replace(output)
+    except OSError as error:
+        raise failure(error, f"write {output}") or error from error
 
 
 def sha256(path: Path) -> str:

@@ -1,22 +1,74 @@
 """Open image files: bounded in size, upright, and every broken one refused with its reason."""
 
+import contextlib
 import dataclasses
+import importlib
 import logging
+import re
 import warnings
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ...plugins.errors import ContractError, CsakitError
-from .metadata import Metadata, read_metadata
+from ..files.failures import failure, is_file
+from .deep import Uint16, bits_per_channel, read_levels
+from .metadata import Metadata, adopt_raw_profiles, read_metadata
 
 logger = logging.getLogger(__name__)
 
 # What Pillow reads by itself, without starting another program (as it does for EPS).
-FORMATS: Final = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM")
+FORMATS: Final = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM")
 INPUT_SUFFIXES: Final = frozenset(
-    [".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif", ".ppm", ".pgm", ".pbm"]
+    (
+        *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff"),
+        *(".bmp", ".dib", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+        *(".heic", ".heif", ".hif", ".avif"),
+    )
+)
+# Formats that Pillow reads through a plugin: the modules that bring it, and what installs one.
+_PLUGINS: Final = MappingProxyType(
+    {
+        "HEIF": (("pillow_heif",), "pip install pillow-heif"),
+        "AVIF": (("PIL.AvifImagePlugin", "pillow_avif"), "pip install pillow-avif-plugin"),
+    }
+)
+# Photographs and pictures that are not read: told as that, by suffix and by content.
+OTHER_SUFFIXES: Final = frozenset(
+    (
+        *(".jxl", ".jp2", ".j2k", ".jpf", ".psd", ".psb", ".xcf", ".kra", ".svg", ".pdf", ".eps"),
+        *(".exr", ".hdr", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef"),
+        *(".tga", ".ico", ".pcx", ".qoi", ".pam", ".pfm", ".jxr", ".dds"),
+    )
+)
+_SIGNATURES: Final = (
+    (b"\x89PNG", "PNG"),
+    (b"\xff\xd8\xff", "JPEG"),
+    (b"RIFF....WEBP", "WebP"),
+    (rb"II[*+]\0|MM\0[*+]", "TIFF"),
+    (b"BM", "BMP"),
+    (b"GIF8", "GIF"),
+    (b"P[1-6]\\s", "PPM"),
+)
+_OTHER_SIGNATURES: Final = (
+    (b"8BPS", "a Photoshop file"),
+    (b"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL file"),
+    (b"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 file"),
+    (b"%PDF", "a PDF file"),
+    (rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?<svg", "an SVG file"),
+    (b"v/1\x01", "an OpenEXR file"),
+    (b"gimp xcf", "a GIMP file"),
+    (b"\0\0\x01\0", "an icon file"),
+    (b"P7\n|P[Ff]\n", "a PAM or PFM file"),
+)
+_BRANDS: Final = re.compile(rb"....ftyp(avi[fs]|hei[cxms]|hev[cx]|mif1|msf1)", re.DOTALL)
+_LIMITS: Final = re.compile(
+    r"unsupported|not supported|not (?:yet )?implemented|not available|cannot handle|unknown "
+    r"(?:pixel|compression|data)|don't know how",
+    re.IGNORECASE,
 )
 
 # A few copies of 3 bytes a pixel then stay near 1 GB. The largest phone cameras that are in
@@ -24,6 +76,13 @@ INPUT_SUFFIXES: Final = frozenset(
 MAX_PIXELS: Final = 120_000_000
 
 _MANY_PICTURES: Final = "MPO"  # a JPEG photograph followed by previews; the first is the photograph
+_HEAD_BYTES: Final = 4096  # enough for every signature, and for the boxes of HEIF
+
+# Pillow allows all texts of a file together so much; one of them may be all.
+PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
+
+_CONVERT: Final = "Convert it first, for example: magick INPUT -depth 8 OUTPUT.png"
+_SMALLER: Final = "Cut out the part to repair, or scale the image down."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,12 +93,14 @@ class Decoded:
         image: upright, in the mode of the file.
         format: Pillow's name of the file format.
         deep: the file has more than 8 bits a channel, even where the mode hides it.
+        levels: (H, W, C), upright, all bits of a PNG or TIFF file of 16 bits; None of others.
         metadata: what else the file says.
     """
 
     image: Image.Image
     format: str
     deep: bool
+    levels: Uint16 | None
     metadata: Metadata
 
 
@@ -56,16 +117,21 @@ def decode(path: Path, *, least_side: int | None = None) -> Decoded:
         The image.
 
     Raises:
-        ContractError: the file is absent, not an image, corrupt, truncated, or too large.
+        ContractError: the file is absent, may not be read, is not an image, of a kind that is
+            not read, corrupt, truncated, or too large.
+        ResourceError: there is too little memory.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ContractError(f"an image must be an existing file; got {path}")
+    head = b""
     try:
+        with path.open("rb") as raw:
+            head = raw.read(_HEAD_BYTES)
         # Pillow also warns of large images and odd metadata; both are judged here.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as file:
-                return _load(path, file, least_side)
+            with Image.open(path, formats=[*FORMATS, *_plugin(path, head)]) as file:
+                return _load(path, file, head, least_side)
     except CsakitError:
         raise
     except Image.DecompressionBombError as error:
@@ -73,17 +139,31 @@ def decode(path: Path, *, least_side: int | None = None) -> Decoded:
             f"an image must have at most {MAX_PIXELS:,} pixels; {path} has far more\n{_SMALLER}"
         ) from error
     except UnidentifiedImageError as error:
-        raise ContractError(
-            f"{path} must be an image of the formats {', '.join(FORMATS)}; its content is not"
-        ) from error
+        raise _not_read(path, head) from error
     except Exception as error:  # decoders raise what they like on files that are broken
-        raise ContractError(f"{path} is corrupt or truncated: {error}\nCopy it again.") from error
+        raise failure(error, f"read {path}") or _broken(path, head, error) from error
 
 
-_SMALLER: Final = "Cut out the part to repair, or scale the image down."
+def _plugin(path: Path, head: bytes) -> list[str]:
+    """Load the Pillow plugin that a file needs; return the names of its format."""
+    if (brand := _BRANDS.match(head)) is None:
+        return []
+    name = "AVIF" if brand[1].startswith(b"avi") or b"av01" in head else "HEIF"
+    modules, command = _PLUGINS[name]
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            plugin = importlib.import_module(module)
+            if name == "HEIF":
+                plugin.register_heif_opener()
+            if name in Image.OPEN:
+                return [name]
+    raise ContractError(
+        f"{path} is {'an AVIF' if name == 'AVIF' else 'a HEIC'} file, which Pillow reads with a "
+        f"plugin only\nInstall it: {command}"
+    )
 
 
-def _load(path: Path, file: ImageFile.ImageFile, least_side: int | None) -> Decoded:
+def _load(path: Path, file: ImageFile.ImageFile, head: bytes, least_side: int | None) -> Decoded:
     """Check the header, then decode."""
     width, height = file.size
     if width * height > MAX_PIXELS:
@@ -91,23 +171,79 @@ def _load(path: Path, file: ImageFile.ImageFile, least_side: int | None) -> Deco
             f"an image must have at most {MAX_PIXELS:,} pixels; {path} has {width} x {height}\n"
             f"{_SMALLER}"
         )
-    deep = file.mode.startswith(("I", "F")) or any(";16" in str(tile) for tile in file.tile)
+    deep = bits_per_channel(path, file) > 8
     kind = file.format or ""
     frames = getattr(file, "n_frames", 1)
     if least_side is not None:
         file.draft(None, (least_side, least_side))  # only JPEG has smaller versions of itself
     file.load()
-    upright = _upright(path, file)
+    adopt_raw_profiles(file)
+    levels = read_levels(path, file) if deep else None
+    upright, levels = _upright(path, file, levels)
     if frames > 1 and kind != _MANY_PICTURES:
         logger.warning("%s has %d frames; only the first is used", path, frames)
-    metadata = read_metadata(path, file, upright)
-    return Decoded(image=upright, format=kind, deep=deep, metadata=metadata)
+    if kind in _PLUGINS and (bits := _heif_bits(head)) > 8:
+        logger.warning("%s has %d bits a channel; it is read with 8", path, bits)
+    metadata = read_metadata(path, file, upright.size)
+    return Decoded(image=upright, format=kind, deep=deep, levels=levels, metadata=metadata)
 
 
-def _upright(path: Path, file: ImageFile.ImageFile) -> Image.Image:
+def _upright(
+    path: Path, file: ImageFile.ImageFile, levels: Uint16 | None
+) -> tuple[Image.Image, Uint16 | None]:
     """Turn an image as its EXIF orientation says; one that cannot be read says nothing."""
     try:
-        return ImageOps.exif_transpose(file)
+        orientation = file.getexif().get(0x0112, 1)
+        upright = ImageOps.exif_transpose(file)
     except Exception as error:  # the parser raises what it likes on broken data
+        if told := failure(error, f"read {path}"):
+            raise told from error
         logger.warning("%s: its EXIF data cannot be read and is dropped (%s)", path, error)
-        return file.copy()
+        return file.copy(), levels
+    if levels is not None and orientation in range(2, 9):
+        turned = levels.swapaxes(0, 1) if orientation > 4 else levels
+        rows = -1 if orientation in (3, 4, 7, 8) else 1
+        columns = -1 if orientation in (2, 3, 6, 7) else 1
+        levels = np.ascontiguousarray(turned[::rows, ::columns])
+    return upright, levels
+
+
+def _heif_bits(head: bytes) -> int:
+    """Return the bits a channel that the box "pixi" of a HEIF file states; 8 without one."""
+    at = head.find(b"pixi")
+    return head[at + 9] if 0 <= at < len(head) - 9 and head[at + 8] else 8
+
+
+def _kind(head: bytes, signatures: tuple[tuple[bytes, str], ...]) -> str | None:
+    """Return what a file begins as."""
+    return next((name for sign, name in signatures if re.match(sign, head, re.DOTALL)), None)
+
+
+def _not_read(path: Path, head: bytes) -> ContractError:
+    """Return the error for what no decoder takes."""
+    if kind := _kind(head, _SIGNATURES):
+        return ContractError(
+            f"{path} begins as a {kind} file, but of a kind that is not read, or damaged\n"
+            f"{_CONVERT}"
+        )
+    if other := _kind(head, _OTHER_SIGNATURES):
+        return ContractError(
+            f"an image must be of the formats {', '.join(FORMATS)}; {path} is {other}\n{_CONVERT}"
+        )
+    return ContractError(
+        f"{path} must be an image of the formats {', '.join(FORMATS)}; its content is not"
+    )
+
+
+def _broken(path: Path, head: bytes, error: Exception) -> ContractError:
+    """Return the error for what a decoder gave up."""
+    text = str(error) or type(error).__name__
+    if "MAX_TEXT" in text:
+        return ContractError(
+            f"{path} holds more than {PngImagePlugin.MAX_TEXT_MEMORY >> 20} MB of text beside its "
+            "pixels\nRemove it, for example: exiftool -all= FILE"
+        )
+    if _LIMITS.search(text):
+        kind = _kind(head, _SIGNATURES) or "file"
+        return ContractError(f"{path} is a {kind} of a kind that is not read: {text}\n{_CONVERT}")
+    return ContractError(f"{path} is corrupt or truncated: {text}\nCopy it again.")

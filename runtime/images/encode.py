@@ -15,8 +15,10 @@ from PIL import Image
 
 from ...plugins.errors import ContractError
 from ..files.atomic import staged
-from ..tensors.pixels import Uint8
+from ..files.failures import failure
+from ..tensors.pixels import Bool, Uint8
 from .decode import decode
+from .deep import DEEP_FORMATS, SCALE, Uint16, encode_deep
 from .metadata import Metadata
 
 logger = logging.getLogger(__name__)
@@ -54,35 +56,61 @@ class Picture:
         alpha: (H, W), None where the file has none.
         grey: the file has one colour channel.
         metadata: what else the file says.
+        deep: (H, W, C), all bits of a file of 16 bits a channel: grey or RGB, and alpha.
     """
 
     pixels: Uint8
     alpha: Uint8 | None
     grey: bool
     metadata: Metadata
+    deep: Uint16 | None = None
+
+    def repaired(self, pixels: Uint8, hole: Bool) -> "Picture":
+        """Return the picture with other pixels in its hole.
+
+        Args:
+            pixels: (H, W, 3); where the picture is grey, their grey level counts.
+            hole: (H, W), True where they count.
+        """
+        if self.grey:
+            pixels = np.where(hole[..., None], _grey(pixels), self.pixels)
+        deep = None
+        if self.deep is not None:
+            deep, colours = self.deep.copy(), 1 if self.grey else 3
+            deep[hole, :colours] = pixels[hole][:, :colours].astype(np.uint16) * SCALE
+        return dataclasses.replace(self, pixels=pixels, deep=deep)
+
+
+def _grey(pixels: Uint8) -> Uint8:
+    """Return the grey levels of colours, three times, (H, W, 3)."""
+    return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
 
 
 def load_image(path: Path) -> Picture:
     """Read an image file, upright, as 8-bit RGB.
 
-    Palettes become colours; CMYK is converted without its profile, with a warning.
+    Palettes become colours; CMYK is converted without its profile, with a warning. 16-bit PNG
+    and TIFF keep their bits beside the 8-bit pixels.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM.
+        path: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM; HEIC or AVIF where Pillow has the plugin.
 
     Returns:
         The picture.
 
     Raises:
-        ContractError: the file cannot be read, or has more than 8 bits a channel, or a mode
-            that RGB cannot stand for.
+        ContractError: the file cannot be read, or has more than 8 bits a channel in another
+            way, or a mode that RGB cannot stand for.
     """
     file = decode(path)
     image, metadata = file.image, file.metadata
+    if file.levels is not None:
+        return _deep_picture(file.levels, metadata)
     if file.deep or image.mode not in _READ_AS:
         kind = f"more than 8 bits a channel ({image.mode})" if file.deep else image.mode
         raise ContractError(
-            f"an image must be 8-bit grey, RGB, palette or CMYK; {path} is {kind}\n"
+            "an image must be grey, RGB, palette or CMYK of 8 bits, or PNG or TIFF of 16; "
+            f"{path} is {kind}\n"
             "Convert it first, for example: magick INPUT -colorspace sRGB -depth 8 OUTPUT.png"
         )
     if image.mode == "CMYK":
@@ -99,8 +127,17 @@ def load_image(path: Path) -> Picture:
     return Picture(pixels=pixels, alpha=alpha, grey=grey, metadata=metadata)
 
 
+def _deep_picture(levels: Uint16, metadata: Metadata) -> Picture:
+    """Return the picture of (H, W, C) levels of 16 bits."""
+    eight = ((levels + np.uint32(SCALE // 2)) // SCALE).astype(np.uint8)
+    grey = levels.shape[2] < 3
+    pixels = np.repeat(eight[..., :1], 3, axis=2) if grey else np.ascontiguousarray(eight[..., :3])
+    alpha = eight[..., -1].copy() if levels.shape[2] in (2, 4) else None
+    return Picture(pixels=pixels, alpha=alpha, grey=grey, metadata=metadata, deep=levels)
+
+
 def output_format(path: Path) -> str:
-    """Say which file format a suffix asks for.
+    """Return the file format that a suffix asks for.
 
     Args:
         path: of an output.
@@ -133,9 +170,28 @@ def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
     Raises:
         ContractError: the suffix is unknown, the format has no alpha channel and the picture
             is not opaque, or the file cannot be written.
+        ResourceError: there is too little memory or space.
     """
     kind = output_format(path)
-    image = _assemble(picture, kind, path)
+    if lost := picture.metadata.lost_colours(kind):
+        logger.warning(
+            "%s cannot keep %s: colours may look different. A .png keeps them",
+            *(path, " and ".join(lost)),
+        )
+    if picture.deep is not None and kind not in DEEP_FORMATS:
+        logger.warning("%s has 8 bits a channel; .png and .tif keep the 16 of the input", path)
+    with staged(path) as temporary:
+        try:
+            temporary.write_bytes(_encode(picture, kind, path, quality))
+        except (OSError, ValueError, OverflowError, MemoryError) as error:
+            if told := failure(error, f"write {path}"):
+                raise told from error
+            remedy = "" if kind == "PNG" else "\nTry a .png output."  # limits of the format
+            raise ContractError(f"cannot write {path}: {error}{remedy}") from error
+
+
+def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
+    """Encode in memory: encoders tell a full disk badly, and libtiff prints on its own."""
     arguments: dict[str, Any] = picture.metadata.save_arguments(kind)
     if kind in ("JPEG", "WEBP"):
         arguments["quality"] = quality
@@ -145,17 +201,18 @@ def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
         arguments["exact"] = True  # colours under transparent pixels are the input's too
     if kind == "TIFF" and "exif" not in arguments:  # Pillow's compressor cannot write EXIF tables
         arguments["compression"] = "tiff_adobe_deflate"  # lossless
+    if picture.deep is not None and kind in DEEP_FORMATS:
+        return encode_deep(picture.deep, kind, arguments)
+    image = _assemble(picture, kind, path)
     if kind == "PNG":
         arguments["compress_type"] = _png_strategy(image)
-    with staged(path) as temporary:
-        try:
-            image.save(temporary, kind, **arguments)
-        except (OSError, ValueError, OverflowError) as error:  # full disk, limits of the format
-            raise ContractError(f"cannot write {path}: {error}\nTry a .png output.") from error
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **arguments)
+    return buffer.getvalue()
 
 
 def _png_strategy(image: Image.Image) -> int:
-    """Choose how PNG is compressed, by a band from the middle of the image.
+    """Return how PNG is compressed, by a band from the middle of the image.
 
     Looking for runs alone takes a quarter of the time and is as small for photographs (0.97 to
     1.05 of the size); drawings and text would become several times as large.

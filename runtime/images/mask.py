@@ -3,9 +3,10 @@
 Letters: H W sides in pixels.
 
 A mask with an alpha channel is what paint programs save of a layer: its transparent parts are
-known, whatever colour they hide.
+known, whatever colour they hide. ``MaskOptions.channel`` says so where something else is meant.
 """
 
+import dataclasses
 import logging
 from pathlib import Path
 from typing import Final
@@ -17,34 +18,100 @@ from ...plugins.errors import ContractError
 from ..crops.distance import dilate
 from ..options import MaskOptions
 from ..tensors.pixels import Bool, Uint8
-from .decode import decode
+from .decode import Decoded, decode
+from .deep import SCALE, Uint16
 
 logger = logging.getLogger(__name__)
 
 INVERTED_COVERAGE: Final = 0.6  # of the image; people remove less, and mark more only by mistake
-_GREY_MODES_16: Final = ("I", "I;16", "I;16B", "I;16L")
+_COLOURS: Final = ("red", "green", "blue")
+
+# Masks with soft edges have grey pixels too, but few; photographs have little else.
+_BETWEEN: Final = (24 * SCALE, 231 * SCALE)
+_MANY_LEVELS: Final = 48
+_DOUBTFUL_SHARE: Final = 0.1
+_PHOTOGRAPH_SHARE: Final = 0.5
+_COLOURFUL: Final = 48 / 255  # between the channels of a pixel; JPEG makes less of grey
+_COLOURED_SHARE: Final = 0.002
+
+_EXCHANGED: Final = "Are IMAGE and MASK exchanged? A mask is black and white: white is missing."
+_ALPHA: Final = "If what is transparent is missing: --mask-channel alpha"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Layer:
+    """A mask file as it is stored.
+
+    Attributes:
+        colours: (H, W, 1 or 3).
+        alpha: (H, W), of the same type; None where the file has none.
+    """
+
+    colours: Uint8 | Uint16
+    alpha: Uint8 | Uint16 | None
+
+    @property
+    def full(self) -> int:
+        """The number that stands for white and for opaque."""
+        return 65535 if self.colours.dtype == np.uint16 else 255
+
+    @property
+    def coloured(self) -> bool:
+        """Whether more than a few pixels that can be seen are not grey."""
+        if self.colours.shape[2] == 1:
+            return False
+        spread = np.ptp(self.colours, axis=2) > _COLOURFUL * self.full
+        if self.alpha is not None:
+            spread &= self.alpha > 0
+        return bool(spread.mean() > _COLOURED_SHARE)
+
+    def levels(self, channel: str) -> Uint16:
+        """Return (H, W), 0 to 65535; the higher, the more is a pixel marked."""
+        if channel == "alpha" and self.alpha is not None:
+            found = self.full - self.alpha
+        elif channel == "grey":
+            found = self._seen(_luma(self.colours))
+        elif channel != "alpha" and self.colours.shape[2] == 3:
+            own = _COLOURS.index(channel)
+            others = np.delete(self.colours, own, axis=2).max(axis=2)
+            found = self._seen(np.maximum(self.colours[..., own], others) - others)
+        else:
+            found = np.zeros(self.colours.shape[:2], self.colours.dtype)
+        levels: Uint16 = found.astype(np.uint16) * np.uint16(65535 // self.full)
+        return levels
+
+    def _seen(self, levels: Uint8 | Uint16) -> Uint8 | Uint16:
+        """Take away what is transparent."""
+        if self.alpha is None:
+            return levels
+        seen = levels.astype(np.uint32) * self.alpha // self.full
+        return seen.astype(np.uint8 if self.full == 255 else np.uint16)
 
 
 def load_hole(path: Path, size: tuple[int, int], options: MaskOptions) -> Bool:
     """Read the mask of one image.
 
-    Logs a warning when the mask is scaled, is empty, or looks inverted.
+    Logs a warning when the mask is scaled, is empty, is coloured or has many greys, or looks
+    inverted.
 
     Args:
         path: of the mask file.
         size: (H, W) of the upright image. A mask of the same shape in another size is scaled.
-        options: threshold, inversion and dilation.
+        options: channel, threshold, inversion and dilation.
 
     Returns:
         (H, W), True where pixels are missing.
 
     Raises:
-        ContractError: the file cannot be read, its shape is another, it covers the whole
-            image, or it holds 0 and 1 where 0 and 255 are meant.
+        ContractError: the file cannot be read, its shape is another, it covers the whole image,
+            it is a photograph, or it is not black and yet marks nothing.
     """
-    grey = load_grey(path)
-    _check_levels(path, grey, options)
-    hole: Bool = grey >= options.threshold
+    layer = _read(path)
+    levels = layer.levels(options.channel)
+    if levels.max(initial=0) < SCALE and levels.any():
+        levels = _small_numbers(path, levels, options)
+    hole: Bool = levels >= options.threshold * SCALE
+    _check_levels(path, layer, levels, options)
     hole = _fit(path, ~hole if options.invert else hole, size)
     hole = dilate(hole, options.dilate)
     _judge(path, hole, options)
@@ -63,33 +130,145 @@ def load_grey(path: Path) -> Uint8:
     Raises:
         ContractError: the file cannot be read, or holds numbers without a known scale.
     """
-    image = decode(path).image
-    if image.mode in _GREY_MODES_16:
-        levels = np.asarray(image)
-        if levels.min() >= 0 and levels.max() <= 65535:
-            return np.asarray(levels // 257, dtype=np.uint8)
-    if image.mode == "F" or image.mode in _GREY_MODES_16:
+    return (_read(path).levels("grey") // SCALE).astype(np.uint8)
+
+
+def _read(path: Path) -> _Layer:
+    """Read the colours and the alpha channel of a mask file."""
+    file = decode(path)
+    stored = _stored(path, file)
+    colours = stored.shape[2] - 1 if stored.shape[2] in (2, 4) else stored.shape[2]
+    alpha = stored[..., -1] if stored.shape[2] in (2, 4) else None
+    return _Layer(stored[..., :colours], alpha)
+
+
+def _stored(path: Path, file: Decoded) -> Uint8 | Uint16:
+    """Return (H, W, 1 to 4), 8 or 16 bits."""
+    image = file.image
+    if file.levels is not None:
+        return file.levels
+    if image.mode.startswith("I"):  # of PGM, and 32-bit integers in use
+        numbers = np.asarray(image)
+        if numbers.min() >= 0 and numbers.max() <= 65535:
+            levels: Uint16 = numbers.astype(np.uint16)[..., None]
+            return levels
+    if image.mode == "F" or image.mode.startswith("I"):
         raise ContractError(
             f"a mask must have 8 or 16 bits, black to white; {path} holds 32-bit numbers"
         )
-    if not image.has_transparency_data:
-        return np.array(image.convert("L"), dtype=np.uint8)
-    grey = image.convert("RGBA").convert("LA")
-    levels = np.asarray(grey).astype(np.uint16)
-    return np.asarray(levels[..., 0] * levels[..., 1] // 255, dtype=np.uint8)
+    grey = image.mode in ("1", "L", "LA", "La")
+    mode = "L" if grey else "RGB"
+    if image.has_transparency_data:
+        mode = "LA" if grey else "RGBA"
+    stored: Uint8 = np.atleast_3d(np.asarray(image.convert(mode)))
+    return stored
 
 
-def _check_levels(path: Path, grey: Uint8, options: MaskOptions) -> None:
-    """Refuse a mask of zeros and ones, which looks black everywhere."""
-    if grey.max() == 1 and options.threshold > 1:
+def _luma(colours: Uint8 | Uint16) -> Uint8 | Uint16:
+    """Return the grey levels of colours, (H, W), as Pillow weights them."""
+    if colours.shape[2] == 1:
+        grey: Uint8 | Uint16 = colours[..., 0]
+    elif colours.dtype == np.uint8:
+        grey = np.asarray(Image.fromarray(colours).convert("L"))
+    else:
+        grey = np.rint(colours @ np.array([0.299, 0.587, 0.114], np.float32)).astype(np.uint16)
+    return grey
+
+
+def _small_numbers(path: Path, levels: Uint16, options: MaskOptions) -> Uint16:
+    """Take numbers up to 255 in a 16-bit mask for 8-bit levels."""
+    if levels.max() >= options.threshold:
+        logger.warning("%s holds 16-bit numbers up to %d: read as 8-bit ones", path, levels.max())
+    eight: Uint16 = levels * np.uint16(SCALE)
+    return eight
+
+
+def _check_levels(path: Path, layer: _Layer, levels: Uint16, options: MaskOptions) -> None:
+    """Refuse a mask that is not black and marks nothing, and one that is a photograph."""
+    highest = int(levels.max(initial=0))
+    between, many = _share_between(levels)
+    if highest < options.threshold * SCALE:
+        _check_nothing(path, layer, highest // SCALE, options, many=many)
+    elif many and between > _PHOTOGRAPH_SHARE:
         raise ContractError(
-            f"white (255) is missing in a mask; {path} holds only 0 and 1\n"
-            "If 1 is missing, say so: --mask-threshold 1"
+            f"a mask must be black and white; {path} has many greys in {100 * between:.0f} % of "
+            f"its pixels, as a photograph\n{_remedy(layer, options)}"
+        )
+    elif many and between > _DOUBTFUL_SHARE:
+        logger.warning(
+            "%s has many greys in %.0f %% of its pixels: what is lighter than %d counts as "
+            "missing. %s",
+            *(path, 100 * between, options.threshold, _remedy(layer, options)),
+        )
+    elif options.channel == "grey" and layer.coloured:
+        logger.warning(
+            "%s is in colour: its brightness decides. If one colour marks what is missing: "
+            "--mask-channel red, green or blue",
+            path,
         )
 
 
+def _check_nothing(
+    path: Path, layer: _Layer, highest: int, options: MaskOptions, *, many: bool
+) -> None:
+    """Refuse a mask without a level that counts, unless it is black."""
+    if options.channel != "grey":
+        what = "transparent" if options.channel == "alpha" else options.channel
+        if highest:
+            raise ContractError(
+                f"what is {what} is missing in a mask; {path} has it up to level {highest} of 255 "
+                f"only, below {options.threshold}\n"
+                f"If that is missing, say so: --mask-threshold {highest}"
+            )
+        if layer.colours.any() or layer.alpha is not None:
+            raise ContractError(
+                f"what is {what} is missing in a mask; {path} has nothing of it\n"
+                "Leave --mask-channel out for a mask whose white is missing."
+            )
+        return
+    if layer.coloured:
+        own = np.argmax([layer.levels(name).max() for name in _COLOURS])
+        raise ContractError(
+            f"white (255) is missing in a mask; {path} is in colour, none of it as light as "
+            f"{options.threshold}\nIf {_COLOURS[own]} is missing, say so: "
+            f"--mask-channel {_COLOURS[own]}"
+        )
+    if highest:
+        rule = "holds only 0 and 1" if highest == 1 else f"holds levels up to {highest} only"
+        raise ContractError(
+            f"white (255) is missing in a mask; {path} {rule}\n"
+            f"If {highest} is missing, say so: --mask-threshold {highest}"
+            + (f"\n{_EXCHANGED}" if many else "")
+        )
+    if layer.alpha is not None and layer.alpha.min() < layer.alpha.max():
+        raise ContractError(
+            f"white is missing in a mask; {path} is black where it is not transparent\n"
+            f"{_ALPHA}; if what is opaque is missing, add --mask-invert"
+        )
+
+
+def _share_between(levels: Uint16) -> tuple[float, bool]:
+    """Return the share of greys that are neither dark nor light, and whether they are many."""
+    counts = np.bincount((levels // SCALE).ravel(), minlength=256)
+    low, high = (level // SCALE for level in _BETWEEN)
+    grey = counts[low : high + 1]
+    return float(grey.sum() / max(1, levels.size)), bool((counts > 0).sum() >= _MANY_LEVELS)
+
+
+def _remedy(layer: _Layer, options: MaskOptions) -> str:
+    """Return what to do about a mask that is a photograph."""
+    if options.channel == "grey" and layer.alpha is not None and (layer.alpha < 32768).any():
+        return _ALPHA
+    if options.channel == "grey" and layer.coloured:
+        return f"{_EXCHANGED} If one colour marks what is missing: --mask-channel red"
+    return _EXCHANGED
+
+
 def _fit(path: Path, hole: Bool, size: tuple[int, int]) -> Bool:
-    """Scale a hole to the size of its image, if the shapes agree within rounding."""
+    """Scale a hole to the size of its image, if the shapes agree within rounding.
+
+    A pixel is missing when any pixel of the mask that lies over it is.
+    """
     if hole.shape == size:
         return hole
     (height, width), (rows, columns) = size, hole.shape
@@ -104,8 +283,19 @@ def _fit(path: Path, hole: Bool, size: tuple[int, int]) -> Bool:
     logger.warning(
         "%s is %d x %d: scaled to the image, %d x %d", path, columns, rows, width, height
     )
-    picture = Image.fromarray(hole.astype(np.uint8))
-    return np.array(picture.resize((width, height), Image.Resampling.NEAREST), dtype=bool)
+    scaled: Bool = _any_over(_any_over(hole, height).T, width).T
+    return scaled
+
+
+def _any_over(hole: Bool, rows: int) -> Bool:
+    """Scale the rows of a hole; each is missing where any row over it is."""
+    old = hole.shape[0]
+    first = np.arange(rows, dtype=np.int64) * old // rows
+    last = -(-np.arange(1, rows + 1, dtype=np.int64) * old // rows)
+    counts = np.zeros((old + 1, hole.shape[1]), np.int32)
+    np.cumsum(hole, axis=0, out=counts[1:])
+    missing: Bool = counts[last] > counts[first]
+    return missing
 
 
 def _judge(path: Path, hole: Bool, options: MaskOptions) -> None:

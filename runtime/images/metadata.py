@@ -1,38 +1,87 @@
 """What an image file says beside its pixels, carried over to the repaired one.
 
-Kept: EXIF (without its orientation, which is applied, and without its thumbnail, which would
-show what was removed), ICC profile, resolution, comments and text. Each file format stores the
-part that it can.
+Kept: EXIF, XMP, ICC profile, what PNG says of its colours, resolution, comments and text. Each
+file format stores the part that it can.
+
+Left out, because it would show what was removed: thumbnails and everything else that can hold a
+picture, maker notes among them, whose layout only their makers know. Left out, because it is
+applied: the orientation. Left out, because what they point at is: pointers into the old file.
 """
 
+import contextlib
 import dataclasses
 import logging
 import math
+import re
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
+from xml.etree import ElementTree
 
 from PIL import ExifTags, Image, PngImagePlugin
 
+from ..files.failures import failure
+
 logger = logging.getLogger(__name__)
 
-_XMP_KEYS: Final = ("xmp", "XML:com.adobe.xmp")
-_SUB_TABLES: Final = (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo)
+_XMP_KEY: Final = "XML:com.adobe.xmp"  # the PNG text that holds XMP
+_RAW_PROFILE: Final = "Raw profile type "  # PNG texts of ImageMagick: hexadecimal blocks of JPEG
+_PROFILES: Final = {"exif": "exif", "xmp": "xmp", "icc": "icc_profile", "icm": "icc_profile"}
 _SIDES: Final = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 
-# In a TIFF file the EXIF table is also the table of how its pixels are stored; only these tell
-# about the picture.
-_TIFF_TAGS: Final = frozenset(
-    (
-        ExifTags.Base.ImageDescription,
-        ExifTags.Base.Make,
-        ExifTags.Base.Model,
-        ExifTags.Base.Software,
-        ExifTags.Base.DateTime,
-        ExifTags.Base.Artist,
-        ExifTags.Base.Copyright,
+# The tags of the main table that tell about the picture. Others tell how pixels are stored, or
+# are private, or hold blocks of other programs, some of them with a preview.
+_MAIN_TAGS: Final = frozenset(
+    getattr(ExifTags.Base, name)
+    for name in (
+        *("ImageDescription", "Make", "Model", "Software", "DateTime", "Artist", "Copyright"),
+        *("HostComputer", "DocumentName", "PageName", "XResolution", "YResolution"),
+        *("ResolutionUnit", "WhitePoint", "PrimaryChromaticities", "Rating", "RatingPercent"),
+        *("XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject"),
     )
 )
+# Resolution is written from the Pillow image where the format is TIFF.
+_TIFF_TAGS: Final = _MAIN_TAGS - {
+    ExifTags.Base.XResolution,
+    ExifTags.Base.YResolution,
+    ExifTags.Base.ResolutionUnit,
+}
+_DROPPED_DETAILS: Final = frozenset(
+    (
+        ExifTags.Base.MakerNote,
+        ExifTags.IFD.Interop,  # put back with its table
+        0xEA1C,  # padding, of Microsoft
+        0xEA1D,  # where the maker note was
+    )
+)
+_TEXT_TAGS: Final = frozenset((ExifTags.Base.UserComment, *range(0x9C9B, 0x9CA0)))
+_LONGEST: Final = 1024  # of numbers whose meaning is not known; a picture needs more
+
+# JPEG, PNG, WebP, GIF, TIFF; then so many letters without a space, as base64 has them, and
+# hexadecimal digits by pairs.
+_PICTURES: Final = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a|II\*\0\x08\0|MM\0\*\0\0", re.DOTALL
+)
+_RUNS: Final = re.compile(r"[A-Za-z0-9+/=_-]+")
+_BLOCK_LETTERS: Final = 512
+_DIGITS: Final = re.compile(r"(?:(?:0x)?[0-9A-Fa-f]{2}[\s,;:]+){256}")
+_LINE_ENDS: Final = re.compile(r"\s*(?:\n|\r|\\[nr])\s*")
+_XMP_DROPPED: Final = (  # elements and attributes by their name; prefixes vary
+    "Thumbnails|Orientation|PixelXDimension|PixelYDimension|ImageWidth|ImageLength|"
+    "HasExtendedXMP|MicroVideo\\w*|MotionPhoto\\w*|Directory"
+)
+_XMP_PROPERTIES: Final = re.compile(
+    rf"<([\w.-]+:(?:{_XMP_DROPPED}))\b[^>]*?(?:/>|>.*?</\1\s*>)"
+    rf"|\s[\w.-]+:(?:{_XMP_DROPPED})\s*=\s*(?:\"[^\"]*\"|'[^']*')",
+    re.DOTALL,
+)
+
+# Chunks of PNG that say what colours mean, and the values that say no more than "sRGB".
+COLOUR_CHUNKS: Final = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
+_SRGB_GAMMA: Final = 45455
+_SRGB_CHROMATICITIES: Final = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+_SRGB_CODE: Final = bytes((1, 13, 0, 1))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +91,7 @@ class Metadata:
     Attributes:
         exif: serialized.
         icc_profile: what its colours mean.
+        colours: the chunks by which a PNG file says what its colours mean.
         dpi: dots per inch, horizontal and vertical.
         comment: of a JPEG file.
         xmp: serialized.
@@ -50,74 +100,197 @@ class Metadata:
 
     exif: bytes | None = None
     icc_profile: bytes | None = None
+    colours: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
     dpi: tuple[float, float] | None = None
     comment: bytes | None = None
     xmp: bytes | None = None
     text: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def save_arguments(self, kind: str) -> dict[str, Any]:
-        """Give the arguments of Pillow's ``save`` that store this.
+        """Return the arguments of Pillow's ``save`` that store this.
 
         Args:
             kind: Pillow's name of the file format; BMP stores the resolution only.
-
-        Returns:
-            Argument names and values.
         """
         arguments: dict[str, Any] = {"dpi": self.dpi}
         if kind != "BMP":
             arguments |= {"exif": self.exif, "icc_profile": self.icc_profile}
         if kind in ("JPEG", "WEBP"):
             arguments |= {"comment": self.comment, "xmp": self.xmp}
-        if kind == "PNG" and self.text:
+        if kind == "PNG":
             chunks = PngImagePlugin.PngInfo()
+            for name, data in self.colours.items():
+                chunks.add(name, data)
             for key, value in self.text.items():
                 chunks.add_text(key, value)
+            if self.xmp:
+                chunks.add_itxt(_XMP_KEY, self.xmp.decode("utf-8", "replace"))
             arguments["pnginfo"] = chunks
         return {name: value for name, value in arguments.items() if value is not None}
 
+    def lost_colours(self, kind: str) -> tuple[str, ...]:
+        """Return what says that colours are not sRGB and has no place in a file format."""
+        if kind == "BMP" and self.icc_profile:
+            return ("ICC profile", *self._foreign())
+        return () if kind == "PNG" else self._foreign()
 
-def read_metadata(path: Path, file: Image.Image, upright: Image.Image) -> Metadata:
+    def _foreign(self) -> tuple[str, ...]:
+        """Return the chunks that mean other colours than sRGB and than the profile."""
+        code = self.colours.get(b"cICP")
+        if code is not None and code != _SRGB_CODE:
+            return ("cICP",)
+        if self.icc_profile or code or b"sRGB" in self.colours:
+            return ()
+        gamma = self.colours.get(b"gAMA", struct.pack(">I", _SRGB_GAMMA))
+        other = [] if abs(int.from_bytes(gamma, "big") - _SRGB_GAMMA) < 100 else ["gAMA"]
+        primaries = self.colours.get(b"cHRM", struct.pack(">8I", *_SRGB_CHROMATICITIES))
+        if len(primaries) == 32 and any(
+            abs(a - b) > 100
+            for a, b in zip(struct.unpack(">8I", primaries), _SRGB_CHROMATICITIES, strict=True)
+        ):
+            other.append("cHRM")
+        return tuple(other)
+
+
+def read_metadata(path: Path, file: Image.Image, size: tuple[int, int]) -> Metadata:
     """Collect what a file says.
 
     Args:
-        path: of the file, for messages.
+        path: of the file.
         file: as opened and loaded.
-        upright: the same after the orientation was applied.
-
-    Returns:
-        The metadata of the upright image.
+        size: (W, H) of the upright image.
     """
-    text = dict(getattr(file, "text", {}))
-    text |= {key: upright.info[key] for key in _XMP_KEYS if key in text and key in upright.info}
+    text = getattr(file, "text", {})
+    xmp = file.info.get("xmp") or text.get(_XMP_KEY)
     comment = file.info.get("comment")
-    xmp = upright.info.get("xmp")
     return Metadata(
-        exif=_exif(path, file, upright.size),
+        exif=_exif(path, file, size),
         icc_profile=file.info.get("icc_profile") or None,
+        colours=_colour_chunks(path) if file.format == "PNG" else {},
         dpi=_dpi(file.info.get("dpi")),
-        comment=comment if isinstance(comment, bytes) else None,
-        xmp=xmp if isinstance(xmp, bytes) else None,
-        text=text,
+        comment=comment if isinstance(comment, bytes) and not holds_picture(comment) else None,
+        xmp=_clean_xmp(path, xmp.encode() if isinstance(xmp, str) else xmp),
+        text={
+            key: value
+            for key, value in text.items()
+            if not key.startswith(_RAW_PROFILE)
+            and key != _XMP_KEY
+            and not _told_picture(path, key, value)
+        },
     )
+
+
+def adopt_raw_profiles(file: Image.Image) -> None:
+    """Let the EXIF, XMP and ICC data of a PNG file that lie in its texts count as such."""
+    for key in [key for key in getattr(file, "text", {}) if key.startswith(_RAW_PROFILE)]:
+        kind, data = key.removeprefix(_RAW_PROFILE).lower(), _raw_profile(file.info.pop(key))
+        if data and kind == "app1":
+            kind = "exif" if data.startswith(b"Exif\0\0") else "xmp"
+            data = data.removeprefix(b"http://ns.adobe.com/xap/1.0/\0")
+        if data and (name := _PROFILES.get(kind)):
+            file.info.setdefault(name, data)
+
+
+def holds_picture(value: bytes | str) -> bool:
+    """Report whether a value may hold a picture: as such, in base64 or in hexadecimal digits."""
+    if isinstance(value, str):
+        value = value.encode("utf-8", "surrogateescape")
+    if _PICTURES.search(value):
+        return True
+    text = _LINE_ENDS.sub("", value.replace(b"\0", b"").decode("latin-1"))
+    return bool(_DIGITS.search(text)) or any(
+        len(run[0]) >= _BLOCK_LETTERS for run in _RUNS.finditer(text)
+    )
+
+
+def _told_picture(path: Path, key: str, value: str) -> bool:
+    """Report whether a text may hold a picture, and log that it is dropped."""
+    if found := holds_picture(value):
+        logger.warning("%s: its text %r may hold a picture, and is dropped", path, key)
+    return found
+
+
+def _raw_profile(text: str) -> bytes | None:
+    """Decode lines of kind, length and hexadecimal digits; None if it is something else."""
+    with contextlib.suppress(ValueError):
+        return bytes.fromhex("".join(text.split("\n")[3:])) or None
+    return None
+
+
+def _clean_xmp(path: Path, xmp: bytes | None) -> bytes | None:
+    """Take out of XMP what is not carried over; drop all of it if a picture may be left."""
+    if not xmp or not isinstance(xmp, bytes):
+        return None
+    try:
+        cleaned = _XMP_PROPERTIES.sub("", xmp.decode("utf-8").strip("\0"))
+        ElementTree.fromstring(cleaned)
+    except (UnicodeDecodeError, ElementTree.ParseError):
+        logger.warning("%s: its XMP data cannot be read and is dropped", path)
+        return None
+    if holds_picture(cleaned):
+        logger.warning("%s: its XMP data may hold a picture, and is dropped", path)
+        return None
+    return cleaned.encode()
 
 
 def _exif(path: Path, file: Image.Image, size: tuple[int, int]) -> bytes | None:
     """Serialize the EXIF data anew; None if there is none, or none that can be read."""
     try:
         found, kept = file.getexif(), Image.Exif()
-        for tag, value in found.items():
-            if tag in _TIFF_TAGS if file.format == "TIFF" else tag not in _SUB_TABLES:
-                kept[tag] = value
-        kept.pop(ExifTags.Base.Orientation, None)
+        tags = _TIFF_TAGS if file.format == "TIFF" else _MAIN_TAGS
+        for tag in tags & found.keys():
+            if _may_stay(tag, found[tag]):
+                kept[tag] = found[tag]
         sides: dict[int, int] = dict(zip(_SIDES, size, strict=True))
-        for table in _SUB_TABLES:
-            if entries := dict(found.get_ifd(table)):
-                kept[table] = entries | {tag: sides[tag] for tag in entries.keys() & sides.keys()}
+        details = _table(found, ExifTags.IFD.Exif)
+        if interoperability := _table(found, ExifTags.IFD.Interop):
+            details[ExifTags.IFD.Interop] = interoperability
+        details |= {tag: sides[tag] for tag in details.keys() & sides.keys()}
+        for table, entries in (
+            (ExifTags.IFD.Exif, details),
+            (ExifTags.IFD.GPSInfo, _table(found, ExifTags.IFD.GPSInfo)),
+        ):
+            if entries:
+                kept[table] = entries
         return kept.tobytes() if len(kept) else None
     except Exception as error:  # the parser raises what it likes on broken data
+        if told := failure(error, f"read the EXIF data of {path}"):
+            raise told from error
         logger.warning("%s: its EXIF data cannot be read and is dropped (%s)", path, error)
         return None
+
+
+def _table(found: Image.Exif, table: int) -> dict[int, Any]:
+    """Return the entries of a sub-table that may stay."""
+    return {
+        tag: value
+        for tag, value in dict(found.get_ifd(table)).items()
+        if tag not in _DROPPED_DETAILS and not isinstance(value, dict) and _may_stay(tag, value)
+    }
+
+
+def _may_stay(tag: int, value: Any) -> bool:  # noqa: ANN401
+    """Report whether a value of EXIF cannot hold a picture."""
+    if isinstance(value, bytes | tuple) and len(value) > _LONGEST and tag not in _TEXT_TAGS:
+        return False
+    return not (isinstance(value, bytes | str) and holds_picture(value))
+
+
+def _colour_chunks(path: Path) -> dict[bytes, bytes]:
+    """Read the chunks of a PNG file that say what its colours mean; the last of each counts."""
+    found = {}
+    with path.open("rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            (length,), name = struct.unpack(">I", head[:4]), head[4:]
+            if name in (b"IDAT", b"IEND"):
+                break
+            if name in COLOUR_CHUNKS and length <= 32:
+                found[name] = file.read(length)
+                file.seek(4, 1)
+            else:
+                file.seek(length + 4, 1)
+    return found
 
 
 def _dpi(stated: Any) -> tuple[float, float] | None:  # noqa: ANN401

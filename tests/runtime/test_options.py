@@ -12,7 +12,7 @@ from csakit.runtime.options import InpaintOptions, MaskOptions
     ("arguments", "message"),
     [
         ({"strategy": "tile"}, r"strategy must be one of .*'whole'.*; got 'tile'"),
-        ({"margin": 7}, "margin must be at least 8 pixels, a whole number; got 7"),
+        ({"margin": 7}, "margin must be 8 to 65536 pixels, a whole number; got 7"),
         ({"margin": 64.0}, "got 64.0"),
         ({"blend": "poisson"}, "seamless, none, or feather PX with 1 to 256 .*; got 'poisson'"),
         ({"blend": "feather"}, "got 'feather'"),

@@ -34,7 +34,8 @@ def test_masks_are_found_by_stem_with_or_without_the_ending(
         ("c.gif", "c.bmp", output / "c.png"),
     ]
     assert listing.skipped == []
-    assert [path.name for path in listing.ignored] == ["notes.txt"]
+    assert [path.name for path in listing.ignored] == [".hidden.png", "notes.txt"]
+    assert [path.name for path in listing.unused] == ["unused.png"]
 
 
 def test_masks_among_the_images_are_no_images(folders: tuple[Path, Path, Path]) -> None:

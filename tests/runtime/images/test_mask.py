@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
+from csakit.runtime.images.deep import encode_deep
 from csakit.runtime.images.mask import load_hole
 from csakit.runtime.options import MaskOptions
-from PIL import Image
+from PIL import Image, ImageFilter
 
 SIZE = (20, 30)
 
@@ -131,3 +132,112 @@ def test_zeros_and_ones_are_not_taken_for_black(tmp_path: Path, hole: np.ndarray
     with pytest.raises(ContractError, match=r"holds only 0 and 1\n.*--mask-threshold 1"):
         load_hole(path, SIZE, MaskOptions())
     np.testing.assert_array_equal(load_hole(path, SIZE, MaskOptions(threshold=1)), hole)
+
+
+def test_a_hole_loses_no_pixel_whatever_the_scale(tmp_path: Path) -> None:
+    for rows, columns in ((40, 60), (37, 55), (20, 30), (13, 19), (200, 301)):
+        for at in range(0, rows * columns, 97):
+            levels = np.zeros((rows, columns))
+            row, column = divmod(at, columns)
+            levels[row, column] = 255
+            path = save(tmp_path / "m.png", levels)
+
+            hole = load_hole(path, SIZE, MaskOptions())
+
+            assert hole[int((row + 0.5) * 20 / rows), int((column + 0.5) * 30 / columns)]
+            assert hole.sum() <= (20 / rows + 2) * (30 / columns + 2)
+
+
+@pytest.mark.parametrize("highest", [1, 2, 60, 127])
+@pytest.mark.parametrize("depth", [1, 257])
+def test_a_mask_that_is_not_black_and_marks_nothing_names_what_would(
+    tmp_path: Path, hole: np.ndarray, highest: int, depth: int
+) -> None:
+    numbers = hole * np.uint16(highest * depth)
+    Image.fromarray(numbers if depth > 1 else numbers.astype(np.uint8)).save(tmp_path / "m.png")
+
+    with pytest.raises(ContractError, match=rf"--mask-threshold {highest}\b"):
+        load_hole(tmp_path / "m.png", SIZE, MaskOptions())
+    found = load_hole(tmp_path / "m.png", SIZE, MaskOptions(threshold=highest))
+    np.testing.assert_array_equal(found, hole)
+
+
+@pytest.mark.parametrize(
+    ("colour", "name"),
+    [((255, 0, 0), "red"), ((0, 0, 255), "blue"), ((230, 30, 40), "red"), ((0, 200, 0), "green")],
+)
+def test_a_painted_mask_names_its_colour_and_is_read_by_it(
+    tmp_path: Path, hole: np.ndarray, colour: tuple[int, int, int], name: str
+) -> None:
+    painted = np.where(hole[..., None], np.uint8(colour), np.uint8(0))
+    Image.fromarray(painted).save(tmp_path / "m.png")
+
+    with pytest.raises(ContractError, match=f"--mask-channel {name}"):
+        load_hole(tmp_path / "m.png", SIZE, MaskOptions(threshold=200))
+    found = load_hole(tmp_path / "m.png", SIZE, MaskOptions(channel=name))
+    np.testing.assert_array_equal(found, hole)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_an_erased_hole_names_the_channel_and_is_read_by_it(
+    tmp_path: Path, photo: np.ndarray, deep: bool
+) -> None:
+    pixels, missing = photo[:200, :300], np.zeros((200, 300), dtype=bool)
+    missing[40:90, 50:150] = True
+    erased = np.dstack([pixels, np.where(missing, np.uint8(0), np.uint8(255))])
+    if deep:
+        content = encode_deep(erased.astype(np.uint16) * 257, "PNG", {})
+        (tmp_path / "m.png").write_bytes(content)
+    else:
+        Image.fromarray(erased).save(tmp_path / "m.png")
+
+    with pytest.raises(ContractError, match=r"many greys(.|\n)*--mask-channel alpha"):
+        load_hole(tmp_path / "m.png", (200, 300), MaskOptions())
+    found = load_hole(tmp_path / "m.png", (200, 300), MaskOptions(channel="alpha"))
+    np.testing.assert_array_equal(found, missing)
+
+
+def test_black_paint_on_transparency_is_not_taken_for_black(
+    tmp_path: Path, hole: np.ndarray
+) -> None:
+    layer = np.zeros((*SIZE, 4), dtype=np.uint8)
+    layer[..., 3] = hole * 255
+    Image.fromarray(layer).save(tmp_path / "m.png")
+
+    with pytest.raises(ContractError, match="--mask-channel alpha; if what is opaque is missing"):
+        load_hole(tmp_path / "m.png", SIZE, MaskOptions())
+    found = load_hole(tmp_path / "m.png", SIZE, MaskOptions(channel="alpha", invert=True))
+    np.testing.assert_array_equal(found, hole)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_a_photograph_is_no_mask(tmp_path: Path, photo: np.ndarray, suffix: str, mode: str) -> None:
+    Image.fromarray(photo).convert(mode).save(tmp_path / f"m{suffix}")
+
+    with pytest.raises(ContractError, match=r"as a photograph\nAre IMAGE and MASK exchanged"):
+        load_hole(tmp_path / f"m{suffix}", photo.shape[:2], MaskOptions())
+
+
+def test_a_mask_with_soft_edges_or_of_jpeg_is_one(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    levels = np.zeros((200, 300), dtype=np.uint8)
+    levels[60:140, 80:220] = 255
+    soft = Image.fromarray(levels).filter(ImageFilter.GaussianBlur(4))
+    soft.save(tmp_path / "soft.png")
+    Image.fromarray(levels).convert("RGB").save(tmp_path / "m.jpg", quality=30)
+
+    for name in ("soft.png", "m.jpg"):
+        assert load_hole(tmp_path / name, (200, 300), MaskOptions()).sum() == pytest.approx(
+            11200, rel=0.02
+        )
+    assert caplog.text == ""
+
+
+def test_a_channel_that_marks_nothing_is_told(tmp_path: Path, hole: np.ndarray) -> None:
+    path = save(tmp_path / "m.png", hole * 255)
+
+    for channel in ("alpha", "red"):
+        with pytest.raises(ContractError, match="has nothing of it\nLeave --mask-channel out"):
+            load_hole(path, SIZE, MaskOptions(channel=channel))

@@ -1,11 +1,16 @@
 """What a file says beside its pixels is carried over; the orientation is applied."""
 
+import base64
+import dataclasses
+import io
+import struct
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
 from csakit.runtime.images.encode import load_image, save_image
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin
 
 ORIENTATIONS = range(1, 9)
 WITH_EXIF = [".jpg", ".png", ".webp", ".tif"]
@@ -104,3 +109,179 @@ def test_a_file_without_metadata_gets_none(tmp_path: Path) -> None:
 
     with Image.open(tmp_path / "out.png") as result:
         assert result.info == {}
+
+
+def small_picture() -> bytes:
+    """A JPEG of what was removed."""
+    noise = np.random.default_rng(5).integers(0, 256, (24, 24, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(noise).save(file, "JPEG")
+    return file.getvalue()
+
+
+def png_text(key: str, value: str) -> dict[str, object]:
+    chunks = PngImagePlugin.PngInfo()
+    chunks.add_text(key, value, zip=True)
+    return {"pnginfo": chunks}
+
+
+def exif_with(tag: int, value: object, *, main: bool = False) -> dict[str, object]:
+    data = exif()
+    (data if main else data[ExifTags.IFD.Exif])[tag] = value
+    return {"exif": data.tobytes()}
+
+
+def packet(inside: str) -> bytes:
+    return (
+        '<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF '
+        'xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description '
+        'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+        'xmlns:p="http://ns.adobe.com/xap/1.0/" xmlns:n="http://ns.adobe.com/xmp/note/" '
+        f"{inside}</rdf:Description></rdf:RDF></x:xmpmeta>"
+    ).encode()
+
+
+SMALL = small_picture()
+LINES = "\n".join(textwrap.wrap(base64.b64encode(SMALL).decode(), 76))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "said"),
+    [
+        (".png", png_text("Raw profile type 8bim", f"\n8bim\n{len(SMALL):8}\n{SMALL.hex()}\n")),
+        (".png", png_text("Raw profile type APP1", f"\nAPP1\n{len(SMALL):8}\n{SMALL.hex()}\n")),
+        (".png", png_text("thumbnail", LINES)),
+        (".png", png_text("Thumb", SMALL.hex(" "))),
+        (".png", png_text("workflow", '{"image": "' + base64.b64encode(SMALL).decode() + '"}')),
+        (".jpg", {"comment": SMALL}),
+        (".jpg", {"comment": LINES.encode()}),
+        (".jpg", exif_with(ExifTags.Base.MakerNote, b"NIKON" + SMALL)),
+        (".webp", exif_with(ExifTags.Base.UserComment, b"ASCII\0\0\0" + LINES.encode())),
+        (".jpg", exif_with(0x935C, SMALL)),
+        (".jpg", exif_with(0x8649, SMALL, main=True)),
+        (".tif", exif_with(0x8649, SMALL, main=True)),
+        (".jpg", {"xmp": packet(f"><p:Thumbnails><a>{LINES}</a></p:Thumbnails>")}),
+        (".webp", {"xmp": packet(f'n:Data="{base64.b64encode(SMALL).decode()}">')}),
+        (".png", png_text("XML:com.adobe.xmp", packet(f"><n:Depth>{LINES}</n:Depth>").decode())),
+    ],
+)
+@pytest.mark.parametrize("target", WITH_EXIF)
+def test_no_small_picture_of_what_was_removed_travels_along(
+    tmp_path: Path, suffix: str, said: dict[str, object], target: str
+) -> None:
+    Image.new("RGB", (32, 16)).save(tmp_path / f"in{suffix}", **said)
+
+    save_image(load_image(tmp_path / f"in{suffix}"), tmp_path / f"out{target}")
+
+    written = (tmp_path / f"out{target}").read_bytes()
+    with Image.open(tmp_path / f"out{target}") as result:
+        texts = " ".join(map(str, getattr(result, "text", {}).values()))
+    letters = "".join(texts.split()).encode() + written.replace(b"\n", b"")
+    for sign in (SMALL[-60:-20], base64.b64encode(SMALL)[-100:-40], SMALL.hex()[-90:-30].encode()):
+        assert sign not in letters
+
+
+def test_what_holds_no_picture_stays_beside_one(tmp_path: Path) -> None:
+    inside = (
+        f'tiff:Orientation="6" n:HasExtendedXMP="0A" dc:rights="Zoë">'
+        f"<p:Thumbnails><a>{LINES}</a></p:Thumbnails><dc:title>A cat</dc:title>"
+    )
+    Image.new("L", (8, 8)).save(tmp_path / "in.jpg", xmp=packet(inside))
+
+    save_image(load_image(tmp_path / "in.jpg"), tmp_path / "out.jpg")
+    save_image(load_image(tmp_path / "in.jpg"), tmp_path / "out.png")
+
+    for name in ("out.jpg", "out.png"):
+        with Image.open(tmp_path / name) as result:
+            kept = result.info["xmp"]
+        kept = kept.decode() if isinstance(kept, bytes) else kept
+        assert 'dc:rights="Zoë"' in kept
+        assert "A cat" in kept
+        assert not any(word in kept for word in ("Thumb", "Orientation", "HasExtended"))
+
+
+@pytest.mark.parametrize("kind", ["exif", "APP1"])
+def test_the_orientation_in_a_raw_profile_is_applied_and_dropped(tmp_path: Path, kind: str) -> None:
+    data = exif(6).tobytes()
+    text = png_text(f"Raw profile type {kind}", f"\n{kind}\n{len(data):8}\n{data.hex()}\n")
+    Image.new("L", (32, 16)).save(tmp_path / "in.png", **text)
+
+    save_image(load_image(tmp_path / "in.png"), tmp_path / "out.png")
+
+    with Image.open(tmp_path / "out.png") as result:
+        assert result.size == (16, 32)
+        assert ImageOps.exif_transpose(result).size == (16, 32)
+        assert result.getexif()[ExifTags.Base.Make] == "Maker"
+        assert not result.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "tiff:Orientation='6'>",
+        ">\n<tiff:Orientation> 6 </tiff:Orientation>",
+        'tiff:Orientation = "6">',
+        'tiff:Orientation="6">',
+    ],
+)
+def test_an_orientation_in_xmp_never_turns_the_result(tmp_path: Path, said: str) -> None:
+    Image.new("L", (32, 16)).save(tmp_path / "in.jpg", exif=exif(1).tobytes(), xmp=packet(said))
+
+    save_image(load_image(tmp_path / "in.jpg"), tmp_path / "out.jpg")
+
+    with Image.open(tmp_path / "out.jpg") as result:
+        assert b"Orientation" not in result.info.get("xmp", b"")
+
+
+def test_a_table_that_is_pointed_at_comes_along(tmp_path: Path) -> None:
+    data = exif()
+    data[ExifTags.IFD.Exif][ExifTags.IFD.Interop] = {1: "R98", 2: b"0100"}
+    Image.new("L", (8, 8)).save(tmp_path / "in.jpg", exif=data.tobytes())
+
+    save_image(load_image(tmp_path / "in.jpg"), tmp_path / "out.png")
+
+    with Image.open(tmp_path / "out.png") as result:
+        assert result.getexif().get_ifd(ExifTags.IFD.Interop)[1] == "R98"
+
+
+@pytest.mark.parametrize("tag", [0x0111, 0x0201, 0x014A, 0xC634, 0xEA1D])
+def test_pointers_into_the_old_file_are_dropped(tmp_path: Path, tag: int) -> None:
+    data = exif()
+    data[tag] = 1234
+    data[ExifTags.IFD.Exif][0xEA1D] = 4321
+    Image.new("L", (8, 8)).save(tmp_path / "in.jpg", exif=data.tobytes())
+
+    save_image(load_image(tmp_path / "in.jpg"), tmp_path / "out.jpg")
+
+    with Image.open(tmp_path / "out.jpg") as result:
+        assert tag not in result.getexif()
+        assert 0xEA1D not in result.getexif().get_ifd(ExifTags.IFD.Exif)
+        assert ExifTags.IFD.Interop not in result.getexif().get_ifd(ExifTags.IFD.Exif)
+
+
+LINEAR = {b"gAMA": struct.pack(">I", 100000)}
+WIDE = {b"cHRM": struct.pack(">8I", 31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)}
+HDR = {b"cICP": bytes([9, 16, 0, 1])}
+SRGB = {b"sRGB": b"\1", b"gAMA": struct.pack(">I", 45455)}
+
+
+@pytest.mark.parametrize("said", [LINEAR, WIDE, HDR, SRGB, LINEAR | WIDE])
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16"])
+def test_what_png_says_of_colours_is_kept_or_its_loss_is_told(
+    tmp_path: Path, said: dict[bytes, bytes], mode: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    chunks = PngImagePlugin.PngInfo()
+    for name, content in said.items():
+        chunks.add(name, content)
+    Image.new(mode, (8, 8)).save(tmp_path / "in.png", pnginfo=chunks)
+    picture = load_image(tmp_path / "in.png")
+    opaque = dataclasses.replace(picture, alpha=None)
+
+    save_image(picture, tmp_path / "out.png")
+    assert caplog.text == ""
+    save_image(opaque, tmp_path / "out.bmp")
+
+    written = (tmp_path / "out.png").read_bytes()
+    for name, content in said.items():
+        assert name + content in written
+        assert (name.decode() in caplog.text) == (said is not SRGB)

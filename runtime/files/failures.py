@@ -1,0 +1,97 @@
+"""The one place that turns failures of the machine into messages: what failed, why, what to do.
+
+Memory, permission, space and names are told as themselves, never as damage of a file.
+"""
+
+import errno
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from ...plugins.errors import ContractError, CsakitError, ResourceError
+
+# How libraries say it that know no MemoryError.
+_NO_MEMORY: Final = re.compile(
+    r"bad[_ ]?alloc|out of memory|cannot allocate memory|failed to allocate memory|length_error",
+    re.IGNORECASE,
+)
+_OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")  # of libraries in Rust
+_PERMISSION: Final = "Allow it with chmod, also for the folders above it, or choose another path."
+_SPACE: Final = "Free some space, or choose another place."
+_REMEDIES: Final = MappingProxyType(
+    {
+        errno.EACCES: _PERMISSION,
+        errno.EPERM: _PERMISSION,
+        errno.EROFS: "Choose a place that can be written.",
+        errno.ENAMETOOLONG: "Shorten it: a name has at most 255 bytes on most file systems.",
+        errno.ENOSPC: _SPACE,
+        errno.EDQUOT: _SPACE,
+        errno.EFBIG: "Raise the limit of this process (ulimit -f), or choose another place.",
+        errno.EMFILE: "Raise the limit of this process: ulimit -n 4096",
+        errno.ENFILE: "Close other programs.",
+        errno.ELOOP: "Its links lead in a circle: correct them.",
+        errno.EIO: "The disk or the network failed: try again, or from another place.",
+        errno.ESTALE: "The network file system lost it: mount it again.",
+    }
+)
+_RESOURCES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EIO)
+
+
+def failure(error: BaseException, doing: str) -> CsakitError | None:
+    """Return the error that tells a failure of the machine as what it is.
+
+    Args:
+        error: that was raised.
+        doing: what failed, after "cannot": "read photo.png".
+
+    Returns:
+        The error to raise; None where the machine did not fail, so that it is about the content.
+    """
+    if isinstance(error, CsakitError):
+        return error
+    number = error.errno if isinstance(error, OSError) else None
+    if stated := _OS_ERROR.search(str(error)):
+        number = int(stated[1])
+    if isinstance(error, MemoryError) or number == errno.ENOMEM or _NO_MEMORY.search(str(error)):
+        return ResourceError(
+            f"cannot {doing}: there is too little memory\n"
+            "Close other programs, or raise the limit (ulimit -v; of a container, its memory)."
+        )
+    if isinstance(error, UnicodeEncodeError):
+        return ContractError(
+            f"cannot {doing}: its name is not text in this system's encoding\nRename it."
+        )
+    if number is None:
+        return None
+    text = f"cannot {doing}: {os.strerror(number)}"
+    if remedy := _REMEDIES.get(number):
+        text += f"\n{remedy}"
+    return ResourceError(text) if number in _RESOURCES else ContractError(text)
+
+
+def is_file(path: Path) -> bool:
+    """Report whether a path is a file.
+
+    Raises:
+        ContractError: the system does not answer: a closed folder, a name that is too long.
+    """
+    return _ask(path, Path.is_file)
+
+
+def is_folder(path: Path) -> bool:
+    """Report whether a path is a folder.
+
+    Raises:
+        ContractError: the system does not answer: a closed folder, a name that is too long.
+    """
+    return _ask(path, Path.is_dir)
+
+
+def _ask(path: Path, question: Callable[[Path], bool]) -> bool:
+    try:
+        return question(path)
+    except OSError as error:
+        raise failure(error, f"open {path}") or error from error

@@ -1,0 +1,67 @@
+"""What the machine lacks is told as that, whoever found out."""
+
+import errno
+import os
+
+import pytest
+from csakit.plugins.errors import ContractError, LibraryError, ResourceError
+from csakit.runtime.files.failures import failure
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("std::bad_alloc"),
+        RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : bad allocation"),
+        OSError(errno.ENOMEM, "Cannot allocate memory"),
+        ValueError("Failed to allocate memory for requested buffer of size 12"),
+    ],
+)
+def test_too_little_memory_is_told_as_that(error: Exception) -> None:
+    told = failure(error, "read x.png")
+
+    assert isinstance(told, ResourceError)
+    assert str(told).startswith("cannot read x.png: there is too little memory\n")
+
+
+@pytest.mark.parametrize(
+    ("number", "kind", "remedy"),
+    [
+        (errno.EACCES, ContractError, "chmod"),
+        (errno.EROFS, ContractError, "can be written"),
+        (errno.ENAMETOOLONG, ContractError, "Shorten"),
+        (errno.ELOOP, ContractError, "circle"),
+        (errno.ENOSPC, ResourceError, "Free some space"),
+        (errno.EDQUOT, ResourceError, "Free some space"),
+        (errno.EFBIG, ResourceError, "ulimit -f"),
+        (errno.EMFILE, ResourceError, "ulimit -n"),
+    ],
+)
+def test_an_error_of_the_system_has_its_reason_and_remedy(
+    number: int, kind: type, remedy: str
+) -> None:
+    told = failure(OSError(number, os.strerror(number), "x.png"), "write x.png")
+
+    assert type(told) is kind
+    first, second = str(told).split("\n")
+    assert first == f"cannot write x.png: {os.strerror(number)}"
+    assert remedy in second
+
+
+def test_libraries_in_rust_state_the_number_in_their_text() -> None:
+    told = failure(RuntimeError("I/O error: No space left on device (os error 28)"), "write x")
+
+    assert isinstance(told, ResourceError)
+    assert "Free some space" in str(told)
+
+
+def test_an_error_about_the_content_is_none_of_the_machine_s() -> None:
+    assert failure(ValueError("bad header"), "read x") is None
+    assert failure(OSError("image file is truncated"), "read x") is None
+
+
+def test_an_error_of_csakit_stays_what_it_is() -> None:
+    error = LibraryError("install it")
+
+    assert failure(error, "read x") is error
