@@ -158,6 +158,7 @@ def _metadata(
         contract.META_TARGET: config.target,
         contract.META_SIMILARITY: model.config.similarity,
         contract.META_ATTENTION: model.config.attention,
+        contract.META_FILL: model.config.fill,
         contract.META_PREDICTION: model.config.prediction,
         contract.META_TRAINED_HOLE: str(largest_hole(training.get("masks", {})) or ""),
         contract.META_WIDTH: str(model.config.width),

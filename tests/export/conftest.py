@@ -59,6 +59,26 @@ def for_ort(calm_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     )
 
 
+@pytest.fixture(scope="session")
+def residual_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("residual") / "residual.safetensors"
+    checkpoint.save(calm_model(fill="interpolated", prediction="residual"), path)
+    return path
+
+
+@pytest.fixture(scope="session", params=["fp32", "fp16"])
+def residual(
+    request: pytest.FixtureRequest,
+    residual_checkpoint: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Subject:
+    """A model that adds to interpolation: one image of 256x256 in each precision."""
+    folder = tmp_path_factory.mktemp("residual")
+    model = checkpoint.load(residual_checkpoint)
+    form = {"size": 256, "max_batch": 1, "precision": request.param}
+    return export_subject(model, residual_checkpoint, folder, **form)
+
+
 @pytest.fixture(scope="session", params=["conv", "none"])
 def ablation(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Subject:
     """The paper's ablations, as small as they get."""

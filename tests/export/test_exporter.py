@@ -88,6 +88,21 @@ def test_the_ablations_compute_what_torch_computes(
     check_like_torch(ablation, image_like(rng, 1, 256, 256), hole_of("strokes", 256, 256))
 
 
+@pytest.mark.parametrize("kind", HOLES)
+def test_a_model_that_adds_to_interpolation_computes_what_torch_computes(
+    residual: Subject, rng: np.random.Generator, kind: str
+) -> None:
+    image, hole = image_like(rng, 1, 256, 256), hole_of(kind, 256, 256)
+    if residual.config.precision == "fp32":
+        check_like_torch(residual, image, hole)
+        return
+
+    result, expected = residual.run(image, hole), residual.expected(image, hole)
+
+    decibels = hole_psnr(expected[0], result[0], hole[0, 0] > 0)
+    assert decibels >= LIMITS["fp16"]["output"].psnr_db or kind == "full"
+
+
 @pytest.mark.parametrize("under", [0.0, 1e30, np.nan, np.inf], ids=str)
 def test_what_is_under_the_hole_does_not_matter(
     dynamic: Subject, rng: np.random.Generator, under: float

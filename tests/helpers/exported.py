@@ -75,13 +75,13 @@ def export_subject(model: CSAInpainter, source: Path, folder: Path, **form: Any)
     return Subject(model, source, config, exported, frozenset(folder.iterdir()))
 
 
-def calm_model() -> CSAInpainter:
+def calm_model(**form: Any) -> CSAInpainter:  # noqa: ANN401
     """Make a network whose picture survives half precision.
 
     With random weights the picture hangs on every match, and half precision swaps some of
     equally good candidates. Here the last levels listen to their skip connection more.
     """
-    model = make_model(ModelConfig(width=4, similarity="projection"))
+    model = make_model(ModelConfig(width=4, similarity="projection", **form))
     narrow = model.refinement.levels[ATTENTION_LEVEL - 1].narrow.weight
     with torch.no_grad():
         narrow[: len(narrow) // 2] *= 0.05  # 26 dB

@@ -53,17 +53,86 @@ def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tenso
     # What is unknown on the coarsest level begins as the mean of the known pixels.
     count = (1 - hole).sum(dim=(2, 3), keepdim=True).clamp(min=1)
     solution = coarse + hole * (coarse.sum(dim=(2, 3), keepdim=True) / count)
+    inside = [_inside(hole) for hole in holes]
     for level in range(levels - 1, -1, -1):
         solution = known[level] + holes[level] * _finer(solution)
-        for _ in range(_SWEEPS if level else 0):
-            solution = _sweep(solution, holes[level])
+        if level:
+            grid = _Grid(holes[level], inside[level])
+            for _ in range(_SWEEPS):
+                solution = grid.sweep(solution)
     shares = [holes[0]]
     for _ in range(levels):
         shares.append(F.avg_pool2d(shares[-1], kernel_size=2))
     domains = [holes[0], *((share > _MOSTLY).to(share.dtype) for share in shares[1:])]
+    grids = [_Grid(hole, within) for hole, within in zip(domains, inside, strict=True)]
     for _ in range(_CYCLES):
-        solution = _cycle(solution, domains)
+        solution = _cycle(solution, grids)
     return torch.where(missing, solution, image)
+
+
+class _Grid:
+    """The equation ``u = mean of neighbours + source`` in the hole of one level.
+
+    Args:
+        hole: (B, 1, H, W), 0 or 1.
+        inside: (1, 1, H, W), share of the four neighbours that are inside the image.
+    """
+
+    def __init__(self, hole: Tensor, inside: Tensor) -> None:
+        self.hole = hole
+        self._inside = inside
+        self.gain = _DAMPING * hole
+        self._keep = 1 - self.gain * inside
+
+    def sweep(self, solution: Tensor, gained: Tensor | None = None) -> Tensor:
+        """Take one damped step; ``gained`` is the source times ``gain``."""
+        swept = self._keep * solution + self.gain * _quarter_of_neighbours(solution)
+        return swept if gained is None else swept + gained
+
+    def residual(self, solution: Tensor, source: Tensor | None) -> Tensor:
+        """Return what the equation lacks, 0 outside of the hole."""
+        lacking = _quarter_of_neighbours(solution) - self._inside * solution
+        return self.hole * (lacking if source is None else lacking + source)
+
+
+def _cycle(solution: Tensor, grids: Sequence[_Grid]) -> Tensor:
+    """Reduce the error of a solution by one V-cycle."""
+    finest, *coarser = grids
+    solution = finest.sweep(solution)
+    error = _error(finest.residual(solution, None), coarser)
+    return finest.sweep(solution + finest.hole * _finer(error))
+
+
+def _error(residual: Tensor, grids: Sequence[_Grid]) -> Tensor:
+    """Estimate the error behind a residual on the next coarser level."""
+    grid, *coarser = grids
+    # Twice the spacing is four times the scale of the operator.
+    source = 4 * grid.hole * F.avg_pool2d(residual, kernel_size=2)
+    gained = grid.gain * source
+    error = gained  # a sweep from 0
+    if not coarser:
+        for _ in range(_COARSEST_SWEEPS - 1):
+            error = grid.sweep(error, gained)
+        return error
+    correction = _error(grid.residual(error, source), coarser)
+    return grid.sweep(error + grid.hole * _finer(correction), gained)
+
+
+def _inside(hole: Tensor) -> Tensor:
+    """Return the share of the four neighbours that are inside the image, (1, 1, H, W)."""
+    return _quarter_of_neighbours(torch.ones_like(hole[:1]))
+
+
+def _quarter_of_neighbours(x: Tensor) -> Tensor:
+    """Add a quarter of each neighbour; beyond the border there is none."""
+    if torch.onnx.is_in_onnx_export():  # one node of a file instead of ten; slower in torch
+        cross = torch.tensor([[0.0, 0.25, 0.0], [0.25, 0.0, 0.25], [0.0, 0.25, 0.0]])
+        channels = x.shape[1]
+        return F.conv2d(x, cross.expand(channels, 1, 3, 3), padding=1, groups=channels)
+    padded = F.pad(x, (1, 1, 1, 1))
+    rows = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]
+    columns = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
+    return (rows + columns) * 0.25
 
 
 def _coarser(known: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,30 +144,3 @@ def _coarser(known: Tensor, hole: Tensor) -> tuple[Tensor, Tensor]:
 
 def _finer(coarse: Tensor) -> Tensor:
     return F.interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
-
-
-def _cycle(solution: Tensor, domains: Sequence[Tensor], source: Tensor | None = None) -> Tensor:
-    """Reduce the error of ``u = mean of neighbours + source`` in the hole by one V-cycle."""
-    hole, *coarser = domains
-    if not coarser:
-        for _ in range(_COARSEST_SWEEPS):
-            solution = _sweep(solution, hole, source)
-        return solution
-    solution = _sweep(solution, hole, source)
-    residual = F.avg_pool2d(hole * _residual(solution, source), kernel_size=2)
-    # Twice the spacing is four times the scale of the operator.
-    coarse_source = 4 * coarser[0] * residual
-    error = _cycle(torch.zeros_like(coarse_source), coarser, coarse_source)
-    return _sweep(solution + hole * _finer(error), hole, source)
-
-
-def _sweep(solution: Tensor, hole: Tensor, source: Tensor | None = None) -> Tensor:
-    return solution + (_DAMPING * hole) * _residual(solution, source)
-
-
-def _residual(solution: Tensor, source: Tensor | None) -> Tensor:
-    padded = F.pad(solution, (1, 1, 1, 1), mode="replicate")
-    rows = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]
-    columns = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]
-    residual = (rows + columns) * 0.25 - solution
-    return residual if source is None else residual + source
