@@ -33,7 +33,6 @@ META_TARGET: Final = f"{METADATA_PREFIX}target"  # "generic" or "ort"
 META_SIMILARITY: Final = f"{METADATA_PREFIX}similarity"  # "projection" or "cosine"
 META_ATTENTION: Final = f"{METADATA_PREFIX}attention"  # "csa", "conv" or "none"
 META_FILL: Final = f"{METADATA_PREFIX}fill"  # "constant" or "interpolated"
-META_PREDICTION: Final = f"{METADATA_PREFIX}prediction"  # "absolute" or "residual"
 META_MAX_BATCH: Final = f"{METADATA_PREFIX}max_batch"  # a number, or empty: any
 META_WIDTH: Final = f"{METADATA_PREFIX}width"  # channels of the first level; 64 is the published
 META_TRAINED_HOLE: Final = f"{METADATA_PREFIX}trained_hole"  # px, the largest side; or empty
