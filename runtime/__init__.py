@@ -6,7 +6,12 @@ with Inpainter.open("model.onnx") as inpaint:
     result = inpaint(image, mask)  # (H, W, 3) uint8, (H, W) bool -> (H, W, 3) uint8
 """
 
+import os
 from typing import TYPE_CHECKING, Any
+
+# onnxruntime reports to its maker unless this is set before anything imports it.
+if not os.environ.get("ORT_DISABLE_TELEMETRY"):
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
     from .engine_options import EngineOptions as EngineOptions

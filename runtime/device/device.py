@@ -18,7 +18,7 @@ from typing import Any
 
 from ...plugins.errors import EngineError
 from .binding import Binding, Handle, HostBytes
-from .fork_guard import Process
+from .fork_guard import ForkGuard
 
 
 class Resource:
@@ -184,7 +184,7 @@ class Device:
         self.binding = binding
         self.number = number
         self.name = binding.name(number)
-        self._process = Process()
+        self._process = ForkGuard()
         self._current = _Current(self)
         self._context: Handle | None = binding.retain(number)
         self._owned: dict[int, Resource] = {}

@@ -1,26 +1,46 @@
-"""CUDA belongs to the process that opened it; this tells whether that is still the present one."""
+"""Which process opened a model or a GPU: neither survives a fork."""
 
+import ctypes
 import os
+import weakref
+from typing import Any
 
 from ...plugins.errors import EngineError
 
 _forks = 0  # between the process that imported this and the present one
+_guards: "weakref.WeakSet[ForkGuard]" = weakref.WeakSet()
 
 
-def _count_fork() -> None:
+def _after_fork() -> None:
+    """Keep what the parent opened for as long as the child lives.
+
+    Its threads were not copied, so a destructor that waits for them hangs or crashes, also the
+    one that Python calls when the child ends.
+    """
     global _forks
     _forks += 1
+    for guard in list(_guards):
+        if (owner := guard.owner()) is not None:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))
 
 
-os.register_at_fork(after_in_child=_count_fork)
+os.register_at_fork(after_in_child=_after_fork)
 
 
-class Process:
-    """The process that opened something of CUDA's, without asking the system each time."""
+class ForkGuard:
+    """The process that opened something, without asking the system each time.
 
-    def __init__(self) -> None:
+    Args:
+        owner: what was opened; a forked child never destroys it.
+        subject: what does not survive the fork, for the message.
+    """
+
+    def __init__(self, owner: Any = None, subject: str = "CUDA") -> None:  # noqa: ANN401
+        self.owner = (lambda: None) if owner is None else weakref.ref(owner)
+        self._subject = subject
         self._forks = _forks
         self._number = os.getpid()
+        _guards.add(self)
 
     @property
     def is_this(self) -> bool:
@@ -28,14 +48,14 @@ class Process:
         return self._forks == _forks
 
     def require_this(self) -> None:
-        """Refuse to use CUDA of another process.
+        """Refuse to use what another process opened.
 
         Raises:
             EngineError: this is another one, forked from it.
         """
         if self._forks != _forks:
             raise EngineError(
-                f"CUDA does not survive a fork; this process ({os.getpid()}) was forked from the "
-                f"one that opened it ({self._number})\nOpen models after the fork, or start "
-                "processes with: multiprocessing.get_context('spawn')"
+                f"{self._subject} does not survive a fork; this process ({os.getpid()}) was forked "
+                f"from the one that opened it ({self._number})\nOpen models after the fork, or "
+                "start processes with: multiprocessing.get_context('spawn')"
             )

@@ -8,7 +8,7 @@ from ...plugins.errors import ContractError, LibraryError
 from ..host import installed
 from .binding import Binding, CudaError
 from .device import Device
-from .fork_guard import Process
+from .fork_guard import ForkGuard
 
 Adapter = Literal["pycuda", "cuda-python"]
 ADAPTERS: Final[tuple[Adapter, ...]] = ("pycuda", "cuda-python")  # the first installed is used
@@ -19,7 +19,7 @@ _HINT: Final = (
     "parent never used it: multiprocessing.get_context('spawn'))"
 )
 
-_initialised: Final[list[Process]] = []  # where CUDA was; a fork inherits the list
+_initialised: Final[list[ForkGuard]] = []  # where CUDA was; a fork inherits the list
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ def open_device(number: int = 0, *, adapter: str | None = None) -> Device:
         raise LibraryError(f"a GPU needs a CUDA binding for Python: {choice.reason}")
     if _initialised:
         _initialised[0].require_this()
-    _initialised.append(Process())
+    _initialised.append(ForkGuard())
     try:
         return Device(_binding(choice.adapter), number)
     except CudaError as error:

@@ -7,6 +7,7 @@ import re
 import sys
 from typing import Final
 
+from ...plugins.errors import CsakitError
 from ..host import (
     DISTRIBUTION,
     ORT_WHEELS,
@@ -15,6 +16,7 @@ from ..host import (
     low_precision_instructions,
     minimum,
 )
+from ..libraries import import_onnxruntime
 
 
 class State(str, enum.Enum):
@@ -139,10 +141,11 @@ def onnxruntime_facts(*, needed: bool = True) -> list[Fact]:
         text = f"{' and '.join(wheels)} overwrite each other: {remedy}"
         facts.append(Fact(State.FIX, "onnxruntime wheels", text))
     try:
-        import onnxruntime
-    except Exception as error:  # a broken wheel fails in any way
+        onnxruntime = import_onnxruntime()
+    except CsakitError as error:
+        reason = error.__cause__ or error
         remedy = "pip install --force-reinstall 'csakit[runtime]'"
-        return [*facts, Fact(State.FIX, "onnxruntime", f"cannot be imported ({error}): {remedy}")]
+        return [*facts, Fact(State.FIX, "onnxruntime", f"cannot be imported ({reason}): {remedy}")]
     least = minimum("onnxruntime")
     if _numbers(onnxruntime.__version__) < _numbers(least):
         text = f"{onnxruntime.__version__}; csakit needs at least {least}"

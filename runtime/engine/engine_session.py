@@ -27,7 +27,7 @@ from ..contract import (
     Io,
 )
 from ..device.device import Device
-from ..device.fork_guard import Process
+from ..device.fork_guard import ForkGuard
 from ..engine_options import EngineOptions
 from ..tensors.conversion import (
     Prepared,
@@ -81,7 +81,7 @@ class EngineSession:
         self._name = name
         self._engine = engine
         self._device = device
-        self._process = Process()
+        self._process = ForkGuard(self)
         self._closing = threading.Lock()
         self._profile = Profile.of(manifest, name)
         self._check_finite = check_finite

@@ -15,7 +15,8 @@ from ...plugins.errors import ContractError, CsakitError, ResourceError
 
 # How libraries say it that know no MemoryError.
 _NO_MEMORY: Final = re.compile(
-    r"bad[_ ]?alloc|out of memory|cannot allocate memory|failed to allocate memory|length_error",
+    r"bad[_ ]?alloc|out of memory|cannot allocate memory|failed to allocate memory|length_error"
+    r"|failed to map segment",
     re.IGNORECASE,
 )
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")  # of libraries in Rust

@@ -80,20 +80,29 @@ def read_onnx_header(path: Path) -> OnnxHeader:
         ContractError: it cannot be read, or is no ONNX file, or not a whole one.
     """
     try:
-        with path.open("rb") as file:
-            if not path.stat().st_size:
-                raise ValueError("it is empty")
-            # Unmapped when its last view is gone: closed earlier, it would hide an error.
-            return _model(memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
+        return _model(mapped(path))
     except OSError as error:
         raise ContractError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, IndexError) as error:
         raise ContractError(f"{path} must be a whole ONNX file: {error}") from error
 
 
+def mapped(path: Path) -> memoryview:
+    """Map a file, until the last view of it is gone.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is empty.
+    """
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            raise ValueError("it is empty")
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
 def _model(view: memoryview) -> OnnxHeader:
-    fields = _Fields(view)
-    (graph,) = (_Fields(part) for part in fields.parts(_MODEL["graph"]))
+    fields = Fields(view)
+    (graph,) = (Fields(part) for part in fields.parts(_MODEL["graph"]))
     weights, external = _weights(graph)
     functions = tuple(_qualified(f, name=1, domain=10) for f in fields.messages(_MODEL["function"]))
     return OnnxHeader(
@@ -101,14 +110,16 @@ def _model(view: memoryview) -> OnnxHeader:
         inputs=tuple(_tensor(item) for item in graph.messages(_GRAPH["input"])),
         outputs=tuple(_tensor(item) for item in graph.messages(_GRAPH["output"])),
         opsets={m.text(1): m.number(2) for m in fields.messages(_MODEL["opset"])},
-        operators=Counter(_qualified(n, name=4, domain=7) for n in graph.messages(_GRAPH["node"])),
+        operators=dict(
+            Counter(_qualified(n, name=4, domain=7) for n in graph.messages(_GRAPH["node"]))
+        ),
         functions=functions,
         weights=weights,
         external=external,
     )
 
 
-def _weights(graph: "_Fields") -> tuple[dict[str, int], tuple[str, ...]]:
+def _weights(graph: "Fields") -> tuple[dict[str, int], tuple[str, ...]]:
     counted: Counter[str] = Counter()
     files: dict[str, None] = {}
     for tensor in graph.messages(_GRAPH["initializer"]):
@@ -119,7 +130,7 @@ def _weights(graph: "_Fields") -> tuple[dict[str, int], tuple[str, ...]]:
     return dict(counted), tuple(files)
 
 
-def _tensor(item: "_Fields") -> OnnxTensor:
+def _tensor(item: "Fields") -> OnnxTensor:
     """Read a ValueInfoProto that holds a tensor."""
     (kind,) = (tensor for kind in item.messages(2) for tensor in kind.messages(1))
     dimensions = [dimension for shape in kind.messages(2) for dimension in shape.messages(1)]
@@ -127,7 +138,7 @@ def _tensor(item: "_Fields") -> OnnxTensor:
     return OnnxTensor(item.text(1), _type(kind.number(1)), tuple(sides))
 
 
-def _qualified(item: "_Fields", *, name: int, domain: int) -> str:
+def _qualified(item: "Fields", *, name: int, domain: int) -> str:
     return "::".join(part for part in (item.text(domain), item.text(name)) if part)
 
 
@@ -135,7 +146,7 @@ def _type(number: int) -> str:
     return _TYPES.get(number, f"type {number}")
 
 
-class _Fields:
+class Fields:
     """The fields of one message, found once and decoded when asked for."""
 
     def __init__(self, view: memoryview) -> None:
@@ -144,16 +155,20 @@ class _Fields:
             self._found.setdefault(number, []).append(value)
 
     def parts(self, number: int) -> list[memoryview]:
+        """Return what is longer than a number, in the order of the file."""
         return [v for v in self._found.get(number, []) if isinstance(v, memoryview)]
 
-    def messages(self, number: int) -> "Iterator[_Fields]":
-        return (_Fields(part) for part in self.parts(number))
+    def messages(self, number: int) -> "Iterator[Fields]":
+        """Return the messages of a field."""
+        return (Fields(part) for part in self.parts(number))
 
     def text(self, number: int) -> str:
+        """Return the last text of a field; empty if there is none."""
         parts = self.parts(number)
         return bytes(parts[-1]).decode() if parts else ""
 
     def number(self, number: int) -> int:
+        """Return the last number of a field; 0 if there is none."""
         return next((v for v in reversed(self._found.get(number, [])) if isinstance(v, int)), 0)
 
     def numbers(self, number: int) -> list[int]:

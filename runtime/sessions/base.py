@@ -7,10 +7,12 @@ import abc
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from ...plugins.errors import EngineError
 from ..contract import Io
+from ..device.fork_guard import ForkGuard
+from ..files.failures import failure
 from ..tensors.conversion import Array, Prepared, prepare_floats, prepare_pixels, require_finite
 from ..tensors.pixels import Float32, Uint8
 from ..tensors.signature import Signature
@@ -19,7 +21,7 @@ from ..tensors.validation import check_floats, check_pixels
 T = TypeVar("T", bound=Array)
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class LoadedSession(abc.ABC):
     """All of ``csakit.runtime.sessions.session.Session`` but how a library runs its model.
 
@@ -35,6 +37,11 @@ class LoadedSession(abc.ABC):
     metadata: Mapping[str, str]
     _model: Any  # of the library, which may run it in several threads; None: closed
     check_finite: bool = False
+    library: ClassVar[str] = "the library"
+
+    def __post_init__(self) -> None:
+        """Remember the process."""
+        self._process = ForkGuard(self, f"a model in {self.library}")
 
     @property
     def io(self) -> Io:
@@ -64,8 +71,12 @@ class LoadedSession(abc.ABC):
         return self._finish(prepare_pixels(self.io, image, mask))
 
     def close(self) -> None:
-        """Release the model; a run in another thread still ends well."""
-        self._model = None
+        """Release the model; a run in another thread still ends well.
+
+        In a forked process nothing is freed: it belongs to the other.
+        """
+        if self._process.is_this:
+            self._model = None
 
     @abc.abstractmethod
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
@@ -77,6 +88,7 @@ class LoadedSession(abc.ABC):
 
     def _finish(self, prepared: Prepared[T]) -> T:
         """Run the model, and turn its answer into the caller's form."""
+        self._process.require_this()
         model = self._model
         if model is None:
             raise EngineError(f"the session of {self.path} is closed; open it again")
@@ -84,6 +96,8 @@ class LoadedSession(abc.ABC):
             answer = self._answer(model, prepared.image, prepared.mask)
         except Exception as error:  # the libraries' classes share no base but this one
             shape = prepared.image.shape
+            if problem := failure(error, f"run {self.path} on {shape}"):
+                raise problem from error
             raise EngineError(f"{self.path} failed on {shape}: {self._reason(error)}") from error
         if self.check_finite:
             require_finite(answer, self.path)

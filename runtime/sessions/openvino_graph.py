@@ -13,8 +13,9 @@ Two things change, and no result but by rounding:
 Letters: B images, C channels, H W sides.
 """
 
+import weakref
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import openvino as ov
@@ -26,26 +27,43 @@ from ...plugins.spec import Similarity
 from .numpy_attention import fill_holes
 
 
+class _Nobody:
+    """What OpenVINO holds in the place of an operator."""
+
+
+_NOBODY: Final = _Nobody()
+# OpenVINO gives references back without Python's lock: losing count of some must not free it.
+_REFERENCES: Final = (_NOBODY,) * 10_000
+
+
 class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
     """CSA as an operator of OpenVINO; see ``csakit.runtime.sessions.numpy_attention``.
+
+    OpenVINO would keep this object alive by a reference that no garbage collector sees, and with
+    it the weights and all of the graph, for ever. It is given ``_NOBODY`` to keep instead, and
+    ``Operators`` keeps this one.
 
     Args:
         inputs: features (B, C, H, W) and hole (B, 1, H, W).
         similarity: "cosine" or "projection".
+        operators: that it joins.
     """
 
-    def __init__(self, inputs: list[Any], similarity: Similarity) -> None:
-        super().__init__(self, inputs)
+    def __init__(self, inputs: list[Any], similarity: Similarity, operators: "Operators") -> None:
+        super().__init__(_NOBODY, inputs)
         self._similarity = similarity
-        self.constructor_validate_and_infer_types()
+        self._operators = weakref.ref(operators)
+        operators.add(self)
 
     def validate_and_infer_types(self) -> None:
-        """Say that the output is of the type and the shape of the features."""
+        """Declare that the output has the type and the shape of the features."""
         self.set_output_type(0, self.get_input_element_type(0), self.get_input_partial_shape(0))
 
     def clone_with_new_inputs(self, inputs: list[Any]) -> "AttentionOp":
         """Copy the operator into another graph."""
-        return AttentionOp(inputs, self._similarity)
+        operators = self._operators()
+        assert operators is not None, "it must outlive the graph"
+        return AttentionOp(inputs, self._similarity, operators)
 
     def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
         """Fill the holes of a batch; OpenVINO hands float32 to operators that are not its own."""
@@ -54,16 +72,34 @@ class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
         return True
 
     def has_evaluate(self) -> bool:
-        """Say that it can be computed."""
+        """Report that it can be computed."""
         return True
 
 
-def read_network(core: Any, path: Path) -> Any:  # noqa: ANN401
+class Operators:
+    """The operators of one compiled model, which live as long as this does."""
+
+    def __init__(self) -> None:
+        self._kept: list[AttentionOp] = []
+        self._complete = False
+
+    def add(self, operator: AttentionOp) -> None:
+        """Keep an operator; not those that each call makes to infer its shapes."""
+        if not self._complete:
+            self._kept.append(operator)
+
+    def complete(self) -> None:
+        """Keep no more: the model is compiled."""
+        self._complete = True
+
+
+def read_network(core: Any, path: Path, operators: Operators) -> Any:  # noqa: ANN401
     """Read an exported model.
 
     Args:
         core: of OpenVINO; gets the conversion of the CSA node.
         path: of the ``.onnx`` file.
+        operators: must outlive the model and what is compiled from it.
 
     Returns:
         The model, to be compiled.
@@ -71,20 +107,23 @@ def read_network(core: Any, path: Path) -> Any:  # noqa: ANN401
     Raises:
         RuntimeError: OpenVINO cannot read it.
     """
-    core.add_extension(ConversionExtension(spec.NAME, spec.DOMAIN, _attention))
+    weakly = weakref.ref(operators)  # OpenVINO keeps the conversion
+
+    def attention(node: Any) -> Any:  # noqa: ANN401
+        """Convert the CSA node; the function that is its body in the file is not looked at."""
+        inputs = [node.get_input(index) for index in range(len(spec.INPUTS))]
+        stated = node.get_attribute(spec.ATTRIBUTE)
+        similarity = next(known for known in spec.SIMILARITIES if known == stated)
+        owner = weakly()
+        assert owner is not None
+        return AttentionOp(inputs, similarity, owner).outputs()
+
+    core.add_extension(ConversionExtension(spec.NAME, spec.DOMAIN, attention))
     model = core.read_model(str(path))
     for node in model.get_ordered_ops():
         if node.get_type_name() == "ConvolutionBackpropData" and _keeps_size(node):
             _turn(node)
     return model
-
-
-def _attention(node: Any) -> Any:  # noqa: ANN401
-    """Convert the CSA node; the function that is its body in the file is not looked at."""
-    inputs = [node.get_input(index) for index in range(len(spec.INPUTS))]
-    stated = node.get_attribute(spec.ATTRIBUTE)
-    similarity = next(known for known in spec.SIMILARITIES if known == stated)
-    return AttentionOp(inputs, similarity).outputs()
 
 
 def _keeps_size(node: Any) -> bool:  # noqa: ANN401

@@ -13,8 +13,11 @@ import numpy as np
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ..contract import IMAGE, MASK, META_PRECISION, OUTPUT, Arithmetic
+from ..files.failures import failure
 from ..files.onnx_header import OnnxTensor, read_onnx_header
+from ..files.onnx_weights import require_finite_weights
 from ..host import has_bfloat16, physical_cores
+from ..libraries import import_openvino
 from ..tensors.conversion import Array, require_checkable
 from ..tensors.signature import Signature, read_signature
 from .base import LoadedSession
@@ -24,7 +27,7 @@ PRECISIONS: Final[Mapping[Arithmetic, str]] = {"fp32": "f32", "bf16": "bf16"}  #
 _ORT_TYPES: Final = {"float32": "tensor(float)"}  # others are named alike
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class OpenVinoSession(LoadedSession):
     """A model on OpenVINO; see ``csakit.runtime.sessions.session.Session``.
 
@@ -33,7 +36,7 @@ class OpenVinoSession(LoadedSession):
     """
 
     precision: Arithmetic = "fp32"
-    _idle: "collections.deque[Any]" = dataclasses.field(default_factory=collections.deque)
+    library = "OpenVINO"
 
     @classmethod
     def open(
@@ -66,8 +69,10 @@ class OpenVinoSession(LoadedSession):
             raise ContractError(f"precision must be one of {(*PRECISIONS,)}; got {precision!r}")
         signature, metadata = _declared(path)
         require_checkable(signature.io, check_finite=check_finite)
-        openvino = _library()
-        core = openvino.Core()
+        require_finite_weights(path)
+        core = import_openvino().Core()
+        # Mapped, a file that changes in place would end the process (SIGBUS).
+        core.set_property({"ENABLE_MMAP": False})
         _require_native(core, precision)
         settings = {
             "INFERENCE_PRECISION_HINT": PRECISIONS[precision],
@@ -78,25 +83,28 @@ class OpenVinoSession(LoadedSession):
         compiled = _compile(core, path, settings)
         return cls(path, signature, metadata, compiled, check_finite, precision)
 
-    def close(self) -> None:
-        """Release the model; a run in another thread still ends well."""
-        super().close()
-        self._idle.clear()
-
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
         """Run one request, which is for one thread at a time."""
         try:
-            request = self._idle.pop()
+            request = model.idle.pop()
         except IndexError:  # all are in use, or there is none yet
-            request = model.create_infer_request()
+            request = model.compiled.create_infer_request()
         request.infer({IMAGE: image, MASK: mask})
         answer = np.array(request.get_tensor(OUTPUT).data)
-        if self._model is not None:
-            self._idle.append(request)
+        model.idle.append(request)
         return answer
 
     def _reason(self, error: Exception) -> str:
         return _reason(error)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Compiled:
+    """A compiled model, its requests that no thread uses, and what must live as long as they."""
+
+    compiled: Any
+    operators: Any
+    idle: "collections.deque[Any]" = dataclasses.field(default_factory=collections.deque)
 
 
 @dataclasses.dataclass
@@ -133,21 +141,28 @@ def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
     return signature, header.metadata
 
 
-def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> Any:  # noqa: ANN401
+def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> _Compiled:  # noqa: ANN401
     """Read a model and compile it for this processor."""
-    from .openvino_graph import read_network  # imports openvino
+    from .openvino_graph import Operators, read_network  # imports openvino
 
+    operators = Operators()
     try:
-        network = read_network(core, path)
+        network = read_network(core, path, operators)
     except Exception as error:  # of its frontends; they share no base
+        if problem := failure(error, f"read {path}"):
+            raise problem from error
         raise ContractError(
             f"{path} must be a complete ONNX model that OpenVINO reads: {_reason(error)}\n"
             "Copy it again, with the .weights file beside it if it has one, or export it again "
             "with `csakit export`."
         ) from error
     try:
-        return core.compile_model(network, DEVICE, dict(settings))
+        compiled = core.compile_model(network, DEVICE, dict(settings))
+        operators.complete()
+        return _Compiled(compiled, operators)
     except Exception as error:  # as above
+        if problem := failure(error, f"compile {path}"):
+            raise problem from error
         raise EngineError(f"OpenVINO cannot compile {path}: {_reason(error)}") from error
 
 
@@ -162,18 +177,6 @@ def _require_native(core: Any, precision: Arithmetic) -> None:  # noqa: ANN401
             "bfloat16 needs a processor with avx512_bf16, amx_bf16 or avx_ne_convert; this one, "
             f"{name}, has none of them\nRun in float32: --precision fp32, or without --backend."
         )
-
-
-def _library() -> Any:  # noqa: ANN401
-    """Import openvino."""
-    try:
-        import openvino
-    except ImportError as error:
-        raise LibraryError(
-            f"the backend openvino needs the package openvino: {error}\n"
-            "Install it with: pip install 'csakit[openvino]'"
-        ) from error
-    return openvino
 
 
 def _reason(error: Exception) -> str:

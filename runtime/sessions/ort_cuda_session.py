@@ -15,11 +15,11 @@ from typing import Any, Final
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ..contract import IMAGE, MASK, OUTPUT
 from ..host import ORT_WHEELS, installed, physical_cores
+from ..libraries import import_onnxruntime
 from ..tensors.conversion import Array
 from .ort_session import (
     OrtSession,
     describe,
-    library,
     load,
     make_options,
     reason,
@@ -33,7 +33,7 @@ _OLDEST: Final = (1, 18)  # that knows the option use_tf32
 _INSTALL: Final = "pip uninstall -y onnxruntime onnxruntime-gpu; pip install onnxruntime-gpu"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(eq=False)
 class OrtCudaSession(OrtSession):
     """A model on a GPU; see ``csakit.runtime.sessions.session.Session``.
 
@@ -71,7 +71,7 @@ class OrtCudaSession(OrtSession):
             EngineError: the provider did not take the GPU.
         """
         require_file(path)
-        ort = library()
+        ort = import_onnxruntime()
         require_provider(ort)
         preload(ort)
         options = make_options(ort, threads or physical_cores(), spin=spin)
@@ -194,7 +194,9 @@ def run_bound(session: Any, image: Array, mask: Array, place: tuple[str, int]) -
     Returns:
         The result, a new array.
     """
-    onto = functools.partial(library().OrtValue.ortvalue_from_numpy, device_type=place[0])
+    onto = functools.partial(
+        import_onnxruntime().OrtValue.ortvalue_from_numpy, device_type=place[0]
+    )
     binding = session.io_binding()  # one for each call: threads share nothing
     for name, array in ((IMAGE, image), (MASK, mask)):
         binding.bind_ortvalue_input(name, onto(array, device_id=place[1]))

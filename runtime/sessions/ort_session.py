@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU. The only module that imports onnxruntime, when a model is opened.
+"""ONNX Runtime on the CPU.
 
 Letters: B images, H W sides in pixels.
 """
@@ -8,9 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...plugins.errors import ContractError, LibraryError
+from ...plugins.errors import ContractError
 from ..contract import IMAGE, MASK, OUTPUT
+from ..files.failures import failure
 from ..host import physical_cores
+from ..libraries import import_onnxruntime
 from ..tensors.conversion import Array, require_checkable
 from ..tensors.signature import Signature, read_signature
 from .base import LoadedSession
@@ -32,6 +34,8 @@ _LOG_ERRORS_ONLY = 3  # failures reach the caller as exceptions; its warnings ar
 
 class OrtSession(LoadedSession):
     """A model on ONNX Runtime; see ``csakit.runtime.sessions.session.Session``."""
+
+    library = "ONNX Runtime"
 
     @classmethod
     def open(
@@ -60,7 +64,7 @@ class OrtSession(LoadedSession):
             LibraryError: onnxruntime is not installed or cannot be imported.
         """
         require_file(path)
-        ort, threads = library(), threads or physical_cores()
+        ort, threads = import_onnxruntime(), threads or physical_cores()
         session = _load_copy(ort, path, threads, spin=spin) if cache else None
         session = session or load(ort, path, make_options(ort, threads, spin=spin))
         return cls(path, *describe(path, session, check_finite=check_finite), check_finite)
@@ -128,6 +132,8 @@ def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDE
     try:
         return _create(ort, path, options, providers)
     except Exception as error:  # onnxruntime's classes share no base but this one
+        if problem := failure(error, f"open {path}"):
+            raise problem from error
         raise ContractError(
             f"{path} must be a complete ONNX model: {reason(error)}\n"
             "Copy it again, with the .weights file beside it if it has one, or export it again "
@@ -152,6 +158,8 @@ def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noq
     try:
         return _create(ort, optimised, options)
     except Exception as error:  # onnxruntime's classes share no base but this one
+        if problem := failure(error, f"open {path}"):
+            raise problem from error  # the copy is not to blame
         logger.warning(
             "the optimised copy of %s in %s is removed: %s",
             *(path, optimised.parent, reason(error)),
@@ -198,22 +206,6 @@ def _create(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROV
     """Open a file by its path, not its bytes: external weights are then found and mapped."""
     chosen = list(providers)
     return ort.InferenceSession(str(path), options, providers=chosen, enable_fallback=0)
-
-
-def library() -> Any:  # noqa: ANN401
-    """Import onnxruntime.
-
-    Raises:
-        LibraryError: it is not installed or broken.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise LibraryError(
-            f"running an .onnx model needs onnxruntime: {error}\n"
-            "Install it with: pip install 'csakit[runtime]'   (`csakit doctor` says more)"
-        ) from error
-    return onnxruntime
 
 
 def reason(error: BaseException) -> str:

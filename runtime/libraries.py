@@ -1,0 +1,77 @@
+"""ONNX Runtime and OpenVINO, imported when they are needed and with their telemetry off.
+
+Both wheels report to their makers when they are imported, unless told not to: they write a device
+or client id to the user's home and look a host up. ``csakit.runtime`` sets what onnxruntime reads.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from typing import Any, Final
+
+from ..plugins.errors import LibraryError
+from .files.failures import failure
+
+_OPENVINO_TELEMETRY: Final = "openvino_telemetry"
+
+
+def import_onnxruntime() -> Any:  # noqa: ANN401
+    """Return the module onnxruntime.
+
+    Raises:
+        LibraryError: it is not installed or broken.
+        ResourceError: there is too little memory for it.
+    """
+    try:
+        import onnxruntime
+    except Exception as error:  # a broken wheel fails in any way
+        raise _failed(error, "onnxruntime", "running an .onnx model", "runtime") from error
+    return onnxruntime
+
+
+def import_openvino() -> Any:  # noqa: ANN401
+    """Return the module openvino.
+
+    Raises:
+        LibraryError: it is not installed or broken.
+        ResourceError: there is too little memory for it.
+    """
+    try:
+        with _without(_OPENVINO_TELEMETRY):
+            import openvino
+    except Exception as error:  # as above
+        raise _failed(error, "openvino", "the backend openvino", "openvino") from error
+    return openvino
+
+
+@contextlib.contextmanager
+def _without(module: str) -> Iterator[None]:
+    """Let imports of a module fail; OpenVINO then takes an empty stub in its place."""
+    before = sys.modules.get(module)
+    sys.modules[module] = None  # type: ignore[assignment]  # what Python's import refuses
+    try:
+        yield
+    finally:
+        del sys.modules[module]
+        if before is not None:
+            sys.modules[module] = before
+
+
+def _failed(error: Exception, module: str, user: str, extra: str) -> BaseException:
+    """Return what to raise for a failed import."""
+    cause: BaseException | None = error
+    while cause is not None:  # native modules wrap what interrupts their start
+        if isinstance(cause, KeyboardInterrupt):
+            return cause
+        if problem := failure(cause, f"import {module}"):
+            return problem
+        cause = cause.__cause__ or cause.__context__
+    absent = isinstance(error, ModuleNotFoundError) and error.name == module
+    remedy = (
+        f"Install it with: pip install 'csakit[{extra}]'"
+        if absent
+        else f"Install it again with: pip install --force-reinstall 'csakit[{extra}]'"
+    )
+    return LibraryError(
+        f"{user} needs the package {module}: {error}\n{remedy}   (`csakit doctor` says more)"
+    )
