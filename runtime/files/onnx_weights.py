@@ -51,7 +51,7 @@ def _sound(values: npt.NDArray[Any]) -> bool:
     """Check numbers; NaN passes through both minimum and maximum."""
     if values.dtype == np.uint16:
         return not np.any(values & _BFLOAT16_EXPONENT == _BFLOAT16_EXPONENT)
-    return bool(values.min() >= -_MAX_MAGNITUDE and values.max() <= _MAX_MAGNITUDE)
+    return float(values.min()) >= -_MAX_MAGNITUDE and float(values.max()) <= _MAX_MAGNITUDE
 
 
 def _weights(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:

@@ -91,6 +91,9 @@ def open_session(
 ) -> Session:
     """Open a model with the backend that is named, or its suffix names; never with another one.
 
+    Weights beside a model may be mapped into memory while it is open: replace such a file by
+    renaming another one, as csakit does, and never write into it.
+
     Args:
         model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written by
             ``csakit build``.
