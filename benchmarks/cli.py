@@ -36,7 +36,8 @@ _LATENCY_EPILOG: Final = f"""\
 backends:
 {chr(10).join(f"  {name:<18} {backend.description}" for name, backend in BACKENDS.items())}
 
-{BASELINE} is always among them: it is the baseline. A backend that cannot run here is listed
+{BASELINE} is always among them: it is the baseline. Results are compared with those of the
+torch model on real photographs and masks. A backend that cannot run here is listed
 with the reason. Exit code 1 when a backend computes something else than the torch model.
 """
 
@@ -63,23 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return made.add_argument
 
-    _add_latency(
-        command(
-            "latency",
-            "whole models: backends in their own processes, interleaved, checked and timed",
-            "Time backends on real photographs and masks, each in a process of its own on the same "
-            "processors, interleaved. Their results are compared with the torch model's first.",
-            _LATENCY_EPILOG,
-        )
-    )
-    _add_attention(
-        command(
-            "attention",
-            "the attention operator alone, in all implementations, by number of holes",
-            "Check every implementation of the operator against the oracle, then time them.",
-            _ATTENTION_EPILOG,
-        )
-    )
+    text = "whole models: backends in their own processes, interleaved, checked and timed"
+    _add_latency(command("latency", text, f"Measure {text}.", _LATENCY_EPILOG))
+    text = "the attention operator alone, in all implementations, by number of holes"
+    _add_attention(command("attention", text, f"Check and time {text}.", _ATTENTION_EPILOG))
     for name, text in _TARGETS.items():
         add = command(name, text, f"Measure {text}. Exit code 1 when a target is missed.")
         add("--threads", type=int, default=2, help="default: %(default)s")

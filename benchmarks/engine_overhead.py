@@ -13,13 +13,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from ..plugins.errors import EngineError, ExitCode
 from ..runtime.cli.command import run_command
-from ..runtime.device.device import Device, Stream
+from ..runtime.device.device import Device, Event, Stream
 from ..runtime.device.open_device import open_device
 from ..runtime.engine.compatibility import diagnose
 from ..runtime.engine.engine_session import EngineSession
@@ -28,6 +28,7 @@ from ..runtime.engine.machine import this_machine
 from ..runtime.engine.manifest import Manifest
 from ..runtime.engine.open_engine import load_engine, open_library
 from ..runtime.engine_options import EngineOptions
+from ..runtime.tensors.pixels import float_from_uint8
 
 TARGET_US: Final = 60.0  # at batch 1, 256x256, uint8
 _REPLAYS: Final = 10  # between two events, so that the gap before the first hardly counts
@@ -126,8 +127,7 @@ def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
     hole[:, size // 4 : size // 2, size // 4 : size // 2] = 1
     if session.io == "uint8":
         return lambda: session.run_uint8(image, hole)
-    numbers = np.ascontiguousarray(image.transpose(0, 3, 1, 2) / np.float32(127.5) - 1, np.float32)
-    missing = np.ascontiguousarray(hole.transpose(0, 3, 1, 2), np.float32)
+    numbers, missing = float_from_uint8(image), hole.transpose(0, 3, 1, 2).astype(np.float32)
     return lambda: session.run(numbers, missing)
 
 
@@ -135,24 +135,27 @@ def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
 def _engine_alone(engine: Engine, device: Device, shape: Shape) -> Iterator[Callable[[], float]]:
     """Yield what replays the engine on memory of the device and returns microseconds of a run."""
     with device.current(), contextlib.ExitStack() as stack:
-        stream: Stream = stack.enter_context(contextlib.closing(device.stream()))
-        memory = {
-            name: stack.enter_context(contextlib.closing(device.buffer(shape.bytes_of(name))))
-            for name in shape.tensors
-        }
+
+        def owned(resource: Any) -> Any:  # noqa: ANN401  streams, buffers, events alike
+            return stack.enter_context(contextlib.closing(resource))
+
+        stream: Stream = owned(device.stream())
+        memory = {name: owned(device.buffer(shape.bytes_of(name))) for name in shape.tensors}
         for name, buffer in memory.items():  # zeros: no number that an engine could stumble over
-            pinned = stack.enter_context(contextlib.closing(device.pinned(shape.bytes_of(name))))
+            pinned = owned(device.pinned(shape.bytes_of(name)))
             pinned.bytes[:] = 0
             stream.copy_in(buffer, pinned.bytes)
         addresses = {name: buffer.address for name, buffer in memory.items()}
-        executor = engine.executor(device, stream, shape, addresses)
-        stack.callback(executor.close)
-        start, end = (
-            stack.enter_context(contextlib.closing(device.event(timing=True))) for _ in range(2)
-        )
+        executor = owned(engine.executor(device, stream, shape, addresses))
+        start: Event = owned(device.event(timing=True))
+        end: Event = owned(device.event(timing=True))
         executor.enqueue(stream)
         stream.synchronize()
-        launch = _launcher(engine, stream, lambda: executor.enqueue(stream), stack)
+        launch: Callable[[], None] = lambda: executor.enqueue(stream)  # noqa: E731
+        if not engine.captures_itself:  # else the host would be what is measured
+            with contextlib.suppress(EngineError):
+                graph = owned(stream.capture(launch))
+                launch = lambda: graph.launch(stream)  # noqa: E731
 
         def run() -> float:
             with device.current():
@@ -164,19 +167,6 @@ def _engine_alone(engine: Engine, device: Device, shape: Shape) -> Iterator[Call
                 return start.milliseconds_until(end) * 1e3 / _REPLAYS
 
         yield run
-
-
-def _launcher(
-    engine: Engine, stream: Stream, enqueue: Callable[[], None], stack: contextlib.ExitStack
-) -> Callable[[], None]:
-    """Replay a graph where there can be one: the host would else be what is measured."""
-    if engine.captures_itself:
-        return enqueue
-    try:
-        graph = stack.enter_context(contextlib.closing(stream.capture(enqueue)))
-    except EngineError:
-        return enqueue
-    return lambda: graph.launch(stream)
 
 
 def _timed_us(call: Callable[[], object]) -> float:

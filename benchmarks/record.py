@@ -216,7 +216,7 @@ class Record:
 
 
 def timing_warnings(environment: Environment, measurements: Sequence[Measurement]) -> list[str]:
-    """Report what makes the times of a run doubtful: load, variation, drift."""
+    """Warn of what makes the times of a run unreliable: load, variation, drift."""
     found = []
     load = environment.load_average
     if load is not None and load > LOAD_LIMIT:

@@ -127,7 +127,7 @@ def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
 def _separate(features: npt.NDArray[Any], hole: npt.NDArray[np.bool_]) -> None:
     """Move holes of one image, (C, S, S), that have two equal matches towards the first; in place.
 
-    Otherwise two correct forms part at such a hole, and at all holes that are filled from it.
+    Otherwise two correct results part at such a hole, and at all holes that are filled from it.
     """
     rows = features.reshape(features.shape[0], -1)  # (C, N), a view
     tied, known = np.flatnonzero(hole), np.flatnonzero(~hole)  # all holes may be, at first

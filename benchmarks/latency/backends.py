@@ -31,24 +31,25 @@ class Running(Protocol):
         """Inpaint (B, 3, H, W) in [-1, 1] with (B, 1, H, W); return when the result is there."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True)
 class BackendSpec:
     """One way to run a model."""
 
     name: str  # as the command line has it
-    description: str  # in words
-    opener: str = ""  # function of ``torch_backends``; see ``Running``
-    session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # or of ``open_session``
+    title: str  # in words
     modules: tuple[str, ...]  # what must be installed, and is imported first
-    # how the checkpoint is exported for it; None runs the checkpoint itself
-    target: Target | None = None
+    opener: str = ""  # function of ``torch_backends``, or, if none, ``open_session``
+    session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # its arguments
+    target: Target | None = None  # how the checkpoint is exported; None runs the checkpoint itself
     precision: Precision = "fp32"  # of the exported file
-    # what the networks are computed in, which decides the limits of its results; None is the
-    # precision
-    computes: Arithmetic | None = None
-    # returns what else is missing here, None if nothing
-    also: Callable[[], str | None] = lambda: None
+    computes: Arithmetic | None = None  # decides the limits of results; None is the precision
+    also: Callable[[], str | None] = lambda: None  # returns what else is missing here
     by_name: bool = False  # it runs only where it is asked for
+
+    @property
+    def description(self) -> str:
+        """In words, with its export."""
+        return f"{self.title}, exported with --target {self.target}" if self.target else self.title
 
     def missing(self) -> str | None:
         """Return why it cannot run here; None if it can."""
@@ -70,45 +71,29 @@ def _no_bfloat16() -> str | None:
 BASELINE: Final = "torch-python-loop"  # always in the table
 
 
-def _torch(
-    name: str, description: str, function: str, also: Callable[[], str | None] = lambda: None
-) -> BackendSpec:
-    return BackendSpec(
-        name=name,
-        description=description,
-        opener=function,
-        modules=("torch", "safetensors"),
-        also=also,
-    )
-
-
-def _onnx(
-    name: str, title: str, module: str, target: Target = "generic", **session: str
-) -> BackendSpec:
-    return BackendSpec(
-        name=name,
-        description=f"{title}, exported with --target {target}",
-        session=session,
-        modules=(module,),
-        target=target,
-    )
-
-
-# Random weights with strokes leave the limit of bfloat16 (32 to 36 dB at full width), which would
-# stop a run that nobody asked it into: by name only.
+_TORCH: Final = ("torch", "safetensors")
 _ALL: Final = (
-    _torch(BASELINE, "PyTorch, CSA as a Python loop over positions", "open_python_loop"),
-    _torch("torch", "PyTorch, csakit's operator", "open_eager"),
-    _torch("torch-compile", "torch.compile, csakit's operator", "open_compiled", also=_no_compiler),
-    _onnx("ort", "ONNX Runtime", "onnxruntime"),
-    _onnx("ort-target", "ONNX Runtime", "onnxruntime", target="ort"),
-    _onnx("openvino", "OpenVINO in float32", "openvino", backend="openvino"),
-    dataclasses.replace(
-        _onnx(
-            *("openvino-bf16", "OpenVINO in bfloat16", "openvino"),
-            backend="openvino",
-            precision="bf16",
-        ),
+    BackendSpec(
+        BASELINE, "PyTorch, CSA as a Python loop over positions", _TORCH, "open_python_loop"
+    ),
+    BackendSpec("torch", "PyTorch, csakit's operator", _TORCH, "open_eager"),
+    BackendSpec(
+        *("torch-compile", "torch.compile, csakit's operator", _TORCH, "open_compiled"),
+        also=_no_compiler,
+    ),
+    BackendSpec("ort", "ONNX Runtime", ("onnxruntime",), target="generic"),
+    BackendSpec("ort-target", "ONNX Runtime", ("onnxruntime",), target="ort"),
+    BackendSpec(
+        *("openvino", "OpenVINO in float32", ("openvino",)),
+        session={"backend": "openvino"},
+        target="generic",
+    ),
+    # Random weights with strokes leave its limit (32 to 36 dB at full width), which would stop a
+    # run that nobody asked it into: by name only.
+    BackendSpec(
+        *("openvino-bf16", "OpenVINO in bfloat16", ("openvino",)),
+        session={"backend": "openvino", "precision": "bf16"},
+        target="generic",
         computes="bf16",
         also=_no_bfloat16,
         by_name=True,

@@ -76,8 +76,8 @@ class ModelSource:
     def _of_file(self, path: Path) -> Candidate:
         """Take a given file as it is; its suffix chooses the backend."""
         metadata = surgery.metadata_of(onnx.load(path, load_external_data=False))
-        given = f"ONNX Runtime, {path.name} as given"
-        backend = dataclasses.replace(BACKENDS["ort"], description=given)
+        title = f"ONNX Runtime, {path.name} as given"
+        backend = dataclasses.replace(BACKENDS["ort"], title=title, target=None)
         options: dict[str, Scalar] = {
             "precision": metadata.get(META_PRECISION, ""),
             "io": metadata.get(META_IO, ""),

@@ -112,13 +112,10 @@ def _libraries(backends: Sequence[BackendSpec]) -> list[str]:
 
 
 def _settings(plan: Plan) -> dict[str, Scalar]:
+    names = ("rounds", "calls", "lead", "warmup_calls", "warmup_seconds")
     return {
         "threads": plan.used_threads,
-        "rounds": plan.rounds,
-        "calls": plan.calls,
-        "lead": plan.lead,
-        "warmup_calls": plan.warmup_calls,
-        "warmup_seconds": plan.warmup_seconds,
+        **{name: getattr(plan, name) for name in names},
         "mask_seed": SEED,
         "low_precision_instructions": " ".join(low_precision_instructions()),
         "omp_wait_policy": os.environ.get(_SPINNING, "default"),

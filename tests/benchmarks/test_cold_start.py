@@ -74,7 +74,7 @@ def recording(change: Callable[[int, Start], Start]) -> Callable[..., Start]:
 
 
 def test_a_slow_start_and_a_large_one_miss_their_targets(monkeypatch: pytest.MonkeyPatch) -> None:
-    bad = recording(lambda _, start: dataclasses.replace(start, seconds=1.01, peak_bytes=10**9))
+    bad = recording(lambda _, start: start._replace(seconds=1.01, peak_bytes=10**9))
     monkeypatch.setattr(cold_start, "_start", bad)
     measuring = measure(1, width=4, starts=1, images=1)
 
@@ -83,9 +83,7 @@ def test_a_slow_start_and_a_large_one_miss_their_targets(monkeypatch: pytest.Mon
 
 
 def test_starts_that_write_other_files_are_not_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = recording(
-        lambda count, start: dataclasses.replace(start, result=start.result + bytes(count == 3))
-    )
+    other = recording(lambda count, start: start._replace(result=start.result + bytes(count == 3)))
     monkeypatch.setattr(cold_start, "_start", other)
 
     with pytest.raises(EngineError, match=r"with and without the optimised copy of .* differ"):

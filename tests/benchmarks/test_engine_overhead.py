@@ -24,7 +24,7 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("io", ["uint8", "float"])
-def test_host_and_device_take_turns(device: Device, io: str) -> None:
+def test_host_and_device_are_interleaved(device: Device, io: str) -> None:
     with device.current():
         engine = NegativeEngine(device)
 
