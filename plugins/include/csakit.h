@@ -58,7 +58,7 @@ typedef enum csakit_similarity {
 /* The holes of an image are filled one from another. All ways give the same bits. */
 typedef enum csakit_chain {
   CSAKIT_AUTO = 0,      /* all chunks of 32 holes at once, in order where that is not proven */
-  CSAKIT_SEQUENTIAL = 1 /* chunk after chunk: slower; for comparison */
+  CSAKIT_SEQUENTIAL = 1 /* chunk after chunk, launch after launch: slower; for comparison */
 } csakit_chain;
 
 typedef enum csakit_layout {

@@ -71,8 +71,9 @@ def solve(chain: Chain, chunk: int, start: Floats) -> Solved:
         total = now[j] + score
         weights[j] = w = now[j] / total if abs(total) >= DENOMINATOR_MIN else np.float32(0)
         kept *= w
-        for values, gram in zip((now, *beyond), grams, strict=True):
-            values[:] = fma(w, values - gram[:, j], gram[:, j])
+        now = fma(w, now - grams[0][:, j], grams[0][:, j])
+        for values, gram in zip(beyond, grams[1:], strict=True):
+            values[:] = fma(w, values, fma(-w, gram[:, j], gram[:, j]))
     return Solved(weights, kept, *beyond)
 
 

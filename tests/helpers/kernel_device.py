@@ -121,6 +121,10 @@ class SimtDevice:
         """Let CUDA refuse the next kernel."""
         self._functions.simt_fail_next_launch(error)
 
+    def refuse_overlap(self, refuse: bool) -> None:
+        """Let CUDA refuse to launch a kernel before the one before it has ended."""
+        self._functions.simt_refuse_overlap(int(refuse))
+
     @property
     def capture_is_strict(self) -> bool:
         """Tell whether captures forbid this thread all that they can, as CUDA has it at first."""
@@ -131,4 +135,5 @@ class SimtDevice:
         self._functions.simt_forget_memory()
         self._functions.simt_clear_reports()
         self.drop_barrier("")
+        self.refuse_overlap(False)
         self._buffers.clear()

@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from csakit.plugins.abi import Chain, Direction, Dtype
+from csakit.plugins.sources import CSRC
 from helpers.features import feature_like, random_hole
 from helpers.kernel_device import SimtDevice
 from helpers.kernels import Buffers, Problem, rounded, run_backward, run_forward
 from helpers.simt_build import SIMT, barrier_sites
 
-MOST_LINES = 750  # of the whole shim: a few hundred, or it would be a project of its own
+MOST_LINES = 850  # of the whole shim: a few hundred, or it would be a project of its own
 
 
 @pytest.fixture
@@ -101,6 +102,32 @@ def test_a_wait_for_a_copy_cannot_be_dropped_without_being_missed(
     _, matches = run_forward(simt, problem)
 
     assert (matches != expected).any()  # products of what has not arrived, which is poison
+
+
+@pytest.mark.parametrize("kernel", ["match.cu", "gram.cu", "chain.cu", "fill.cu"])
+def test_a_kernel_that_does_not_wait_for_the_one_before_it_is_found(
+    watched: SimtDevice, problem: Problem, kernel: str
+) -> None:
+    (path,) = CSRC.rglob(kernel)
+    lines = path.read_text().splitlines()
+    (line,) = (number for number, text in enumerate(lines, 1) if "awaitPrevious()" in text)
+
+    watched.drop_barrier(f"{kernel}:{line}")
+    run(watched, problem, Direction.FORWARD)
+
+    (report,) = watched.reports()
+    assert "before it waits for the one before it" in report
+
+
+def test_where_overlapping_is_refused_kernels_are_launched_one_after_another(
+    simt: SimtDevice, problem: Problem
+) -> None:
+    expected, _ = run_forward(simt, problem)
+
+    simt.refuse_overlap(True)
+    filled, _ = run_forward(simt, problem)
+
+    np.testing.assert_array_equal(filled, expected)
 
 
 def test_a_written_guard_is_noticed(simt: SimtDevice) -> None:

@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "csakit.h"
 #include "kernels/kernels.h"
+#include "overlap.h"
 #include "status.h"
 #include "workspace.h"
 
@@ -158,7 +159,9 @@ csakit_status enqueue(const csakit_attention_desc& desc, const Tensors& tensors,
   }
   return withType(desc.dtype, [&](auto zero) {
     void* const block = const_cast<void*>(workspace.pointer);
-    return run(bind<decltype(zero)>(desc, tensors, block), stream);
+    auto a = bind<decltype(zero)>(desc, tensors, block);
+    a.overlaps = !a.sequential && launchesOverlap();
+    return run(a, stream);
   });
 }
 

@@ -112,6 +112,8 @@ __device__ void solveInOrder(const Image<T>& image, ChainShared<kCosine>* shared
 
 template <typename T, bool kCosine>
 __global__ void __launch_bounds__(kRoundsThreads, 1) chainKernel(const Attention<T> a) {
+  awaitPrevious();
+  admitNext();
   __shared__ ChainShared<kCosine> in_order;
   __shared__ RoundsShared in_rounds;
   const int32_t index = static_cast<int32_t>(blockIdx.x);
@@ -136,7 +138,7 @@ __global__ void __launch_bounds__(kRoundsThreads, 1) chainKernel(const Attention
 template <typename T>
 cudaError_t launchChain(const Attention<T>& a, cudaStream_t stream) {
   const auto kernel = a.cosine ? chainKernel<T, true> : chainKernel<T, false>;
-  return launch(kernel, dim3(a.batch), kRoundsThreads, stream, a);
+  return launchNext(kernel, dim3(a.batch), kRoundsThreads, stream, a);
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------

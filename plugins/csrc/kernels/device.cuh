@@ -67,6 +67,26 @@ __device__ inline Pack<T, kBytes> unpack(const Words<kBytes>& words) {
   return pack;
 }
 
+// ---- launches ------------------------------------------------------------------------
+#if defined(__CUDACC__)
+// Wait for the kernel that was launched before, and see what it wrote. Comes first in a kernel, for
+// all threads. Where launches do not overlap there is nothing to wait for.
+__device__ inline void awaitPrevious() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+// Let the kernel that is launched next come in, as soon as all blocks have said so.
+__device__ inline void admitNext() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+#else  // compiled as plain C++ by the tests, which check that nothing is touched before
+#define awaitPrevious() simt::awaited(__FILE__, __LINE__)
+inline void admitNext() {}
+#endif
+
 // ---- warps ----------------------------------------------------------------------------
 __device__ inline int32_t laneOf(unsigned int thread) {
   return static_cast<int32_t>(thread) % kWarp;

@@ -67,6 +67,7 @@ __device__ float beforeChunk(const Attention<T>& a, int32_t image, int32_t chunk
 // ---- kernel ---------------------------------------------------------------------------
 template <typename T>
 __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attention<T> a) {
+  awaitPrevious();
   constexpr int32_t kBack = FillTraits::kBack;
   constexpr int32_t kSkew = 4 / static_cast<int32_t>(sizeof(T));  // rows start in other banks
   __shared__ T tile[kChunk][FillTraits::kThreads + kSkew];
@@ -148,7 +149,7 @@ __global__ void __launch_bounds__(FillTraits::kThreads) fillKernel(const Attenti
 template <typename T>
 cudaError_t launchFill(const Attention<T>& a, cudaStream_t stream) {
   const dim3 grid(a.chunks, ceilDivide(a.channels, FillTraits::kThreads), a.batch);
-  return launch(fillKernel<T>, grid, FillTraits::kThreads, stream, a);
+  return launchNext(fillKernel<T>, grid, FillTraits::kThreads, stream, a);
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------

@@ -38,6 +38,8 @@ __device__ void unpackMatch(const Attention<T>& a, size_t start, int32_t rank) {
 
 template <typename T>
 __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Attention<T> a) {
+  awaitPrevious();
+  admitNext();
   using Traits = GramTraits<T>;
   __shared__ ProductTile<T, Traits::kRows, Traits::kColumns> tile;
   __shared__ float scales[Traits::kColumns];
@@ -76,13 +78,17 @@ __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Atte
   multiplyTile(&tile, a.rows + startOf(image, a.positions, a.stride), a.stride);
 
   constexpr int32_t kProducts = Traits::kRows * Traits::kColumns;
-  float* gram = a.gram + startOf((image * a.chunks + chunk) * a.planes + plane, kChunk, kGramLine) +
-                distance * kChunk;
+  float* gram =
+      a.gram + startOf((image * a.chunks + chunk) * a.planes + plane, kChunk, kGramLine) + distance;
 #pragma unroll
   for (int32_t i = 0; i < kProducts; i += Traits::kThreads) {
     const int32_t row = (i + thread) / Traits::kColumns;
     const int32_t column = (i + thread) % Traits::kColumns;
-    gram[row * kGramLine + column] = tile.products[row][column] * scales[column];
+    float* cell = gram + row * kGramLine + column * kGramCell;
+    *cell = tile.products[row][column] * scales[column];
+    if (distance == kBand - 1) {
+      cell[1] = 0.0F;  // read with the others
+    }
   }
 }
 
@@ -92,7 +98,7 @@ __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Atte
 template <typename T>
 cudaError_t launchGram(const Attention<T>& a, cudaStream_t stream) {
   const dim3 grid(a.chunks, a.planes * kBand, a.batch);
-  return launch(gramKernel<T>, grid, GramTraits<T>::kThreads, stream, a);
+  return launchNext(gramKernel<T>, grid, GramTraits<T>::kThreads, stream, a);
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------

@@ -19,7 +19,8 @@ namespace csakit {
 constexpr int32_t kWarp = 32;
 constexpr int32_t kChunk = kWarp;  // S: one lane a hole while a chunk is solved (chain.cu)
 constexpr int32_t kBand = 3;       // a Gram block reaches its own chunk and two on (gram.cu)
-constexpr int32_t kGramLine = kBand * kChunk;
+constexpr int32_t kGramCell = 4;   // floats: the products of a pair of holes in the band, and 0
+constexpr int32_t kGramLine = kGramCell * kChunk;
 constexpr int32_t kRowBytes = 128;      // rows are multiples of a cache line (product.cuh)
 constexpr int32_t kMaxChannels = 1024;  // CSAKIT_MAX_CHANNELS; abi.cpp asserts it
 
@@ -34,6 +35,7 @@ struct Attention {
   int32_t hole_dtype;  // csakit_dtype
   bool cosine;         // csakit_similarity
   bool sequential;     // csakit_chain
+  bool overlaps;       // kernels are launched while the one before still runs (launchNext)
   bool channels_last;  // csakit_layout
   bool rows_in_place;  // the caller's tensors already are rows: nothing is packed
 
@@ -57,7 +59,7 @@ struct Attention {
   int32_t* match;            // (B, N) by rank: c_i
   float* score;              // (B, N) by rank: s_i
   float* weight;             // (B, N) by rank: w_i
-  float* gram;               // (B, chunks, planes, S, kGramLine), see gram.cu
+  float* gram;               // (B, chunks, planes, S, S, kGramCell), see gram.cu
   float* bound;              // (B, chunks): at least the length of the vector before a chunk
   float* carry;              // (B, chunks, stride): that vector, where `rounds` is 0
 
@@ -108,6 +110,36 @@ cudaError_t launch(void (*kernel)(Arguments), dim3 grid, int32_t threads, cudaSt
   return cudaLaunchKernel(kernel, grid, dim3(static_cast<unsigned int>(threads)), pointers, 0,
                           stream);
 }
+
+// The same for a kernel that needs another of this call. Where `overlaps` is set it is launched as
+// soon as all blocks of that one run, and waits for its end by itself (device.cuh: awaitPrevious),
+// which hides what a launch takes. Every kernel waits, so that the order is that of the launches.
+template <typename T>
+cudaError_t launchNext(void (*kernel)(Attention<T>), dim3 grid, int32_t threads,
+                       cudaStream_t stream, const Attention<T>& a) {
+  if (!a.overlaps) {
+    return launch(kernel, grid, threads, stream, a);
+  }
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  cudaLaunchConfig_t config{};
+  config.gridDim = grid;
+  config.blockDim = dim3(static_cast<unsigned int>(threads));
+  config.stream = stream;
+  config.attrs = &attribute;
+  config.numAttrs = 1;
+  const cudaError_t error = cudaLaunchKernelEx(&config, kernel, a);
+  if (error != cudaErrorNotSupported) {
+    return error;
+  }
+  cudaGetLastError();
+  return launch(kernel, grid, threads, stream, a);
+}
+
+// The architecture that the code for the current device was compiled for, as 90; 0 where there is
+// none.
+int32_t codeArchitecture();
 
 constexpr int32_t ceilDivide(int32_t a, int32_t b) { return (a + b - 1) / b; }
 

@@ -47,6 +47,8 @@ __device__ unsigned long long bestOfTile(const ProductTile<T, kRows, kColumns>& 
 template <typename T, int32_t kRows>
 __global__ void __launch_bounds__(MatchTraits<T, kRows>::kThreads) matchKernel(
     const Attention<T> a) {
+  awaitPrevious();
+  admitNext();
   using Traits = MatchTraits<T, kRows>;
   static_assert(kRows + Traits::kColumns <= Traits::kThreads);
   __shared__ ProductTile<T, kRows, Traits::kColumns> tile;
@@ -97,7 +99,7 @@ template <typename T, int32_t kRows>
 cudaError_t launchTiles(const Attention<T>& a, cudaStream_t stream) {
   using Traits = MatchTraits<T, kRows>;
   const dim3 grid(mostTiles<Traits>(a.positions), a.batch);
-  return launch(matchKernel<T, kRows>, grid, Traits::kThreads, stream, a);
+  return launchNext(matchKernel<T, kRows>, grid, Traits::kThreads, stream, a);
 }
 
 }  // namespace

@@ -73,6 +73,7 @@ __device__ void listPositions(const Attention<T>& a, int32_t image) {
 // ---- kernel ---------------------------------------------------------------------------
 template <typename T>
 __global__ void __launch_bounds__(RowsTraits::kThreads, 1) prepareKernel(const Attention<T> a) {
+  admitNext();
   const int32_t image = static_cast<int32_t>(blockIdx.y);
   if (blockIdx.x == 0) {
     listPositions(a, image);
@@ -91,6 +92,12 @@ template <typename T>
 cudaError_t launchPrepare(const Attention<T>& a, cudaStream_t stream) {
   const dim3 grid(1 + ceilDivide(a.positions, RowsTraits::kTile), a.batch);
   return launch(prepareKernel<T>, grid, RowsTraits::kThreads, stream, a);
+}
+
+int32_t codeArchitecture() {
+  cudaFuncAttributes attributes{};
+  const cudaError_t error = cudaFuncGetAttributes(&attributes, prepareKernel<float>);
+  return error == cudaSuccess ? attributes.ptxVersion : 0;
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------

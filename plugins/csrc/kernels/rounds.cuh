@@ -166,12 +166,12 @@ class ChunkInRounds {
   // The chunk before left the vector that it copied last.
   __device__ void guess(const float* gram_before) {
     const float* last = gram_before + (kChunk - 1) * kGramLine;
-    const int32_t lane = laneOf(threadIdx.x);
-    start_.products.adjacent = last[kChunk + lane];
+    const int32_t next = laneOf(threadIdx.x) * kGramCell + 1;
+    start_.products.adjacent = last[next];
     if constexpr (kCosine) {
       last += kChunk * kGramLine;
-      start_.products.along = last[kChunk + lane];
-      start_.square = last[kChunk - 1];
+      start_.products.along = last[next];
+      start_.square = last[(kChunk - 1) * kGramCell];
     }
   }
 

@@ -67,7 +67,7 @@ class GramReader {
   static constexpr int32_t kBlock = kPlanes * kChunk * kGramLine;  // floats
   static constexpr int32_t kGroup = kCosine ? 4 : 8;               // steps
   struct Step {
-    float values[kPlanes][kBand];
+    Pack<float, kGramCell * sizeof(float)> planes[kPlanes];
   };
 
   // Begin with the first steps of `block`; after the last of a block come those of `following`.
@@ -93,13 +93,13 @@ class GramReader {
 
  private:
   __device__ void ask(const float* block, int32_t first) {
-    const float* from = block + first * kGramLine + laneOf(threadIdx.x);
+    const float* from = block + first * kGramLine + laneOf(threadIdx.x) * kGramCell;
 #pragma unroll
     for (int32_t k = 0; k < kGroup; ++k) {
 #pragma unroll
-      for (int32_t i = 0; i < kPlanes * kBand; ++i) {
-        const int32_t at = (i / kBand * kChunk + k) * kGramLine + i % kBand * kChunk;
-        ahead_[k].values[i / kBand][i % kBand] = from[at];
+      for (int32_t plane = 0; plane < kPlanes; ++plane) {
+        ahead_[k].planes[plane] =
+            loadPack<kGramCell * sizeof(float)>(from + (plane * kChunk + k) * kGramLine);
       }
     }
   }
@@ -125,13 +125,14 @@ class Solver {
 
   // Solve half a chunk, holes `first` to `first` + 15.
   __device__ void solveHalf(Reader* gram, int32_t first) {
-#pragma unroll 2
+#pragma unroll 1
     for (int32_t g = 0; g < kHalfChunk; g += Reader::kGroup) {
       typename Reader::Step steps[Reader::kGroup];
+      __syncwarp();  // told so, the compiler does not wait for the loads to find out
       gram->take(first + g, steps);
 #pragma unroll
       for (int32_t k = 0; k < Reader::kGroup; ++k) {
-        solveStep(first + g + k, steps[k].values);
+        solveStep(first + g + k, steps[k]);
       }
     }
   }
@@ -145,27 +146,33 @@ class Solver {
   __device__ const Products& far() const { return far_; }  // likewise of the one after it
 
  private:
-  __device__ void solveStep(int32_t j, const float (&gram)[Reader::kPlanes][kBand]) {
+  __device__ void solveStep(int32_t j, const typename Reader::Step& gram) {
+    const float (&products)[kGramCell] = gram.planes[0].values;
     const float norm = kCosine ? fastRoot(fmaxf(square_, 0.0F)) + kNormEpsilon : 1.0F;
     const float w = __shfl_sync(kAllLanes, weightOf(now_.adjacent, score_, norm), j);
     own_ = laneOf(threadIdx.x) == j ? w : own_;
     kept_ *= w;
-    blend(w, gram[0][0], &now_.adjacent);
-    blend(w, gram[0][1], &next_.adjacent);
-    blend(w, gram[0][2], &far_.adjacent);
+    blend(w, products[0], &now_.adjacent);
+    blendAhead(w, products[1], &next_.adjacent);
+    blendAhead(w, products[2], &far_.adjacent);
     if constexpr (kCosine) {
+      const float (&of_matches)[kGramCell] = gram.planes[1].values;
       const float along = __shfl_sync(kAllLanes, now_.along, j);
-      const float copied = __shfl_sync(kAllLanes, gram[1][0], j);  // |k_j|^2
-      const float apart = square_ - 2.0F * along + copied;         // |y - k_j|^2
+      const float copied = __shfl_sync(kAllLanes, of_matches[0], j);  // |k_j|^2
+      const float apart = square_ - 2.0F * along + copied;            // |y - k_j|^2
       square_ = fmaf(w, fmaf(w, apart, 2.0F * (along - copied)), copied);
-      blend(w, gram[1][0], &now_.along);
-      blend(w, gram[1][1], &next_.along);
-      blend(w, gram[1][2], &far_.along);
+      blend(w, of_matches[0], &now_.along);
+      blendAhead(w, of_matches[1], &next_.along);
+      blendAhead(w, of_matches[2], &far_.along);
     }
   }
 
   __device__ static void blend(float w, float copied, float* value) {
     *value = fmaf(w, *value - copied, copied);
+  }
+  // With one dependent instruction: these are behind the chain anyway, and must catch up.
+  __device__ static void blendAhead(float w, float copied, float* value) {
+    *value = fmaf(w, *value, fmaf(-w, copied, copied));
   }
 
   float score_ = 0.0F;  // s_i

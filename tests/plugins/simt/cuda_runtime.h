@@ -44,6 +44,7 @@ enum cudaError_t {
   cudaErrorInvalidKernelImage = 200,
   cudaErrorNoKernelImageForDevice = 209,
   cudaErrorUnsupportedPtxVersion = 222,
+  cudaErrorNotSupported = 801,
   cudaErrorStreamCaptureUnsupported = 900,
 };
 enum cudaStreamCaptureMode {
@@ -63,7 +64,32 @@ struct cudaPointerAttributes {
 };
 using cudaStream_t = struct CUstream_st*;
 
+enum cudaDeviceAttr {
+  cudaDevAttrComputeCapabilityMajor = 75
+};
+struct cudaFuncAttributes {
+  int ptxVersion;
+};
+enum cudaLaunchAttributeID {
+  cudaLaunchAttributeProgrammaticStreamSerialization = 6
+};
+struct cudaLaunchAttribute {
+  cudaLaunchAttributeID id;
+  struct {
+    int programmaticStreamSerializationAllowed;
+  } val;
+};
+struct cudaLaunchConfig_t {
+  dim3 gridDim, blockDim;
+  size_t dynamicSmemBytes;
+  cudaStream_t stream;
+  cudaLaunchAttribute* attrs;
+  unsigned int numAttrs;
+};
+
 cudaError_t cudaGetDevice(int* device);
+cudaError_t cudaDriverGetVersion(int* version);
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device);
 cudaError_t cudaGetLastError();
 cudaError_t cudaThreadExchangeStreamCaptureMode(cudaStreamCaptureMode* mode);
 cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const void* pointer);
@@ -74,6 +100,11 @@ namespace simt {
 
 // Run the kernel, whose code is at `code`, or keep it for replay while a graph is captured.
 cudaError_t enqueue(const void* code, dim3 grid, dim3 block, std::function<void()> kernel);
+bool refusesOverlap();
+
+// Let the kernel touch nothing of the device until the thread has waited for the one before.
+void startEarly();
+void awaited(const char* file, int line);
 
 void run(dim3 grid, dim3 block, const std::function<void()>& kernel);  // block after block
 
@@ -102,9 +133,31 @@ cudaError_t cudaLaunchKernel(void (*kernel)(Argument), dim3 grid, dim3 block, vo
   return simt::enqueue(code, grid, block, [kernel, argument] { kernel(argument); });
 }
 
+template <typename Argument>
+cudaError_t cudaLaunchKernelEx(const cudaLaunchConfig_t* config, void (*kernel)(Argument),
+                               const Argument& argument) {
+  if (simt::refusesOverlap()) {
+    return cudaErrorNotSupported;
+  }
+  const auto early = [kernel, argument] {
+    simt::startEarly();
+    kernel(argument);
+  };
+  return simt::enqueue(reinterpret_cast<const void*>(kernel), config->gridDim, config->blockDim,
+                       early);
+}
+
+template <typename Argument>
+cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, void (*)(Argument)) {
+  attributes->ptxVersion = 90;
+  return cudaSuccess;
+}
+
 // ---- what kernels call ----------------------------------------------------------------
 #define __syncthreads() simt::blockBarrier(__FILE__, __LINE__)
 #define __syncthreads_or(vote) simt::blockBarrierOr(vote, __FILE__, __LINE__)
+
+#define __syncwarp() simt::ballot(true)
 
 // All 32 lanes take part in every exchange of ours.
 #define __shfl_sync(mask, value, lane) simt::shuffle(value, lane)

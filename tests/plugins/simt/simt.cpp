@@ -46,6 +46,7 @@ struct Fibre {
   jmp_buf context;
   bool begun = false;
   State state = State::kDone;
+  bool is_early = false;   // the kernel before may still run
   uint32_t exchanges = 0;  // parity chooses the slots of the warp
   std::vector<Copy> open;  // copies of the group that is not committed yet
   std::deque<std::vector<Copy>> groups;
@@ -141,6 +142,7 @@ void runBlock() {
   for (uint32_t i = 0; i < threads(); ++i) {
     fibres[i].state = State::kReady;
     fibres[i].exchanges = 0;
+    fibres[i].is_early = false;
   }
   for (bool waiting = true; waiting;) {
     waiting = false;
@@ -183,6 +185,12 @@ bool isDropped(const char* file, int line) {
   return !dropped.empty() && dropped == std::string(name) + ":" + std::to_string(line);
 }
 
+void startEarly() { fibres[running].is_early = true; }
+
+void awaited(const char* file, int line) {
+  fibres[running].is_early = fibres[running].is_early && isDropped(file, line);
+}
+
 void blockBarrier(const char* file, int line) {
   if (!isDropped(file, line)) {
     yield(State::kBlock);
@@ -219,6 +227,10 @@ unsigned int ballot(bool vote) {
 // The checks are told of every access by the functions that the compiler calls for it.
 void note(const void* address, size_t bytes, Access access) {
   if (kernel != nullptr) {
+    int device = 0;
+    if (fibres[running].is_early && findDevice(address, &device)) {
+      report("a kernel touches memory before it waits for the one before it");
+    }
     record(place, address, bytes, access);
   }
 }

@@ -26,6 +26,7 @@ std::set<const void*> loaded;
 cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
 bool capturing = false;
 cudaError_t next_error = cudaSuccess;
+bool refuses_overlap = false;
 
 bool isForbidden() { return capturing && mode != cudaStreamCaptureModeRelaxed; }
 
@@ -57,7 +58,19 @@ cudaError_t enqueue(const void* code, dim3 grid, dim3 block, std::function<void(
   return cudaSuccess;
 }
 
+bool refusesOverlap() { return refuses_overlap; }
+
 }  // namespace simt
+
+cudaError_t cudaDriverGetVersion(int* version) {
+  *version = 13000;
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr, int) {
+  *value = 9;
+  return cudaSuccess;
+}
 
 cudaError_t cudaGetDevice(int* device) {
   *device = 0;
@@ -93,6 +106,8 @@ extern "C" {
 SIMT_API void simt_fail_next_launch(int error) {
   simt::next_error = static_cast<cudaError_t>(error);
 }
+
+SIMT_API void simt_refuse_overlap(int refuse) { simt::refuses_overlap = refuse != 0; }
 
 SIMT_API void simt_begin_capture() {
   simt::graph.clear();
