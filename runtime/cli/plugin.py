@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shlex
 import sys
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from ...plugins.sources import source_hash
 from ...plugins.toolchain import find_toolchain
 from .command import run_command
 
+_OVERLAPPING: Final = 90  # of an architecture: what overlaps was compiled for it
 _EPILOG: Final = """\
 exit codes: 0 done; 2 wrong usage; 3 something is not installed, not built, or does not compile.
 """
@@ -185,6 +187,7 @@ def _describe(holding: Holding) -> list[str]:
     facts = [
         ("path", str(holding.path)),
         ("architectures", ", ".join(holding.architectures) or "not known"),
+        ("launches", _launches(holding.architectures)),
         ("ABI version", "not known" if holding.abi is None else str(holding.abi)),
         ("sources", holding.freshness),
         ("compiler", holding.compiler or "not known"),
@@ -194,6 +197,16 @@ def _describe(holding: Holding) -> list[str]:
     if holding.problem is not None:
         facts.append(("problem", holding.problem.replace("\n", "\n" + " " * 19)))
     return [f"{name}:", *(f"  {title:<17}{text}" for title, text in facts)]
+
+
+def _launches(architectures: Sequence[str]) -> str:
+    """Say where a kernel is launched while the one before it runs; csrc/abi/overlap.cpp decides."""
+    if not architectures:
+        return "not known"
+    later = [name for name in architectures if int(re.sub(r"\D", "", name)) >= _OVERLAPPING]
+    if not later:
+        return "one after another: no code for compute capability 9.0 or later"
+    return f"overlap on compute capability 9.0 and later ({', '.join(later)})"
 
 
 def _nvcc() -> str:

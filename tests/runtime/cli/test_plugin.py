@@ -138,6 +138,7 @@ def test_what_is_built_is_described(monkeypatch: pytest.MonkeyPatch, capsys: Pri
     out = capsys.readouterr().out
     assert f"  path             {library}\n" in out
     assert f"  architectures    {native.ARCHITECTURE}\n" in out
+    assert "  launches         overlap on compute capability 9.0 and later (sm_90)\n" in out
     assert f"fresh: built from the sources of this csakit ({source_hash()[:12]})" in out
     assert f"  1. found {library}  (environment variable {LIBRARY_VARIABLE})\n" in out
     assert "Build it with" not in out
