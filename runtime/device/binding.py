@@ -18,6 +18,7 @@ OUT_OF_MEMORY: Final = "CUDA_ERROR_OUT_OF_MEMORY"
 # Captured is what this thread enqueues; other threads may allocate meanwhile.
 CAPTURE_THREAD_LOCAL: Final = 1
 NON_BLOCKING: Final = 1  # a stream that does not wait for the default one
+BLOCKING: Final = 1  # who waits for the event sleeps
 NO_TIMING: Final = 2  # an event that only orders
 
 # After these, no call of this process succeeds on the GPU any more.
@@ -107,8 +108,8 @@ class Binding(Protocol):
     def free_stream(self, stream: Handle) -> None:
         """Destroy it."""
 
-    def new_event(self, *, timing: bool) -> Handle:
-        """Make an event."""
+    def new_event(self, flags: int) -> Handle:
+        """Make an event, of BLOCKING and NO_TIMING."""
 
     def record(self, event: Handle, stream: Handle) -> None:
         """Mark this moment of a stream."""

@@ -9,7 +9,6 @@ from ...plugins.errors import LibraryError
 from ..host import installed
 from .binding import (
     CAPTURE_THREAD_LOCAL,
-    NO_TIMING,
     NON_BLOCKING,
     CudaError,
     Handle,
@@ -87,9 +86,9 @@ class CudaPythonBinding:
         """Destroy it."""
         self._call("cuStreamDestroy", stream)
 
-    def new_event(self, *, timing: bool) -> Handle:
+    def new_event(self, flags: int) -> Handle:
         """Make an event."""
-        return self._call("cuEventCreate", 0 if timing else NO_TIMING)
+        return self._call("cuEventCreate", flags)
 
     def record(self, event: Handle, stream: Handle) -> None:
         """Mark this moment of a stream."""

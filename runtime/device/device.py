@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from ...plugins.errors import EngineError
-from .binding import Binding, Handle, HostBytes
+from .binding import BLOCKING, NO_TIMING, Binding, Handle, HostBytes
 from .fork_guard import ForkGuard
 
 
@@ -163,6 +163,8 @@ class Device:
     Args:
         binding: that reaches the driver.
         number: of the GPU.
+        spin: threads that wait for an event keep a core busy, which is a little faster; else they
+            sleep.
 
     Attributes:
         binding: as given.
@@ -173,7 +175,7 @@ class Device:
         EngineError: there is no GPU of this number, or the driver failed.
     """
 
-    def __init__(self, binding: Binding, number: int = 0) -> None:
+    def __init__(self, binding: Binding, number: int = 0, *, spin: bool = True) -> None:
         count = binding.count()
         if not 0 <= number < count:
             known = f"0 to {count - 1}" if count else "there is none"
@@ -184,6 +186,7 @@ class Device:
         self.binding = binding
         self.number = number
         self.name = binding.name(number)
+        self._spin = spin
         self._process = ForkGuard()
         self._current = _Current(self)
         self._context: Handle | None = binding.retain(number)
@@ -220,7 +223,8 @@ class Device:
 
     def event(self, *, timing: bool = False) -> Event:
         """Make an event; one for timing costs a little more."""
-        return Event(self, self.binding.new_event(timing=timing), self.binding.free_event)
+        flags = (0 if timing else NO_TIMING) | (0 if self._spin else BLOCKING)
+        return Event(self, self.binding.new_event(flags), self.binding.free_event)
 
     def buffer(self, size: int) -> DeviceBuffer:
         """Allocate device memory, in bytes."""

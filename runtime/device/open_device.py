@@ -63,12 +63,13 @@ def choose_adapter(wish: str | None = None) -> Choice:
     return Choice(None, None, f"{lacking} installed: pip install {wish or 'cuda-python'}")
 
 
-def open_device(number: int = 0, *, adapter: str | None = None) -> Device:
+def open_device(number: int = 0, *, adapter: str | None = None, spin: bool = True) -> Device:
     """Open a GPU.
 
     Args:
         number: of the GPU.
         adapter: "pycuda" or "cuda-python"; None takes the first that is installed.
+        spin: see ``Device``.
 
     Returns:
         The device. Close it.
@@ -85,7 +86,7 @@ def open_device(number: int = 0, *, adapter: str | None = None) -> Device:
         _initialised[0].require_this()
     _initialised.append(ForkGuard())
     try:
-        return Device(_binding(choice.adapter), number)
+        return Device(_binding(choice.adapter), number, spin=spin)
     except CudaError as error:
         raise type(error)(error.call, error.name, f"{error.text}{_HINT}") from error
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import LibraryError
-from .binding import CAPTURE_THREAD_LOCAL, NO_TIMING, NON_BLOCKING, Handle, HostBytes, cuda_error
+from .binding import CAPTURE_THREAD_LOCAL, NON_BLOCKING, Handle, HostBytes, cuda_error
 
 _LAST_STATUS: Final = 1000  # CUDA's numbers end at 999, CUDA_ERROR_UNKNOWN
 _contexts: Final[dict[int, Any]] = {}  # by number of the GPU; see Binding.retain
@@ -92,10 +92,10 @@ class PyCudaBinding:
         """Destroy it."""
         stream.clear()
 
-    def new_event(self, *, timing: bool) -> Handle:
+    def new_event(self, flags: int) -> Handle:
         """Make an event."""
         with self._translated:
-            return [self._cuda.Event(0 if timing else NO_TIMING)]
+            return [self._cuda.Event(flags)]
 
     def record(self, event: Handle, stream: Handle) -> None:
         """Mark this moment of a stream."""

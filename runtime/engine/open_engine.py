@@ -25,6 +25,7 @@ def open_engine_session(
     device: int = 0,
     options: EngineOptions | None = None,
     check_finite: bool = False,
+    spin: bool = True,
 ) -> EngineSession:
     """Open an engine with the lightest module of TensorRT that fits it.
 
@@ -33,6 +34,7 @@ def open_engine_session(
         device: number of the GPU.
         options: how it is run.
         check_finite: refuse answers with NaN or infinity.
+        spin: see ``csakit.runtime.device.device.Device``.
 
     Returns:
         The session. Close it.
@@ -48,7 +50,7 @@ def open_engine_session(
     require_weights(path, manifest)
     require_checkable("uint8" if manifest.io == "uint8" else "float", check_finite=check_finite)
     library = open_library(path, manifest, found.module or manifest.build.module)
-    gpu = open_device(device, adapter=options.adapter)
+    gpu = open_device(device, adapter=options.adapter, spin=spin)
     try:
         with gpu.current():
             engine = load_engine(library, path, manifest)

@@ -104,8 +104,8 @@ def open_session(
         cache: keep a copy of a model that is optimised for this processor, in ``.csakit-cache``
             beside the model or among the user's caches, so that the next start is several times
             shorter. Models on the CPU only.
-        spin: threads wait for their next piece of work without sleeping, which is faster only
-            where nothing else needs the processor.
+        spin: threads wait for their next piece of work, or for the GPU, without sleeping, which is
+            faster only where nothing else needs the processor.
         check_finite: refuse answers of network numbers with NaN or infinity; those that become
             pixels are always checked.
         engine: how an engine is run; None takes the defaults. Models do not heed it.
@@ -132,7 +132,9 @@ def open_session(
         from ..engine.open_engine import device_number, open_engine_session  # deferred: GPUs only
 
         number = device_number(device, path)
-        return open_engine_session(path, device=number, options=engine, check_finite=check_finite)
+        return open_engine_session(
+            path, device=number, options=engine, check_finite=check_finite, spin=spin
+        )
     _require_onnx(path)
     kind, number = parse_device(device or "cpu")
     common: dict[str, Any] = {"threads": threads, "check_finite": check_finite}

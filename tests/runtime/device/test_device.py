@@ -144,6 +144,20 @@ def test_an_error_names_the_call_and_the_error_of_cuda(device: Device, played: P
                 _ = device.event() if call == "cuEventCreate" else stream.capture(lambda: None)
 
 
+@pytest.mark.parametrize(("spin", "flags"), [(True, [0, 2]), (False, [1, 3])])
+def test_events_let_threads_spin_or_sleep(
+    device: Device, monkeypatch: pytest.MonkeyPatch, spin: bool, flags: list[int]
+) -> None:
+    made: list[int] = []
+    monkeypatch.setattr(device.binding, "new_event", lambda flags: made.append(flags))
+
+    with Device(device.binding, 0, spin=spin) as other, other.current():
+        other.event(timing=True)
+        other.event()
+
+    assert made == flags
+
+
 def test_no_garbage_is_collected_while_a_graph_is_captured(device: Device) -> None:
     collecting: list[bool] = []
     with device.current():
