@@ -73,8 +73,9 @@ class HarmonicContinuation:
         level, black = self._levels[0], self._levels[0].black
         solution = self._first_guess(force)
         level.relax(solution, force, level.red)
-        residual, direction = level.zeros(), level.zeros()
-        np.subtract(force[black], level.product(solution, black), out=residual[black])
+        residual, direction = force, level.zeros()
+        residual[black] -= level.product(solution, black)
+        residual[level.red] = 0
         energy = np.ones(_CHANNELS, np.float32)
         for _ in range(_ITERATIONS_MAX):
             correction = self._cycle(0, residual)
@@ -100,7 +101,7 @@ class HarmonicContinuation:
         guess = self._cycle(len(forces) - 1, forces[-1])
         for depth in range(len(forces) - 2, -1, -1):
             level = self._levels[depth]
-            guess = level.prolong(guess)
+            guess = level.prolong(guess, slice(level.unknowns))
             if depth:
                 rest = forces[depth]
                 rest[:-1] -= level.product(guess, slice(level.unknowns))
@@ -117,15 +118,16 @@ class HarmonicContinuation:
         red, black = level.red, level.black
         np.multiply(force[red], level.inverse[red], out=solution[red])
         level.relax(solution, force, black)
-        rest = level.zeros()  # none is left on black pixels
-        np.subtract(force[red], level.product(solution, red), out=rest[red])
+        rest = level.zeros(red)  # none is left on black pixels
+        np.subtract(force[red], level.product(solution, red), out=rest[:-1])
         coarse_force = level.restrict(rest, (0, 3))
+        del rest
         coarse = self._cycle(depth + 1, coarse_force, twice=twice)
         if twice:
             below = self._levels[depth + 1]
             coarse_force[:-1] -= below.product(coarse, slice(below.unknowns))
             coarse += self._cycle(depth + 1, coarse_force, twice=False)
-        solution += level.prolong(coarse)
+        solution[red] += level.prolong(coarse, red)[:-1]
         level.relax(solution, force, black)
         level.relax(solution, force, red)
         return solution
@@ -198,22 +200,24 @@ class _Level:
         del self._places, self._ranks
         return parents
 
-    def zeros(self) -> Float32:
-        """Return a new vector."""
-        return np.zeros((self.unknowns + 1, _CHANNELS), np.float32)
+    def zeros(self, part: slice | None = None) -> Float32:
+        """Return a new vector, or one of a part of the pixels with the last 0."""
+        size = self.unknowns if part is None else part.stop - (part.start or 0)
+        return np.zeros((size + 1, _CHANNELS), np.float32)
 
-    def prolong(self, coarse: Float32) -> Float32:
-        """Copy the number of each cell to its pixels."""
-        fine = self.zeros()
-        np.take(_numbers(coarse), self._parents, out=_numbers(fine)[:-1], mode="clip")
+    def prolong(self, coarse: Float32, part: slice) -> Float32:
+        """Copy the number of each cell to its pixels, those of one part."""
+        fine = self.zeros(part)
+        np.take(_numbers(coarse), self._parents[part], out=_numbers(fine)[:-1], mode="clip")
         return fine
 
     def restrict(self, fine: Float32, quarters: Sequence[int]) -> Float32:
         """Add the numbers of each cell's pixels in these quarters; 0 and 3 are red.
 
-        Coarse couplings stay 1 where the Galerkin product has 2: that makes up for the stiffness
-        of constant pieces (Braess, "Towards algebraic multigrid for elliptic problems of second
-        order", Computing 55, 1995).
+        A cell without a pixel in a quarter takes the last number, which is 0. Coarse couplings
+        stay 1 where the Galerkin product has 2: that makes up for the stiffness of constant
+        pieces (Braess, "Towards algebraic multigrid for elliptic problems of second order",
+        Computing 55, 1995).
         """
         total = np.zeros((self._children.shape[1] + 1, _CHANNELS), np.float32)
         term = np.empty_like(total[:-1])
