@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import importlib.metadata
 import logging
-import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,7 +15,8 @@ import torch
 from ..plugins.errors import ContractError, ParityError
 from ..runtime import contract
 from ..runtime.contract import SIZE_MULTIPLE, Precision
-from ..runtime.files.atomic import sha256
+from ..runtime.files.atomic import sha256, staged_folder
+from ..runtime.files.failures import failure, is_folder
 from ..train import CSAInpainter, checkpoint
 from ..train.masks import largest_hole
 from .config import MAX_SIZE, ExportConfig
@@ -69,7 +69,9 @@ def export_onnx(
     checkpoint_path, output, config = Path(checkpoint_path), Path(output), config or ExportConfig()
     if output.suffix != ".onnx":
         raise ContractError(f"an exported model's name must end in .onnx; got {output.name}")
-    with _workshop(output) as folder:
+    if is_folder(output):
+        raise ContractError(f"the output must be a file; {output} is a folder")
+    with staged_folder(output) as folder:
         model = checkpoint.load(checkpoint_path)
         proto = _trace(ExportWrapper(model, config).eval(), config)
         training = checkpoint.read_header(checkpoint_path)["training"]
@@ -166,24 +168,15 @@ def _metadata(
     }
 
 
-@contextlib.contextmanager
-def _workshop(output: Path) -> Iterator[Path]:
-    """Lend a hidden folder beside the output, so that moving out of it is atomic."""
-    if output.is_dir():
-        raise ContractError(f"the output must be a file; {output} is a folder")
-    try:
-        folder = tempfile.TemporaryDirectory(prefix=f".{output.stem}.", dir=output.parent)
-    except OSError as error:
-        raise ContractError(
-            f"cannot write {output}: {error.strerror}\n"
-            f"Choose an existing folder with write permission (here: {output.parent})."
-        ) from error
-    with folder as name:
-        yield Path(name)
-
-
 def _write(proto: onnx.ModelProto, path: Path, *, external: bool) -> list[Path]:
     """Write the model; return its files, the model last."""
+    try:
+        return _save(proto, path, external=external)
+    except OSError as error:
+        raise failure(error, f"write {path.name}") or error from error
+
+
+def _save(proto: onnx.ModelProto, path: Path, *, external: bool) -> list[Path]:
     if not external:
         onnx.save(proto, path)
         return [path]

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from ..plugins.errors import ContractError
 from ..runtime.files.atomic import staged
+from ..runtime.files.failures import failure, is_file
 from .config import ModelConfig
 from .networks.inpainter import CSAInpainter, fill_colour
 
@@ -46,6 +47,7 @@ def save(
 
     Raises:
         ContractError: the path has another suffix or cannot be written.
+        ResourceError: there is no space.
     """
     path = Path(path)
     if path.suffix != ".safetensors":
@@ -60,7 +62,10 @@ def save(
         for name, tensor in model.state_dict().items()
     }
     with staged(path) as temporary:
-        save_file(weights, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
+        try:
+            save_file(weights, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
+        except (SafetensorError, OSError) as error:
+            raise failure(error, f"write {path}") or error from error
 
 
 def load(path: str | Path) -> CSAInpainter:
@@ -172,14 +177,15 @@ def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
 
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
     """Read the header and the table of tensors; touches no weights."""
-    if not path.is_file():
+    if not is_file(path):
         raise ContractError(f"no checkpoint at {path}")
     try:
+        path.open("rb").close()  # the library says "No such file" where it may not read
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise ContractError(
+    except (SafetensorError, OSError, MemoryError) as error:
+        raise failure(error, f"read {path}") or ContractError(
             f"{path} is not a readable safetensors file: {error}\n"
             "If it was copied, copy it again; if it is a .pth pair, use `csakit convert`."
         ) from error

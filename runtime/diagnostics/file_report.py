@@ -1,6 +1,7 @@
 """Say what a file is: a checkpoint, an exported model, or an engine with its manifest."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from ..engine.compatibility import Diagnosis, diagnose
 from ..engine.machine import Machine
 from ..engine.manifest import Manifest
 from ..files.atomic import sha256
+from ..files.failures import is_file
 from ..files.onnx_header import OnnxHeader, read_onnx_header
 from ..files.safetensors_header import read_checkpoint_header
 
@@ -65,7 +67,7 @@ def inspect(path: Path, machine: Machine) -> Inspection:
         raise ContractError(
             f"the suffix must be one of {', '.join(kinds)}, .engine; got {path.name!r}"
         )
-    if not path.is_file():
+    if not is_file(path):
         raise ContractError(f"there must be such a file; got {path}")
     return _engine(diagnose(path, machine)) if suffix == ".engine" else kinds[suffix](path)
 
@@ -88,10 +90,16 @@ def _checkpoint(path: Path) -> Inspection:
 
 def _model(path: Path) -> Inspection:
     header, digest = read_onnx_header(path), sha256(path)
-    missing = [name for name in header.external if not (path.parent / name).is_file()]
+    missing = [name for name in header.external if not is_file(path.parent / name)]
+    damaged = [
+        name
+        for name, least in header.external.items()
+        if name not in missing and not _whole(path.parent / name, least)
+    ]
     stored = ", ".join(f"{many / 1e6:.2f} M {kind}" for kind, many in header.weights.items())
     beside = f", in {', '.join(header.external)}" if header.external else ""
     lost = f" (MISSING: {', '.join(missing)})" if missing else ""
+    lost += f" (CUT OR CHANGED: {', '.join(damaged)})" if damaged else ""
     stated = header.metadata
     version = stated.get(contract.META_VERSION)
     checkpoint = stated.get(contract.META_CHECKPOINT, "")[:_DIGITS]
@@ -109,8 +117,21 @@ def _model(path: Path) -> Inspection:
         "opset": ", ".join(f"{domain or 'ai.onnx'} {n}" for domain, n in header.opsets.items()),
     }
     shown = {name: _printable(line) for name, line in lines.items()}
-    values = {"sha256": digest, "missing": missing, **dataclasses.asdict(header)}
-    return Inspection(path, "model", shown, values, damaged=bool(missing))
+    values = {
+        "sha256": digest,
+        "missing": missing,
+        "changed": damaged,
+        **dataclasses.asdict(header),
+    }
+    return Inspection(path, "model", shown, values, damaged=bool(missing or damaged))
+
+
+def _whole(weights: Path, least: int) -> bool:
+    """Report whether a file of weights is long enough, and what its name says it is."""
+    named = re.search(r"-([0-9a-f]{8})\.weights$", weights.name)
+    with weights.open("rb") as file:
+        size = file.seek(0, 2)
+    return size >= least and (named is None or sha256(weights).startswith(named[1]))
 
 
 def _attention(header: OnnxHeader) -> str:

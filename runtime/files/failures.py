@@ -19,7 +19,8 @@ _NO_MEMORY: Final = re.compile(
     r"|failed to map segment",
     re.IGNORECASE,
 )
-_OS_ERROR: Final = re.compile(r"\(os error (\d+)\)")  # of libraries in Rust
+# How libraries in Rust and ONNX Runtime state the number of the system.
+_OS_ERROR: Final = re.compile(r"\(os error (\d+)\)|system error number (\d+)")
 _PERMISSION: Final = "Allow it with chmod, also for the folders above it, or choose another path."
 _SPACE: Final = "Free some space, or choose another place."
 _REMEDIES: Final = MappingProxyType(
@@ -55,7 +56,7 @@ def failure(error: BaseException, doing: str) -> CsakitError | None:
         return error
     number = error.errno if isinstance(error, OSError) else None
     if stated := _OS_ERROR.search(str(error)):
-        number = int(stated[1])
+        number = int(stated[1] or stated[2])
     if isinstance(error, MemoryError) or number == errno.ENOMEM or _NO_MEMORY.search(str(error)):
         return ResourceError(
             f"cannot {doing}: there is too little memory\n"

@@ -54,7 +54,7 @@ class OnnxHeader:
             domain is not ONNX's.
         functions: "domain::name" of each function it carries.
         weights: numbers stored, by their type.
-        external: files that hold weights.
+        external: files that hold weights, and how many bytes each must have.
     """
 
     metadata: Mapping[str, str]
@@ -64,7 +64,7 @@ class OnnxHeader:
     operators: Mapping[str, int]
     functions: tuple[str, ...]
     weights: Mapping[str, int]
-    external: tuple[str, ...]
+    external: Mapping[str, int]
 
 
 def read_onnx_header(path: Path) -> OnnxHeader:
@@ -119,15 +119,16 @@ def _model(view: memoryview) -> OnnxHeader:
     )
 
 
-def _weights(graph: "Fields") -> tuple[dict[str, int], tuple[str, ...]]:
+def _weights(graph: "Fields") -> tuple[dict[str, int], dict[str, int]]:
     counted: Counter[str] = Counter()
-    files: dict[str, None] = {}
+    files: dict[str, int] = {}
     for tensor in graph.messages(_GRAPH["initializer"]):
         counted[_type(tensor.number(2))] += math.prod(tensor.numbers(1))
-        for entry in tensor.messages(13):
-            if entry.text(1) == "location":
-                files[entry.text(2)] = None
-    return dict(counted), tuple(files)
+        stored = {entry.text(1): entry.text(2) for entry in tensor.messages(13)}
+        if location := stored.get("location"):
+            end = int(stored.get("offset") or 0) + int(stored.get("length") or 0)
+            files[location] = max(files.get(location, 0), end)
+    return dict(counted), files
 
 
 def _tensor(item: "Fields") -> OnnxTensor:

@@ -1,10 +1,12 @@
 """Every image of a folder finds its one mask and its own output, or a reason why not."""
 
+import os
 from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.runtime.batch.folder import list_jobs
+from csakit.runtime.batch import folder
+from csakit.runtime.batch.folder import Listing, list_jobs
 
 
 @pytest.fixture
@@ -92,3 +94,148 @@ def test_folders_that_do_not_do_are_refused(folders: tuple[Path, Path, Path]) ->
         list_jobs(images, masks, masks)
     with pytest.raises(ContractError, match="the output of a folder must be a folder"):
         list_jobs(images, masks, output.with_suffix(".png"))
+
+
+def names(listing: Listing) -> list[tuple[str, str]]:
+    return [(job.image.name, job.mask.name) for job in listing.jobs]
+
+
+def test_an_image_without_a_mask_takes_no_name_from_another(
+    folders: tuple[Path, Path, Path],
+) -> None:
+    images, masks, output = folders
+    touch(images, "a.jpg", "a.png", "b.jpg")
+    touch(masks, "b.png", "a_mask.png", "a.png")
+
+    listing = list_jobs(images, masks, output, ".webp")
+
+    assert names(listing) == [("b.jpg", "b.png")]
+
+
+@pytest.mark.parametrize(
+    ("image", "mask"),
+    [
+        ("CAT.jpg", "cat.png"),
+        ("Cat.jpg", "cat_mask.png"),
+        ("cat.jpg", "CAT.PNG"),
+        ("caf\u00e9.jpg", "cafe\u0301.png"),
+        ("cafe\u0301.jpg", "caf\u00e9_mask001.png"),
+        ("\ud55c.jpg", "\u1112\u1161\u11ab.png"),
+    ],
+)
+def test_a_mask_is_found_where_case_or_encoding_differ(
+    folders: tuple[Path, Path, Path], image: str, mask: str
+) -> None:
+    images, masks, output = folders
+    touch(images, image)
+    touch(masks, mask)
+
+    assert names(list_jobs(images, masks, output)) == [(image, mask)]
+
+
+def test_a_mask_of_another_image_is_not_taken_for_a_name_in_another_case(
+    folders: tuple[Path, Path, Path],
+) -> None:
+    images, masks, output = folders
+    touch(images, "A.jpg", "a.jpg", "h.PNG", "h.png")
+    if len(list(images.iterdir())) < 4:
+        pytest.skip("this file system does not tell the case apart")
+    touch(masks, "a.png", "h.bmp")
+
+    listing = list_jobs(images, masks, output)
+
+    assert names(listing) == [("a.jpg", "a.png"), ("h.PNG", "h.bmp"), ("h.png", "h.bmp")]
+    assert [path.name for path, _ in listing.skipped] == ["A.jpg"]
+    assert listing.skipped[0][1].startswith("no mask A.* or A_mask.*")
+
+
+def test_results_that_differ_in_case_collide_where_the_file_system_folds_it(
+    folders: tuple[Path, Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, masks, output = folders
+    touch(images, "A.jpg", "a.png")
+    touch(masks, "A.bmp", "a_mask.bmp")
+    monkeypatch.setattr(folder, "_folds_case", lambda _: True)
+
+    listing = list_jobs(images, masks, output, ".png")
+
+    assert [job.output.name for job in listing.jobs] == ["A.png"]
+    assert listing.skipped[0][1] == "its result would replace that of A.jpg"
+
+
+@pytest.mark.parametrize("mask", ["cat_mask.png", "cat_mask1.png", "cat_mask001.png"])
+def test_numbered_masks_among_the_images_are_masks(
+    folders: tuple[Path, Path, Path], mask: str
+) -> None:
+    images, _, output = folders
+    touch(images, "cat.png", mask, "dog.png")
+
+    listing = list_jobs(images, images, output)
+
+    assert names(listing) == [("cat.png", mask)]
+    assert [(path.name, reason) for path, reason in listing.skipped] == [
+        ("dog.png", f"no mask dog_mask.* in {images}")
+    ]
+
+
+def test_every_entry_is_a_job_or_named(folders: tuple[Path, Path, Path]) -> None:
+    images, masks, output = folders
+    touch(images, "a.jfif", "b.jpe", "c.pnm", "d.DIB", "e.apng", "raw.NEF", "p.psd", "._a.jpg")
+    touch(masks, "a.png", "b.png", "c.png", "d.png", "e.png")
+    (images / "gone.png").symlink_to("nowhere.png")
+    (images / "loop.png").symlink_to("loop.png")
+    (images / "sub").mkdir()
+    os.mkfifo(images / "pipe.png")
+
+    listing = list_jobs(images, masks, output)
+
+    assert [job.output.name for job in listing.jobs] == [
+        *("a.png", "b.png", "c.png", "d.png", "e.png"),
+    ]
+    assert {path.name: reason for path, reason in listing.skipped} == {
+        "gone.png": "it is a link to nowhere.png, which does not exist",
+        "loop.png": "it is a link to loop.png, which does not exist",
+        "p.psd": "the format .psd is not read; convert it",
+        "raw.NEF": "the format .nef is not read; convert it",
+    }
+    assert [path.name for path in listing.ignored] == ["pipe.png"]
+    assert [path.name for path in listing.folders] == ["sub"]
+
+
+def test_sub_folders_are_entered_when_told_but_not_those_of_masks_and_results(
+    tmp_path: Path,
+) -> None:
+    images, masks, output = tmp_path, tmp_path / "masks", tmp_path / "out"
+    for place in ("", "x", "x/y"):
+        (images / place).mkdir(exist_ok=True)
+        (masks / place).mkdir(exist_ok=True, parents=True)
+        touch(images / place, "cat.jpg")
+        touch(masks / place, "cat.png")
+    output.mkdir()
+    touch(output, "cat.jpg")
+    (images / "again").symlink_to(images, target_is_directory=True)
+
+    listing = list_jobs(images, masks, output, recursive=True)
+
+    assert [job.image.relative_to(images).as_posix() for job in listing.jobs] == [
+        *("cat.jpg", "x/cat.jpg", "x/y/cat.jpg"),
+    ]
+    assert [job.mask.relative_to(masks).as_posix() for job in listing.jobs] == [
+        *("cat.png", "x/cat.png", "x/y/cat.png"),
+    ]
+    assert [job.output.relative_to(output).as_posix() for job in listing.jobs] == [
+        *("cat.jpg", "x/cat.jpg", "x/y/cat.jpg"),
+    ]
+    assert [path.name for path in listing.folders] == ["again"]
+
+
+def test_one_mask_serves_sub_folders_as_well(tmp_path: Path) -> None:
+    (tmp_path / "in/sub").mkdir(parents=True)
+    touch(tmp_path / "in", "a.png", "hole.png")
+    touch(tmp_path / "in/sub", "a.png")
+
+    listing = list_jobs(tmp_path / "in", tmp_path / "in/hole.png", tmp_path / "out", recursive=True)
+
+    assert [job.output.relative_to(tmp_path).as_posix() for job in listing.jobs] == [
+        *("out/a.png", "out/sub/a.png"),
+    ]

@@ -1,6 +1,13 @@
 """Commands turn our errors into a line and a code, and leave other errors alone."""
 
 import argparse
+import errno
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 from csakit.plugins.errors import ContractError, EngineError, ExitCode
@@ -38,3 +45,130 @@ def test_the_code_of_the_work_is_returned() -> None:
 def test_an_unexpected_error_keeps_its_traceback() -> None:
     with pytest.raises(ZeroDivisionError):
         run(ZeroDivisionError())
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (PermissionError(errno.EACCES, "x", "a/b.png"), ExitCode.USAGE, "use a/b.png: Permission"),
+        (OSError(errno.ENAMETOOLONG, "x", "q" * 300), ExitCode.USAGE, "File name too long"),
+        (OSError(errno.ENOSPC, "x"), ExitCode.ENVIRONMENT, "No space left on device"),
+        (MemoryError(), ExitCode.ENVIRONMENT, "too little memory"),
+    ],
+)
+def test_failures_of_the_machine_are_a_line_and_a_code(
+    error: Exception, code: int, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(error) == code
+    told = capsys.readouterr().err
+    assert told.startswith("csakit test: cannot ")
+    assert text in told
+
+
+WORK = """
+import argparse, os, signal, sys, time
+from csakit.runtime.cli.command import run_command
+from csakit.runtime.files.atomic import staged
+from pathlib import Path
+
+def work(_):
+    {work}
+    return 1
+
+sys.exit(run_command(argparse.ArgumentParser(prog="csakit test"), work, {arguments}))
+"""
+
+
+def process(work: str, arguments: str = "[]", **options: Any) -> "subprocess.Popen[str]":  # noqa: ANN401
+    code = WORK.format(work=work, arguments=arguments)
+    return subprocess.Popen(
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
+def test_signals_end_with_their_code_and_leave_nothing(
+    tmp_path: Path, name: str, code: int
+) -> None:
+    work = f"""
+    with staged(Path({str(tmp_path)!r}) / "x.png"):
+        os.kill(os.getpid(), signal.{name})
+        time.sleep(30)
+    """
+
+    with process(work) as running:
+        _, err = running.communicate(timeout=60)
+
+    assert running.returncode == code
+    assert err == f"csakit test: {'interrupted' if name == 'SIGINT' else 'ended by ' + name}\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_that_is_ignored_stays_so() -> None:  # nohup
+    work = "os.kill(os.getpid(), signal.SIGHUP)"
+
+    with process(work, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as running:
+        _, err = running.communicate(timeout=60)
+
+    assert (running.returncode, err) == (1, "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("work", "arguments", "code"),
+    [
+        ("print('x' * 10)", "[]", {0, 1}),
+        ("print('x' * 100_000)", "[]", {0}),
+        ("pass", "['--help']", {0}),
+    ],
+)
+def test_a_closed_pipe_is_no_error(
+    unbuffered: str, work: str, arguments: str, code: set[int]
+) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+
+    with process(work, arguments, stdout=writer, env=environment) as running:
+        os.close(writer)
+        _, err = running.communicate(timeout=60)
+
+    assert err == ""
+    assert running.returncode in code
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_output_is_a_line() -> None:
+    with open("/dev/full", "w") as full, process("print('x')", stdout=full) as running:  # noqa: PTH123
+        _, err = running.communicate(timeout=60)
+
+    assert running.returncode == ExitCode.ENVIRONMENT
+    assert ": No space left on device\n" in err
+    assert "Traceback" not in err
+
+
+def test_closed_streams_are_not_given_to_files(tmp_path: Path) -> None:
+    work = f"""
+    print("printed")
+    with open({str(tmp_path / "x")!r}, "w") as file:
+        os.write(1, b"of a library")
+        file.write("content")
+    """
+
+    with process(work, preexec_fn=lambda: os.close(1)) as running:
+        _, err = running.communicate(timeout=60)
+
+    assert (running.returncode, err) == (1, "")
+    assert (tmp_path / "x").read_text() == "content"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_names_that_cannot_be_encoded_are_printed_with_escapes(encoding: str) -> None:
+    work = "print('caf\\u0301 \\udcff')"
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+
+    with process(work, stdout=subprocess.PIPE, env=environment) as running:
+        out, err = running.communicate(timeout=60)
+
+    assert err == ""
+    assert r"\udcff" in out

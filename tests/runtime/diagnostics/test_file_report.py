@@ -15,10 +15,11 @@ from csakit.runtime.contract import META_VERSION
 from csakit.runtime.diagnostics.file_report import inspect
 from csakit.runtime.engine.machine import this_machine
 from csakit.runtime.engine.manifest import manifest_path
+from csakit.runtime.files.atomic import sha256
 from helpers.engines import HERE, PLUGIN, make_manifest, write_engine
 from onnx import numpy_helper
 
-from ..conftest import METADATA, MakeModel
+from ..conftest import METADATA, MakeModel, mean_model
 
 
 def checkpoint(folder: Path) -> Path:
@@ -181,3 +182,56 @@ def test_inspecting_loads_no_framework(tmp_path: Path, make_model: MakeModel) ->
     )
 
     assert done.stderr.strip() in ("", "numpy")
+
+
+@pytest.fixture
+def outside(make_model: MakeModel) -> tuple[Path, Path]:
+    """A model with its weights in a file named by its content."""
+    path = make_model()
+    model = onnx.load(path)
+    model.graph.initializer.append(numpy_helper.from_array(np.arange(64, dtype=np.float32), "w"))
+    onnx.save(model, path, save_as_external_data=True, location="w", size_threshold=0)
+    weights = path.parent / "w"
+    named = weights.with_name(f"model-{sha256(weights)[:8]}.weights")
+    weights.rename(named)
+    model = onnx.load(path, load_external_data=False)
+    for entry in model.graph.initializer[-1].external_data:
+        if entry.key == "location":
+            entry.value = named.name
+    path.write_bytes(model.SerializeToString())
+    return path, named
+
+
+@pytest.mark.parametrize("change", ["cut", "empty", "one byte", "longer"])
+def test_weights_that_were_cut_or_changed_are_told(outside: tuple[Path, Path], change: str) -> None:
+    path, weights = outside
+    assert not inspect(path, HERE).damaged
+    content = weights.read_bytes()
+    weights.write_bytes(
+        {
+            "cut": content[:-1],
+            "empty": b"",
+            "one byte": b"\xff" + content[1:],
+            "longer": content + b"\0",
+        }[change]
+    )
+
+    found = inspect(path, HERE)
+
+    assert found.damaged
+    assert f"(CUT OR CHANGED: {weights.name})" in found.lines["weights"]
+    assert found.values["changed"] == [weights.name]
+
+
+def test_every_kind_of_file_is_json(outside: tuple[Path, Path], tmp_path: Path) -> None:
+    header = b'{"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}'
+    checkpoint = tmp_path / "x.safetensors"
+    checkpoint.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    functions = mean_model()
+    functions.functions.add(name="f", domain="d")
+    onnx.save(functions, tmp_path / "f.onnx")
+
+    for path in (outside[0], checkpoint, tmp_path / "f.onnx"):
+        read = json.loads(json.dumps(inspect(path, HERE).to_json()))
+        assert read["file"] == str(path)
+        assert all(isinstance(count, int) for count in read.get("operators", {}).values())

@@ -1,11 +1,15 @@
 """Outputs appear whole or not at all."""
 
+import errno
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from csakit.plugins.errors import ContractError
-from csakit.runtime.files.atomic import sha256, staged
+from csakit.plugins.errors import ContractError, CsakitError
+from csakit.runtime.files.atomic import sha256, staged, staged_folder
 
 
 def test_the_output_gets_its_name_when_all_went_well(tmp_path: Path) -> None:
@@ -59,3 +63,85 @@ def test_the_hash_is_the_well_known_one(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(content)
 
     assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".png", "é" * 125 + ".onnx", "a." + "b" * 253])
+def test_names_as_long_as_the_file_system_allows_are_written(tmp_path: Path, name: str) -> None:
+    with staged(tmp_path / name) as temporary:
+        temporary.write_text("new")
+
+    assert (tmp_path / name).read_text() == "new"
+
+
+def test_a_name_that_is_too_long_or_in_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(ContractError, match="File name too long"), staged(tmp_path / ("x" * 256)):
+        pass
+    with pytest.raises(ContractError, match="Not a directory"), staged(tmp_path / "file/x.png"):
+        pass
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from csakit.runtime.files.atomic import staged, staged_folder
+folder = Path(sys.argv[1])
+with staged(folder / "x.png") as one, staged_folder(folder / "y.onnx") as two:
+    one.write_text("half")
+    (two / "half").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", KILLED, tmp_path], check=False)
+    assert len(list(tmp_path.iterdir())) == 2
+    (tmp_path / ".csakit-notes.png").touch()
+    (tmp_path / ".csakit-01234567").touch()
+    (tmp_path / "0123abcd.png").touch()
+
+    with staged(tmp_path / "new.png"):
+        pass
+
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *(".csakit-notes.png", "0123abcd.png", "new.png"),
+    }
+
+
+def test_what_another_run_is_writing_is_left(tmp_path: Path) -> None:
+    code = KILLED.replace("os.kill(os.getpid(), signal.SIGKILL)", "print(1, flush=True); input()")
+    with subprocess.Popen(
+        [sys.executable, "-c", code, tmp_path],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+
+        with staged(tmp_path / "new.png"), staged_folder(tmp_path / "new.onnx"):
+            assert len(list(tmp_path.iterdir())) == 4
+        other.communicate("\n", timeout=60)
+
+    assert other.returncode == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"x.png", "new.png"}
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
+@pytest.mark.parametrize("call", ["touch", "replace", "chmod"])
+def test_whatever_call_fails_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, call: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "x")
+
+    monkeypatch.setattr(Path, call, fail)
+
+    def write() -> None:
+        with staged(tmp_path / "x.png") as temporary:
+            temporary.write_text("new")
+
+    with pytest.raises((CsakitError, OSError), match=os.strerror(number)):
+        write()
+    assert list(tmp_path.iterdir()) == []

@@ -1,15 +1,19 @@
 """Broken, huge and foreign image files are refused with the reason; frames are counted."""
 
+import errno
 import io
+import struct
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from csakit.plugins.errors import ContractError
+import tifffile
+from csakit.plugins.errors import ContractError, ResourceError
 from csakit.runtime.images import decode
 from csakit.runtime.images.encode import OUTPUT_FORMATS, load_image, save_image
-from PIL import Image
+from PIL import Image, PngImagePlugin, features
 
 
 @pytest.mark.parametrize(
@@ -124,3 +128,143 @@ def test_other_formats_are_not_reduced(tmp_path: Path) -> None:
     Image.new("RGB", (200, 100), "red").save(tmp_path / "x.png")
 
     assert decode.decode(tmp_path / "x.png", least_side=10).image.size == (200, 100)
+
+
+def bmp_of_16_bits(masks: tuple[int, int, int]) -> bytes:
+    """A BMP of two bytes a pixel, 4 x 2, white."""
+    head = struct.pack("<IiiHHIIiiII", 40, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0)
+    table = struct.pack("<3I", *masks)
+    start = 14 + len(head) + len(table)
+    return b"BM" + struct.pack("<IHHI", start + 16, 0, 0, start) + head + table + b"\xff" * 16
+
+
+@pytest.mark.parametrize("masks", [(0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)])
+def test_a_bitmap_of_16_bits_a_pixel_is_not_deep(
+    tmp_path: Path, masks: tuple[int, int, int]
+) -> None:
+    (tmp_path / "x.bmp").write_bytes(bmp_of_16_bits(masks))
+
+    assert load_image(tmp_path / "x.bmp").pixels.tolist() == [[[255] * 3] * 4] * 2
+
+
+@pytest.mark.parametrize(
+    ("content", "deep"),
+    [
+        (b"P6 1 1 255\n" + bytes(3), False),
+        (b"P6 1 1 100\n" + bytes(3), False),
+        (b"P5 1 1 15\n" + bytes(1), False),
+        (b"P2 1 1 255\n7\n", False),
+        (b"P4 8 1\n" + bytes(1), False),
+        (b"P6 1 1 256\n" + bytes(6), True),
+        (b"P6 1 1 65535\n" + bytes(6), True),
+        (b"P3 1 1 1023\n7 7 7\n", True),
+        (b"P5 1 1 4095\n" + bytes(2), True),
+        (b"P2 1 1 65535\n7\n", True),
+        (b"Pf 1 1 -1.0\n" + bytes(4), True),
+    ],
+)
+def test_the_depth_of_a_ppm_is_what_it_states(tmp_path: Path, content: bytes, deep: bool) -> None:
+    (tmp_path / "x.ppm").write_bytes(content)
+
+    assert decode.decode(tmp_path / "x.ppm").deep == deep
+
+
+@pytest.mark.parametrize("key", ["Comment", "parameters"])
+def test_long_texts_of_a_png_are_no_damage(tmp_path: Path, key: str) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text(key, "a word and another; " * 200_000, zip=True)  # 4 MB
+    Image.new("L", (8, 8)).save(tmp_path / "x.png", pnginfo=text)
+
+    save_image(load_image(tmp_path / "x.png"), tmp_path / "out.png")
+
+    with Image.open(tmp_path / "out.png") as result:
+        assert len(result.text[key]) == 4_000_000
+
+
+def test_a_text_beyond_all_bounds_is_told_as_that(tmp_path: Path) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Comment", "x" * (70 << 20), zip=True)
+    Image.new("L", (8, 8)).save(tmp_path / "x.png", pnginfo=text)
+
+    with pytest.raises(ContractError, match=r"holds more than 64 MB of text.*\n.*exiftool"):
+        load_image(tmp_path / "x.png")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"8BPS\0\1" + bytes(90), "is a Photoshop file"),
+        (b"\xff\x0a" + bytes(90), "is a JPEG XL file"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n" + bytes(90), "is a JPEG 2000 file"),
+        (b"%PDF-1.7" + bytes(90), "is a PDF file"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="x">', "is an SVG file"),
+        (b"II*\0\x08\0\0\0\0\0" + bytes(90), "begins as a TIFF file"),
+        (bmp_of_16_bits((0xF000, 0xF00, 0xF0)), "is a BMP of a kind that is not read"),
+    ],
+)
+def test_what_a_decoder_does_not_know_is_not_called_damaged(
+    tmp_path: Path, content: bytes, told: str
+) -> None:
+    (tmp_path / "x.png").write_bytes(content)
+
+    with pytest.raises(ContractError, match=told) as raised:
+        load_image(tmp_path / "x.png")
+    assert "Copy it again" not in str(raised.value)
+
+
+@pytest.mark.parametrize("sample", ["float32", "complex64", "int8", "uint64"])
+def test_a_tiff_of_another_kind_of_numbers_is_a_tiff(tmp_path: Path, sample: str) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", np.zeros((8, 8, 3), sample), photometric="rgb")
+
+    with pytest.raises(ContractError, match="begins as a TIFF file, but of a kind"):
+        load_image(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PermissionError(errno.EACCES, "Permission denied"),
+        OSError(errno.EIO, "Input/output error"),
+        OSError(errno.EMFILE, "Too many open files"),
+        MemoryError(),
+    ],
+)
+@pytest.mark.parametrize("step", ["open", "load", "transpose", "getexif"])
+def test_a_failure_of_the_machine_is_never_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png", exif=exif.tobytes())
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    owner = {"open": Path, "load": PngImagePlugin.PngImageFile}.get(step, Image.Image)
+    monkeypatch.setattr(owner, step, fail)
+
+    with pytest.raises((ContractError, ResourceError)) as raised:
+        load_image(tmp_path / "x.png")
+    assert not any(word in str(raised.value) for word in ("corrupt", "Copy it", "dropped"))
+    assert str(raised.value).startswith("cannot read ")
+
+
+def test_avif_is_read_where_pillow_can(tmp_path: Path, photo: np.ndarray) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    Image.fromarray(photo).save(tmp_path / "x.avif", quality=95)
+
+    picture = load_image(tmp_path / "x.avif")
+
+    assert np.abs(picture.pixels.astype(int) - photo).mean() < 4
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"mif1", b"hevc"])
+def test_a_format_of_a_plugin_names_the_plugin(
+    tmp_path: Path, brand: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftyp" + brand + bytes(90))
+
+    with pytest.raises(ContractError, match=r"is a HEIC file.*\n.*pip install pillow-heif"):
+        load_image(tmp_path / "x.heic")

@@ -1,12 +1,14 @@
 """Image files are read and written back in their own mode, or refused with the reason."""
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
-from csakit.plugins.errors import ContractError
+from csakit.plugins.errors import ContractError, ResourceError
 from csakit.runtime.images.encode import OUTPUT_FORMATS, Picture, load_image, save_image
 from csakit.runtime.images.metadata import Metadata
 from PIL import Image, ImageDraw
@@ -195,3 +197,29 @@ def test_png_is_as_small_as_the_default_for_photographs_and_never_as_large_as_ru
         default, ours = ((tmp_path / name).stat().st_size for name in ("default.png", "ours.png"))
         assert ours <= most * default
         np.testing.assert_array_equal(load_image(tmp_path / "ours.png").pixels, pixels)
+
+
+@pytest.mark.parametrize("suffix", OUTPUT_FORMATS)
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.ENOSPC, ResourceError), (errno.EDQUOT, ResourceError), (errno.EACCES, ContractError)],
+)
+def test_what_the_disk_refuses_is_told_as_that_for_every_format(
+    tmp_path: Path,
+    rgb: np.ndarray,
+    suffix: str,
+    number: int,
+    kind: type,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    Image.fromarray(rgb).save(tmp_path / "in.png")
+    picture = load_image(tmp_path / "in.png")
+    monkeypatch.setattr(Path, "write_bytes", fail)
+
+    with pytest.raises(kind, match=os.strerror(number)) as raised:
+        save_image(picture, tmp_path / f"out{suffix}")
+    assert "Try a .png" not in str(raised.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["in.png"]
