@@ -13,9 +13,9 @@ STATIC_SHARED = 48 * 1024  # bytes that a block has without opting in, on every 
 REGISTERS = 65536  # of a multiprocessor, on every architecture
 THREADS = {  # of a block, as the sources launch them
     "prepareKernel": 512,
-    "matchKernel": 128,
+    "matchKernel": 256,
     "gramKernel": 128,
-    "chainKernel": 288,
+    "chainKernel": 512,
     "fillKernel": 128,
     "packGradientKernel": 512,
     "reverseKernel": 64,

@@ -18,8 +18,9 @@ namespace {
 
 // ---- kernel ---------------------------------------------------------------------------
 
+// Tiles of 32 x 64 or 64 x 128.
 template <typename T, int32_t kRows>
-using MatchTraits = ProductTraits<T, kRows, 64>;
+using MatchTraits = ProductTraits<T, kRows, 2 * kRows>;
 
 // Neighbouring threads share a hole; each sees every kShare-th column of the tile.
 template <typename T, int32_t kRows, int32_t kColumns>
@@ -50,7 +51,6 @@ __global__ void __launch_bounds__(MatchTraits<T, kRows>::kThreads) matchKernel(
   awaitPrevious();
   admitNext();
   using Traits = MatchTraits<T, kRows>;
-  static_assert(kRows + Traits::kColumns <= Traits::kThreads);
   __shared__ ProductTile<T, kRows, Traits::kColumns> tile;
   __shared__ float inverse[Traits::kColumns];
 
@@ -66,6 +66,7 @@ __global__ void __launch_bounds__(MatchTraits<T, kRows>::kThreads) matchKernel(
 
   const size_t start = startOf(image, 1, a.positions);
   const int32_t thread = static_cast<int32_t>(threadIdx.x);
+  static_assert(kRows + Traits::kColumns <= Traits::kThreads);
   if (thread < Traits::kRows) {
     const int32_t rank = first_hole + thread;
     tile.positions[thread] = rank < holes ? a.holes[start + rank] : -1;
@@ -106,13 +107,13 @@ cudaError_t launchTiles(const Attention<T>& a, cudaStream_t stream) {
 
 // ---- launcher -------------------------------------------------------------------------
 
-// Large tiles where there may be several for each multiprocessor of the largest GPUs. The choice
-// depends on sizes alone, not on the device or the mask: the same call gives the same bits.
+// Large tiles where there may be two or more for each multiprocessor of the largest GPUs. The
+// choice depends on sizes alone, not on the device or the mask: the same call gives the same bits.
 template <typename T>
 cudaError_t launchMatch(const Attention<T>& a, cudaStream_t stream) {
   constexpr int32_t kSmall = 32;
   constexpr int32_t kLarge = 64;
-  constexpr int64_t kMany = 512;  // an H200 has 132 multiprocessors
+  constexpr int64_t kMany = 256;  // an H200 has 132 multiprocessors
   const int64_t tiles = mostTiles<MatchTraits<T, kLarge>>(a.positions);
   return a.batch * tiles >= kMany ? launchTiles<T, kLarge>(a, stream)
                                   : launchTiles<T, kSmall>(a, stream);

@@ -6,13 +6,12 @@
 //
 // Tiles are small for a matrix product. The usual case, 225 holes and 799 known positions, is 104
 // tiles of 32 x 64: nearly every multiprocessor of a large GPU gets one, and none gets two. A
-// larger tile would read less and finish later. 64 x 64 reads a third less for each product,
+// larger tile would read less and finish later. 64 x 128 reads half as much for each product,
 // which counts where there are tiles for several rounds, as in batches. Gram blocks are 32 x 32:
 // there are few of them, and all that they wait for is memory.
 //
-// Stages of 128 bytes a row are loaded ahead: as many as fit into the shared memory that needs no
-// opting in where a block is alone on its multiprocessor; two in the large tile, where other
-// blocks fill the time.
+// Stages of 128 bytes a row, 64 in the large tile, are loaded ahead: as many as fit into the shared
+// memory that needs no opting in.
 #ifndef CSAKIT_PRODUCT_CUH_
 #define CSAKIT_PRODUCT_CUH_
 
@@ -26,20 +25,21 @@ template <typename T, int32_t kRowCount, int32_t kColumnCount>
 struct ProductTraits {
   static constexpr int32_t kRows = kRowCount;
   static constexpr int32_t kColumns = kColumnCount;
-  static constexpr int32_t kThreads = 128;
-  static constexpr int32_t kWarpsAcross = 2;  // and two down
+  static constexpr bool kIsLarge = kColumns > 64;
+  static constexpr int32_t kWarpsAcross = kIsLarge ? 4 : 2;  // and two down
+  static constexpr int32_t kThreads = 2 * kWarpsAcross * kWarp;
   static constexpr int32_t kUnitsDown = kRows / 2 / kUnitSide;
   static constexpr int32_t kUnitsAcross = kColumns / kWarpsAcross / kUnitSide;
-  static constexpr int32_t kDepth = kRowBytes / static_cast<int32_t>(sizeof(T));  // channels
+  static constexpr int32_t kStageBytes = kIsLarge ? kRowBytes / 2 : kRowBytes;      // of a row
+  static constexpr int32_t kDepth = kStageBytes / static_cast<int32_t>(sizeof(T));  // channels
   static constexpr int32_t kPiece = kAsyncBytes / static_cast<int32_t>(sizeof(T));
   static constexpr int32_t kPieces = kDepth / kPiece;  // asynchronous copies of a row
   static constexpr int32_t kLine = kDepth + kPiece;  // 16 bytes more: eight rows, eight bank groups
-  static constexpr int32_t kStages = kRows == 64 ? 2 : kColumns == 64 ? 3 : 5;
+  static constexpr int32_t kStages = kColumns == 32 ? 5 : 3;
   static constexpr int32_t kProductLine = kColumns + 4;  // four rows apart, other banks
   static constexpr int32_t kWarpRows = kUnitsDown * kUnitSide;
   static constexpr int32_t kWarpColumns = kUnitsAcross * kUnitSide;
   static_assert(2 * kWarpRows == kRows && kWarpsAcross * kWarpColumns == kColumns);
-  static_assert(2 * kWarpsAcross * kWarp == kThreads);
   static_assert((kRows + kColumns) * kPieces % kThreads == 0);
 };
 
