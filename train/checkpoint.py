@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..plugins.errors import ContractError
-from ..runtime.files.atomic import staged
-from ..runtime.files.failures import failure, is_file
+from ..runtime.files.atomic import staged, staged_folder
+from ..runtime.files.failures import failure, is_file, is_folder
 from .config import ModelConfig
 from .networks.inpainter import CSAInpainter, fill_colour
 
@@ -50,8 +50,7 @@ def save(
         ResourceError: there is no space.
     """
     path = Path(path)
-    if path.suffix != ".safetensors":
-        raise ContractError(f"a checkpoint's name must end in .safetensors; got {path.name}")
+    check_output(path)
     header = {
         "format": FORMAT_VERSION,
         **dataclasses.asdict(model.config),
@@ -64,8 +63,22 @@ def save(
     with staged(path) as temporary:
         try:
             save_file(weights, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
-        except (SafetensorError, OSError) as error:
+        except (SafetensorError, OSError, MemoryError) as error:
             raise failure(error, f"write {path}") or error from error
+
+
+def check_output(path: Path) -> None:
+    """Refuse a place that ``save`` could not write to, before the work.
+
+    Raises:
+        ContractError: the path has another suffix, is a folder, or its folder cannot be written.
+    """
+    if path.suffix != ".safetensors":
+        raise ContractError(f"a checkpoint's name must end in .safetensors; got {path.name}")
+    if is_folder(path):
+        raise ContractError(f"the output must be a file; {path} is a folder")
+    with staged_folder(path):
+        pass
 
 
 def load(path: str | Path) -> CSAInpainter:
@@ -88,8 +101,13 @@ def load(path: str | Path) -> CSAInpainter:
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from error
     check_shapes(expected_shapes(config), shapes, source=path.name)
-    with safe_open(path, framework="pt") as file:
-        return build(config, {name: file.get_tensor(name) for name in shapes})
+    try:
+        with safe_open(path, framework="pt") as file:
+            return build(config, {name: file.get_tensor(name) for name in shapes})
+    except ContractError as error:
+        raise ContractError(f"{path}: {error}") from error
+    except (SafetensorError, OSError, MemoryError) as error:
+        raise failure(error, f"read {path}") or error from error
 
 
 def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
@@ -101,9 +119,19 @@ def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
 
     Returns:
         The model, in eval mode, float32. It does not share memory with other tensors.
+
+    Raises:
+        ContractError: a weight is NaN, infinite or no floating-point number.
     """
     with torch.device("meta"):
         model = CSAInpainter(config)
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+            kind = "NaN or infinity" if tensor.is_floating_point() else str(tensor.dtype)
+            raise ContractError(
+                f"weights must be finite floating-point numbers; {name!r} holds {kind}\n"
+                "Take an earlier checkpoint, from before the training diverged."
+            )
     copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}
     model.load_state_dict(copies, assign=True)
     model.fill = fill_colour()  # not among the weights

@@ -3,32 +3,56 @@
 import pickle
 import zipfile
 from pathlib import Path
+from typing import Any, Final
 
 import torch
 from torch import Tensor
 
 from ..plugins.errors import ContractError
+from ..runtime.files.failures import failure, is_file
+
+# Under which training scripts save a state_dict beside other things.
+_WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "params")
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
     """Read a state_dict, refusing anything that would run code.
 
     Args:
-        path: what ``torch.save(network.state_dict(), path)`` wrote, of any torch.
+        path: what ``torch.save(network.state_dict(), path)`` wrote, of any torch; or a dictionary
+            with that in an entry such as ``state_dict``.
 
     Returns:
         Name to tensor, on the CPU, without the ``module.`` that ``nn.DataParallel`` prepends.
         They may be read from the file only when they are used.
 
     Raises:
-        ContractError: the file is missing or damaged, or holds more than named tensors.
+        ContractError: the file is missing or damaged, or holds more than named tensors
+            of floating-point numbers.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ContractError(f"no checkpoint at {path}")
+    content = _load(path)
+    if not isinstance(content, dict) or not content:
+        raise ContractError(f"{path} must hold a state_dict; it holds {type(content).__name__}")
+    weights = _unwrapped(content)
+    for name, value in weights.items():
+        if problem := _problem(value):
+            raise ContractError(
+                f"{path} must hold tensors only; {name!r} {problem}\n"
+                "Save the bare weights: torch.save(network.state_dict(), path)."
+            )
+    return {str(key).removeprefix("module."): value for key, value in weights.items()}
+
+
+def _load(path: Path) -> Any:  # noqa: ANN401
+    """Unpickle tensors; what a file holds is of any type."""
     try:
         # the older of torch's two formats cannot be mapped
         mapped = zipfile.is_zipfile(path)
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        if mapped:
+            _require_stored(path)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise ContractError(
             f"{path} holds more than tensors, or is not a torch checkpoint; "
@@ -36,12 +60,39 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             "Save the bare weights: torch.save(network.state_dict(), path)."
         ) from error
     except Exception as error:  # the reader raises what it likes on damaged files
+        if problem := failure(error, f"read {path}"):
+            raise problem from error
         raise ContractError(
             f"{path} is damaged or no torch checkpoint: {error}\nCopy or download it again."
         ) from error
-    if not isinstance(content, dict) or not content:
-        raise ContractError(f"{path} must hold a state_dict; it holds {type(content).__name__}")
-    wrong = next((k for k, v in content.items() if not isinstance(v, Tensor)), None)
-    if wrong is not None:
-        raise ContractError(f"{path} must hold tensors only; {wrong!r} is none")
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
+
+
+def _require_stored(path: Path) -> None:
+    """Refuse a checkpoint that was packed again: torch reads its files where they lie."""
+    with zipfile.ZipFile(path) as archive:
+        packed = [one.filename for one in archive.infolist() if one.compress_type]
+    if packed:
+        raise ContractError(
+            f"{path} must be stored uncompressed, as torch.save writes it; {packed[0]} in it is "
+            "compressed\nUnpack it and pack it again with: zip -0 -r"
+        )
+
+
+def _unwrapped(content: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the weights that a training script saved beside its epoch and options."""
+    inner = [content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)]
+    bare = all(isinstance(value, Tensor) for value in content.values())
+    return inner[0] if inner and inner[0] and not bare else content
+
+
+def _problem(value: object) -> str | None:
+    """Return why a value is no weight."""
+    if not isinstance(value, Tensor):
+        return "is none"
+    if value.layout != torch.strided:
+        return f"is sparse ({value.layout})"
+    if value.is_meta:
+        return "has no data (device meta)"
+    if not value.is_floating_point():
+        return f"holds no floating-point numbers ({value.dtype})"
+    return None

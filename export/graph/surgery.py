@@ -9,6 +9,7 @@ import onnx
 from ...plugins import spec
 from ...plugins.errors import ContractError
 from ...runtime.contract import FORMAT_VERSION, META_FORMAT, OUTPUT
+from ...runtime.files.failures import failure
 from ...runtime.tensors.signature import require_names
 from .attention_function import MATCHES, attention_function
 
@@ -71,8 +72,12 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
             its inputs and output have other names.
     """
     try:
-        model = onnx.load(path, load_external_data=weights)
+        model = onnx.load(path, load_external_data=False)
+        if weights:
+            _load_weights(model, Path(path).parent)
     except Exception as error:  # protobuf's DecodeError has no stable home
+        if problem := failure(error, f"read {path}"):
+            raise problem from error
         raise ContractError(
             f"{path} is not a readable ONNX file: {error}\nExport it again with `csakit export`."
         ) from error
@@ -90,6 +95,24 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
     graph = model.graph
     require_names(Path(path), (t.name for t in graph.input), (t.name for t in graph.output))
     return model
+
+
+def _load_weights(model: onnx.ModelProto, folder: Path) -> None:
+    """Read weights that lie beside a model, also through links, which onnx itself refuses."""
+    for tensor in model.graph.initializer:
+        if tensor.data_location != onnx.TensorProto.EXTERNAL:
+            continue
+        stated = {entry.key: entry.value for entry in tensor.external_data}
+        name = Path(stated["location"])
+        if name.is_absolute() or ".." in name.parts:
+            raise ValueError(f"its weights must lie in its folder; got {name}")
+        with (folder / name).open("rb") as file:
+            file.seek(int(stated.get("offset", 0)))
+            tensor.raw_data = file.read(int(stated.get("length", -1)))
+        if len(tensor.raw_data) != int(stated.get("length", len(tensor.raw_data))):
+            raise ValueError(f"{name} ends too early")
+        del tensor.external_data[:]
+        tensor.data_location = onnx.TensorProto.DEFAULT
 
 
 def metadata_of(model: onnx.ModelProto) -> dict[str, str]:

@@ -99,8 +99,8 @@ def verify_export(request: VerifyRequest) -> Outcome:
         EngineError: ONNX Runtime cannot run the model.
     """
     assert request.against is not None
-    source = checkpoint.load(request.against)
-    probe, digest = Probe(request.model), sha256(request.against)
+    probe = Probe(request.model)  # first: what is no export is refused at once
+    source, digest = checkpoint.load(request.against), sha256(request.against)
     _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
     report = verify_model(probe, source, cases_of(request, probe.size))
     return Outcome(

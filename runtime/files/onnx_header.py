@@ -87,6 +87,19 @@ def read_onnx_header(path: Path) -> OnnxHeader:
         raise ContractError(f"{path} must be a whole ONNX file: {error}") from error
 
 
+def with_weights(path: Path) -> Path:
+    """Return the path of a model beside which its weights lie: if it alone is a link, its target.
+
+    Raises:
+        ContractError: it is a link to what is no ONNX file.
+    """
+    if not path.is_symlink() or not path.exists():
+        return path
+    target, weights = path.resolve(), read_onnx_header(path).external
+    here, there = (all((one.parent / name).exists() for name in weights) for one in (path, target))
+    return target if there and not here else path
+
+
 def mapped(path: Path) -> memoryview:
     """Map a file, until the last view of it is gone.
 

@@ -21,6 +21,7 @@ from ..libraries import import_openvino
 from ..tensors.conversion import Array, require_checkable
 from ..tensors.signature import Signature, read_signature
 from .base import LoadedSession
+from .ort_session import require_file
 
 DEVICE: Final = "CPU"
 PRECISIONS: Final[Mapping[Arithmetic, str]] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names
@@ -123,9 +124,9 @@ class _Declared:
 
 def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
     """Read from the file itself what it takes: OpenVINO drops its metadata."""
-    if not path.is_file():
-        raise ContractError(f"the model must be an existing file; got {path}")
+    require_file(path)
     header = read_onnx_header(path)
+    _require_no_links(path, header.external)
     signature = read_signature(
         path,
         header.metadata,
@@ -139,6 +140,18 @@ def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
             "Export it again with --precision fp32."
         )
     return signature, header.metadata
+
+
+def _require_no_links(path: Path, weights: Sequence[str]) -> None:
+    """Refuse weights that OpenVINO would not read: links that leave the folder of the model."""
+    folder = path.resolve().parent
+    for name in weights:
+        target = (path.parent / name).resolve()
+        if target.parent != folder or target.name != name:
+            raise ContractError(
+                f"OpenVINO reads no weights through links; {path.parent / name} is a link to "
+                f"{target}, or {path} is one\nCopy both into one folder: cp -L"
+            )
 
 
 def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> _Compiled:  # noqa: ANN401

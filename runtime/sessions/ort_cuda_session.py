@@ -75,6 +75,7 @@ class OrtCudaSession(OrtSession):
         require_provider(ort)
         preload(ort)
         options = make_options(ort, threads or physical_cores(), spin=spin)
+        options.log_severity_level = 3  # errors: why a provider does not start is told only there
         providers = [(PROVIDER, provider_options(device))]
         try:
             session = load(ort, path, options, providers)

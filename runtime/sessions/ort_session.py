@@ -4,13 +4,15 @@ Letters: B images, H W sides in pixels.
 """
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ...plugins.errors import ContractError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..files.failures import failure
+from ..files.failures import failure, is_file
+from ..files.onnx_weights import require_finite_weights
 from ..host import physical_cores
 from ..libraries import import_onnxruntime
 from ..tensors.conversion import Array, require_checkable
@@ -29,7 +31,8 @@ _SAVING = {
 }
 logger = logging.getLogger(__name__)
 
-_LOG_ERRORS_ONLY = 3  # failures reach the caller as exceptions; its warnings are no one's remedy
+_LOG_FATAL_ONLY = 4  # failures reach the caller as exceptions
+_PLACE = re.compile(r"\S+\.(cc|cpp|h):\d+ [\w:~]+(\(.*?\))?( const)? ?")  # in its sources
 
 
 class OrtSession(LoadedSession):
@@ -67,7 +70,10 @@ class OrtSession(LoadedSession):
         ort, threads = import_onnxruntime(), threads or physical_cores()
         session = _load_copy(ort, path, threads, spin=spin) if cache else None
         session = session or load(ort, path, make_options(ort, threads, spin=spin))
-        return cls(path, *describe(path, session, check_finite=check_finite), check_finite)
+        signature, metadata, session = describe(path, session, check_finite=check_finite)
+        if signature.io == "uint8":  # bytes cannot be checked: NaN is a colour there
+            require_finite_weights(path)
+        return cls(path, signature, metadata, session, check_finite)
 
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
         answer: Array = model.run([OUTPUT], {IMAGE: image, MASK: mask})[0]
@@ -78,13 +84,17 @@ class OrtSession(LoadedSession):
 
 
 def require_file(path: Path) -> None:
-    """Refuse a model that is not there.
+    """Refuse a model that is not there or cannot be read.
 
     Raises:
-        ContractError: it is not.
+        ContractError: it is not, or it cannot.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ContractError(f"the model must be an existing file; got {path}")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise failure(error, f"read {path}") or error from error
 
 
 def describe(
@@ -197,7 +207,7 @@ def make_options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
     # A plan of one size's memory adds a second arena to the first: 100 MB at full width, and
     # no gain in time.
     options.enable_mem_pattern = False
-    options.log_severity_level = _LOG_ERRORS_ONLY
+    options.log_severity_level = _LOG_FATAL_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))
     return options
 
@@ -211,4 +221,4 @@ def _create(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROV
 def reason(error: BaseException) -> str:
     """Return the first line of what onnxruntime said, without its codes."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return text.split(" : ")[-1]
+    return _PLACE.sub("", text.split(" : ")[-1])

@@ -11,6 +11,7 @@ from ...plugins.errors import ContractError
 from ..contract import Arithmetic, Io
 from ..device_name import parse_device
 from ..engine_options import EngineOptions
+from ..files.onnx_header import with_weights
 from ..tensors.pixels import Float32, Uint8
 
 Backend = Literal["onnxruntime", "openvino"]  # of .onnx files; the first is the default
@@ -136,6 +137,7 @@ def open_session(
             path, device=number, options=engine, check_finite=check_finite, spin=spin
         )
     _require_onnx(path)
+    path = with_weights(path)
     kind, number = parse_device(device or "cpu")
     common: dict[str, Any] = {"threads": threads, "check_finite": check_finite}
     if backend == "openvino":

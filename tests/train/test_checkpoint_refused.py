@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from csakit.plugins.errors import ContractError
+from csakit.plugins.errors import ContractError, ResourceError
 from csakit.train import CSAInpainter, ModelConfig, checkpoint
 from helpers.models import make_model
 from safetensors.torch import save_file
@@ -208,3 +208,47 @@ def test_all_differences_are_named_at_once(path: Path, weights: dict[str, Tensor
     assert "3 missing:" in text
     assert "refinement.attention.conv.weight" in text
     assert "1 unexpected:\n    extra" in text
+
+
+@pytest.mark.parametrize("at", ["first", "last"])
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda t: t.index_fill(0, torch.tensor([0]), torch.nan), "NaN or infinity"),
+        (lambda t: t.index_fill(0, torch.tensor([0]), -torch.inf), "NaN or infinity"),
+        (lambda t: t.half().index_fill(0, torch.tensor([0]), torch.inf), "NaN or infinity"),
+        (lambda t: t.bfloat16().index_fill(0, torch.tensor([0]), torch.nan), "NaN or infinity"),
+        (lambda t: t.to(torch.int64), "int64"),
+        (lambda t: t > 0, "bool"),
+    ],
+    ids=["nan", "-inf", "half", "bfloat16", "int64", "bool"],
+)
+def test_weights_that_are_no_finite_numbers_are_refused_by_name(
+    path: Path, weights: dict[str, Tensor], change: Callable[[Tensor], Tensor], told: str, at: str
+) -> None:
+    name = list(weights)[0 if at == "first" else -1]
+    save_file(weights | {name: change(weights[name])}, path, metadata=with_header())
+
+    with pytest.raises(ContractError, match=rf"model\.safetensors: .*'{name}' holds .*{told}"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("std::bad_alloc")])
+def test_too_little_memory_is_no_damage(
+    small_checkpoint: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError from error
+
+    monkeypatch.setattr(checkpoint, "safe_open", fail)
+    with pytest.raises(ResourceError, match="too little memory"):
+        checkpoint.load(small_checkpoint)
+
+
+@pytest.mark.parametrize("name", ["model.bin", "absent/model.safetensors", "."])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    tmp_path: Path, name: str
+) -> None:
+    with pytest.raises(ContractError):
+        checkpoint.check_output(tmp_path / name)
+    assert list(tmp_path.iterdir()) == []

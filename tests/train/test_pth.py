@@ -1,10 +1,11 @@
 """State dicts are read from files of any torch; whatever is more than tensors is refused."""
 
+import zipfile
 from pathlib import Path
 
 import pytest
 import torch
-from csakit.plugins.errors import ContractError
+from csakit.plugins.errors import ContractError, ResourceError
 from csakit.train.pth import read_pth
 
 each_format = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
@@ -29,7 +30,13 @@ def test_tensors_are_read_by_name(tmp_path: Path, zipped: bool) -> None:
     [
         ([torch.ones(1)], "must hold a state_dict; it holds list"),
         ({}, "must hold a state_dict; it holds dict"),
-        ({"a": torch.ones(1), "epoch": 3}, "must hold tensors only; 'epoch' is none"),
+        ({"a": torch.ones(1), "epoch": 3}, "must hold tensors only; 'epoch' is none\n.*torch.save"),
+        ({"state_dict": {}, "epoch": 3}, "must hold tensors only; 'state_dict' is none\n"),
+        ({"a": torch.ones(2).to_sparse()}, "must hold tensors only; 'a' is sparse"),
+        ({"a": torch.ones(2, 3, 2).to_sparse(1)}, "must hold tensors only; 'a' is sparse"),
+        ({"a": torch.ones(1, device="meta")}, "must hold tensors only; 'a' has no data"),
+        ({"a": torch.ones(1).int()}, "must hold tensors only; 'a' holds no floating-point"),
+        ({"a": torch.ones(1).bool()}, "must hold tensors only; 'a' holds no floating-point"),
         ({"a": Path("b")}, "holds more than tensors.*\n.*state_dict"),
     ],
 )
@@ -46,3 +53,41 @@ def test_other_content_is_refused(
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"no checkpoint at .*weights\.pth"):
         read_pth(tmp_path / "weights.pth")
+
+
+@each_format
+@pytest.mark.parametrize("name", ["state_dict", "model_state_dict", "model", "net", "params"])
+def test_weights_beside_other_things_are_found(tmp_path: Path, zipped: bool, name: str) -> None:
+    content = {"epoch": 3, name: {"module.a": torch.ones(2)}, "optimizer": {"lr": 0.1}}
+    torch.save(content, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+
+    assert read_pth(tmp_path / "w.pth")["a"].equal(torch.ones(2))
+
+
+def test_a_file_that_was_packed_again_is_told_so(tmp_path: Path) -> None:
+    torch.save({"a": torch.zeros(1000)}, tmp_path / "w.pth")
+    with (
+        zipfile.ZipFile(tmp_path / "w.pth") as before,
+        zipfile.ZipFile(tmp_path / "v.pth", "w", zipfile.ZIP_DEFLATED) as after,
+    ):
+        for one in before.infolist():
+            after.writestr(one.filename, before.read(one))
+
+    with pytest.raises(ContractError, match=r"v\.pth must be stored uncompressed.*\n.*zip -0"):
+        read_pth(tmp_path / "v.pth")
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: out of memory")]
+)
+def test_too_little_memory_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pth")
+
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(torch, "load", fail)
+    with pytest.raises(ResourceError, match="too little memory"):
+        read_pth(tmp_path / "w.pth")

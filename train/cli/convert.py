@@ -29,6 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
+    checkpoint.check_output(args.output)
     model = authors.convert(args.rough, args.refine)
     source = {"rough_sha256": sha256(args.rough), "refine_sha256": sha256(args.refine)}
     checkpoint.save(model, args.output, training={"converted_from": source})
