@@ -5,7 +5,7 @@ Letters: B images, H W sides in pixels.
 
 import collections
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -142,7 +142,7 @@ def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
     return signature, header.metadata
 
 
-def _require_no_links(path: Path, weights: Sequence[str]) -> None:
+def _require_no_links(path: Path, weights: Iterable[str]) -> None:
     """Refuse weights that OpenVINO would not read: links that leave the folder of the model."""
     folder = path.resolve().parent
     for name in weights:
