@@ -15,6 +15,7 @@ from ..files.onnx_header import with_weights
 from ..tensors.pixels import Float32, Uint8
 
 Backend = Literal["onnxruntime", "openvino"]  # of .onnx files; the first is the default
+THREADS_MAX: Final = 1024  # more than processors have; onnxruntime would start them all
 BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 
 
@@ -127,8 +128,8 @@ def open_session(
     """
     path = Path(model)
     _check_backend(path, backend, precision)
-    if threads is not None and threads < 1:
-        raise ContractError(f"threads must be at least 1; got {threads}")
+    if threads is not None and not 1 <= threads <= THREADS_MAX:
+        raise ContractError(f"threads must be 1 to {THREADS_MAX}; got {threads}")
     if path.suffix.lower() == ".engine":
         from ..engine.open_engine import device_number, open_engine_session  # deferred: GPUs only
 

@@ -129,7 +129,7 @@ def test_an_input_is_never_replaced(run: Run, work: Path, target: str) -> None:
         (("photo.png", "mask.png", "-o", "."), "must be a file; . is a folder"),
         (("model.onnx", "mask.png", "-o", "out.png"), "its content is not"),
         (("photo.png", "mask.png", "-o", "out.png", "--margin", "1"), "8 to 65536 pixels"),
-        (("photo.png", "mask.png", "-o", "out.png", "--threads", "0"), "at least 1; got 0"),
+        (("photo.png", "mask.png", "-o", "out.png", "--threads", "0"), "1 to 1024; got 0"),
         (("photo.png", "mask.png", "-o", "out.png", "--format", "png"), "--format is for folders"),
         (("photo.png", "mask.png", "-o", "out.png", "--quality", "0"), "1 to 100; got 0"),
         (
@@ -236,3 +236,74 @@ def test_warnings_of_a_folder_run_name_their_image(run: Run, work: Path, photo: 
     _, _, err = run("images", "mask.png", "-o", "out")
 
     assert err.startswith("csakit inpaint: a.png: warning: mask.png marks nothing")
+
+
+def test_an_interrupted_folder_run_is_taken_up(run: Run, work: Path, photo: np.ndarray) -> None:
+    (work / "images/sub").mkdir(parents=True)
+    for name in ("a.png", "b.png", "sub/c.png"):
+        Image.fromarray(photo).save(work / "images" / name)
+    arguments = ("images", "mask.png", "-o", "out", "--recursive", "--side-by-side")
+    assert run(*arguments)[0] == ExitCode.OK
+    before = (work / "out/a.png").stat().st_mtime_ns
+    (work / "out/b_side_by_side.png").unlink()
+    (work / "out/sub/c.png").unlink()
+
+    code, out, err = run(*arguments, "--resume")
+
+    assert code == ExitCode.OK
+    assert out.startswith("2 repaired, 0 skipped, 1 done before, in ")
+    assert "skipped" not in err
+    assert (work / "out/a.png").stat().st_mtime_ns == before
+    assert {path.name for path in (work / "out/sub").iterdir()} == {"c.png", "c_side_by_side.png"}
+    code, out, _ = run(*arguments, "--resume")
+    assert code == ExitCode.OK
+    assert out.startswith("0 repaired, 0 skipped, 3 done before, in ")
+
+
+@pytest.mark.parametrize("flag", ["--resume", "--recursive"])
+def test_options_of_folders_are_refused_for_one_image(run: Run, flag: str) -> None:
+    code, _, err = run("photo.png", "mask.png", "-o", "out.png", flag)
+
+    assert (code, err) == (ExitCode.USAGE, f"csakit inpaint: {flag} is for folders\n")
+
+
+def test_an_image_is_not_its_own_mask(run: Run, work: Path) -> None:
+    (work / "same.png").symlink_to("photo.png")
+
+    for mask in ("photo.png", "same.png"):
+        code, _, err = run("photo.png", mask, "-o", "out.png")
+        assert code == ExitCode.USAGE
+        assert "IMAGE and MASK must be two files; got photo.png for both" in err
+
+
+def test_side_by_side_of_a_grey_photograph_is_what_was_written(
+    run: Run, work: Path, photo: np.ndarray
+) -> None:
+    Image.fromarray(photo).convert("L").save(work / "photo.png")
+
+    assert run("photo.png", "mask.png", "-o", "out.png", "--side-by-side")[0] == ExitCode.OK
+
+    with Image.open(work / "out_side_by_side.png") as row:
+        assert row.mode == "L"
+        np.testing.assert_array_equal(np.asarray(row)[:, -451:], read(work / "out.png"))
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--threads", "9" * 20),
+        ("--threads", "2000000000"),
+        ("--dilate", "9" * 30),
+        ("--margin", "9" * 30),
+        ("--max-side", "-" + "9" * 30),
+        ("--quality", "9" * 30),
+        ("--mask-threshold", "9" * 30),
+        ("--device", "cuda:" + "9" * 30),
+    ],
+)
+def test_numbers_beyond_any_sense_are_a_line(run: Run, option: tuple[str, str]) -> None:
+    code, _, err = run("photo.png", "mask.png", "-o", "out.png", *option)
+
+    assert code == ExitCode.USAGE
+    assert err.startswith("csakit inpaint: ")
+    assert err.count("\n") <= 2

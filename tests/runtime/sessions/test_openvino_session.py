@@ -141,7 +141,7 @@ def test_a_model_that_it_cannot_read_is_refused_with_a_reason(make_model: MakeMo
         ({"backend": "onnxruntime", "precision": "fp32"}, "except in openvino; got 'fp32'"),
         ({"backend": "openvino", "precision": "int8"}, "must be one of .*; got 'int8'"),
         ({"backend": "openvino", "device": "cuda"}, "runs on the CPU; got the device 'cuda'"),
-        ({"backend": "openvino", "threads": 0}, "threads must be at least 1"),
+        ({"backend": "openvino", "threads": 0}, "threads must be 1 to 1024"),
     ],
 )
 def test_what_cannot_be_chosen_is_refused(
