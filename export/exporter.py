@@ -76,6 +76,8 @@ def export_onnx(
         proto = _trace(ExportWrapper(model, config).eval(), config)
         training = checkpoint.read_header(checkpoint_path)["training"]
         metadata = _metadata(model, sha256(checkpoint_path), config, training)
+        if config.weights == "fp16":
+            surgery.store_in_half(proto)
         surgery.finish(proto, metadata, uint8=config.io == "uint8")
         files = _write(proto, folder / output.name, external=config.external_weights)
         report = verify_model(Probe(folder / output.name), model, export_cases(config))

@@ -16,6 +16,7 @@ from .crops.blend import RIM_PX, correct, fading, with_rim
 from .crops.plan import Crop, Plan, plan_crops
 from .crops.resample import enlarge, pad, shrink
 from .engine_options import EngineOptions
+from .models.packaged import resolve_model
 from .options import InpaintOptions
 from .sessions.session import Backend, Session, open_session
 from .tensors.pixels import Bool, Float32, Uint8
@@ -54,7 +55,7 @@ class Inpainter:
     @classmethod
     def open(
         cls,
-        model: str | Path,
+        model: str | Path | None = None,
         *,
         options: InpaintOptions | None = None,
         device: str | None = None,
@@ -69,7 +70,7 @@ class Inpainter:
 
         Args:
             model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written
-                by ``csakit build``.
+                by ``csakit build``; None, or "demo", is the model that comes along.
             options: how an image reaches the network; None takes the defaults.
             device: "cpu", "cuda" or "cuda:1"; None runs models on the CPU, engines on GPU 0.
             threads: of one run; None takes one per physical core that this process may use.
@@ -85,13 +86,13 @@ class Inpainter:
         Raises:
             ContractError: the file is absent, unreadable or not a model of csakit, or its
                 suffix names no backend.
-            EngineError: the engine is damaged, stale or not for this machine, or the GPU cannot
-                be used.
+            EngineError: the packaged model or the engine is damaged, the engine is stale or not
+                for this machine, or the GPU cannot be used.
             LibraryError: the backend is not installed, or cannot run here; the text says what
                 to do.
         """
         session = open_session(
-            model,
+            resolve_model(model),
             device=device,
             threads=threads,
             cache=cache,

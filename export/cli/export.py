@@ -40,6 +40,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="ort: rewritten for ONNX Runtime on a CPU (default: %(default)s)",
     )
     parser.add_argument(
+        "--weights",
+        choices=PRECISIONS,
+        default=ExportConfig.weights,
+        help="fp16: stored in half the bytes, exactly, where the checkpoint's are float16 "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--external-weights",
         action="store_true",
         help="write the weights beside the model, to be mapped instead of read",
@@ -54,6 +61,7 @@ def _export(args: argparse.Namespace) -> int:
         size=_size(args.size),
         max_batch=args.max_batch,
         target=args.target,
+        weights=args.weights,
         external_weights=args.external_weights,
     )
     from ..exporter import export_onnx  # deferred: imports torch's exporter

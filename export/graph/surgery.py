@@ -1,10 +1,13 @@
 """Surgery on exported models: finishing one, finding the CSA node, opening it for parity."""
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import onnx
+import onnx.numpy_helper
 
 from ...plugins import spec
 from ...plugins.errors import ContractError
@@ -20,6 +23,7 @@ IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need
 # tensors again; they keep their names, and parity checks read them by these.
 TRACED_OUTPUTS: Final = (OUTPUT, "rough", "features", "attended")
 
+_FEWEST: Final = 256  # numbers that ``store_in_half`` changes; kernels are larger, constants not
 _DIMENSIONS: Final = ("batch", "height", "width")
 
 
@@ -55,6 +59,37 @@ def finish(model: onnx.ModelProto, metadata: Mapping[str, str], *, uint8: bool) 
     inferred = onnx.shape_inference.infer_shapes(model, strict_mode=True, data_prop=True)
     model.CopyFrom(inferred)
     onnx.checker.check_model(model, full_check=True)
+
+
+def store_in_half(model: onnx.ModelProto) -> None:
+    """Store float32 weights as float16, each widened by a Cast, in place; no number changes.
+
+    Raises:
+        ContractError: a weight is no half-precision number.
+    """
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != onnx.TensorProto.FLOAT or math.prod(tensor.dims) < _FEWEST:
+            continue
+        wide = onnx.numpy_helper.to_array(tensor)
+        with np.errstate(over="ignore"):
+            narrow = wide.astype(np.float16)
+        if not np.array_equal(narrow.astype(np.float32), wide):
+            raise ContractError(
+                f"weights 'fp16' need a checkpoint of float16 weights; got others in "
+                f"{tensor.name}\nUse --precision fp16 to round them, or leave out --weights."
+            )
+        name = tensor.name
+        tensor.CopyFrom(onnx.numpy_helper.from_array(narrow, f"{name}.half"))
+        casts.append(
+            onnx.helper.make_node(
+                "Cast", [tensor.name], [name], name=f"{name}.widened", to=onnx.TensorProto.FLOAT
+            )
+        )
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def read(path: str, *, weights: bool = True) -> onnx.ModelProto:

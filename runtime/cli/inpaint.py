@@ -25,7 +25,7 @@ PROGRAM: Final = "csakit inpaint"
 
 _EPILOG: Final = """\
 examples:
-  csakit inpaint photo.jpg mask.png -o repaired.png --model model.onnx
+  csakit inpaint photo.jpg mask.png -o repaired.png
   csakit inpaint photos/ masks/ -o repaired/ --model model.onnx --blend none
 
 In a folder run the mask of cat.jpg is cat.*, cat_mask.* or cat_mask001.* among the masks; one
@@ -125,6 +125,8 @@ def _run_folder(
 
 def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
     """Open the model for one run among other work, not for the least time on an idle machine."""
+    if args.model is None:
+        _line("using the model that comes along, demo; --model names another")
     return Inpainter.open(
         args.model,
         options=options,
@@ -236,9 +238,9 @@ def inpaint_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model",
-        required=True,
         metavar="MODEL",
-        help=".onnx from `csakit export`, or .engine from `csakit build`",
+        help=".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model that "
+        "comes along (default: demo)",
         **text,
     )
     _add_run_options(parser.add_argument_group("how the network is run"))

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Final
 
+from ..models.packaged import FOLDER
+
 BESIDE: Final = ".csakit-cache"  # in the folder of the model
 ENTRY_FILE: Final = "entry.json"  # of an entry; its time is that of the last use
 
@@ -36,7 +38,8 @@ def folders_for(model: Path) -> list[Path]:
         return []
     found = []
     with contextlib.suppress(OSError):
-        if model.parent.stat().st_uid in _trusted_users():
+        # not in the package's own folder, where uninstalling would leave the copy
+        if model.parent != FOLDER and model.parent.stat().st_uid in _trusted_users():
             found.append(model.parent / BESIDE)
     with contextlib.suppress(RuntimeError):  # no home
         caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

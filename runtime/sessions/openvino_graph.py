@@ -137,7 +137,10 @@ def _keeps_size(node: Any) -> bool:  # noqa: ANN401
 
 def _turn(node: Any) -> None:  # noqa: ANN401
     """Put the convolution with the turned kernel in the place of a transposed one."""
-    kernel = node.input_value(1).get_node().data  # (in, out, 3, 3)
+    stored = node.input_value(1).get_node()
+    if stored.get_type_name() == "Convert":  # half-precision weights
+        stored = stored.input_value(0).get_node()
+    kernel = stored.data.astype(np.float32)  # (in, out, 3, 3)
     turned = np.ascontiguousarray(kernel.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1])
     convolution = opset.convolution(
         node.input_value(0), opset.constant(turned), [1, 1], [1, 1], [1, 1], [1, 1]

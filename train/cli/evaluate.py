@@ -2,10 +2,12 @@
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -14,7 +16,9 @@ from tqdm import tqdm
 from ...plugins.errors import ContractError, ExitCode
 from ...runtime.cli.command import run_command
 from ...runtime.files.atomic import staged
+from ..evaluation.baselines import open_baselines, open_repair
 from ..evaluation.comparison import Watch, compare, draw_comparison
+from ..evaluation.margins import markdown
 from ..evaluation.models import open_model
 from ..evaluation.pairs import Pairs
 from ..evaluation.scores import Pair
@@ -36,18 +40,23 @@ def _evaluate(args: argparse.Namespace) -> int:
         record = stack.enter_context(staged(args.json)) if args.json else None
         sheet = stack.enter_context(staged(args.grid)) if args.grid else None
         pairs = Pairs(options)
+        baselines = open_baselines(args.baselines)
+        open_one = open_repair if baselines else partial(open_model, device=args.device)
         models = {
-            name: stack.enter_context(open_model(path, device=args.device))
-            for name, path in _named(args.models).items()
-        }
+            name: stack.enter_context(open_one(path)) for name, path in _named(args.models).items()
+        } | baselines
         with _progress(len(pairs) * len(models)) as watch:
-            evaluation = compare(models, pairs, watch=watch)
+            evaluation = compare(models, pairs, baselines=list(baselines), watch=watch)
         if record:
             text = json.dumps(evaluation.to_json(), indent=1, allow_nan=False)
             record.write_text(text + "\n")
         if sheet:
             Image.fromarray(draw_comparison(evaluation, pairs)).save(sheet)
     print(evaluation.table())
+    for name, margins in evaluation.margins().items():
+        facts = {kind: dataclasses.asdict(margin) for kind, margin in margins.items()}
+        print(f"\n{name} against the best baseline of each image, inside the hole\n")
+        print(f"{markdown(facts)}\n")
     for line in evaluation.notes():
         print(line)
     for line in evaluation.failures:

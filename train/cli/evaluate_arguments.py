@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Final
 
 from ..data import BUCKETS, RECIPE_NAMES
+from ..evaluation.baselines import BASELINES
+from ..evaluation.hole_classes import HOLE_CLASSES
 from ..evaluation.pairs import EvaluationOptions
 
 PROGRAM: Final = "csakit evaluate"
@@ -14,6 +16,7 @@ _EPILOG: Final = """\
 examples:
   csakit evaluate model.safetensors --data photos/ --masks center,freeform
   csakit evaluate wide.safetensors narrow.onnx --data scikit-image --masks center --grid cases.png
+  csakit evaluate demo --data photos/ --masks classes --baselines harmonic,opencv
   csakit evaluate model.onnx --data places2/ --recipe places2 --masks irregular/ --buckets all \\
       --count 1000 --json scores.json
 
@@ -93,9 +96,10 @@ def _add_holes(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--masks",
         required=True,
-        type=_list,
+        type=_masks,
         metavar="SPEC[,SPEC...]",
-        help="'center', 'freeform', 'box', or a folder of masks where white is missing",
+        help="'center', 'freeform', 'box', a folder of masks where white is missing; "
+        f"{', '.join(HOLE_CLASSES)}, or 'classes' for all of these",
     )
     group.add_argument(
         "--buckets",
@@ -129,6 +133,15 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         help="where checkpoints run, as torch names it (default: cpu)",
         default="cpu",
     )
+    group.add_argument(
+        "--baselines",
+        type=_list,
+        default=(),
+        metavar="LIST",
+        help="compare what a user gets, the exported MODEL in the runtime with its default "
+        f"options ('demo' is the packaged one), picture by picture with some of "
+        f"{','.join(BASELINES)}; opencv needs 'csakit[baselines]'",
+    )
     group.add_argument("--json", type=Path, metavar="FILE", help="also write all, image by image")
     group.add_argument(
         "--grid",
@@ -140,6 +153,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 def _default(name: str) -> str:
     return f" (default: {getattr(EvaluationOptions, name)})"
+
+
+def _masks(text: str) -> tuple[str, ...]:
+    return tuple(
+        name for spec in _list(text) for name in (HOLE_CLASSES if spec == "classes" else (spec,))
+    )
 
 
 def _list(text: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Several models on the same images and the same holes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import Uint8
@@ -16,13 +16,18 @@ Watch = Callable[[Pair], Pair]
 
 
 def compare(
-    models: Mapping[str, Model], pairs: Pairs, *, watch: Watch = lambda pair: pair
+    models: Mapping[str, Model],
+    pairs: Pairs,
+    *,
+    baselines: Sequence[str] = (),
+    watch: Watch = lambda pair: pair,
 ) -> Evaluation:
     """Evaluate models.
 
     Args:
         models: name to open model.
         pairs: what to evaluate on.
+        baselines: names of those models that the others are compared with.
         watch: sees each pair as it is taken; for a progress bar.
 
     Returns:
@@ -46,7 +51,13 @@ def compare(
         ]
         for kind in pairs.kinds
     }
-    return Evaluation(data=pairs.summary(), models=models, reports=reports, broken=pairs.broken)
+    return Evaluation(
+        data=pairs.summary(),
+        models=models,
+        reports=reports,
+        baselines=baselines,
+        broken=pairs.broken,
+    )
 
 
 def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:

@@ -44,6 +44,21 @@ def draw_hole(name: str, size: tuple[int, int], seed: int) -> Hole:
     return np.asarray(canvas) > 127
 
 
+class ClassHoles:
+    """The holes of one class as a source of masks; see ``csakit.train.data.protocols``."""
+
+    def __init__(self, name: str) -> None:
+        self.kind = name
+
+    def draw(self, size: int, rng: np.random.Generator) -> Hole:
+        """Return one (S, S) hole."""
+        return draw_hole(self.kind, (size, size), int(rng.integers(2**31)))
+
+    def summary(self) -> dict[str, str]:
+        """Return the class."""
+        return {"kind": self.kind}
+
+
 def _scratches(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
     """Draw long lines of 2 to 4 pixels that bend a little."""
     for _ in range(_marks(size)):

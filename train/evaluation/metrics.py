@@ -117,6 +117,24 @@ def hole_ssim(result: Picture, truth: Picture, hole: Bool) -> float:
     return float(_pixels(similarity, hole, like=truth).mean())
 
 
+def sharpness(result: Uint8, truth: Uint8, hole: Bool) -> float:
+    """Compute the gradient energy inside a hole over the truth's; blur is near 0.
+
+    Differences between neighbours of which both are in the hole, squared and summed.
+
+    Returns:
+        1 for the truth; NaN where the truth has no gradient, or no neighbours are in the hole.
+    """
+
+    def energy(picture: Uint8) -> float:
+        rows = np.diff(picture.astype(np.float64), axis=0)[hole[1:] & hole[:-1]]
+        columns = np.diff(picture.astype(np.float64), axis=1)[hole[:, 1:] & hole[:, :-1]]
+        return float(np.square(rows).sum() + np.square(columns).sum())
+
+    wanted = energy(truth)
+    return energy(result) / wanted if wanted else math.nan
+
+
 def _measures(result: Uint8, truth: Uint8, region: Bool, ssim: float) -> Measures:
     from skimage.metrics import mean_squared_error  # deferred: heavy
 

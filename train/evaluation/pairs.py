@@ -25,6 +25,7 @@ from ..data import (
 )
 from ..data.open_sources import CENTRE
 from ..data.recipes import RecipeName, Split
+from .hole_classes import HOLE_CLASSES, ClassHoles
 from .scores import Pair
 
 
@@ -166,6 +167,8 @@ class _Noting:
 
 def _open_masks(spec: str, options: EvaluationOptions) -> list[MaskSource]:
     """Open one source, or one for each bucket. Folders are not augmented."""
+    if spec in HOLE_CLASSES:
+        return [ClassHoles(spec)]
     if options.buckets is None or spec in CENTRE:
         return [open_masks(spec, invert=options.mask_invert, augment=False)]
     return [

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from .margins import Margin, margin
 from .metrics import Measures
 from .models import Model
 from .scores import Report, Row
@@ -20,10 +21,15 @@ DEFINITIONS: Final = {
     "ssim": "scikit-image: 7x7 uniform windows, sample covariance, K1 0.01, K2 0.03, range 255, "
     "mean over channels; inside the hole: mean of the map over its pixels",
     "psnr_db": "10 log10(1 / mean squared error over [0, 1])",
+    "sharpness": "squared differences of neighbours that are both in the hole, summed, over the "
+    "truth's; margins hold the median over images",
+    "margins": "against the best of the baselines in each image",
     "means": "over images, each counting the same; a PSNR is left out where nothing differs",
     "bucket": "per cent of the pixels that are missing, the upper edge included",
 }
-_LIBRARIES: Final = ("numpy", "pillow", "scikit-image", "torch", "onnxruntime")
+_LIBRARIES: Final = (
+    *("numpy", "pillow", "scikit-image", "torch", "onnxruntime", "opencv-python-headless"),
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,13 +40,29 @@ class Evaluation:
         data: what was evaluated on, JSON-serialisable.
         models: with the name that each has in tables.
         reports: kind of holes to the reports of the models, in their order.
+        baselines: names of those models that the others are compared with, picture by picture.
         broken: names of the images that could not be read, with the reason.
     """
 
     data: Mapping[str, Any]
     models: Mapping[str, Model]
     reports: Mapping[str, Sequence[Report]]
+    baselines: Sequence[str] = ()
     broken: Sequence[str] = ()
+
+    def margins(self) -> dict[str, dict[str, Margin]]:
+        """Compare each model with the best of the baselines: name to kind of holes to margin."""
+        names = list(self.models)
+        found: dict[str, dict[str, Margin]] = {}
+        for index, name in enumerate(names):
+            if self.baselines and name not in self.baselines:
+                found[name] = {
+                    kind: margin(
+                        reports[index], [reports[names.index(other)] for other in self.baselines]
+                    )
+                    for kind, reports in self.reports.items()
+                }
+        return found
 
     @property
     def failures(self) -> list[str]:
@@ -103,6 +125,11 @@ class Evaluation:
             "broken": list(self.broken),
             "definitions": DEFINITIONS,
             "libraries": _libraries(),
+            "baselines": list(self.baselines),
+            "margins": {
+                name: {kind: _plain(dataclasses.asdict(m)) for kind, m in margins.items()}
+                for name, margins in self.margins().items()
+            },
             "models": [
                 {
                     "name": name,
@@ -175,6 +202,7 @@ def _record(report: Report) -> dict[str, Any]:
                 "finite": score.finite,
                 "whole": _numbers(score.whole),
                 "inside": _numbers(score.inside),
+                "sharpness": _plain(score.sharpness),
             }
             for score in report.images
         ],

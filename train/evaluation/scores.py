@@ -17,7 +17,7 @@ import numpy as np
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
 from ..data.buckets import BUCKETS, bucket_of
-from .metrics import NOT_A_NUMBER, Measures, measure
+from .metrics import NOT_A_NUMBER, Measures, measure, sharpness
 
 Run = Callable[[Float32, Float32], Float32]
 """Inpaint (B, 3, H, W) in [-1, 1] with holes (B, 1, H, W), 1 = missing, to (B, 3, H, W)."""
@@ -41,6 +41,7 @@ class ImageScore:
         finite: whether the result has no NaN and no infinity; if not, the measures are NaN.
         whole: over the whole image.
         inside: inside the hole.
+        sharpness: gradient energy inside the hole over the truth's; NaN where it has none.
     """
 
     name: str
@@ -50,6 +51,7 @@ class ImageScore:
     finite: bool
     whole: Measures
     inside: Measures
+    sharpness: float = math.nan
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -200,6 +202,7 @@ def _score(position: int, pair: Pair, result: Uint8 | None) -> ImageScore:
         finite=result is not None,
         whole=whole,
         inside=inside,
+        sharpness=math.nan if result is None else sharpness(result, image, hole),
     )
 
 

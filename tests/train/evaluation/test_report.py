@@ -98,7 +98,7 @@ def test_the_json_has_what_repeats_and_what_explains_the_numbers() -> None:
         assert (
             set(some["whole"])
             == set(some["inside"])
-            == set(record["definitions"]) - {*("result", "means", "bucket")}
+            == set(record["definitions"]) - {*("result", "means", "bucket", "sharpness", "margins")}
         )
     assert freeform["rows"][0]["inside"]["l1_percent"] == 20.0
     assert freeform["images"][1]["hole_ratio"] == 0.2

@@ -1,0 +1,1 @@
+"""The models that come along with the package."""

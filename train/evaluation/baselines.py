@@ -1,0 +1,128 @@
+"""What costs nothing: interpolation and OpenCV's inpainting, to be compared with a model.
+
+Letters: B images, H W sides in pixels. An image is (H, W, 3) uint8, a hole (H, W) bool.
+"""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from ...plugins.errors import ContractError, LibraryError
+from ...runtime import Inpainter
+from ...runtime.crops.blend import correct
+from ...runtime.files.atomic import sha256
+from ...runtime.models.packaged import DEMO, resolve_model
+from ...runtime.tensors.pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
+from .models import EXPORTED, Model
+from .scores import Run
+
+Repair = Callable[[Uint8, Bool], Uint8]
+"""Fill the hole of an image."""
+
+BASELINES: Final = MappingProxyType(
+    {"harmonic": ("harmonic",), "opencv": ("opencv-telea", "opencv-ns")}
+)
+_RADIUS_PX: Final = 3.0  # of OpenCV's neighbourhoods; what its examples use
+
+
+def open_baselines(names: Sequence[str]) -> dict[str, Model]:
+    """Open baselines.
+
+    Args:
+        names: some of ``BASELINES``.
+
+    Returns:
+        Name to model; OpenCV has two algorithms, Telea's and Navier-Stokes.
+
+    Raises:
+        ContractError: there is no such baseline.
+        LibraryError: OpenCV is not installed.
+    """
+    unknown = [name for name in names if name not in BASELINES]
+    if unknown:
+        raise ContractError(
+            f"baselines must be some of {', '.join(BASELINES)}; got {', '.join(unknown)!r}"
+        )
+    repairs: dict[str, Repair] = {}
+    for name in names:
+        repairs |= {"harmonic": interpolate} if name == "harmonic" else _opencv()
+    return {
+        name: Model(
+            path=Path(name), sha256="", backend=name, size=None, facts={}, run=repair_run(repair)
+        )
+        for name, repair in repairs.items()
+    }
+
+
+@contextlib.contextmanager
+def open_repair(path: Path) -> Iterator[Model]:
+    """Open a model as ``csakit inpaint`` runs it: the runtime with its default options.
+
+    Args:
+        path: an exported model, or "demo", the packaged one.
+
+    Raises:
+        ContractError: the file is a checkpoint, or no model of csakit.
+        EngineError: the model is damaged.
+        LibraryError: its backend is not installed.
+    """
+    if str(path) != DEMO and path.suffix.lower() not in EXPORTED:
+        raise ContractError(
+            f"baselines are compared with what a user runs, {' or '.join(EXPORTED)}; got "
+            f"{path.name!r}\nExport it first: csakit export {path} -o model.onnx"
+        )
+    path = resolve_model(path)
+    with Inpainter.open(path) as inpaint:
+        yield Model(
+            path=path,
+            sha256=sha256(path),
+            backend="runtime, default options",
+            size=None,
+            facts={**inpaint.session.metadata, **dataclasses.asdict(inpaint.options)},
+            run=repair_run(inpaint),
+        )
+
+
+def repair_run(repair: Repair) -> Run:
+    """Let what repairs one 8-bit image be run on batches of network numbers."""
+
+    def run(images: Float32, holes: Float32) -> Float32:
+        pixels = uint8_from_float(images)
+        repaired = [repair(*one) for one in zip(pixels, holes[:, 0] > 0, strict=True)]
+        return float_from_uint8(np.stack(repaired))
+
+    return run
+
+
+def interpolate(image: Uint8, hole: Bool) -> Uint8:
+    """Solve Laplace's equation in the hole, as the runtime's blending does."""
+    filled = np.zeros_like(image)  # all of it is error, to be continued from the rim
+    correct(image, filled, hole)
+    return np.where(hole[..., None], filled, image)
+
+
+def _opencv() -> dict[str, Repair]:
+    try:
+        import cv2  # an extra of its own
+    except ImportError as error:
+        raise LibraryError(
+            "the baseline opencv needs OpenCV, which is not installed\n"
+            "Install it with: pip install 'csakit[baselines]'"
+        ) from error
+
+    def with_method(method: int) -> Repair:
+        def repair(image: Uint8, hole: Bool) -> Uint8:
+            result = cv2.inpaint(image, hole.astype(np.uint8), _RADIUS_PX, method)
+            return np.asarray(result, dtype=np.uint8)
+
+        return repair
+
+    return {
+        "opencv-telea": with_method(cv2.INPAINT_TELEA),
+        "opencv-ns": with_method(cv2.INPAINT_NS),
+    }

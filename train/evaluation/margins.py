@@ -1,0 +1,133 @@
+"""A model against the best of the baselines, picture by picture.
+
+``python -m csakit.train.evaluation.margins README.md`` writes the tables of a document again from
+the records that its marks name.
+"""
+
+import dataclasses
+import json
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from .scores import Report
+
+_BLOCK: Final = re.compile(
+    r"(?P<open>^<!-- evaluation: (?P<path>\S+) -->\n).*?(?P<close>^<!-- end of evaluation -->$)",
+    re.MULTILINE | re.DOTALL,
+)
+_HEAD: Final = (
+    *("holes", "PSNR dB", "best baseline", "gain", "SSIM", "best baseline"),
+    *("sharpness", "best baseline", "better in"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Margin:
+    """A model against the best of the baselines, picture by picture; means in the hole.
+
+    Attributes:
+        images: how many.
+        psnr_db: of the model.
+        best_psnr_db: of the best baseline of each picture.
+        gain_db: the mean of their differences.
+        ssim: of the model.
+        best_ssim: of the baseline with the best SSIM of each picture.
+        sharpness: gradient energy in the hole over the truth's, the median over pictures.
+        best_sharpness: that of the sharpest baseline.
+        wins: share of pictures in which the model's PSNR is above that of every baseline.
+    """
+
+    images: int
+    psnr_db: float
+    best_psnr_db: float
+    gain_db: float
+    ssim: float
+    best_ssim: float
+    sharpness: float
+    best_sharpness: float
+    wins: float
+
+
+def margin(model: Report, baselines: Sequence[Report]) -> Margin:
+    """Compare a model with the best of the baselines on the same pictures.
+
+    Args:
+        model: its report.
+        baselines: reports on the same pairs; at least one.
+    """
+    images = model.images
+    psnr = np.array([score.inside.psnr_db for score in images])
+    ssim = np.array([score.inside.ssim for score in images])
+    others = [[score.inside for score in report.images] for report in baselines]
+    best_psnr = np.max([[inside.psnr_db for inside in one] for one in others], axis=0)
+    best_ssim = np.max([[inside.ssim for inside in one] for one in others], axis=0)
+    finite = np.isfinite(psnr) & np.isfinite(best_psnr)  # equal to the truth: no decibels
+
+    def mean(values: npt.NDArray[np.float64]) -> float:
+        return float(values[finite].mean()) if finite.any() else math.nan
+
+    return Margin(
+        images=len(images),
+        psnr_db=mean(psnr),
+        best_psnr_db=mean(best_psnr),
+        gain_db=mean(psnr) - mean(best_psnr),
+        ssim=float(ssim.mean()),
+        best_ssim=float(best_ssim.mean()),
+        sharpness=_median(model),
+        best_sharpness=max(map(_median, baselines)),
+        wins=float((psnr > best_psnr).mean()),
+    )
+
+
+def markdown(margins: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the margins of one model as a table.
+
+    Args:
+        margins: kind of holes to the fields of its ``Margin``.
+    """
+    rows = [_HEAD, ("---", *["--:"] * (len(_HEAD) - 1))]
+    for kind, m in margins.items():
+        rows.append(
+            (
+                kind,
+                *(f"{m['psnr_db']:.1f}", f"{m['best_psnr_db']:.1f}", f"{m['gain_db']:+.2f}"),
+                *(f"{m['ssim']:.3f}", f"{m['best_ssim']:.3f}"),
+                *(f"{m['sharpness']:.2f}", f"{m['best_sharpness']:.2f}"),
+                f"{m['wins']:.0%} of {m['images']}",
+            )
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def written_into(document: str, folder: Path) -> str:
+    """Write the tables of a document again, each from the record that its mark names.
+
+    Args:
+        document: with marks ``<!-- evaluation: FILE -->``, each closed.
+        folder: of the document, which the files are relative to.
+    """
+
+    def block(match: re.Match[str]) -> str:
+        record = json.loads((folder / match["path"]).read_text(encoding="utf-8"))
+        tables = "\n\n".join(markdown(margins) for margins in record["margins"].values())
+        return f"{match['open']}\n{tables}\n\n{match['close']}"
+
+    return _BLOCK.sub(block, document)
+
+
+def _median(report: Report) -> float:
+    """Return the median sharpness, of the pictures that have one."""
+    values = [s.sharpness for s in report.images if not math.isnan(s.sharpness)]
+    return float(np.median(values)) if values else math.nan
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.write_text(written_into(target.read_text("utf-8"), target.parent), "utf-8")
