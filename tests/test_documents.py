@@ -96,7 +96,8 @@ def test_every_file_that_a_document_links_exists(path: Path) -> None:
 def folder(tmp_path: Path) -> Path:
     """A folder as the README assumes it: a photograph, a mask, a checkpoint."""
     import skimage.data
-    from csakit.train import checkpoint
+    from csakit.train.evaluation.margins import written_into
+from csakit.train import checkpoint
     from helpers.exported import calm_model
 
     photograph = Image.fromarray(skimage.data.chelsea())
@@ -106,6 +107,13 @@ def folder(tmp_path: Path) -> Path:
     mask.save(tmp_path / "mask.png")
     checkpoint.save(calm_model(), tmp_path / "demo.safetensors")
     return tmp_path
+
+
+def test_the_tables_of_evaluations_are_those_of_their_records() -> None:
+    document = README.read_text()
+
+    assert document.count("<!-- evaluation: ") == 1
+    assert written_into(document, ROOT) == document
 
 
 def test_the_commands_that_the_readme_shows_run_in_their_order(folder: Path) -> None:
