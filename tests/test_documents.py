@@ -96,8 +96,7 @@ def test_every_file_that_a_document_links_exists(path: Path) -> None:
 def folder(tmp_path: Path) -> Path:
     """A folder as the README assumes it: a photograph, a mask, a checkpoint."""
     import skimage.data
-    from csakit.train.evaluation.margins import written_into
-from csakit.train import checkpoint
+    from csakit.train import checkpoint
     from helpers.exported import calm_model
 
     photograph = Image.fromarray(skimage.data.chelsea())
@@ -110,6 +109,8 @@ from csakit.train import checkpoint
 
 
 def test_the_tables_of_evaluations_are_those_of_their_records() -> None:
+    from csakit.train.evaluation.margins import written_into
+
     document = README.read_text()
 
     assert document.count("<!-- evaluation: ") == 1
