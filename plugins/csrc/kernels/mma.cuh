@@ -2,8 +2,9 @@
 //
 // float16 has one since sm_70, bfloat16 since sm_80; products of halves are exact, their sums in
 // float32 are cut off instead of rounded, about once for 16 channels: near 1e-6 of a sum of 512
-// positive ones, the same way for all, so that it hardly touches their ratios. float32 has none that keeps its digits (TF32 drops 13 of 24 bits, and the best match
-// is decided in the last ones). simt_units.h is the tests' twin, for running kernels on a CPU.
+// positive ones, the same way for all, so that it hardly touches their ratios. float32 has none
+// that keeps its digits (TF32 drops 13 of 24 bits, and the best match is decided in the last ones).
+// simt_units.h is the tests' twin, for running kernels on a CPU.
 #ifndef CSAKIT_MMA_CUH_
 #define CSAKIT_MMA_CUH_
 
