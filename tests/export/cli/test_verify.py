@@ -77,7 +77,7 @@ def test_a_changed_weight_fails_and_the_printed_command_repeats_it(
     printed = capsys.readouterr().out
     assert code == 1
     assert "FAILED: 3 images, fp32, float I/O; 3 broke a limit" in printed
-    assert "result: PSNR in dB must be at least 80; got" in printed
+    assert "output: PSNR in dB must be at least 80; got" in printed
     program, verb, *arguments = shlex.split(printed.splitlines()[-3])
     assert (program, verb) == ("csakit", "verify")
     assert arguments[-2:] == ["--case", "failing-cat-centre.npz"]

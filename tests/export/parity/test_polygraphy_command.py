@@ -202,7 +202,7 @@ def test_tensorrt_for_rtx_is_switched_on_in_the_environment() -> None:
     command = words(model)
 
     assert command.startswith("env POLYGRAPHY_USE_TENSORRT_RTX=1 polygraphy run m.onnx --trt ")
-    assert "--strongly-typed --trt-outputs result" in command
+    assert "--strongly-typed --trt-outputs output" in command
     assert "--plugins" not in command
 
 

@@ -19,7 +19,7 @@ def weights_of(model: onnx.ModelProto, name: str) -> list[str]:
 
 
 def small(nodes: list[onnx.NodeProto]) -> onnx.ModelProto:
-    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in ("image", "result")]
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in ("image", "output")]
     return helper.make_model(helper.make_graph(nodes, "small", values[:1], values[1:]))
 
 
@@ -57,34 +57,34 @@ def test_what_cannot_be_told_apart_is_not_paired() -> None:
     twice = [
         helper.make_node("Relu", ["image"], ["a"]),
         helper.make_node("Relu", ["image"], ["b"]),
-        helper.make_node("Add", ["a", "b"], ["result"]),
+        helper.make_node("Add", ["a", "b"], ["output"]),
     ]
 
-    assert pair_tensors(small(twice), small(twice)) == {"result": "result"}
+    assert pair_tensors(small(twice), small(twice)) == {"output": "output"}
 
 
 def test_casts_are_looked_through() -> None:
     plain = [
         helper.make_node("Relu", ["image"], ["a"]),
         helper.make_node("Neg", ["a"], ["b"]),
-        helper.make_node("Relu", ["b"], ["result"]),
+        helper.make_node("Relu", ["b"], ["output"]),
     ]
     cast = [
         helper.make_node("Cast", ["image"], ["h"], to=TensorProto.FLOAT16),
         helper.make_node("Relu", ["h"], ["x"]),
         helper.make_node("Neg", ["x"], ["y"]),
-        helper.make_node("Relu", ["y"], ["result"]),
+        helper.make_node("Relu", ["y"], ["output"]),
     ]
 
-    assert pair_tensors(small(cast), small(plain)) == {"x": "a", "y": "b", "result": "result"}
+    assert pair_tensors(small(cast), small(plain)) == {"x": "a", "y": "b", "output": "output"}
 
 
 def test_another_attribute_is_another_tensor() -> None:
     def leaky(alpha: float) -> onnx.ModelProto:
         node = helper.make_node("LeakyRelu", ["image"], ["a"], alpha=alpha)
-        return small([node, helper.make_node("Neg", ["a"], ["result"])])
+        return small([node, helper.make_node("Neg", ["a"], ["output"])])
 
-    assert pair_tensors(leaky(0.1), leaky(0.2)) == {"result": "result"}
+    assert pair_tensors(leaky(0.1), leaky(0.2)) == {"output": "output"}
 
 
 @pytest.mark.parametrize(
