@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from csakit.plugins.errors import EngineError
-from csakit.runtime.contract import RESULT
+from csakit.runtime.contract import OUTPUT
 from csakit.runtime.engine.trt_engine import TensorRtExecutor
 
-SHAPE: Any = SimpleNamespace(inputs={"image": (1,)}, tensors={RESULT: (1, 3, 256, 256)})
+SHAPE: Any = SimpleNamespace(inputs={"image": (1,)}, tensors={OUTPUT: (1, 3, 256, 256)})
 LIBRARY: Any = SimpleNamespace(title="TensorRT", failure=lambda what, _: EngineError(what))
 
 
