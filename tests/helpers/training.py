@@ -7,7 +7,7 @@ import numpy as np
 from csakit.train.training.config import TrainConfig
 from csakit.train.training.config_file import SECTION_OF, Choice, build
 from csakit.train.training.processes import start
-from csakit.train.training.train_step import Learner
+from csakit.train.training.train_step import TrainStep
 from PIL import Image
 
 SMALL: dict[str, Any] = {
@@ -38,10 +38,10 @@ def small_config(**values: object) -> TrainConfig:
     return build(choice_of(**SMALL | values))
 
 
-def learner_of(**values: object) -> Learner:
-    """Build the learner of ``small_config``."""
+def train_step_of(**values: object) -> TrainStep:
+    """Build the train_step of ``small_config``."""
     config = small_config(**values)
-    return Learner(config, start(config.engine))
+    return TrainStep(config, start(config.engine))
 
 
 def flags_of(**values: object) -> list[str]:

@@ -1,15 +1,49 @@
-"""``csakit train``: parse, train, report."""
+"""``csakit train``: a flag for every key of a configuration.
+
+Flags, help texts and defaults come from the configuration classes; none is spelled here.
+"""
 
 import argparse
+import dataclasses
 import logging
+import typing
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, Literal
 
 from ...runtime.cli.command import run_command
-from ..training import resuming
-from ..training.config_file import Choice, build, read
+from ..training.config import annotations, help_texts, optional_of
+from ..training.config_file import (
+    SECTION_OF,
+    SECTIONS,
+    Choice,
+    build,
+    find_recipe,
+    read,
+    read_resumed,
+    recipe_names,
+)
 from ..training.run_folder import RunFolder
-from ..training.shipped import find
-from .train_arguments import chosen, train_parser
+
+PROGRAM: Final = "csakit train"
+_NONE: Final = "none"  # what a flag is given to undo an optional value of the file
+
+_EPILOG: Final = """\
+examples:
+  csakit train --data photos/ --masks freeform --vgg random --steps 2000 --width 16 -o run
+  csakit train --config recipe.toml --data places2/ --masks irregular/ -o run --devices 4
+  csakit train --resume run
+  csakit train --ablations --data photos/ --width 8 --steps 5000 -o ablations
+
+The run's folder holds config.toml, model.safetensors (the newest), best.safetensors (by PSNR
+in the hole on the validation images), states/ to resume from, scalars.jsonl, samples.png and
+tensorboard/. A resumed run ends with the weights that it would have had without the stop.
+
+Ctrl-C and SIGTERM stop after the step that is running and save; a second Ctrl-C stops at once.
+
+exit codes: 0 trained, or the minutes are up; 1 a loss is not finite (the batch is saved);
+2 wrong usage or input; 3 something is not installed; 130 and 143 stopped by Ctrl-C and SIGTERM.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,13 +53,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    choices = [*([read(find(args.config))] if args.config else []), chosen(args)]
+    choices = [*([read(find_recipe(args.config))] if args.config else []), choice_of(args)]
     if args.ablations:
         return _ablations(args, choices)
     from ..training.loop import train  # deferred: seconds, and help needs none of it
 
     if args.resume:
-        config = resuming.configuration(args.resume, *choices)
+        config = read_resumed(args.resume, *choices)
         outcome = train(config, args.resume, resume=True)
     else:
         outcome = train(build(*choices), args.output)
@@ -36,7 +70,7 @@ def _ablations(args: argparse.Namespace, choices: Sequence[Choice]) -> int:
     from ..training.ablation import FULL, run_ablations  # deferred: as above
 
     if args.resume:
-        config = resuming.configuration(args.resume / FULL, *choices)
+        config = read_resumed(args.resume / FULL, *choices)
     else:
         RunFolder(args.output).require_new()
         config = build(*choices)
@@ -44,3 +78,86 @@ def _ablations(args: argparse.Namespace, choices: Sequence[Choice]) -> int:
     if evaluation is not None:
         print(evaluation.table())
     return code
+
+
+def train_parser() -> argparse.ArgumentParser:
+    """Return the parser; ``choice_of`` reads its results."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Train a CSA network. Flags override the configuration file.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # a new flag must not change what an old script means
+    )
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument(
+        *("-o", "--output"), type=Path, metavar="RUN", help="folder of a new run; new or empty"
+    )
+    where.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="TOML",
+        help=f"configuration file, or a recipe that csakit ships: {', '.join(recipe_names())}",
+    )
+    parser.add_argument(
+        "--ablations",
+        action="store_true",
+        help="train the recipe, and then again without CSA, without the consistency loss and "
+        "without the feature-patch discriminator, each in a folder below RUN; print a table",
+    )
+    for section, cls in SECTIONS.items():
+        group = parser.add_argument_group(section)
+        texts, hints = help_texts(cls), annotations(cls)
+        for field in dataclasses.fields(cls):
+            text = texts.get(field.name, "").rstrip(".") + _default(field)
+            group.add_argument(
+                flag_of(field.name),
+                help=text.replace("%", "%%"),
+                default=argparse.SUPPRESS,
+                **_argument(hints[field.name]),
+            )
+    return parser
+
+
+def choice_of(args: argparse.Namespace) -> Choice:
+    """Return the keys whose flags the user gave."""
+    choice: Choice = {}
+    for name, section in SECTION_OF.items():
+        if hasattr(args, name):
+            value = getattr(args, name)
+            choice.setdefault(section, {})[name] = tuple(value) if type(value) is list else value
+    return choice
+
+
+def flag_of(name: str) -> str:
+    """Return the flag of a key."""
+    return f"--{name.replace('_', '-')}"
+
+
+def _default(field: "dataclasses.Field[Any]") -> str:
+    if field.default in (dataclasses.MISSING, None):
+        return ""
+    values = field.default if isinstance(field.default, tuple) else (field.default,)
+    return f" (default: {' '.join(map(str, values))})"
+
+
+def _argument(hint: Any) -> dict[str, Any]:  # noqa: ANN401
+    if inner := optional_of(hint):
+        return {"type": _or_none(inner), "metavar": inner.__name__.upper()}
+    if hint is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    origin, parts = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        return {"choices": parts}
+    if origin is tuple:
+        return {"nargs": len(parts), "type": parts[0], "metavar": parts[0].__name__.upper()}
+    return {"type": hint, "metavar": hint.__name__.upper()}
+
+
+def _or_none(inner: Any) -> Any:  # noqa: ANN401
+    def read(text: str) -> Any:  # noqa: ANN401
+        return None if text == _NONE else inner(text)
+
+    read.__name__ = inner.__name__  # argparse names it in its message
+    return read

@@ -7,11 +7,11 @@ for batch in training_batches(images, masks, size=256, batch=1, seed=0, workers=
     ...
 """
 
-from .buckets import BUCKETS as BUCKETS
-from .buckets import bucket_of as bucket_of
 from .loader import Batch as Batch
 from .loader import evaluation_pairs as evaluation_pairs
 from .loader import training_batches as training_batches
+from .mask_sources import BUCKETS as BUCKETS
+from .mask_sources import bucket_of as bucket_of
 from .open_sources import open_images as open_images
 from .open_sources import open_masks as open_masks
 from .protocols import BrokenImageError as BrokenImageError

@@ -9,7 +9,7 @@ from PIL import Image
 from ...plugins.errors import ContractError
 from ...runtime.images.decode import decode
 from .framing import Framing, cut_out, least_side
-from .names import Names
+from .listing import NameList
 from .protocols import BrokenImageError, Pixels
 from .recipes import RECIPES, RecipeName, Split, list_images
 
@@ -42,7 +42,7 @@ class FolderImages:
         self._cached: dict[int, Image.Image] = {}
         self._room = cache_mib << 20
         self._cache_all = cache_mib > 0
-        self._names = Names(list_images(root, RECIPES[recipe], split))
+        self._names = NameList(list_images(root, RECIPES[recipe], split))
 
     def __len__(self) -> int:
         """Return how many images there are."""

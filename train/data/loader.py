@@ -19,9 +19,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import float_from_uint8
-from .order import Stream, generator
 from .protocols import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
-from .sampling import Failure, Sample, TrainingSamples, draw_hole
+from .sampling import Failure, Sample, Stream, TrainingSamples, draw_hole, generator
 
 logger = logging.getLogger(__name__)
 

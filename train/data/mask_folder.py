@@ -19,8 +19,7 @@ from PIL import Image
 from ...plugins.errors import ContractError
 from ...runtime.images.decode import INPUT_SUFFIXES
 from ...runtime.images.mask import INVERTED_COVERAGE, load_grey
-from .listing import check_folder, walk
-from .names import Names
+from .listing import NameList, check_folder, walk
 from .protocols import BrokenImageError, Hole
 
 logger = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ class FolderMasks:
         self.root = root
         self._invert = invert
         self._augment = augment
-        self._names = Names(walk(root))
+        self._names = NameList(walk(root))
         if not len(self._names):
             raise ContractError(
                 f"a folder of masks must hold at least one; got none in {root}\n"

@@ -10,8 +10,57 @@ import numpy as np
 
 from ...plugins.errors import ContractError
 from ..masks import blob_hole, box_hole, centre_hole, freeform_hole, thin_hole
-from .buckets import bounds, bucket_of
 from .protocols import Hole, MaskSource, describe
+
+BUCKETS: Final = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60")  # per cent
+
+
+def bucket_of(hole: Hole) -> str | None:
+    """Say which bucket a hole is in.
+
+    Args:
+        hole: (H, W), True = missing.
+
+    Returns:
+        One of ``BUCKETS``; None for an empty hole and for more than 60 %.
+    """
+    tenths = -(-10 * int(np.count_nonzero(hole)) // hole.size)  # rounded up: 10 % is in 0-10
+    return BUCKETS[tenths - 1] if 1 <= tenths <= len(BUCKETS) else None
+
+
+def bounds(bucket: str) -> tuple[float, float]:
+    """Return the ratios between which a bucket lies.
+
+    Args:
+        bucket: one of ``BUCKETS``.
+
+    Returns:
+        (more than, at most), in 0 ... 1.
+    """
+    low, high = bucket.split("-")
+    return int(low) / 100, int(high) / 100
+
+
+def check_buckets(buckets: Sequence[str]) -> tuple[str, ...]:
+    """Refuse names that are not buckets.
+
+    Args:
+        buckets: what a user asked for.
+
+    Returns:
+        The same, each once, ascending.
+
+    Raises:
+        ContractError: one is unknown, or there is none.
+    """
+    unknown = sorted({*buckets} - {*BUCKETS})
+    if unknown or not buckets:
+        raise ContractError(
+            f"hole-ratio buckets must be among {', '.join(BUCKETS)} (per cent); "
+            f"got {', '.join(unknown) or 'none'}"
+        )
+    return tuple(bucket for bucket in BUCKETS if bucket in buckets)
+
 
 # A bucket that holds one mask in a hundred is then missed once in 40 thousand million images.
 _TRIES: Final = 2400
@@ -128,7 +177,7 @@ class FreeformBuckets:
         return {"kind": self.kind}
 
 
-class Chosen:
+class FilteredHoles:
     """Holes of another source that are neither empty nor full, and in given buckets.
 
     Holes are drawn until one fits. That needs no list of the ratios of all masks, which would

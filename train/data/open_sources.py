@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from .buckets import check_buckets
 from .image_folder import FolderImages
 from .mask_folder import FolderMasks
 from .mask_sources import (
     DRAWN,
     BoxHoles,
     CentreHoles,
-    Chosen,
     DrawnHoles,
+    FilteredHoles,
     FreeformBuckets,
     MixedHoles,
+    check_buckets,
 )
 from .mixture import Mixture
 from .photographs import Photographs
@@ -139,15 +139,15 @@ def open_masks(
             raise ContractError(f"the centre hole has one size; got buckets {', '.join(chosen)}")
         return CentreHoles()
     if spec == BOX:
-        return Chosen(BoxHoles(), chosen)
+        return FilteredHoles(BoxHoles(), chosen)
     if spec == "freeform" and chosen is not None:
-        return Chosen(FreeformBuckets(chosen), chosen)
+        return FilteredHoles(FreeformBuckets(chosen), chosen)
     if spec in DRAWN:
-        return Chosen(DrawnHoles(spec, ratio), chosen)
+        return FilteredHoles(DrawnHoles(spec, ratio), chosen)
     root = Path(spec)
     if not root.exists():
         raise ContractError(
             f"masks must be a folder or one of {', '.join((CENTRE[0], BOX, *DRAWN))}; "
             f"{spec!r} does not exist"
         )
-    return Chosen(FolderMasks(root, invert=invert, augment=augment), chosen)
+    return FilteredHoles(FolderMasks(root, invert=invert, augment=augment), chosen)

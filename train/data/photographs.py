@@ -7,10 +7,9 @@ import numpy as np
 from PIL import Image
 
 from ...plugins.errors import LibraryError
-from .framing import Framing, cut_out
+from .framing import Framing, cut_out, tint
 from .protocols import Pixels
 from .recipes import Split
-from .tint import tint
 
 HELD_OUT: Final = ("chelsea", "coffee")
 # Of the others, those of the sky, the eye and tissue made a network paint red; see the decisions.

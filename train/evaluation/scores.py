@@ -16,7 +16,7 @@ import numpy as np
 
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
-from ..data.buckets import BUCKETS, bucket_of
+from ..data.mask_sources import BUCKETS, bucket_of
 from .metrics import NOT_A_NUMBER, Measures, measure, sharpness
 
 Run = Callable[[Float32, Float32], Float32]

@@ -6,7 +6,7 @@ The generator minimises, with r reconstruction, c consistency and d adversarial:
 
 One step::
 
-    from csakit.train.networks.discriminators import judge
+    from csakit.train.networks.discriminators import score_frozen
     from csakit.train.losses import (
         TruthProjection, consistency_loss, discriminator_loss, generator_loss,
         reconstruction_loss,
@@ -23,8 +23,8 @@ One step::
     loss_c = consistency_loss(
         stages.attended, stages.decoded, project(truth.relu4_3), stages.feature_hole
     )
-    loss_g = generator_loss(judge(patch, image), judge(patch, stages.refined), mean)
-    loss_h = generator_loss(judge(feature, truth.relu3_3), judge(feature, seen), mean)
+    loss_g = generator_loss(score_frozen(patch, image), score_frozen(patch, stages.refined), mean)
+    loss_h = generator_loss(score_frozen(feature, truth.relu3_3), score_frozen(feature, seen), mean)
 
 The discriminators see the refined image as it is: neither composited nor clamped, as in the
 published code, so that every pixel has a gradient.

@@ -50,7 +50,7 @@ def generator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.
 
     Args:
         real_scores: (B, ...) of true images; their gradient, if they have one, is not
-            the generator's. ``discriminators.judge`` gives scores without it.
+            the generator's. ``score_frozen`` gives scores without it.
         fake_scores: (B, ...) of the network's images, with gradient to it.
         mean: as for ``discriminator_loss``.
 

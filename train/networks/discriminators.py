@@ -109,7 +109,7 @@ class FeaturePatchDiscriminator(nn.Module):
         return scores
 
 
-def judge(discriminator: nn.Module, given: Tensor) -> Tensor:
+def score_frozen(discriminator: nn.Module, given: Tensor) -> Tensor:
     """Score for the generator's step: the gradient reaches the input, never the discriminator.
 
     The parameters stand in detached, so nothing is switched off and on again, no gradient of theirs

@@ -21,10 +21,9 @@ from ..evaluation.models import open_model
 from ..evaluation.pairs import EvaluationOptions, Pairs
 from ..evaluation.report import Evaluation
 from .config import TrainConfig
-from .curves import draw_curves
+from .config_file import read_resumed
 from .loop import train
-from .metrics_log import read_scalars
-from .resuming import configuration
+from .metrics_log import draw_curves, read_scalars
 from .run_folder import RunFolder
 
 FULL: Final = "full"
@@ -53,7 +52,8 @@ def variants(config: TrainConfig) -> dict[str, TrainConfig]:
     parts = {
         "--attention csa": config.model.attention == "csa",
         "--consistency above 0": losses.consistency > 0,
-        "--feature-patch with --adversarial above 0": losses.needs_critics and losses.feature_patch,
+        "--feature-patch with --adversarial above 0": losses.needs_discriminators
+        and losses.feature_patch,
     }
     lacking = [name for name, there in parts.items() if not there]
     if lacking:
@@ -99,7 +99,7 @@ def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None,
     for name, wanted in variants(config).items():
         logger.info("--- %s", name)
         begun = runs[name].config.is_file()
-        variant = configuration(runs[name].path, wanted.to_dict()) if begun else wanted
+        variant = read_resumed(runs[name].path, wanted.to_dict()) if begun else wanted
         outcome = train(variant, runs[name].path, resume=begun)
         if outcome.signal or outcome.step < variant.optimisation.steps:
             return None, outcome.exit_code

@@ -1,21 +1,22 @@
-"""Configurations as TOML: read with every mistake named, written so that reading gives the same.
+"""Configurations as TOML: shipped recipes, files of users, and the configuration of a stopped run.
 
-A choice is a mapping from section to key to value that states only what a user chose; what it
-leaves out comes from the classes.
+A choice maps section to key to value and holds only what a user stated; defaults come from the
+classes.
 """
 
 import dataclasses
 import difflib
 import json
 import sys
+import typing
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError
 from ...runtime.files.atomic import staged
-from .config import TrainConfig
-from .fields import annotations, coerce
+from .config import TrainConfig, annotations, optional_of
+from .run_folder import RunFolder
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -28,16 +29,27 @@ SECTIONS: Final[dict[str, type]] = annotations(TrainConfig)
 SECTION_OF: Final[dict[str, str]] = {
     field.name: section for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)
 }
+RECIPE_FOLDER: Final = Path(__file__).parents[1] / "recipes"
+
+# Keys that decide when something is written or how fast images come, not what is learnt.
+_CHANGEABLE: Final = frozenset(
+    {key for key, section in SECTION_OF.items() if section == "records"} | {"workers"}
+)
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes that csakit ships."""
+    return sorted(path.stem for path in RECIPE_FOLDER.glob("*.toml"))
+
+
+def find_recipe(given: Path) -> Path:
+    """Return the file of a shipped recipe; a path that exists, or names no recipe, as it is."""
+    recipe = RECIPE_FOLDER / f"{given}.toml"
+    return recipe if str(given) in recipe_names() and not given.exists() else given
 
 
 def read(path: Path) -> Choice:
-    """Read what a configuration file chooses.
-
-    Args:
-        path: a TOML file.
-
-    Returns:
-        The choice; keys and sections exist, values are still to be checked by the classes.
+    """Read a configuration file; the classes check its values later.
 
     Raises:
         ContractError: the file is missing or no TOML, or has an unknown section or key.
@@ -52,7 +64,7 @@ def read(path: Path) -> Choice:
 
 
 def from_mapping(document: Mapping[str, Any], *, source: str) -> Choice:
-    """Take what a parsed document chooses; see ``read``."""
+    """Return the choice of a parsed document; see ``read``."""
     choice: Choice = {}
     for section, values in document.items():
         if section not in SECTIONS or not isinstance(values, Mapping):
@@ -65,8 +77,20 @@ def from_mapping(document: Mapping[str, Any], *, source: str) -> Choice:
     return choice
 
 
+def coerce(hint: Any, value: Any) -> Any:  # noqa: ANN401
+    """Convert whole numbers to floats and lists to tuples where the type asks for it."""
+    wanted = optional_of(hint) or hint
+    if wanted is float and type(value) is int:
+        return float(value)
+    if typing.get_origin(wanted) is tuple and isinstance(value, list):
+        parts = typing.get_args(wanted)
+        same = len(parts) == len(value)
+        return tuple(map(coerce, parts, value)) if same else tuple(value)
+    return value
+
+
 def build(*choices: Choice) -> TrainConfig:
-    """Make the configuration that choices describe; a later choice overrides earlier ones.
+    """Create the configuration of some choices; a later one overrides earlier ones.
 
     Raises:
         ContractError: a value breaks the rule of its class, or the data is not stated.
@@ -83,8 +107,38 @@ def build(*choices: Choice) -> TrainConfig:
     return TrainConfig(**{section: cls(**merged[section]) for section, cls in SECTIONS.items()})
 
 
-def text_of(config: TrainConfig) -> str:
-    """Write a configuration as TOML, every key of it; what is None is left out."""
+def read_resumed(folder: Path, *choices: Choice) -> TrainConfig:
+    """Return the configuration of the run in a folder, with the changes that a user asks for.
+
+    Raises:
+        ContractError: there is no run, or a change would alter what it learns.
+    """
+    run = RunFolder(folder)
+    if not run.config.is_file():
+        raise ContractError(
+            f"a run to resume must have a config.toml; there is none in {folder}\n"
+            f"Start a new run with -o {folder}."
+        )
+    kept = read(run.config)
+    config = build(kept, *choices)
+    before, after = build(kept).to_dict(), config.to_dict()
+    changed = [
+        f"{key}: {before[section][key]} in the run, {new} now"
+        for section, values in after.items()
+        for key, new in values.items()
+        if new != before[section][key] and key not in _CHANGEABLE
+    ]
+    if changed:
+        listed = "\n".join(f"  {line}" for line in changed)
+        raise ContractError(
+            f"a resumed run must keep its configuration; changed are\n{listed}\n"
+            f"Leave these out, or start a new run from its weights with --start {run.model}."
+        )
+    return config
+
+
+def to_toml(config: TrainConfig) -> str:
+    """Return a configuration as TOML: every key but those that are None."""
     blocks = []
     for section, values in config.to_dict().items():
         lines = [f"{key} = {_literal(v)}" for key, v in values.items() if v is not None]
@@ -99,7 +153,7 @@ def write(config: TrainConfig, path: Path) -> None:
         ContractError: it cannot be written there.
     """
     with staged(path) as temporary:
-        temporary.write_text(text_of(config), encoding="utf-8")
+        temporary.write_text(to_toml(config), encoding="utf-8")
 
 
 def _literal(value: Any) -> str:  # noqa: ANN401

@@ -5,11 +5,11 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ..losses import Mean, discriminator_loss, generator_loss
-from ..networks.discriminators import FeaturePatchDiscriminator, PatchDiscriminator, judge
+from ..networks.discriminators import FeaturePatchDiscriminator, PatchDiscriminator, score_frozen
 from .config import LossConfig
 
 
-class Seen(NamedTuple):
+class DiscriminatorInputs(NamedTuple):
     """What the discriminators see of a batch.
 
     Attributes:
@@ -20,13 +20,13 @@ class Seen(NamedTuple):
     image: Tensor
     features: Tensor | None
 
-    def detached(self) -> "Seen":
+    def detached(self) -> "DiscriminatorInputs":
         """Give the same without gradient."""
         features = None if self.features is None else self.features.detach()
-        return Seen(self.image.detach(), features)
+        return DiscriminatorInputs(self.image.detach(), features)
 
 
-class Critics(nn.Module):
+class DiscriminatorPair(nn.Module):
     """Up to two discriminators; ``forward`` is their loss.
 
     Args:
@@ -40,7 +40,7 @@ class Critics(nn.Module):
             FeaturePatchDiscriminator(config.feature_patch_width) if config.feature_patch else None
         )
 
-    def forward(self, real: Seen, fake: Seen, mean: Mean) -> Tensor:
+    def forward(self, real: DiscriminatorInputs, fake: DiscriminatorInputs, mean: Mean) -> Tensor:
         """Sum the losses of the discriminators, for their own step.
 
         Args:
@@ -55,7 +55,9 @@ class Critics(nn.Module):
         losses = [discriminator_loss(one(r), one(f), mean) for one, r, f in pairs]
         return sum(losses[1:], losses[0])
 
-    def generator_loss(self, real: Seen, fake: Seen, mean: Mean) -> Tensor:
+    def generator_loss(
+        self, real: DiscriminatorInputs, fake: DiscriminatorInputs, mean: Mean
+    ) -> Tensor:
         """Sum the losses of the generator; no gradient reaches the discriminators.
 
         Args:
@@ -67,10 +69,14 @@ class Critics(nn.Module):
             Scalar.
         """
         pairs = self._pairs(real, fake)
-        losses = [generator_loss(judge(one, r), judge(one, f), mean) for one, r, f in pairs]
+        losses = [
+            generator_loss(score_frozen(one, r), score_frozen(one, f), mean) for one, r, f in pairs
+        ]
         return sum(losses[1:], losses[0])
 
-    def _pairs(self, real: Seen, fake: Seen) -> list[tuple[nn.Module, Tensor, Tensor]]:
+    def _pairs(
+        self, real: DiscriminatorInputs, fake: DiscriminatorInputs
+    ) -> list[tuple[nn.Module, Tensor, Tensor]]:
         pairs: list[tuple[nn.Module, Tensor, Tensor]] = []
         if self.patch is not None:
             pairs.append((self.patch, real.image, fake.image))

@@ -1,5 +1,6 @@
 """What a run begins with: new networks, or the weights of a checkpoint, and VGG-16."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from torch.nn import functional as F  # noqa: N812
 from ...plugins.errors import ContractError
 from .. import checkpoint
 from ..config import ModelConfig
+from ..data import ImageSource, MaskSource, evaluation_pairs, open_images, open_masks
 from ..networks.inpainter import CSAInpainter, start_near_zero
 from ..networks.vgg import VGG16Features, load_vgg
-from .config import CACHED_VGG, RANDOM_VGG, TrainConfig
-from .discriminator_pair import Critics
+from .config import CACHED_VGG, RANDOM_VGG, DataConfig, TrainConfig
+from .discriminator_pair import DiscriminatorPair
+from .validation import Pair
 
 
 def new_network(config: TrainConfig) -> CSAInpainter:
@@ -48,13 +51,13 @@ def _with_more_inputs(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> di
     }
 
 
-def new_critics(config: TrainConfig) -> Critics | None:
+def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
     """Make the discriminators with the seed's weights; None where none is trained."""
-    if not config.losses.needs_critics:
+    if not config.losses.needs_discriminators:
         return None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optimisation.seed)
-        return Critics(config.losses)
+        return DiscriminatorPair(config.losses)
 
 
 def open_vgg(weights: str) -> VGG16Features:
@@ -96,6 +99,52 @@ def require_same_network(start: str, wanted: ModelConfig) -> None:
         )
 
 
-def history_of(start: str | None) -> dict[str, Any]:
+def start_history(start: str | None) -> dict[str, Any]:
     """Give what a checkpoint to start from says of its own training."""
     return {} if start is None else {"start": checkpoint.read_header(start)["training"]}
+
+
+@dataclasses.dataclass(frozen=True)
+class RunData:
+    """Opened data.
+
+    Attributes:
+        images: to train on.
+        masks: to train on.
+        pairs: to validate with; may be empty.
+    """
+
+    images: ImageSource
+    masks: MaskSource
+    pairs: list[Pair]
+
+
+def open_run_data(config: TrainConfig) -> RunData:
+    """Open the data of a run.
+
+    Raises:
+        ContractError: a folder is missing or empty, or a source is unknown.
+    """
+    data = config.data
+    images = open_images(data.data, recipe=data.recipe, split="train", cache_mib=data.cache)
+    masks = _open_masks(data, data.masks)
+    if not data.validation_count:
+        return RunData(images, masks, [])
+    own = data.validation is not None  # images of its own are all meant, unless they say more
+    held_out = open_images(
+        data.validation or data.data, recipe=data.recipe, split="auto" if own else "val"
+    )
+    holes = _open_masks(data, data.validation_masks or data.masks)
+    pairs = evaluation_pairs(
+        held_out, holes, size=data.size, seed=config.optimisation.seed, count=data.validation_count
+    )
+    return RunData(images, masks, list(pairs))
+
+
+def _open_masks(data: DataConfig, spec: str) -> MaskSource:
+    buckets = (
+        None
+        if data.mask_buckets is None
+        else [part.strip() for part in data.mask_buckets.split(",")]
+    )
+    return open_masks(spec, buckets=buckets, invert=data.mask_invert, ratio=data.mask_ratio)

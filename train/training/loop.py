@@ -18,15 +18,13 @@ from .. import checkpoint
 from ..data import Batch, describe, training_batches
 from . import config_file
 from .config import TrainConfig
-from .initialisation import history_of
-from .metrics_log import Means, Records
-from .processes import any_process, first_alone, start
+from .initialisation import RunData, open_run_data, start_history
+from .metrics_log import MeanLosses, MetricsLog
+from .processes import max_over_processes, on_first_process, start
 from .run_folder import RunFolder
-from .schedule import learning_rate
 from .signals import StopSignals
-from .sources import Sources, open_sources
 from .state import Progress, load_state, save_state
-from .train_step import Learner
+from .train_step import TrainStep, learning_rate
 from .validation import training_grid, validate
 
 _SIGNAL_BASE: Final = 128  # what shells add to the number of a signal
@@ -75,14 +73,14 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
     run = RunFolder(folder)
     if not resume:
         run.require_new()  # before processes are started
-    sources = open_sources(config)
+    data = open_run_data(config)
     fabric = start(config.engine)
     try:
-        learner = Learner(config, fabric)
+        train_step = TrainStep(config, fabric)
         newest = run.newest_state() if resume else None
-        progress = load_state(learner, newest) if newest else Progress()
-        first_alone(fabric, lambda: _prepare(run, config, resume=resume))
-        session = _Session(config, run, fabric, learner, sources, progress)
+        progress = load_state(train_step, newest) if newest else Progress()
+        on_first_process(fabric, lambda: _prepare(run, config, resume=resume))
+        session = _Session(config, run, fabric, train_step, data, progress)
         with StopSignals() as stop:
             signal = session.work(stop)
     except CsakitError as error:
@@ -101,24 +99,24 @@ def _prepare(run: RunFolder, config: TrainConfig, *, resume: bool) -> None:
 
 
 class _Session:
-    """What one call of ``train`` works with; only ``progress`` and the learner change."""
+    """What one call of ``train`` works with; only ``progress`` and the train_step change."""
 
     def __init__(
         self,
         config: TrainConfig,
         run: RunFolder,
         fabric: Fabric,
-        learner: Learner,
-        sources: Sources,
+        train_step: TrainStep,
+        data: RunData,
         progress: Progress,
     ) -> None:
         self.config, self.run, self.fabric = config, run, fabric
-        self.learner, self.sources, self.progress = learner, sources, progress
-        self.means = Means()
+        self.train_step, self.data, self.progress = train_step, data, progress
+        self.means = MeanLosses()
         self.skipped = set[str]()  # files of this session, by the reason too
         self.started = time.monotonic() - progress.seconds
         self.session_started = time.monotonic()
-        self.records: Records | None = None  # of the first process only
+        self.records: MetricsLog | None = None  # of the first process only
 
     def work(self, stop: StopSignals) -> int:
         """Run the remaining steps; give the signal that ended it early, or 0."""
@@ -126,7 +124,7 @@ class _Session:
         if not self.fabric.is_global_zero:
             return self._steps(stop)
         world = self.fabric.world_size
-        with Records(
+        with MetricsLog(
             self.run,
             step=self.progress.step,
             steps=steps,
@@ -139,7 +137,7 @@ class _Session:
         for batch in self._batches():
             self._step(batch)
             self._report(batch)
-            signal, out_of_time = any_process(
+            signal, out_of_time = max_over_processes(
                 self.fabric, stop.received, int(self._minutes_are_up())
             )
             last = self.progress.step == self.config.optimisation.steps
@@ -150,14 +148,14 @@ class _Session:
         return signal
 
     def _batches(self) -> Iterable[Batch]:
-        data = self.config.data
+        options = self.config.data
         return training_batches(
-            self.sources.images,
-            self.sources.masks,
-            size=data.size,
-            batch=data.batch,
+            self.data.images,
+            self.data.masks,
+            size=options.size,
+            batch=options.batch,
             seed=self.config.optimisation.seed,
-            workers=data.workers,
+            workers=options.workers,
             start_step=self.progress.step,
             steps=self.config.optimisation.steps,
             rank=self.fabric.global_rank,
@@ -166,9 +164,9 @@ class _Session:
 
     def _step(self, batch: Batch) -> None:
         image, hole = self.fabric.to_device((batch.image, batch.hole))
-        losses = self.learner.step(image, hole, self.progress.step)
+        losses = self.train_step.run(image, hole, self.progress.step)
         wrong = [name for name, loss in losses.items() if not torch.isfinite(loss)]
-        (anywhere,) = any_process(self.fabric, len(wrong))
+        (anywhere,) = max_over_processes(self.fabric, len(wrong))
         if anywhere:
             self._refuse(batch, wrong)
         self.progress.step += 1
@@ -185,13 +183,13 @@ class _Session:
                 rate = learning_rate(self.config.optimisation, step - 1)
                 counts = {"learning_rate": rate, "skipped_files": len(self.skipped)}
                 self.records.losses(step, means | counts)
-        if self._due(options.validate_every) and self.sources.pairs:
-            first_alone(self.fabric, self._validate)
+        if self._due(options.validate_every) and self.data.pairs:
+            on_first_process(self.fabric, self._validate)
         if self.records:
             self.records.advance()
             if self._due(options.image_every):
                 image, hole = self.fabric.to_device((batch.image, batch.hole))
-                grid = training_grid(self.learner.result, image, hole)
+                grid = training_grid(self.train_step.result, image, hole)
                 self.records.pictures("training", step, grid)
 
     def _due(self, every: int) -> bool:
@@ -213,7 +211,7 @@ class _Session:
     def _validate(self) -> None:
         assert self.records
         step, progress = self.progress.step, self.progress
-        psnr_db, grid = validate(self.learner.result, self.sources.pairs)
+        psnr_db, grid = validate(self.train_step.result, self.data.pairs)
         best = progress.best_psnr_db is None or psnr_db > progress.best_psnr_db
         if best:
             progress.best_psnr_db, progress.best_step = psnr_db, step
@@ -221,31 +219,31 @@ class _Session:
         self.records.validation(step, psnr_db, grid, best=best)
 
     def _save(self) -> None:
-        first_alone(self.fabric, self._save_alone)
+        on_first_process(self.fabric, self._save_alone)
 
     def _save_alone(self) -> None:
-        save_state(self.learner, self.progress, self.run.state(self.progress.step))
+        save_state(self.train_step, self.progress, self.run.state(self.progress.step))
         self._write_model(self.run.model)
         self.run.remove_old_states(self.config.records.keep)
 
     def _write_model(self, path: Path) -> None:
-        checkpoint.save(self.learner.result, path, dtype=torch.float32, training=self._summary())
+        checkpoint.save(self.train_step.result, path, dtype=torch.float32, training=self._summary())
 
     def _summary(self) -> dict[str, Any]:
         """Say what is known of the training, for the checkpoint."""
         progress = self.progress
-        vgg = self.learner.vgg
+        vgg = self.train_step.vgg
         return {
             "recipe": "csakit train",
             "steps": progress.step,
             "hours": round(progress.seconds / 3600, 3),
             "processes": self.fabric.world_size,
-            "images": describe(self.sources.images),
-            "masks": describe(self.sources.masks),
+            "images": describe(self.data.images),
+            "masks": describe(self.data.masks),
             "vgg": None if vgg is None else {"kind": vgg.kind, "origin": vgg.origin},
             "validation_hole_psnr_db": progress.best_psnr_db,
             "configuration": self.config.to_dict(),
-            **history_of(self.config.optimisation.start),
+            **start_history(self.config.optimisation.start),
         }
 
     def _refuse(self, batch: Batch, wrong: list[str]) -> None:

@@ -7,6 +7,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from ...plugins.errors import ContractError
 from ...runtime.files.atomic import staged
 from ...runtime.tensors.pixels import Uint8
 from .run_folder import RunFolder
@@ -24,7 +26,7 @@ _BAR_LOSSES: Final = ("reconstruction", "consistency", "adversarial", "discrimin
 logger = logging.getLogger(__name__)
 
 
-class Records:
+class MetricsLog:
     """Where scalars and pictures go. A context manager.
 
     Args:
@@ -44,7 +46,7 @@ class Records:
         self._bar = tqdm(total=steps, initial=step, unit="step", disable=None, file=sys.stderr)
         self._since = (time.monotonic(), step)
 
-    def __enter__(self) -> "Records":
+    def __enter__(self) -> "MetricsLog":
         """Begin."""
         return self
 
@@ -82,13 +84,13 @@ class Records:
         with staged(self._folder.samples) as temporary:
             Image.fromarray(grid).save(temporary)
         mark = ", the best so far" if best else ""
-        self.say(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
+        self._log_line(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
 
     def pictures(self, name: str, step: int, grid: Uint8) -> None:
         """Record a (height, width, 3) picture."""
         self._writer.add_image(name, grid, step, dataformats="HWC")
 
-    def say(self, text: str) -> None:
+    def _log_line(self, text: str) -> None:
         """Log a line without tearing the progress bar."""
         with tqdm.external_write_mode(file=sys.stderr):
             logger.info("%s", text)
@@ -100,7 +102,7 @@ class Records:
             self._writer.add_scalar(name, value, step)
 
 
-class Means:
+class MeanLosses:
     """Mean losses over steps, summed on the device so that no step waits for a number."""
 
     def __init__(self) -> None:
@@ -143,3 +145,57 @@ def drop_after(path: Path, step: int) -> None:
         kept = [line for line in read_scalars(path) if line["step"] <= step]
         with staged(path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
+
+
+Scalars = Sequence[Mapping[str, float]]
+"""Lines of a run's log, each with "step"; see ``read_scalars``."""
+
+_PANELS: Final = {  # key of the log to title
+    "reconstruction": "L1 of both results",
+    "consistency": "consistency loss",
+    "adversarial": "adversarial loss of the generator",
+    "discriminators": "loss of the discriminators",
+    "validation_hole_psnr_db": "PSNR in the hole, validation (dB)",
+}
+_COLUMNS: Final = 2
+_PANEL_INCHES: Final = (5.0, 3.0)
+_DOTS_PER_INCH: Final = 100
+
+
+def draw_curves(runs: Mapping[str, Scalars], path: Path) -> None:
+    """Draw the scalars of runs, and write the picture.
+
+    Args:
+        runs: name to log.
+        path: ends in ``.png``; an existing file is replaced.
+
+    Raises:
+        ContractError: no run has a scalar to draw, or the file cannot be written.
+    """
+    # deferred: slow, and only ablations draw
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    panels = {
+        key: title
+        for key, title in _PANELS.items()
+        if any(key in line for lines in runs.values() for line in lines)
+    }
+    if not panels:
+        raise ContractError(f"curves need a scalar of one of {', '.join(_PANELS)}; got none")
+    rows = -(-len(panels) // _COLUMNS)
+    width, height = _PANEL_INCHES
+    figure = Figure(figsize=(_COLUMNS * width, rows * height), layout="constrained")
+    FigureCanvasAgg(figure)
+    for number, (key, title) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(rows, _COLUMNS, number)
+        for name, lines in runs.items():
+            points = [(line["step"], line[key]) for line in lines if key in line]
+            if points:
+                axes.plot(*zip(*points, strict=True), label=name, linewidth=1)
+        axes.set_title(title)
+        axes.set_xlabel("step")
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize="small")
+    with staged(path) as temporary:
+        figure.savefig(temporary, dpi=_DOTS_PER_INCH)

@@ -72,7 +72,7 @@ def mean_over_processes(values: Tensor) -> Tensor:
     return total / distributed.get_world_size()
 
 
-def first_alone(fabric: Fabric, work: Callable[[], Any]) -> None:
+def on_first_process(fabric: Fabric, work: Callable[[], Any]) -> None:
     """Do something in the first process only, while the others wait; all share its refusal.
 
     Raises:
@@ -89,7 +89,7 @@ def first_alone(fabric: Fabric, work: Callable[[], Any]) -> None:
         raise ContractError(refusal)
 
 
-def any_process(fabric: Fabric, *flags: int) -> list[int]:
+def max_over_processes(fabric: Fabric, *flags: int) -> list[int]:
     """Give the largest value of each flag over all processes, so that all act alike."""
     if fabric.world_size == 1:
         return list(flags)

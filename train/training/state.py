@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from ...plugins.errors import ContractError, DivergenceError, EngineError
 from ...runtime.files.atomic import staged
-from .train_step import Learner
+from .train_step import TrainStep
 
 FORMAT_VERSION: Final = 1
 _KEY: Final = "csakit_training"
@@ -42,7 +42,7 @@ class Progress:
     best_step: int | None = None
 
 
-def save_state(learner: Learner, progress: Progress, path: Path) -> None:
+def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:
     """Write the state; an interrupted call leaves no half file.
 
     Raises:
@@ -50,11 +50,11 @@ def save_state(learner: Learner, progress: Progress, path: Path) -> None:
         ContractError: the folder cannot be written.
         EngineError: writing failed on the way, for example because the disk is full.
     """
-    tensors = {name: t.detach().to("cpu").contiguous() for name, t in _tensors(learner)}
-    if spoilt := [name for name, t in tensors.items() if not t.isfinite().all()]:
+    tensors = {name: t.detach().to("cpu").contiguous() for name, t in _tensors(train_step)}
+    if not_finite := [name for name, t in tensors.items() if not t.isfinite().all()]:
         raise DivergenceError(
-            f"every weight must be finite after step {progress.step}; {len(spoilt)} tensors are "
-            f"not, the first {spoilt[0]}\nResume from the state before with a smaller "
+            f"every weight must be finite after step {progress.step}; {len(not_finite)} tensors "
+            f"are not, the first {not_finite[0]}\nResume from the state before with a smaller "
             "learning rate in a new run, or with --clip."
         )
     header = {"format": FORMAT_VERSION, **dataclasses.asdict(progress)}
@@ -68,8 +68,8 @@ def save_state(learner: Learner, progress: Progress, path: Path) -> None:
             ) from error
 
 
-def load_state(learner: Learner, path: Path) -> Progress:
-    """Put the state into a new learner of the same configuration.
+def load_state(train_step: TrainStep, path: Path) -> Progress:
+    """Put the state into a new train_step of the same configuration.
 
     Returns:
         How far the run had come.
@@ -85,26 +85,26 @@ def load_state(learner: Learner, path: Path) -> Progress:
         raise ContractError(
             f"{path} is not a readable state: {error}\nRemove it, to resume from the state before."
         ) from error
-    for prefix, module in _modules(learner):
+    for prefix, module in _modules(train_step):
         _load_module(module, _below(stored, prefix), path)
-    for name, optimiser in learner.optimisers.items():
+    for name, optimiser in train_step.optimisers.items():
         _load_optimiser(optimiser, _below(stored, f"optimiser.{name}"), path)
     return progress
 
 
-def _modules(learner: Learner) -> Iterator[tuple[str, nn.Module]]:
-    yield "network", learner.network
-    if learner.critics is not None:
-        yield "critics", learner.critics
-    if learner.average is not None:
-        yield "average", learner.average
+def _modules(train_step: TrainStep) -> Iterator[tuple[str, nn.Module]]:
+    yield "network", train_step.network
+    if train_step.discriminators is not None:
+        yield "critics", train_step.discriminators
+    if train_step.average is not None:
+        yield "average", train_step.average
 
 
-def _tensors(learner: Learner) -> Iterator[tuple[str, Tensor]]:
-    for prefix, module in _modules(learner):
+def _tensors(train_step: TrainStep) -> Iterator[tuple[str, Tensor]]:
+    for prefix, module in _modules(train_step):
         for name, tensor in module.state_dict().items():
             yield f"{prefix}.{name}", tensor
-    for prefix, optimiser in learner.optimisers.items():
+    for prefix, optimiser in train_step.optimisers.items():
         for number, state in optimiser.state_dict()["state"].items():
             for key, tensor in state.items():
                 yield f"optimiser.{prefix}.{number}.{key}", tensor

@@ -28,11 +28,10 @@ from ..losses import (
 from ..networks.efficientnet import EfficientNetFeatures, load_efficientnet
 from ..networks.inpainter import CSAInpainter, RoughStage, Stages
 from ..networks.vgg import VGG16Features
-from .config import LossConfig, Stage, TrainConfig
-from .discriminator_pair import Seen
-from .initialisation import new_critics, new_network, open_vgg
+from .config import LossConfig, OptimisationConfig, Stage, TrainConfig
+from .discriminator_pair import DiscriminatorInputs
+from .initialisation import new_discriminators, new_network, open_vgg
 from .processes import mean_over_processes
-from .schedule import learning_rate
 
 
 class Truth(NamedTuple):
@@ -51,7 +50,7 @@ class Truth(NamedTuple):
     deep: Tensor | None
 
 
-class StagesOf(nn.Module):
+class StagesModule(nn.Module):
     """A network whose ``forward`` gives what losses need, because engines wrap that method.
 
     Args:
@@ -73,7 +72,7 @@ class StagesOf(nn.Module):
         return self.network.stages(image, hole)
 
 
-class Learner:
+class TrainStep:
     """The networks of a run on their device, and how one step changes them.
 
     Args:
@@ -95,7 +94,7 @@ class Learner:
         self.config = config
         self._fabric = fabric
         self.network = new_network(config)
-        self.critics = new_critics(config)
+        self.discriminators = new_discriminators(config)
         self.vgg: VGG16Features | None = None
         self._projection: TruthProjection | None = None
         if config.losses.needs_vgg:
@@ -107,10 +106,10 @@ class Learner:
             self._features = load_efficientnet().to(fabric.device)
         self.optimisers: dict[str, torch.optim.Optimizer] = {}
         self._generator = self._set_up(
-            "generator", StagesOf(self.network, config.optimisation.stage)
+            "generator", StagesModule(self.network, config.optimisation.stage)
         )
-        if self.critics is not None:
-            self._judges = self._set_up("critics", self.critics)
+        if self.discriminators is not None:
+            self._wrapped_discriminators = self._set_up("critics", self.discriminators)
         self.average: AveragedModel | None = None
         if (decay := config.optimisation.ema) is not None:
             average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
@@ -125,7 +124,7 @@ class Learner:
         assert isinstance(network, CSAInpainter)
         return network
 
-    def step(self, image: Tensor, hole: Tensor, number: int) -> dict[str, Tensor]:
+    def run(self, image: Tensor, hole: Tensor, number: int) -> dict[str, Tensor]:
         """Take one step of the discriminators and one of the generator.
 
         Args:
@@ -144,12 +143,14 @@ class Learner:
         stages: Stages | RoughStage = self._generator(image, hole)
         truth = self._look(image, hole)
         losses = {}
-        if self.critics is not None:
+        if self.discriminators is not None:
             assert isinstance(stages, Stages)
-            real, fake = Seen(image, truth.shallow), self._seen(stages, truth)
-            losses["discriminators"] = self._critics_step(real, fake.detached())
+            real, fake = DiscriminatorInputs(image, truth.shallow), self._seen(stages, truth)
+            losses["discriminators"] = self._discriminator_step(real, fake.detached())
             with self._fabric.autocast():
-                losses["adversarial"] = self.critics.generator_loss(real, fake, mean_over_processes)
+                losses["adversarial"] = self.discriminators.generator_loss(
+                    real, fake, mean_over_processes
+                )
         losses |= self._distances(stages, truth, number)
         losses["total"] = self._generator_step(losses)
         if self.average is not None:
@@ -178,19 +179,19 @@ class Learner:
             features = self.vgg(image)
             return Truth(image, hole, features.relu3_3, self._projection(features.relu4_3))
 
-    def _seen(self, stages: Stages, truth: Truth) -> Seen:
+    def _seen(self, stages: Stages, truth: Truth) -> DiscriminatorInputs:
         """Choose what the discriminators see of a result, with gradient."""
         judged = stages.refined
         if self.config.losses.judged == "composite":
             judged = torch.where(truth.hole > HOLE_THRESHOLD, judged, truth.image)
         if not self.config.losses.feature_patch:
-            return Seen(judged, None)
+            return DiscriminatorInputs(judged, None)
         assert self.vgg is not None
         with self._fabric.autocast():
-            return Seen(judged, self.vgg.relu3_3(judged))
+            return DiscriminatorInputs(judged, self.vgg.relu3_3(judged))
 
-    def _critics_step(self, real: Seen, fake: Seen) -> Tensor:
-        loss: Tensor = self._judges(real, fake, mean_over_processes)
+    def _discriminator_step(self, real: DiscriminatorInputs, fake: DiscriminatorInputs) -> Tensor:
+        loss: Tensor = self._wrapped_discriminators(real, fake, mean_over_processes)
         optimiser = self.optimisers["critics"]
         optimiser.zero_grad(set_to_none=True)
         self._fabric.backward(loss)
@@ -267,8 +268,28 @@ def _weights(config: LossConfig) -> dict[str, float]:
     weights = {
         "reconstruction": config.reconstruction,
         "consistency": config.consistency,
-        "adversarial": config.adversarial if config.needs_critics else 0.0,
+        "adversarial": config.adversarial if config.needs_discriminators else 0.0,
         "texture": config.texture,
         "features": config.features,
     }
     return {name: weight for name, weight in weights.items() if weight > 0}
+
+
+def learning_rate(config: OptimisationConfig, step: int) -> float:
+    """Give the learning rate of one step.
+
+    With n steps and d the step from which it decays, step t has the rate times
+    ``min(1, (n - t) / (n - d))``: the first step of the decay has the full rate, the last
+    of all one part of n - d, and the step after it would have none.
+
+    Args:
+        config: steps, learning_rate, decay_from.
+        step: number of the step, from 0.
+
+    Returns:
+        The rate. It depends on nothing else, so that a resumed run has it too.
+    """
+    start = config.decay_from * config.steps
+    if step < start or start >= config.steps:
+        return config.learning_rate
+    return config.learning_rate * (config.steps - step) / (config.steps - start)

@@ -21,7 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 def forget() -> None:
     """Let the next call search for the library again, and say again what it found."""
-    for once in (cuda_kernels._library, cuda_kernels._say_once, library.load):
+    for once in (cuda_kernels._library, cuda_kernels._warn_once, library.load):
         once.cache_clear()
 
 
@@ -133,16 +133,19 @@ def test_the_limits_of_the_kernels_decide(
     shape: tuple[int, int, int, int], reason: str | None
 ) -> None:
     for dtype in (torch.float32, torch.float16, torch.bfloat16):
-        assert cuda_kernels.refusal(torch.empty(shape, dtype=dtype, device="meta")) == reason
+        assert (
+            cuda_kernels.unsupported_reason(torch.empty(shape, dtype=dtype, device="meta"))
+            == reason
+        )
 
 
 def test_a_gradient_of_another_type_runs_in_torch(given: tuple[Tensor, Tensor]) -> None:
     half = given[0].half()
 
-    reason = cuda_kernels.refusal(half, given[0])
+    reason = cuda_kernels.unsupported_reason(half, given[0])
 
     assert reason == "the gradient is torch.float32, the features are torch.float16"
-    assert cuda_kernels.refusal(half, half) is None
+    assert cuda_kernels.unsupported_reason(half, half) is None
 
 
 def test_tracing_foretells_the_layout_of_cuda_tensors_and_refuses_mixed_devices() -> None:

@@ -41,7 +41,7 @@ def _library(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         raise AssertionError(f"torch computes: {reason}")
 
     monkeypatch.setenv(LIBRARY_VARIABLE, str(native_library().path))
-    monkeypatch.setattr(cuda_kernels, "_say_once", refuse)
+    monkeypatch.setattr(cuda_kernels, "_warn_once", refuse)
     for once in (cuda_kernels._library, load):
         once.cache_clear()
     yield

@@ -1,10 +1,11 @@
 """Folders are walked in a fixed order; lists are read; files are set aside by name."""
 
+import pickle
 from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.train.data.listing import check_folder, hold_out, present, read_list, walk
+from csakit.train.data.listing import NameList, check_folder, hold_out, present, read_list, walk
 
 
 def test_images_are_found_at_any_depth_in_the_order_of_names(tmp_path: Path) -> None:
@@ -71,3 +72,26 @@ def test_what_is_no_folder_is_refused(tmp_path: Path) -> None:
         check_folder(tmp_path / "file", "masks")
     with pytest.raises(ContractError, match=r"masks must be a folder; .*nowhere does not exist"):
         check_folder(tmp_path / "nowhere", "masks")
+
+
+TEXTS = ["a.png", "", "größe/été.jpg", "with space/x.png", "bytes\udcff.png"]
+
+
+def test_names_come_back_in_order() -> None:
+    names = pickle.loads(pickle.dumps(NameList(TEXTS)))
+
+    assert [names[index] for index in range(len(names))] == TEXTS
+
+
+@pytest.mark.parametrize("index", [-1, 5])
+def test_what_is_beyond_the_end_is_an_error(index: int) -> None:
+    with pytest.raises(IndexError, match=rf"in 0\.\.4; got {index}"):
+        NameList(TEXTS)[index]
+
+
+def test_many_names_travel_in_their_own_size() -> None:
+    texts = [f"category/{index:08d}.jpg" for index in range(10_000)]
+
+    size = len(pickle.dumps(NameList(texts)))
+
+    assert size < sum(map(len, texts)) + 8 * len(texts) + 1000

@@ -5,16 +5,56 @@ from collections import Counter
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.train.data.buckets import BUCKETS, bucket_of
 from csakit.train.data.mask_sources import (
+    BUCKETS,
     BoxHoles,
     CentreHoles,
-    Chosen,
     DrawnHoles,
+    FilteredHoles,
     FreeformBuckets,
     MixedHoles,
+    bounds,
+    bucket_of,
+    check_buckets,
 )
 from csakit.train.data.protocols import describe
+
+
+@pytest.mark.parametrize(
+    ("missing", "bucket"),
+    [
+        (0, None),
+        (1, "0-10"),
+        (100, "0-10"),
+        (101, "10-20"),
+        (200, "10-20"),
+        (300, "20-30"),
+        (301, "30-40"),
+        (600, "50-60"),
+        (601, None),
+        (1000, None),
+    ],
+)
+def test_a_ratio_on_a_bound_is_in_the_lower_bucket(missing: int, bucket: str | None) -> None:
+    hole = (np.arange(1000) < missing).reshape(20, 50)
+
+    assert bucket_of(hole) == bucket
+
+
+def test_bounds_are_those_in_the_names() -> None:
+    assert [bounds(bucket) for bucket in BUCKETS] == [
+        (pytest.approx(tenth / 10), pytest.approx((tenth + 1) / 10)) for tenth in range(6)
+    ]
+
+
+def test_buckets_are_put_in_order() -> None:
+    assert check_buckets(["50-60", "0-10", "50-60"]) == ("0-10", "50-60")
+
+
+@pytest.mark.parametrize(("asked", "got"), [(["10-20", "60-70", "x"], "60-70, x"), ([], "none")])
+def test_unknown_buckets_are_refused(asked: list[str], got: str) -> None:
+    with pytest.raises(ContractError, match=rf"among 0-10, .* \(per cent\); got {got}"):
+        check_buckets(asked)
 
 
 class Listed:
@@ -31,13 +71,13 @@ class Listed:
 
 
 def test_empty_and_full_holes_are_passed_over(rng: np.random.Generator) -> None:
-    hole = Chosen(Listed(0, 1, 1, 0, 0.25, 0.75), None).draw(16, rng)
+    hole = FilteredHoles(Listed(0, 1, 1, 0, 0.25, 0.75), None).draw(16, rng)
 
     assert hole.mean() == 0.25
 
 
 def test_holes_of_other_buckets_are_passed_over(rng: np.random.Generator) -> None:
-    hole = Chosen(Listed(0, 0.25, 0.75, 0.5625, 0.5), ["40-50"]).draw(16, rng)
+    hole = FilteredHoles(Listed(0, 0.25, 0.75, 0.5625, 0.5), ["40-50"]).draw(16, rng)
 
     assert hole.mean() == 0.5
 
@@ -50,12 +90,12 @@ def test_a_source_without_a_fitting_hole_is_refused(
     rng: np.random.Generator, share: float, buckets: list[str] | None, wanted: str
 ) -> None:
     with pytest.raises(ContractError, match=rf"{wanted}.*at 16 x 16.*\n.*invert them"):
-        Chosen(Listed(share), buckets).draw(16, rng)
+        FilteredHoles(Listed(share), buckets).draw(16, rng)
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_strokes_can_be_drawn_for_each_bucket(bucket: str, rng: np.random.Generator) -> None:
-    source = Chosen(FreeformBuckets([bucket]), [bucket])
+    source = FilteredHoles(FreeformBuckets([bucket]), [bucket])
 
     holes = [source.draw(128, rng) for _ in range(8)]
 
@@ -64,7 +104,7 @@ def test_strokes_can_be_drawn_for_each_bucket(bucket: str, rng: np.random.Genera
 
 
 def test_each_of_several_buckets_is_drawn(rng: np.random.Generator) -> None:
-    source = Chosen(FreeformBuckets(BUCKETS), BUCKETS)
+    source = FilteredHoles(FreeformBuckets(BUCKETS), BUCKETS)
 
     counts = Counter(bucket_of(source.draw(64, rng)) for _ in range(120))
 
@@ -94,11 +134,11 @@ def test_computed_holes_describe_themselves(rng: np.random.Generator) -> None:
     assert describe(CentreHoles()) == {"kind": "center"}
     assert describe(BoxHoles()) == {"kind": "box"}
     assert CentreHoles().draw(256, rng).sum() == 120 * 120
-    assert describe(Chosen(DrawnHoles("freeform", (0.1, 0.4)), None)) == {
+    assert describe(FilteredHoles(DrawnHoles("freeform", (0.1, 0.4)), None)) == {
         "kind": "freeform",
         "ratio": [0.1, 0.4],
     }
-    assert describe(Chosen(FreeformBuckets(["0-10"]), ["0-10"])) == {
+    assert describe(FilteredHoles(FreeformBuckets(["0-10"]), ["0-10"])) == {
         "kind": "freeform",
         "buckets": ["0-10"],
     }

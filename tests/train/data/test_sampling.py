@@ -1,15 +1,56 @@
 """A broken file is replaced by the next of its epoch, always the same, and reported."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.data import open_images, open_masks
-from csakit.train.data.order import Stream, image_at
 from csakit.train.data.protocols import BrokenImageError
-from csakit.train.data.sampling import ATTEMPTS, Failure, Sample, TrainingSamples, draw_hole
+from csakit.train.data.sampling import (
+    ATTEMPTS,
+    Failure,
+    Sample,
+    Stream,
+    TrainingSamples,
+    draw_hole,
+    generator,
+    image_at,
+    place,
+)
 from helpers.pictures import break_files, write_mask, write_picture
+
+
+def test_every_epoch_is_another_permutation() -> None:
+    epochs = [[image_at(5, epoch, slot, 30) for slot in range(30)] for epoch in range(4)]
+
+    assert all(sorted(epoch) == [*range(30)] for epoch in epochs)
+    assert all(one != other for one, other in itertools.combinations(epochs, 2))
+    assert [image_at(5, 2, slot, 30) for slot in range(30)] == epochs[2]
+    assert [image_at(6, 2, slot, 30) for slot in range(30)] != epochs[2]
+
+
+def test_a_position_is_an_epoch_and_a_place() -> None:
+    assert [place(position, 3) for position in (0, 2, 3, 7)] == [(0, 0), (0, 2), (1, 0), (2, 1)]
+
+
+def test_generators_differ_by_seed_stream_and_key() -> None:
+    keys = [
+        (0, Stream.IMAGE, 0, 0),
+        (1, Stream.IMAGE, 0, 0),
+        (0, Stream.MASK, 0, 0),
+        (0, Stream.IMAGE, 1, 0),
+        (0, Stream.IMAGE, 0, 1),
+        (0, Stream.IMAGE, 0, 0, 0),
+        (2**32, Stream.IMAGE, 0, 0),  # would be seed 0 with a longer key, if they were one list
+        (2**32 * 3 + 1, Stream.IMAGE, 0, 0),
+    ]
+
+    drawn = [generator(seed, stream, *key).integers(2**63) for seed, stream, *key in keys]
+
+    assert len({*drawn}) == len(keys)
+    assert generator(0, Stream.IMAGE, 0, 0).integers(2**63) == drawn[0]
 
 
 def sample_of(samples: TrainingSamples, position: int) -> Sample:

@@ -21,7 +21,7 @@ from csakit.train.losses import (
 from csakit.train.networks.discriminators import (
     FeaturePatchDiscriminator,
     PatchDiscriminator,
-    judge,
+    score_frozen,
 )
 from csakit.train.networks.generators import ATTENTION_LEVEL
 from csakit.train.networks.vgg import Features, VGG16Features, load_vgg
@@ -147,8 +147,14 @@ def test_the_consistency_loss_of_the_decoder_reaches_all_but_the_outer_decoder(
 @pytest.mark.parametrize(
     "scored",
     [
-        lambda step: (judge(step.patch, step.image), judge(step.patch, step.stages.refined)),
-        lambda step: (judge(step.feature, step.truth.relu3_3), judge(step.feature, step.seen)),
+        lambda step: (
+            score_frozen(step.patch, step.image),
+            score_frozen(step.patch, step.stages.refined),
+        ),
+        lambda step: (
+            score_frozen(step.feature, step.truth.relu3_3),
+            score_frozen(step.feature, step.seen),
+        ),
     ],
     ids=["patch", "feature"],
 )
@@ -171,7 +177,9 @@ def test_no_loss_changes_or_trains_vgg(step: Step) -> None:
 
     step.reached(consistency(step))
     step.reached(
-        generator_loss(judge(step.feature, step.truth.relu3_3), judge(step.feature, step.seen))
+        generator_loss(
+            score_frozen(step.feature, step.truth.relu3_3), score_frozen(step.feature, step.seen)
+        )
     )
 
     for buffer, kept in zip(step.vgg.buffers(), before, strict=True):

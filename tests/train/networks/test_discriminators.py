@@ -6,7 +6,7 @@ from csakit.plugins.errors import ContractError
 from csakit.train.networks.discriminators import (
     FeaturePatchDiscriminator,
     PatchDiscriminator,
-    judge,
+    score_frozen,
 )
 from torch import Tensor, nn
 
@@ -125,7 +125,7 @@ def test_judging_gives_the_same_scores_and_gradient_to_the_input_alone(
     torch.autograd.backward(expected.square().sum())
     discriminator.zero_grad(set_to_none=True)
 
-    scores = judge(discriminator, judged)
+    scores = score_frozen(discriminator, judged)
     torch.autograd.backward(scores.square().sum())
 
     assert scores.equal(expected)

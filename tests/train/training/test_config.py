@@ -1,6 +1,8 @@
 """Every value of a configuration is checked where it is made; the defaults are the paper's."""
 
-from typing import Any
+import dataclasses
+import math
+from typing import Any, Literal
 
 import pytest
 from csakit.plugins.errors import ContractError
@@ -12,6 +14,7 @@ from csakit.train.training import (
     RecordsConfig,
     TrainConfig,
 )
+from csakit.train.training.config import help_texts, require, require_types
 from helpers.training import small_config
 
 
@@ -82,7 +85,7 @@ def test_what_cannot_be_trained_is_refused(cls: type, values: dict[str, Any], ru
 def test_only_what_a_loss_needs_is_built(values: dict[str, Any], critics: bool, vgg: bool) -> None:
     losses = LossConfig(**values)
 
-    assert (losses.needs_critics, losses.needs_vgg) == (critics, vgg)
+    assert (losses.needs_discriminators, losses.needs_vgg) == (critics, vgg)
 
 
 def test_a_configuration_becomes_plain_values() -> None:
@@ -90,3 +93,66 @@ def test_a_configuration_becomes_plain_values() -> None:
 
     assert values["optimisation"]["betas"] == (0.1, 0.2)
     assert values["model"]["width"] == 2
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Example:
+    """An example.
+
+    Attributes:
+        count: a number, told
+            on two lines
+        share: another.
+    """
+
+    count: int = 1
+    share: float = 0.5
+    on: bool = True
+    word: str = "x"
+    choice: Literal["a", "b"] = "a"
+    pair: tuple[float, float] = (0.0, 1.0)
+    limit: float | None = None
+
+
+def test_help_comes_from_the_docstring() -> None:
+    assert help_texts(Example) == {"count": "a number, told on two lines", "share": "another."}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"count": 3, "share": 2, "on": False, "word": "", "choice": "b"},
+        {"pair": (1, 2.5), "limit": 3.0},
+        {"limit": 3},
+    ],
+)
+def test_values_of_the_stated_types_are_taken(values: dict[str, Any]) -> None:
+    require_types(Example(**values))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule"),
+    [
+        ("count", 1.0, "a whole number"),
+        ("count", True, "a whole number"),
+        ("count", None, "a whole number"),
+        ("share", "1", "a finite number"),
+        ("share", math.nan, "a finite number"),
+        ("share", math.inf, "a finite number"),
+        ("on", 1, "true or false"),
+        ("word", 1, "a text"),
+        ("choice", "c", r"one of \('a', 'b'\)"),
+        ("pair", (1.0,), "2 values, each a finite number"),
+        ("pair", [1.0, 2.0], "2 values, each a finite number"),
+        ("limit", "none", "a finite number, or nothing"),
+    ],
+)
+def test_anything_else_is_refused_with_the_rule(name: str, value: object, rule: str) -> None:
+    with pytest.raises(ContractError, match=rf"^{name} must be {rule}; got "):
+        require_types(Example(**{name: value}))  # type: ignore[arg-type]
+
+
+def test_a_rule_that_is_kept_is_silent_and_a_broken_one_is_told() -> None:
+    require(True, "side", "positive", 1)
+    with pytest.raises(ContractError, match=r"^side must be positive; got -1$"):
+        require(False, "side", "positive", -1)

@@ -4,7 +4,20 @@ from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.train.training.config_file import SECTION_OF, SECTIONS, build, read, text_of, write
+from csakit.train.training import LossConfig, config_file
+from csakit.train.training.config_file import (
+    RECIPE_FOLDER,
+    SECTION_OF,
+    SECTIONS,
+    build,
+    coerce,
+    find_recipe,
+    read,
+    read_resumed,
+    recipe_names,
+    to_toml,
+    write,
+)
 from helpers.training import choice_of, small_config
 
 
@@ -32,7 +45,7 @@ def test_what_is_written_reads_the_same(tmp_path: Path, values: dict[str, object
 
 
 def test_every_value_that_is_not_none_is_written() -> None:
-    text = text_of(small_config())
+    text = to_toml(small_config())
 
     missing = [key for key in SECTION_OF if f"\n{key} = " not in text]
     assert missing == [
@@ -109,3 +122,86 @@ def test_the_data_must_be_stated() -> None:
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="cannot read the configuration"):
         read(tmp_path / "absent.toml")
+
+
+def test_there_are_recipes_for_the_demo_and_the_papers_data_sets() -> None:
+    assert recipe_names() == ["demo", "paper-celeba", "paper-paris", "paper-places2"]
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_a_recipe_is_found_by_its_name_and_valid(name: str) -> None:
+    config = build(choice_of(data="folder"), read(find_recipe(Path(name))))
+
+    assert config.data.size == 256
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("paper-")])
+def test_the_recipes_of_the_paper_have_its_numbers(name: str) -> None:
+    config = build(choice_of(data="folder"), read(find_recipe(Path(name))))
+
+    assert config.losses == LossConfig()
+    assert config.data.recipe == name.removeprefix("paper-")
+    assert config.data.batch == 1
+    assert (config.model.width, config.model.attention) == (64, "csa")
+    assert (config.optimisation.learning_rate, config.optimisation.betas) == (2e-4, (0.5, 0.999))
+
+
+def test_a_file_of_the_same_name_comes_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_recipe(Path("demo")) == RECIPE_FOLDER / "demo.toml"
+    assert find_recipe(Path("other.toml")) == Path("other.toml")
+
+    (tmp_path / "demo").touch()
+
+    assert find_recipe(Path("demo")) == Path("demo")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Path:
+    config_file.write(small_config(), tmp_path / "config.toml")
+    return tmp_path
+
+
+def test_without_choices_the_configuration_is_that_of_the_run(run: Path) -> None:
+    assert read_resumed(run) == small_config()
+    assert read_resumed(run, choice_of(width=2, steps=4)) == small_config()
+
+
+def test_records_and_workers_may_change(run: Path) -> None:
+    choice = choice_of(workers=3, minutes=1.5, keep=7)
+
+    assert read_resumed(run, choice) == small_config(workers=3, minutes=1.5, keep=7)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("width", 4), ("steps", 5), ("seed", 1), ("batch", 2), ("devices", 2)]
+)
+def test_what_changes_the_weights_may_not(run: Path, key: str, value: int) -> None:
+    with pytest.raises(ContractError, match=rf"changed are\n  {key}: .* in the run, {value} now"):
+        read_resumed(run, choice_of(**{key: value}))
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match=r"must have a config\.toml; there is none"):
+        read_resumed(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "coerced"),
+    [
+        (float, 1, 1.0),
+        (float | None, 1, 1.0),
+        (float, True, True),  # left for the class to refuse
+        (int, 1.0, 1.0),
+        (tuple[float, float], [1, 2.5], (1.0, 2.5)),
+        (tuple[float, float], [1], (1,)),
+        (str, "1", "1"),
+    ],
+)
+def test_what_files_cannot_say_is_coerced(hint: object, value: object, coerced: object) -> None:
+    result = coerce(hint, value)
+
+    assert result == coerced
+    assert type(result) is type(coerced)

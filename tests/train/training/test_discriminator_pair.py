@@ -4,18 +4,18 @@ import pytest
 import torch
 from csakit.train.losses import discriminator_loss, generator_loss
 from csakit.train.training import LossConfig
-from csakit.train.training.discriminator_pair import Critics, Seen
+from csakit.train.training.discriminator_pair import DiscriminatorInputs, DiscriminatorPair
 
 
-def seen(seed: int) -> Seen:
+def seen(seed: int) -> DiscriminatorInputs:
     generator = torch.Generator().manual_seed(seed)
     image = torch.rand(1, 3, 64, 64, generator=generator)
-    return Seen(image, torch.rand(1, 256, 16, 16, generator=generator))
+    return DiscriminatorInputs(image, torch.rand(1, 256, 16, 16, generator=generator))
 
 
 @pytest.mark.parametrize(("patch", "feature_patch"), [(True, False), (False, True), (True, True)])
 def test_the_losses_of_those_that_are_on_are_summed(patch: bool, feature_patch: bool) -> None:
-    critics = Critics(LossConfig(patch=patch, feature_patch=feature_patch))
+    critics = DiscriminatorPair(LossConfig(patch=patch, feature_patch=feature_patch))
     real, fake = seen(0), seen(1)
     scores = []
     if patch:
@@ -36,7 +36,7 @@ def test_the_losses_of_those_that_are_on_are_summed(patch: bool, feature_patch: 
 def test_what_is_detached_has_no_gradient() -> None:
     image = torch.rand(1, 3, 64, 64, requires_grad=True)
 
-    assert not Seen(image, None).detached().image.requires_grad
-    features = Seen(image, 2 * image).detached().features
+    assert not DiscriminatorInputs(image, None).detached().image.requires_grad
+    features = DiscriminatorInputs(image, 2 * image).detached().features
     assert features is not None
     assert not features.requires_grad

@@ -2,19 +2,21 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from csakit.plugins.errors import ContractError
 from csakit.train import CSAInpainter, ModelConfig, checkpoint
 from csakit.train.training.initialisation import (
-    history_of,
-    new_critics,
+    new_discriminators,
     new_network,
+    open_run_data,
     open_vgg,
     require_same_network,
+    start_history,
 )
 from helpers.models import make_model
-from helpers.training import small_config
+from helpers.training import small_config, write_images
 
 
 @pytest.fixture
@@ -33,8 +35,8 @@ def test_training_may_start_from_the_weights_of_a_checkpoint(start: Path) -> Non
     kept = checkpoint.load(start).state_dict()
     assert all(tensor.equal(kept[name]) for name, tensor in network.state_dict().items())
     assert all(parameter.requires_grad for parameter in network.parameters())
-    assert history_of(str(start)) == {"start": {"converted_from": "theirs"}}
-    assert history_of(None) == {}
+    assert start_history(str(start)) == {"start": {"converted_from": "theirs"}}
+    assert start_history(None) == {}
 
 
 def test_a_checkpoint_of_another_network_is_refused_with_the_flags_that_fit_it(start: Path) -> None:
@@ -84,8 +86,8 @@ def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_discriminators_are_made_where_one_is_trained() -> None:
-    assert new_critics(small_config(adversarial=0.0)) is None
-    critics = new_critics(small_config())
+    assert new_discriminators(small_config(adversarial=0.0)) is None
+    critics = new_discriminators(small_config())
     assert critics is not None
     assert critics.feature_patch is None
 
@@ -98,3 +100,61 @@ def test_vgg_is_opened_as_it_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         open_vgg("cache")
     with pytest.raises(ContractError, match=r"absent\.pth"):
         open_vgg("absent.pth")
+
+
+def test_the_validation_has_images_that_are_not_trained_on(tmp_path: Path) -> None:
+    folder = write_images(tmp_path / "photos", 6)
+    config = small_config(data=str(folder), validation_count=3)
+
+    first, second = open_run_data(config), open_run_data(config)
+
+    trained = {first.images.name(i) for i in range(len(first.images))}
+    validated = {name for name, _, _ in first.pairs}
+    assert trained
+    assert validated
+    assert not trained & validated
+    for (_, image, hole), (_, image_again, hole_again) in zip(
+        first.pairs, second.pairs, strict=True
+    ):
+        assert np.array_equal(image, image_again)
+        assert np.array_equal(hole, hole_again)
+
+
+def test_the_validation_may_have_data_and_masks_of_its_own() -> None:
+    config = small_config(
+        masks="freeform", validation="procedural", validation_masks="center", validation_count=2
+    )
+
+    data = open_run_data(config)
+
+    assert data.masks.kind == "freeform"
+    assert [int(hole.sum()) for _, _, hole in data.pairs] == [120 * 120] * 2
+
+
+def test_strokes_cover_the_share_that_is_asked_for() -> None:
+    data = open_run_data(small_config(masks="freeform", mask_buckets="10-20, 20-30"))
+
+    shares = [data.masks.draw(256, np.random.default_rng(seed)).mean() for seed in range(8)]
+
+    assert all(0.1 < share <= 0.3 for share in shares)
+
+
+def test_all_images_of_a_validation_of_its_own_are_taken(tmp_path: Path) -> None:
+    trained, validated = (write_images(tmp_path / name, 6) for name in ("trained", "validated"))
+
+    data = open_run_data(
+        small_config(data=str(trained), validation=str(validated), validation_count=9)
+    )
+
+    assert len(data.pairs) == 6
+
+
+@pytest.mark.parametrize("key", ["data", "masks", "validation", "validation_masks"])
+def test_a_folder_that_is_not_there_is_refused(key: str) -> None:
+    with pytest.raises(ContractError, match="'nowhere' does not exist"):
+        open_run_data(small_config(**{"validation_count": 1, key: "nowhere"}))
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ContractError, match="at least one image"):
+        open_run_data(small_config(data=str(tmp_path)))

@@ -8,7 +8,12 @@ import pytest
 import torch
 from csakit.plugins.errors import ContractError, LibraryError
 from csakit.train.training import EngineConfig
-from csakit.train.training.processes import any_process, first_alone, mean_over_processes, start
+from csakit.train.training.processes import (
+    max_over_processes,
+    mean_over_processes,
+    on_first_process,
+    start,
+)
 from helpers import mean_of_two
 from safetensors.torch import load_file
 
@@ -50,9 +55,9 @@ def test_one_process_acts_on_its_own_flags_and_refusals() -> None:
     def refuse() -> None:
         raise ContractError("the rule; got 1")
 
-    assert any_process(fabric, 15, 0) == [15, 0]
+    assert max_over_processes(fabric, 15, 0) == [15, 0]
     with pytest.raises(ContractError, match="the rule; got 1"):
-        first_alone(fabric, refuse)
+        on_first_process(fabric, refuse)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")

@@ -7,7 +7,9 @@ import torch
 from csakit.train.losses import reconstruction_loss, relative_loss
 from csakit.train.masks import centre_hole
 from csakit.train.networks.inpainter import CSAInpainter
-from helpers.training import learner_of
+from csakit.train.training import OptimisationConfig
+from csakit.train.training.train_step import learning_rate
+from helpers.training import train_step_of
 from torch import Tensor
 
 IMAGE = torch.linspace(-1, 1, 256).expand(1, 3, 256, 256).contiguous()
@@ -34,26 +36,26 @@ def changed(module: torch.nn.Module, before: dict[str, Tensor]) -> set[str]:
     ],
 )
 def test_the_losses_that_are_on_are_computed(values: dict[str, Any], losses: set[str]) -> None:
-    learner = learner_of(**values)
+    train_step = train_step_of(**values)
 
-    computed = learner.step(IMAGE, HOLE, 0)
+    computed = train_step.run(IMAGE, HOLE, 0)
 
     assert set(computed) == losses | {"total"}
     assert all(loss.isfinite() and not loss.requires_grad for loss in computed.values())
 
 
 def test_with_all_losses_the_whole_network_and_both_discriminators_learn() -> None:
-    learner = learner_of(vgg="random", consistency=0.01, feature_patch=True)
-    assert learner.critics is not None
-    network, critics = weights(learner.network), weights(learner.critics)
+    train_step = train_step_of(vgg="random", consistency=0.01, feature_patch=True)
+    assert train_step.discriminators is not None
+    network, critics = weights(train_step.network), weights(train_step.discriminators)
 
-    losses = learner.step(IMAGE, HOLE, 0)
+    losses = train_step.run(IMAGE, HOLE, 0)
 
-    for module, before in ((learner.network, network), (learner.critics, critics)):
+    for module, before in ((train_step.network, network), (train_step.discriminators, critics)):
         kernels = {name for name in before if name.endswith("weight")}
         assert kernels <= changed(module, before)  # a bias before a norm has no gradient
-    assert learner.vgg is not None
-    assert learner.vgg.kind == "random"
+    assert train_step.vgg is not None
+    assert train_step.vgg.kind == "random"
     weighted = (
         losses["reconstruction"] + 0.01 * losses["consistency"] + 0.002 * losses["adversarial"]
     )
@@ -61,17 +63,19 @@ def test_with_all_losses_the_whole_network_and_both_discriminators_learn() -> No
 
 
 def test_the_generators_step_leaves_no_gradient_in_the_discriminators() -> None:
-    learner = learner_of()
-    assert learner.critics is not None
+    train_step = train_step_of()
+    assert train_step.discriminators is not None
     of_own_step: list[Tensor] = []
-    optimiser = learner.optimisers["critics"]
+    optimiser = train_step.optimisers["critics"]
     optimiser.register_step_post_hook(
-        lambda *_: of_own_step.extend(p.grad.clone() for p in learner.critics.parameters())
+        lambda *_: of_own_step.extend(
+            p.grad.clone() for p in train_step.discriminators.parameters()
+        )
     )
 
-    learner.step(IMAGE, HOLE, 0)
+    train_step.run(IMAGE, HOLE, 0)
 
-    after = [parameter.grad for parameter in learner.critics.parameters()]
+    after = [parameter.grad for parameter in train_step.discriminators.parameters()]
     assert len(of_own_step) == len(after) > 0
     assert all(
         now is not None and now.equal(then) for now, then in zip(after, of_own_step, strict=True)
@@ -80,10 +84,10 @@ def test_the_generators_step_leaves_no_gradient_in_the_discriminators() -> None:
 
 def test_known_pixels_weigh_as_much_as_is_asked_for() -> None:
     def reconstruction(weight: float) -> float:
-        learner = learner_of(adversarial=0.0, known_weight=weight)
-        return float(learner.step(IMAGE, HOLE, 0)["reconstruction"])
+        train_step = train_step_of(adversarial=0.0, known_weight=weight)
+        return float(train_step.run(IMAGE, HOLE, 0)["reconstruction"])
 
-    network = learner_of(adversarial=0.0).network
+    network = train_step_of(adversarial=0.0).network
     with torch.no_grad():
         stages = network.stages(IMAGE, HOLE)
         rough, refined = (reconstruction_loss(one, IMAGE) for one in (stages.rough, stages.refined))
@@ -102,41 +106,43 @@ RESIDUAL: Final = {
 
 
 def test_a_relative_error_is_measured_against_the_fill() -> None:
-    learner = learner_of(**RESIDUAL, rough_weight=0.5)
+    train_step = train_step_of(**RESIDUAL, rough_weight=0.5)
     with torch.no_grad():
-        stages = learner.network.stages(IMAGE, HOLE)
+        stages = train_step.network.stages(IMAGE, HOLE)
         rough, refined = (
             float(relative_loss(one, IMAGE, stages.filled, HOLE))
             for one in (stages.rough, stages.refined)
         )
 
-    losses = learner.step(IMAGE, HOLE, 0)
+    losses = train_step.run(IMAGE, HOLE, 0)
 
     assert float(losses["reconstruction"]) == pytest.approx(0.5 * rough + refined, rel=1e-5)
 
 
 def test_the_rough_stage_trains_the_rough_network_alone() -> None:
-    learner = learner_of(**RESIDUAL, stage="rough")
-    before = {name: t.clone() for name, t in learner.network.state_dict().items()}
+    train_step = train_step_of(**RESIDUAL, stage="rough")
+    before = {name: t.clone() for name, t in train_step.network.state_dict().items()}
 
-    learner.step(IMAGE, HOLE, 0)
+    train_step.run(IMAGE, HOLE, 0)
 
     moved = {
         name.partition(".")[0]
-        for name, tensor in learner.network.state_dict().items()
+        for name, tensor in train_step.network.state_dict().items()
         if not tensor.equal(before[name])
     }
     assert moved == {"rough"}
 
 
 def test_a_composite_shows_the_discriminators_errors_of_the_hole_only() -> None:
-    learner = learner_of(reconstruction=0.0, judged="composite")
+    train_step = train_step_of(reconstruction=0.0, judged="composite")
     seen: list[Tensor] = []
-    assert learner.critics is not None
-    assert learner.critics.patch is not None
-    learner.critics.patch.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    assert train_step.discriminators is not None
+    assert train_step.discriminators.patch is not None
+    train_step.discriminators.patch.register_forward_pre_hook(
+        lambda _, given: seen.append(given[0])
+    )
 
-    learner.step(IMAGE, HOLE, 0)
+    train_step.run(IMAGE, HOLE, 0)
 
     real, fake = seen[:2]
     assert real.equal(IMAGE)
@@ -146,61 +152,77 @@ def test_a_composite_shows_the_discriminators_errors_of_the_hole_only() -> None:
 
 
 def test_gradients_longer_than_the_limit_are_scaled_down_to_it() -> None:
-    learner = learner_of(adversarial=0.0, clip=1e-3)
+    train_step = train_step_of(adversarial=0.0, clip=1e-3)
 
-    norm = float(learner.step(IMAGE, HOLE, 0)["gradient_norm"])
+    norm = float(train_step.run(IMAGE, HOLE, 0)["gradient_norm"])
 
-    parts = [p.grad.norm() for p in learner.network.parameters() if p.grad is not None]
+    parts = [p.grad.norm() for p in train_step.network.parameters() if p.grad is not None]
     assert norm > 1e-3
     assert float(torch.stack(parts).norm()) == pytest.approx(1e-3, rel=1e-4)
 
 
 def test_the_average_follows_the_weights_with_its_decay() -> None:
-    learner = learner_of(adversarial=0.0, ema=0.75, learning_rate=1e-2)
+    train_step = train_step_of(adversarial=0.0, ema=0.75, learning_rate=1e-2)
     name = "rough.levels.0.down.weight"
-    learner.step(IMAGE, HOLE, 0)
-    first = learner.network.state_dict()[name].clone()
-    learner.step(IMAGE, HOLE, 1)
-    second = learner.network.state_dict()[name].clone()
+    train_step.run(IMAGE, HOLE, 0)
+    first = train_step.network.state_dict()[name].clone()
+    train_step.run(IMAGE, HOLE, 1)
+    second = train_step.network.state_dict()[name].clone()
 
-    average = learner.result.state_dict()[name]
+    average = train_step.result.state_dict()[name]
 
     assert not first.equal(second)
     torch.testing.assert_close(average, 0.75 * first + 0.25 * second)  # starts at the first
-    assert learner.result is not learner.network
+    assert train_step.result is not train_step.network
 
 
 def test_the_learning_rate_is_that_of_the_step() -> None:
-    learner = learner_of(steps=4, decay_from=0.0, learning_rate=1.0e-4)
+    train_step = train_step_of(steps=4, decay_from=0.0, learning_rate=1.0e-4)
 
-    learner.step(IMAGE, HOLE, 3)
+    train_step.run(IMAGE, HOLE, 3)
 
-    rates = {g["lr"] for o in learner.optimisers.values() for g in o.param_groups}
+    rates = {g["lr"] for o in train_step.optimisers.values() for g in o.param_groups}
     assert rates == {0.25e-4}
 
 
 def test_the_same_seed_gives_the_same_networks_and_draws_nothing_from_torch() -> None:
     before = torch.get_rng_state()
 
-    first, second, other = learner_of(seed=3), learner_of(seed=3), learner_of(seed=4)
+    first, second, other = train_step_of(seed=3), train_step_of(seed=3), train_step_of(seed=4)
 
     assert torch.get_rng_state().equal(before)
     assert not changed(first.network, weights(second.network))
     assert changed(first.network, weights(other.network))
-    assert first.critics is not None
-    assert second.critics is not None
-    assert not changed(first.critics, weights(second.critics))
+    assert first.discriminators is not None
+    assert second.discriminators is not None
+    assert not changed(first.discriminators, weights(second.discriminators))
     assert isinstance(first.result, CSAInpainter)
 
 
 def test_convolutions_in_bfloat16_leave_weights_and_losses_in_float32() -> None:
-    learner = learner_of(precision="bf16-mixed")
+    train_step = train_step_of(precision="bf16-mixed")
 
-    losses = learner.step(IMAGE, HOLE, 0)
+    losses = train_step.run(IMAGE, HOLE, 0)
 
-    exact = learner_of().step(IMAGE, HOLE, 0)
+    exact = train_step_of().step(IMAGE, HOLE, 0)
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
-    assert {p.dtype for p in learner.network.parameters()} == {torch.float32}
+    assert {p.dtype for p in train_step.network.parameters()} == {torch.float32}
     assert losses["reconstruction"] != exact["reconstruction"]
     # bfloat16 keeps 8 bits: 0.4 % for each of a dozen layers
     assert losses["reconstruction"] == pytest.approx(float(exact["reconstruction"]), rel=0.05)
+
+
+def test_the_rate_is_constant_and_then_falls_by_equal_parts_to_nothing() -> None:
+    config = OptimisationConfig(steps=8, learning_rate=1.0, decay_from=0.5)
+
+    rates = [learning_rate(config, step) for step in range(9)]
+
+    assert rates == pytest.approx([1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0])
+
+
+@pytest.mark.parametrize(("decay_from", "last"), [(1.0, 1.0), (0.0, 0.25)])
+def test_the_decay_may_be_the_whole_run_or_none_of_it(decay_from: float, last: float) -> None:
+    config = OptimisationConfig(steps=4, learning_rate=1.0, decay_from=decay_from)
+
+    assert learning_rate(config, 0) == 1.0
+    assert learning_rate(config, 3) == last

@@ -7,7 +7,7 @@ from csakit.plugins.abi import Direction, Layout
 from csakit.plugins.errors import ContractError
 from csakit.plugins.spec import SIMILARITIES, Similarity
 from csakit.train.attention import chunked
-from csakit.train.attention.kernel_call import DTYPES, Call, layout_of
+from csakit.train.attention.cuda_kernels import DTYPES, KernelCall, layout_of
 from helpers.features import feature_like, random_hole
 from helpers.simt_tensors import TensorLibrary
 from torch import Tensor
@@ -64,7 +64,7 @@ def test_every_type_and_layout_gives_what_torch_gives(
 ) -> None:
     x = layouts(features.to(dtype))[layout]
     dY = torch.randn(x.shape, generator=torch.Generator().manual_seed(1)).to(dtype)
-    call = Call(library, x, hole, similarity, stream=STREAM)
+    call = KernelCall(library, x, hole, similarity, stream=STREAM)
 
     filled, matches, gradient = call.fill(), call.match_positions(), call.input_gradient(dY)
 
@@ -84,7 +84,7 @@ def test_both_layouts_pass_without_a_copy_and_come_back_as_they_are(
     form = torch.channels_last if layout is Layout.NHWC else torch.contiguous_format
     x = features.to(memory_format=form)
     dY = torch.ones_like(x)
-    call = Call(library, x, hole, "cosine", stream=0)
+    call = KernelCall(library, x, hole, "cosine", stream=0)
 
     filled, gradient = call.fill(), call.input_gradient(dY)
 
@@ -105,7 +105,7 @@ def test_a_gradient_of_another_layout_is_laid_out_as_the_features(
     library: TensorLibrary, features: Tensor, hole: Tensor
 ) -> None:
     dY = torch.randn(features.shape, generator=torch.Generator().manual_seed(2))
-    call = Call(library, features, hole, "cosine", stream=0)
+    call = KernelCall(library, features, hole, "cosine", stream=0)
 
     expected = call.input_gradient(dY)
 
@@ -120,11 +120,11 @@ def test_a_gradient_of_another_layout_is_laid_out_as_the_features(
 def test_the_hole_may_be_of_any_type_and_layout(
     library: TensorLibrary, features: Tensor, hole: Tensor, dtype: torch.dtype
 ) -> None:
-    expected = Call(library, features, hole, "cosine", stream=0).fill()
+    expected = KernelCall(library, features, hole, "cosine", stream=0).fill()
     strided = hole.to(dtype).transpose(2, 3).contiguous().transpose(2, 3)
 
     for given in (hole.to(dtype), strided):
-        assert Call(library, features, given, "cosine", stream=0).fill().equal(expected)
+        assert KernelCall(library, features, given, "cosine", stream=0).fill().equal(expected)
 
 
 def test_a_hole_of_float64_is_compared_before_it_is_rounded(
@@ -133,16 +133,16 @@ def test_a_hole_of_float64_is_compared_before_it_is_rounded(
     barely = torch.full((2, 1, 9, 12), 0.0, dtype=torch.float64)
     barely[:, :, 2, 3] = 0.5 + 1e-12  # 0.5 in float32
 
-    filled = Call(library, features, barely, "cosine", stream=0).fill()
+    filled = KernelCall(library, features, barely, "cosine", stream=0).fill()
 
     assert (filled != features).any()
-    assert filled.equal(Call(library, features, barely > 0.5, "cosine", stream=0).fill())
+    assert filled.equal(KernelCall(library, features, barely > 0.5, "cosine", stream=0).fill())
 
 
 def test_the_workspace_is_exactly_what_the_library_asks_for(
     library: TensorLibrary, features: Tensor, hole: Tensor
 ) -> None:
-    call = Call(library, features, hole, "cosine", stream=0)
+    call = KernelCall(library, features, hole, "cosine", stream=0)
 
     call.fill()
     call.input_gradient(features)
@@ -155,7 +155,7 @@ def test_what_is_given_is_left_as_it_was(
     library: TensorLibrary, features: Tensor, hole: Tensor
 ) -> None:
     before = features.clone(), hole.clone()
-    call = Call(library, features, hole, "projection", stream=0)
+    call = KernelCall(library, features, hole, "projection", stream=0)
 
     call.fill().fill_(7.0)
     call.input_gradient(features).fill_(7.0)
@@ -167,7 +167,7 @@ def test_a_status_becomes_an_exception_that_names_the_argument(library: TensorLi
     wide = torch.zeros(1, 1025, 2, 2)
 
     with pytest.raises(ContractError, match=r"unsupported size: .*channels .* 1\.\.1024; got 1025"):
-        Call(library, wide, torch.zeros(1, 1, 2, 2), "cosine", stream=0).fill()
+        KernelCall(library, wide, torch.zeros(1, 1, 2, 2), "cosine", stream=0).fill()
 
 
 def test_layouts_are_told_without_reading_data() -> None:
