@@ -40,7 +40,7 @@ class ModelConfig:
     prediction: Prediction = "absolute"
 
     def __post_init__(self) -> None:
-        """Refuse what no network can be built from."""
+        """Check every value."""
         if type(self.width) is not int or not 1 <= self.width <= MAX_WIDTH:
             raise ContractError(f"width must be an integer in 1..{MAX_WIDTH}; got {self.width!r}")
         for name, choices in (

@@ -35,15 +35,7 @@ def largest_hole(summary: Mapping[str, Any]) -> int | None:
 
 
 def centre_hole(height: int, width: int) -> Hole:
-    """Mark the centre rectangle that the paper evaluates with.
-
-    Args:
-        height: H.
-        width: W.
-
-    Returns:
-        (H, W); 120 x 120 missing pixels for 256 x 256.
-    """
+    """Return the paper's centre rectangle, (H, W); 120 x 120 missing pixels for 256 x 256."""
     hole = np.zeros((height, width), dtype=bool)
     top, left = height // 4 + _CENTRE_MARGIN_PX, width // 4 + _CENTRE_MARGIN_PX
     hole[top : height - top, left : width - left] = True
@@ -57,17 +49,7 @@ def box_hole(
     *,
     share: tuple[float, float] = (0.15, 0.55),
 ) -> Hole:
-    """Mark one rectangle somewhere in the image.
-
-    Args:
-        height: H.
-        width: W.
-        rng: source of all randomness.
-        share: each side is drawn from this range of the image's side; both in (0, 1].
-
-    Returns:
-        (H, W).
-    """
+    """Return one rectangle anywhere, (H, W), whose sides are drawn shares of the image's."""
     hole = np.zeros((height, width), dtype=bool)
     tall, wide = (max(round(rng.uniform(*share) * side), 1) for side in (height, width))
     top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
@@ -82,19 +64,10 @@ def freeform_hole(
     *,
     ratio: tuple[float, float] = (0.1, 0.4),
 ) -> Hole:
-    """Draw strokes until a random share of the image is missing.
+    """Draw strokes until a share drawn from ``ratio``, in (0, 1), is missing; return (H, W).
 
-    Each stroke is a walk of a few straight lines of one thickness, with round joints, that
-    may leave the image; the look of scratches, text and fingers.
-
-    Args:
-        height: H.
-        width: W.
-        rng: source of all randomness.
-        ratio: the share to reach is drawn from this range; both in (0, 1).
-
-    Returns:
-        (H, W).
+    Each stroke is a walk of a few straight lines of one thickness, with round joints, that may
+    leave the image; the look of scratches, text and fingers.
     """
     return _until(height, width, rng, ratio, _stroke)
 
@@ -106,16 +79,9 @@ def thin_hole(
     *,
     ratio: tuple[float, float] = (0.02, 0.2),
 ) -> Hole:
-    """Draw the damage of old pictures, of one kind: scratches, dust or text.
+    """Draw scratches, dust or text until a share of the image is missing; return (H, W).
 
-    Args:
-        height: H.
-        width: W.
-        rng: source of all randomness.
-        ratio: the share to reach is drawn from this range; both in (0, 1).
-
-    Returns:
-        (H, W): scratches of 1 to 6 pixels, dust of radius 1 to 4, or letters 12 to 60 high.
+    Scratches are 1 to 6 pixels wide, dust has a radius of 1 to 4, letters are 12 to 60 high.
     """
     draw = (_scratch, _dust, _word)[int(rng.choice(3, p=(0.45, 0.2, 0.35)))]
     return _until(height, width, rng, ratio, draw)
@@ -128,17 +94,7 @@ def blob_hole(
     *,
     ratio: tuple[float, float] = (0.02, 0.3),
 ) -> Hole:
-    """Draw ellipses.
-
-    Args:
-        height: H.
-        width: W.
-        rng: source of all randomness.
-        ratio: the share to reach is drawn from this range; both in (0, 1).
-
-    Returns:
-        (H, W): ellipses with half axes of 3 to 16 % of the shorter side.
-    """
+    """Draw ellipses, half axes 3 to 16 % of the shorter side, until a share is missing."""
     return _until(height, width, rng, ratio, _ellipse)
 
 

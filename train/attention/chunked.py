@@ -33,16 +33,7 @@ CHUNK: Final = 32  # holes; more makes steps longer, fewer makes more products (
 
 
 def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Fill the hole positions of each feature map; ``attention.operator`` has checked the inputs.
-
-    Args:
-        features: (B, C, H, W), any floating type and layout.
-        hole: (B, 1, H, W), above 0.5 where the image is missing.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, H, W), contiguous, type of the features. Known positions equal the input.
-    """
+    """Fill the holes, (B, 1, H, W), of features, (B, C, H, W); the result is contiguous."""
     filled = torch.empty_like(features, memory_format=torch.contiguous_format)
     is_hole = _holes(hole)
     with _float32(features):
@@ -59,17 +50,7 @@ def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
 def input_gradient(
     output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
 ) -> Tensor:
-    """Give dX = dY + A^T dY, the attention A held constant and computed again.
-
-    Args:
-        output_gradient: (B, C, H, W), dY.
-        features: (B, C, H, W), as given to ``fill``.
-        hole: (B, 1, H, W), as given to ``fill``.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, H, W), contiguous, dX, type of the output gradient.
-    """
+    """Return dX = dY + A^T dY, (B, C, H, W), with the attention A held constant and recomputed."""
     gradient = torch.empty_like(output_gradient, memory_format=torch.contiguous_format)
     given = zip(output_gradient, features, _holes(hole), gradient, strict=True)
     with _float32(features):
@@ -81,16 +62,7 @@ def input_gradient(
 
 
 def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Say which known position every position is copied from.
-
-    Args:
-        features: (B, C, H, W), any floating type and layout.
-        hole: (B, 1, H, W), above 0.5 where the image is missing.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, N) int64; a known position names itself.
-    """
+    """Return the known position each one is copied from, (B, N) int64; known ones are their own."""
     batch, positions = hole.shape[0], hole.shape[2] * hole.shape[3]
     matches = torch.arange(positions, device=features.device).repeat(batch, 1)
     with _float32(features):
@@ -143,12 +115,10 @@ def _attend(
     scores: list[float],
     gram: npt.NDArray[np.float32] | None,
 ) -> npt.NDArray[np.float32]:
-    """Do the serial part of a chunk: one attention row a hole, (S, S + 1).
+    """Compute the attention rows of a chunk, (S, S + 1), one after the other.
 
-    Args:
-        dots: (S, S + 1), <unit(x[h_i]), basis_j>.
-        scores: S numbers, s_i.
-        gram: (S + 1, S + 1), <basis_i, basis_j>, for true cosines; None for projections.
+    ``dots`` are <unit(x[h_i]), basis_j>, (S, S + 1); ``scores`` the S numbers s_i; ``gram``
+    <basis_i, basis_j>, (S + 1, S + 1), for true cosines only.
     """
     rows = np.zeros(dots.shape, dtype=np.float32)
     row = np.zeros(dots.shape[1], dtype=np.float32)

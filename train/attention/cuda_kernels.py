@@ -40,15 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Fill the hole positions of each feature map.
-
-    Args:
-        features: (B, C, H, W) on a CUDA device, any floating type and layout.
-        hole: (B, 1, H, W) on the same device, above 0.5 where the image is missing.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, H, W), type of the features; channels-last if they are, else contiguous.
+    """Fill the holes of features on a CUDA device; channels-last features stay so.
 
     Raises:
         LibraryError: CUDA failed, libcsakit holds no code for this GPU, or the one that
@@ -65,16 +57,7 @@ def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
 def input_gradient(
     output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
 ) -> Tensor:
-    """Give dX = dY + A^T dY, the attention A held constant and computed again.
-
-    Args:
-        output_gradient: (B, C, H, W), dY.
-        features: (B, C, H, W), as given to ``fill``.
-        hole: (B, 1, H, W), as given to ``fill``.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, H, W), dX, type of the output gradient; channels-last if the features are.
+    """Return dX = dY + A^T dY, (B, C, H, W), with the layout of the features.
 
     Raises:
         LibraryError: as ``fill``.
@@ -90,15 +73,7 @@ def input_gradient(
 
 
 def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Say which known position every position is copied from.
-
-    Args:
-        features: (B, C, H, W), as given to ``fill``.
-        hole: (B, 1, H, W), as given to ``fill``.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, N) int64; a known position names itself.
+    """Return the known position each position is copied from, (B, N) int64; a known one is its own.
 
     Raises:
         LibraryError: as ``fill``.
@@ -111,30 +86,14 @@ def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
 
 
 def result_format(features: Tensor) -> torch.memory_format:
-    """Say how the result lies in memory, for tensors without data too.
-
-    Args:
-        features: (B, C, H, W) on any device.
-
-    Returns:
-        Channels-last on CUDA devices for features that are so and not contiguous as well; what
-        the operator returns must have the strides that tracing foretold.
-    """
+    """Return the memory format of the operator's result, which tracing needs without any data."""
     if features.is_cuda and layout_of(features) is Layout.NHWC:
         return torch.channels_last
     return torch.contiguous_format
 
 
 def unsupported_reason(features: Tensor, output_gradient: Tensor | None = None) -> str | None:
-    """Say why the kernels do not take these tensors.
-
-    Args:
-        features: (B, C, H, W).
-        output_gradient: (B, C, H, W), if there is one.
-
-    Returns:
-        The reason; None if they take them.
-    """
+    """Return why the kernels do not take these tensors; None if they do."""
     batch, channels, height, width = features.shape
     if features.dtype not in DTYPES:
         return f"they compute float32, float16 and bfloat16, not {features.dtype}"
@@ -151,12 +110,12 @@ def unsupported_reason(features: Tensor, output_gradient: Tensor | None = None) 
 
 
 def _stream() -> int:
-    """Give the handle of the current stream of the current device."""
+    """Return the handle of the current stream of the current device."""
     return int(torch.cuda.current_stream().cuda_stream)
 
 
 def _library_for(features: Tensor, output_gradient: Tensor | None = None) -> Library | None:
-    """Decide who computes: the library, or, if None, torch."""
+    """Return the library if it computes these tensors; None if torch does."""
     if features.numel() == 0:
         return None
     reason = unsupported_reason(features, output_gradient)
@@ -168,7 +127,7 @@ def _library_for(features: Tensor, output_gradient: Tensor | None = None) -> Lib
 
 @functools.cache
 def _library() -> Library | None:
-    """Open libcsakit, or say why there is none; searched once for each process."""
+    """Open libcsakit, or warn that there is none; searched once for each process."""
     try:
         return load()
     except LibraryError as error:
@@ -180,7 +139,7 @@ def _library() -> Library | None:
 
 @functools.cache
 def _warn_once(reason: str) -> None:
-    """Say that torch computes the attention, once for each reason."""
+    """Warn that torch computes the attention, once for each reason."""
     _log.warning("coherent semantic attention runs in torch, slower: %s", reason)
 
 
@@ -234,14 +193,7 @@ class KernelCall:
         )
 
     def fill(self, matches: Tensor | None = None) -> Tensor:
-        """Give the filled features, (B, C, H, W), laid out as the features.
-
-        Args:
-            matches: (B, N) int32, contiguous, to write the matches to; None for no such output.
-
-        Returns:
-            The output.
-        """
+        """Return the filled features, (B, C, H, W); write (B, N) int32 ``matches`` if given."""
         output = torch.empty_like(self.features, memory_format=self.format)
         desc, workspace = self.desc, self._workspace(Direction.FORWARD)
         self.library.forward(
@@ -257,21 +209,14 @@ class KernelCall:
         return output
 
     def match_positions(self) -> Tensor:
-        """Give the match of every position, (B, N) int64."""
+        """Return the match of every position, (B, N) int64."""
         shape = (self.hole.shape[0], self.hole.shape[2] * self.hole.shape[3])
         matches = torch.empty(shape, dtype=torch.int32, device=self.features.device)
         self.fill(matches)
         return matches.long()
 
     def input_gradient(self, output_gradient: Tensor) -> Tensor:
-        """Give dX for dY, (B, C, H, W), laid out as the features.
-
-        Args:
-            output_gradient: dY, of the type of the features, any layout.
-
-        Returns:
-            The gradient.
-        """
+        """Return dX for dY, (B, C, H, W), with the layout of the features."""
         dy = self._ready(output_gradient)
         gradient = torch.empty_like(self.features, memory_format=self.format)
         desc, workspace = self.desc, self._workspace(Direction.BACKWARD)
@@ -297,14 +242,7 @@ class KernelCall:
 
 
 def layout_of(features: Tensor) -> Layout | None:
-    """Name the layout in which features need no copy, without reading their data.
-
-    Args:
-        features: (B, C, H, W).
-
-    Returns:
-        The layout, NCHW if both need none; None if each needs one.
-    """
+    """Return the layout in which (B, C, H, W) features need no copy, NCHW before NHWC, or None."""
     if features.is_contiguous():
         return Layout.NCHW
     return Layout.NHWC if features.is_contiguous(memory_format=torch.channels_last) else None

@@ -46,10 +46,10 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
 def coherent_semantic_attention_backward(
     output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
 ) -> Tensor:
-    """Give dX = dY + A^T dY, the attention A held constant.
+    """Return dX = dY + A^T dY, the attention A held constant.
 
-    The attention is computed again rather than kept: that costs a few milliseconds, and the
-    forward operator stays one node with one output in every exported graph.
+    The attention is computed again rather than kept: that costs a few milliseconds, and the forward
+    operator stays one node with one output in every exported graph.
 
     Args:
         output_gradient: (B, C, H, W), dY.
@@ -58,7 +58,7 @@ def coherent_semantic_attention_backward(
         similarity: "projection" or "cosine".
 
     Returns:
-        (B, C, H, W), dX, type of the output gradient, layout as the operator gives.
+        (B, C, H, W), dX, type of the output gradient, layout of the operator's result.
 
     Raises:
         ContractError: ranks, sizes or devices disagree, or the similarity is unknown.
@@ -123,20 +123,12 @@ class CoherentSemanticAttention(nn.Module):
         return filled
 
     def extra_repr(self) -> str:
-        """Name the similarity when the module is printed."""
+        """Return the similarity, for printed modules."""
         return f"similarity={self.similarity!r}"
 
 
 def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
-    """Say which known position every position is copied from, for parity checks.
-
-    Args:
-        features: (B, C, H, W), any floating type.
-        hole: (B, 1, H, W), above 0.5 where the image is missing.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, N) int64; a known position names itself.
+    """Return the known position each position is copied from, (B, N) int64, for parity checks.
 
     Raises:
         ContractError: as the operator.

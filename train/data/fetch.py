@@ -100,20 +100,11 @@ def _package(table: dict[str, Any]) -> Package:
 
 
 def fetch(output: Path, packages: Sequence[Package], obtain: Obtain) -> int:
-    """Write the photographs of all packages that can be had, and where they are from.
-
-    Args:
-        output: folder for photographs/, textures/, validation/, copyright/ and SOURCES.md; it
-            must be empty or not exist.
-        packages: to take pictures from.
-        obtain: downloads one.
-
-    Returns:
-        How many pictures there are.
+    """Write the pictures of all packages that can be obtained, and SOURCES.md; return the count.
 
     Raises:
         ContractError: there is something in ``output``.
-        LibraryError: not one picture could be had.
+        LibraryError: not one picture could be fetched.
     """
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ContractError(

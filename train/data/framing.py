@@ -63,14 +63,7 @@ class Framing:
         return Framing(where=where, pixels=middle, smooth=self.smooth)
 
     def draw(self, rng: np.random.Generator) -> Cut:
-        """Draw one square. The generator advances by the same amount every time.
-
-        Args:
-            rng: source of all randomness.
-
-        Returns:
-            The square.
-        """
+        """Draw one square; the generator advances by the same amount every time."""
         share, ratio = rng.uniform(*self.share), rng.random()
         if self.even:
             share = _between(*self.share, ratio)
@@ -89,30 +82,12 @@ def _between(low: float, high: float, ratio: float) -> float:
 
 
 def least_side(cut: Cut, size: int) -> int | None:
-    """Say how small a decoder may make the shorter side without blurring the result.
-
-    Args:
-        cut: the square to come.
-        size: S.
-
-    Returns:
-        Pixels; None if the square is measured in pixels of the full picture.
-    """
+    """Return the shorter side, in pixels, that a decoder must keep; None if it must not scale."""
     return None if cut.pixels is not None else math.ceil(size / cut.share)
 
 
 def cut_out(picture: Image.Image, size: int, cut: Cut, *, smooth: bool = True) -> Pixels:
-    """Cut a square out of a picture.
-
-    Args:
-        picture: RGB, of any size; one smaller than the result is enlarged.
-        size: S.
-        cut: which square.
-        smooth: bicubic instead of bilinear.
-
-    Returns:
-        (S, S, 3), contiguous.
-    """
+    """Cut a square out of an RGB picture and scale it to (S, S, 3); small pictures are enlarged."""
     width, height = picture.size
     shorter = min(width, height)
     if cut.pixels is None:
@@ -134,14 +109,10 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 def tint(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Mix an image with a one-coloured version of itself, then change brightness and contrast.
+    """Mix an (H, W, 3) image with a one-coloured version of itself; change brightness and contrast.
 
-    Args:
-        image: (H, W, 3).
-        rng: draws the colour, how much of the image's own colour stays, gain and shift.
-
-    Returns:
-        (H, W, 3).
+    A network trained on few photographs, or on drawn ones, must learn that a hole has the hue of
+    its surroundings. Permuting the channels taught the opposite: green patches in brown fur.
     """
     own, gain, shift = rng.uniform(0.5, 1.0), rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
     # Grey is linear in the channels, so that the whole change is one 3 x 3 matrix.

@@ -53,15 +53,7 @@ class FolderImages:
         return self._names[index]
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Cut a square out of an image.
-
-        Args:
-            index: 0 to ``len(self)`` - 1.
-            size: S.
-            rng: draws the augmentation.
-
-        Returns:
-            (S, S, 3), RGB.
+        """Cut an (S, S, 3) square out of an image.
 
         Raises:
             BrokenImageError: the file is absent, corrupt, too large, or has more than 8 bits a
@@ -93,15 +85,9 @@ class FolderImages:
 
 
 def read_rgb(path: Path, least: int | None = None) -> Image.Image:
-    """Read an image file upright, as RGB; what is transparent shows its hidden colour.
+    """Read an image file upright, as RGB; transparent pixels show their hidden colour.
 
-    Args:
-        path: of the file.
-        least: a JPEG is decoded at a half, a quarter or an eighth where its shorter side then
-            still has this many pixels; None decodes it whole.
-
-    Returns:
-        The image.
+    A JPEG is decoded at a half, a quarter or an eighth if its shorter side keeps ``least`` pixels.
 
     Raises:
         BrokenImageError: the file cannot be read, or has more than 8 bits a channel.

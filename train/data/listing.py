@@ -15,11 +15,7 @@ HOLD_OUT: Final = 20  # one file in so many is for validation, where a set has n
 
 
 def check_folder(folder: Path, what: str) -> None:
-    """Refuse what is no folder.
-
-    Args:
-        folder: to be read.
-        what: what it should hold, for the message.
+    """Check that a folder exists; ``what`` it should hold is for the message.
 
     Raises:
         ContractError: it does not exist, or is not a folder.
@@ -30,16 +26,10 @@ def check_folder(folder: Path, what: str) -> None:
 
 
 def walk(folder: Path) -> Iterator[str]:
-    """List the image files of a folder at any depth, by suffix, in the order of names.
+    """Yield the image files below a folder by suffix, sorted, as relative paths with "/".
 
     Hidden files and folders are left out: they hold previews and version control. Links are
     followed, except where they lead in a circle.
-
-    Args:
-        folder: to be walked.
-
-    Yields:
-        Paths relative to it, with "/" between the parts.
     """
     seen: set[tuple[int, int]] = set()
     for path, folders, files in os.walk(folder, followlinks=True):
@@ -56,13 +46,7 @@ def walk(folder: Path) -> Iterator[str]:
 
 
 def read_list(path: Path) -> list[list[str]]:
-    """Read a list of files: a name at the start of each line, other columns after it.
-
-    Args:
-        path: of a text file; columns are divided by spaces or commas.
-
-    Returns:
-        The columns of each line that is not empty.
+    """Return the columns of each line of a text file, divided by spaces, in a ``.csv`` by commas.
 
     Raises:
         ContractError: the file cannot be read as text.
@@ -76,17 +60,10 @@ def read_list(path: Path) -> list[list[str]]:
 
 
 def present(names: Iterable[str], folder: Path) -> list[str]:
-    """Keep the names whose folder exists: people keep parts of large data sets.
+    """Return the names whose parent folder exists, because people keep parts of large data sets.
 
-    Single files are not looked for. There may be millions, on a network; one that is absent
-    is skipped when its turn comes.
-
-    Args:
-        names: relative to ``folder``.
-        folder: of the images.
-
-    Returns:
-        Those that may exist, in their order.
+    Single files are not looked for. There may be millions, on a network; one that is absent is
+    skipped when its turn comes.
     """
     known: dict[str, bool] = {}
     kept = []
@@ -100,16 +77,10 @@ def present(names: Iterable[str], folder: Path) -> list[str]:
 
 
 def hold_out(names: list[str]) -> tuple[list[str], list[str]]:
-    """Set files aside for validation, where a set has no split of its own.
+    """Split names into those for training and, about one in ``HOLD_OUT``, those for validation.
 
-    By their names alone: files that are added later change nothing for those that were there.
-
-    Args:
-        names: relative to the folder of the set.
-
-    Returns:
-        Those for training; those for validation, about one in ``HOLD_OUT``. Of two or more
-        names each list gets at least one.
+    By the names alone: files that are added later change nothing for those that were there. Of two
+    or more names each list gets at least one.
     """
     chosen = {name for name in names if _hash(name) % HOLD_OUT == 0}
     if len(names) > 1 and not 0 < len(chosen) < len(names):

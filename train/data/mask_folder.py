@@ -61,14 +61,7 @@ class FolderMasks:
         return len(self._names)
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Read a random mask and augment it.
-
-        Args:
-            size: S.
-            rng: draws the file and the augmentation.
-
-        Returns:
-            (S, S), True = missing. It may be empty or full.
+        """Read a random mask and augment it; return (S, S), True = missing, perhaps empty or full.
 
         Raises:
             BrokenImageError: the file cannot be read.

@@ -16,7 +16,7 @@ BUCKETS: Final = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60")  # per ce
 
 
 def bucket_of(hole: Hole) -> str | None:
-    """Say which bucket a hole is in.
+    """Return the bucket that a hole is in.
 
     Args:
         hole: (H, W), True = missing.
@@ -29,26 +29,13 @@ def bucket_of(hole: Hole) -> str | None:
 
 
 def bounds(bucket: str) -> tuple[float, float]:
-    """Return the ratios between which a bucket lies.
-
-    Args:
-        bucket: one of ``BUCKETS``.
-
-    Returns:
-        (more than, at most), in 0 ... 1.
-    """
+    """Return the shares between which a bucket lies: (more than, at most), in 0 ... 1."""
     low, high = bucket.split("-")
     return int(low) / 100, int(high) / 100
 
 
 def check_buckets(buckets: Sequence[str]) -> tuple[str, ...]:
-    """Refuse names that are not buckets.
-
-    Args:
-        buckets: what a user asked for.
-
-    Returns:
-        The same, each once, ascending.
+    """Check names of buckets; return each once, ascending.
 
     Raises:
         ContractError: one is unknown, or there is none.

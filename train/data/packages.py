@@ -49,17 +49,9 @@ def debian_mirror() -> str:
 def download_deb(
     name: str, suite: str, mirror: str, lists: Path, scratch: Path
 ) -> tuple[Path, str]:
-    """Download a Debian package.
+    """Download a Debian package of any suite into ``scratch``; return the file and its version.
 
-    Args:
-        name: of the package.
-        suite: such as "trixie"; it need not be the machine's own.
-        mirror: address, without a suite.
-        lists: folder for apt's package lists, which serve all packages of a suite.
-        scratch: folder for the file.
-
-    Returns:
-        The file; the version.
+    ``lists`` is the folder for apt's package lists, which serve all packages of a suite.
 
     Raises:
         LibraryError: there is no apt, or it cannot get the package; with its reason.
@@ -94,15 +86,9 @@ def _apt_settings(state: Path, sources: Path) -> Iterator[str]:
 
 
 def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
-    """Find a Python package where it is installed, or download its newest wheel.
+    """Return the folder a package is installed in, or its newest wheel downloaded; and the version.
 
-    Args:
-        name: of the distribution.
-        member: a file that it must hold; installed packages are sometimes cut down.
-        scratch: folder for the file.
-
-    Returns:
-        The folder that it is installed in, or the wheel; the version.
+    ``member`` is a file that it must hold: installed packages are sometimes cut down.
 
     Raises:
         LibraryError: pip is missing, or cannot get it; with its reason.
@@ -120,15 +106,9 @@ def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
 
 
 def extract(archive: Path, members: Collection[str], folder: Path) -> dict[str, Path]:
-    """Copy files out of an archive, each under a name of our own.
+    """Copy files out of a .deb, an .rcc, a ZIP file or a folder; return member to copy.
 
-    Args:
-        archive: .deb; .rcc; a ZIP file of any other suffix; or a folder.
-        members: paths in it. They may lead through .rcc and .pk3 archives, as through folders.
-        folder: for the copies; created.
-
-    Returns:
-        The copies of those members that it holds.
+    Paths of members may lead through .rcc and .pk3 archives, as through folders.
 
     Raises:
         ContractError: an archive is damaged.

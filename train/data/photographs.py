@@ -53,16 +53,7 @@ class Photographs:
         return self._names[index]
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Cut a square out of a photograph.
-
-        Args:
-            index: 0 to ``len(self)`` - 1.
-            size: S.
-            rng: draws square, scale, turn and tint.
-
-        Returns:
-            (S, S, 3), RGB.
-        """
+        """Cut an (S, S, 3) square out of a photograph; see ``ImageSource``."""
         augmented = self._split == "train"
         cut = (_FRAMING if augmented else _FRAMING.fixed()).draw(rng)
         square = cut_out(_photograph(self._names[index]), size, cut)

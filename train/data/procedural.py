@@ -54,16 +54,7 @@ class DeadLeaves:
         return f"procedural-{index:05d}"
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Draw an image.
-
-        Args:
-            index: not used; the generator alone decides.
-            size: S.
-            rng: source of all randomness.
-
-        Returns:
-            (S, S, 3), RGB.
-        """
+        """Draw an (S, S, 3) image; the generator alone decides."""
         return dead_leaves(size, rng)
 
     def summary(self) -> dict[str, Any]:
@@ -72,15 +63,7 @@ class DeadLeaves:
 
 
 def dead_leaves(size: int, rng: np.random.Generator) -> Pixels:
-    """Draw an image.
-
-    Args:
-        size: S.
-        rng: source of all randomness.
-
-    Returns:
-        (S, S, 3), RGB.
-    """
+    """Draw an (S, S, 3) image."""
     leaves = int(rng.integers(*_LEAVES))
     radius = _radii(leaves, rng) * np.float32(size)
     x, y = rng.uniform(0, size, (2, leaves)).astype(np.float32)
@@ -204,17 +187,7 @@ class Textures(NamedTuple):
 
 
 def draw_textures(x: Float32, y: Float32, radius: Float32, rng: np.random.Generator) -> Textures:
-    """Draw the texture of each leaf.
-
-    Args:
-        x: (L,) middle, px.
-        y: (L,).
-        radius: (L,), px.
-        rng: source of all randomness.
-
-    Returns:
-        The parameters.
-    """
+    """Draw the texture of each leaf; middles and radii are (L,), in pixels."""
     leaves = len(x)
 
     def uniform(low: float, high: float) -> Float32:
@@ -242,15 +215,7 @@ def draw_textures(x: Float32, y: Float32, radius: Float32, rng: np.random.Genera
 
 
 def paint(textures: Textures, labels: npt.NDArray[np.uint8]) -> Float32:
-    """Compute the texture of each pixel.
-
-    Args:
-        textures: of the leaves.
-        labels: (S, S), which leaf is seen.
-
-    Returns:
-        (S, S), mostly in [-1, 1].
-    """
+    """Compute the texture of each pixel, mostly in [-1, 1]; labels, (S, S), name the leaf."""
     grid = np.arange(len(labels), dtype=np.float32)
     leaf = labels.astype(np.intp)  # once, not in each of the look-ups
 
@@ -275,10 +240,9 @@ def paint(textures: Textures, labels: npt.NDArray[np.uint8]) -> Float32:
 
 @functools.cache
 def noise_bank() -> Float32:
-    """Return fields of noise whose amplitudes fall with a power of the frequency.
+    """Return three periodic fields of noise, (3, 512, 512), amplitudes falling with the frequency.
 
-    Returns:
-        (3, 512, 512), periodic, each with mean 0 and standard deviation 1/2, clipped to [-1, 1].
+    Each has mean 0 and standard deviation 1/2 and is clipped to [-1, 1].
     """
     rng = np.random.default_rng(_BANK_SEED)
     down = np.fft.fftfreq(_BANK_SIDE)[:, None]

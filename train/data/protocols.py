@@ -62,7 +62,7 @@ class Described(Protocol):
 
 
 def describe(source: ImageSource | MaskSource) -> dict[str, Any]:
-    """Tell what a source is, for a checkpoint's training summary.
+    """Return what a source is, for a checkpoint's training summary.
 
     Args:
         source: of images or masks.

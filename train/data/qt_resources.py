@@ -16,11 +16,7 @@ _ZSTANDARD: Final = 4
 
 
 def read_resource(data: bytes, path: str) -> bytes | None:
-    """Return the content of one file; None if there is no such file.
-
-    Args:
-        data: of the resource file.
-        path: of a file in it, without a leading "/".
+    """Return the content of one file, by its path without a leading "/"; None if there is none.
 
     Raises:
         ContractError: it is no resource file, or compresses the file in another way than by zlib.

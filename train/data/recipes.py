@@ -76,16 +76,10 @@ class Recipe:
 
 
 def list_images(root: Path, recipe: Recipe, split: Split) -> list[str]:
-    """List the images of one split.
+    """Return the images of one split, paths below the root, each once, in a fixed order.
 
-    Args:
-        root: folder of the data set.
-        recipe: how it is laid out.
-        split: "train"; "val", with one in 20 where the set does not say; "all", which is
-            everything; or "auto", which is "val" where the set says what that is, else "all".
-
-    Returns:
-        Paths below the root, each once, in a fixed order.
+    Split "val" takes one in 20 where the set has none; "auto" takes "val" where the set has one,
+    else "all".
 
     Raises:
         ContractError: the root is no folder, a list cannot be read, or nothing was found.

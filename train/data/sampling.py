@@ -26,16 +26,7 @@ class Stream(enum.IntEnum):
 
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
-    """Return the generator of one purpose.
-
-    Args:
-        seed: of the run; not negative, of any size.
-        stream: the purpose.
-        key: what tells its uses apart, as (epoch, index). Each not negative.
-
-    Returns:
-        A generator; the same arguments give the same one.
-    """
+    """Return the generator of one purpose; ``key`` tells its uses apart, as (epoch, index)."""
     # A spawn key is kept apart from the seed, however long either is; a plain list is not.
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *key)))
 
@@ -54,17 +45,7 @@ def place(position: int, length: int) -> tuple[int, int]:
 
 
 def image_at(seed: int, epoch: int, slot: int, length: int) -> int:
-    """Return the image at a place of an epoch's permutation.
-
-    Args:
-        seed: of the run.
-        epoch: from 0.
-        slot: place within the epoch, 0 to ``length`` - 1.
-        length: images in an epoch.
-
-    Returns:
-        The index of the image.
-    """
+    """Return the index of the image at a place of an epoch's permutation."""
     return int(_permutation(seed, epoch, length)[slot])
 
 
@@ -138,17 +119,7 @@ class TrainingSamples(Dataset["Sample | Failure"]):
 def draw_hole(
     masks: MaskSource, size: int, seed: int, stream: Stream, *key: int
 ) -> tuple[Hole, list[str]]:
-    """Draw a hole; for a broken file, another one.
-
-    Args:
-        masks: source of holes.
-        size: S.
-        seed: of all randomness.
-        stream: what the hole is for.
-        key: which of them.
-
-    Returns:
-        (S, S), and a line for each file that was skipped.
+    """Draw an (S, S) hole, another for a broken file; return a line for each file skipped too.
 
     Raises:
         ContractError: no file can be read, or no hole fits.

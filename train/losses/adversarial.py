@@ -28,7 +28,7 @@ Mean = Callable[[Tensor], Tensor]  # scores to a scalar: the mean over them all,
 
 
 def discriminator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
-    """Ask that real be scored above the average fake, by 1, and fake below the average real.
+    """Return the loss where real is not 1 above the average fake, or fake not below the real.
 
     Args:
         real_scores: (B, ...) of true images.
@@ -46,11 +46,10 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = to
 
 
 def generator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
-    """Ask the opposite: fake above the average real, by 1, and real below the average fake.
+    """Return the loss where fake is not 1 above the average real, or real not below the fake.
 
     Args:
-        real_scores: (B, ...) of true images; their gradient, if they have one, is not
-            the generator's. ``score_frozen`` gives scores without it.
+        real_scores: (B, ...) of true images, from ``score_frozen``.
         fake_scores: (B, ...) of the network's images, with gradient to it.
         mean: as for ``discriminator_loss``.
 

@@ -52,14 +52,7 @@ class PatchDiscriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Score a batch.
-
-        Args:
-            image: (B, 3, H, W); H and W at least 32.
-
-        Returns:
-            (B, 1, H/8 - 2, W/8 - 2) scores of any size, not probabilities; 30x30 for
-            256x256.
+        """Score (B, 3, H, W) images of sides from 32: (B, 1, H/8 - 2, W/8 - 2), any size.
 
         Raises:
             ContractError: the shape is another one.
@@ -93,13 +86,7 @@ class FeaturePatchDiscriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score a batch.
-
-        Args:
-            features: (B, 256, H/4, W/4), relu3_3 of the images; sides at least 8.
-
-        Returns:
-            (B, w, H/32, W/32) scores; 8x8 for images of 256x256.
+        """Score relu3_3 of images, (B, 256, H/4, W/4), sides from 8: (B, w, H/32, W/32).
 
         Raises:
             ContractError: the shape is another one.
@@ -110,18 +97,11 @@ class FeaturePatchDiscriminator(nn.Module):
 
 
 def score_frozen(discriminator: nn.Module, given: Tensor) -> Tensor:
-    """Score for the generator's step: the gradient reaches the input, never the discriminator.
+    """Return scores whose gradient reaches the input, never the discriminator.
 
-    The parameters stand in detached, so nothing is switched off and on again, no gradient of theirs
-    is computed, and nothing needs to be zeroed afterwards.
-
-    Args:
-        discriminator: the module itself, not one wrapped for several processes, which would
-            wait for the gradient that never comes.
-        given: what it scores.
-
-    Returns:
-        The scores.
+    The parameters stand in detached, so nothing is switched off and on again and no gradient of
+    theirs is computed. Not for a module wrapped for several processes, which would wait for that
+    gradient.
     """
     detached = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
     scores: Tensor = functional_call(discriminator, detached, (given,))

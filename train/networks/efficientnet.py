@@ -65,13 +65,9 @@ class EfficientNetFeatures(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Compute the features; the gradient flows on to the image.
+        """Compute features of (B, 3, H, W) images in [-1, 1], sides multiples of 8, with gradient.
 
-        Args:
-            image: (B, 3, H, W) in [-1, 1], sides multiples of 8.
-
-        Returns:
-            (B, 16, H/2, W/2), (B, 24, H/4, W/4), (B, 40, H/8, W/8).
+        They are (B, 16, H/2, W/2), (B, 24, H/4, W/4), (B, 40, H/8, W/8).
         """
         # 127.5 (x + 1) - 127, over 128: as the weights were trained to see 8-bit values.
         h = (image * 127.5 + 0.5) / 128
@@ -102,13 +98,7 @@ class EfficientNetFeatures(nn.Module):
 
 
 def load_efficientnet(path: Path | None = None) -> EfficientNetFeatures:
-    """Read the weights of a file, or those of the installed package.
-
-    Args:
-        path: a ``.pth`` file; None finds the package's.
-
-    Returns:
-        The features, in eval mode, float32, on the CPU.
+    """Load the weights of a ``.pth`` file, or those of the installed package, on the CPU.
 
     Raises:
         ContractError: the file is damaged, or holds another network.

@@ -32,16 +32,10 @@ _COARSEST_SWEEPS: Final = 4
 
 
 def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tensor:
-    """Replace the pixels of a hole by the harmonic continuation of what is around it.
+    """Return the image with the harmonic continuation of the rim in the hole, elsewhere unchanged.
 
-    Args:
-        image: (B, C, H, W) float32, sides multiples of 2^levels; values in the hole play no
-            part, not even NaN.
-        missing: (B, 1, H, W) bool.
-        levels: halvings.
-
-    Returns:
-        (B, C, H, W): outside the hole exactly the image; an image without known pixels is 0.
+    (B, C, H, W) float32, sides multiples of 2^levels; ``missing`` (B, 1, H, W) bool. Values in the
+    hole play no part, not even NaN; an image without known pixels is 0.
     """
     hole = missing.to(image.dtype)
     coarse = torch.where(missing, 0.0, image)

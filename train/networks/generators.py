@@ -64,14 +64,7 @@ class RoughNetwork(nn.Module):
         self.apply(initialise)
 
     def forward(self, filled: Tensor) -> Tensor:
-        """Guess a whole image from one whose hole is filled.
-
-        Args:
-            filled: (B, 3, H, W) in [-1, 1], or (B, 4, H, W) with the mask.
-
-        Returns:
-            (B, 3, H, W), in [-1, 1] where the network is bounded.
-        """
+        """Guess (B, 3, H, W) from the filled image, perhaps with the mask as a fourth channel."""
         h, skips = filled, []
         for i, level in enumerate(self.levels):
             if i > 0:
@@ -123,13 +116,9 @@ class RefinementNetwork(nn.Module):
     def forward(self, composites: Tensor, feature_hole: Tensor) -> RefinementOutput:
         """Refine the rough guess.
 
-        Args:
-            composites: (B, 6, H, W): the rough result within the known image, then the
-                image with 0 in its hole; or (B, 7, H, W) with the mask last.
-            feature_hole: (B, 1, H/8, W/8), 1 where features belong to the hole.
-
-        Returns:
-            The image and the tensors around the attention.
+        ``composites`` are (B, 6, H, W): the rough result within the known image, then the image
+        with 0 in its hole; or 7 channels with the mask last. ``feature_hole`` is (B, 1, H/8, W/8),
+        1 in the hole.
         """
         h, skips = F.leaky_relu(self.enter(composites), LEAK), []
         for i, level in enumerate(self.levels):

@@ -197,15 +197,9 @@ def start_near_zero(model: CSAInpainter) -> None:
 
 
 def local_contrast(image: Tensor, missing: Tensor) -> Tensor:
-    """Measure how much the known pixels around each place vary, and continue it into the hole.
+    """Return the smooth standard deviation of known pixels around each place, (B, 1, H, W).
 
-    Args:
-        image: (B, 3, H, W) float32 in [-1, 1].
-        missing: (B, 1, H, W) bool.
-
-    Returns:
-        (B, 1, H, W): standard deviation of the known pixels in windows of 16 x 16, averaged
-        over channels, plus a floor; smooth.
+    In windows of 16 x 16, averaged over channels, continued into the hole, plus a floor.
     """
     known = 1 - missing.to(image.dtype)
     emptied = torch.where(missing, 0.0, image)
@@ -223,22 +217,16 @@ def local_contrast(image: Tensor, missing: Tensor) -> Tensor:
 
 
 def fill_colour() -> Tensor:
-    """Give the colour under the hole before the rough network, (1, 3, 1, 1) in [-1, 1]."""
+    """Return the colour under the hole before the rough network, (1, 3, 1, 1) in [-1, 1]."""
     return torch.tensor(FILL_RGB, device="cpu").reshape(1, 3, 1, 1) * (2 / 255) - 1
 
 
 def feature_hole_of(hole: Tensor) -> Tensor:
-    """Say which feature positions belong to the hole.
+    """Return which feature positions belong to the hole, (B, 1, H/8, W/8) float32, 0 or 1.
 
-    Three times a 4x4 average of stride 2 whose zero padding counts, then a threshold of
-    5/16, as the published code. The averages are multiples of 1/4096, exact in float32 but
-    not in half precision.
-
-    Args:
-        hole: (B, 1, H, W), above 0.5 where pixels are missing.
-
-    Returns:
-        (B, 1, H/8, W/8) float32, 0 or 1.
+    Three times a 4x4 average of stride 2 whose zero padding counts, then a threshold of 5/16, as
+    the published code. The averages are multiples of 1/4096, exact in float32 but not in half
+    precision.
     """
     cover = (hole > HOLE_THRESHOLD).float()
     for _ in range(3):

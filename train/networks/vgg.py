@@ -87,14 +87,9 @@ class VGG16Features(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor) -> Features:
-        """Compute both layers; the gradient flows on to the image.
+        """Compute both layers of (B, 3, H, W) RGB images in [-1, 1], with gradient.
 
-        Args:
-            image: (B, 3, H, W), RGB in [-1, 1]; values outside are not clamped, because a
-                network that overshoots needs its gradient. H and W at least 8.
-
-        Returns:
-            relu3_3 and relu4_3.
+        Values outside are not clamped: a network that overshoots needs its gradient.
 
         Raises:
             ContractError: the shape is another one.
@@ -126,16 +121,7 @@ class VGG16Features(nn.Module):
 
 
 def load_vgg(weights: str | Path | None = None) -> VGG16Features:
-    """Build VGG-16 from a file, from torch's cache, or with random weights.
-
-    Args:
-        weights: a file of torchvision's VGG-16 weights, ``.pth`` or ``.safetensors``; None
-            is torch's cache, ``hub/checkpoints/vgg16-397923af.pth`` in ``$TORCH_HOME``; "random"
-            draws weights, always the same, so that everything runs offline.
-
-    Returns:
-        The features, in eval mode, float32, on the CPU; ``kind`` and ``origin`` say what they
-        are.
+    """Load VGG-16 from a file or, None, torch's cache; "random" draws it, always the same.
 
     Raises:
         ContractError: there is no such file, it is damaged or altered, or a tensor that
@@ -148,14 +134,7 @@ def load_vgg(weights: str | Path | None = None) -> VGG16Features:
 
 
 def random_weights(seed: int = _RANDOM_SEED) -> dict[str, Tensor]:
-    """Draw weights that keep the scale of features, as He et al. (2015) derive for ReLUs.
-
-    Args:
-        seed: of the weights.
-
-    Returns:
-        ``features.<number>.weight`` and ``.bias``.
-    """
+    """Draw weights that keep the scale of features, as He et al. (2015) derive for ReLUs."""
     generator = torch.Generator().manual_seed(seed)
     weights = {}
     for name, shape in shapes().items():
@@ -167,7 +146,7 @@ def random_weights(seed: int = _RANDOM_SEED) -> dict[str, Tensor]:
 
 
 def shapes() -> dict[str, tuple[int, ...]]:
-    """List the tensors of the ten convolutions, name to shape, as torchvision names them."""
+    """Return name to shape of the tensors of the ten convolutions, as torchvision names them."""
     return {
         f"features.{number}.{part}": shape
         for number, (inputs, outputs) in CONVOLUTIONS.items()

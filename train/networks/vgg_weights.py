@@ -24,10 +24,7 @@ HOW_TO_GET: Final = (
 
 
 def cached_weights() -> Path:
-    """Find the weights where torchvision keeps them.
-
-    Returns:
-        ``hub/checkpoints/vgg16-397923af.pth`` under ``$TORCH_HOME`` or ``~/.cache/torch``.
+    """Return torchvision's file of weights in torch's cache of downloads.
 
     Raises:
         ContractError: it is not there; the text says how to get it.
@@ -39,15 +36,9 @@ def cached_weights() -> Path:
 
 
 def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Read the tensors that are needed; others, such as the classifier's, are left.
+    """Return the tensors of ``shapes`` as float32, without the rest of the file.
 
-    Args:
-        path: ends in ``.pth``, ``.pt`` or ``.safetensors``. If its name contains the start of its
-            SHA-256, as torchvision's does, the content is compared with it.
-        shapes: name to shape of the tensors that are needed.
-
-    Returns:
-        Name to float32 tensor, sharing no memory with the rest of the file.
+    If its name contains the start of its SHA-256, as torchvision's does, the content is compared.
 
     Raises:
         ContractError: there is no such file, it is damaged or altered, or a tensor
@@ -91,7 +82,7 @@ def _read_safetensors(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict
 
 
 def _check(path: Path, shapes: Mapping[str, tuple[int, ...]], found: Mapping[str, Tensor]) -> None:
-    """Refuse what is no VGG-16, naming the first tensor that is wrong."""
+    """Check that the tensors are VGG-16's, and name the first that is wrong."""
     for name, shape in shapes.items():
         if name not in found:
             raise ContractError(f"{path} is not torchvision's VGG-16: no {name}\n{_remedy()}")

@@ -36,14 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 def variants(config: TrainConfig) -> dict[str, TrainConfig]:
-    """Take one part at a time away from a recipe.
-
-    Args:
-        config: the full recipe.
-
-    Returns:
-        Name to configuration: "full", then what is without CSA (a convolution in its place),
-        without the consistency loss, and without the feature-patch discriminator.
+    """Return the full recipe and those that lack one part each, by name.
 
     Raises:
         ContractError: the recipe lacks one of these parts already, or needs several processes.
@@ -80,16 +73,9 @@ def variants(config: TrainConfig) -> dict[str, TrainConfig]:
 def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None, int]:
     """Train the variants one after the other, and compare them.
 
-    Each has a run in a folder of its name; one that was stopped goes on, a finished one is
-    kept. The folder also gets the table, the same as JSON, pictures, and curves.
-
-    Args:
-        config: the full recipe.
-        folder: of the variants.
-
-    Returns:
-        The evaluation of the newest networks; None with the exit code, where a signal stopped
-        a run before that.
+    Each has a run in a folder of its name; one that was stopped goes on, a finished one is kept.
+    The folder also gets the table, the same as JSON, pictures, and curves. If a signal stops a run,
+    there is no evaluation, only the exit code.
 
     Raises:
         ContractError: see ``variants``; or a run in the folder has another configuration.

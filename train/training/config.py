@@ -70,7 +70,7 @@ class DataConfig:
     validation_count: int = 16
 
     def __post_init__(self) -> None:
-        """Refuse what no image could be loaded with."""
+        """Check every value."""
         require_types(self)
         whole = self.size > 0 and self.size % SIZE_MULTIPLE == 0
         require(whole, "size", f"a positive multiple of {SIZE_MULTIPLE} pixels", self.size)
@@ -133,7 +133,7 @@ class LossConfig:
     vgg: str = CACHED_VGG
 
     def __post_init__(self) -> None:
-        """Refuse what could not be minimised."""
+        """Check every value, and that something is minimised."""
         require_types(self)
         for name in (
             *("reconstruction", "rough_weight", "known_weight"),
@@ -191,7 +191,7 @@ class OptimisationConfig:
     stage: Stage = "all"
 
     def __post_init__(self) -> None:
-        """Refuse what could not be trained."""
+        """Check every value."""
         require_types(self)
         require(self.steps > 0, "steps", "at least 1", self.steps)
         require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
@@ -223,7 +223,7 @@ class EngineConfig:
     precision: Precision = "32"
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be started."""
+        """Check every value."""
         require_types(self)
         require(self.devices > 0, "devices", "at least 1", self.devices)
         require(self.nodes > 0, "nodes", "at least 1", self.nodes)
@@ -251,7 +251,7 @@ class RecordsConfig:
     minutes: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what would never be written."""
+        """Check every value."""
         require_types(self)
         for name in ("log_every", "image_every", "validate_every", "save_every", "keep"):
             require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
@@ -279,7 +279,7 @@ class TrainConfig:
     records: RecordsConfig = dataclasses.field(default_factory=RecordsConfig)
 
     def __post_init__(self) -> None:
-        """Refuse sections that do not go together."""
+        """Check that the sections go together."""
         if self.losses.error == "relative":
             interpolated = self.model.fill == "interpolated"
             require(interpolated, "fill", "'interpolated' with error 'relative'", self.model.fill)
@@ -295,7 +295,7 @@ class TrainConfig:
             )
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """Give section to key to value; tuples stay tuples."""
+        """Return section to key to value; tuples stay tuples."""
         return dataclasses.asdict(self)
 
 

@@ -21,7 +21,7 @@ class DiscriminatorInputs(NamedTuple):
     features: Tensor | None
 
     def detached(self) -> "DiscriminatorInputs":
-        """Give the same without gradient."""
+        """Return the same without gradient."""
         features = None if self.features is None else self.features.detach()
         return DiscriminatorInputs(self.image.detach(), features)
 
@@ -41,16 +41,7 @@ class DiscriminatorPair(nn.Module):
         )
 
     def forward(self, real: DiscriminatorInputs, fake: DiscriminatorInputs, mean: Mean) -> Tensor:
-        """Sum the losses of the discriminators, for their own step.
-
-        Args:
-            real: of the truth.
-            fake: of the network's images, detached from it.
-            mean: of scores, over all processes.
-
-        Returns:
-            Scalar.
-        """
+        """Sum the losses of the discriminators' own step; ``fake`` is detached from the network."""
         pairs = self._pairs(real, fake)
         losses = [discriminator_loss(one(r), one(f), mean) for one, r, f in pairs]
         return sum(losses[1:], losses[0])
@@ -58,16 +49,7 @@ class DiscriminatorPair(nn.Module):
     def generator_loss(
         self, real: DiscriminatorInputs, fake: DiscriminatorInputs, mean: Mean
     ) -> Tensor:
-        """Sum the losses of the generator; no gradient reaches the discriminators.
-
-        Args:
-            real: of the truth.
-            fake: of the network's images, with gradient to it.
-            mean: of scores, over all processes.
-
-        Returns:
-            Scalar.
-        """
+        """Sum the losses of the generator's step; no gradient reaches the discriminators."""
         pairs = self._pairs(real, fake)
         losses = [
             generator_loss(score_frozen(one, r), score_frozen(one, f), mean) for one, r, f in pairs

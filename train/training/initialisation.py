@@ -20,7 +20,7 @@ from .validation import Pair
 
 
 def new_network(config: TrainConfig) -> CSAInpainter:
-    """Make the generator, with the seed's weights or those of the checkpoint to start from.
+    """Create the generator, with the seed's weights or those of the checkpoint to start from.
 
     Raises:
         ContractError: the checkpoint cannot be read, or is of another network.
@@ -42,7 +42,7 @@ def new_network(config: TrainConfig) -> CSAInpainter:
 
 
 def _with_more_inputs(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Give convolutions the input channels that they lack, with weights of 0."""
+    """Add the input channels that convolutions lack, with weights of 0."""
     return {
         name: F.pad(tensor, (0, 0, 0, 0, 0, wanted[name].shape[1] - tensor.shape[1]))
         if tensor.ndim == 4
@@ -52,7 +52,7 @@ def _with_more_inputs(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> di
 
 
 def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
-    """Make the discriminators with the seed's weights; None where none is trained."""
+    """Create the discriminators with the seed's weights; None where none is trained."""
     if not config.losses.needs_discriminators:
         return None
     with torch.random.fork_rng(devices=[]):
@@ -61,10 +61,7 @@ def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
 
 
 def open_vgg(weights: str) -> VGG16Features:
-    """Load VGG-16.
-
-    Args:
-        weights: "cache", "random", or a file.
+    """Load VGG-16: "cache", "random", or a file.
 
     Raises:
         ContractError: there are no such weights; the text says how to get them.
@@ -75,7 +72,7 @@ def open_vgg(weights: str) -> VGG16Features:
 
 
 def require_same_network(start: str, wanted: ModelConfig) -> None:
-    """Refuse a checkpoint of another network, and say which flags would fit it.
+    """Check that a checkpoint fits the network of a run; the message names the flags that fit.
 
     One in the paper's form may start an interpolating or residual network.
 
@@ -100,7 +97,7 @@ def require_same_network(start: str, wanted: ModelConfig) -> None:
 
 
 def start_history(start: str | None) -> dict[str, Any]:
-    """Give what a checkpoint to start from says of its own training."""
+    """Return the training summary of the checkpoint to start from."""
     return {} if start is None else {"start": checkpoint.read_header(start)["training"]}
 
 

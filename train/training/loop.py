@@ -55,14 +55,8 @@ class Outcome:
 def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome:
     """Train, in every process of the run that this call starts.
 
-    Args:
-        config: of the run.
-        folder: of the run; see ``run_folder``. Made anew, unless it is to be resumed.
-        resume: go on from the newest state in it; from the beginning, where it stopped before
-            its first one.
-
-    Returns:
-        How it ended; the run is saved.
+    A resumed run goes on from its newest state, or from the beginning, where it stopped before its
+    first one; any other gets a new folder. However it ends, the run is saved.
 
     Raises:
         ContractError: data, weights or the folder cannot be used.
@@ -92,7 +86,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
 
 
 def _prepare(run: RunFolder, config: TrainConfig, *, resume: bool) -> None:
-    """Make the folder, and write the configuration that is in force from now on."""
+    """Create the folder, and write the configuration that is in force from now on."""
     if not resume:
         run.create()
     config_file.write(config, run.config)
@@ -119,7 +113,7 @@ class _Session:
         self.records: MetricsLog | None = None  # of the first process only
 
     def work(self, stop: StopSignals) -> int:
-        """Run the remaining steps; give the signal that ended it early, or 0."""
+        """Run the remaining steps; return the signal that ended it early, or 0."""
         steps = self.config.optimisation.steps
         if not self.fabric.is_global_zero:
             return self._steps(stop)
@@ -175,7 +169,7 @@ class _Session:
         self.skipped.update(batch.broken)
 
     def _report(self, batch: Batch) -> None:
-        """Tell what there is to tell after a step."""
+        """Write what is due after a step."""
         options, step = self.config.records, self.progress.step
         if self._due(options.log_every):
             means = self._shared(self.means.take())
@@ -230,7 +224,7 @@ class _Session:
         checkpoint.save(self.train_step.result, path, dtype=torch.float32, training=self._summary())
 
     def _summary(self) -> dict[str, Any]:
-        """Say what is known of the training, for the checkpoint."""
+        """Return the training summary of the checkpoint."""
         progress = self.progress
         vgg = self.train_step.vgg
         return {

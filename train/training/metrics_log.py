@@ -60,12 +60,7 @@ class MetricsLog:
         self._bar.update()
 
     def losses(self, step: int, means: dict[str, float]) -> None:
-        """Record the mean losses since the last call, and the speed.
-
-        Args:
-            step: finished steps.
-            means: name to number; what is not a loss may be among them.
-        """
+        """Write the means since the last call, losses and others by name, and the speed."""
         now = time.monotonic()
         seconds, steps = now - self._since[0], step - self._since[1]
         self._since = (now, step)
@@ -78,7 +73,7 @@ class MetricsLog:
             logger.info("step %d of %d: %s, %.2f images/s", step, self._bar.total, words, speed)
 
     def validation(self, step: int, psnr_db: float, grid: Uint8, *, best: bool) -> None:
-        """Record a validation; ``grid`` is (height, width, 3)."""
+        """Write a validation; ``grid`` is (height, width, 3)."""
         self._write(step, {"validation_hole_psnr_db": psnr_db})
         self.pictures("validation", step, grid)
         with staged(self._folder.samples) as temporary:
@@ -87,7 +82,7 @@ class MetricsLog:
         self._log_line(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
 
     def pictures(self, name: str, step: int, grid: Uint8) -> None:
-        """Record a (height, width, 3) picture."""
+        """Write a (height, width, 3) picture."""
         self._writer.add_image(name, grid, step, dataformats="HWC")
 
     def _log_line(self, text: str) -> None:
@@ -110,26 +105,19 @@ class MeanLosses:
         self._count = 0
 
     def add(self, losses: dict[str, Tensor]) -> None:
-        """Count the losses of a step."""
+        """Add the losses of a step."""
         self._sums = {name: self._sums.get(name, 0.0) + loss for name, loss in losses.items()}
         self._count += 1
 
     def take(self) -> dict[str, float]:
-        """Give the means since the last call, and begin anew."""
+        """Return the means since the last call, and start again."""
         means = {name: float(total) / self._count for name, total in self._sums.items()}
         self._sums, self._count = {}, 0
         return means
 
 
 def read_scalars(path: Path) -> list[dict[str, float]]:
-    """Read a run's scalars.
-
-    Args:
-        path: scalars.jsonl of a run; a line that an interruption cut is skipped.
-
-    Returns:
-        One mapping a line, each with "step", in the order of the file.
-    """
+    """Return the lines of scalars.jsonl; one that an interruption cut is skipped."""
     lines = []
     for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
@@ -163,11 +151,7 @@ _DOTS_PER_INCH: Final = 100
 
 
 def draw_curves(runs: Mapping[str, Scalars], path: Path) -> None:
-    """Draw the scalars of runs, and write the picture.
-
-    Args:
-        runs: name to log.
-        path: ends in ``.png``; an existing file is replaced.
+    """Draw the scalars of runs, name to log, to a ``.png`` file, which is replaced.
 
     Raises:
         ContractError: no run has a scalar to draw, or the file cannot be written.

@@ -22,13 +22,7 @@ STRATEGY_OF_MANY: Final = "ddp"  # what "auto" means for several processes, said
 
 
 def start(config: EngineConfig) -> Fabric:
-    """Start the processes of a run and join them; in each of them this call returns.
-
-    Args:
-        config: accelerator, devices, nodes, strategy, precision.
-
-    Returns:
-        The engine, launched.
+    """Start the processes of a run; in each of them this call returns the engine.
 
     Raises:
         LibraryError: there is no such accelerator here, or fewer devices.
@@ -53,17 +47,11 @@ def start(config: EngineConfig) -> Fabric:
 
 
 def mean_over_processes(values: Tensor) -> Tensor:
-    """Average a tensor over all its values and all processes, with gradient.
+    """Average a tensor over all its values and all processes, with gradient, to a scalar.
 
-    The sum over processes has the sum over processes as its gradient, and the gradients of
-    the R processes' losses are averaged afterwards: together the gradient of the mean loss
-    by each process's values, as if one process had the whole batch.
-
-    Args:
-        values: any shape, the same in every process.
-
-    Returns:
-        A scalar, the same in every process.
+    The sum over processes has the sum over processes as its gradient, and the gradients of the R
+    processes' losses are averaged afterwards: together the gradient of the mean loss by each
+    process's values, as if one process had the whole batch.
     """
     mean = values.mean()
     if not distributed.is_available() or not distributed.is_initialized():
@@ -73,10 +61,10 @@ def mean_over_processes(values: Tensor) -> Tensor:
 
 
 def on_first_process(fabric: Fabric, work: Callable[[], Any]) -> None:
-    """Do something in the first process only, while the others wait; all share its refusal.
+    """Run a function in the first process only, while the others wait; all share its ContractError.
 
     Raises:
-        ContractError: the work raised it.
+        ContractError: the function raised it.
     """
     refusal = None
     if fabric.is_global_zero:
@@ -90,7 +78,7 @@ def on_first_process(fabric: Fabric, work: Callable[[], Any]) -> None:
 
 
 def max_over_processes(fabric: Fabric, *flags: int) -> list[int]:
-    """Give the largest value of each flag over all processes, so that all act alike."""
+    """Return the largest value of each flag over all processes, so that all act alike."""
     if fabric.world_size == 1:
         return list(flags)
     shared = torch.tensor(flags, dtype=torch.int64, device=fabric.device)

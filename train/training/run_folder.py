@@ -69,11 +69,11 @@ class RunFolder:
         return self.path / f"not-finite-step-{step}-process-{rank}.npz"
 
     def states(self) -> list[Path]:
-        """List the states, oldest first."""
+        """Return the states, oldest first."""
         return sorted(p for p in self.path.glob("states/*") if _STATE.fullmatch(p.name))
 
     def newest_state(self) -> Path | None:
-        """Find the state to resume from; None where the run stopped before its first one."""
+        """Return the state to resume from; None where the run stopped before its first one."""
         states = self.states()
         return states[-1] if states else None
 
@@ -83,10 +83,10 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def require_new(self) -> None:
-        """Refuse a folder that has something in it.
+        """Check that the folder is new or empty.
 
         Raises:
-            ContractError: it has.
+            ContractError: there is something in it.
         """
         if self.path.is_dir() and any(self.path.iterdir()):
             raise ContractError(
@@ -95,10 +95,10 @@ class RunFolder:
             )
 
     def create(self) -> None:
-        """Make the folder of a new run.
+        """Create the folder of a new run.
 
         Raises:
-            ContractError: it cannot be made.
+            ContractError: it cannot be written.
         """
         try:
             (self.path / "states").mkdir(parents=True, exist_ok=True)

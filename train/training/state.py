@@ -69,10 +69,7 @@ def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:
 
 
 def load_state(train_step: TrainStep, path: Path) -> Progress:
-    """Put the state into a new train_step of the same configuration.
-
-    Returns:
-        How far the run had come.
+    """Load a state into a new train step of the same configuration; return its progress.
 
     Raises:
         ContractError: the file is damaged or foreign, or of another configuration.

@@ -125,16 +125,11 @@ class TrainStep:
         return network
 
     def run(self, image: Tensor, hole: Tensor, number: int) -> dict[str, Tensor]:
-        """Take one step of the discriminators and one of the generator.
+        """Take step ``number``, from 0, of the discriminators and of the generator.
 
-        Args:
-            image: (B, 3, H, W) in [-1, 1], on the device.
-            hole: (B, 1, H, W), 1 where pixels are missing.
-            number: of the step, from 0.
-
-        Returns:
-            The losses of this process's batch by name, detached scalars: each unweighted, and
-            "total", what the generator minimised.
+        ``image`` is (B, 3, H, W) in [-1, 1], ``hole`` (B, 1, H, W), both on the device. The losses
+        of this process's batch are detached scalars: each unweighted, and "total", what the
+        generator minimised.
         """
         rate = learning_rate(self.config.optimisation, number)
         for optimiser in self.optimisers.values():
@@ -170,7 +165,7 @@ class TrainStep:
         return wrapped.train()
 
     def _look(self, image: Tensor, hole: Tensor) -> Truth:
-        """Compute of the truth's features what the losses need, without gradient."""
+        """Compute the features of the truth that the losses need, without gradient."""
         if self.vgg is None:
             return Truth(image, hole, None, None)
         with torch.no_grad(), self._fabric.autocast():
@@ -180,7 +175,7 @@ class TrainStep:
             return Truth(image, hole, features.relu3_3, self._projection(features.relu4_3))
 
     def _seen(self, stages: Stages, truth: Truth) -> DiscriminatorInputs:
-        """Choose what the discriminators see of a result, with gradient."""
+        """Return what the discriminators see of a result, with gradient."""
         judged = stages.refined
         if self.config.losses.judged == "composite":
             judged = torch.where(truth.hole > HOLE_THRESHOLD, judged, truth.image)
@@ -264,7 +259,7 @@ def _weighted_error(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
 
 
 def _weights(config: LossConfig) -> dict[str, float]:
-    """Give the weight of each loss that is on."""
+    """Return the weight of each loss that is on."""
     weights = {
         "reconstruction": config.reconstruction,
         "consistency": config.consistency,
@@ -276,18 +271,11 @@ def _weights(config: LossConfig) -> dict[str, float]:
 
 
 def learning_rate(config: OptimisationConfig, step: int) -> float:
-    """Give the learning rate of one step.
+    """Return the learning rate of a step, from 0: constant, then linear to 0.
 
-    With n steps and d the step from which it decays, step t has the rate times
-    ``min(1, (n - t) / (n - d))``: the first step of the decay has the full rate, the last
-    of all one part of n - d, and the step after it would have none.
-
-    Args:
-        config: steps, learning_rate, decay_from.
-        step: number of the step, from 0.
-
-    Returns:
-        The rate. It depends on nothing else, so that a resumed run has it too.
+    With n steps and d the step from which it decays, step t has the rate times ``min(1, (n - t) /
+    (n - d))``: the first step of the decay has the full rate, the last of all one part of n - d. It
+    depends on nothing else, so that a resumed run has it too.
     """
     start = config.decay_from * config.steps
     if step < start or start >= config.steps:

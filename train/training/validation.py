@@ -23,14 +23,9 @@ _PSNR_MAX_DB: Final = 99.0  # of a perfect image, so that one does not make the 
 
 
 def validate(model: CSAInpainter, pairs: Sequence[Pair]) -> tuple[float, Uint8]:
-    """Inpaint the pairs one by one.
+    """Inpaint pairs one by one; return mean PSNR in the hole of uint8 results in dB, and a grid.
 
-    Args:
-        model: on any device; its mode and its gradients are left as they are.
-        pairs: at least one.
-
-    Returns:
-        Mean PSNR in the hole in decibels, of uint8 results, and a grid of the first pairs.
+    The mode and the gradients of the model are left as they are.
     """
     device = next(model.parameters()).device
     figures: list[float] = []
@@ -48,16 +43,7 @@ def validate(model: CSAInpainter, pairs: Sequence[Pair]) -> tuple[float, Uint8]:
 
 
 def training_grid(model: CSAInpainter, image: Tensor, hole: Tensor) -> Uint8:
-    """Draw what a model makes of the first images of a batch.
-
-    Args:
-        model: on the device of the batch.
-        image: (B, 3, H, W) in [-1, 1].
-        hole: (B, 1, H, W).
-
-    Returns:
-        (height, width, 3).
-    """
+    """Draw the results for the first images of a batch, (height, width, 3)."""
     image, hole = image[:_SHOWN], hole[:_SHOWN]
     with torch.no_grad():
         stages = model.stages(image, hole)
@@ -83,5 +69,5 @@ def _rows(stages: Stages, image: Tensor, hole: Tensor, labels: list[str]) -> lis
 
 
 def _pictures(image: Tensor) -> Uint8:
-    """Give (B, H, W, 3) of (B, 3, H, W)."""
+    """Return (B, H, W, 3) bytes of (B, 3, H, W)."""
     return uint8_from_float(image.float().to("cpu").numpy())
