@@ -37,27 +37,16 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pictures:
-    """Pictures of one author and licence in a package.
+    """Pictures of one author and licence in a package."""
 
-    Attributes:
-        files: paths below ``root``.
-        author: whom to name.
-        licence: SPDX identifier, "public domain", or in words.
-        root: folder in the package.
-        folder: "photographs" or "textures".
-        prefix: of the names they get, to tell them from others.
-        validation: names of those that are kept out of the training.
-        scale: below 1 where the finest pixels are noise, such as dither of 256 colours.
-    """
-
-    files: Sequence[str]
-    author: str
-    licence: str
-    root: str
-    folder: str = "photographs"
-    prefix: str = ""
-    validation: Sequence[str] = ()
-    scale: float = 1.0
+    files: Sequence[str]  # paths below ``root``
+    author: str  # whom to name
+    licence: str  # SPDX identifier, "public domain", or in words
+    root: str  # folder in the package
+    folder: str = "photographs"  # "photographs" or "textures"
+    prefix: str = ""  # of the names they get, to tell them from others
+    validation: Sequence[str] = ()  # names of those that are kept out of the training
+    scale: float = 1.0  # below 1 where the finest pixels are noise, such as dither of 256 colours
 
     def members(self) -> Iterator[tuple[str, str]]:
         """Yield the path in the package and the path below the output folder of each."""
@@ -69,19 +58,12 @@ class Pictures:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Package:
-    """A package with pictures.
+    """A package with pictures."""
 
-    Attributes:
-        name: in its registry.
-        suite: of Debian; empty for a Python package.
-        version: in which the licences were read; another one is reported.
-        pictures: what to take.
-    """
-
-    name: str
-    suite: str = ""
-    version: str = ""
-    pictures: Sequence[Pictures]
+    name: str  # in its registry
+    suite: str = ""  # of Debian; empty for a Python package
+    version: str = ""  # in which the licences were read; another one is reported
+    pictures: Sequence[Pictures]  # what to take
 
 
 # Of a package, in a scratch folder: the file or folder that it is in, and its version.

@@ -20,14 +20,9 @@ _MODES = frozenset(
 
 
 class FolderImages:
-    """The images below a folder.
+    """The images below a folder; all splits but "train" are cut without augmentation.
 
-    Args:
-        root: the folder.
-        recipe: how it is laid out, and how squares are cut.
-        split: which part; all but "train" is cut without augmentation.
-        cache_mib: decoded images that are kept in memory, as many as fit into so many MiB; the
-            first that were read stay.
+    With a cache, the first images that are read stay decoded in memory, as many as fit.
 
     Raises:
         ContractError: there is no folder, or no image in it.

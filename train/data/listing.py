@@ -93,10 +93,10 @@ def _hash(name: str) -> int:
 
 
 class NameList:
-    """An immutable sequence of strings.
+    """An immutable sequence of strings, kept as bytes, undecodable ones included.
 
-    Args:
-        names: in order. They are kept as file systems see them, undecodable bytes included.
+    Each worker process gets a copy. 1.8 million strings cost 200 MB and half a second in each; the
+    same text in one block costs its own size.
     """
 
     def __init__(self, names: Iterable[str]) -> None:

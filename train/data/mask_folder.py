@@ -30,12 +30,9 @@ _PROBES: Final = 8  # files that are looked at when a folder is opened
 
 
 class FolderMasks:
-    """The masks below a folder. White is missing.
+    """The masks below a folder, at any depth; white is missing, or black if inverted.
 
-    Args:
-        root: the folder; image files at any depth.
-        invert: black is missing instead.
-        augment: mirror, turn and cut; otherwise the middle square, scaled.
+    They are mirrored, turned and cut; without augmentation, the middle square is scaled.
 
     Raises:
         ContractError: there is no folder, no mask in it, or the first few cannot be read.

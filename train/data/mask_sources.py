@@ -84,12 +84,7 @@ class BoxHoles:
 
 
 class MixedHoles:
-    """Holes of several sources, each as often as its share says.
-
-    Args:
-        sources: the parts.
-        shares: one for each, positive; only their ratios count.
-    """
+    """Holes of several sources, as often as their shares say; only the ratios of shares count."""
 
     kind = "mixture"
 
@@ -117,14 +112,10 @@ class MixedHoles:
 
 
 class DrawnHoles:
-    """Strokes, thin damage or blobs that reach a share of the image.
-
-    Args:
-        kind: "freeform", "thin" or "blob".
-        ratio: the range of the missing share that they are drawn to reach.
+    """Strokes ("freeform"), "thin" damage or ellipses ("blob") that reach a share of the image.
 
     Raises:
-        ContractError: the range is not within 0 and 1.
+        ContractError: the range of shares is not within 0 and 1.
     """
 
     def __init__(self, kind: str, ratio: tuple[float, float]) -> None:
@@ -143,11 +134,7 @@ class DrawnHoles:
 
 
 class FreeformBuckets:
-    """Strokes that cover what a bucket says; the bucket is drawn first, each as often.
-
-    Args:
-        buckets: of ``BUCKETS``.
-    """
+    """Strokes that cover what a bucket says; each bucket is drawn as often."""
 
     kind = "freeform"
 
@@ -167,14 +154,9 @@ class FreeformBuckets:
 class FilteredHoles:
     """Holes of another source that are neither empty nor full, and in given buckets.
 
-    Holes are drawn until one fits. That needs no list of the ratios of all masks, which would
-    have to be read before the first image; and it judges the hole that is used, after it was
-    turned, cut and scaled. Drawing from one of six buckets of a folder takes six files on
-    average.
-
-    Args:
-        source: draws the holes.
-        buckets: of ``BUCKETS``; None takes any that is neither empty nor full.
+    Holes are drawn until one fits. That needs no list of the ratios of all masks, which would have
+    to be read before the first image; and it judges the hole that is used, after it was turned, cut
+    and scaled. Drawing from one of six buckets of a folder takes six files on average.
     """
 
     def __init__(self, source: MaskSource, buckets: Sequence[str] | None) -> None:

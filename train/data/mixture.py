@@ -12,14 +12,10 @@ from .protocols import ImageSource, Pixels, describe
 
 
 class Mixture:
-    """Images of several sources, each as often as its share says.
+    """Images of several sources, as often as their shares say; only the ratios of shares count.
 
-    An epoch is as long as it takes until every image of every source has come; sources that
-    are small for their share come several times, each time cut and augmented anew.
-
-    Args:
-        sources: the parts.
-        shares: one for each, positive; only their ratios count.
+    An epoch is as long as it takes until every image of every source has come; sources that are
+    small for their share come several times, each time cut and augmented anew.
     """
 
     def __init__(self, sources: list[ImageSource], shares: list[float]) -> None:

@@ -29,11 +29,7 @@ _FRAMING: Final = Framing(where="random", pixels=(256 / 1.5, 512.0), flip=True, 
 
 
 class Photographs:
-    """Squares of the photographs that scikit-image ships.
-
-    Args:
-        split: "train"; "val" or "auto", which are chelsea and coffee, unchanged; or "all" of
-            them, unchanged.
+    """Squares of the photographs that scikit-image ships; "val" and "auto" are chelsea and coffee.
 
     Raises:
         LibraryError: scikit-image is not installed.

@@ -36,11 +36,7 @@ _BANK_SEED: Final = 1987  # the bank is the same always; Field (1987) found the 
 
 
 class DeadLeaves:
-    """An endless set of drawn images.
-
-    Args:
-        length: images in what is counted as an epoch. The generator decides what is drawn.
-    """
+    """An endless set of drawn images, ``length`` of which count as an epoch."""
 
     def __init__(self, length: int = TRAIN_LENGTH) -> None:
         self._length = length

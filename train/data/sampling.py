@@ -73,14 +73,7 @@ class Failure(NamedTuple):
 
 
 class TrainingSamples(Dataset["Sample | Failure"]):
-    """The endless order of samples of a run, by their position in it.
-
-    Args:
-        images: source of images.
-        masks: source of holes.
-        size: S.
-        seed: of all randomness.
-    """
+    """The endless order of samples of a run, by their position in it."""
 
     def __init__(self, images: ImageSource, masks: MaskSource, size: int, seed: int) -> None:
         self._images = images

@@ -26,11 +26,7 @@ _FEATURE_SIDE_MIN: Final = 8  # positions; the same
 
 
 class PatchDiscriminator(nn.Module):
-    """Score how real each 70x70 patch of an image is (pix2pix's PatchGAN).
-
-    Args:
-        width: w, channels of the first level; 64 as published, 2.77 million parameters.
-    """
+    """Scores each 70x70 patch of an image (PatchGAN); width 64 has 2.77 million parameters."""
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
@@ -63,13 +59,10 @@ class PatchDiscriminator(nn.Module):
 
 
 class FeaturePatchDiscriminator(nn.Module):
-    """Score how real the VGG-16 features relu3_3 of an image are, patch by patch.
+    """Scores relu3_3 of VGG-16 patch by patch; width 512 has 10.49 million parameters.
 
-    There is no last layer with one channel, in the paper's figure and in the published code
-    alike: each of the w channels at each position is a score.
-
-    Args:
-        width: w, channels of every level; 512 as published, 10.49 million parameters.
+    There is no last layer with one channel, in the paper's figure and in the published code alike:
+    each of the w channels at each position is a score.
     """
 
     def __init__(self, width: int = 512) -> None:

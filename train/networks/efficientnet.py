@@ -46,10 +46,7 @@ _TAKEN: Final = (0, 2, 4)  # blocks whose results are features: 1/2, 1/4, 1/8 of
 
 
 class EfficientNetFeatures(nn.Module):
-    """Features of three sizes.
-
-    Args:
-        weights: of a file of EfficientNet-Lite0; tensors that are not needed are ignored.
+    """Features of three sizes; weights that are not needed are ignored.
 
     Raises:
         ContractError: a tensor is missing or of another shape.

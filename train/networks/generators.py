@@ -25,28 +25,18 @@ INIT_STD: Final = 0.02  # of convolution weights, as the published training star
 
 
 class RefinementOutput(NamedTuple):
-    """What the refinement network computed on the way; consistency losses and parity read it.
+    """What the refinement network computed on the way; consistency losses and parity read it."""
 
-    Attributes:
-        image: (B, 3, H, W), not clamped and not composited.
-        features: (B, 8w, H/8, W/8), what enters the attention.
-        attended: (B, 8w, H/8, W/8), what leaves it.
-        decoded: (B, 8w, H/8, W/8), the decoder's features of that size.
-    """
-
-    image: Tensor
-    features: Tensor
-    attended: Tensor
-    decoded: Tensor
+    image: Tensor  # (B, 3, H, W), not clamped and not composited
+    features: Tensor  # (B, 8w, H/8, W/8), what enters the attention
+    attended: Tensor  # (B, 8w, H/8, W/8), what leaves it
+    decoded: Tensor  # (B, 8w, H/8, W/8), the decoder's features of that size
 
 
 class RoughNetwork(nn.Module):
-    """First stage: a U-Net of 4x4 stride-2 convolutions that guesses the hole.
+    """First stage: a U-Net of 4x4 stride-2 convolutions; width 64 has 54.42 million parameters.
 
-    Args:
-        width: w; 54.42 million parameters at 64.
-        inputs: channels of the input: 3, or 4 with the mask.
-        bounded: the output passes through tanh.
+    Inputs are 3 channels, or 4 with the mask; a bounded output passes through tanh.
     """
 
     def __init__(self, width: int, *, inputs: int = 3, bounded: bool = True) -> None:
@@ -94,10 +84,8 @@ class _RoughLevel(nn.Module):
 class RefinementNetwork(nn.Module):
     """Second stage: a U-Net with attention at its third level, at an eighth of the size.
 
-    Args:
-        width: w; 77.69 million parameters at 64.
-        attention: maps (B, 8w, h, w) features and (B, 1, h, w) hole to features.
-        inputs: channels of the input: 6, or 7 with the mask.
+    Width 64 has 77.69 million parameters. The attention maps (B, 8w, h, w) features and (B, 1, h,
+    w) hole to features. Inputs are 6 channels, or 7 with the mask.
     """
 
     def __init__(self, width: int, attention: nn.Module, *, inputs: int = 6) -> None:

@@ -58,29 +58,18 @@ class Stages(NamedTuple):
 
 
 class RoughStage(NamedTuple):
-    """The pipeline up to the rough image.
+    """The pipeline up to the rough image."""
 
-    Attributes:
-        missing: (B, 1, H, W) bool.
-        mask_channel: the mask as (B, 1, H, W) of the image's type, where networks see it.
-        contrast: (B, 1, H, W), the unit of residuals; None for absolute outputs.
-        filled: (B, 3, H, W).
-        rough: (B, 3, H, W).
-    """
-
-    missing: Tensor
+    missing: Tensor  # (B, 1, H, W) bool
+    # the mask as (B, 1, H, W) of the image's type, where networks see it
     mask_channel: tuple[Tensor, ...]
-    contrast: Tensor | None
-    filled: Tensor
-    rough: Tensor
+    contrast: Tensor | None  # (B, 1, H, W), the unit of residuals; None for absolute outputs
+    filled: Tensor  # (B, 3, H, W)
+    rough: Tensor  # (B, 3, H, W)
 
 
 class ConvAttention(nn.Module):
-    """The paper's ablation: an ordinary 3x3 convolution where CSA would be.
-
-    Args:
-        channels: in and out.
-    """
+    """The paper's ablation: an ordinary 3x3 convolution where CSA would be."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

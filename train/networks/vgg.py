@@ -52,25 +52,16 @@ Kind = Literal["trained", "random"]
 
 
 class Features(NamedTuple):
-    """What VGG-16 sees in an image.
+    """What VGG-16 sees in an image."""
 
-    Attributes:
-        relu3_3: (B, 256, H/4, W/4), not negative; the feature-patch discriminator's input.
-        relu4_3: (B, 512, H/8, W/8), not negative; what the consistency loss aims at.
-    """
-
-    relu3_3: Tensor
-    relu4_3: Tensor
+    relu3_3: Tensor  # (B, 256, H/4, W/4), not negative; the feature-patch discriminator's input
+    relu4_3: Tensor  # (B, 512, H/8, W/8), not negative; what the consistency loss aims at
 
 
 class VGG16Features(nn.Module):
-    """The first ten convolutions of VGG-16, which never change.
+    """The first ten convolutions of VGG-16, which never change; other weights are ignored.
 
-    Args:
-        weights: ``features.<number>.weight`` and ``.bias`` of ``CONVOLUTIONS``; others are
-            ignored.
-        kind: "trained", or "random" for smoke tests, whose losses mean nothing.
-        origin: where the weights are from, for logs and checkpoints.
+    ``kind`` and ``origin`` go into logs and checkpoints. Losses of "random" weights mean nothing.
     """
 
     mean: Tensor

@@ -10,14 +10,10 @@ from .config import LossConfig
 
 
 class DiscriminatorInputs(NamedTuple):
-    """What the discriminators see of a batch.
+    """What the discriminators see of a batch."""
 
-    Attributes:
-        image: (B, 3, H, W).
-        features: (B, 256, H/4, W/4), relu3_3; None without a feature-patch discriminator.
-    """
-
-    image: Tensor
+    image: Tensor  # (B, 3, H, W)
+    # (B, 256, H/4, W/4), relu3_3; None without a feature-patch discriminator
     features: Tensor | None
 
     def detached(self) -> "DiscriminatorInputs":
@@ -27,11 +23,7 @@ class DiscriminatorInputs(NamedTuple):
 
 
 class DiscriminatorPair(nn.Module):
-    """Up to two discriminators; ``forward`` is their loss.
-
-    Args:
-        config: which of them there are.
-    """
+    """Up to two discriminators; ``forward`` is their loss."""
 
     def __init__(self, config: LossConfig) -> None:
         super().__init__()

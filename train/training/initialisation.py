@@ -103,17 +103,11 @@ def start_history(start: str | None) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class RunData:
-    """Opened data.
+    """Opened data."""
 
-    Attributes:
-        images: to train on.
-        masks: to train on.
-        pairs: to validate with; may be empty.
-    """
-
-    images: ImageSource
-    masks: MaskSource
-    pairs: list[Pair]
+    images: ImageSource  # to train on
+    masks: MaskSource  # to train on
+    pairs: list[Pair]  # to validate with; may be empty
 
 
 def open_run_data(config: TrainConfig) -> RunData:

@@ -34,17 +34,11 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a session of training ended.
+    """How a session of training ended."""
 
-    Attributes:
-        step: finished steps.
-        signal: that stopped it; 0 if none did.
-        first: whether this is the first of the run's processes, which speaks for them.
-    """
-
-    step: int
-    signal: int
-    first: bool
+    step: int  # finished steps
+    signal: int  # that stopped it; 0 if none did
+    first: bool  # whether this is the first of the run's processes, which speaks for them
 
     @property
     def exit_code(self) -> int:

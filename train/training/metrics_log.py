@@ -29,12 +29,7 @@ logger = logging.getLogger(__name__)
 class MetricsLog:
     """Where scalars and pictures go. A context manager.
 
-    Args:
-        folder: of the run.
-        step: finished steps; what an earlier session recorded of later ones is dropped, because
-            they are run again.
-        steps: of the whole run.
-        images_per_step: over all processes.
+    What an earlier session wrote of steps after ``step`` is dropped, because they are run again.
     """
 
     def __init__(self, folder: RunFolder, *, step: int, steps: int, images_per_step: int) -> None:

@@ -10,7 +10,6 @@ tensorboard/          the same scalars, and grids of pictures
 not-finite-step-*     the batch of a step whose loss was not finite
 """
 
-import dataclasses
 import re
 from pathlib import Path
 from typing import Final
@@ -20,52 +19,24 @@ from ...plugins.errors import ContractError
 _STATE: Final = re.compile(r"step-(\d{9})\.safetensors")
 
 
-@dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """Names within the folder of one run.
+    """Paths within the folder of one run."""
 
-    Attributes:
-        path: the folder.
-    """
-
-    path: Path
-
-    @property
-    def config(self) -> Path:
-        """The effective configuration."""
-        return self.path / "config.toml"
-
-    @property
-    def model(self) -> Path:
-        """The newest network."""
-        return self.path / "model.safetensors"
-
-    @property
-    def best(self) -> Path:
-        """The network of the best validation."""
-        return self.path / "best.safetensors"
-
-    @property
-    def scalars(self) -> Path:
-        """Losses, speed and validations."""
-        return self.path / "scalars.jsonl"
-
-    @property
-    def samples(self) -> Path:
-        """Pictures of the newest validation."""
-        return self.path / "samples.png"
-
-    @property
-    def tensorboard(self) -> Path:
-        """TensorBoard's folder."""
-        return self.path / "tensorboard"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config = path / "config.toml"
+        self.model = path / "model.safetensors"
+        self.best = path / "best.safetensors"
+        self.scalars = path / "scalars.jsonl"
+        self.samples = path / "samples.png"
+        self.tensorboard = path / "tensorboard"
 
     def state(self, step: int) -> Path:
-        """The state after so many steps."""
+        """Return the path of the state after so many steps."""
         return self.path / "states" / f"step-{step:09d}.safetensors"
 
     def bad_batch(self, step: int, rank: int) -> Path:
-        """The batch of a process whose loss was not finite."""
+        """Return the path for the batch of a process whose loss was not finite."""
         return self.path / f"not-finite-step-{step}-process-{rank}.npz"
 
     def states(self) -> list[Path]:

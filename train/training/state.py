@@ -27,19 +27,13 @@ _KEY: Final = "csakit_training"
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run has come.
+    """How far a run has come."""
 
-    Attributes:
-        step: finished steps; the number of the next one.
-        seconds: of training, over all sessions of the run.
-        best_psnr_db: highest PSNR in the hole of a validation; None before the first.
-        best_step: finished steps at that validation.
-    """
-
-    step: int = 0
-    seconds: float = 0.0
+    step: int = 0  # finished steps; the number of the next one
+    seconds: float = 0.0  # of training, over all sessions of the run
+    # highest PSNR in the hole of a validation; None before the first
     best_psnr_db: float | None = None
-    best_step: int | None = None
+    best_step: int | None = None  # finished steps at that validation
 
 
 def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:

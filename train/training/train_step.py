@@ -35,28 +35,16 @@ from .processes import mean_over_processes
 
 
 class Truth(NamedTuple):
-    """A batch, and what VGG-16 sees in it.
+    """A batch, and what VGG-16 sees in it."""
 
-    Attributes:
-        image: (B, 3, H, W) in [-1, 1].
-        hole: (B, 1, H, W), 1 where pixels are missing.
-        shallow: relu3_3, or None where no loss needs it.
-        deep: (B, 8w, H/8, W/8), relu4_3 brought to the network's channels, or None.
-    """
-
-    image: Tensor
-    hole: Tensor
-    shallow: Tensor | None
-    deep: Tensor | None
+    image: Tensor  # (B, 3, H, W) in [-1, 1]
+    hole: Tensor  # (B, 1, H, W), 1 where pixels are missing
+    shallow: Tensor | None  # relu3_3, or None where no loss needs it
+    deep: Tensor | None  # (B, 8w, H/8, W/8), relu4_3 brought to the network's channels, or None
 
 
 class StagesModule(nn.Module):
-    """A network whose ``forward`` gives what losses need, because engines wrap that method.
-
-    Args:
-        network: the generator.
-        stage: "rough" runs and trains the rough network alone.
-    """
+    """A network whose ``forward`` returns what losses need, because engines wrap that method."""
 
     def __init__(self, network: CSAInpainter, stage: Stage) -> None:
         super().__init__()
@@ -73,18 +61,10 @@ class StagesModule(nn.Module):
 
 
 class TrainStep:
-    """The networks of a run on their device, and how one step changes them.
+    """The networks of a run on their device, their optimisers, and one step of all.
 
-    Args:
-        config: of the run.
-        fabric: the engine, launched.
-
-    Attributes:
-        network: the generator.
-        critics: the discriminators, or None.
-        average: of the generator's weights over steps, or None.
-        optimisers: name to optimiser; the same names as in a saved state.
-        vgg: or None, where no loss needs it.
+    ``optimisers`` have the names of a saved state. ``discriminators``, ``average`` and ``vgg`` are
+    None where nothing needs them.
 
     Raises:
         ContractError: weights cannot be read, or are of another network.
