@@ -1,4 +1,4 @@
-"""What a CSA network is built from; stored in every checkpoint."""
+"""The configuration of a CSA network, stored in every checkpoint."""
 
 import dataclasses
 from typing import Final, Literal, get_args

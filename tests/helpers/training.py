@@ -39,7 +39,7 @@ def small_config(**values: object) -> TrainConfig:
 
 
 def train_step_of(**values: object) -> TrainStep:
-    """Build the train_step of ``small_config``."""
+    """Create the train step of ``small_config``."""
     config = small_config(**values)
     return TrainStep(config, start(config.engine))
 

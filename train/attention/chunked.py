@@ -168,6 +168,6 @@ def _vectors(image: Tensor) -> Tensor:
 
 
 def _holes(hole: Tensor) -> Tensor:
-    """Turn (B, 1, H, W) into (B, N) bool; an image that knows nothing has nothing to fill."""
+    """Convert (B, 1, H, W) to (B, N) bool; an image without known positions has nothing to fill."""
     marked = hole.flatten(1) > HOLE_THRESHOLD
     return marked & ~marked.all(dim=1, keepdim=True)

@@ -182,7 +182,7 @@ class KernelCall:
 
     @property
     def desc(self) -> AttentionDesc:
-        """Describe the tensors to the library."""
+        """Return the description of the tensors for the library."""
         batch, channels, height, width = self.features.shape
         return attention_desc(
             (batch, channels, height, width),

@@ -1,4 +1,4 @@
-"""``csakit convert``: parse, call one function, print one line."""
+"""``csakit convert``: the authors' checkpoint pair to one safetensors file."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Find image files: by walking folders, and by the lists that data sets come with."""
+"""Lists of image files: from folders, and from the lists that data sets come with."""
 
 import os
 import zlib

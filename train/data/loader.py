@@ -201,7 +201,7 @@ def _collate(samples: "list[Sample | Failure]") -> "_Raw | Failure":
 
 
 def _start_worker(worker: int) -> None:
-    """Tie a worker to the process that trains: it ends when that one says so, or dies.
+    """Detach a worker from the process group; it ends with the process that trains.
 
     Ctrl-C, and whatever else is sent to the whole group, does not end it: the training process
     decides when to stop, and may need batches until then.

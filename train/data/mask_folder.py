@@ -92,7 +92,7 @@ class FolderMasks:
         return ~white if self._invert else white
 
     def _probe(self) -> None:
-        """Look at a few masks: they must be readable, and should look like holes."""
+        """Check a few masks: they must be readable, and should look like holes."""
         step = math.ceil(len(self) / _PROBES)
         coverages, problem = [], None
         for index in range(0, len(self), step):

@@ -1,4 +1,4 @@
-"""Open images and masks by what a user writes on the command line.
+"""Open images and masks by the specifications of the command line.
 
 images = open_images("photos:0.7,procedural:0.3")
 masks = open_masks("freeform")

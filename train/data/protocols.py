@@ -1,4 +1,4 @@
-"""What training and evaluation ask of images and masks, and how sources describe themselves.
+"""The protocols of sources of images and masks, and how sources describe themselves.
 
 A source is small, can be pickled, and keeps no state that changes what it returns: the
 generator that is passed in decides everything. That makes samples independent of workers.

@@ -1,4 +1,4 @@
-"""How the paper's data sets lie on a disk, and how squares of 256 come out of them.
+"""Layouts of the paper's data sets, and how squares of 256 are cut out of them.
 
 ==========  =====================================================  ==============================
 recipe      files                                                  squares
@@ -70,7 +70,7 @@ class Recipe:
     layouts: tuple[Callable[[Path], "Parts | None"], ...] = ()
 
     def parts(self, root: Path) -> Parts:
-        """Find the split below a root folder."""
+        """Return the split below a root folder."""
         found = (layout(root) for layout in self.layouts)
         return next((parts for parts in found if parts is not None), None) or _folder_parts(root)
 

@@ -1,4 +1,4 @@
-"""Put one sample together: image number so-and-so of the run, its hole, and what was skipped.
+"""Samples of a run by their position: image, hole, and the files that were skipped.
 
 Letters: S side in pixels.
 """
@@ -29,19 +29,6 @@ def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
     """Return the generator of one purpose; ``key`` tells its uses apart, as (epoch, index)."""
     # A spawn key is kept apart from the seed, however long either is; a plain list is not.
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *key)))
-
-
-def place(position: int, length: int) -> tuple[int, int]:
-    """Split a position of the endless order into an epoch and a place within it.
-
-    Args:
-        position: how many samples come before it in the whole run.
-        length: samples in an epoch.
-
-    Returns:
-        (epoch, place).
-    """
-    return divmod(position, length)
 
 
 def image_at(seed: int, epoch: int, slot: int, length: int) -> int:
@@ -83,7 +70,7 @@ class TrainingSamples(Dataset["Sample | Failure"]):
 
     def __getitem__(self, position: int) -> "Sample | Failure":
         """Return the sample at a position of the run, from 0, or why there is none."""
-        epoch, slot = place(position, len(self._images))
+        epoch, slot = divmod(position, len(self._images))
         try:
             image, broken = self._image(epoch, slot)
             hole, broken_masks = draw_hole(

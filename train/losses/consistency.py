@@ -73,7 +73,7 @@ def consistency_loss(
 
 
 class TruthProjection(nn.Module):
-    """Bring the 512 channels of relu4_3 to those of a narrower network, the same way always.
+    """Projection of the 512 channels of relu4_3 to those of a narrower network, always the same.
 
     The C rows are orthonormal and point in random directions, so squared distances become C / 512
     of what they were, on average: their mean over channels, which is what the loss takes, is kept.

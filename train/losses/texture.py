@@ -90,7 +90,7 @@ def _distances(
 
 
 def _patches(images: Tensor, places: Tensor) -> Tensor:
-    """Take the patches (B, C, P, 7, 7) whose first pixels are at P places."""
+    """Return the patches (B, C, P, 7, 7) whose first pixels are at P places."""
     reach = torch.arange(_SIDE, device=places.device)
     rows = places[:, 0, None, None] + reach[:, None]
     columns = places[:, 1, None, None] + reach

@@ -1,1 +1,1 @@
-"""Generators, discriminators, and the VGG-16 that losses compare features in."""
+"""Generators, discriminators, and the networks whose features losses compare."""

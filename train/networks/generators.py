@@ -182,7 +182,7 @@ def _norm(channels: int) -> nn.InstanceNorm2d:
 
 
 def initialise(module: nn.Module) -> None:
-    """Start a convolution as the published training does; pass over other modules."""
+    """Initialise a convolution as the published training does; pass over other modules."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=INIT_STD)
         if module.bias is not None:

@@ -1,4 +1,4 @@
-"""The paper's ablations: the same training with one part taken away, and a table of what is lost.
+"""The paper's ablations: the same training without one part each, and a table of the results.
 
 Every variant has the seed, the data in their order, the steps and everything else of the full
 recipe; so has the evaluation. With one seed a difference is an observation, not a law.

@@ -1,4 +1,4 @@
-"""Everything a training run is made of. Every default of the trainer is in this file.
+"""The configuration of a training run, with every default and every check of a value.
 
 Each class is one section of a configuration file, each field one key and one flag; the names
 are unique across the sections.

@@ -1,4 +1,4 @@
-"""What a run begins with: new networks, or the weights of a checkpoint, and VGG-16."""
+"""What a run starts with: networks, new or from a checkpoint, VGG-16, and its data."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The loop: batches in, steps taken, records and states out, until the end or a request to stop."""
+"""The training loop: batches, steps, logs and states, until the end or a signal."""
 
 import dataclasses
 import logging
@@ -70,7 +70,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
         on_first_process(fabric, lambda: _prepare(run, config, resume=resume))
         session = _Session(config, run, fabric, train_step, data, progress)
         with StopSignals() as stop:
-            signal = session.work(stop)
+            signal = session.train(stop)
     except CsakitError as error:
         if fabric.is_global_zero:
             raise
@@ -87,7 +87,7 @@ def _prepare(run: RunFolder, config: TrainConfig, *, resume: bool) -> None:
 
 
 class _Session:
-    """What one call of ``train`` works with; only ``progress`` and the train_step change."""
+    """One call of ``train``; only the progress and the train step change."""
 
     def __init__(
         self,
@@ -104,9 +104,9 @@ class _Session:
         self.skipped = set[str]()  # files of this session, by the reason too
         self.started = time.monotonic() - progress.seconds
         self.session_started = time.monotonic()
-        self.records: MetricsLog | None = None  # of the first process only
+        self.log: MetricsLog | None = None  # of the first process only
 
-    def work(self, stop: StopSignals) -> int:
+    def train(self, stop: StopSignals) -> int:
         """Run the remaining steps; return the signal that ended it early, or 0."""
         steps = self.config.optimisation.steps
         if not self.fabric.is_global_zero:
@@ -117,7 +117,7 @@ class _Session:
             step=self.progress.step,
             steps=steps,
             images_per_step=self.config.data.batch * world,
-        ) as self.records:
+        ) as self.log:
             return self._steps(stop)
 
     def _steps(self, stop: StopSignals) -> int:
@@ -156,7 +156,7 @@ class _Session:
         wrong = [name for name, loss in losses.items() if not torch.isfinite(loss)]
         (anywhere,) = max_over_processes(self.fabric, len(wrong))
         if anywhere:
-            self._refuse(batch, wrong)
+            self._raise_divergence(batch, wrong)
         self.progress.step += 1
         self.progress.seconds = time.monotonic() - self.started
         self.means.add(losses)
@@ -167,18 +167,18 @@ class _Session:
         options, step = self.config.records, self.progress.step
         if self._due(options.log_every):
             means = self._shared(self.means.take())
-            if self.records:
+            if self.log:
                 rate = learning_rate(self.config.optimisation, step - 1)
                 counts = {"learning_rate": rate, "skipped_files": len(self.skipped)}
-                self.records.losses(step, means | counts)
+                self.log.log_losses(step, means | counts)
         if self._due(options.validate_every) and self.data.pairs:
             on_first_process(self.fabric, self._validate)
-        if self.records:
-            self.records.advance()
+        if self.log:
+            self.log.advance()
             if self._due(options.image_every):
                 image, hole = self.fabric.to_device((batch.image, batch.hole))
                 grid = training_grid(self.train_step.result, image, hole)
-                self.records.pictures("training", step, grid)
+                self.log.log_images("training", step, grid)
 
     def _due(self, every: int) -> bool:
         return self.progress.step % every == 0
@@ -197,14 +197,14 @@ class _Session:
         return dict(zip(means, reduced.tolist(), strict=True))
 
     def _validate(self) -> None:
-        assert self.records
+        assert self.log
         step, progress = self.progress.step, self.progress
         psnr_db, grid = validate(self.train_step.result, self.data.pairs)
         best = progress.best_psnr_db is None or psnr_db > progress.best_psnr_db
         if best:
             progress.best_psnr_db, progress.best_step = psnr_db, step
             self._write_model(self.run.best)
-        self.records.validation(step, psnr_db, grid, best=best)
+        self.log.log_validation(step, psnr_db, grid, best=best)
 
     def _save(self) -> None:
         on_first_process(self.fabric, self._save_alone)
@@ -234,7 +234,7 @@ class _Session:
             **start_history(self.config.optimisation.start),
         }
 
-    def _refuse(self, batch: Batch, wrong: list[str]) -> None:
+    def _raise_divergence(self, batch: Batch, wrong: list[str]) -> None:
         """Save the batch and stop.
 
         Raises:

@@ -1,4 +1,4 @@
-"""What a run tells of itself: a progress bar, lines, a JSON log, TensorBoard.
+"""The log of a run: a progress bar, lines, JSON, TensorBoard; curves of several runs.
 
 Only the first process of a run records.
 """
@@ -54,7 +54,7 @@ class MetricsLog:
         """Count a step."""
         self._bar.update()
 
-    def losses(self, step: int, means: dict[str, float]) -> None:
+    def log_losses(self, step: int, means: dict[str, float]) -> None:
         """Write the means since the last call, losses and others by name, and the speed."""
         now = time.monotonic()
         seconds, steps = now - self._since[0], step - self._since[1]
@@ -67,16 +67,16 @@ class MetricsLog:
             words = " ".join(f"{name} {value}" for name, value in shown.items())
             logger.info("step %d of %d: %s, %.2f images/s", step, self._bar.total, words, speed)
 
-    def validation(self, step: int, psnr_db: float, grid: Uint8, *, best: bool) -> None:
+    def log_validation(self, step: int, psnr_db: float, grid: Uint8, *, best: bool) -> None:
         """Write a validation; ``grid`` is (height, width, 3)."""
         self._write(step, {"validation_hole_psnr_db": psnr_db})
-        self.pictures("validation", step, grid)
+        self.log_images("validation", step, grid)
         with staged(self._folder.samples) as temporary:
             Image.fromarray(grid).save(temporary)
         mark = ", the best so far" if best else ""
         self._log_line(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
 
-    def pictures(self, name: str, step: int, grid: Uint8) -> None:
+    def log_images(self, name: str, step: int, grid: Uint8) -> None:
         """Write a (height, width, 3) picture."""
         self._writer.add_image(name, grid, step, dataformats="HWC")
 

@@ -1,4 +1,4 @@
-"""The processes of a run: start them, agree among them, average over them with gradient.
+"""The processes of a run: their start, common decisions, and means with gradient.
 
 Letters: R processes.
 """

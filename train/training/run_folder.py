@@ -1,4 +1,4 @@
-"""The folder of a run: what lies in it, and which of its states are kept.
+"""The folder of a run: its files, and which states are kept.
 
 config.toml           the effective configuration
 model.safetensors     the newest network, as `csakit export` takes it

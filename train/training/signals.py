@@ -1,4 +1,4 @@
-"""Stop on request: SIGINT and SIGTERM end a run after the step that is running."""
+"""SIGINT and SIGTERM end a run after the step that is running."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Remembers the first SIGINT or SIGTERM; a second SIGINT interrupts at once.
+    """Records the first SIGINT or SIGTERM; a second SIGINT interrupts at once.
 
     Use as a context manager; what handled the signals before handles them again after it. In
     threads other than the main one, where Python delivers no signals, it does nothing.

@@ -1,4 +1,4 @@
-"""The whole state of a run in one safetensors file: what a resumed run needs to go on exactly.
+"""The whole state of a run in one safetensors file, from which it resumes exactly.
 
 Tensors are named by what holds them, ``network.rough...``, ``critics...``, ``average...``, and
 ``optimiser.<name>.<number of the parameter>.<key>``; the rest is JSON in the metadata. Nothing

@@ -1,4 +1,4 @@
-"""What learns: the networks of a run, their optimisers, and one step of both.
+"""One training step: the networks of a run, their optimisers, losses and learning rate.
 
 Letters: B images, H W sides in pixels.
 
@@ -35,12 +35,12 @@ from .processes import mean_over_processes
 
 
 class Truth(NamedTuple):
-    """A batch, and what VGG-16 sees in it."""
+    """A batch, and VGG-16's features of it; None where no loss needs them."""
 
     image: Tensor  # (B, 3, H, W) in [-1, 1]
     hole: Tensor  # (B, 1, H, W), 1 where pixels are missing
-    shallow: Tensor | None  # relu3_3, or None where no loss needs it
-    deep: Tensor | None  # (B, 8w, H/8, W/8), relu4_3 brought to the network's channels, or None
+    relu3_3: Tensor | None
+    relu4_3: Tensor | None  # (B, 8w, H/8, W/8), projected to the network's channels
 
 
 class StagesModule(nn.Module):
@@ -116,11 +116,14 @@ class TrainStep:
             for group in optimiser.param_groups:
                 group["lr"] = rate
         stages: Stages | RoughStage = self._generator(image, hole)
-        truth = self._look(image, hole)
+        truth = self._truth(image, hole)
         losses = {}
         if self.discriminators is not None:
             assert isinstance(stages, Stages)
-            real, fake = DiscriminatorInputs(image, truth.shallow), self._seen(stages, truth)
+            real, fake = (
+                DiscriminatorInputs(image, truth.relu3_3),
+                self._discriminator_inputs(stages, truth),
+            )
             losses["discriminators"] = self._discriminator_step(real, fake.detached())
             with self._fabric.autocast():
                 losses["adversarial"] = self.discriminators.generator_loss(
@@ -144,7 +147,7 @@ class TrainStep:
         wrapped, self.optimisers[name] = self._fabric.setup(module, optimiser)
         return wrapped.train()
 
-    def _look(self, image: Tensor, hole: Tensor) -> Truth:
+    def _truth(self, image: Tensor, hole: Tensor) -> Truth:
         """Compute the features of the truth that the losses need, without gradient."""
         if self.vgg is None:
             return Truth(image, hole, None, None)
@@ -154,7 +157,7 @@ class TrainStep:
             features = self.vgg(image)
             return Truth(image, hole, features.relu3_3, self._projection(features.relu4_3))
 
-    def _seen(self, stages: Stages, truth: Truth) -> DiscriminatorInputs:
+    def _discriminator_inputs(self, stages: Stages, truth: Truth) -> DiscriminatorInputs:
         """Return what the discriminators see of a result, with gradient."""
         judged = stages.refined
         if self.config.losses.judged == "composite":
@@ -195,10 +198,10 @@ class TrainStep:
         losses = {}
         if self.config.losses.reconstruction > 0:
             losses["reconstruction"] = self._reconstruction(stages, truth)
-        if truth.deep is not None:
+        if truth.relu4_3 is not None:
             assert isinstance(stages, Stages)
             losses["consistency"] = consistency_loss(
-                stages.attended, stages.decoded, truth.deep, stages.feature_hole
+                stages.attended, stages.decoded, truth.relu4_3, stages.feature_hole
             )
         if self.config.losses.texture > 0:
             assert isinstance(stages, Stages)

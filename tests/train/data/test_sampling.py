@@ -17,7 +17,6 @@ from csakit.train.data.sampling import (
     draw_hole,
     generator,
     image_at,
-    place,
 )
 from helpers.pictures import break_files, write_mask, write_picture
 
@@ -29,10 +28,6 @@ def test_every_epoch_is_another_permutation() -> None:
     assert all(one != other for one, other in itertools.combinations(epochs, 2))
     assert [image_at(5, 2, slot, 30) for slot in range(30)] == epochs[2]
     assert [image_at(6, 2, slot, 30) for slot in range(30)] != epochs[2]
-
-
-def test_a_position_is_an_epoch_and_a_place() -> None:
-    assert [place(position, 3) for position in (0, 2, 3, 7)] == [(0, 0), (0, 2), (1, 0), (2, 1)]
 
 
 def test_generators_differ_by_seed_stream_and_key() -> None:

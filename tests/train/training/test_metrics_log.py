@@ -37,11 +37,11 @@ def test_scalars_and_pictures_are_written_where_the_run_keeps_them(
 
     with (
         caplog.at_level(logging.INFO),
-        MetricsLog(run, step=0, steps=2, images_per_step=1) as records,
+        MetricsLog(run, step=0, steps=2, images_per_step=1) as log,
     ):
-        records.losses(1, {"reconstruction": 0.5, "learning_rate": 1e-4})
-        records.advance()
-        records.validation(1, 20.25, grid, best=True)
+        log.log_losses(1, {"reconstruction": 0.5, "learning_rate": 1e-4})
+        log.advance()
+        log.log_validation(1, 20.25, grid, best=True)
 
     first, second = read_scalars(run.scalars)
     assert (first["step"], first["reconstruction"], first["learning_rate"]) == (1, 0.5, 1e-4)
@@ -56,9 +56,9 @@ def test_tensorboard_reads_the_same_scalars_and_the_pictures(tmp_path: Path) -> 
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     run = RunFolder(tmp_path)
-    with MetricsLog(run, step=0, steps=2, images_per_step=1) as records:
-        records.losses(1, {"total": 0.5})
-        records.pictures("training", 1, np.zeros((8, 8, 3), dtype=np.uint8))
+    with MetricsLog(run, step=0, steps=2, images_per_step=1) as log:
+        log.log_losses(1, {"total": 0.5})
+        log.log_images("training", 1, np.zeros((8, 8, 3), dtype=np.uint8))
 
     events = EventAccumulator(str(run.tensorboard)).Reload()
     assert [(event.step, event.value) for event in events.Scalars("total")] == [(1, 0.5)]
