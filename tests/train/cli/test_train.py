@@ -156,6 +156,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "mask_buckets": ("10-20,20-30", "10-20,20-30"),
     "mask_invert": ("", True),
     "recipe": ("paris", "paris"),
+    "cache": ("64", 64),
     "size": ("512", 512),
     "batch": ("3", 3),
     "workers": ("5", 5),
@@ -165,7 +166,11 @@ VALUES: dict[str, tuple[str, Any]] = {
     "width": ("16", 16),
     "attention": ("conv", "conv"),
     "similarity": ("projection", "projection"),
+    "fill": ("interpolated", "interpolated"),
+    "prediction": ("residual", "residual"),
     "reconstruction": ("2", 2.0),
+    "error": ("relative", "relative"),
+    "rough_weight": ("0.5", 0.5),
     "known_weight": ("0.25", 0.25),
     "consistency": ("1e-3", 1e-3),
     "adversarial": ("0", 0.0),
@@ -174,6 +179,8 @@ VALUES: dict[str, tuple[str, Any]] = {
     "feature_patch": ("--no-", False),
     "feature_patch_width": ("128", 128),
     "judged": ("composite", "composite"),
+    "texture": ("0.1", 0.1),
+    "features": ("0.1", 0.1),
     "vgg": ("random", "random"),
     "steps": ("9", 9),
     "learning_rate": ("1e-5", 1e-5),
@@ -184,6 +191,7 @@ VALUES: dict[str, tuple[str, Any]] = {
     "ema": ("0.999", 0.999),
     "seed": ("11", 11),
     "start": ("m.safetensors", "m.safetensors"),
+    "stage": ("rough", "rough"),
     "accelerator": ("cpu", "cpu"),
     "devices": ("2", 2),
     "nodes": ("2", 2),
@@ -195,6 +203,12 @@ VALUES: dict[str, tuple[str, Any]] = {
     "save_every": ("4", 4),
     "keep": ("5", 5),
     "minutes": ("6", 6.0),
+}
+# Keys without which a value is refused.
+NEEDED: dict[str, dict[str, Any]] = {
+    "prediction": {"fill": "interpolated"},
+    "error": {"fill": "interpolated"},
+    "stage": {"adversarial": 0.0, "consistency": 0.0},
 }
 
 
@@ -218,7 +232,7 @@ def test_a_flag_chooses_its_key_and_survives_toml(name: str) -> None:
     choice = parsed(*arguments_of(name, text))
 
     assert choice == choice_of(**{name: value})
-    config = build(choice_of(data="x"), choice)
+    config = build(choice_of(data="x", **NEEDED.get(name, {})), choice)
     section = SECTION_OF[name]
     assert config.to_dict()[section][name] == value
     assert value != SECTIONS[section].__dataclass_fields__[name].default

@@ -71,7 +71,7 @@ def test_what_cannot_be_trained_is_refused(cls: type, values: dict[str, Any], ru
 
 
 @pytest.mark.parametrize(
-    ("values", "critics", "vgg"),
+    ("values", "discriminators", "vgg"),
     [
         ({}, True, True),
         ({"consistency": 0.0}, True, True),
@@ -82,10 +82,12 @@ def test_what_cannot_be_trained_is_refused(cls: type, values: dict[str, Any], ru
         ({"patch": False, "feature_patch": False, "consistency": 0.0}, False, False),
     ],
 )
-def test_only_what_a_loss_needs_is_built(values: dict[str, Any], critics: bool, vgg: bool) -> None:
+def test_only_what_a_loss_needs_is_built(
+    values: dict[str, Any], discriminators: bool, vgg: bool
+) -> None:
     losses = LossConfig(**values)
 
-    assert (losses.needs_discriminators, losses.needs_vgg) == (critics, vgg)
+    assert (losses.needs_discriminators, losses.needs_vgg) == (discriminators, vgg)
 
 
 def test_a_configuration_becomes_plain_values() -> None:

@@ -15,22 +15,22 @@ def seen(seed: int) -> DiscriminatorInputs:
 
 @pytest.mark.parametrize(("patch", "feature_patch"), [(True, False), (False, True), (True, True)])
 def test_the_losses_of_those_that_are_on_are_summed(patch: bool, feature_patch: bool) -> None:
-    critics = DiscriminatorPair(LossConfig(patch=patch, feature_patch=feature_patch))
+    discriminators = DiscriminatorPair(LossConfig(patch=patch, feature_patch=feature_patch))
     real, fake = seen(0), seen(1)
     scores = []
     if patch:
-        assert critics.patch is not None
-        scores.append([critics.patch(one.image).detach() for one in (real, fake)])
+        assert discriminators.patch is not None
+        scores.append([discriminators.patch(one.image).detach() for one in (real, fake)])
     if feature_patch:
-        assert critics.feature_patch is not None
-        scores.append([critics.feature_patch(one.features).detach() for one in (real, fake)])
+        assert discriminators.feature_patch is not None
+        scores.append([discriminators.feature_patch(one.features).detach() for one in (real, fake)])
 
-    own = critics(real, fake, torch.mean).detach()
-    generators = critics.generator_loss(real, fake, torch.mean).detach()
+    own = discriminators(real, fake, torch.mean).detach()
+    generators = discriminators.generator_loss(real, fake, torch.mean).detach()
 
     torch.testing.assert_close(own, sum(discriminator_loss(*pair) for pair in scores))
     torch.testing.assert_close(generators, sum(generator_loss(*pair) for pair in scores))
-    assert len(scores) == len([*critics.children()])
+    assert len(scores) == len([*discriminators.children()])
 
 
 def test_what_is_detached_has_no_gradient() -> None:

@@ -87,9 +87,9 @@ def test_a_checkpoint_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_discriminators_are_made_where_one_is_trained() -> None:
     assert new_discriminators(small_config(adversarial=0.0)) is None
-    critics = new_discriminators(small_config())
-    assert critics is not None
-    assert critics.feature_patch is None
+    discriminators = new_discriminators(small_config())
+    assert discriminators is not None
+    assert discriminators.feature_patch is None
 
 
 def test_vgg_is_opened_as_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

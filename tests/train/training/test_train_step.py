@@ -47,11 +47,14 @@ def test_the_losses_that_are_on_are_computed(values: dict[str, Any], losses: set
 def test_with_all_losses_the_whole_network_and_both_discriminators_learn() -> None:
     train_step = train_step_of(vgg="random", consistency=0.01, feature_patch=True)
     assert train_step.discriminators is not None
-    network, critics = weights(train_step.network), weights(train_step.discriminators)
+    network, discriminators = weights(train_step.network), weights(train_step.discriminators)
 
     losses = train_step.run(IMAGE, HOLE, 0)
 
-    for module, before in ((train_step.network, network), (train_step.discriminators, critics)):
+    for module, before in (
+        (train_step.network, network),
+        (train_step.discriminators, discriminators),
+    ):
         kernels = {name for name in before if name.endswith("weight")}
         assert kernels <= changed(module, before)  # a bias before a norm has no gradient
     assert train_step.vgg is not None
