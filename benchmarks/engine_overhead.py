@@ -21,13 +21,12 @@ from ..plugins.errors import EngineError, ExitCode
 from ..runtime.cli.command import run_command
 from ..runtime.device.device import Device, Event, Stream
 from ..runtime.device.open_device import open_device
-from ..runtime.engine.compatibility import diagnose
+from ..runtime.engine.compatibility import diagnose, this_machine
 from ..runtime.engine.engine_session import EngineSession
-from ..runtime.engine.executor import Engine, Shape
-from ..runtime.engine.machine import this_machine
 from ..runtime.engine.manifest import Manifest
 from ..runtime.engine.open_engine import load_engine, open_library
-from ..runtime.engine_options import EngineOptions
+from ..runtime.engine.shapes import Engine, Shape
+from ..runtime.options import EngineOptions
 from ..runtime.tensors.pixels import float_from_uint8
 
 TARGET_US: Final = 60.0  # at batch 1, 256x256, uint8
@@ -152,7 +151,7 @@ def _engine_alone(engine: Engine, device: Device, shape: Shape) -> Iterator[Call
         executor.enqueue(stream)
         stream.synchronize()
         launch: Callable[[], None] = lambda: executor.enqueue(stream)  # noqa: E731
-        if not engine.captures_itself:  # else the host would be what is measured
+        if not engine.manages_cuda_graphs:  # else the host would be what is measured
             with contextlib.suppress(EngineError):
                 graph = owned(stream.capture(launch))
                 launch = lambda: graph.launch(stream)  # noqa: E731

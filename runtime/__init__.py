@@ -14,8 +14,8 @@ if not os.environ.get("ORT_DISABLE_TELEMETRY"):
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
-    from .engine_options import EngineOptions as EngineOptions
     from .inpainter import Inpainter as Inpainter
+    from .options import EngineOptions as EngineOptions
     from .options import InpaintOptions as InpaintOptions
     from .sessions.session import Session as Session
     from .sessions.session import open_session as open_session
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["EngineOptions", "InpaintOptions", "Inpainter", "Session", "open_session"]
 
 _HOMES = {
-    "EngineOptions": "engine_options",
+    "EngineOptions": "options",
     "InpaintOptions": "options",
     "Inpainter": "inpainter",
     "Session": "sessions.session",

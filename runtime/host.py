@@ -8,7 +8,9 @@ import platform
 import re
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
+
+from ..plugins.errors import ContractError
 
 DISTRIBUTION: Final = "csakit"
 # Wheels that install the same module, onnxruntime; two of them overwrite each other's files.
@@ -140,3 +142,26 @@ def minimum(distribution: str) -> str:
             if match := re.match(rf"{re.escape(distribution)}\s*>=\s*([\d.]+)", requirement):
                 return match[1]
     return "0"
+
+
+DeviceKind = Literal["cpu", "cuda"]
+
+
+def parse_device(text: str) -> tuple[DeviceKind, int]:
+    """Read the name of a processor.
+
+    Args:
+        text: "cpu", "cuda" or "cuda:N".
+
+    Returns:
+        Its kind, and the number of the GPU; 0 for the CPU.
+
+    Raises:
+        ContractError: it is neither.
+    """
+    if text == "cpu":
+        return "cpu", 0
+    match = re.fullmatch(r"cuda(?::(\d{1,3}))?", text)
+    if match is None:
+        raise ContractError(f"device must be cpu, cuda or cuda:N; got {text!r}")
+    return "cuda", int(match[1] or 0)

@@ -15,9 +15,8 @@ from .contract import META_PREDICTION, META_TRAINED_HOLE, SIZE_MULTIPLE, TRAINED
 from .crops.blend import RIM_PX, correct, fading, with_rim
 from .crops.plan import Crop, Plan, plan_crops
 from .crops.resample import enlarge, pad, shrink
-from .engine_options import EngineOptions
 from .models.packaged import resolve_model
-from .options import InpaintOptions
+from .options import EngineOptions, InpaintOptions
 from .sessions.session import Backend, Session, open_session
 from .tensors.pixels import Bool, Float32, Uint8
 

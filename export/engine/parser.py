@@ -7,7 +7,7 @@ import onnx
 
 from ...plugins import spec
 from ...plugins.errors import EngineError
-from ...runtime.engine.tensorrt_log import plain
+from ...runtime.engine.tensorrt_module import plain
 from ..graph.surgery import csa_nodes
 from .tensorrt_api import Api
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ...plugins.architectures import device_architectures, devices
 from ...plugins.errors import ContractError, EngineError, LibraryError
-from ...runtime.engine.tensorrt_log import make_log
+from ...runtime.engine.tensorrt_module import make_log
 from .config import BuildConfig, BuilderName
 
 MODULES: Final[Mapping[BuilderName, str]] = MappingProxyType(

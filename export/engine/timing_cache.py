@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ...plugins.errors import EngineError
-from ...runtime.engine.tensorrt_log import plain
+from ...runtime.engine.tensorrt_module import plain
 from ...runtime.files.atomic import staged
 from .tensorrt_api import Api
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import onnx
 
-from ...runtime.engine.compatibility import diagnose
-from ...runtime.engine.machine import Machine, this_machine
+from ...runtime.engine.compatibility import HostCapabilities, diagnose, this_machine
 from ...runtime.engine.manifest import Manifest
 from ...runtime.engine.tensorrt_module import load_plugin
 from ...runtime.files.atomic import sha256
@@ -121,7 +120,7 @@ def engine_side(
     manifest: Manifest,
     proto: onnx.ModelProto,
     stated: ExportedModel,
-    machine: Machine,
+    machine: HostCapabilities,
 ) -> tuple[Side, onnx.ModelProto]:
     """Describe a build of the same model with its tensors marked; it is built when it runs.
 

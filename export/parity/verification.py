@@ -10,8 +10,7 @@ from typing import Any, Final
 from ...plugins.errors import ContractError
 from ...runtime import contract
 from ...runtime.contract import Io
-from ...runtime.engine.compatibility import diagnose
-from ...runtime.engine.machine import this_machine
+from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest
 from ...runtime.files.atomic import sha256
 from ...runtime.sessions.session import open_session

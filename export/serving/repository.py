@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
-from ...runtime.engine.compatibility import diagnose
-from ...runtime.engine.machine import this_machine
+from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest, manifest_path
 from ...runtime.files.atomic import sha256
 from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
@@ -148,8 +147,8 @@ def _facts(header: OnnxHeader, path: Path) -> dict[str, str]:
 
 def _engine_source(path: Path, model: Path, options: ServingOptions) -> _Source:
     found = diagnose(path, this_machine())
-    if found.damage or found.manifest is None:  # what this machine lacks does not matter
-        raise EngineError(str(found.damage[0]))
+    if found.corrupt or found.manifest is None:  # what this machine lacks does not matter
+        raise EngineError(str(found.corrupt[0]))
     manifest = found.manifest
     build = manifest.build
     if build.module != "tensorrt":

@@ -20,8 +20,8 @@ from ..diagnostics.gpu_checks import (
 )
 from ..diagnostics.package_checks import (
     OPTIONAL,
-    Fact,
-    State,
+    Check,
+    Status,
     csakit_fact,
     onnxruntime_facts,
     openvino_fact,
@@ -29,7 +29,7 @@ from ..diagnostics.package_checks import (
     python_fact,
     required_fact,
 )
-from ..engine.machine import Machine, this_machine
+from ..engine.compatibility import HostCapabilities, this_machine
 from ..host import physical_cores
 from .command import run_command
 
@@ -74,7 +74,7 @@ def _work(args: argparse.Namespace) -> int:
     engines = engines_in(args.paths or [Path()])
     machine = this_machine()
     backend = backend_fact(machine)
-    runtime = onnxruntime_facts(needed=backend.state is not State.OK)
+    runtime = onnxruntime_facts(needed=backend.state is not Status.OK)
     for fact in (
         python_fact(),
         csakit_fact(),
@@ -92,27 +92,27 @@ def _work(args: argparse.Namespace) -> int:
         print(fact)
     backends = [*_onnx_facts(runtime[-1], machine), backend]
     print("", *backends, sep="\n", flush=True)
-    usable = any(fact.state is State.OK for fact in backends)
+    usable = any(fact.state is Status.OK for fact in backends)
     opening = [_shown(fact) for fact in engine_facts(engines, machine)]
     sound = usable and (all(opening) or not args.paths)
     return ExitCode.OK if sound else ExitCode.ENVIRONMENT
 
 
-def _shown(fact: Fact) -> bool:
+def _shown(fact: Check) -> bool:
     """Print a fact at once: engines are large, and reading one takes a while."""
     print(fact, flush=True)
-    return fact.state is State.OK
+    return fact.state is Status.OK
 
 
-def _onnx_facts(runtime: Fact, machine: Machine) -> list[Fact]:
+def _onnx_facts(runtime: Check, machine: HostCapabilities) -> list[Check]:
     """Tell what ONNX models run on here, and why not."""
-    if runtime.state is not State.OK:
-        return [Fact(runtime.state, ".onnx models", "cannot run: see onnxruntime above")]
+    if runtime.state is not Status.OK:
+        return [Check(runtime.state, ".onnx models", "cannot run: see onnxruntime above")]
     text = f"run on the CPU, with {physical_cores()} threads, by ONNX Runtime"
-    facts = [Fact(State.OK, ".onnx models", text)]
+    facts = [Check(Status.OK, ".onnx models", text)]
     if machine.gpus and "CUDAExecutionProvider" in runtime.text:
-        facts.append(Fact(State.OK, ".onnx on GPUs", "run with --device cuda"))
+        facts.append(Check(Status.OK, ".onnx on GPUs", "run with --device cuda"))
     elif machine.gpus:
         text = "cannot run: pip uninstall -y onnxruntime && pip install 'csakit[gpu]'"
-        facts.append(Fact(State.ABSENT, ".onnx on GPUs", text))
+        facts.append(Check(Status.ABSENT, ".onnx on GPUs", text))
     return facts

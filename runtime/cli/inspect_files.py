@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...plugins.errors import ContractError, ExitCode
 from ..diagnostics.file_report import inspect
-from ..engine.machine import this_machine
+from ..engine.compatibility import this_machine
 from .command import run_command
 
 _EPILOG = """\

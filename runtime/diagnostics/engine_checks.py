@@ -6,10 +6,9 @@ from typing import Final
 
 from ...plugins.errors import ContractError
 from ..device.open_device import choose_adapter
-from ..engine.compatibility import diagnose
-from ..engine.machine import Machine
+from ..engine.compatibility import HostCapabilities, diagnose
 from ..engine.manifest import SUFFIX
-from .package_checks import Fact, State
+from .package_checks import Check, Status
 
 _ALREADY_HERE: Final = ", or see: csakit doctor"  # part of a remedy
 
@@ -37,7 +36,7 @@ def engines_in(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def engine_facts(engines: Iterable[Path], machine: Machine) -> Iterable[Fact]:
+def engine_facts(engines: Iterable[Path], machine: HostCapabilities) -> Iterable[Check]:
     """Tell of each engine whether it would open here.
 
     Args:
@@ -52,19 +51,19 @@ def engine_facts(engines: Iterable[Path], machine: Machine) -> Iterable[Fact]:
         found = diagnose(engine, machine)
         if not found.problems and choose_adapter().adapter is None:
             text = "needs a CUDA binding for Python: pip install cuda-python"
-            yield Fact(State.FIX, str(engine), text)
+            yield Check(Status.FIX, str(engine), text)
             continue
         if not found.problems:
             text = f"opens with {found.module} on GPU 0 ({machine.gpus[0]})"
-            yield Fact(State.OK, str(engine), text)
+            yield Check(Status.OK, str(engine), text)
             continue
         problem = found.problems[0]
         reason = problem.text.removeprefix(f"{engine} ")
         remedy = problem.remedy.replace(_ALREADY_HERE, "")
-        yield Fact(State.FIX, str(engine), _one_line(f"{reason}: {remedy}"))
+        yield Check(Status.FIX, str(engine), _one_line(f"{reason}: {remedy}"))
 
 
-def backend_fact(machine: Machine) -> Fact:
+def backend_fact(machine: HostCapabilities) -> Check:
     """Tell whether engines can be run here at all.
 
     Args:
@@ -82,9 +81,9 @@ def backend_fact(machine: Machine) -> Fact:
         missing.append("a CUDA binding (pip install cuda-python)")
     if missing:
         text = f"cannot run here: lacking {' and '.join(missing)}"
-        return Fact(State.ABSENT, ".engine models", text)
+        return Check(Status.ABSENT, ".engine models", text)
     modules = " or ".join(f"{name} {version}" for name, version in machine.modules.items())
-    return Fact(State.OK, ".engine models", f"run on {len(machine.gpus)} GPU(s), by {modules}")
+    return Check(Status.OK, ".engine models", f"run on {len(machine.gpus)} GPU(s), by {modules}")
 
 
 def _one_line(text: str) -> str:

@@ -9,8 +9,7 @@ from typing import Any
 from ...plugins import spec
 from ...plugins.errors import ContractError
 from .. import contract
-from ..engine.compatibility import Diagnosis, diagnose
-from ..engine.machine import Machine
+from ..engine.compatibility import Compatibility, HostCapabilities, diagnose
 from ..engine.manifest import Manifest
 from ..files.atomic import sha256
 from ..files.failures import is_file
@@ -48,7 +47,7 @@ class Inspection:
         return {"file": str(self.path), "kind": self.kind, "damaged": self.damaged, **self.values}
 
 
-def inspect(path: Path, machine: Machine) -> Inspection:
+def inspect(path: Path, machine: HostCapabilities) -> Inspection:
     """Say what a file is, by its suffix and then by its content.
 
     Args:
@@ -142,7 +141,7 @@ def _attention(header: OnnxHeader) -> str:
     return f"{header.metadata.get(contract.META_SIMILARITY, '')}, {body} its function body"
 
 
-def _engine(found: Diagnosis) -> Inspection:
+def _engine(found: Compatibility) -> Inspection:
     manifest = found.manifest
     reasons = [str(problem).replace("\n", ": ") for problem in found.problems]
     here = f"opens with {found.module}" if not reasons else f"no: {'; '.join(reasons)}"
@@ -152,7 +151,7 @@ def _engine(found: Diagnosis) -> Inspection:
         lines = _describe(manifest)
         values["manifest"] = dataclasses.asdict(manifest)
     lines["here"] = here
-    return Inspection(found.engine, "engine", lines, values, damaged=bool(found.damage))
+    return Inspection(found.engine, "engine", lines, values, damaged=bool(found.corrupt))
 
 
 def _describe(manifest: Manifest) -> dict[str, str]:

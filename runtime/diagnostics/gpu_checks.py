@@ -12,9 +12,9 @@ from ...plugins.architectures import covers
 from ...plugins.installed import survey
 from ...plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
 from ..device.open_device import choose_adapter
-from ..engine.machine import DISTRIBUTIONS, UNKNOWN, Machine
+from ..engine.compatibility import DISTRIBUTIONS, UNKNOWN, HostCapabilities
 from ..host import installed
-from .package_checks import Fact, State
+from .package_checks import Check, Status
 
 _OLDEST: Final = (10, 3)  # of TensorRT; older parsers and plugins follow other rules
 _KERNEL_MODULE: Final = Path("/proc/driver/nvidia/version")
@@ -35,7 +35,7 @@ _GIVES: Final = MappingProxyType[Kind, str](
 )
 
 
-def driver_fact() -> Fact:
+def driver_fact() -> Check:
     """Tell which driver this is and which CUDA it supports; never fails.
 
     Returns:
@@ -44,20 +44,20 @@ def driver_fact() -> Fact:
     supported = _supported_cuda()
     if supported is None:
         text = "absent; for engines and CUDA: install NVIDIA's driver for the GPU"
-        return Fact(State.ABSENT, "NVIDIA driver", text)
+        return Check(Status.ABSENT, "NVIDIA driver", text)
     if isinstance(supported, str):
         text = f"{supported}: install NVIDIA's driver again"
-        return Fact(State.FIX, "NVIDIA driver", text)
+        return Check(Status.FIX, "NVIDIA driver", text)
     major, minor = supported
     release = _release()
     text = f"{f'{release}, ' if release else ''}supports CUDA {major}.{minor}"
     if late := _wheels_for_later_cuda(major):
         text += f", {' and '.join(late)} need a later one: update NVIDIA's driver"
-        return Fact(State.FIX, "NVIDIA driver", text)
-    return Fact(State.OK, "NVIDIA driver", text)
+        return Check(Status.FIX, "NVIDIA driver", text)
+    return Check(Status.OK, "NVIDIA driver", text)
 
 
-def gpu_facts(machine: Machine) -> list[Fact]:
+def gpu_facts(machine: HostCapabilities) -> list[Check]:
     """Tell name and compute capability of each GPU.
 
     Args:
@@ -68,14 +68,14 @@ def gpu_facts(machine: Machine) -> list[Fact]:
     """
     if not machine.gpus and _supported_cuda() is not None:
         text = "none that the driver lists; compare with `nvidia-smi`"
-        return [Fact(State.ABSENT, "GPU", text)]
+        return [Check(Status.ABSENT, "GPU", text)]
     return [
-        Fact(State.OK, f"GPU {number}", f"{_name(number)}, compute capability {_dotted(gpu)}")
+        Check(Status.OK, f"GPU {number}", f"{_name(number)}, compute capability {_dotted(gpu)}")
         for number, gpu in enumerate(machine.gpus)
     ]
 
 
-def tensorrt_facts(machine: Machine) -> list[Fact]:
+def tensorrt_facts(machine: HostCapabilities) -> list[Check]:
     """Tell which flavours of TensorRT are installed, and whether they are new enough.
 
     Args:
@@ -89,16 +89,16 @@ def tensorrt_facts(machine: Machine) -> list[Fact]:
         version = machine.modules.get(module)
         if version is None:
             text = f"absent; for {gives}: pip install {install}"
-            facts.append(Fact(State.ABSENT, module, text))
+            facts.append(Check(Status.ABSENT, module, text))
         elif module != "tensorrt_rtx" and version != UNKNOWN and _numbers(version) < _OLDEST:
             text = f"{version}; csakit needs at least 10.3: pip install --upgrade {install}"
-            facts.append(Fact(State.FIX, module, text))
+            facts.append(Check(Status.FIX, module, text))
         else:
-            facts.append(Fact(State.OK, module, f"{version}, for {gives}"))
+            facts.append(Check(Status.OK, module, f"{version}, for {gives}"))
     return facts
 
 
-def binding_fact() -> Fact:
+def binding_fact() -> Check:
     """Tell which CUDA binding for Python engines would be run with.
 
     Returns:
@@ -106,12 +106,12 @@ def binding_fact() -> Fact:
     """
     choice = choose_adapter()
     if choice.adapter is None:
-        return Fact(State.ABSENT, "CUDA binding", f"for running engines: {choice.reason}")
+        return Check(Status.ABSENT, "CUDA binding", f"for running engines: {choice.reason}")
     version = choice.version or "of unknown version"
-    return Fact(State.OK, "CUDA binding", f"{choice.adapter} {version}, {choice.reason}")
+    return Check(Status.OK, "CUDA binding", f"{choice.adapter} {version}, {choice.reason}")
 
 
-def library_fact(kind: Kind, gpus: Sequence[str] = ()) -> Fact:
+def library_fact(kind: Kind, gpus: Sequence[str] = ()) -> Check:
     """Tell whether a native library is built, for which GPUs, and from which sources.
 
     Args:
@@ -126,20 +126,20 @@ def library_fact(kind: Kind, gpus: Sequence[str] = ()) -> Fact:
     command = f"{BUILD_COMMAND}{headers}"
     if holding.problem is not None:
         if holding.path is not None or os.environ.get(LIBRARY_VARIABLE):
-            return Fact(State.FIX, name, holding.problem.replace("\n", ": "))
+            return Check(Status.FIX, name, holding.problem.replace("\n", ": "))
         if stale_builds(kind):
-            return Fact(State.FIX, name, f"stale: built from other sources than these: {command}")
-        return Fact(State.ABSENT, name, f"absent; for {_GIVES[kind]}: {command}")
+            return Check(Status.FIX, name, f"stale: built from other sources than these: {command}")
+        return Check(Status.ABSENT, name, f"absent; for {_GIVES[kind]}: {command}")
     text = f"for {', '.join(holding.architectures) or 'unknown GPUs'} ({holding.path})"
     if holding.fresh is False:
-        return Fact(State.FIX, name, f"{text} is {holding.freshness}: {command}")
+        return Check(Status.FIX, name, f"{text} is {holding.freshness}: {command}")
     if late := _later_cuda(holding.compiler):
-        return Fact(State.FIX, name, f"{text}, {late}")
+        return Check(Status.FIX, name, f"{text}, {late}")
     bare = [gpu for gpu in gpus if holding.architectures and not covers(holding.architectures, gpu)]
     if bare:
         text += f", not for the {' and '.join(dict.fromkeys(bare))} here"
-        return Fact(State.FIX, name, f"{text}: {BUILD_COMMAND} --arch native{headers}")
-    return Fact(State.OK, name, text)
+        return Check(Status.FIX, name, f"{text}: {BUILD_COMMAND} --arch native{headers}")
+    return Check(Status.OK, name, text)
 
 
 def _later_cuda(compiler: str | None) -> str | None:

@@ -19,7 +19,7 @@ from ..host import (
 from ..libraries import import_onnxruntime
 
 
-class State(str, enum.Enum):
+class Status(str, enum.Enum):
     """How a fact is marked."""
 
     OK = "OK"
@@ -28,7 +28,7 @@ class State(str, enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Fact:
+class Check:
     """One line of ``csakit doctor``.
 
     Attributes:
@@ -37,7 +37,7 @@ class Fact:
         text: what is true, and the remedy.
     """
 
-    state: State
+    state: Status
     name: str
     text: str
 
@@ -73,21 +73,21 @@ OPTIONAL: Final = (
 )
 
 
-def python_fact() -> Fact:
+def python_fact() -> Check:
     """Tell which Python runs this."""
     where = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    return Fact(State.OK, "Python", f"{where} ({sys.executable})")
+    return Check(Status.OK, "Python", f"{where} ({sys.executable})")
 
 
-def csakit_fact() -> Fact:
+def csakit_fact() -> Check:
     """Tell which csakit this is."""
     version = installed(DISTRIBUTION)
     if version is None:
-        return Fact(State.FIX, DISTRIBUTION, "run from its source; install it: pip install .")
-    return Fact(State.OK, DISTRIBUTION, version)
+        return Check(Status.FIX, DISTRIBUTION, "run from its source; install it: pip install .")
+    return Check(Status.OK, DISTRIBUTION, version)
 
 
-def required_fact(distribution: str) -> Fact:
+def required_fact(distribution: str) -> Check:
     """Tell whether a package that csakit cannot do without is new enough.
 
     Args:
@@ -99,11 +99,11 @@ def required_fact(distribution: str) -> Fact:
     version, least = installed(distribution), minimum(distribution)
     if version is None or _numbers(version) < _numbers(least):
         text = f"{version or 'absent'}; csakit needs at least {least}"
-        return Fact(State.FIX, distribution, f"{text}: pip install '{distribution}>={least}'")
-    return Fact(State.OK, distribution, version)
+        return Check(Status.FIX, distribution, f"{text}: pip install '{distribution}>={least}'")
+    return Check(Status.OK, distribution, version)
 
 
-def optional_fact(package: Package) -> Fact:
+def optional_fact(package: Package) -> Check:
     """Tell whether an optional package is there.
 
     Args:
@@ -115,12 +115,12 @@ def optional_fact(package: Package) -> Fact:
     found = [(wheel, installed(wheel)) for wheel in package.wheels or (package.name,)]
     versions = [f"{version}" for _, version in found if version is not None]
     if versions:
-        return Fact(State.OK, package.name, versions[0])
+        return Check(Status.OK, package.name, versions[0])
     text = f"absent; for {package.gives}: pip install {package.install}"
-    return Fact(State.ABSENT, package.name, text)
+    return Check(Status.ABSENT, package.name, text)
 
 
-def onnxruntime_facts(*, needed: bool = True) -> list[Fact]:
+def onnxruntime_facts(*, needed: bool = True) -> list[Check]:
     """Tell whether onnxruntime can be imported, and what it can run on.
 
     Args:
@@ -132,30 +132,33 @@ def onnxruntime_facts(*, needed: bool = True) -> list[Fact]:
     wheels = [f"{wheel} {version}" for wheel in ORT_WHEELS if (version := installed(wheel))]
     if not wheels:
         text = "absent; runs .onnx models: pip install 'csakit[runtime]'"
-        return [Fact(State.FIX if needed else State.ABSENT, "onnxruntime", text)]
+        return [Check(Status.FIX if needed else Status.ABSENT, "onnxruntime", text)]
     facts = []
     if len(wheels) > 1:
         names = " ".join(wheel.split()[0] for wheel in wheels)
         kept = "gpu" if "onnxruntime-gpu" in names else "runtime"
         remedy = f"pip uninstall -y {names} && pip install 'csakit[{kept}]'"
         text = f"{' and '.join(wheels)} overwrite each other: {remedy}"
-        facts.append(Fact(State.FIX, "onnxruntime wheels", text))
+        facts.append(Check(Status.FIX, "onnxruntime wheels", text))
     try:
         onnxruntime = import_onnxruntime()
     except CsakitError as error:
         reason = error.__cause__ or error
         remedy = "pip install --force-reinstall 'csakit[runtime]'"
-        return [*facts, Fact(State.FIX, "onnxruntime", f"cannot be imported ({reason}): {remedy}")]
+        return [
+            *facts,
+            Check(Status.FIX, "onnxruntime", f"cannot be imported ({reason}): {remedy}"),
+        ]
     least = minimum("onnxruntime")
     if _numbers(onnxruntime.__version__) < _numbers(least):
         text = f"{onnxruntime.__version__}; csakit needs at least {least}"
         remedy = "pip install --upgrade 'csakit[runtime]'"
-        return [*facts, Fact(State.FIX, "onnxruntime", f"{text}: {remedy}")]
+        return [*facts, Check(Status.FIX, "onnxruntime", f"{text}: {remedy}")]
     providers = ", ".join(onnxruntime.get_available_providers())
-    return [*facts, Fact(State.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}")]
+    return [*facts, Check(Status.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}")]
 
 
-def openvino_fact() -> Fact:
+def openvino_fact() -> Check:
     """Tell whether openvino is there, and what models can be computed in on this processor.
 
     Returns:
@@ -166,8 +169,8 @@ def openvino_fact() -> Fact:
     here = f"bfloat16 {'possible' if has_bfloat16() else 'not possible'} here ({found})"
     if version is None:
         text = "absent; for .onnx models in bfloat16 on a CPU: pip install 'csakit[openvino]'"
-        return Fact(State.ABSENT, "openvino", f"{text}; {here}")
-    return Fact(State.OK, "openvino", f"{version}; {here}")
+        return Check(Status.ABSENT, "openvino", f"{text}; {here}")
+    return Check(Status.OK, "openvino", f"{version}; {here}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:

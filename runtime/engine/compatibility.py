@@ -1,19 +1,76 @@
 """Why an engine must not be loaded here, found before TensorRT sees a byte of it."""
 
 import dataclasses
+import importlib.util
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from ...plugins import spec
-from ...plugins.errors import ContractError, EngineError
+from ...plugins.architectures import devices
+from ...plugins.errors import ContractError, EngineError, LibraryError
+from ...plugins.library import find_library
 from ...plugins.locations import file_name
 from ..contract import IMAGE, MASK, OUTPUT
 from ..files.atomic import sha256
 from ..files.engine_header import read_plan_header
-from .machine import UNKNOWN, Machine
+from ..host import installed
 from .manifest import Artifact, Manifest, manifest_path, read_manifest
+
+# Modules that open engines, and the distributions that bring them.
+DISTRIBUTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
+        "tensorrt_lean": ("tensorrt-lean", "tensorrt-lean-cu13", "tensorrt-lean-cu12"),
+        "tensorrt_rtx": ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
+    }
+)
+UNKNOWN: Final = "unknown"  # version of a module that no distribution owns
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class HostCapabilities:
+    """What decides whether an engine can be opened here.
+
+    Attributes:
+        gpus: architecture of each device, number 0 first; empty without GPU or driver.
+        modules: version by name of each installed module of TensorRT.
+        plugin: whether a library of the plugin is built, in C++ or for the one in Python.
+    """
+
+    gpus: tuple[str, ...]
+    modules: Mapping[str, str]
+    plugin: bool
+
+
+def this_machine() -> HostCapabilities:
+    """Look at this machine.
+
+    Returns:
+        What is found; never fails.
+    """
+    found = {name: version for name in DISTRIBUTIONS if (version := _version(name))}
+    return HostCapabilities(gpus=tuple(devices()), modules=found, plugin=_plugin_is_built())
+
+
+def _version(module: str) -> str | None:
+    for distribution in DISTRIBUTIONS[module]:
+        if version := installed(distribution):
+            return version
+    return UNKNOWN if importlib.util.find_spec(module) is not None else None
+
+
+def _plugin_is_built() -> bool:
+    for kind in ("csakit_trt", "csakit"):
+        try:
+            find_library(kind)
+        except LibraryError:
+            continue
+        return True
+    return False
+
 
 _AMPERE: Final = 80
 _INSTALL: Final = {
@@ -41,27 +98,27 @@ class Problem:
 
 
 @dataclasses.dataclass(frozen=True)
-class Diagnosis:
+class Compatibility:
     """What was found out about an engine.
 
     Attributes:
         engine: its file.
         manifest: what it states; None where it cannot be trusted to state anything.
-        damage: of the files; such an engine is good for nothing anywhere.
-        foreign: what this machine lacks for it.
+        corrupt: of the files; such an engine is good for nothing anywhere.
+        incompatible: what this machine lacks for it.
         module: that opens it here, the lightest; None if there is none.
     """
 
     engine: Path
     manifest: Manifest | None
-    damage: tuple[Problem, ...] = ()
-    foreign: tuple[Problem, ...] = ()
+    corrupt: tuple[Problem, ...] = ()
+    incompatible: tuple[Problem, ...] = ()
     module: str | None = None
 
     @property
     def problems(self) -> tuple[Problem, ...]:
         """All reasons, damage first."""
-        return (*self.damage, *self.foreign)
+        return (*self.corrupt, *self.incompatible)
 
     def require_usable(self) -> Manifest:
         """Go on only with an engine that can be opened here.
@@ -77,7 +134,7 @@ class Diagnosis:
         return self.manifest
 
 
-def diagnose(path: Path, machine: Machine, *, device: int = 0) -> Diagnosis:
+def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compatibility:
     """Compare an engine with its manifest, its source and a machine.
 
     Args:
@@ -96,14 +153,14 @@ def diagnose(path: Path, machine: Machine, *, device: int = 0) -> Diagnosis:
     described = manifest_path(path)
     if not described.is_file():
         text = f"{path} has no manifest ({described.name}), so what it is for cannot be known"
-        return Diagnosis(path, None, (Problem(text + _by_header(path), _anew(path)),))
+        return Compatibility(path, None, (Problem(text + _by_header(path), _anew(path)),))
     try:
         manifest = read_manifest(described)
     except ContractError as error:
-        return Diagnosis(path, None, (Problem(str(error), _anew(path)),))
+        return Compatibility(path, None, (Problem(str(error), _anew(path)),))
     foreign = tuple(_foreign(path, manifest, machine, device))
     damage = tuple(_damage(path, manifest))
-    return Diagnosis(path, manifest, damage, foreign, _module(manifest, machine))
+    return Compatibility(path, manifest, damage, foreign, _module(manifest, machine))
 
 
 def _by_header(path: Path) -> str:
@@ -148,7 +205,9 @@ def _changed(file: Path, stated: Artifact) -> bool:
     return file.stat().st_size != stated.bytes or sha256(file) != stated.sha256
 
 
-def _foreign(path: Path, manifest: Manifest, machine: Machine, device: int) -> Iterator[Problem]:
+def _foreign(
+    path: Path, manifest: Manifest, machine: HostCapabilities, device: int
+) -> Iterator[Problem]:
     build, rebuild = manifest.build, _rebuild(path, manifest)
     if _module(manifest, machine) is None:
         yield _no_module(path, manifest, machine)
@@ -176,7 +235,7 @@ def _beside(path: Path) -> bool:
     return (path.parent / file_name("csakit_trt")).is_file()
 
 
-def _module(manifest: Manifest, machine: Machine) -> str | None:
+def _module(manifest: Manifest, machine: HostCapabilities) -> str | None:
     """Choose what opens the engine: the last of its list that fits."""
     for name in reversed(manifest.build.runtimes):
         version = machine.modules.get(name)
@@ -185,7 +244,7 @@ def _module(manifest: Manifest, machine: Machine) -> str | None:
     return None
 
 
-def _no_module(path: Path, manifest: Manifest, machine: Machine) -> Problem:
+def _no_module(path: Path, manifest: Manifest, machine: HostCapabilities) -> Problem:
     build = manifest.build
     versions = f"{build.version} or newer" if build.version_compatible else f"{build.version} only"
     here = [f"{name} {machine.modules[name]}" for name in build.runtimes if name in machine.modules]

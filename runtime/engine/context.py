@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ...plugins.errors import EngineError
 from ..contract import IMAGE, MASK, OUTPUT
 from ..device.device import Device, Graph, PinnedBuffer, Stream
-from .executor import Engine, Shape
+from .shapes import Engine, Shape
 
 Array = npt.NDArray[Any]
 BUFFERS = 2  # calls that one lane holds; a third could only wait for the first
@@ -24,7 +24,7 @@ BUFFERS = 2  # calls that one lane holds; a third could only wait for the first
 logger = logging.getLogger(__name__)
 
 
-class Graphs:
+class CudaGraphPolicy:
     """Whether calls of an engine are captured; one for all lanes, so that a reason is told once.
 
     Args:
@@ -44,7 +44,7 @@ class Graphs:
             logger.warning(text, self._title, reason)
 
 
-class Slot:
+class StagingBuffers:
     """Host buffers of one call.
 
     Args:
@@ -73,7 +73,7 @@ class Slot:
         self.taken = False
 
 
-class Lane:
+class ExecutionContext:
     """See the module.
 
     Args:
@@ -87,7 +87,9 @@ class Lane:
         OutOfMemoryError: the device has too little memory; nothing is kept of it.
     """
 
-    def __init__(self, device: Device, engine: Engine, shape: Shape, graphs: Graphs) -> None:
+    def __init__(
+        self, device: Device, engine: Engine, shape: Shape, graphs: CudaGraphPolicy
+    ) -> None:
         self.shape = shape
         self._lock = threading.Lock()  # executors and captures are for one thread at a time
         self._closing = contextlib.ExitStack()
@@ -96,7 +98,7 @@ class Lane:
             undo.callback(self.close)
             sizes = {name: shape.bytes_of(name) for name in shape.tensors}
             self._memory = {name: self._keep(device.buffer(size)) for name, size in sizes.items()}
-            self.slots = [Slot(device, shape) for _ in range(BUFFERS)]
+            self.slots = [StagingBuffers(device, shape) for _ in range(BUFFERS)]
             for slot in self.slots:
                 for resource in (*slot.pinned.values(), slot.done):
                     self._keep(resource)
@@ -110,7 +112,7 @@ class Lane:
         """Whether no call holds a slot; under the pool's lock."""
         return not any(slot.taken for slot in self.slots)
 
-    def start(self, slot: Slot, image: Array, mask: Array) -> None:
+    def start(self, slot: StagingBuffers, image: Array, mask: Array) -> None:
         """Enqueue a call.
 
         Args:
@@ -130,7 +132,7 @@ class Lane:
                 self._enqueue(slot)
             self._stream.record(slot.done)
 
-    def finish(self, slot: Slot) -> Array:
+    def finish(self, slot: StagingBuffers) -> Array:
         """Wait for the call of a slot; give its result, a new array."""
         slot.done.wait()
         answer: Array = slot.result.copy()
@@ -147,17 +149,17 @@ class Lane:
         self._closing.callback(resource.close)
         return resource
 
-    def _enqueue(self, slot: Slot) -> None:
+    def _enqueue(self, slot: StagingBuffers) -> None:
         """Enqueue all of a call, piece by piece."""
         for name in self.shape.inputs:
             self._stream.copy_in(self._memory[name], slot.pinned[name].bytes)
         self._executor.enqueue(self._stream)
         self._stream.copy_out(slot.pinned[OUTPUT].bytes, self._memory[OUTPUT])
 
-    def _capture(self, slot: Slot) -> Graph:
+    def _capture(self, slot: StagingBuffers) -> Graph:
         return self._stream.capture(lambda: self._enqueue(slot))
 
-    def _warm_up(self, graphs: Graphs) -> None:
+    def _warm_up(self, graphs: CudaGraphPolicy) -> None:
         """Run once, because the first run loads code and allocates; then capture."""
         first = self.slots[0]
         first.image[...], first.mask[...] = 0, 0

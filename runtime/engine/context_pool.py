@@ -15,8 +15,8 @@ from collections.abc import Callable
 from ...plugins.errors import EngineError
 from ..device.binding import OutOfMemoryError
 from ..device.device import Device
-from .context import Array, Lane, Slot
-from .executor import Shape
+from .context import Array, ExecutionContext, StagingBuffers
+from .shapes import Shape
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Flight:
         slot: its buffers.
     """
 
-    def __init__(self, pool: "LanePool", lane: Lane, slot: Slot) -> None:
+    def __init__(self, pool: "ContextPool", lane: ExecutionContext, slot: StagingBuffers) -> None:
         self.lane = lane
         self.slot = slot
         self._pool = pool
@@ -71,7 +71,7 @@ class Flight:
         return self._answer
 
 
-class LanePool:
+class ContextPool:
     """See the module.
 
     Args:
@@ -80,12 +80,14 @@ class LanePool:
         limit: of lanes.
     """
 
-    def __init__(self, device: Device, make: Callable[[Shape], Lane], limit: int) -> None:
+    def __init__(
+        self, device: Device, make: Callable[[Shape], ExecutionContext], limit: int
+    ) -> None:
         self.device = device
         self._make = make
         self._limit = limit
         self._changed = threading.Condition()
-        self._lanes: list[Lane] = []
+        self._lanes: list[ExecutionContext] = []
         self._flights: collections.deque[Flight] = collections.deque()
         self._being_made = 0
         self._closed = False
@@ -150,7 +152,7 @@ class LanePool:
             with self.device.current():
                 lane.close()
 
-    def _take(self, shape: Shape) -> tuple[Lane, Slot]:
+    def _take(self, shape: Shape) -> tuple[ExecutionContext, StagingBuffers]:
         """Take a free slot, and make whatever is needed for that."""
         while True:
             with self._changed:
@@ -170,7 +172,7 @@ class LanePool:
             elif found := self._made(shape, victim):
                 return found
 
-    def _find(self, shape: Shape) -> tuple[Lane, Slot] | None:
+    def _find(self, shape: Shape) -> tuple[ExecutionContext, StagingBuffers] | None:
         """Find a slot of an idle lane, or where no lane may be made, of a busy one."""
         mine = [lane for lane in self._lanes if lane.shape == shape]
         full = len(self._lanes) + self._being_made >= self._limit
@@ -181,7 +183,7 @@ class LanePool:
                 return lane, free[0]
         return None
 
-    def _free_place(self) -> Lane | None:
+    def _free_place(self) -> ExecutionContext | None:
         """Where all places are taken, give up the idle lane that was made first."""
         if len(self._lanes) + self._being_made < self._limit:
             return None
@@ -190,7 +192,9 @@ class LanePool:
             self._lanes.remove(victim)
         return victim
 
-    def _made(self, shape: Shape, victim: Lane | None) -> tuple[Lane, Slot] | None:
+    def _made(
+        self, shape: Shape, victim: ExecutionContext | None
+    ) -> tuple[ExecutionContext, StagingBuffers] | None:
         """Make a lane; None where the one that is there has to do."""
         lane = None
         try:
@@ -207,7 +211,7 @@ class LanePool:
                 self._changed.notify_all()
         return None if lane is None else (lane, lane.slots[0])
 
-    def _make_or_make_room(self, shape: Shape) -> Lane | None:
+    def _make_or_make_room(self, shape: Shape) -> ExecutionContext | None:
         """Make a lane; without memory for it, give idle ones up, or make do with what is there."""
         while True:
             try:
@@ -235,7 +239,7 @@ class LanePool:
             "GPU: nvidia-smi",
         )
 
-    def _discard(self, lane: Lane, slot: Slot) -> None:
+    def _discard(self, lane: ExecutionContext, slot: StagingBuffers) -> None:
         """Take a lane that failed out of use; calls in flight on it can still be landed."""
         with self._changed:
             slot.taken = False

@@ -5,9 +5,9 @@ Letters: B images, H W sides in pixels, multiples of 256.
 
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,7 @@ from ..contract import (
 )
 from ..device.device import Device
 from ..device.fork_guard import ForkGuard
-from ..engine_options import EngineOptions
+from ..options import EngineOptions
 from ..tensors.conversion import (
     Prepared,
     prepare_floats,
@@ -38,15 +38,47 @@ from ..tensors.conversion import (
 )
 from ..tensors.pixels import Float32, Uint8
 from ..tensors.validation import check_floats, check_pixels
-from .context import Graphs, Lane
-from .context_pool import LanePool
-from .executor import Engine, Shape
+from .context import CudaGraphPolicy, ExecutionContext
+from .context_pool import ContextPool, Flight
 from .manifest import Manifest
-from .shapes import Profile
-from .ticket import Ticket
+from .shapes import Engine, Profile, Shape
 
 Array = npt.NDArray[Any]
 T = TypeVar("T", bound=Array)
+
+
+class InferenceFuture(Generic[T]):
+    """One call; any thread may ask for its result, as often as it likes.
+
+    Args:
+        flight: the call.
+        finish: turns the engine's answer into what the caller wants.
+    """
+
+    def __init__(self, flight: Flight, finish: Callable[[Array], T]) -> None:
+        self._flight = flight
+        self._finish = finish
+        self._lock = threading.Lock()
+        self._result: T | None = None
+
+    @property
+    def done(self) -> bool:
+        """Whether ``result`` would not wait."""
+        return self._flight.landed
+
+    def result(self) -> T:
+        """Wait for the result.
+
+        Returns:
+            The same array each time, which belongs to the caller: no other call writes to it.
+
+        Raises:
+            EngineError: the engine failed, or answered with NaN where that is checked.
+        """
+        with self._lock:
+            if self._result is None:
+                self._result = self._finish(self._flight.land())
+            return self._result
 
 
 class EngineSession:
@@ -85,11 +117,11 @@ class EngineSession:
         self._closing = threading.Lock()
         self._profile = Profile.of(manifest, name)
         self._check_finite = check_finite
-        self._graphs = graphs = Graphs(
-            name, wanted=options.cuda_graph and not engine.captures_itself
+        self._graphs = graphs = CudaGraphPolicy(
+            name, wanted=options.cuda_graph and not engine.manages_cuda_graphs
         )
-        make = functools.partial(_make_lane, device, engine, graphs)
-        self._pool = LanePool(device, make, options.contexts)
+        make = functools.partial(_make_context, device, engine, graphs)
+        self._pool = ContextPool(device, make, options.contexts)
 
     @property
     def batch(self) -> int | None:
@@ -127,12 +159,12 @@ class EngineSession:
             return self._start(self._pixels(image, mask)).result()
 
     @overload
-    def submit(self, image: Float32, mask: Float32) -> Ticket[Float32]: ...
+    def submit(self, image: Float32, mask: Float32) -> InferenceFuture[Float32]: ...
 
     @overload
-    def submit(self, image: Uint8, mask: Uint8) -> Ticket[Uint8]: ...
+    def submit(self, image: Uint8, mask: Uint8) -> InferenceFuture[Uint8]: ...
 
-    def submit(self, image: Array, mask: Array) -> Ticket[Any]:
+    def submit(self, image: Array, mask: Array) -> InferenceFuture[Any]:
         """Start a call and return, while the GPU works on it.
 
         Args:
@@ -202,14 +234,14 @@ class EngineSession:
         self._profile.check(image.shape[0], image.shape[1:3])
         return prepare_pixels(self.io, image, mask)
 
-    def _start(self, prepared: Prepared[T]) -> Ticket[T]:
+    def _start(self, prepared: Prepared[T]) -> InferenceFuture[T]:
         if self.io == "float":
             batch, _, height, width = prepared.image.shape
         else:
             batch, height, width, _ = prepared.image.shape
         shape = Shape(self.io, batch, height, width)
         flight = self._pool.start(shape, prepared.image, prepared.mask)
-        return Ticket(flight, functools.partial(self._finish, prepared))
+        return InferenceFuture(flight, functools.partial(self._finish, prepared))
 
     def _finish(self, prepared: Prepared[T], answer: Array) -> T:
         if self._check_finite:
@@ -217,9 +249,11 @@ class EngineSession:
         return prepared.finish(answer)
 
 
-def _make_lane(device: Device, engine: Engine, graphs: Graphs, shape: Shape) -> Lane:
-    lane = Lane(device, engine, shape, graphs)
-    engine.settle()
+def _make_context(
+    device: Device, engine: Engine, graphs: CudaGraphPolicy, shape: Shape
+) -> ExecutionContext:
+    lane = ExecutionContext(device, engine, shape, graphs)
+    engine.save_cache()
     return lane
 
 

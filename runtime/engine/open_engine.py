@@ -6,14 +6,13 @@ from typing import Final
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ..device.open_device import open_device
-from ..device_name import parse_device
-from ..engine_options import EngineOptions
+from ..host import parse_device
+from ..options import EngineOptions
 from ..tensors.conversion import require_checkable
-from .compatibility import diagnose, numbers
+from .compatibility import UNKNOWN, diagnose, numbers, this_machine
 from .engine_session import EngineSession
-from .executor import Engine
-from .machine import UNKNOWN, this_machine
 from .manifest import Manifest
+from .shapes import Engine
 from .trt_engine import Library, TensorRtEngine
 
 OLDEST: Final = (10, 3)  # JetPack 6

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 class RtxEngine(TensorRtEngine):
-    """A loaded engine; see ``csakit.runtime.engine.executor.Engine``.
+    """A loaded engine; see ``csakit.runtime.engine.shapes.Engine``.
 
     Args:
         library: TensorRT for RTX.
@@ -32,7 +32,7 @@ class RtxEngine(TensorRtEngine):
         EngineError: TensorRT refuses the engine.
     """
 
-    captures_itself = True
+    manages_cuda_graphs = True
 
     def __init__(self, library: Library, path: Path, manifest: Manifest) -> None:
         super().__init__(library, path, manifest)
@@ -49,7 +49,7 @@ class RtxEngine(TensorRtEngine):
         config.set_runtime_cache(cache)
         self._cache, self._config = cache, config
 
-    def settle(self) -> None:
+    def save_cache(self) -> None:
         """Keep what was compiled for a shape that ran for the first time."""
         cache = self._cache
         self._kept.write(bytes(memoryview(cache.serialize())))

@@ -18,10 +18,9 @@ from ...plugins.errors import EngineError
 from ..contract import OUTPUT
 from ..device.binding import OUT_OF_MEMORY, OutOfMemoryError
 from ..device.device import Device, DeviceBuffer, Stream
-from .executor import Executor, Shape
 from .manifest import Manifest
-from .tensorrt_log import make_log
-from .tensorrt_module import load_plugin, registered
+from .shapes import Executor, Shape
+from .tensorrt_module import load_plugin, make_log, registered
 
 _COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
 _TITLES = {
@@ -144,7 +143,7 @@ def _check_tensors(library: Library, engine: Any, path: Path, manifest: Manifest
 
 
 class TensorRtExecutor:
-    """One execution context; see ``csakit.runtime.engine.executor.Executor``.
+    """One execution context; see ``csakit.runtime.engine.shapes.Executor``.
 
     Args:
         library: that the context is of.
@@ -221,7 +220,7 @@ class TensorRtExecutor:
 
 
 class TensorRtEngine:
-    """A loaded engine; see ``csakit.runtime.engine.executor.Engine``.
+    """A loaded engine; see ``csakit.runtime.engine.shapes.Engine``.
 
     Args:
         library: that opens it.
@@ -233,7 +232,7 @@ class TensorRtEngine:
         EngineError: TensorRT refuses the engine.
     """
 
-    captures_itself = False
+    manages_cuda_graphs = False
 
     def __init__(self, library: Library, path: Path, manifest: Manifest) -> None:
         require_plugin(library, path, manifest)
@@ -259,7 +258,7 @@ class TensorRtEngine:
             self._library, context, device, stream, shape=shape, addresses=addresses
         )
 
-    def settle(self) -> None:
+    def save_cache(self) -> None:
         """Keep nothing: everything was decided when the engine was built."""
 
     def close(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal, Protocol, get_args
 
 from ...plugins.errors import ContractError
 from ..contract import Arithmetic, Io
-from ..device_name import parse_device
-from ..engine_options import EngineOptions
 from ..files.onnx_header import with_weights
+from ..host import parse_device
+from ..options import EngineOptions
 from ..tensors.pixels import Float32, Uint8
 
 Backend = Literal["onnxruntime", "openvino"]  # of .onnx files; the first is the default

@@ -75,7 +75,7 @@ def built(precision: Precision, builder: str) -> Path:
     """Build an engine for this GPU, with the plugin where there is one; skip if unsupported."""
     from csakit.export.engine.build_engine import build_engine
     from csakit.export.engine.config import BuildConfig, Span
-    from csakit.runtime.engine.machine import this_machine
+    from csakit.runtime.engine.compatibility import this_machine
 
     config = BuildConfig(
         builder=builder,  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.runtime.engine.manifest import (
     SCHEMA,
     Artifact,
@@ -30,7 +30,7 @@ PLUGIN = Plugin(
     source_hash=None,
     embedded=False,
 )
-HERE = Machine(gpus=("sm_86",), modules={"tensorrt_rtx": "1.7.1.116"}, plugin=False)
+HERE = HostCapabilities(gpus=("sm_86",), modules={"tensorrt_rtx": "1.7.1.116"}, plugin=False)
 
 
 def artifact(name: str, content: bytes) -> Artifact:

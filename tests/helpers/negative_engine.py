@@ -13,9 +13,9 @@ from csakit.runtime.contract import IMAGE, MASK, OUTPUT
 from csakit.runtime.device.binding import cuda_error
 from csakit.runtime.device.device import Device, Stream
 from csakit.runtime.engine.engine_session import EngineSession
-from csakit.runtime.engine.executor import Shape
 from csakit.runtime.engine.manifest import Manifest, ProfileShapes
-from csakit.runtime.engine_options import EngineOptions
+from csakit.runtime.engine.shapes import Shape
+from csakit.runtime.options import EngineOptions
 
 from .engines import make_manifest
 from .negative_kernels import BYTES, FLOAT, PTX
@@ -82,7 +82,7 @@ class NegativeEngine:
     """
 
     title = "a kernel of the tests"
-    captures_itself = False
+    manages_cuda_graphs = False
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -108,7 +108,7 @@ class NegativeEngine:
         self.made.append(shape)
         return NegativeExecutor(self, shape, addresses)
 
-    def settle(self) -> None:
+    def save_cache(self) -> None:
         self.settled += 1
 
     def close(self) -> None:

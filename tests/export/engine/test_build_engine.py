@@ -11,8 +11,7 @@ from csakit.export.engine.build_engine import Built, build_engine
 from csakit.export.engine.config import BuildConfig, Span
 from csakit.plugins.errors import ContractError, EngineError, PrecisionError
 from csakit.runtime.contract import META_PRECISION
-from csakit.runtime.engine.compatibility import diagnose
-from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.compatibility import HostCapabilities, diagnose
 from csakit.runtime.engine.manifest import Tensor, manifest_path, read_manifest
 from csakit.runtime.files.atomic import sha256
 from csakit.runtime.files.engine_header import read_plan_header
@@ -28,10 +27,10 @@ def _rtx() -> None:
     pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
 
 
-def here(built: Built) -> Machine:
+def here(built: Built) -> HostCapabilities:
     """A machine that has all that the engine needs."""
     build = built.manifest.build
-    return Machine(gpus=build.targets, modules={build.module: build.version}, plugin=False)
+    return HostCapabilities(gpus=build.targets, modules={build.module: build.version}, plugin=False)
 
 
 def check(built: Built, subject: Subject) -> None:

@@ -12,7 +12,7 @@ from csakit.export.engine.config import BuildConfig
 from csakit.export.graph import surgery
 from csakit.export.wrapper import ExportWrapper
 from csakit.runtime.diagnostics.file_report import inspect
-from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.train import ModelConfig
 
 
@@ -34,5 +34,5 @@ def test_the_full_width_is_built_and_its_size_proves_half_precision(tmp_path: Pa
     assert manifest.precision.evidence["size"]["proves_no_float32_weights"]
     assert manifest.engine.bytes < 300e6  # 264 MB of weights
     modules = {"tensorrt_rtx": manifest.build.version}
-    machine = Machine(gpus=("sm_89",), modules=modules, plugin=False)
+    machine = HostCapabilities(gpus=("sm_89",), modules=modules, plugin=False)
     assert inspect(tmp_path / "full.engine", machine).lines["here"] == "opens with tensorrt_rtx"

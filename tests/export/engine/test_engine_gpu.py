@@ -15,8 +15,8 @@ from csakit.export.parity.cases import export_cases
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.runtime import EngineOptions, Inpainter, open_session
 from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
+from csakit.runtime.engine.compatibility import this_machine
 from csakit.runtime.engine.engine_session import EngineSession
-from csakit.runtime.engine.machine import this_machine
 from csakit.runtime.engine.open_engine import open_engine_session
 from csakit.train.evaluation.metrics import hole_psnr
 from helpers.exported import Subject

@@ -17,7 +17,7 @@ from csakit.plugins.locations import LIBRARY_VARIABLE
 from csakit.runtime import open_session
 from csakit.runtime.device.binding import OutOfMemoryError
 from csakit.runtime.engine import open_engine
-from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.runtime.engine.manifest import Manifest
 from csakit.runtime.engine.open_engine import load_engine, open_library
 from csakit.runtime.engine.trt_engine import Library, require_plugin
@@ -86,7 +86,7 @@ def test_what_the_machine_lacks_for_opening_is_named(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = built.manifest.build
-    here = Machine(gpus=("sm_86",), modules={build.module: build.version}, plugin=False)
+    here = HostCapabilities(gpus=("sm_86",), modules={build.module: build.version}, plugin=False)
     monkeypatch.setattr(open_engine, "this_machine", lambda: here)
     if devices():
         pytest.skip("there is a GPU")

@@ -20,7 +20,7 @@ from csakit.export.parity.polygraphy_setup import choose_tensorrt, quiet
 from csakit.export.parity.probe import ExportedModel
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import EngineError
-from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.runtime.engine.manifest import Manifest, Precision, ProfileShapes
 from csakit.runtime.files.engine_header import read_plan_header
 from helpers.engines import make_manifest
@@ -112,7 +112,7 @@ def test_what_the_parser_refuses_is_an_error(fixed: Subject) -> None:
 
 def test_the_side_of_an_engine_is_what_its_manifest_says(half: Subject) -> None:
     manifest = described(half, batch=(1, 2, 2))
-    here = Machine(gpus=("sm_86",), modules={"tensorrt_rtx": "1.7.1.116"}, plugin=False)
+    here = HostCapabilities(gpus=("sm_86",), modules={"tensorrt_rtx": "1.7.1.116"}, plugin=False)
 
     side, prepared = engine_side(
         Path("m.engine"), manifest, half.proto, ExportedModel(half.path, half.proto), here

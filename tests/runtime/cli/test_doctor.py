@@ -12,7 +12,7 @@ from csakit.plugins.errors import ExitCode
 from csakit.runtime import host
 from csakit.runtime.cli import doctor
 from csakit.runtime.diagnostics import gpu_checks, package_checks
-from csakit.runtime.engine import machine
+from csakit.runtime.engine import compatibility
 
 Versions = dict[str, str]
 
@@ -28,7 +28,7 @@ def _nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
     """The installed distributions, to be changed by the test."""
     found: Versions = {"csakit": "0.1.0", "numpy": "2.0", "pillow": "11.0", "onnxruntime": "1.20"}
-    for module in (package_checks, gpu_checks, machine):
+    for module in (package_checks, gpu_checks, compatibility):
         monkeypatch.setattr(module, "installed", found.get)
     return found
 

@@ -7,11 +7,11 @@ from csakit.plugins.errors import ContractError
 from csakit.runtime.device.open_device import Choice
 from csakit.runtime.diagnostics import engine_checks
 from csakit.runtime.diagnostics.engine_checks import backend_fact, engines_in
-from csakit.runtime.engine.machine import Machine
+from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.runtime.engine.manifest import manifest_path
 from helpers.engines import HERE, make_manifest, write_engine
 
-NO_GPU = Machine(gpus=(), modules=HERE.modules, plugin=False)
+NO_GPU = HostCapabilities(gpus=(), modules=HERE.modules, plugin=False)
 BINDING = Choice("cuda-python", "13.4.4", "the only one installed")
 NO_BINDING = Choice(None, None, "neither is installed")
 
@@ -21,7 +21,7 @@ def _binding(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_checks, "choose_adapter", lambda: BINDING)
 
 
-def line(engine: Path, machine: Machine = HERE) -> str:
+def line(engine: Path, machine: HostCapabilities = HERE) -> str:
     (fact,) = engine_checks.engine_facts([engine], machine)
     return str(fact).replace(str(engine), "X")
 
@@ -49,7 +49,7 @@ def test_without_a_binding_its_installation_is_the_remedy(
 
 
 def test_an_engine_for_another_gpu_is_to_be_built_again(tmp_path: Path) -> None:
-    other = Machine(gpus=("sm_120",), modules=HERE.modules, plugin=False)
+    other = HostCapabilities(gpus=("sm_120",), modules=HERE.modules, plugin=False)
 
     text = line(write_engine(tmp_path), other)
 
@@ -96,7 +96,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 def test_all_that_is_missing_to_run_engines_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_checks, "choose_adapter", lambda: NO_BINDING)
 
-    text = str(backend_fact(Machine(gpus=(), modules={}, plugin=False)))
+    text = str(backend_fact(HostCapabilities(gpus=(), modules={}, plugin=False)))
 
     assert text.endswith(
         "cannot run here: lacking a GPU and TensorRT (pip install tensorrt) and a CUDA binding "

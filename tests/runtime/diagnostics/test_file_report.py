@@ -13,7 +13,7 @@ from csakit.plugins.errors import ContractError, ExitCode
 from csakit.runtime.cli import inspect_files
 from csakit.runtime.contract import META_VERSION
 from csakit.runtime.diagnostics.file_report import inspect
-from csakit.runtime.engine.machine import this_machine
+from csakit.runtime.engine.compatibility import this_machine
 from csakit.runtime.engine.manifest import manifest_path
 from csakit.runtime.files.atomic import sha256
 from helpers.engines import HERE, PLUGIN, make_manifest, write_engine

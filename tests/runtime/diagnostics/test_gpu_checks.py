@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 from csakit.plugins.locations import builds_folder
 from csakit.runtime.diagnostics import gpu_checks
-from csakit.runtime.engine.machine import UNKNOWN, Machine
+from csakit.runtime.engine.compatibility import UNKNOWN, HostCapabilities
 from helpers import native
 from helpers.played_driver import run_python
 
-NOTHING = Machine(gpus=(), modules={}, plugin=False)
+NOTHING = HostCapabilities(gpus=(), modules={}, plugin=False)
 
 
 @pytest.fixture(autouse=True)
@@ -174,7 +174,8 @@ def test_each_flavour_of_tensorrt_has_a_line(version: str | None, text: str) -> 
     modules = {"tensorrt_rtx": "1.7.1.116"} | ({"tensorrt": version} if version else {})
 
     lines = [
-        str(f) for f in gpu_checks.tensorrt_facts(Machine(gpus=(), modules=modules, plugin=False))
+        str(f)
+        for f in gpu_checks.tensorrt_facts(HostCapabilities(gpus=(), modules=modules, plugin=False))
     ]
 
     assert lines[0].startswith(text)

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 from csakit.plugins.errors import ContractError, EngineError
-from csakit.runtime.engine.compatibility import diagnose
-from csakit.runtime.engine.machine import UNKNOWN, Machine
+from csakit.runtime.engine.compatibility import UNKNOWN, HostCapabilities, diagnose
 from csakit.runtime.engine.manifest import manifest_path
 from helpers.engines import HERE, PLAN, PLUGIN, make_manifest, write_engine
 
@@ -17,11 +16,11 @@ REBUILD = "csakit build model.onnx -o model.engine --builder tensorrt-rtx"
 TRT = {"module": "tensorrt", "version": "10.3.0", "runtimes": ("tensorrt",)}
 
 
-def machine(**fields: Any) -> Machine:  # noqa: ANN401
+def machine(**fields: Any) -> HostCapabilities:  # noqa: ANN401
     return dataclasses.replace(HERE, **fields)
 
 
-def reasons(engine: Path, here: Machine = HERE, **options: int) -> list[str]:
+def reasons(engine: Path, here: HostCapabilities = HERE, **options: int) -> list[str]:
     return [str(problem) for problem in diagnose(engine, here, **options).problems]
 
 
@@ -145,9 +144,9 @@ def test_an_engine_with_tensors_of_other_names_is_refused(tmp_path: Path) -> Non
 def test_a_foreign_engine_is_refused(tmp_path: Path, here: dict[str, Any], wanted: str) -> None:
     found = diagnose(write_engine(tmp_path), machine(**here))
 
-    (reason,) = found.foreign
+    (reason,) = found.incompatible
     assert wanted in str(reason)
-    assert not found.damage
+    assert not found.corrupt
     with pytest.raises(EngineError):
         found.require_usable()
 

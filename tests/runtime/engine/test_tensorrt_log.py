@@ -4,8 +4,8 @@ import logging
 
 import pytest
 from csakit.export.engine.tensorrt_api import Api, open_api
-from csakit.runtime.engine import tensorrt_log
-from csakit.runtime.engine.tensorrt_log import plain
+from csakit.runtime.engine import tensorrt_module
+from csakit.runtime.engine.tensorrt_module import plain
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def test_what_tensorrt_logs_is_forwarded_and_errors_are_kept(
 ) -> None:
     severity = api.trt.ILogger
 
-    with caplog.at_level(logging.DEBUG, logger=tensorrt_log.__name__):
+    with caplog.at_level(logging.DEBUG, logger=tensorrt_module.__name__):
         api.log.log(severity.WARNING, "a warning")
         api.log.log(severity.ERROR, "IBuilder::build: Error Code 4: API Usage Error (reason)")
         api.log.log(severity.VERBOSE, "much")

@@ -29,7 +29,7 @@ LOAD = """
 import sys, tensorrt_lean
 from csakit.runtime.engine.tensorrt_module import load_plugin, registered
 from csakit.export.engine.tensorrt_api import Api
-from csakit.runtime.engine.tensorrt_log import make_log
+from csakit.runtime.engine.tensorrt_module import make_log
 from csakit.plugins.errors import CsakitError
 
 api = Api(tensorrt_lean, "tensorrt", make_log(tensorrt_lean))

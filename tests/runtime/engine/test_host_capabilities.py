@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from csakit.plugins.architectures import devices
 from csakit.plugins.locations import LIBRARY_VARIABLE
-from csakit.runtime.engine import machine
+from csakit.runtime.engine import compatibility
 from csakit.runtime.host import installed
 
 
 def test_this_machine_has_what_is_installed() -> None:
-    found = machine.this_machine()
+    found = compatibility.this_machine()
 
-    for module, distributions in machine.DISTRIBUTIONS.items():
+    for module, distributions in compatibility.DISTRIBUTIONS.items():
         versions = [v for name in distributions if (v := installed(name))]
         assert found.modules.get(module) == (versions[0] if versions else None)
     assert found.gpus == tuple(devices())
@@ -22,7 +22,7 @@ def test_this_machine_has_what_is_installed() -> None:
 
 def test_looking_loads_no_tensorrt() -> None:
     program = (
-        "import sys; from csakit.runtime.engine.machine import this_machine; this_machine(); "
+        "import sys; from csakit.runtime.engine.compatibility import this_machine; this_machine(); "
         "sys.exit(any(name.startswith('tensorrt') for name in sys.modules))"
     )
 
@@ -32,13 +32,15 @@ def test_looking_loads_no_tensorrt() -> None:
 def test_a_module_without_a_distribution_has_an_unknown_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "installed", lambda _: None)
-    monkeypatch.setattr(machine, "DISTRIBUTIONS", {"tensorrt_of_a_distribution": ("x",)})
+    monkeypatch.setattr(compatibility, "installed", lambda _: None)
+    monkeypatch.setattr(compatibility, "DISTRIBUTIONS", {"tensorrt_of_a_distribution": ("x",)})
     (tmp_path / "tensorrt_of_a_distribution.py").touch()
 
-    assert machine.this_machine().modules == {}
+    assert compatibility.this_machine().modules == {}
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert machine.this_machine().modules == {"tensorrt_of_a_distribution": machine.UNKNOWN}
+    assert compatibility.this_machine().modules == {
+        "tensorrt_of_a_distribution": compatibility.UNKNOWN
+    }
 
 
 @pytest.mark.parametrize("name", ["libcsakit_trt.so", "libcsakit.so"])
@@ -47,6 +49,6 @@ def test_either_library_brings_the_plugin(
 ) -> None:
     monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path))
 
-    assert not machine.this_machine().plugin
+    assert not compatibility.this_machine().plugin
     (tmp_path / name).touch()
-    assert machine.this_machine().plugin
+    assert compatibility.this_machine().plugin

@@ -1,6 +1,6 @@
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.runtime.device_name import parse_device
+from csakit.runtime.host import parse_device
 
 
 def test_names_of_processors_are_read() -> None:
