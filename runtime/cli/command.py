@@ -87,6 +87,13 @@ def guard(program: str, work: Callable[[], int]) -> int:
     return _flush(program, code)
 
 
+def _interrupted(error: BaseException | None) -> bool:
+    """Report whether Ctrl-C is behind an error: imports of native modules wrap it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _tell(program: str, text: str, code: int) -> int:
     """Print a message, and return a code."""
     with contextlib.suppress(OSError):  # nobody listens

@@ -3,7 +3,7 @@
 import difflib
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from types import MappingProxyType
 from typing import Final
@@ -32,20 +32,23 @@ SUMMARIES: Final = MappingProxyType(
 )
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(
+    arguments: Sequence[str] | None = None, *, loaded: Callable[[], None] = lambda: None
+) -> int:
     """Run the command line of csakit.
 
     Args:
         arguments: of the command line; None takes those of this process.
+        loaded: called when the sub-command is imported, before it works.
 
     Returns:
         The exit code; see ``ExitCode``.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    return guard(PROGRAM, lambda: _run(given))
+    return guard(PROGRAM, lambda: _run(given, loaded))
 
 
-def _run(given: list[str]) -> int:
+def _run(given: list[str], loaded: Callable[[], None]) -> int:
     """Answer what is about all commands, or start one."""
     commands = _commands()
     if not given:
@@ -61,7 +64,7 @@ def _run(given: list[str]) -> int:
     if name not in commands:
         print(_unknown(name, commands), file=sys.stderr)
         return ExitCode.USAGE
-    return _start(commands[name], rest)
+    return _start(commands[name], rest, loaded)
 
 
 def version() -> str:
@@ -79,10 +82,12 @@ def _commands() -> dict[str, metadata.EntryPoint]:
     return {name: found[name] for name in order if name in found}
 
 
-def _start(entry: metadata.EntryPoint, arguments: list[str]) -> int:
+def _start(entry: metadata.EntryPoint, arguments: list[str], loaded: Callable[[], None]) -> int:
     """Load one sub-command and run it; a missing dependency is a line, not a traceback."""
     try:
-        code: int = entry.load()(arguments)
+        command = entry.load()
+        loaded()
+        code: int = command(arguments)
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", PROGRAM):

@@ -108,3 +108,38 @@ def test_the_module_is_the_command() -> None:
 
     assert (done.returncode, done.stderr) == (ExitCode.OK, "")
     assert "\nOK  .onnx models" in done.stdout
+
+
+SLOW = """
+import os, signal, sys, threading, time
+sys.argv = ["csakit", "doctor"]
+class Finder:
+    def find_spec(self, name, *_):
+        if name == {stop!r}:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5)
+sys.meta_path.insert(0, Finder())
+from csakit.runtime.cli.start import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "csakit.runtime.cli.main",
+        "argparse",
+        "csakit.runtime.cli.doctor",
+        "csakit.runtime.host",
+        "onnxruntime",
+    ],
+)
+def test_an_interrupt_during_imports_is_one_line(stop: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW.format(stop=stop)], capture_output=True, text=True
+    )
+
+    assert done.returncode == 130, done.stderr
+    assert "interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "pip install" not in done.stderr

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.runtime import Inpainter
+from csakit.runtime import Inpainter, InpaintOptions
 from csakit.runtime.device.device import Device
 from csakit.runtime.engine.engine_session import EngineSession
 from helpers.negative_engine import open_negative
@@ -68,7 +68,7 @@ def test_an_inpainter_repairs_with_it(
     image, hole = pixels(rng, 1, 300, 451)[0], np.zeros((300, 451), dtype=bool)
     hole[100:150, 200:260] = True
 
-    with Inpainter(session) as inpaint:
+    with Inpainter(session, InpaintOptions(blend="none")) as inpaint:
         result = inpaint(image, hole)
 
     np.testing.assert_array_equal(result[~hole], image[~hole])

@@ -1,0 +1,30 @@
+"""The entry point of ``csakit``: Ctrl-C during the imports ends it with one line."""
+
+import os
+import signal
+from types import FrameType
+
+_INTERRUPTED = 130  # as ``command.INTERRUPTED``, which is not imported yet
+
+
+def main() -> int:
+    """Run the command line of csakit, and return the exit code."""
+    from .main import main as run
+
+    return run(loaded=allow_interrupts)
+
+
+def allow_interrupts() -> None:
+    """Turn Ctrl-C into an exception again, once the work begins that has something to clean up."""
+    if signal.getsignal(signal.SIGINT) is _end:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    """End at once: an exception could appear as a defect of whatever is being imported."""
+    os.write(2, b"csakit: interrupted\n")
+    os._exit(_INTERRUPTED)
+
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not where it is ignored
+    signal.signal(signal.SIGINT, _end)
