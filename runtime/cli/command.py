@@ -79,6 +79,8 @@ def guard(program: str, work: Callable[[], int]) -> int:
         _flush(program, ExitCode.OK)
         raise
     except Exception as error:
+        if _interrupted(error):
+            return _tell(program, "interrupted", INTERRUPTED)
         path = getattr(error, "filename", None)
         told = failure(error, "go on" if path is None else f"use {path}")
         if told is None:
