@@ -7,7 +7,8 @@ with Inpainter.open("model.onnx") as inpaint:
 """
 
 import os
-from typing import TYPE_CHECKING, Any
+
+TYPE_CHECKING = False  # as typing's, whose import takes longer than all else here
 
 # onnxruntime reports to its maker unless this is set before anything imports it.
 if not os.environ.get("ORT_DISABLE_TELEMETRY"):
@@ -31,7 +32,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401
+def __getattr__(name: str) -> object:
     """Import what is asked for, at its first use: ``csakit --help`` needs no NumPy."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

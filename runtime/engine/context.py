@@ -1,8 +1,8 @@
 """One execution context at work: its stream, its memory, and two sets of host buffers.
 
 While the device works on one call, the host fills the buffers of the next. All of a call (copy in,
-engine, copy out) is one CUDA graph, captured when the lane is made and launched ever after. A lane
-has one shape: TensorRT binds what a context captured to the shape that it had.
+engine, copy out) is one CUDA graph, captured when the context is made and launched ever after. A
+context has one shape: TensorRT binds what it captured to the shape that it had.
 """
 
 import contextlib
@@ -19,13 +19,13 @@ from ..device.device import Device, Graph, PinnedBuffer, Stream
 from .shapes import Engine, Shape
 
 Array = npt.NDArray[Any]
-BUFFERS = 2  # calls that one lane holds; a third could only wait for the first
+BUFFERS = 2  # calls that one context holds; a third could only wait for the first
 
 logger = logging.getLogger(__name__)
 
 
 class CudaGraphPolicy:
-    """Whether calls of an engine are captured; one for all lanes, so that a reason is told once.
+    """Whether calls of an engine are captured; one for all contexts, so that a reason is told once.
 
     Args:
         title: of the engine, for the log.
@@ -117,8 +117,8 @@ class ExecutionContext:
 
         Args:
             slot: that the caller holds.
-            image: of the shape of the lane.
-            mask: of the shape of the lane.
+            image: of the shape of the context.
+            mask: of the shape of the context.
 
         Raises:
             EngineError: it was refused.
@@ -145,7 +145,7 @@ class ExecutionContext:
         self._closing.close()
 
     def _keep(self, resource: Any) -> Any:  # noqa: ANN401
-        """Close it with the lane; what was made last goes first."""
+        """Close it with the context; what was made last goes first."""
         self._closing.callback(resource.close)
         return resource
 

@@ -1,9 +1,9 @@
 """Who gets which execution context: threads, shapes and calls in flight.
 
-A call takes, in this order: a lane of its shape that is idle; a new lane, up to the limit; the
-second buffers of a busy lane of its shape; the place of an idle lane of another shape. Where none
-is left, the oldest call in flight is finished first, whoever it belongs to: nobody waits for a
-result that its owner has not asked for.
+A call takes, in this order: a context of its shape that is idle; a new context, up to the limit;
+the second buffers of a busy context of its shape; the place of an idle context of another shape.
+Otherwise the pool completes the oldest pending call, so an uncollected result never blocks another
+caller.
 """
 
 import collections
@@ -26,12 +26,14 @@ class Flight:
 
     Args:
         pool: that it came from.
-        lane: that works on it.
+        context: that works on it.
         slot: its buffers.
     """
 
-    def __init__(self, pool: "ContextPool", lane: ExecutionContext, slot: StagingBuffers) -> None:
-        self.lane = lane
+    def __init__(
+        self, pool: "ContextPool", context: ExecutionContext, slot: StagingBuffers
+    ) -> None:
+        self.context = context
         self.slot = slot
         self._pool = pool
         self._lock = threading.Lock()
@@ -61,7 +63,7 @@ class Flight:
             if self._answer is None and self._error is None:
                 try:
                     with self._pool.device.current():
-                        self._answer = self.lane.finish(self.slot)
+                        self._answer = self.context.finish(self.slot)
                 except EngineError as error:
                     self._error = error
                 self._pool.release(self)
@@ -75,9 +77,9 @@ class ContextPool:
     """See the module.
 
     Args:
-        device: that lanes work on.
-        make: makes a lane for a shape, with the device current.
-        limit: of lanes.
+        device: that contexts work on.
+        make: makes a context for a shape, with the device current.
+        limit: of contexts.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class ContextPool:
         self._make = make
         self._limit = limit
         self._changed = threading.Condition()
-        self._lanes: list[ExecutionContext] = []
+        self._contexts: list[ExecutionContext] = []
         self._flights: collections.deque[Flight] = collections.deque()
         self._being_made = 0
         self._closed = False
@@ -106,13 +108,13 @@ class ContextPool:
         Raises:
             EngineError: the pool is closed, the device has too little memory, or it failed.
         """
-        lane, slot = self._take(shape)
-        flight = Flight(self, lane, slot)
+        context, slot = self._take(shape)
+        flight = Flight(self, context, slot)
         try:
             with self.device.current():
-                lane.start(slot, image, mask)
+                context.start(slot, image, mask)
         except BaseException:
-            self._discard(lane, slot)
+            self._discard(context, slot)
             raise
         with self._changed:
             self._flights.append(flight)
@@ -120,7 +122,7 @@ class ContextPool:
         return flight
 
     def prepare(self, shape: Shape) -> None:
-        """Make a lane for a shape, if there is none, so that no call has to wait for it."""
+        """Make a context for a shape, if there is none, so that no call has to wait for it."""
         _, slot = self._take(shape)
         with self._changed:
             slot.taken = False
@@ -135,7 +137,7 @@ class ContextPool:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Finish what is in flight, then free all lanes. Calling twice is harmless."""
+        """Finish what is in flight, then free all contexts. Calling twice is harmless."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -143,14 +145,14 @@ class ContextPool:
             while self._land_oldest():
                 pass
             with self._changed:
-                lanes = self._lanes
-                if not self._being_made and not self._flights and all(x.idle for x in lanes):
-                    self._lanes = []
+                contexts = self._contexts
+                if not self._being_made and not self._flights and all(x.idle for x in contexts):
+                    self._contexts = []
                     break
                 self._changed.wait()  # other threads have just begun
-        for lane in lanes:
+        for context in contexts:
             with self.device.current():
-                lane.close()
+                context.close()
 
     def _take(self, shape: Shape) -> tuple[ExecutionContext, StagingBuffers]:
         """Take a free slot, and make whatever is needed for that."""
@@ -161,7 +163,7 @@ class ContextPool:
                 if found := self._find(shape):
                     return found
                 victim = self._free_place()
-                crowded = victim is None and len(self._lanes) + self._being_made >= self._limit
+                crowded = victim is None and len(self._contexts) + self._being_made >= self._limit
                 if not crowded:
                     self._being_made += 1
                 elif not self._flights:  # others are filling or making theirs
@@ -173,56 +175,56 @@ class ContextPool:
                 return found
 
     def _find(self, shape: Shape) -> tuple[ExecutionContext, StagingBuffers] | None:
-        """Find a slot of an idle lane, or where no lane may be made, of a busy one."""
-        mine = [lane for lane in self._lanes if lane.shape == shape]
-        full = len(self._lanes) + self._being_made >= self._limit
-        for lane in sorted(mine, key=lambda lane: not lane.idle):
-            free = [slot for slot in lane.slots if not slot.taken]
-            if free and (full or lane.idle):
+        """Find a slot of an idle context, or where no context may be made, of a busy one."""
+        mine = [context for context in self._contexts if context.shape == shape]
+        full = len(self._contexts) + self._being_made >= self._limit
+        for context in sorted(mine, key=lambda context: not context.idle):
+            free = [slot for slot in context.slots if not slot.taken]
+            if free and (full or context.idle):
                 free[0].taken = True
-                return lane, free[0]
+                return context, free[0]
         return None
 
     def _free_place(self) -> ExecutionContext | None:
-        """Where all places are taken, give up the idle lane that was made first."""
-        if len(self._lanes) + self._being_made < self._limit:
+        """Where all places are taken, give up the idle context that was made first."""
+        if len(self._contexts) + self._being_made < self._limit:
             return None
-        victim = next((lane for lane in self._lanes if lane.idle), None)
+        victim = next((context for context in self._contexts if context.idle), None)
         if victim is not None:
-            self._lanes.remove(victim)
+            self._contexts.remove(victim)
         return victim
 
     def _made(
         self, shape: Shape, victim: ExecutionContext | None
     ) -> tuple[ExecutionContext, StagingBuffers] | None:
-        """Make a lane; None where the one that is there has to do."""
-        lane = None
+        """Make a context; None where the one that is there has to do."""
+        context = None
         try:
             with self.device.current():
                 if victim is not None:
                     victim.close()
-                lane = self._make_or_make_room(shape)
+                context = self._make_or_make_room(shape)
         finally:
             with self._changed:
                 self._being_made -= 1
-                if lane is not None:
-                    lane.slots[0].taken = True
-                    self._lanes.append(lane)
+                if context is not None:
+                    context.slots[0].taken = True
+                    self._contexts.append(context)
                 self._changed.notify_all()
-        return None if lane is None else (lane, lane.slots[0])
+        return None if context is None else (context, context.slots[0])
 
     def _make_or_make_room(self, shape: Shape) -> ExecutionContext | None:
-        """Make a lane; without memory for it, give idle ones up, or make do with what is there."""
+        """Create a context; without memory for it, close idle ones or use what is there."""
         while True:
             try:
                 return self._make(shape)
             except OutOfMemoryError as error:
                 with self._changed:
-                    victim = next((lane for lane in self._lanes if lane.idle), None)
+                    victim = next((context for context in self._contexts if context.idle), None)
                     if victim is not None:
-                        self._lanes.remove(victim)
-                    elif any(lane.shape == shape for lane in self._lanes):
-                        self._limit = len(self._lanes)
+                        self._contexts.remove(victim)
+                    elif any(context.shape == shape for context in self._contexts):
+                        self._limit = len(self._contexts)
                         text = "the GPU has no memory for a context more than these %d: %s"
                         logger.warning(text, self._limit, error)
                         return None
@@ -239,19 +241,19 @@ class ContextPool:
             "GPU: nvidia-smi",
         )
 
-    def _discard(self, lane: ExecutionContext, slot: StagingBuffers) -> None:
-        """Take a lane that failed out of use; calls in flight on it can still be landed."""
+    def _discard(self, context: ExecutionContext, slot: StagingBuffers) -> None:
+        """Take a context that failed out of use; calls in flight on it can still be landed."""
         with self._changed:
             slot.taken = False
-            if lane in self._lanes:
-                self._lanes.remove(lane)
-            others = [flight for flight in self._flights if flight.lane is lane]
+            if context in self._contexts:
+                self._contexts.remove(context)
+            others = [flight for flight in self._flights if flight.context is context]
             self._changed.notify_all()
         for flight in others:
             with contextlib.suppress(EngineError):
                 flight.land()
         with contextlib.suppress(EngineError), self.device.current():
-            lane.close()
+            context.close()
 
     def _land_oldest(self) -> bool:
         """Finish the call that was started first; its owner gets the answer or the error."""

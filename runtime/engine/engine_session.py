@@ -252,9 +252,9 @@ class EngineSession:
 def _make_context(
     device: Device, engine: Engine, graphs: CudaGraphPolicy, shape: Shape
 ) -> ExecutionContext:
-    lane = ExecutionContext(device, engine, shape, graphs)
+    context = ExecutionContext(device, engine, shape, graphs)
     engine.save_cache()
-    return lane
+    return context
 
 
 def _metadata(manifest: Manifest) -> Mapping[str, str]:

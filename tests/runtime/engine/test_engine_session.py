@@ -204,7 +204,7 @@ def test_threads_get_their_own_results(device: Device, contexts: int, graph: boo
 
 
 def opened(session: EngineSession) -> int:
-    return len(session._pool._lanes)
+    return len(session._pool._contexts)
 
 
 def test_contexts_are_made_when_needed_up_to_the_limit(
