@@ -76,8 +76,8 @@ def test_a_model_that_answers_nan_fails_and_still_leaves_its_record(
     small_model: CSAInpainter, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     weights = small_model.state_dict().items()
-    spoiled = {name: torch.full_like(tensor, torch.nan) for name, tensor in weights}
-    checkpoint.save(checkpoint.build(small_model.config, spoiled), tmp_path / "nan.safetensors")
+    huge = {name: torch.full_like(tensor, 1e30) for name, tensor in weights}  # sums overflow
+    checkpoint.save(checkpoint.build(small_model.config, huge), tmp_path / "nan.safetensors")
     out, sheet = tmp_path / "scores.json", tmp_path / "cases.png"
     files = ("--json", str(out), "--grid", str(sheet))
 
@@ -142,7 +142,7 @@ def empty(tmp_path: Path) -> Path:
         ("{model} --data {empty} --masks center", "at least one image for 'val'; got none"),
         ("{model} --data /nowhere --masks center", "'/nowhere' does not exist"),
         ("{model} --data scikit-image --masks {empty}", "must hold at least one; got none"),
-        ("{model} --data scikit-image --masks square", "masks must be a folder, 'center'"),
+        ("{model} --data scikit-image --masks square", "masks must be a folder or one of center"),
         ("{model} --data scikit-image --masks center,", "masks must be one or more of"),
         (
             "{model} --data scikit-image --masks center --size 300",

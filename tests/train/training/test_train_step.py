@@ -207,7 +207,7 @@ def test_convolutions_in_bfloat16_leave_weights_and_losses_in_float32() -> None:
 
     losses = train_step.run(IMAGE, HOLE, 0)
 
-    exact = train_step_of().step(IMAGE, HOLE, 0)
+    exact = train_step_of().run(IMAGE, HOLE, 0)
     assert {loss.dtype for loss in losses.values()} == {torch.float32}
     assert {p.dtype for p in train_step.network.parameters()} == {torch.float32}
     assert losses["reconstruction"] != exact["reconstruction"]
