@@ -128,9 +128,8 @@ def random_model_source(width: int, folder: Path) -> ModelSource:
 
 def _source(path: Path) -> ModelSource:
     header = checkpoint.read_header(path)
-    config = ModelConfig(
-        width=header["width"], attention=header["attention"], similarity=header["similarity"]
-    )
+    names = [field.name for field in dataclasses.fields(ModelConfig)]
+    config = ModelConfig(**{name: header[name] for name in names})
     model = Model(
         name=path.stem,
         sha256=sha256(path),

@@ -25,6 +25,7 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
 _KINDS: Final = ("CONVOLUTION", "DECONVOLUTION", "NORMALIZATION")  # where the arithmetic is
 _CLASSES: Final = {"CONVOLUTION": "IConvolutionLayer", "DECONVOLUTION": "IDeconvolutionLayer"}
 _FLOAT_BYTES: Final = 4
+_STENCIL_MAX: Final = 27  # numbers of a kernel of the harmonic fill, which is always float32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +71,7 @@ def network_types(api: Api, network: Any) -> Types:  # noqa: ANN401
         network: as parsed, before the build.
 
     Returns:
-        Convolutions and normalisations, and the weights of the convolutions.
+        Convolutions and normalisations of the networks, and the weights of the convolutions.
     """
     layers, weights = [], []
     for index in range(network.num_layers):
@@ -78,11 +79,13 @@ def network_types(api: Api, network: Any) -> Types:  # noqa: ANN401
         kind = layer.type.name
         if kind not in _KINDS:
             continue
-        layers.append((layer.get_output(0).dtype.name == "HALF", 1))
         if kind in _CLASSES:
             layer.__class__ = getattr(api.trt, _CLASSES[kind])  # how its bindings downcast
             kernel = layer.kernel  # an array, or Weights without values
+            if kernel.size <= _STENCIL_MAX:
+                continue
             weights.append((str(kernel.dtype).lower().endswith(("float16", "half")), kernel.size))
+        layers.append((layer.get_output(0).dtype.name == "HALF", 1))
     return Types(_share(layers), _share(weights))
 
 

@@ -71,6 +71,17 @@ def test_a_fixed_float32_engine(fixed: Subject, tmp_path: Path) -> None:
     ]
 
 
+def test_the_float32_fill_of_a_model_that_adds_to_it_does_not_make_its_engine_mixed(
+    residual: Subject, tmp_path: Path
+) -> None:
+    built = build_engine(residual.path, tmp_path / "a.engine", RTX)
+
+    check(built, residual)
+    layers = built.manifest.precision.evidence["network"]["layers"]
+    assert layers["share"] == (residual.config.precision == "fp16")
+    assert 80 < layers["total"] < 100  # of both networks
+
+
 def test_a_half_precision_engine_for_several_gpus(half: Subject, tmp_path: Path) -> None:
     config = dataclasses.replace(
         RTX,
