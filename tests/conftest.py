@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
 # a spinning one burns the time slice of the one it waits for: 20 times slower, measured.
 # Read when torch is imported, and inherited by the commands that tests start.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A run that nohup or a shell's "&" started ignores these, and so would the commands that tests
+# interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # The same examples everywhere and every time: a red run can be repeated. No deadline: the
 # first example of a test pays for imports.

@@ -111,7 +111,7 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
         if weights:
             _load_weights(model, Path(path).parent)
     except Exception as error:  # protobuf's DecodeError has no stable home
-        if problem := failure(error, f"read {path}"):
+        if problem := failure(error, f"read {getattr(error, 'filename', None) or path}"):
             raise problem from error
         raise ContractError(
             f"{path} is not a readable ONNX file: {error}\nExport it again with `csakit export`."

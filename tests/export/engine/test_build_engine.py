@@ -3,13 +3,16 @@
 import dataclasses
 import hashlib
 import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import onnx
 import pytest
 from csakit.export.engine.build_engine import Built, build_engine
 from csakit.export.engine.config import BuildConfig, Span
-from csakit.plugins.errors import ContractError, EngineError, PrecisionError
+from csakit.plugins.errors import ContractError, ExitCode, PrecisionError
 from csakit.runtime.contract import META_PRECISION
 from csakit.runtime.engine.compatibility import HostCapabilities, diagnose
 from csakit.runtime.engine.manifest import Tensor, manifest_path, read_manifest
@@ -173,11 +176,14 @@ def test_wrong_wishes_leave_nothing(
 
 
 def test_turing_is_refused_with_the_reason(fixed: Subject, tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"Turing \(SM75\)(.|\n)*Leave sm_75 out of --targets"):
-        build_engine(
-            fixed.path, tmp_path / "a.engine", dataclasses.replace(RTX, targets=("sm_75",))
-        )
+    # In a process of its own: after it TensorRT for RTX 1.7 goes on asking for SM 75.
+    command = [sys.executable, "-m", "csakit.runtime.cli", "build", str(fixed.path)]
+    options = ["-o", str(tmp_path / "a.engine"), "--builder", "tensorrt-rtx", "--targets", "sm_75"]
 
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+
+    assert done.returncode == ExitCode.ENVIRONMENT, done.stderr
+    assert re.search(r"Turing \(SM75\)(.|\n)*Leave sm_75 out of --targets", done.stderr)
     assert not list(tmp_path.iterdir())
 
 

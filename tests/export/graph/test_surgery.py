@@ -101,7 +101,7 @@ def test_random_bytes_are_refused(tmp_path: Path, seed: int) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"none\.onnx is not a readable ONNX file"):
+    with pytest.raises(ContractError, match=r"cannot read .*none\.onnx: No such file"):
         surgery.read(str(tmp_path / "none.onnx"))
 
 
