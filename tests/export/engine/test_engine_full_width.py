@@ -23,7 +23,7 @@ def test_the_full_width_is_built_and_its_size_proves_half_precision(tmp_path: Pa
     model = random_model(ModelConfig())
     # Without the comparison with torch that an export ends with: a minute, tested elsewhere.
     proto = exporter._trace(ExportWrapper(model, form).eval(), form)
-    surgery.finish(proto, exporter._metadata(model, "0" * 64, form), uint8=False)
+    surgery.finish(proto, exporter._metadata(model, "0" * 64, form, {}), uint8=False)
     onnx.save(proto, path)
 
     config = BuildConfig(builder="tensorrt-rtx", targets=("sm_89",))
