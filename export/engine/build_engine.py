@@ -177,7 +177,7 @@ def _inspected(api: Api, plan: bytes, targets: tuple[str, ...]) -> str | None:
 
 
 def _warn_of_architectures(plugin: LoadedPlugin, config: BuildConfig) -> None:
-    """Say where the engine could go and the plugin's kernels could not."""
+    """Warn where the engine could go and the plugin's kernels could not."""
     held = plugin.architectures  # nothing where that is unknown
     if config.portable == "ampere+" and held and not all(covers(held, n) for n in _FROM_AMPERE):
         logger.warning(

@@ -145,7 +145,7 @@ def _fill_descriptor(number: int) -> None:
 
 @contextlib.contextmanager
 def _signals_as_exceptions() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise, unless they are ignored or handled already."""
+    """Raise on SIGTERM and SIGHUP, unless they are ignored or handled already."""
 
     def end(number: int, _: FrameType | None) -> NoReturn:
         raise _EndedBySignalError(number)

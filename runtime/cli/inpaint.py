@@ -250,7 +250,7 @@ def inpaint_parser() -> argparse.ArgumentParser:
 
 
 def _join_blend(arguments: Sequence[str]) -> list[str]:
-    """Make one argument of ``feather PX``, which argparse cannot tell from IMAGE and MASK."""
+    """Join into one argument ``feather PX``, which argparse cannot tell from IMAGE and MASK."""
     given = list(arguments)
     for at, pair in enumerate(itertools.pairwise(given[:-1])):
         if pair == ("--blend", "feather") and not given[at + 2].startswith("-"):

@@ -200,7 +200,7 @@ def _describe(holding: Holding) -> list[str]:
 
 
 def _launches(architectures: Sequence[str]) -> str:
-    """Say where a kernel is launched while the one before it runs; csrc/abi/overlap.cpp decides."""
+    """Report where a kernel starts while the one before it runs; csrc/abi/overlap.cpp decides."""
     if not architectures:
         return "not known"
     later = [name for name in architectures if int(re.sub(r"\D", "", name)) >= _OVERLAPPING]

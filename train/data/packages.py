@@ -26,6 +26,7 @@ _KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _INNER: Final = re.compile(r"(?P<archive>.+?\.(?:rcc|pk3))/(?P<rest>.+)")
 _DAMAGED: Final = (
     *(zipfile.BadZipFile, tarfile.TarError, struct.error, zlib.error),
+    # zipfile raises NotImplementedError for a method of compression that it does not know
     *(EOFError, NotImplementedError, OSError),
 )
 
