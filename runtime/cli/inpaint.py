@@ -2,39 +2,27 @@
 
 import argparse
 import contextlib
-import itertools
 import logging
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
 
 from ...plugins.errors import ContractError, ExitCode
 from ..batch.folder import list_jobs, make_folder
 from ..batch.job import FileOptions, Job, Repaired, repair_file
 from ..batch.pipeline import Outcome, repair_files, working_on
 from ..files.failures import is_file, is_folder
-from ..images.encode import OUTPUT_FORMATS
 from ..inpainter import Inpainter
-from ..options import CHANNELS, STRATEGIES, InpaintOptions, MaskOptions
-from ..sessions.session import BACKENDS
+from ..options import InpaintOptions
 from .command import run_command
-
-PROGRAM: Final = "csakit inpaint"
-
-_EPILOG: Final = """\
-examples:
-  csakit inpaint photo.jpg mask.png -o repaired.png
-  csakit inpaint photos/ masks/ -o repaired/ --model model.onnx --blend none
-
-In a folder run the mask of cat.jpg is cat.*, cat_mask.* or cat_mask001.* among the masks; one
-mask file serves all images. Pixels outside of the mask do not change; only a lossy format (JPEG,
-WebP) changes them a little when it encodes the result.
-
-exit codes: 0 all repaired; 2 wrong usage or input, or some images were skipped;
-3 something is not installed, or the model failed; 130, 143, 129 ended by a signal.
-"""
+from .inpaint_arguments import (
+    PROGRAM,
+    file_options,
+    inpaint_options,
+    inpaint_parser,
+    join_blend,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,13 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; see ``ExitCode``.
     """
-    given = _join_blend(sys.argv[1:] if arguments is None else arguments)
+    given = join_blend(sys.argv[1:] if arguments is None else arguments)
     return run_command(inpaint_parser(), _work, given)
 
 
 def _work(args: argparse.Namespace) -> int:
     """Check what is cheap to check, open the model once, and run."""
-    options, files = _inpaint_options(args), _file_options(args)
+    options, files = inpaint_options(args), file_options(args)
     folder = is_folder(args.image)
     with _warnings_as_lines(args.image if folder else None) as lines:
         return (_run_folder if folder else _run_file)(args, options, files, lines)
@@ -214,170 +202,3 @@ def _warnings_as_lines(root: Path | None) -> Iterator[_Lines]:
         yield handler
     finally:
         logger.removeHandler(handler)
-
-
-def inpaint_parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line. Defaults are those of the option classes."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Repair what a mask marks in white.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    text: dict[str, Any] = {"type": Path}
-    parser.add_argument("image", metavar="IMAGE", help="image file, or folder of them", **text)
-    parser.add_argument(
-        "mask", metavar="MASK", help="mask file (white = missing), or folder of them", **text
-    )
-    parser.add_argument(
-        *("-o", "--output"),
-        required=True,
-        metavar="OUT",
-        help="output file, whose suffix is its format; or folder, for a folder of images",
-        **text,
-    )
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help=".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model that "
-        "comes along (default: demo)",
-        **text,
-    )
-    _add_run_options(parser.add_argument_group("how the network is run"))
-    _add_mask_options(parser.add_argument_group("how masks are read"))
-    _add_output_options(parser.add_argument_group("how results are written"))
-    return parser
-
-
-def _join_blend(arguments: Sequence[str]) -> list[str]:
-    """Join into one argument ``feather PX``, which argparse cannot tell from IMAGE and MASK."""
-    given = list(arguments)
-    for at, pair in enumerate(itertools.pairwise(given[:-1])):
-        if pair == ("--blend", "feather") and not given[at + 2].startswith("-"):
-            return [*given[:at], f"--blend=feather {given[at + 2]}", *given[at + 3 :]]
-    return given
-
-
-def _inpaint_options(args: argparse.Namespace) -> InpaintOptions:
-    """Return how an image reaches the network."""
-    return InpaintOptions(
-        strategy=args.strategy, margin=args.margin, blend=args.blend, max_side=args.max_side
-    )
-
-
-def _file_options(args: argparse.Namespace) -> FileOptions:
-    """Return how files are read and written."""
-    return FileOptions(
-        mask=MaskOptions(
-            channel=args.mask_channel,
-            threshold=args.mask_threshold,
-            invert=args.mask_invert,
-            dilate=args.dilate,
-        ),
-        quality=args.quality,
-        overwrite=args.overwrite or args.resume,  # what is whole is not begun again
-        side_by_side=args.side_by_side,
-    )
-
-
-def _add_run_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``InpaintOptions`` and the threads."""
-    group.add_argument(
-        "--strategy",
-        choices=STRATEGIES,
-        default=InpaintOptions.strategy,
-        help="crop: each region with its surroundings, at the scale that the model was trained "
-        "for; resize: the whole image, scaled down; whole: the whole image as it is "
-        "(default: %(default)s)",
-    )
-    _number(group, "--margin", InpaintOptions.margin, "PX", "least known surroundings of a region")
-    group.add_argument(
-        "--blend",
-        default=InpaintOptions.blend,
-        metavar="HOW",
-        help="seamless: continue the network's error at the edge harmonically into the hole; "
-        "feather PX: let that correction fade out over so many pixels; none: the network's own "
-        "pixels (default: %(default)s)",
-    )
-    _number(
-        *(group, "--max-side", InpaintOptions.max_side, "PX"),
-        "longest side of the network's input with --strategy resize, a multiple of 256",
-    )
-    group.add_argument(
-        "--device",
-        metavar="NAME",
-        help="cpu, cuda or cuda:N; nothing falls back to the CPU (default: cpu for .onnx, cuda "
-        "for .engine)",
-    )
-    group.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        help="what runs an .onnx model; openvino is for CPUs, and needs 'csakit[openvino]' "
-        f"(default: {BACKENDS[0]})",
-    )
-    group.add_argument(
-        "--precision",
-        choices=("fp32", "bf16"),
-        help="of openvino: bf16 is several times faster where the CPU has it, and refused where "
-        "not (default: that of the model, fp32)",
-    )
-    group.add_argument("--threads", type=int, metavar="N", help="default: one per physical core")
-    group.add_argument(
-        "--no-cache",
-        action="store_false",
-        dest="cache",
-        help="keep no copy of the model that is optimised for this processor; without one, every "
-        "start optimises anew (it lies in .csakit-cache beside the model, or in ~/.cache/csakit)",
-    )
-
-
-def _add_mask_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``MaskOptions``."""
-    group.add_argument(
-        "--mask-channel",
-        choices=CHANNELS,
-        default=MaskOptions.channel,
-        help="what marks: grey: white is missing; alpha: what is transparent; red, green, blue: "
-        "what is painted in that colour (default: %(default)s)",
-    )
-    group.add_argument("--mask-invert", action="store_true", help="the other pixels are missing")
-    _number(
-        *(group, "--mask-threshold", MaskOptions.threshold, "GREY"),
-        "missing from this grey level on, 1 to 255",
-    )
-    _number(group, "--dilate", MaskOptions.dilate, "PX", "grow the hole on all sides")
-
-
-def _add_output_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``FileOptions`` and the format of folder runs."""
-    _number(group, "--quality", FileOptions.quality, "N", "of JPEG and WebP, 1 to 100")
-    group.add_argument(
-        "--format",
-        choices=[suffix[1:] for suffix in OUTPUT_FORMATS],
-        help="of all results of a folder (default: that of each input)",
-    )
-    group.add_argument(
-        "--side-by-side",
-        action="store_true",
-        help="also write input, mask and result in one picture, OUT_side_by_side.png",
-    )
-    group.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
-    group.add_argument(
-        "--resume",
-        action="store_true",
-        help="take up a folder run that was interrupted: what is there already is left alone",
-    )
-    group.add_argument(
-        "--recursive",
-        action="store_true",
-        help="also repair what is in sub-folders, with masks and results in folders of the same "
-        "names",
-    )
-
-
-def _number(
-    group: argparse._ArgumentGroup, flag: str, default: int, metavar: str, text: str
-) -> None:
-    """Describe one whole number."""
-    help_text = f"{text} (default: %(default)s)"
-    group.add_argument(flag, type=int, default=default, metavar=metavar, help=help_text)
