@@ -30,7 +30,7 @@ from ..runtime import Inpainter
 from ..runtime.batch.job import FileOptions, Job, repair_file
 from ..runtime.batch.pipeline import repair_files
 from ..runtime.host import core_processors
-from ..runtime.sessions.cache_folder import BESIDE
+from ..runtime.sessions.model_cache import BESIDE
 from ..train import ModelConfig, checkpoint
 from .inputs import random_model
 from .targets import Target

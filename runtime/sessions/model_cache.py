@@ -1,13 +1,13 @@
-"""Copies of models that a runtime library has optimised already, so that it starts at once.
+"""Copies of models that a library has optimised already, so that the next start is short.
 
-An entry is a folder: the optimised model, its weights in a file of their own that is mapped
-into memory instead of read, and ``entry.json``, which says what it was made from. It is used
-only if all of that is true now: the version of the library and the kind of processor, because
-an optimised graph may hold layouts that others cannot run; the files of the model; and the files
-of the entry. Whatever differs leads to a new entry, never to a result.
+An entry is a folder: the optimised model, its weights in a file of their own that is mapped into
+memory instead of read, and ``entry.json``, which states size and time of the files that it was
+made from and of its own. The entry's name depends on the path of the model, the version and
+options of the library and the kind of processor, because an optimised graph may hold layouts that
+others cannot run. Whatever differs leads to a new entry, never to a result.
 
-An entry gets its name when it is complete, by one rename; a process that was killed leaves
-nothing that is looked at. Of several processes that start at once, one makes the entry and the
+Entries lie where only this user or the system can have written. An entry gets its name when it is
+complete, by one rename. Of several processes that start at once, one makes the entry and the
 others go without.
 """
 
@@ -17,31 +17,30 @@ import hashlib
 import json
 import logging
 import os
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import shutil
+import stat
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from ...plugins import locations
+from ..files.atomic import staged_folder
+from ..files.onnx_header import read_onnx_header
 from ..host import processor_kind
-from .cache_folder import (
-    ENTRY_FILE,
-    entry_path,
-    folders_for,
-    has_room,
-    prepare,
-    prune,
-    remove,
-    trusted,
-)
-from .fingerprint import external_files, fingerprint
+from ..models.packaged import FOLDER
 
 logger = logging.getLogger(__name__)
 
+BESIDE: Final = ".csakit-cache"  # in the folder of the model
 MODEL_FILE: Final = "model.onnx"
 WEIGHTS_FILE: Final = "model.weights"
+ENTRY_FILE: Final = "entry.json"  # its time is that of the last use
 MIN_BYTES: Final = 1 << 20  # of a model; smaller ones are optimised in a few milliseconds
-_FORMAT: Final = 1  # of entries; raised when older ones would be wrong
-_KEY_DIGITS: Final = 16
+MAX_BYTES: Final = 4 << 30  # of one folder; seven models of the published width
+_FREE_FACTOR: Final = 2  # of the bytes of a new entry, which must be free on the disk
+_FORMAT: Final = 2  # of entries; raised when older ones would be wrong
+_SECOND_NS: Final = 10**9
+_OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _STALE: Final = "absent or of an older model"  # nothing to warn of
 
 
@@ -52,52 +51,38 @@ class CachedModel:
     Attributes:
         model: the file that was exported.
         entries: where the copy may lie, best first.
-        environment: what it depends on besides the model.
     """
 
     model: Path
     entries: tuple[Path, ...]
-    environment: Mapping[str, str]
 
     @classmethod
     def of(cls, model: Path, environment: Mapping[str, str]) -> "CachedModel":
-        """Choose the places of a copy.
+        """Choose the places of a copy; there is none if the kind of processor is unknown.
 
         Args:
             model: an existing file.
             environment: version and options of the library; the processor is added.
-
-        Returns:
-            The copy; without a place if the kind of processor is unknown.
         """
         processor = processor_kind()
-        full = {
-            "format": str(_FORMAT),
-            "model": str(model.resolve()),
-            "processor": processor or "",
-            **environment,
-        }
-        digest = hashlib.sha256(json.dumps(full, sort_keys=True).encode()).hexdigest()
+        key = [_FORMAT, str(model.resolve()), processor, dict(environment)]
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         folders = folders_for(model) if processor else []
-        entries = (entry_path(folder, model, digest[:_KEY_DIGITS]) for folder in folders)
-        return cls(model, tuple(entries), full)
+        return cls(model, tuple(folder / f"{model.stem}-{digest[:16]}" for folder in folders))
 
     def find(self) -> Path | None:
-        """Look for a copy that is right.
+        """Return the optimised model, or None where there is none that may be used.
 
         Logs a warning if there is one that is damaged, or that others could have written.
-
-        Returns:
-            The optimised model; None if there is none that may be used.
         """
         for entry in self.entries:
             try:
-                problem = self._problem(entry) if entry.exists() else _STALE
+                problem = self._problem(entry)
             except Exception as error:  # whatever someone wrote there
                 problem = f"unreadable ({error})"
             if problem is None:
                 with contextlib.suppress(OSError):
-                    os.utime(entry / ENTRY_FILE)  # the time of the last use
+                    os.utime(entry / ENTRY_FILE)
                 return entry / MODEL_FILE
             if problem != _STALE:
                 logger.warning(
@@ -118,68 +103,154 @@ class CachedModel:
             the model runs as well, it only starts later.
         """
         try:
-            sources = [self.model, *external_files(self.model)]
+            weights = (self.model.parent / name for name in read_onnx_header(self.model).external)
+            sources = [self.model, *filter(Path.is_file, weights)]
             size = sum(path.stat().st_size for path in sources)
             if size < MIN_BYTES:
                 return False
             for entry in self.entries:
                 if prepare(entry.parent) and has_room(entry.parent, size):
-                    with _only_process(entry.parent):
-                        return self._make(entry, sources, write)
+                    with _only_process(entry.parent), staged_folder(entry) as draft:
+                        return _make(entry, draft, sources, write)
         except Exception as error:  # of the library, or of the disk
             logger.info("no optimised copy of %s was made: %s", self.model, error)
         return False
 
-    def _make(self, entry: Path, sources: list[Path], write: Callable[[Path], object]) -> bool:
-        """Make the copy, being the only process that does."""
-        before = _fingerprints(sources)
-        draft = entry.with_name(f".{entry.name}.{secrets.token_hex(4)}")
-        try:
-            draft.mkdir(mode=0o700)
-            write(draft / MODEL_FILE)
-            if _fingerprints(sources) != before:  # it is being exported again
-                return False
-            self._sign(draft, before)
-            remove(entry)
-            draft.rename(entry)
-        finally:
-            remove(draft)
-        prune(entry.parent, entry, self.model)
-        return True
-
-    def _sign(self, draft: Path, sources: dict[str, Any]) -> None:
-        """Say what the entry was made from and what it holds, once all of it is on the disk."""
-        files = [draft / MODEL_FILE, draft / WEIGHTS_FILE]
-        for path in files:
-            path.chmod(0o600)
-            _flush(path)
-        own = {path.name: fingerprint(path) for path in files}
-        entry = {"environment": dict(self.environment), "sources": sources, "files": own}
-        signed = draft / ENTRY_FILE
-        signed.write_text(json.dumps(entry, indent=1, sort_keys=True) + "\n")
-        signed.chmod(0o600)
-        _flush(signed)
-
-    def _problem(self, folder: Path) -> str | None:
-        """Say what is wrong with an entry; None if nothing is."""
-        files = [folder / name for name in (ENTRY_FILE, MODEL_FILE, WEIGHTS_FILE)]
-        if not all(map(trusted, (folder.parent, folder, *files))):
+    def _problem(self, entry: Path) -> str | None:
+        """Return what is wrong with an entry; None if nothing is."""
+        if not entry.exists():
+            return _STALE
+        files = [entry / name for name in (ENTRY_FILE, MODEL_FILE, WEIGHTS_FILE)]
+        if not all(map(trusted, (entry.parent, entry, *files))):
             return "open to other users"
-        entry = json.loads(files[0].read_text())
-        if entry["environment"] != dict(self.environment):
-            return "of another environment"
-        if {path.name: fingerprint(path) for path in files[1:]} != entry["files"]:
+        stated = json.loads(files[0].read_text())
+        if not _unchanged(entry, stated["files"]):
             return "damaged"
+        return None if _unchanged(entry, stated["sources"]) else _STALE
+
+
+def _make(entry: Path, draft: Path, sources: list[Path], write: Callable[[Path], object]) -> bool:
+    """Fill a draft and give it its name; False if the model changed meanwhile."""
+    before = _stamps(sources)
+    draft.chmod(0o700)
+    write(draft / MODEL_FILE)
+    files = [draft / MODEL_FILE, draft / WEIGHTS_FILE]
+    own = {Path(name).name: stamp for name, stamp in _stamps(files).items()}
+    (draft / ENTRY_FILE).write_text(json.dumps({"sources": before, "files": own}, indent=1) + "\n")
+    for path in draft.iterdir():
+        path.chmod(0o600)
+        with path.open("rb") as file:  # a power cut would leave zeros under its name
+            os.fsync(file.fileno())
+    if _stamps(sources) != before:  # it is being exported again
+        return False
+    shutil.rmtree(entry, ignore_errors=True)
+    draft.rename(entry)
+    prune(entry.parent, entry)
+    return True
+
+
+def _stamps(paths: list[Path]) -> dict[str, list[int]]:
+    """Return size and time of files by their absolute paths."""
+    found = {str(path.resolve()): path.stat() for path in paths}
+    return {name: [each.st_size, each.st_mtime_ns] for name, each in found.items()}
+
+
+def _unchanged(folder: Path, stamps: Mapping[str, Any]) -> bool:
+    """Report whether files still have their size and time, which archives cut to a second."""
+    for name, (size, modified) in stamps.items():
         try:
-            same = _fingerprints(map(Path, entry["sources"])) == entry["sources"]
+            found = (folder / name).stat()
         except OSError:  # weights that the model no longer has
-            same = False
-        return None if same else _STALE
+            return False
+        times = (modified, modified // _SECOND_NS * _SECOND_NS)
+        if found.st_size != size or found.st_mtime_ns not in times:
+            return False
+    return True
 
 
-def _fingerprints(paths: Iterable[Path]) -> dict[str, Any]:
-    """Recognise several files, by their absolute paths."""
-    return {str(path.resolve()): fingerprint(path) for path in paths}
+def folders_for(model: Path) -> list[Path]:
+    """List the folders that copies of a model may lie in, best first; they need not exist.
+
+    Beside the model, so that they are deleted, moved and mounted together, if its folder is
+    this user's or the system's; then among the user's caches. None where the system does not
+    tell users apart.
+    """
+    if not hasattr(os, "geteuid"):
+        return []
+    found = []
+    with contextlib.suppress(OSError):
+        # not in the package's own folder, where uninstalling would leave the copy
+        if model.parent != FOLDER and model.parent.stat().st_uid in _trusted_users():
+            found.append(model.parent / BESIDE)
+    caches = locations.cache_folder()
+    return [*found, caches / "models"] if caches.is_absolute() else found
+
+
+def prepare(folder: Path) -> bool:
+    """Create a folder for copies; False unless this user can write it and others cannot.
+
+    A folder beside a model is only made in this user's own: nothing is left among the files of
+    others.
+    """
+    try:
+        if folder.name == BESIDE and folder.parent.stat().st_uid != os.geteuid():
+            return False
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return trusted(folder) and os.access(folder, os.W_OK)
+    except OSError:
+        return False
+
+
+def trusted(path: Path) -> bool:
+    """Report whether only this user or the system's can have written a file or folder.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    found = path.lstat()
+    return (
+        not stat.S_ISLNK(found.st_mode)
+        and found.st_uid in _trusted_users()
+        and not found.st_mode & _OTHERS_WRITE
+    )
+
+
+def has_room(folder: Path, size: int) -> bool:
+    """Report whether an entry fits into the bound of its folder, and twice into the free space."""
+    return size <= MAX_BYTES and shutil.disk_usage(folder).free >= _FREE_FACTOR * size
+
+
+def prune(folder: Path, newest: Path) -> None:
+    """Remove the least recently used entries over the bound; the newest one stays."""
+    total = _bytes_of(newest)
+    others = (path.parent for path in folder.glob(f"*/{ENTRY_FILE}") if path.parent != newest)
+    for entry in sorted(others, key=_last_use, reverse=True):
+        size = _bytes_of(entry)
+        if total + size > MAX_BYTES:
+            shutil.rmtree(entry, ignore_errors=True)
+        else:
+            total += size
+
+
+def _bytes_of(entry: Path) -> int:
+    """Sum up the sizes of an entry's files; 0 for what was removed meanwhile."""
+    try:
+        return sum(path.stat().st_size for path in entry.iterdir())
+    except OSError:
+        return 0
+
+
+def _last_use(entry: Path) -> float:
+    """Return a time; the beginning of all times for what was removed meanwhile."""
+    try:
+        return (entry / ENTRY_FILE).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _trusted_users() -> set[int]:
+    """Return this user, and the one who installs what all users run."""
+    return {os.geteuid(), 0}
 
 
 @contextlib.contextmanager
@@ -191,14 +262,5 @@ def _only_process(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
-    finally:
-        os.close(handle)
-
-
-def _flush(path: Path) -> None:
-    """Wait until a file is on the disk; a power cut would otherwise leave zeros under its name."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)

@@ -5,6 +5,7 @@ Letters: B images, H W sides in pixels.
 
 import logging
 import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,6 @@ from ..libraries import import_onnxruntime
 from ..tensors.conversion import Array, require_checkable
 from ..tensors.signature import Signature, read_signature
 from .base import LoadedSession
-from .cache_folder import remove
 from .model_cache import WEIGHTS_FILE, CachedModel
 
 _PROVIDERS = ["CPUExecutionProvider"]
@@ -174,7 +174,7 @@ def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noq
             "the optimised copy of %s in %s is removed: %s",
             *(path, optimised.parent, reason(error)),
         )
-        remove(optimised.parent)
+        shutil.rmtree(optimised.parent, ignore_errors=True)
         return None
 
 

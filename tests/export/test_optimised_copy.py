@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from csakit.runtime import open_session
 from csakit.runtime.sessions import model_cache
-from csakit.runtime.sessions.cache_folder import BESIDE
+from csakit.runtime.sessions.model_cache import BESIDE
 from helpers.exported import Subject
 
 SIZES = [(256, 256), (256, 512)]

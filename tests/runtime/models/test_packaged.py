@@ -7,7 +7,7 @@ import pytest
 from csakit.plugins.errors import EngineError
 from csakit.runtime.models import packaged
 from csakit.runtime.models.packaged import resolve_model
-from csakit.runtime.sessions.cache_folder import BESIDE, folders_for
+from csakit.runtime.sessions.model_cache import BESIDE, folders_for
 
 
 @pytest.fixture

@@ -1,20 +1,34 @@
-"""A copy is used when everything it was made from is as it was, and never otherwise."""
+"""A copy is used when everything it was made from is as it was, and never otherwise.
+
+Copies lie where only this user writes, and never fill a disk.
+"""
 
 import fcntl
 import json
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from csakit.runtime.sessions import cache_folder, model_cache
-from csakit.runtime.sessions.cache_folder import BESIDE, ENTRY_FILE
-from csakit.runtime.sessions.model_cache import MODEL_FILE, WEIGHTS_FILE, CachedModel
+from csakit.runtime.files.atomic import _swept
+from csakit.runtime.sessions import model_cache
+from csakit.runtime.sessions.model_cache import (
+    BESIDE,
+    ENTRY_FILE,
+    MODEL_FILE,
+    WEIGHTS_FILE,
+    CachedModel,
+    folders_for,
+    has_room,
+    prepare,
+    prune,
+    trusted,
+)
+from onnx import TensorProto, helper
 
 BUILD = {"onnxruntime": "1.99"}
-LOCATION = b"\n\x08location\x12"
 
 
 @pytest.fixture
@@ -25,7 +39,10 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "models"
     folder.mkdir()
     (folder / "w.weights").write_bytes(bytes(model_cache.MIN_BYTES))
-    (folder / "m.onnx").write_bytes(b"graph" + LOCATION + b"\x09w.weights")
+    tensor = TensorProto(name="w", dims=[1], data_type=1, data_location=TensorProto.EXTERNAL)
+    tensor.external_data.add(key="location", value="w.weights")
+    graph = helper.make_graph([], "graph", [], [], [tensor])
+    (folder / "m.onnx").write_bytes(helper.make_model(graph).SerializeToString())
     return folder / "m.onnx"
 
 
@@ -82,9 +99,7 @@ def test_a_changed_model_is_noticed_and_its_copy_replaced(
     model: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = model.parent / name
-    time = path.stat().st_mtime
-    path.write_bytes(path.read_bytes().replace(b"graph", b"GRAPH") + b"\0")
-    os.utime(path, (time, time))
+    path.write_bytes(path.read_bytes().replace(b"graph", b"GRAPH"))  # of the same size
     copy = CachedModel.of(model, BUILD)
 
     assert copy.find() is None
@@ -139,16 +154,6 @@ def test_a_copy_that_is_not_right_is_a_line_and_made_anew(
         assert copy.find() == entry / MODEL_FILE
 
 
-def test_an_entry_of_another_environment_under_this_name_is_not_used(
-    model: Path, entry: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    foreign = CachedModel.of(model, {"onnxruntime": "2.0"})
-    shutil.copytree(entry, foreign.entries[0])
-
-    assert foreign.find() is None
-    assert "is of another environment" in caplog.text
-
-
 def test_a_folder_that_cannot_be_written_leads_to_the_users_caches(
     model: Path, tmp_path: Path
 ) -> None:
@@ -181,7 +186,7 @@ def test_a_small_model_has_no_copy(model: Path) -> None:
 
 
 def test_a_full_disk_has_no_copy(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_folder, "MAX_BYTES", 10)
+    monkeypatch.setattr(model_cache, "MAX_BYTES", 10)
 
     assert not CachedModel.of(model, BUILD).make(write)
 
@@ -234,7 +239,115 @@ def test_while_one_process_makes_a_copy_others_go_without(model: Path, entry: Pa
 def test_the_entry_says_what_it_was_made_from(model: Path, entry: Path) -> None:
     stated = json.loads((entry / ENTRY_FILE).read_text())
 
-    assert stated["environment"]["processor"] == "a processor"
-    assert stated["environment"]["onnxruntime"] == "1.99"
     assert [*stated["sources"]] == [str(model), str(model.parent / "w.weights")]
     assert [*stated["files"]] == [MODEL_FILE, WEIGHTS_FILE]
+
+
+def make_entry(folder: Path, name: str, used: int) -> Path:
+    entry = folder / name
+    entry.mkdir()
+    (entry / "model.weights").write_bytes(bytes(100))
+    (entry / ENTRY_FILE).touch()
+    os.utime(entry / ENTRY_FILE, (used, used))
+    return entry
+
+
+def test_beside_the_model_comes_before_the_users_caches(model: Path, tmp_path: Path) -> None:
+    folders = folders_for(model)
+
+    assert folders == [model.parent / BESIDE, tmp_path / "cache/csakit/models"]
+    assert not any(folder.exists() for folder in folders)
+    assert all(prepare(folder) for folder in folders)
+    assert [folder.stat().st_mode & 0o777 for folder in folders] == [0o700, 0o700]
+
+
+def test_nothing_lies_in_the_folders_of_others(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = os.geteuid() + 4242
+    monkeypatch.setattr(os, "geteuid", lambda: other)
+    monkeypatch.setattr(model_cache, "_trusted_users", lambda: {other})
+
+    assert folders_for(model) == [tmp_path / "cache/csakit/models"]
+    assert not prepare(model.parent / BESIDE)
+    assert not (model.parent / BESIDE).exists()
+
+
+def test_what_the_system_installed_may_be_read_but_is_not_added_to(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 4242)
+    monkeypatch.setattr(model_cache, "_trusted_users", lambda: {owner, owner + 4242})
+
+    assert folders_for(model)[0] == model.parent / BESIDE
+    assert not prepare(model.parent / BESIDE)
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o702])
+def test_what_others_can_write_is_not_trusted(tmp_path: Path, mode: int) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    folder.chmod(mode)
+
+    assert not trusted(folder)
+    assert not prepare(folder)
+
+
+def test_a_link_is_not_trusted(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path)
+
+    assert trusted(tmp_path)
+    assert not trusted(tmp_path / "link")
+
+
+def test_a_folder_that_cannot_be_made_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / BESIDE).touch()  # a file
+
+    assert not prepare(tmp_path / BESIDE)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a mount that is read-only
+    assert not prepare(tmp_path / "folder")
+
+
+def test_an_entry_must_fit_into_the_bound_and_leave_room_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert has_room(tmp_path, 1)
+    assert not has_room(tmp_path, model_cache.MAX_BYTES + 1)
+    monkeypatch.setattr(model_cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=199))
+    assert has_room(tmp_path, 99)
+    assert not has_room(tmp_path, 100)
+
+
+def test_over_the_bound_the_least_recently_used_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(model_cache, "MAX_BYTES", 350)
+    entries = [make_entry(tmp_path, name, used) for name, used in (("a", 10), ("b", 30), ("c", 20))]
+    newest = make_entry(tmp_path, "m", 5)  # just made, whatever its time
+
+    prune(tmp_path, newest)
+
+    assert [entry.exists() for entry in (*entries, newest)] == [False, True, True, True]
+
+
+def test_a_draft_that_a_killed_process_left_goes(model: Path, entry: Path) -> None:
+    (entry.parent / ".csakit-01234567").mkdir()
+    _swept.clear()
+
+    assert CachedModel.of(model, {"onnxruntime": "2.0"}).make(write)
+    assert not (entry.parent / ".csakit-01234567").exists()
+
+
+def test_times_cut_to_seconds_are_those_of_an_archive_and_other_times_of_another_file(
+    model: Path, entry: Path
+) -> None:
+    copy = CachedModel.of(model, BUILD)
+    second = model.stat().st_mtime_ns // 10**9 * 10**9
+
+    os.utime(model, ns=(second, second))
+    assert copy.find() == entry / MODEL_FILE
+    os.utime(model, ns=(second + 1, second + 1))
+    assert copy.find() is None

@@ -13,9 +13,7 @@ from csakit.runtime import Inpainter, open_session
 from csakit.runtime.cli.inpaint import main
 from csakit.runtime.contract import OUTPUT
 from csakit.runtime.sessions import model_cache
-from csakit.runtime.sessions.cache_folder import BESIDE, ENTRY_FILE
-from csakit.runtime.sessions.fingerprint import fingerprint
-from csakit.runtime.sessions.model_cache import MODEL_FILE, WEIGHTS_FILE
+from csakit.runtime.sessions.model_cache import BESIDE, ENTRY_FILE, MODEL_FILE, WEIGHTS_FILE
 from onnx import helper
 from PIL import Image
 
@@ -55,6 +53,10 @@ def entry_of(model: Path) -> Path:
     return entry
 
 
+def stamp(path: Path) -> list[int]:
+    return [path.stat().st_size, path.stat().st_mtime_ns]
+
+
 def run(model: Path, *, cache: bool = True) -> np.ndarray:
     rng = np.random.default_rng(0)
     hole = np.zeros((1, 256, 256, 1), np.uint8)
@@ -90,7 +92,7 @@ def test_a_copy_that_is_no_model_is_a_line_and_the_model_runs(
     entry = entry_of(model)
     (entry / MODEL_FILE).write_bytes(b"not a model")
     stated = json.loads((entry / ENTRY_FILE).read_text())
-    stated["files"][MODEL_FILE] = fingerprint(entry / MODEL_FILE)  # as if it were right
+    stated["files"][MODEL_FILE] = stamp(entry / MODEL_FILE)  # as if it were right
     (entry / ENTRY_FILE).write_text(json.dumps(stated))
 
     np.testing.assert_array_equal(run(model), expected)
@@ -123,7 +125,7 @@ def test_a_broken_model_is_refused_as_without_a_cache(model: Path) -> None:
     with pytest.raises(ValueError, match="must be a complete ONNX model") as plain:
         open_session(model, cache=False)
     assert str(cached.value) == str(plain.value)
-    assert list((model.parent / BESIDE).iterdir()) == []
+    assert not (model.parent / BESIDE).exists()
 
 
 def test_processes_that_start_at_once_agree_and_leave_one_entry(model: Path) -> None:
