@@ -10,7 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from ..runtime.host import DISTRIBUTION, installed
+from ..plugins.tensorrt_flavours import FLAVOURS
+from ..plugins.versions import installed
+from ..runtime.host import DISTRIBUTION
 
 _SOURCES: Final = ("plugins", "runtime", "train", "export", "benchmarks", "pyproject.toml")
 _RESULTS: Final = ":(exclude)benchmarks/results"  # new records change nothing that is measured
@@ -19,7 +21,7 @@ _GPU_FIELDS: Final = ("name", "memory.total", "compute_cap", "driver_version")
 _MIB: Final = 1 << 20
 LIBRARIES: Final = (
     *("numpy", "torch", "onnx", "onnxruntime", "onnxruntime-gpu", "openvino"),
-    *("tensorrt", "tensorrt-rtx-cu13"),
+    *(FLAVOURS[module].package for module in ("tensorrt", "tensorrt_rtx")),
 )
 
 

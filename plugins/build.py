@@ -14,7 +14,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -35,8 +34,10 @@ from .locations import HASH_DIGITS, RECORD_NAME, Kind, builds_folder, cache_fold
 from .resources import KernelResources
 from .sources import CSRC, Group, source_files, source_hash
 from .toolchain import Toolchain, find_toolchain
+from .versions import installed
 
 RECORD_SCHEMA: Final = 1
+_VERSION: Final = installed("csakit") or "unknown"
 BUILD_INFO_SOURCE: Final = "abi.cpp"  # answers csakit_build_info
 _OBJECT_DAYS: Final = 30  # an object that no build has used for so long is removed
 
@@ -160,7 +161,7 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
 
 def _key(digest: str, names: list[str], toolchain: Toolchain, headers: Headers | None) -> str:
     """Name the folder of a build by its sources, and by how it is built."""
-    how = f"{names} {toolchain} {headers.version if headers else None} {_version()}"
+    how = f"{names} {toolchain} {headers.version if headers else None} {_VERSION}"
     rest = hashlib.sha256(how.encode()).hexdigest()
     return f"{digest[:HASH_DIGITS]}-{rest[:HASH_DIGITS]}"
 
@@ -207,7 +208,7 @@ def _system_includes(headers: Headers) -> tuple[Path, ...]:
 def _write_build_info(how: Compilation, folder: Path, digest: str) -> Path:
     """Write the header that tells the library what it was built from."""
     values = {
-        "VERSION": _version(),
+        "VERSION": _VERSION,
         "SOURCE_HASH": digest,
         "COMPILER": str(how.toolchain),
         "ARCHITECTURES": ",".join(how.architectures),
@@ -251,7 +252,7 @@ def _record(built: Build) -> dict[str, object]:
     record["libraries"] = [path.name for path in built.libraries]
     return {
         "schema": RECORD_SCHEMA,
-        "csakit": _version(),
+        "csakit": _VERSION,
         "abi": ABI_VERSION,
         **record,
     }
@@ -264,11 +265,3 @@ def _remove_old(folder: Path) -> None:
         with contextlib.suppress(OSError):  # another build may remove it at the same time
             if path.stat().st_mtime < oldest:
                 path.unlink()
-
-
-def _version() -> str:
-    """Give the version of csakit."""
-    try:
-        return metadata.version("csakit")
-    except metadata.PackageNotFoundError:
-        return "unknown"

@@ -4,13 +4,14 @@ import dataclasses
 import os
 import re
 import shlex
-from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from .errors import LibraryError
 from .locations import BUILD_COMMAND, cache_folder
+from .tensorrt_flavours import FLAVOURS, OLDEST, UNKNOWN
+from .versions import numbers
 
 INCLUDE_VARIABLE: Final = "CSAKIT_TENSORRT_INCLUDE"
 SYSTEM_FOLDERS: Final = (  # of Debian packages and JetPack; of NVIDIA's tar files in /usr/local
@@ -20,13 +21,9 @@ SYSTEM_FOLDERS: Final = (  # of Debian packages and JetPack; of NVIDIA's tar fil
     Path("/usr/local/tensorrt/include"),
 )
 REPOSITORY: Final = "https://github.com/NVIDIA/TensorRT"
-OLDEST: Final = (10, 3)  # JetPack 6
 # The newest branch release/ of each generation, when this was written.
 _PUBLISHED: Final = MappingProxyType({10: (10, 16), 11: (11, 1)})
 _MARK: Final = "NvInferRuntime.h"
-_DISTRIBUTIONS: Final = tuple(
-    f"{name}{suffix}" for name in ("tensorrt", "tensorrt-lean") for suffix in ("", "-cu13", "-cu12")
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +64,7 @@ def find_headers(given: Path | None = None) -> Headers | None:
         return _require(Path(stated), INCLUDE_VARIABLE)
     for folder in (*SYSTEM_FOLDERS, *_cached()):
         found = _read(folder) or _read(folder / "include")
-        if found is not None and _numbers(found.version) >= OLDEST:
+        if found is not None and numbers(found.version) >= OLDEST:
             return found
     return None
 
@@ -83,12 +80,8 @@ def installed_tensorrt() -> str | None:
     Returns:
         Its version; None if there is none.
     """
-    for name in _DISTRIBUTIONS:
-        try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return None
+    found = (FLAVOURS[module].version() for module in ("tensorrt", "tensorrt_lean"))
+    return next((version for version in found if version and version != UNKNOWN), None)
 
 
 def how_to_get() -> str:
@@ -100,7 +93,7 @@ def how_to_get() -> str:
     """
     version = installed_tensorrt()
     newest = _PUBLISHED[max(_PUBLISHED)]
-    wanted = max(_numbers(version), OLDEST) if version else newest
+    wanted = max(numbers(version), OLDEST) if version else newest
     release = ".".join(map(str, min(wanted, _PUBLISHED.get(wanted[0], newest))))
     which = f"TensorRT {version} is installed" if version else "TensorRT is no Python package here"
     folder, kept = (shlex.quote(str(headers_folder() / part)) for part in ("", release))
@@ -115,11 +108,11 @@ def how_to_get() -> str:
 
 def _cached() -> list[Path]:
     """List the folders of the cache: the installed version first, then the newest."""
-    installed = _numbers(installed_tensorrt() or "")
+    installed = numbers(installed_tensorrt() or "")
     folders = (path for path in headers_folder().glob("*") if path.is_dir())
 
     def rank(folder: Path) -> tuple[bool, tuple[int, ...]]:
-        return _numbers(folder.name) == installed, _numbers(folder.name)
+        return numbers(folder.name) == installed, numbers(folder.name)
 
     return sorted(folders, key=rank, reverse=True)
 
@@ -131,7 +124,7 @@ def _require(folder: Path, source: str) -> Headers:
         raise LibraryError(
             f"{source} must name a folder that holds {_MARK}; got {folder}\n{how_to_get()}"
         )
-    if _numbers(found.version) < OLDEST:
+    if numbers(found.version) < OLDEST:
         least = ".".join(map(str, OLDEST))
         raise LibraryError(
             f"TensorRT's headers must be {least} or newer; {found.folder} is {found.version}\n"
@@ -155,8 +148,3 @@ def _read(folder: Path) -> Headers | None:
     if not all(number.isdigit() for number in numbers):
         return None
     return Headers(folder, ".".join(numbers))
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """Turn "10.13.3.9" into (10, 13), the numbers that interfaces depend on."""
-    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:2])

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from .errors import LibraryError
+from .versions import numbers
 
 # Since CUDA 13 the toolkit is also published as Python packages, which share one folder.
 WHEELS: Final = MappingProxyType(
@@ -145,7 +146,7 @@ def _version(nvcc: Path) -> str:
     stated = re.search(r"release [\d.]+, V([\d.]+)", _ask(nvcc, "--version"))
     if stated is None:
         raise LibraryError(f"{nvcc} does not state its version\n{INSTALL_NVCC}")
-    if tuple(map(int, stated[1].split(".")))[:2] < _OLDEST:
+    if numbers(stated[1]) < _OLDEST:
         least = ".".join(map(str, _OLDEST))
         raise LibraryError(f"nvcc must be {least} or newer; {nvcc} is {stated[1]}\n{INSTALL_NVCC}")
     return stated[1]

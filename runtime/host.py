@@ -114,20 +114,6 @@ def _quota() -> float | None:
         return None
 
 
-def installed(distribution: str) -> str | None:
-    """Give the version of a distribution without importing it.
-
-    Args:
-        distribution: as pip names it.
-
-    Returns:
-        The version; None if it is not installed.
-    """
-    with contextlib.suppress(metadata.PackageNotFoundError):
-        return metadata.version(distribution)
-    return None
-
-
 def minimum(distribution: str) -> str:
     """Read from csakit's own requirements the least version of a package.
 

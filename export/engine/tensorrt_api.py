@@ -15,20 +15,14 @@ from typing import Any, Final
 
 from ...plugins.architectures import device_architectures, devices
 from ...plugins.errors import ContractError, EngineError, LibraryError
+from ...plugins.tensorrt_flavours import FLAVOURS
 from ...runtime.engine.tensorrt_module import make_log
 from .config import BuildConfig, BuilderName
 
 MODULES: Final[Mapping[BuilderName, str]] = MappingProxyType(
     {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
 )
-_INSTALL: Final[Mapping[BuilderName, str]] = MappingProxyType(
-    {"tensorrt": "pip install tensorrt", "tensorrt-rtx": "pip install 'csakit[rtx]'"}
-)
-_TITLES: Final[Mapping[BuilderName, str]] = MappingProxyType(
-    {"tensorrt": "TensorRT", "tensorrt-rtx": "TensorRT for RTX"}
-)
 _WEIGHT_OPTIONS: Final = MappingProxyType({"refit": "--refit", "strip": "--strip-weights"})
-OLDEST: Final = (10, 3)  # JetPack 6; plugins of the third kind and strongly typed networks
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +47,7 @@ class Api:
     @property
     def title(self) -> str:
         """What people call it, with its version."""
-        return f"{_TITLES[self.builder]} {self.version}"
+        return f"{FLAVOURS[MODULES[self.builder]].title} {self.version}"
 
     def has(self, owner: str, name: str) -> bool:
         """Tell whether a class or an enumeration of this version has a member."""
@@ -83,9 +77,9 @@ def open_api(builder: BuilderName) -> Api:
     except ImportError as error:
         raise LibraryError(
             f"--builder {builder} needs the Python package {name}: {error}\n"
-            f"Install it with: {_INSTALL[builder]}{_other(builder)}"
+            f"Install it with: pip install {FLAVOURS[name].install}{_other(builder)}"
         ) from error
-    if builder == "tensorrt" and _numbers(trt.__version__) < OLDEST:
+    if not FLAVOURS[name].supports(trt.__version__):
         raise LibraryError(
             f"TensorRT must be 10.3 or newer; got {trt.__version__}\n"
             "Update it with: pip install --upgrade tensorrt"
@@ -227,7 +221,3 @@ def _member(api: Api, owner: str, name: str, option: str) -> Any:  # noqa: ANN40
             f"{api.title} has no {option} ({owner}.{name})\nLeave it out, or update TensorRT."
         )
     return getattr(getattr(api.trt, owner), name)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:2])

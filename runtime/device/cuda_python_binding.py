@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import LibraryError
-from ..host import installed
+from ...plugins.versions import installed
 from .binding import (
     CAPTURE_THREAD_LOCAL,
     NON_BLOCKING,

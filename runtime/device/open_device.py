@@ -5,7 +5,7 @@ import importlib.util
 from typing import Final, Literal
 
 from ...plugins.errors import ContractError, LibraryError
-from ..host import installed
+from ...plugins.versions import installed
 from .binding import Binding, CudaError
 from .device import Device
 from .fork_guard import ForkGuard

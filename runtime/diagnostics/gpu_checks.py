@@ -11,21 +11,14 @@ from typing import Final
 from ...plugins.architectures import covers
 from ...plugins.installed import survey
 from ...plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
+from ...plugins.tensorrt_flavours import FLAVOURS
+from ...plugins.versions import installed
 from ..device.open_device import choose_adapter
-from ..engine.compatibility import DISTRIBUTIONS, UNKNOWN, HostCapabilities
-from ..host import installed
+from ..engine.compatibility import HostCapabilities
 from .package_checks import Check, Status
 
-_OLDEST: Final = (10, 3)  # of TensorRT; older parsers and plugins follow other rules
 _KERNEL_MODULE: Final = Path("/proc/driver/nvidia/version")
 _NAME_BYTES: Final = 256
-_BUILDS: Final = MappingProxyType(
-    {
-        "tensorrt": ("building engines, and opening them", "tensorrt"),
-        "tensorrt_lean": ("opening version-compatible engines", "tensorrt-lean-cu13"),
-        "tensorrt_rtx": ("engines for GeForce RTX, built anywhere", "'csakit[rtx]'"),
-    }
-)
 _GIVES: Final = MappingProxyType[Kind, str](
     {
         "csakit": "training on NVIDIA GPUs, and the plugin in Python",
@@ -85,16 +78,18 @@ def tensorrt_facts(machine: HostCapabilities) -> list[Check]:
         A fact for each flavour.
     """
     facts = []
-    for module, (gives, install) in _BUILDS.items():
+    for module, flavour in FLAVOURS.items():
         version = machine.modules.get(module)
         if version is None:
-            text = f"absent; for {gives}: pip install {install}"
+            text = f"absent; for {flavour.purpose}: pip install {flavour.install}"
             facts.append(Check(Status.ABSENT, module, text))
-        elif module != "tensorrt_rtx" and version != UNKNOWN and _numbers(version) < _OLDEST:
-            text = f"{version}; csakit needs at least 10.3: pip install --upgrade {install}"
+        elif not flavour.supports(version):
+            least = ".".join(map(str, flavour.oldest))
+            remedy = f"pip install --upgrade {flavour.install}"
+            text = f"{version}; csakit needs at least {least}: {remedy}"
             facts.append(Check(Status.FIX, module, text))
         else:
-            facts.append(Check(Status.OK, module, f"{version}, for {gives}"))
+            facts.append(Check(Status.OK, module, f"{version}, for {flavour.purpose}"))
     return facts
 
 
@@ -176,7 +171,8 @@ def _release() -> str | None:
 
 def _wheels_for_later_cuda(major: int) -> list[str]:
     """Name the installed wheels of TensorRT that are for a later CUDA than the driver's."""
-    wheels = [name for names in DISTRIBUTIONS.values() for name in names if installed(name)]
+    names = (name for flavour in FLAVOURS.values() for name in flavour.distributions)
+    wheels = [name for name in names if installed(name)]
     stated = ((name, re.search(r"-cu(\d+)$", name)) for name in wheels)
     return [name for name, match in stated if match and int(match[1]) > major]
 
@@ -197,7 +193,3 @@ def _dotted(architecture: str) -> str:
     """Turn "sm_120" into "12.0"."""
     digits = re.sub(r"\D", "", architecture)
     return f"{digits[:-1]}.{digits[-1:]}"
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:2])

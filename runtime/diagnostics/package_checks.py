@@ -3,16 +3,15 @@
 import dataclasses
 import enum
 import platform
-import re
 import sys
 from typing import Final
 
 from ...plugins.errors import CsakitError
+from ...plugins.versions import installed, numbers
 from ..host import (
     DISTRIBUTION,
     ORT_WHEELS,
     has_bfloat16,
-    installed,
     low_precision_instructions,
     minimum,
 )
@@ -97,7 +96,7 @@ def required_fact(distribution: str) -> Check:
         The fact.
     """
     version, least = installed(distribution), minimum(distribution)
-    if version is None or _numbers(version) < _numbers(least):
+    if version is None or numbers(version, 3) < numbers(least, 3):
         text = f"{version or 'absent'}; csakit needs at least {least}"
         return Check(Status.FIX, distribution, f"{text}: pip install '{distribution}>={least}'")
     return Check(Status.OK, distribution, version)
@@ -150,7 +149,7 @@ def onnxruntime_facts(*, needed: bool = True) -> list[Check]:
             Check(Status.FIX, "onnxruntime", f"cannot be imported ({reason}): {remedy}"),
         ]
     least = minimum("onnxruntime")
-    if _numbers(onnxruntime.__version__) < _numbers(least):
+    if numbers(onnxruntime.__version__, 3) < numbers(least, 3):
         text = f"{onnxruntime.__version__}; csakit needs at least {least}"
         remedy = "pip install --upgrade 'csakit[runtime]'"
         return [*facts, Check(Status.FIX, "onnxruntime", f"{text}: {remedy}")]
@@ -171,8 +170,3 @@ def openvino_fact() -> Check:
         text = "absent; for .onnx models in bfloat16 on a CPU: pip install 'csakit[openvino]'"
         return Check(Status.ABSENT, "openvino", f"{text}; {here}")
     return Check(Status.OK, "openvino", f"{version}; {here}")
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """Turn "1.26.4rc1" into (1, 26, 4), which compares."""
-    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:3])

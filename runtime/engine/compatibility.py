@@ -1,11 +1,9 @@
 """Why an engine must not be loaded here, found before TensorRT sees a byte of it."""
 
 import dataclasses
-import importlib.util
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from ...plugins import spec
@@ -13,21 +11,12 @@ from ...plugins.architectures import devices
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ...plugins.library import find_library
 from ...plugins.locations import file_name
+from ...plugins.tensorrt_flavours import FLAVOURS, UNKNOWN
+from ...plugins.versions import numbers
 from ..contract import IMAGE, MASK, OUTPUT
 from ..files.atomic import sha256
 from ..files.engine_header import read_plan_header
-from ..host import installed
 from .manifest import Artifact, Manifest, manifest_path, read_manifest
-
-# Modules that open engines, and the distributions that bring them.
-DISTRIBUTIONS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "tensorrt": ("tensorrt", "tensorrt-cu13", "tensorrt-cu12"),
-        "tensorrt_lean": ("tensorrt-lean", "tensorrt-lean-cu13", "tensorrt-lean-cu12"),
-        "tensorrt_rtx": ("tensorrt-rtx", "tensorrt-rtx-cu13", "tensorrt-rtx-cu12"),
-    }
-)
-UNKNOWN: Final = "unknown"  # version of a module that no distribution owns
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,15 +40,12 @@ def this_machine() -> HostCapabilities:
     Returns:
         What is found; never fails.
     """
-    found = {name: version for name in DISTRIBUTIONS if (version := _version(name))}
+    found = {
+        module: version
+        for module, flavour in FLAVOURS.items()
+        if (version := flavour.version()) is not None
+    }
     return HostCapabilities(gpus=tuple(devices()), modules=found, plugin=_plugin_is_built())
-
-
-def _version(module: str) -> str | None:
-    for distribution in DISTRIBUTIONS[module]:
-        if version := installed(distribution):
-            return version
-    return UNKNOWN if importlib.util.find_spec(module) is not None else None
 
 
 def _plugin_is_built() -> bool:
@@ -73,11 +59,6 @@ def _plugin_is_built() -> bool:
 
 
 _AMPERE: Final = 80
-_INSTALL: Final = {
-    "tensorrt": "tensorrt",
-    "tensorrt_lean": "tensorrt-lean-cu13",
-    "tensorrt_rtx": "tensorrt-rtx-cu13",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -249,7 +230,9 @@ def _no_module(path: Path, manifest: Manifest, machine: HostCapabilities) -> Pro
     versions = f"{build.version} or newer" if build.version_compatible else f"{build.version} only"
     here = [f"{name} {machine.modules[name]}" for name in build.runtimes if name in machine.modules]
     sign = ">=" if build.version_compatible else "=="
-    install = f"pip install '{_INSTALL.get(build.runtimes[-1], build.module)}{sign}{build.version}'"
+    wanted = FLAVOURS.get(build.runtimes[-1])
+    package = build.module if wanted is None else wanted.package
+    install = f"pip install '{package}{sign}{build.version}'"
     return Problem(
         f"{path} opens in {' or '.join(build.runtimes)} {versions}; here is "
         f"{' and '.join(here) or 'none of them'}",
@@ -261,7 +244,7 @@ def _fits(manifest: Manifest, version: str) -> bool:
     """Compare a runtime's version with the builder's."""
     if version == UNKNOWN:
         return True  # TensorRT will tell, before it runs anything
-    here, there = numbers(version), numbers(manifest.build.version)
+    here, there = numbers(version, 4), numbers(manifest.build.version, 4)
     return here >= there if manifest.build.version_compatible else here == there
 
 
@@ -278,15 +261,3 @@ def _rebuild(path: Path, manifest: Manifest) -> str:
 
 def _anew(path: Path) -> str:
     return f"Build it again: csakit build {path.with_suffix('.onnx').name} -o {path.name}"
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """Turn "10.14.1.48.post1" into (10, 14, 1, 48), which compares.
-
-    Args:
-        version: of a module of TensorRT.
-
-    Returns:
-        At most four numbers.
-    """
-    return tuple(int(digits) for digits in re.findall(r"\d+", version)[:4])

@@ -2,20 +2,19 @@
 
 import importlib
 from pathlib import Path
-from typing import Final
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
+from ...plugins.tensorrt_flavours import FLAVOURS, UNKNOWN
+from ...plugins.versions import numbers
 from ..device.open_device import open_device
 from ..host import parse_device
 from ..options import EngineOptions
 from ..tensors.conversion import require_checkable
-from .compatibility import UNKNOWN, diagnose, numbers, this_machine
+from .compatibility import diagnose, this_machine
 from .engine_session import EngineSession
 from .manifest import Manifest
 from .shapes import Engine
 from .trt_engine import Library, TensorRtEngine
-
-OLDEST: Final = (10, 3)  # JetPack 6
 
 
 def open_engine_session(
@@ -88,10 +87,10 @@ def open_library(path: Path, manifest: Manifest, module: str) -> Library:
         ) from error
     version = getattr(trt, "__version__", UNKNOWN)
     build = manifest.build
-    if module != "tensorrt_rtx" and numbers(version)[:2] < OLDEST:
+    if not FLAVOURS[module].supports(version):
         raise EngineError(f"TensorRT must be 10.3 or newer; got {module} {version}")
-    same = numbers(version) == numbers(build.version)
-    if not same and not (build.version_compatible and numbers(version) >= numbers(build.version)):
+    here, there = numbers(version, 4), numbers(build.version, 4)
+    if here != there and not (build.version_compatible and here >= there):
         raise EngineError(
             f"{path} was built by {build.module} {build.version}; {module} here is {version}\n"
             f"Build it again: {manifest.rebuild}"

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from ...plugins.errors import EngineError
+from ...plugins.tensorrt_flavours import FLAVOURS
 from ..contract import OUTPUT
 from ..device.binding import OUT_OF_MEMORY, OutOfMemoryError
 from ..device.device import Device, DeviceBuffer, Stream
@@ -23,11 +24,6 @@ from .shapes import Executor, Shape
 from .tensorrt_module import load_plugin, make_log, registered
 
 _COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
-_TITLES = {
-    "tensorrt": "TensorRT",
-    "tensorrt_lean": "TensorRT lean",
-    "tensorrt_rtx": "TensorRT for RTX",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +46,8 @@ class Library:
     @property
     def title(self) -> str:
         """What people call it, with its version."""
-        return f"{_TITLES.get(self.trt.__name__, self.trt.__name__)} {self.trt.__version__}"
+        flavour = FLAVOURS.get(self.trt.__name__)
+        return f"{flavour.title if flavour else self.trt.__name__} {self.trt.__version__}"
 
     def failure(self, what: str, remedy: str) -> EngineError:
         """Make the error for a call that returned nothing, from what was logged."""

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
+from ...plugins.versions import installed, numbers
 from ..contract import IMAGE, MASK, OUTPUT
-from ..host import ORT_WHEELS, installed, physical_cores
+from ..host import ORT_WHEELS, physical_cores
 from ..libraries import import_onnxruntime
 from ..tensors.conversion import Array
 from .ort_session import (
@@ -143,7 +144,7 @@ def require_provider(ort: Any) -> None:  # noqa: ANN401
     """
     offered = ort.get_available_providers()
     if PROVIDER in offered:
-        if tuple(map(int, re.findall(r"\d+", ort.__version__)[:2])) < _OLDEST:
+        if numbers(ort.__version__) < _OLDEST:
             raise LibraryError(
                 f"device 'cuda' needs onnxruntime-gpu 1.18 or newer; got {ort.__version__}, which "
                 "cannot be told to compute float32 as float32\n"

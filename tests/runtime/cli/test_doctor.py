@@ -7,12 +7,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from csakit.plugins import tensorrt_flavours
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ExitCode
 from csakit.runtime import host
 from csakit.runtime.cli import doctor
 from csakit.runtime.diagnostics import gpu_checks, package_checks
-from csakit.runtime.engine import compatibility
 
 Versions = dict[str, str]
 
@@ -28,7 +28,7 @@ def _nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
     """The installed distributions, to be changed by the test."""
     found: Versions = {"csakit": "0.1.0", "numpy": "2.0", "pillow": "11.0", "onnxruntime": "1.20"}
-    for module in (package_checks, gpu_checks, compatibility):
+    for module in (package_checks, gpu_checks, tensorrt_flavours):
         monkeypatch.setattr(module, "installed", found.get)
     return found
 

@@ -7,15 +7,16 @@ from pathlib import Path
 import pytest
 from csakit.plugins.architectures import devices
 from csakit.plugins.locations import LIBRARY_VARIABLE
+from csakit.plugins.tensorrt_flavours import FLAVOURS
+from csakit.plugins.versions import installed
 from csakit.runtime.engine import compatibility
-from csakit.runtime.host import installed
 
 
 def test_this_machine_has_what_is_installed() -> None:
     found = compatibility.this_machine()
 
-    for module, distributions in compatibility.DISTRIBUTIONS.items():
-        versions = [v for name in distributions if (v := installed(name))]
+    for module, flavour in FLAVOURS.items():
+        versions = [v for name in flavour.distributions if (v := installed(name))]
         assert found.modules.get(module) == (versions[0] if versions else None)
     assert found.gpus == tuple(devices())
 
@@ -27,20 +28,6 @@ def test_looking_loads_no_tensorrt() -> None:
     )
 
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-
-
-def test_a_module_without_a_distribution_has_an_unknown_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(compatibility, "installed", lambda _: None)
-    monkeypatch.setattr(compatibility, "DISTRIBUTIONS", {"tensorrt_of_a_distribution": ("x",)})
-    (tmp_path / "tensorrt_of_a_distribution.py").touch()
-
-    assert compatibility.this_machine().modules == {}
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert compatibility.this_machine().modules == {
-        "tensorrt_of_a_distribution": compatibility.UNKNOWN
-    }
 
 
 @pytest.mark.parametrize("name", ["libcsakit_trt.so", "libcsakit.so"])
