@@ -3,7 +3,7 @@
 Letters: H W sides in pixels.
 """
 
-import logging
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -12,15 +12,12 @@ import numpy as np
 
 from ..plugins.errors import ContractError, EngineError
 from .contract import META_PREDICTION, META_TRAINED_HOLE, SIZE_MULTIPLE, TRAINED_HOLE, Arithmetic
-from .crops.blend import RIM_PX, correct, fading, with_rim
-from .crops.plan import Crop, Plan, plan_crops
-from .crops.resample import enlarge, pad, shrink
+from .crops.blend import RIM_PX
+from .crops.repair import Network, Repair
 from .models.packaged import resolve_model
 from .options import EngineOptions, InpaintOptions
 from .sessions.session import Backend, Session, open_session
-from .tensors.pixels import Bool, Float32, Uint8
-
-logger = logging.getLogger(__name__)
+from .tensors.pixels import Bool, Uint8
 
 
 class Inpainter:
@@ -42,13 +39,17 @@ class Inpainter:
             )
         self._session = session
         self._options = options or InpaintOptions()
-        # Engines may take larger sides only; small parts are then padded further.
-        self._least_side: int = getattr(session, "least_side", SIZE_MULTIPLE)
         # Residuals end at the edge by themselves, and a rim would take known pixels from them.
         residual = session.metadata.get(META_PREDICTION) == "residual"
-        self._rim = 0 if residual or self._options.blend == "none" else RIM_PX
         stated = session.metadata.get(META_TRAINED_HOLE, "")
-        self._trained_hole = int(stated) if stated.isdecimal() else TRAINED_HOLE
+        self._network = Network(
+            run=session.run_uint8,
+            size=session.size,
+            # Engines may take larger sides only; small parts are then padded further.
+            least_side=getattr(session, "least_side", SIZE_MULTIPLE),
+            trained_hole=int(stated) if stated.isdecimal() else TRAINED_HOLE,
+            rim=0 if residual or self._options.blend == "none" else RIM_PX,
+        )
         self._closed = False
 
     @classmethod
@@ -130,23 +131,38 @@ class Inpainter:
             ContractError: a shape or type is wrong, or no pixel is known.
             EngineError: the inpainter is closed, or the model failed.
         """
+        _check(image, mask)
+        result: Uint8 = image.copy()
+        for part in self.parts(image, mask):
+            result[part.window][part.hole] = part.pixels[part.hole]
+        return result
+
+    def parts(
+        self, image: Uint8, mask: Bool, *, progress: Callable[[int, int], None] | None = None
+    ) -> Repair:
+        """Plan a repair that can be followed, and stopped between its parts.
+
+            for part in inpaint.parts(image, mask):
+                result[part.window][part.hole] = part.pixels[part.hole]
+
+        Args:
+            image: see ``__call__``; not to be changed before the last part.
+            mask: likewise.
+            progress: called before each run of the network with how many are done and how many
+                there will be; what it raises ends the repair.
+
+        Returns:
+            The planned repair: iterating runs it, one part after the other. Its ``notices`` are
+            known before.
+
+        Raises:
+            ContractError: a shape or type is wrong, or no pixel is known.
+            EngineError: the inpainter is closed; while iterating, also that the model failed.
+        """
         if self._closed:
             raise EngineError("the inpainter is closed; open it again")
         _check(image, mask)
-        result: Uint8 = image.copy()
-        if not mask.any():
-            logger.warning("the mask is empty: the output is the image")
-            return result
-        wide = with_rim(mask, self._rim)
-        plan = plan_crops(wide, self._options, self._session.size, self._trained_hole)
-        self._predict(image, wide, plan, result)
-        reduced = any(crop.scaled != crop.part for crop in plan.crops)
-        if self._options.blend != "none" and (self._rim or reduced):
-            # Once for all crops, so that their edges meet as well.
-            correct(image, result, mask, self._share(mask, plan))
-            rim = wide & ~mask
-            result[rim] = image[rim]
-        return result
+        return Repair(image, mask, self._network, self._options, progress)
 
     def close(self) -> None:
         """Release the model. Calling twice is harmless."""
@@ -165,71 +181,6 @@ class Inpainter:
     ) -> None:
         """Release the model."""
         self.close()
-
-    def _predict(self, image: Uint8, missing: Bool, plan: Plan, result: Uint8) -> None:
-        """Predict all missing pixels; where crops overlap, each fades out towards its edges."""
-        places = np.flatnonzero(missing)
-        sums = np.zeros((places.size, 4), np.float32)  # R, G, B and the weights
-        for crop in plan.crops:
-            window = crop.window
-            predicted = plan.predicted(crop)
-            rows, columns = np.nonzero(predicted)
-            flat = (rows + crop.top) * image.shape[1] + columns + crop.left
-            weights = _weights(crop, image.shape)[predicted]
-            at = np.searchsorted(places, flat)
-            sums[at, :3] += (
-                weights[:, None] * self._part(image[window], missing[window], crop)[predicted]
-            )
-            sums[at, 3] += weights
-        sums[:, :3] /= sums[:, 3:]
-        result.reshape(-1, 3)[places] = np.rint(sums[:, :3])
-
-    def _part(self, image: Uint8, missing: Bool, crop: Crop) -> Uint8:
-        """Predict one part of an image, (H, W, 3); valid where it is missing, (H, W)."""
-        if crop.scaled == crop.part:
-            return self._run(image, missing, crop)
-        pixels, missing = shrink(image, missing, crop.scaled)
-        missing = with_rim(missing, self._rim)  # else known pixels would be mixed into the rim
-        return enlarge(self._run(pixels, missing, crop), crop.part)
-
-    def _run(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
-        """Run the network on a part of its own size or smaller."""
-        height, width = crop.network
-        network = max(height, self._least_side), max(width, self._least_side)
-        padded = np.ascontiguousarray(pad(pixels, network), dtype=np.uint8)
-        holes = np.ascontiguousarray(pad(missing, network), dtype=np.uint8)
-        answers = self._session.run_uint8(padded[None], holes[None, ..., None])
-        return answers[0, : crop.scaled[0], : crop.scaled[1]]
-
-    def _share(self, hole: Bool, plan: Plan) -> Float32 | None:
-        """Return the share of the correction at each hole pixel, (M,); None is all of it."""
-        feather = self._options.feather
-        if feather is None:
-            return None
-        share = np.zeros(hole.shape, np.float32)
-        for crop in plan.crops:
-            window = crop.window
-            depth = fading(hole[window], feather)
-            np.maximum(share[window], depth, where=plan.predicted(crop), out=share[window])
-        return share[hole]
-
-
-def _weights(crop: Crop, image: tuple[int, ...]) -> Float32:
-    """Return the weight of each pixel of a crop, (H, W): its distance to the edge of the crop.
-
-    The edge of the image is none.
-    """
-    ramps = []
-    for first, length, whole in zip((crop.top, crop.left), crop.part, image, strict=False):
-        ramp = np.full(length, np.float32(length))
-        steps = np.arange(1, length + 1, dtype=np.float32)
-        if first > 0:
-            ramp = np.minimum(ramp, steps)
-        if first + length < whole:
-            ramp = np.minimum(ramp, steps[::-1])
-        ramps.append(ramp)
-    weights: Float32 = np.minimum(ramps[0][:, None], ramps[1])
-    return weights
 
 
 def _check(image: Any, mask: Any) -> None:  # noqa: ANN401

@@ -9,6 +9,7 @@ overlap.
 """
 
 import dataclasses
+import functools
 import itertools
 import logging
 import math
@@ -19,9 +20,10 @@ import numpy.typing as npt
 
 from ...plugins.errors import ContractError
 from ..contract import SIZE_MULTIPLE, TRAINED_HOLE
+from ..notices import notify
 from ..options import InpaintOptions
 from ..tensors.pixels import Bool
-from .regions import Index, Labels, connected_regions, largest_square
+from .regions import Index, Labels, bounding_box, connected_regions, largest_square
 
 logger = logging.getLogger(__name__)
 
@@ -65,17 +67,34 @@ class Plan:
 
     Attributes:
         crops: in the order of running; none looks at the result of another.
-        labels: (H, W), the region of a hole pixel; -1 at known pixels.
+        labels: (h, w), the region of a hole pixel; -1 at known pixels. Of the bounding box of
+            the hole alone.
+        corner: top and left of that box.
     """
 
     crops: list[Crop]
     labels: Labels
+    corner: tuple[int, int] = (0, 0)
 
     def predicted(self, crop: Crop) -> Bool:
         """Return which pixels of a crop's part are predicted from it, (H, W)."""
-        chosen = np.zeros(int(self.labels.max()) + 2, dtype=bool)  # the last is for known pixels
+        predicted = np.zeros(crop.part, dtype=bool)
+        inner, outer = [], []
+        for first, length, corner, side in zip(
+            (crop.top, crop.left), crop.part, self.corner, self.labels.shape, strict=True
+        ):
+            low, high = max(first, corner), min(first + length, corner + side)
+            inner.append(slice(low - first, high - first))
+            outer.append(slice(low - corner, high - corner))
+        chosen = np.zeros(self._regions + 1, dtype=bool)  # the last is for known pixels
         chosen[crop.regions] = True
-        return chosen[self.labels[crop.window]]
+        predicted[tuple(inner)] = chosen[self.labels[tuple(outer)]]
+        return predicted
+
+    @functools.cached_property
+    def _regions(self) -> int:
+        """Return the number of regions."""
+        return int(self.labels.max(initial=-1)) + 1
 
 
 def plan_crops(
@@ -114,9 +133,12 @@ def plan_crops(
 
 def _plan_regions(hole: Bool, options: InpaintOptions, window: Size, trained: int) -> Plan:
     """Give each piece of a region a crop with its margin; pieces that fit into one share it."""
-    labels, boxes = connected_regions(hole)
-    scales, margins = _scales(labels, boxes, options.margin, window, trained)
+    box = bounding_box(hole) or (0, 0, 0, 0)
+    corner = box[:2]
+    labels, boxes = connected_regions(hole[box[0] : box[2], box[1] : box[3]])
+    scales, margins = _scales(labels, boxes, options.margin, window, trained, hole.shape)
     pieces = _pieces(labels, boxes, window / scales[:, None] - 2 * margins[:, None])
+    pieces[:, :4] += corner * 2
     of = pieces[:, 4]
     reach = np.array([-1, -1, 1, 1]) * margins[of, None]
     needs = np.clip(pieces[:, :4] + reach, 0, np.array(hole.shape * 2))
@@ -132,15 +154,15 @@ def _plan_regions(hole: Bool, options: InpaintOptions, window: Size, trained: in
             continue
         members = _sharing(needs, owner, needs[seed], window) if full[seed] else needs[seed][None]
         owner[members[:, 4]] = len(crops)
-        box = (*members[:, :2].min(axis=0).tolist(), *members[:, 2:4].max(axis=0).tolist())
+        around = (*members[:, :2].min(axis=0).tolist(), *members[:, 2:4].max(axis=0).tolist())
         regions = np.unique(of[members[:, 4]])
-        crops.append(_crop(box, hole.shape, window, float(scales[of[seed]]), regions))
+        crops.append(_crop(around, hole.shape, window, float(scales[of[seed]]), regions))
     _log_scales(scales)
-    return Plan(crops, labels)
+    return Plan(crops, labels, corner)
 
 
 def _scales(
-    labels: Labels, boxes: Index, margin: int, window: Size, trained: int
+    labels: Labels, boxes: Index, margin: int, window: Size, trained: int, image: Size
 ) -> tuple[npt.NDArray[np.float64], Index]:
     """Return the scale of each region, at most 1, and its margin in pixels of the image, (R,).
 
@@ -156,7 +178,7 @@ def _scales(
     fitting = (np.array(window) - 2 * margins[:, None]) / sides
     for region in np.flatnonzero((fitting < scales[:, None]).any(axis=1)):
         # A piece of a region that spans the image may have nothing known around it.
-        spans = (sides[region] == labels.shape) & (sides[region] * scales[region] < window)
+        spans = (sides[region] == image) & (sides[region] * scales[region] < window)
         if spans.any():
             scales[region] = min([scales[region], *fitting[region][~spans]])
     return scales, np.floor(margins / scales).astype(np.int64)
@@ -246,8 +268,11 @@ def _log_scales(scales: npt.NDArray[np.float64]) -> None:
     """Say that detail is lost."""
     reduced = scales[scales < 1]
     if reduced.size:
-        logger.info(
+        notify(
+            logger,
+            "reduced",
             "%d of %d holes are larger than those the model was trained on: repaired at reduced "
             "resolution (%.0f %%)",
             *(reduced.size, scales.size, 100 * reduced.min()),
+            level=logging.INFO,
         )

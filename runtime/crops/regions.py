@@ -11,6 +11,7 @@ from ..tensors.pixels import Bool
 
 Index = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]
+Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclusive
 
 
 def connected_regions(hole: Bool) -> tuple[Labels, Index]:
@@ -34,6 +35,29 @@ def connected_regions(hole: Bool) -> tuple[Labels, Index]:
     labels[stops] -= (region + 1).astype(np.int32)
     labels = np.cumsum(labels[:-1], dtype=np.int32).reshape(height, stride)[:, :width] - 1
     return labels, _boxes(starts, stops, region, stride, roots.size)
+
+
+def bounding_box(mask: Bool, around: int = 0) -> Box | None:
+    """Return the smallest box that holds all missing pixels, and some pixels around it.
+
+    Args:
+        mask: (H, W).
+        around: pixels on each side, where the image has them.
+
+    Returns:
+        Top, left, bottom, right, the last two exclusive; None if nothing is missing.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        return None
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    height, width = mask.shape
+    return (
+        *(max(0, top - around), max(0, left - around)),
+        *(min(height, bottom + around), min(width, right + around)),
+    )
 
 
 def largest_square(region: Bool) -> int:

@@ -5,6 +5,7 @@ import dataclasses
 import importlib
 import logging
 import re
+import threading
 import warnings
 from pathlib import Path
 from types import MappingProxyType
@@ -15,8 +16,10 @@ from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageErr
 
 from ...plugins.errors import ContractError, CsakitError
 from ..files.failures import failure, is_file
+from ..notices import notify
 from .deep import Uint16, bits_per_channel, read_levels
 from .metadata import Metadata, adopt_raw_profiles, read_metadata
+from .source import Source, pillow_file
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +84,35 @@ _HEAD_BYTES: Final = 4096  # enough for every signature, and for the boxes of HE
 # Pillow allows all texts of a file together so much; one of them may be all.
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
+
+class _Silence:
+    """Suppress Python warnings while any thread decodes.
+
+    Pillow warns of large images and odd metadata; both are judged here. ``catch_warnings`` alone
+    restores the filters of another thread when calls overlap.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._caught = warnings.catch_warnings()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._caught = warnings.catch_warnings()
+                self._caught.__enter__()
+                warnings.simplefilter("ignore")
+            self._users += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._caught.__exit__(None, None, None)
+
+
+_SILENCE: Final = _Silence()
 _CONVERT: Final = "Convert it first, for example: magick INPUT -depth 8 OUTPUT.png"
 _SMALLER: Final = "Cut out the part to repair, or scale the image down."
 
@@ -104,11 +136,11 @@ class Decoded:
     metadata: Metadata
 
 
-def decode(path: Path, *, least_side: int | None = None) -> Decoded:
+def decode(path: Source, *, least_side: int | None = None) -> Decoded:
     """Read an image file of any mode, turned as its EXIF orientation says.
 
     Args:
-        path: of the file. Of several frames the first is read, with a warning.
+        path: of the file, or its bytes. Of several frames the first is read, with a warning.
         least_side: a JPEG is decoded at a half, a quarter or an eighth of its size where its
             shorter side then still has this many pixels, several times faster; None always
             decodes all pixels.
@@ -121,17 +153,15 @@ def decode(path: Path, *, least_side: int | None = None) -> Decoded:
             not read, corrupt, truncated, or too large.
         ResourceError: there is too little memory.
     """
-    if not is_file(path):
+    if isinstance(path, Path) and not is_file(path):
         raise ContractError(f"an image must be an existing file; got {path}")
     head = b""
     try:
         with path.open("rb") as raw:
             head = raw.read(_HEAD_BYTES)
-        # Pillow also warns of large images and odd metadata; both are judged here.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=[*FORMATS, *_plugin(path, head)]) as file:
-                return _load(path, file, head, least_side)
+        plugins = _plugin(path, head)
+        with _SILENCE, Image.open(pillow_file(path), formats=[*FORMATS, *plugins]) as file:
+            return _load(path, file, head, least_side)
     except CsakitError:
         raise
     except Image.DecompressionBombError as error:
@@ -144,7 +174,7 @@ def decode(path: Path, *, least_side: int | None = None) -> Decoded:
         raise failure(error, f"read {path}") or _broken(path, head, error) from error
 
 
-def _plugin(path: Path, head: bytes) -> list[str]:
+def _plugin(path: Source, head: bytes) -> list[str]:
     """Load the Pillow plugin that a file needs; return the names of its format."""
     if (brand := _BRANDS.match(head)) is None:
         return []
@@ -163,7 +193,7 @@ def _plugin(path: Path, head: bytes) -> list[str]:
     )
 
 
-def _load(path: Path, file: ImageFile.ImageFile, head: bytes, least_side: int | None) -> Decoded:
+def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int | None) -> Decoded:
     """Check the header, then decode."""
     width, height = file.size
     if width * height > MAX_PIXELS:
@@ -181,15 +211,15 @@ def _load(path: Path, file: ImageFile.ImageFile, head: bytes, least_side: int | 
     levels = read_levels(path, file) if deep else None
     upright, levels = _upright(path, file, levels)
     if frames > 1 and kind != _MANY_PICTURES:
-        logger.warning("%s has %d frames; only the first is used", path, frames)
+        notify(logger, "frames", "%s has %d frames; only the first is used", path, frames)
     if kind in _PLUGINS and (bits := _heif_bits(head)) > 8:
-        logger.warning("%s has %d bits a channel; it is read with 8", path, bits)
+        notify(logger, "depth", "%s has %d bits a channel; it is read with 8", path, bits)
     metadata = read_metadata(path, file, upright.size)
     return Decoded(image=upright, format=kind, deep=deep, levels=levels, metadata=metadata)
 
 
 def _upright(
-    path: Path, file: ImageFile.ImageFile, levels: Uint16 | None
+    path: Source, file: ImageFile.ImageFile, levels: Uint16 | None
 ) -> tuple[Image.Image, Uint16 | None]:
     """Turn an image as its EXIF orientation says; one that cannot be read says nothing."""
     try:
@@ -198,7 +228,8 @@ def _upright(
     except Exception as error:  # the parser raises what it likes on broken data
         if told := failure(error, f"read {path}"):
             raise told from error
-        logger.warning("%s: its EXIF data cannot be read and is dropped (%s)", path, error)
+        text = "%s: its EXIF data cannot be read and is dropped (%s)"
+        notify(logger, "metadata", text, path, error)
         return file.copy(), levels
     if levels is not None and orientation in range(2, 9):
         turned = levels.swapaxes(0, 1) if orientation > 4 else levels
@@ -219,7 +250,7 @@ def _kind(head: bytes, signatures: tuple[tuple[bytes, str], ...]) -> str | None:
     return next((name for sign, name in signatures if re.match(sign, head, re.DOTALL)), None)
 
 
-def _not_read(path: Path, head: bytes) -> ContractError:
+def _not_read(path: Source, head: bytes) -> ContractError:
     """Return the error for what no decoder takes."""
     if kind := _kind(head, _SIGNATURES):
         return ContractError(
@@ -235,7 +266,7 @@ def _not_read(path: Path, head: bytes) -> ContractError:
     )
 
 
-def _broken(path: Path, head: bytes, error: Exception) -> ContractError:
+def _broken(path: Source, head: bytes, error: Exception) -> ContractError:
     """Return the error for what a decoder gave up."""
     text = str(error) or type(error).__name__
     if "MAX_TEXT" in text:

@@ -7,12 +7,13 @@ import io
 import struct
 import sys
 import zlib
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
+
+from .source import Source, pillow_file
 
 Uint16 = npt.NDArray[np.uint16]
 
@@ -28,7 +29,7 @@ _PNG_COLOUR: Final = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> colour type
 _UP: Final = 2  # the PNG filter that subtracts the row above; the same for 8 and 16 bits
 
 
-def bits_per_channel(path: Path, file: ImageFile.ImageFile) -> int:
+def bits_per_channel(path: Source, file: ImageFile.ImageFile) -> int:
     """Return how many bits a file has, whatever the mode that it is opened in.
 
     Args:
@@ -46,7 +47,7 @@ def bits_per_channel(path: Path, file: ImageFile.ImageFile) -> int:
     return 32 if file.mode.startswith(("I", "F")) else 8
 
 
-def read_levels(path: Path, file: ImageFile.ImageFile) -> Uint16 | None:
+def read_levels(path: Source, file: ImageFile.ImageFile) -> Uint16 | None:
     """Read all bits of a loaded PNG or TIFF of 16 bits; None if its layout is not read.
 
     Args:
@@ -65,7 +66,7 @@ def read_levels(path: Path, file: ImageFile.ImageFile) -> Uint16 | None:
         grey: Uint16 = np.asarray(file).astype(np.uint16)[..., None]
         levels: Uint16 = 65535 - grey if file.format == "TIFF" and tags[_PHOTOMETRIC] == 0 else grey
         return _with_key(levels, file.info.get("transparency"))
-    with Image.open(path, formats=[file.format]) as again:
+    with Image.open(pillow_file(path), formats=[file.format]) as again:
         raw = next((one for one in _arguments(again) if isinstance(one, str)), "")
         if raw == "LA;16B":  # two bytes of grey and two of alpha are four channels of a byte
             _read_as(again, "RGBA")

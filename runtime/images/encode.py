@@ -3,23 +3,27 @@
 Letters: H W sides in pixels.
 """
 
+import contextlib
 import dataclasses
 import io
 import logging
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from PIL import Image
 
-from ...plugins.errors import ContractError
+from ...plugins.errors import ContractError, CsakitError
 from ..files.atomic import staged
 from ..files.failures import failure
+from ..notices import notify
 from ..tensors.pixels import Bool, Uint8
 from .decode import decode
 from .deep import DEEP_FORMATS, SCALE, Uint16, encode_deep
 from .metadata import Metadata
+from .source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -86,14 +90,15 @@ def _grey(pixels: Uint8) -> Uint8:
     return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
 
 
-def load_image(path: Path) -> Picture:
+def load_image(path: Source) -> Picture:
     """Read an image file, upright, as 8-bit RGB.
 
     Palettes become colours; CMYK is converted without its profile, with a warning. 16-bit PNG
     and TIFF keep their bits beside the 8-bit pixels.
 
     Args:
-        path: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM; HEIC or AVIF where Pillow has the plugin.
+        path: of a file, or its bytes: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM; HEIC or AVIF where
+            Pillow has the plugin.
 
     Returns:
         The picture.
@@ -114,7 +119,7 @@ def load_image(path: Path) -> Picture:
             "Convert it first, for example: magick INPUT -colorspace sRGB -depth 8 OUTPUT.png"
         )
     if image.mode == "CMYK":
-        logger.warning("%s is CMYK: it becomes RGB, without colour management", path)
+        notify(logger, "cmyk", "%s is CMYK: it becomes RGB, without colour management", path)
         metadata = dataclasses.replace(metadata, icc_profile=None)  # a profile of inks
     mode = _READ_AS[image.mode]
     if image.has_transparency_data and mode in ("L", "RGB"):
@@ -172,22 +177,46 @@ def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
             is not opaque, or the file cannot be written.
         ResourceError: there is too little memory or space.
     """
+    output_format(path)  # before a file is begun
+    with staged(path) as temporary, _failures_told(path):
+        temporary.write_bytes(encode_image(picture, path, quality=quality))
+
+
+def encode_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> bytes:
+    """Return the bytes of the file that ``save_image`` writes; see there for what it raises.
+
+    Args:
+        picture: what to encode.
+        path: names the format by its suffix, and the output in messages; nothing is written.
+        quality: 1 to 100, of JPEG and WebP.
+    """
     kind = output_format(path)
     if lost := picture.metadata.lost_colours(kind):
-        logger.warning(
+        notify(
+            logger,
+            "colours",
             "%s cannot keep %s: colours may look different. A .png keeps them",
             *(path, " and ".join(lost)),
         )
     if picture.deep is not None and kind not in DEEP_FORMATS:
-        logger.warning("%s has 8 bits a channel; .png and .tif keep the 16 of the input", path)
-    with staged(path) as temporary:
-        try:
-            temporary.write_bytes(_encode(picture, kind, path, quality))
-        except (OSError, ValueError, OverflowError, MemoryError) as error:
-            if told := failure(error, f"write {path}"):
-                raise told from error
-            remedy = "" if kind == "PNG" else "\nTry a .png output."  # limits of the format
-            raise ContractError(f"cannot write {path}: {error}{remedy}") from error
+        text = "%s has 8 bits a channel; .png and .tif keep the 16 of the input"
+        notify(logger, "depth", text, path)
+    with _failures_told(path):
+        return _encode(picture, kind, path, quality)
+
+
+@contextlib.contextmanager
+def _failures_told(path: Path) -> Iterator[None]:
+    """Turn what encoders and the system raise into the error of one output."""
+    try:
+        yield
+    except CsakitError:
+        raise
+    except (OSError, ValueError, OverflowError, MemoryError) as error:
+        if told := failure(error, f"write {path}"):
+            raise told from error
+        remedy = "" if output_format(path) == "PNG" else "\nTry a .png output."  # its limits
+        raise ContractError(f"cannot write {path}: {error}{remedy}") from error
 
 
 def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:

@@ -8,7 +8,6 @@ known, whatever colour they hide. ``MaskOptions.channel`` says so where somethin
 
 import dataclasses
 import logging
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -16,10 +15,12 @@ from PIL import Image
 
 from ...plugins.errors import ContractError
 from ..crops.distance import dilate
+from ..notices import notify
 from ..options import MaskOptions
 from ..tensors.pixels import Bool, Uint8
 from .decode import Decoded, decode
 from .deep import SCALE, Uint16
+from .source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -88,14 +89,14 @@ class _Layer:
         return seen.astype(np.uint8 if self.full == 255 else np.uint16)
 
 
-def load_hole(path: Path, size: tuple[int, int], options: MaskOptions) -> Bool:
+def load_hole(path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
     """Read the mask of one image.
 
     Logs a warning when the mask is scaled, is empty, is coloured or has many greys, or looks
     inverted.
 
     Args:
-        path: of the mask file.
+        path: of the mask file, or its bytes.
         size: (H, W) of the upright image. A mask of the same shape in another size is scaled.
         options: channel, threshold, inversion and dilation.
 
@@ -118,11 +119,11 @@ def load_hole(path: Path, size: tuple[int, int], options: MaskOptions) -> Bool:
     return hole
 
 
-def load_grey(path: Path) -> Uint8:
+def load_grey(path: Source) -> Uint8:
     """Read a mask file as grey levels.
 
     Args:
-        path: of an image file of any mode; 16-bit ones are reduced to 8.
+        path: of an image file of any mode, or its bytes; 16-bit ones are reduced to 8.
 
     Returns:
         (H, W); transparent parts are 0.
@@ -133,7 +134,7 @@ def load_grey(path: Path) -> Uint8:
     return (_read(path).levels("grey") // SCALE).astype(np.uint8)
 
 
-def _read(path: Path) -> _Layer:
+def _read(path: Source) -> _Layer:
     """Read the colours and the alpha channel of a mask file."""
     file = decode(path)
     stored = _stored(path, file)
@@ -142,7 +143,7 @@ def _read(path: Path) -> _Layer:
     return _Layer(stored[..., :colours], alpha)
 
 
-def _stored(path: Path, file: Decoded) -> Uint8 | Uint16:
+def _stored(path: Source, file: Decoded) -> Uint8 | Uint16:
     """Return (H, W, 1 to 4), 8 or 16 bits."""
     image = file.image
     if file.levels is not None:
@@ -175,15 +176,21 @@ def _luma(colours: Uint8 | Uint16) -> Uint8 | Uint16:
     return grey
 
 
-def _small_numbers(path: Path, levels: Uint16, options: MaskOptions) -> Uint16:
+def _small_numbers(path: Source, levels: Uint16, options: MaskOptions) -> Uint16:
     """Take numbers up to 255 in a 16-bit mask for 8-bit levels."""
     if levels.max() >= options.threshold:
-        logger.warning("%s holds 16-bit numbers up to %d: read as 8-bit ones", path, levels.max())
+        notify(
+            logger,
+            "small-numbers",
+            "%s holds 16-bit numbers up to %d: read as 8-bit ones",
+            path,
+            levels.max(),
+        )
     eight: Uint16 = levels * np.uint16(SCALE)
     return eight
 
 
-def _check_levels(path: Path, layer: _Layer, levels: Uint16, options: MaskOptions) -> None:
+def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOptions) -> None:
     """Refuse a mask that is not black and marks nothing, and one that is a photograph."""
     highest = int(levels.max(initial=0))
     between, many = _share_between(levels)
@@ -195,13 +202,17 @@ def _check_levels(path: Path, layer: _Layer, levels: Uint16, options: MaskOption
             f"its pixels, as a photograph\n{_remedy(layer, options)}"
         )
     elif many and between > _DOUBTFUL_SHARE:
-        logger.warning(
+        notify(
+            logger,
+            "grey",
             "%s has many greys in %.0f %% of its pixels: what is lighter than %d counts as "
             "missing. %s",
             *(path, 100 * between, options.threshold, _remedy(layer, options)),
         )
     elif options.channel == "grey" and layer.coloured:
-        logger.warning(
+        notify(
+            logger,
+            "coloured",
             "%s is in colour: its brightness decides. If one colour marks what is missing: "
             "--mask-channel red, green or blue",
             path,
@@ -209,7 +220,7 @@ def _check_levels(path: Path, layer: _Layer, levels: Uint16, options: MaskOption
 
 
 def _check_nothing(
-    path: Path, layer: _Layer, highest: int, options: MaskOptions, *, many: bool
+    path: Source, layer: _Layer, highest: int, options: MaskOptions, *, many: bool
 ) -> None:
     """Refuse a mask without a level that counts, unless it is black."""
     if options.channel != "grey":
@@ -264,7 +275,7 @@ def _remedy(layer: _Layer, options: MaskOptions) -> str:
     return _EXCHANGED
 
 
-def _fit(path: Path, hole: Bool, size: tuple[int, int]) -> Bool:
+def _fit(path: Source, hole: Bool, size: tuple[int, int]) -> Bool:
     """Scale a hole to the size of its image, if the shapes agree within rounding.
 
     A pixel is missing when any pixel of the mask that lies over it is.
@@ -280,8 +291,15 @@ def _fit(path: Path, hole: Bool, size: tuple[int, int]) -> Bool:
             f"a mask must have the shape of its image, {width} x {height}; {path} is "
             f"{columns} x {rows}{turned if (columns, rows) == (height, width) else ''}"
         )
-    logger.warning(
-        "%s is %d x %d: scaled to the image, %d x %d", path, columns, rows, width, height
+    notify(
+        logger,
+        "scaled",
+        "%s is %d x %d: scaled to the image, %d x %d",
+        path,
+        columns,
+        rows,
+        width,
+        height,
     )
     scaled: Bool = _any_over(_any_over(hole, height).T, width).T
     return scaled
@@ -298,7 +316,7 @@ def _any_over(hole: Bool, rows: int) -> Bool:
     return missing
 
 
-def _judge(path: Path, hole: Bool, options: MaskOptions) -> None:
+def _judge(path: Source, hole: Bool, options: MaskOptions) -> None:
     """Refuse a full hole; warn of an empty one and of one that looks inverted."""
     coverage = float(hole.mean())
     if coverage == 1:
@@ -308,9 +326,13 @@ def _judge(path: Path, hole: Bool, options: MaskOptions) -> None:
             "White is missing; if black is missing in this mask, use --mask-invert."
         )
     if coverage == 0:
-        logger.warning("%s marks nothing (white is missing): the result is the input", path)
+        notify(
+            logger, "empty", "%s marks nothing (white is missing): the result is the input", path
+        )
     elif coverage > INVERTED_COVERAGE:
-        logger.warning(
+        notify(
+            logger,
+            "inverted",
             "%s marks %.0f %% of the image as missing; if it is inverted, use --mask-invert",
             *(path, 100 * coverage),
         )

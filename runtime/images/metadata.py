@@ -15,13 +15,14 @@ import math
 import re
 import struct
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 from xml.etree import ElementTree
 
 from PIL import ExifTags, Image, PngImagePlugin
 
 from ..files.failures import failure
+from ..notices import notify
+from .source import Source
 
 logger = logging.getLogger(__name__)
 
@@ -152,7 +153,7 @@ class Metadata:
         return tuple(other)
 
 
-def read_metadata(path: Path, file: Image.Image, size: tuple[int, int]) -> Metadata:
+def read_metadata(path: Source, file: Image.Image, size: tuple[int, int]) -> Metadata:
     """Collect what a file says.
 
     Args:
@@ -203,10 +204,10 @@ def holds_picture(value: bytes | str) -> bool:
     )
 
 
-def _told_picture(path: Path, key: str, value: str) -> bool:
+def _told_picture(path: Source, key: str, value: str) -> bool:
     """Report whether a text may hold a picture, and log that it is dropped."""
     if found := holds_picture(value):
-        logger.warning("%s: its text %r may hold a picture, and is dropped", path, key)
+        notify(logger, "metadata", "%s: its text %r may hold a picture, and is dropped", path, key)
     return found
 
 
@@ -217,7 +218,7 @@ def _raw_profile(text: str) -> bytes | None:
     return None
 
 
-def _clean_xmp(path: Path, xmp: bytes | None) -> bytes | None:
+def _clean_xmp(path: Source, xmp: bytes | None) -> bytes | None:
     """Take out of XMP what is not carried over; drop all of it if a picture may be left."""
     if not xmp or not isinstance(xmp, bytes):
         return None
@@ -225,15 +226,15 @@ def _clean_xmp(path: Path, xmp: bytes | None) -> bytes | None:
         cleaned = _XMP_PROPERTIES.sub("", xmp.decode("utf-8").strip("\0"))
         ElementTree.fromstring(cleaned)
     except (UnicodeDecodeError, ElementTree.ParseError):
-        logger.warning("%s: its XMP data cannot be read and is dropped", path)
+        notify(logger, "metadata", "%s: its XMP data cannot be read and is dropped", path)
         return None
     if holds_picture(cleaned):
-        logger.warning("%s: its XMP data may hold a picture, and is dropped", path)
+        notify(logger, "metadata", "%s: its XMP data may hold a picture, and is dropped", path)
         return None
     return cleaned.encode()
 
 
-def _exif(path: Path, file: Image.Image, size: tuple[int, int]) -> bytes | None:
+def _exif(path: Source, file: Image.Image, size: tuple[int, int]) -> bytes | None:
     """Serialize the EXIF data anew; None if there is none, or none that can be read."""
     try:
         found, kept = file.getexif(), Image.Exif()
@@ -256,7 +257,8 @@ def _exif(path: Path, file: Image.Image, size: tuple[int, int]) -> bytes | None:
     except Exception as error:  # the parser raises what it likes on broken data
         if told := failure(error, f"read the EXIF data of {path}"):
             raise told from error
-        logger.warning("%s: its EXIF data cannot be read and is dropped (%s)", path, error)
+        text = "%s: its EXIF data cannot be read and is dropped (%s)"
+        notify(logger, "metadata", text, path, error)
         return None
 
 
@@ -276,7 +278,7 @@ def _may_stay(tag: int, value: Any) -> bool:  # noqa: ANN401
     return not (isinstance(value, bytes | str) and holds_picture(value))
 
 
-def _colour_chunks(path: Path) -> dict[bytes, bytes]:
+def _colour_chunks(path: Source) -> dict[bytes, bytes]:
     """Read the chunks of a PNG file that say what its colours mean; the last of each counts."""
     found = {}
     with path.open("rb") as file:

@@ -21,7 +21,10 @@ def hole_of(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> np.nda
 
 def check(plan: Plan, hole: np.ndarray) -> None:
     """Check what is true of every plan."""
-    np.testing.assert_array_equal(plan.labels >= 0, hole)
+    labels = np.full(hole.shape, -1)
+    top, left = plan.corner
+    labels[top : top + plan.labels.shape[0], left : left + plan.labels.shape[1]] = plan.labels
+    np.testing.assert_array_equal(labels >= 0, hole)
     covered = np.zeros_like(hole)
     for crop in plan.crops:
         inside = np.zeros_like(hole)

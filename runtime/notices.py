@@ -1,0 +1,51 @@
+"""Warnings about an image or a mask, as data for whoever collects them and as log records."""
+
+import contextlib
+import contextvars
+import dataclasses
+import logging
+from collections.abc import Iterator
+from typing import Final
+
+_collected: Final = contextvars.ContextVar["list[Notice] | None"]("notices", default=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Notice:
+    """What a user should know about a repair that went well.
+
+    Attributes:
+        kind: "reduced", "empty", "inverted" and others, for programs.
+        text: for people.
+    """
+
+    kind: str
+    text: str
+
+
+def notify(
+    logger: logging.Logger, kind: str, text: str, *values: object, level: int = logging.WARNING
+) -> None:
+    """Log a notice, and hand it to the collector of this thread or task if there is one.
+
+    Args:
+        logger: of the module that found it.
+        kind: see ``Notice``.
+        text: with the placeholders of ``logging``.
+        values: of the placeholders.
+        level: of the log record.
+    """
+    logger.log(level, text, *values)
+    if (notices := _collected.get()) is not None:
+        notices.append(Notice(kind, text % values if values else text))
+
+
+@contextlib.contextmanager
+def collect_notices() -> Iterator[list[Notice]]:
+    """Yield a list that receives the notices of what this thread or task does meanwhile."""
+    found: list[Notice] = []
+    token = _collected.set(found)
+    try:
+        yield found
+    finally:
+        _collected.reset(token)
