@@ -12,10 +12,11 @@ import math
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from ..plugins.errors import ContractError, LibraryError
+from ..plugins.errors import ContractError
 from ..runtime.files.atomic import staged
+from ..runtime.files.typed_json import decode, read_object
 from .environment import Environment, Source
 from .stats import Summary, drift, summarise
 
@@ -264,36 +265,22 @@ def read_record(path: Path) -> Record:
             contradicts itself.
         LibraryError: msgspec is not installed.
     """
-    try:
-        import msgspec  # deferred: only readers of records need it
-    except ImportError as error:
-        raise LibraryError(
-            f"reading a record needs msgspec: {error}\nInstall it with: pip install 'csakit[bench]'"
-        ) from error
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise ContractError(f"cannot read {path}: {error.strerror}") from error
-    _require(len(data) <= _MAX_BYTES, f"a record has at most {_MAX_BYTES} bytes; {path} has more")
-    try:
-        value = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ContractError(f"{path} is not a benchmark record: {error}") from error
-    schema = value.get("schema") if isinstance(value, dict) else None
+    value = read_object(path, _MAX_BYTES)
+    schema = value.get("schema")
     _require(type(schema) is int, f"{path} is not a benchmark record: it states no schema")
     _require(
         schema == SCHEMA,
         f"{path} has schema {schema}; this version of csakit reads {SCHEMA}\n"
         "Read it with the version that wrote it, or measure again.",
     )
+    stated = value.get("measurements")
+    entries = [entry for entry in stated if isinstance(entry, dict)] if stated else []
+    summaries = [entry.pop("summary", None) for entry in entries]
     try:
-        record = msgspec.convert(value, Record)
-        summaries = [entry.pop("summary", None) for entry in value["measurements"]]
-        _require_all_known(value, dataclasses.asdict(record), "record")
+        record = decode(Record, value)
         for measured, summary in zip(record.measurements, summaries, strict=True):
             _require_summary(measured, summary)
-    except (msgspec.ValidationError, ContractError) as error:
+    except ContractError as error:
         raise ContractError(f"{path} is not a valid benchmark record: {error}") from error
     return record
 
@@ -312,18 +299,6 @@ def _require_private(value: object) -> None:
             _require_private(part)
     elif isinstance(value, str) and (found := _ABSOLUTE_PATH.search(value)):
         raise ContractError(f"a record must hold no absolute path; got {found[0]!r}")
-
-
-def _require_all_known(value: Any, known: Any, where: str) -> None:  # noqa: ANN401
-    """Refuse keys that the decoder left out, and those that it filled in."""
-    if isinstance(known, dict):
-        other = sorted(value.keys() ^ known.keys())
-        _require(not other, f"{where} has missing or unknown fields: {', '.join(other)}")
-        for key in known:
-            _require_all_known(value[key], known[key], f"{where}.{key}")
-    elif isinstance(known, tuple):
-        for index, pair in enumerate(zip(value, known, strict=True)):
-            _require_all_known(*pair, f"{where}[{index}]")
 
 
 def _require_summary(measured: Measurement, summary: object) -> None:

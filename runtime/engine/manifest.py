@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError
-from .typed_json import decode, read_object
+from ..files.typed_json import decode, read_object
 
 SUFFIX: Final = ".engine"
 SCHEMA: Final = 1  # of the manifest; raised when old readers would be wrong
@@ -202,14 +202,9 @@ def manifest_path(engine: Path) -> Path:
 def read_manifest(path: Path) -> Manifest:
     """Read and check a manifest by itself.
 
-    Args:
-        path: of the manifest.
-
-    Returns:
-        The manifest.
-
     Raises:
         ContractError: it cannot be read, was edited, or is of a newer csakit.
+        LibraryError: msgspec is not installed.
     """
     values = read_object(path)
     schema = values.get("schema")
@@ -223,10 +218,25 @@ def read_manifest(path: Path) -> Manifest:
     stated = values.pop(_CHECKSUM, None)
     if stated != _checksum(values):
         raise ContractError(f"{path} was edited: its content does not match its checksum")
-    manifest = decode(Manifest, values)
+    try:
+        manifest = decode(Manifest, values)
+        _require_printable(manifest)
+    except ContractError as error:
+        raise ContractError(f"{path} is no manifest of an engine: {error}") from error
     if manifest.build.command[:2] != ("csakit", "build") or not manifest.profiles:
         raise ContractError(f"{path} is no manifest of an engine: it lacks command or profiles")
     return manifest
+
+
+def _require_printable(value: object) -> None:
+    """Refuse texts that would control a terminal; reports print the fields of a manifest."""
+    if isinstance(value, str) and not value.isprintable():
+        raise ContractError(f"texts must be printable; got {value!r:.60}")
+    if dataclasses.is_dataclass(value):
+        value = tuple(getattr(value, field.name) for field in dataclasses.fields(value))
+    if isinstance(value, tuple):
+        for part in value:
+            _require_printable(part)
 
 
 def _checksum(values: Mapping[str, Any]) -> str:

@@ -148,11 +148,11 @@ def test_a_file_has_the_percentiles_for_its_readers(record: Record, tmp_path: Pa
     ("change", "reason"),
     [
         (lambda value: value.pop("environment"), "missing required field `environment`"),
-        (lambda value: value.pop("checks"), "record has missing or unknown fields: checks"),
-        (lambda value: value.update(extra=1), "record has missing or unknown fields: extra"),
+        (lambda value: value.pop("checks"), "missing or unknown fields: checks"),
+        (lambda value: value.update(extra=1), "missing or unknown fields: extra"),
         (
             lambda value: value["measurements"][0].update(extra=1),
-            r"record.measurements\[0\] has missing or unknown fields: extra",
+            r"missing or unknown fields: extra - at `\$.measurements\[0\]`",
         ),
         (
             lambda value: value["environment"].update(cpu=3),
@@ -193,14 +193,14 @@ def test_a_record_that_was_tampered_with_is_refused(
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("", "is not a benchmark record: Input data was truncated"),
-        ("[1, 2]", "it states no schema"),
+        ("", "must be a JSON file"),
+        ("[1, 2]", "must hold a JSON object; got list"),
         ("{}", "it states no schema"),
         ('{"schema": true}', "it states no schema"),
         ('{"schema": 1}', "has schema 1; this version of csakit reads 2\nRead it with"),
-        ('{"schema": NaN}', "is not a benchmark record: JSON is malformed"),
-        ("[" * 100_000, "is not a benchmark record"),
-        ("\xff", "is not a benchmark record"),
+        ('{"schema": NaN}', "it states no schema"),
+        ("[" * 100_000, "must be a JSON file"),
+        ("\xff", "must be a JSON file"),
     ],
 )
 def test_a_file_that_is_no_record_is_refused(tmp_path: Path, text: str, reason: str) -> None:
@@ -216,7 +216,7 @@ def test_a_huge_file_is_refused_without_being_parsed(tmp_path: Path) -> None:
     with path.open("wb") as file:
         file.truncate((32 << 20) + 1)
 
-    with pytest.raises(ContractError, match="a record has at most 33554432 bytes"):
+    with pytest.raises(ContractError, match="must have at most 33554432 bytes"):
         read_record(path)
 
 
@@ -257,7 +257,7 @@ def test_without_msgspec_the_extra_is_named(
     write_record(record_of(measured("ort")), tmp_path / "record.json")
     monkeypatch.setitem(sys.modules, "msgspec", None)
 
-    with pytest.raises(LibraryError, match=r"pip install 'csakit\[bench\]'"):
+    with pytest.raises(LibraryError, match="pip install msgspec"):
         read_record(tmp_path / "record.json")
 
 

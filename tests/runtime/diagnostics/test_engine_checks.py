@@ -63,7 +63,7 @@ def test_a_manifest_cannot_write_more_than_a_line_of_text(tmp_path: Path) -> Non
     text = line(write_engine(tmp_path, manifest))
 
     assert text.isprintable()
-    assert text.startswith("FIX X 'build.targets' must be printable text")
+    assert text.startswith("FIX X X.json is no manifest of an engine: texts must be printable")
 
 
 def test_a_manifest_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

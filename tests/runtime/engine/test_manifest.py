@@ -80,6 +80,20 @@ def test_a_newer_manifest_asks_for_a_newer_csakit(tmp_path: Path) -> None:
         read_manifest(write(tmp_path, text))
 
 
+def test_a_field_of_another_type_is_named(tmp_path: Path) -> None:
+    text = make_manifest(tensors=({"name": 3},)).text()
+
+    with pytest.raises(ContractError, match=r"is no manifest of an engine: Expected .*tensors"):
+        read_manifest(write(tmp_path, text))
+
+
+def test_a_text_that_would_control_the_terminal_is_refused(tmp_path: Path) -> None:
+    text = make_manifest(build={"targets": ("\x1b[2J",)}).text()
+
+    with pytest.raises(ContractError, match=r"texts must be printable; got '.x1b\[2J'"):
+        read_manifest(write(tmp_path, text))
+
+
 @pytest.mark.parametrize("change", [{"build": {"command": ("rm", "-rf")}}, {"profiles": ()}])
 def test_a_manifest_has_a_command_of_csakit_and_a_profile(
     tmp_path: Path, change: dict[str, Any]
