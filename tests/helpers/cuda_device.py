@@ -12,8 +12,8 @@ import numpy.typing as npt
 from csakit.plugins.build import BuildConfig, build
 from csakit.plugins.library import Library
 
+from .alone import CACHE, alone
 from .kernel_device import GUARD, POISON, UNTOUCHED, Bytes
-from .native import CACHE
 
 
 @functools.cache
@@ -31,7 +31,7 @@ def driver() -> ctypes.CDLL:
 @functools.cache
 def native_library() -> Library:
     """Build the library for the GPU of this machine."""
-    with mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
+    with alone("build"), mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
         return Library(build(BuildConfig(architectures="native")).libraries[0])
 
 

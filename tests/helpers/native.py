@@ -6,7 +6,6 @@ The objects stay in ``build/test-cache``, so that a second run compiles only wha
 import functools
 import os
 import shutil
-from pathlib import Path
 from typing import Final
 from unittest import mock
 
@@ -17,9 +16,10 @@ from csakit.plugins.headers import find_headers
 from csakit.plugins.library import Library
 from csakit.plugins.toolchain import Toolchain, find_toolchain
 
+from .alone import CACHE, alone
+
 ARCHITECTURE: Final = "sm_90"  # one, for time; the kernels' own tests compile for all
 _ENVIRONMENT: Final = dict(os.environ)  # of the user; a test may have changed it
-CACHE: Final = Path(__file__).parents[2] / "build" / "test-cache"
 
 
 def require_toolchain() -> Toolchain:
@@ -41,7 +41,7 @@ def require_host_compiler() -> str:
 @functools.cache
 def built() -> Build:
     """Build everything that can be built here; skip the test where nothing can."""
-    with mock.patch.dict(os.environ, _ENVIRONMENT, clear=True):
+    with alone("build"), mock.patch.dict(os.environ, _ENVIRONMENT, clear=True):
         require_toolchain()
         headers = find_headers()
         config = BuildConfig(

@@ -11,13 +11,12 @@ import importlib.util
 import os
 import re
 import secrets
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Final
 
-from .native import CACHE
+from .alone import CACHE, alone
 from .simt_build import require_cpp_compiler
 
 SOURCES: Final = Path(__file__).parents[1] / "runtime" / "played"
@@ -34,7 +33,9 @@ def played_driver() -> Path:
     for file in files:
         digest.update(file.read_bytes())
     folder = CACHE / "played" / digest.hexdigest()[:32]
-    if not folder.is_dir():
+    with alone("played"):
+        if folder.is_dir():
+            return folder / "libcuda.so.1"
         made = folder.with_name(secrets.token_hex(8))
         made.mkdir(parents=True)
         stubs = "".join(f'extern "C" int {name}() {{ return 801; }}\n' for name in rest)
@@ -44,10 +45,7 @@ def played_driver() -> Path:
         command += ["-Wl,-soname,libcuda.so.1", "-o", str(made / "libcuda.so.1")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-        if folder.is_dir():
-            shutil.rmtree(made)
-        else:
-            made.rename(folder)
+        made.rename(folder)
     return folder / "libcuda.so.1"
 
 

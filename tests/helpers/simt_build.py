@@ -16,7 +16,7 @@ from typing import Final
 import pytest
 from csakit.plugins.sources import CSRC, INCLUDE, source_files
 
-from .native import CACHE
+from .alone import CACHE, alone
 
 SIMT: Final = Path(__file__).parents[1] / "plugins" / "simt"
 FLAGS: Final = (
@@ -53,13 +53,14 @@ def simt_library(*, watched: bool) -> Path:
     """
     compiler = require_cpp_compiler()
     target = CACHE / "simt" / f"{_key(compiler, watched=watched)}.so"
-    if not target.is_file():
-        folder = target.parent / secrets.token_hex(4)
-        folder.mkdir(parents=True)
-        try:
-            _link(compiler, folder, watched=watched).replace(target)
-        finally:
-            shutil.rmtree(folder)
+    with alone(f"simt-{watched:d}"):
+        if not target.is_file():
+            folder = target.parent / secrets.token_hex(4)
+            folder.mkdir(parents=True)
+            try:
+                _link(compiler, folder, watched=watched).replace(target)
+            finally:
+                shutil.rmtree(folder)
     return target
 
 

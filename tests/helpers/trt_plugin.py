@@ -13,7 +13,8 @@ from csakit.plugins.build import BuildConfig, build
 from csakit.plugins.headers import Headers, find_headers, headers_folder
 from csakit.plugins.sources import source_files
 
-from .native import CACHE, built, require_toolchain
+from .alone import CACHE, alone
+from .native import built, require_toolchain
 
 ROOT: Final = Path(__file__).parents[2]
 CPP: Final = ROOT / "tests" / "plugins" / "cpp"
@@ -37,7 +38,7 @@ def plugin_libraries() -> Path:
 def native_plugin() -> Path:
     """Build libcsakit_trt for the GPU of this machine."""
     folder = require_headers().folder  # before the cache is another one
-    with mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
+    with alone("build"), mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
         built_here = build(BuildConfig(architectures="native", tensorrt_include=folder))
     return built_here.libraries[0].with_name("libcsakit_trt.so")
 

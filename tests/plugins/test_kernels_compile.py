@@ -7,7 +7,8 @@ from csakit.plugins.architectures import PTX, SUPPORTED
 from csakit.plugins.compiling import Compilation, CompiledObject, compile_objects
 from csakit.plugins.resources import KernelResources
 from csakit.plugins.sources import source_files
-from helpers.native import CACHE, require_toolchain
+from helpers.alone import CACHE, alone
+from helpers.native import require_toolchain
 
 STATIC_SHARED = 48 * 1024  # bytes that a block has without opting in, on every architecture
 REGISTERS = 65536  # of a multiprocessor, on every architecture
@@ -33,7 +34,8 @@ def objects() -> list[CompiledObject]:
     how = Compilation(toolchain=toolchain, architectures=(*SUPPORTED, PTX), warnings_as_errors=True)
     sources = [path for path in source_files("kernels") if path.suffix == ".cu"]
     jobs = len(os.sched_getaffinity(0))
-    return compile_objects([(path, how) for path in sources], CACHE / "all", jobs=jobs)
+    with alone("all"):
+        return compile_objects([(path, how) for path in sources], CACHE / "all", jobs=jobs)
 
 
 @pytest.fixture(scope="module")
