@@ -31,13 +31,7 @@ _RADIUS_PX: Final = 3.0  # of OpenCV's neighbourhoods; what its examples use
 
 
 def open_baselines(names: Sequence[str]) -> dict[str, Model]:
-    """Open baselines.
-
-    Args:
-        names: some of ``BASELINES``.
-
-    Returns:
-        Name to model; OpenCV has two algorithms, Telea's and Navier-Stokes.
+    """Open some of ``BASELINES``, by name; OpenCV has two algorithms, Telea's and Navier-Stokes.
 
     Raises:
         ContractError: there is no such baseline.
@@ -61,10 +55,7 @@ def open_baselines(names: Sequence[str]) -> dict[str, Model]:
 
 @contextlib.contextmanager
 def open_repair(path: Path) -> Iterator[Model]:
-    """Open a model as ``csakit inpaint`` runs it: the runtime with its default options.
-
-    Args:
-        path: an exported model, or "demo", the packaged one.
+    """Open an exported model, or "demo", as ``csakit inpaint`` does, with its default options.
 
     Raises:
         ContractError: the file is a checkpoint, or no model of csakit.

@@ -22,16 +22,9 @@ def compare(
     baselines: Sequence[str] = (),
     watch: Watch = lambda pair: pair,
 ) -> Evaluation:
-    """Evaluate models.
+    """Evaluate models, by name, on the same pairs; ``watch`` sees each pair, for a progress bar.
 
-    Args:
-        models: name to open model.
-        pairs: what to evaluate on.
-        baselines: names of those models that the others are compared with.
-        watch: sees each pair as it is taken; for a progress bar.
-
-    Returns:
-        The evaluation.
+    ``baselines`` are the names of those models that the others are compared with.
 
     Raises:
         ContractError: a model does not take images of that size, or nothing can be scored.
@@ -63,12 +56,7 @@ def compare(
 def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:
     """Draw the best, median and worst case of each kind of holes, as the first model has them.
 
-    Args:
-        evaluation: of models that are still open.
-        pairs: the ones it was made on.
-
-    Returns:
-        (height, width, 3).
+    The models of the evaluation are still open; the pairs are those that it was made on.
     """
     runs = {name: model.run for name, model in evaluation.models.items()}
     rows = [

@@ -24,27 +24,14 @@ _STRIPES: Final = (120, 200)  # grey levels; no photograph has such stripes
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One picture of a grid.
-
-    Attributes:
-        picture: (H, W, 3) uint8.
-        label: a line above it; cut where it is wider than the picture.
-    """
+    """One (H, W, 3) picture of a grid, and the line above it, cut where it is wider."""
 
     picture: Uint8
     label: str = ""
 
 
 def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
-    """Draw rows of pictures of one size, each with its label above it.
-
-    A row without labels takes no room for them.
-
-    Args:
-        rows: at least one picture; rows may differ in length.
-
-    Returns:
-        (height, width, 3).
+    """Draw rows of pictures of one size, labels above them where a row has some; rows may differ.
 
     Raises:
         ContractError: there is no picture, or their shapes differ.
@@ -71,29 +58,14 @@ def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
 
 
 def with_hole(image: Uint8, hole: Bool) -> Uint8:
-    """Show an image as the network gets it, with grey stripes where pixels are missing.
-
-    Args:
-        image: (H, W, 3).
-        hole: (H, W), True = missing.
-
-    Returns:
-        (H, W, 3).
-    """
+    """Show an (H, W, 3) image with grey stripes where the (H, W) hole is True, as the network gets it."""
     row, column = np.indices(hole.shape)
     stripes = np.where((row + column) // _STRIPE_PX % 2, *map(np.uint8, _STRIPES))
     return np.where(hole[..., None], stripes[..., None], image)
 
 
 def of_hole(hole: Bool) -> Uint8:
-    """Show a hole as a mask file does: white is missing.
-
-    Args:
-        hole: (H, W), True = missing.
-
-    Returns:
-        (H, W, 3).
-    """
+    """Show an (H, W) hole as a mask file does, (H, W, 3): white is missing."""
     return np.repeat(np.where(hole, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
 
 

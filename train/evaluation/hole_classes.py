@@ -21,15 +21,9 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def draw_hole(name: str, size: tuple[int, int], seed: int) -> Hole:
-    """Draw a hole of one class.
+    """Draw an (H, W) hole of one of ``HOLE_CLASSES``, neither empty nor full, by a seed.
 
-    Args:
-        name: one of ``HOLE_CLASSES``.
-        size: (H, W) of the image.
-        seed: of the generator; the same seed draws other holes in other classes.
-
-    Returns:
-        (H, W), neither empty nor full.
+    The same seed draws other holes in other classes.
 
     Raises:
         ContractError: there is no such class, or the image has less than 256 pixels a side.

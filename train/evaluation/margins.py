@@ -56,12 +56,7 @@ class Margin:
 
 
 def margin(model: Report, baselines: Sequence[Report]) -> Margin:
-    """Compare a model with the best of the baselines on the same pictures.
-
-    Args:
-        model: its report.
-        baselines: reports on the same pairs; at least one.
-    """
+    """Compare a model with the best of at least one baseline on the same pictures."""
     images = model.images
     psnr = np.array([score.inside.psnr_db for score in images])
     ssim = np.array([score.inside.ssim for score in images])
@@ -87,11 +82,7 @@ def margin(model: Report, baselines: Sequence[Report]) -> Margin:
 
 
 def markdown(margins: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write the margins of one model as a table.
-
-    Args:
-        margins: kind of holes to the fields of its ``Margin``.
-    """
+    """Write the margins of one model, kind of holes to the fields of its ``Margin``, as a table."""
     rows = [_HEAD, ("---", *["--:"] * (len(_HEAD) - 1))]
     for kind, m in margins.items():
         rows.append(
@@ -107,12 +98,7 @@ def markdown(margins: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def written_into(document: str, folder: Path) -> str:
-    """Write the tables of a document again, each from the record that its mark names.
-
-    Args:
-        document: with marks ``<!-- evaluation: FILE -->``, each closed.
-        folder: of the document, which the files are relative to.
-    """
+    """Write the tables of a document again, each from the record beside it that its mark names."""
 
     def block(match: re.Match[str]) -> str:
         record = json.loads((folder / match["path"]).read_text(encoding="utf-8"))

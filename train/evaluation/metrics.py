@@ -54,15 +54,7 @@ NOT_A_NUMBER: Final = Measures(
 
 
 def measure(result: Uint8, truth: Uint8, hole: Bool) -> tuple[Measures, Measures]:
-    """Compare a result with the truth.
-
-    Args:
-        result: (H, W, 3), composited: outside of the hole equal to the truth.
-        truth: (H, W, 3).
-        hole: (H, W), True where pixels were missing; somewhere True.
-
-    Returns:
-        Over the whole image, and inside the hole.
+    """Compare a composited (H, W, 3) result with the truth: over the whole image, and in the hole.
 
     Raises:
         ContractError: shapes disagree, or no pixel was missing.
@@ -79,15 +71,9 @@ def measure(result: Uint8, truth: Uint8, hole: Bool) -> tuple[Measures, Measures
 
 
 def hole_psnr(result: Picture, truth: Picture, hole: Bool) -> float:
-    """Compute the peak signal-to-noise ratio over the pixels of a hole; cheap.
+    """Compute the PSNR over the pixels of an (H, W) hole; cheap.
 
-    Args:
-        result: a picture.
-        truth: a picture of the same form.
-        hole: (H, W), True where pixels were missing.
-
-    Returns:
-        Decibels; infinite where nothing differs, and where no pixel is missing.
+    Infinite where nothing differs, and where no pixel is missing.
 
     Raises:
         ContractError: shapes disagree.
@@ -97,15 +83,9 @@ def hole_psnr(result: Picture, truth: Picture, hole: Bool) -> float:
 
 
 def hole_ssim(result: Picture, truth: Picture, hole: Bool) -> float:
-    """Compute the mean structural similarity over windows centred in a hole.
+    """Compute the mean structural similarity over windows centred in an (H, W) hole.
 
-    Args:
-        result: a picture.
-        truth: a picture of the same form.
-        hole: (H, W), True where pixels were missing.
-
-    Returns:
-        1 where nothing differs, and where no pixel is missing.
+    1 where nothing differs, and where no pixel is missing.
 
     Raises:
         ContractError: shapes disagree.
@@ -120,10 +100,8 @@ def hole_ssim(result: Picture, truth: Picture, hole: Bool) -> float:
 def sharpness(result: Uint8, truth: Uint8, hole: Bool) -> float:
     """Compute the gradient energy inside a hole over the truth's; blur is near 0.
 
-    Differences between neighbours of which both are in the hole, squared and summed.
-
-    Returns:
-        1 for the truth; NaN where the truth has no gradient, or no neighbours are in the hole.
+    Differences between neighbours of which both are in the hole, squared and summed. NaN where
+    the truth has no gradient, or no neighbours are in the hole.
     """
 
     def energy(picture: Uint8) -> float:
@@ -161,7 +139,7 @@ def _psnr(result: Picture, truth: Picture, region: Bool) -> float:
 
 
 def _similarity(result: Picture, truth: Picture) -> tuple[float, npt.NDArray[Any]]:
-    """Give the mean structural similarity and its map, of the pictures' own form."""
+    """Return the mean structural similarity and its map, of the pictures' own form."""
     from skimage.metrics import structural_similarity  # deferred: heavy
 
     if truth.dtype != np.uint8:

@@ -48,15 +48,7 @@ class Model:
 
 @contextlib.contextmanager
 def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
-    """Open a model with what its suffix names; never with anything else.
-
-    Args:
-        path: a checkpoint (``.safetensors``), or an exported model (``.onnx``, ``.engine``).
-        device: where a checkpoint runs, as torch names it; exported models run where the
-            runtime runs them.
-
-    Yields:
-        The model.
+    """Open a checkpoint on a torch device, or an exported model, whatever its suffix names.
 
     Raises:
         ContractError: the file is absent, unreadable or not a model of csakit, its suffix is
@@ -79,16 +71,7 @@ def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
 
 
 def torch_run(network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Run:
-    """Let a torch network be run on arrays.
-
-    Args:
-        network: takes images (B, 3, H, W) in [-1, 1] and holes (B, 1, H, W), and answers in the
-            images' shape. A module gets both on the device of its parameters; it is not put
-            into eval mode here.
-
-    Returns:
-        The function. It computes no gradients.
-    """
+    """Run a torch network on arrays, without gradients; a module where its parameters lie."""
     weight = next(network.parameters(), None) if isinstance(network, nn.Module) else None
     device = torch.device("cpu") if weight is None else weight.device
 
@@ -104,16 +87,10 @@ def torch_run(network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> 
 
 
 def session_run(session: Session) -> Run:
-    """Let an open session be run on batches of any number of images.
+    """Run an open session on batches of any number of images.
 
     Batches are split where the model takes fewer, and the last is filled up where it takes
     one number only.
-
-    Args:
-        session: of the runtime.
-
-    Returns:
-        The function.
     """
     stated = session.metadata.get(META_MAX_BATCH, "")
     most = session.batch or (int(stated) if stated.isdecimal() else None)

@@ -83,9 +83,6 @@ class EvaluationOptions:
 class Pairs:
     """The pairs of image and hole that options describe; iterated as often as is needed.
 
-    Args:
-        options: what to evaluate on.
-
     Raises:
         ContractError: images or masks cannot be opened.
     """
@@ -117,14 +114,7 @@ class Pairs:
         return count * sum(len(sources) for sources in self._masks.values())
 
     def of(self, kind: str) -> Iterator[Pair]:
-        """Iterate over the pairs of one kind, the same every time.
-
-        Args:
-            kind: one of ``kinds``.
-
-        Yields:
-            Name, image, hole.
-        """
+        """Iterate over name, image and hole of one of ``kinds``, the same every time."""
         o = self.options
         return itertools.chain.from_iterable(
             evaluation_pairs(self._images, masks, size=o.size, seed=o.seed, count=o.count)

@@ -15,16 +15,10 @@ _RANKS: Final = ("best", "median", "worst")
 
 
 def chosen_cases(report: Report) -> dict[str, ImageScore]:
-    """Choose the cases to show, by the PSNR inside the hole.
+    """Choose the cases to show, "best", "median" and "worst", by the PSNR inside the hole.
 
     Of an even number the lower median counts. A result that is not finite is worse than any
     other. Of equal ones the first is the better. Of fewer than three images each is shown once.
-
-    Args:
-        report: of one model on one kind of holes.
-
-    Returns:
-        "best", "median", "worst" to the case; fewer where there are fewer images.
     """
     order = sorted(report.images, key=_badness)
     last = len(order) - 1
@@ -39,19 +33,12 @@ def chosen_cases(report: Report) -> dict[str, ImageScore]:
 def draw_cases(
     runs: Mapping[str, Run], pairs: Iterable[Pair], cases: Mapping[str, ImageScore], *, title: str
 ) -> list[list[Cell]]:
-    """Draw chosen cases: the image with its hole, each model's result, the truth.
+    """Draw chosen cases, a row each: the image with its hole, each model's result, the truth.
 
-    Args:
-        runs: name to model. All are run on the chosen cases again.
-        pairs: the ones that the cases were scored on, from the start.
-        cases: rank to case, as ``chosen_cases`` gives them.
-        title: what the label of each row ends with, for example the kind of holes.
-
-    Returns:
-        A row for each case, in the order of ``cases``; for ``draw_grid``.
+    All models are run on them again; ``title`` ends the label of each row.
 
     Raises:
-        ContractError: the pairs are not those of the cases.
+        ContractError: the pairs are not those that the cases were scored on, from the start.
     """
     found = _found(pairs, [case.position for case in cases.values()])
     rows = []

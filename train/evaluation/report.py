@@ -97,7 +97,7 @@ class Evaluation:
         return "\n".join([regions, *(_line(row, widths) for row in cells)])
 
     def notes(self) -> list[str]:
-        """Say what was left out, a line each."""
+        """Report what was left out, a line each."""
         first = {masks: reports[0] for masks, reports in self.reports.items()}
         lines = [
             f"not scored, for their empty hole: {len(report.empty)} of {masks}"
@@ -117,7 +117,7 @@ class Evaluation:
         return lines
 
     def to_json(self) -> dict[str, Any]:
-        """Give everything but the pixels, JSON-serialisable; null where there is no number."""
+        """Return everything but the pixels, JSON-serialisable; null where there is no number."""
         return {
             "schema": SCHEMA,
             "passed": self.passed,
@@ -210,7 +210,7 @@ def _record(report: Report) -> dict[str, Any]:
 
 
 def _numbers(measures: Measures) -> dict[str, float | None]:
-    """Give measures as JSON values, which have neither NaN nor infinity."""
+    """Return measures as JSON values, which have neither NaN nor infinity."""
     return {
         key: value if math.isfinite(value) else None
         for key, value in dataclasses.asdict(measures).items()

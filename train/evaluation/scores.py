@@ -98,11 +98,11 @@ class Report:
         return not self.not_finite
 
     def overall(self) -> Row:
-        """Give the means over all images."""
+        """Return the means over all images."""
         return _row(ALL, self.images)
 
     def rows(self) -> list[Row]:
-        """Give the means over all images, then those of each bucket that has any."""
+        """Return the means over all images, then those of each bucket that has any."""
         of_bucket = {
             bucket: [score for score in self.images if score.bucket == bucket]
             for bucket in (*BUCKETS, OVER)
@@ -111,16 +111,10 @@ class Report:
 
 
 def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
-    """Score a model.
+    """Score a model on pairs, consumed once; ``batch`` images a run, all of one size then.
 
-    Args:
-        run: the model.
-        pairs: of one size, or of several if ``batch`` is 1; consumed once. A pair with an
-            empty hole is not run: its result would be perfect whatever the model.
-        batch: images of one run.
-
-    Returns:
-        The report. A result that is not finite is no error here.
+    A pair with an empty hole is not run: its result would be perfect whatever the model. A result
+    that is not finite is no error here.
 
     Raises:
         ContractError: the batch is not positive, no pair has a hole, the model answers in
@@ -143,15 +137,9 @@ def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
 
 
 def composites(run: Run, pairs: Sequence[Pair]) -> list[Uint8 | None]:
-    """Run a model once, and give what a user gets.
+    """Run a model once; return what a user gets of each pair, None where it is not finite.
 
-    Args:
-        run: the model.
-        pairs: of one size.
-
-    Returns:
-        For each pair (H, W, 3), outside of the hole equal to the image; None where the
-        model's answer is not finite.
+    (H, W, 3), outside of the hole equal to the image.
 
     Raises:
         ContractError: the model answers in another shape, or the pairs differ in size.
