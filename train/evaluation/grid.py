@@ -58,7 +58,7 @@ def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
 
 
 def with_hole(image: Uint8, hole: Bool) -> Uint8:
-    """Show an (H, W, 3) image with grey stripes where the (H, W) hole is True, as the network gets it."""
+    """Show an (H, W, 3) image as the network gets it: grey stripes where the hole is True."""
     row, column = np.indices(hole.shape)
     stripes = np.where((row + column) // _STRIPE_PX % 2, *map(np.uint8, _STRIPES))
     return np.where(hole[..., None], stripes[..., None], image)
