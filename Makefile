@@ -82,18 +82,18 @@ format: $(STAMP)  ## rewrite the sources in the house format
 bench: $(STAMP)  ## print the stated performance targets and what is measured here
 	$(BIN)/csakit bench targets
 
-# The full-width runs that README's two tables are made of, and the tables. For a quiet machine:
-# 10 to 13 minutes on 2 cores; the records say so where it was not quiet.
+# The full-width runs of benchmarks/RESULTS.md, and its tables. For a quiet machine: 10 to 13 minutes
+# on 2 cores; the records say so where it was not quiet.
 RECORDS := benchmarks/results
 ROUNDS ?= 8
-bench-record: $(STAMP)  ## measure the full-width model in all backends, for README's tables
+bench-record: $(STAMP)  ## measure the full-width model in all backends, for benchmarks/RESULTS.md
 	@mkdir -p $(RECORDS)
 	$(BIN)/csakit bench latency --width 64 --backends torch,ort,ort-target,openvino,openvino-bf16 \
 	  --hole-ratios center --rounds $(ROUNDS) --json $(RECORDS)/latency-full-width.json
 	$(BIN)/csakit bench latency --width 64 --backends torch,ort,ort-target \
 	  --hole-ratios 0,0.2,0.4,0.6 --rounds $(ROUNDS) --json $(RECORDS)/latency-hole-ratio.json
 	$(BIN)/csakit bench plot $(RECORDS)/latency-hole-ratio.json -o $(RECORDS)/latency-hole-ratio.svg
-	$(BIN)/csakit bench table --into README.md
+	$(BIN)/csakit bench table --into benchmarks/RESULTS.md
 
 # PLUGIN_FLAGS, for example: make plugins PLUGIN_FLAGS="--arch native"
 plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its headers are

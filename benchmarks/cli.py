@@ -135,14 +135,14 @@ def _add_readers(command: Callable[[str, str, str], Add]) -> None:
     add("-o", "--output", type=Path, required=True, metavar="FILE.png|svg")
     add = command(
         "table",
-        "latency records as Markdown; writes README's tables from their records",
+        "latency records as Markdown, also into a document",
         "Print latency records as Markdown. Or, with --into, write every table of a document that "
         "stands between '<!-- benchmark: RECORD.json -->' and '<!-- end of benchmark -->' from the "
         "record that the mark names. With a record too, the document's one mark names that record "
         "from now on.",
     )
     add("records", nargs="*", type=Path, metavar="RECORD.json")
-    add("--into", type=Path, metavar="README.md", help="the document")
+    add("--into", type=Path, metavar="FILE.md", help="the document")
     add("--check", action="store_true", help="write nothing; exit code 1 when a table is stale")
 
 

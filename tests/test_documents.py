@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import importlib.metadata
+import importlib.util
 import io
 import os
 import re
@@ -14,16 +15,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/**/README.md")]
-)
-DOCUMENTS = [path for path in DOCUMENTS if not {".venv", "build"} & {*path.parts}]
+DOCUMENTS = [
+    path
+    for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("*/**/*.md")])
+    if not {".venv", "build", "out"} & {*path.relative_to(ROOT).parts}
+]
 README = ROOT / "README.md"
+EXAMPLES = ROOT / "docs/examples"
 
-_BLOCK = re.compile(r"(?ms)(?P<mark><!-- test -->\s*)?^```sh\n(?P<lines>.*?)^```")
+# Marked blocks of the README are run; a mark may name a module that its commands need.
+_BLOCK = re.compile(
+    r"(?ms)(?P<mark><!-- test(?:: (?P<module>\w+))? -->\s*)?"
+    r"^```(?P<kind>sh|python)\n(?P<lines>.*?)^```"
+)
 _INLINE = re.compile(r"`((?:csakit|make) [^`]+)`")
 
 
@@ -44,7 +51,8 @@ def shell_lines(text: str) -> Iterator[list[str]]:
 def commands(path: Path, program: str) -> list[list[str]]:
     """Find every call of a program, in blocks of shell lines and in running text."""
     text = path.read_text()
-    lines = [words for block in _BLOCK.finditer(text) for words in shell_lines(block["lines"])]
+    blocks = [block["lines"] for block in _BLOCK.finditer(text) if block["kind"] == "sh"]
+    lines = [words for block in blocks for words in shell_lines(block)]
     lines += [words for inline in _INLINE.findall(text) for words in shell_lines(inline)]
     return [words[1:] for words in lines if words[0] == program]
 
@@ -93,18 +101,10 @@ def test_every_file_that_a_document_links_exists(path: Path) -> None:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder as the README assumes it: a photograph, a mask, a checkpoint."""
-    import skimage.data
-    from csakit.train import checkpoint
-    from helpers.exported import calm_model
-
-    photograph = Image.fromarray(skimage.data.chelsea())
-    photograph.save(tmp_path / "photo.png")
-    mask = Image.new("L", photograph.size)
-    ImageDraw.Draw(mask).ellipse((180, 100, 260, 170), fill=255)
-    mask.save(tmp_path / "mask.png")
-    checkpoint.save(calm_model(), tmp_path / "demo.safetensors")
+def checkout(tmp_path: Path) -> Path:
+    """A folder that looks like a fresh checkout, where commands write beside links."""
+    for name in ("benchmarks", "docs", "export", "plugins", "runtime", "train"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 
@@ -117,29 +117,40 @@ def test_the_tables_of_evaluations_are_those_of_their_records() -> None:
     assert written_into(document, ROOT) == document
 
 
-def test_the_commands_that_the_readme_shows_run_in_their_order(folder: Path) -> None:
-    blocks = [block for block in _BLOCK.finditer(README.read_text()) if block["mark"]]
-    lines = [words for block in blocks for words in shell_lines(block["lines"])]
-    program = str(Path(sys.executable).with_name("csakit"))
-    shown = [words for words in lines if words[0] == "csakit"]
+def shown(path: Path) -> Iterator[list[str]]:
+    """Yield the commands of the marked blocks of a document, ready to be run."""
+    programs = Path(sys.executable).parent
+    for block in _BLOCK.finditer(path.read_text()):
+        if not block["mark"] or (block["module"] and not importlib.util.find_spec(block["module"])):
+            continue
+        if block["kind"] == "python":
+            yield [sys.executable, "-c", block["lines"]]
+        else:
+            for program, *words in shell_lines(block["lines"]):
+                yield [str(programs / program), *words]
 
-    for words in shown:
+
+def test_the_commands_that_the_readme_shows_run_in_their_order(checkout: Path) -> None:
+    ran = set()
+    for words in shown(README):
         finished = subprocess.run(
-            [program, *words[1:]],
+            words,
             check=False,
             capture_output=True,
             text=True,
-            cwd=folder,
+            cwd=checkout,
             env={**os.environ, "PYTHONWARNINGS": "default"},
         )
-        assert finished.returncode == 0, f"{shlex.join(words)}\n{finished.stdout}{finished.stderr}"
-        assert "Traceback" not in finished.stderr
-        assert "Warning" not in finished.stderr, f"{shlex.join(words)}\n{finished.stderr}"
+        told = f"{shlex.join(words)}\n{finished.stdout}{finished.stderr}"
+        assert finished.returncode == 0, told
+        assert "Traceback" not in finished.stderr, told
+        assert "Warning" not in finished.stderr, told
+        ran.add(words[1])
 
-    assert {"export", "verify", "inpaint"} <= {words[1] for words in shown}
-    photograph = np.asarray(Image.open(folder / "photo.png"))
-    mask = np.asarray(Image.open(folder / "mask.png")) > 0
-    for path in folder.glob("repaired.png"):
-        repaired = np.asarray(Image.open(path))
+    assert {"export", "verify", "inpaint", "train", "evaluate", "triton"} <= ran
+    photograph = np.asarray(Image.open(EXAMPLES / "photo.jpg"))
+    mask = np.asarray(Image.open(EXAMPLES / "mask.png").convert("L")) > 0
+    for name in ("repaired.png", "from-python.png", "exported.png"):
+        repaired = np.asarray(Image.open(checkout / name))
         assert (repaired[~mask] == photograph[~mask]).all()
         assert (repaired[mask] != photograph[mask]).any()

@@ -23,8 +23,8 @@ _BLOCK: Final = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _HEAD: Final = (
-    *("holes", "PSNR dB", "best baseline", "gain", "SSIM", "best baseline"),
-    *("sharpness", "best baseline", "better in"),
+    *("holes", "PSNR dB", "best baseline", "gain"),
+    *("SSIM", "best baseline", "better in"),
 )
 
 
@@ -90,7 +90,6 @@ def markdown(margins: Mapping[str, Mapping[str, Any]]) -> str:
                 kind,
                 *(f"{m['psnr_db']:.1f}", f"{m['best_psnr_db']:.1f}", f"{m['gain_db']:+.2f}"),
                 *(f"{m['ssim']:.3f}", f"{m['best_ssim']:.3f}"),
-                *(f"{m['sharpness']:.2f}", f"{m['best_sharpness']:.2f}"),
                 f"{m['wins']:.0%} of {m['images']}",
             )
         )
