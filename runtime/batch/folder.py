@@ -8,7 +8,7 @@ import dataclasses
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -24,28 +24,41 @@ _SYSTEM_FILES: Final = ("._", ".csakit", ".DS_Store")  # of macOS, and ours
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Listing:
-    """What a folder holds.
+class Unmatched:
+    """An image that cannot be repaired.
 
     Attributes:
-        jobs: in the order of names.
-        skipped: what cannot be repaired, with the reason.
+        image: its file.
+        reason: why not.
+    """
+
+    image: Path
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Listing:
+    """What one folder holds. Only names are kept, so that a million images are some 0.4 GB.
+
+    Attributes:
+        entries: one for each image, in the order of names, made as they are asked for.
+        count: how many they are.
         ignored: files that are not images by their suffix, or hidden.
         folders: sub-folders that were not entered.
         unused: masks that belong to no image.
     """
 
-    jobs: list[Job] = dataclasses.field(default_factory=list)
-    skipped: list[tuple[Path, str]] = dataclasses.field(default_factory=list)
-    ignored: list[Path] = dataclasses.field(default_factory=list)
-    folders: list[Path] = dataclasses.field(default_factory=list)
-    unused: list[Path] = dataclasses.field(default_factory=list)
+    entries: Iterator[Job | Unmatched]
+    count: int
+    ignored: list[Path]
+    folders: list[Path]
+    unused: list[Path]
 
 
-def list_jobs(
+def list_folders(
     images: Path, masks: Path, output: Path, suffix: str | None = None, *, recursive: bool = False
-) -> Listing:
-    """Find the mask and name the output of every image in a folder.
+) -> Iterator[Listing]:
+    """Find the mask and name the output of every image, folder by folder.
 
     The mask of ``cat.jpg`` is ``cat.*``, ``cat_mask.*`` or ``cat_mask001.*`` in the folder of
     masks. If the masks lie among the images, not the first. Accents may be encoded in two ways,
@@ -59,34 +72,46 @@ def list_jobs(
         recursive: also repair what is in sub-folders, with masks and results in sub-folders of
             the same names.
 
+    Yields:
+        What a folder holds; its entries must be taken before the next folder.
+
     Raises:
         ContractError: there is no image, or a folder cannot be read, or the output folder is one
             of the others.
     """
     _check_folders(images, masks, output)
-    listing, taken = Listing(), _Taken(output)
     single = masks if is_file(masks) else None
     shared = single is None and masks.samefile(images)
     apart = [output] if shared or single else [output, masks]
-    for folder in _folders(images, listing, apart) if recursive else [images]:
-        place = folder.relative_to(images)
-        found = _images(folder, listing, enter=recursive)
+    taken, found = _Taken(output), False
+    for scanned in _folders(images, apart, enter=recursive):
+        place = scanned.folder.relative_to(images)
+        names = scanned.images
+        pairs: dict[str, list[str]] = {}
+        unused: list[Path] = []
         if single is not None:  # it may lie among the images
-            pairs = {path: [single] for path in found if not path.samefile(single)}
-        else:
-            pairs = _match(found, masks / place, listing, shared=shared)
-        for image, several in pairs.items():
-            target = output / place / _output_name(image, suffix)
-            if len(several) != 1:
-                reason = _mask_problem(image, masks / place, several, shared=shared)
-                listing.skipped.append((image, reason))
-            elif (first := taken.first(target, image)) is not image:
-                listing.skipped.append((image, f"its result would replace that of {first.name}"))
-            else:
-                listing.jobs.append(Job(image=image, mask=several[0], output=target))
-    if not (listing.jobs or listing.skipped):
+            names = [name for name in names if not (scanned.folder / name).samefile(single)]
+            pairs = {name: [single.name] for name in names}
+        elif not scanned.closed:
+            pairs, unused = _match(names, masks / place, shared=shared)
+        taken.enter()
+        entries = _entries(
+            *(scanned, pairs, single.parent if single else masks / place),
+            lambda name, to=output / place: to / _output_name(Path(name), suffix),  # type: ignore[misc]
+            taken,
+            shared=shared,
+        )
+        count = len(scanned.problems) + len(pairs)
+        found = found or count > 0
+        yield Listing(
+            entries=entries,
+            count=count,
+            ignored=scanned.ignored,
+            folders=scanned.others,
+            unused=unused,
+        )
+    if not found:
         raise ContractError(f"a folder of images must hold at least one; got none in {images}")
-    return listing
 
 
 def make_folder(folder: Path) -> None:
@@ -113,55 +138,95 @@ def _check_folders(images: Path, masks: Path, output: Path) -> None:
         raise ContractError(f"results need a folder of their own; got that of inputs, {output}")
 
 
-def _scan(folder: Path) -> list[Path]:
-    """Return the entries of a folder by name."""
+@dataclasses.dataclass
+class _Scanned:
+    """The entries of a folder, by what they are."""
+
+    folder: Path
+    images: list[str] = dataclasses.field(default_factory=list)
+    ignored: list[Path] = dataclasses.field(default_factory=list)
+    others: list[Path] = dataclasses.field(default_factory=list)
+    entered: list[Path] = dataclasses.field(default_factory=list)
+    problems: list[Unmatched] = dataclasses.field(default_factory=list)
+    closed: bool = False  # it could not be read
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder by name; most know what they are without a further call."""
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as found:
+            return sorted(found, key=lambda entry: entry.name)
     except OSError as error:
         raise failure(error, f"read the folder {folder}") or error from error
 
 
-def _folders(root: Path, listing: Listing, apart: list[Path]) -> Iterator[Path]:
+def _folders(root: Path, apart: list[Path], *, enter: bool) -> Iterator[_Scanned]:
     """Walk over a folder and its sub-folders, but not through links, and not into ``apart``."""
-    yield root
-    for path in _scan(root):
-        with contextlib.suppress(CsakitError):  # named when its folder is listed
-            if not is_folder(path) or path.name.startswith("."):
-                continue
-            if path.is_symlink():
-                listing.folders.append(path)
-            elif not any(is_folder(other) and path.samefile(other) for other in apart):
-                try:
-                    yield from _folders(path, listing, apart)
-                except CsakitError as error:
-                    listing.skipped.append((path, str(error)))
-
-
-def _images(folder: Path, listing: Listing, *, enter: bool) -> list[Path]:
-    """Return the images of a folder; every other entry is put into the listing."""
-    images = []
-    for path in _scan(folder):
-        suffix, hidden = path.suffix.lower(), path.name.startswith(".")
-        if path.name.startswith(_SYSTEM_FILES):
-            continue
+    scanned = _sorted_out(root, apart, enter=enter)
+    yield scanned
+    for path in scanned.entered:
         try:
-            if is_folder(path):
-                if not enter and not hidden:
-                    listing.folders.append(path)
+            yield from _folders(path, apart, enter=enter)
+        except CsakitError as error:
+            problem = Unmatched(image=path, reason=str(error))
+            yield _Scanned(path, problems=[problem], closed=True)
+
+
+def _sorted_out(folder: Path, apart: list[Path], *, enter: bool) -> _Scanned:
+    """Tell the entries of a folder apart."""
+    scanned = _Scanned(folder)
+    for entry in _scan(folder):
+        path, hidden = folder / entry.name, entry.name.startswith(".")
+        suffix = path.suffix.lower()
+        if entry.name.startswith(_SYSTEM_FILES):
+            continue
+        reason = None
+        try:
+            gone = entry.is_symlink() and not path.exists()
+            if not gone and entry.is_dir():
+                if not hidden and not (enter and _is_one_of(path, apart)):
+                    inside = enter and not entry.is_symlink()
+                    (scanned.entered if inside else scanned.others).append(path)
             elif suffix not in INPUT_SUFFIXES | OTHER_SUFFIXES or hidden:
-                listing.ignored.append(path)
-            elif path.is_symlink() and not path.exists():
-                gone = f"it is a link to {path.readlink()}, which does not exist"
-                listing.skipped.append((path, gone))
-            elif not is_file(path):
-                listing.ignored.append(path)
+                scanned.ignored.append(path)
+            elif gone:
+                reason = f"it is a link to {path.readlink()}, which does not exist"
+            elif not entry.is_file():
+                scanned.ignored.append(path)
             elif suffix in OTHER_SUFFIXES:
-                listing.skipped.append((path, f"the format {suffix} is not read; convert it"))
+                reason = f"the format {suffix} is not read; convert it"
             else:
-                images.append(path)
+                scanned.images.append(entry.name)
         except (CsakitError, OSError) as error:
-            listing.skipped.append((path, str(failure(error, f"open {path}") or error)))
-    return images
+            reason = str(failure(error, f"open {path}") or error)
+        if reason is not None:
+            scanned.problems.append(Unmatched(image=path, reason=reason))
+    return scanned
+
+
+def _is_one_of(path: Path, others: list[Path]) -> bool:
+    return any(is_folder(other) and path.samefile(other) for other in others)
+
+
+def _entries(
+    scanned: _Scanned,
+    pairs: dict[str, list[str]],
+    masks: Path,
+    target_of: Callable[[str], Path],
+    taken: "_Taken",
+    *,
+    shared: bool,
+) -> Iterator[Job | Unmatched]:
+    """Make the jobs of a folder, one by one."""
+    yield from scanned.problems
+    for name, several in pairs.items():
+        image, target = scanned.folder / name, target_of(name)
+        if len(several) != 1:
+            yield Unmatched(image=image, reason=_mask_problem(image, masks, several, shared=shared))
+        elif (first := taken.first(target, name)) is not name:
+            yield Unmatched(image=image, reason=f"its result would replace that of {first}")
+        else:
+            yield Job(image=image, mask=masks / several[0], output=target)
 
 
 class _Taken:
@@ -169,9 +234,14 @@ class _Taken:
 
     def __init__(self, output: Path) -> None:
         self._folds = _folds_case(output)
-        self._images: dict[str, Path] = {}
+        self._images: dict[str, str] = {}
 
-    def first(self, target: Path, image: Path) -> Path:
+    def enter(self) -> None:
+        """Forget the last folder, unless the next one's results may lie in it."""
+        if not self._folds:
+            self._images.clear()
+
+    def first(self, target: Path, image: str) -> str:
         """Return the image that has the name of a result: this one if it is the first."""
         name = str(target)
         key = unicodedata.normalize("NFC", name).casefold() if self._folds else name
@@ -193,54 +263,55 @@ def _folds_case(folder: Path) -> bool:
     return False
 
 
-def _mask_files(folder: Path) -> list[Path]:
+def _mask_files(folder: Path) -> list[str]:
     """Return the files that may be masks; none where the folder does not exist."""
     return [
-        path
-        for path in (_scan(folder) if is_folder(folder) else [])
-        if path.suffix.lower() in INPUT_SUFFIXES and not path.name.startswith(".")
+        entry.name
+        for entry in (_scan(folder) if is_folder(folder) else [])
+        if Path(entry.name).suffix.lower() in INPUT_SUFFIXES and not entry.name.startswith(".")
     ]
 
 
-def _key(path: Path) -> str:
+def _key(name: str) -> str:
     """Return the stem of a name; accents have two encodings."""
-    return unicodedata.normalize("NFC", path.stem)
+    return unicodedata.normalize("NFC", Path(name).stem)
 
 
-def _masked(path: Path) -> str | None:
+def _masked(name: str) -> str | None:
     """Return the stem of the image that a file is the mask of by its name."""
-    match = _MASK_ENDING.fullmatch(_key(path))
+    match = _MASK_ENDING.fullmatch(_key(name))
     return match[1] if match else None
 
 
 def _match(
-    images: list[Path], masks: Path, listing: Listing, *, shared: bool
-) -> dict[Path, list[Path]]:
-    """Return the masks of each image: by its exact name, else by one that differs in case."""
+    images: list[str], masks: Path, *, shared: bool
+) -> tuple[dict[str, list[str]], list[Path]]:
+    """Return the masks of each image, by exact name or else in another case; and unused masks."""
     candidates = _mask_files(masks)
     if shared:
-        names = {_key(path) for path in images}
-        images = [path for path in images if _masked(path) not in names]
-    exact: dict[str, list[Path]] = {}
-    for path in candidates:
-        for name in {_masked(path), None if shared else _key(path)} - {None}:
-            exact.setdefault(str(name), []).append(path)
+        names = {_key(name) for name in images}
+        images = [name for name in images if _masked(name) not in names]
+    exact: dict[str, list[str]] = {}
+    for name in candidates:
+        for stem in {_masked(name), None if shared else _key(name)} - {None}:
+            exact.setdefault(str(stem), []).append(name)
     found = {image: exact.get(_key(image), []) for image in images}
     used = {mask for several in found.values() for mask in several}
-    folded: dict[str, list[Path]] = {}
-    for name, paths in exact.items():
-        folded.setdefault(name.casefold(), []).extend(path for path in paths if path not in used)
+    folded: dict[str, list[str]] = {}
+    for stem, names_of_stem in exact.items():
+        free = [name for name in names_of_stem if name not in used]
+        folded.setdefault(stem.casefold(), []).extend(free)
     found = {image: own or folded.get(_key(image).casefold(), []) for image, own in found.items()}
-    if not shared:
-        used = {mask for several in found.values() for mask in several}
-        listing.unused.extend(path for path in candidates if path not in used)
-    return found
+    if shared:
+        return found, []
+    used = {mask for several in found.values() for mask in several}
+    return found, [masks / name for name in candidates if name not in used]
 
 
-def _mask_problem(image: Path, masks: Path, found: list[Path], *, shared: bool) -> str:
+def _mask_problem(image: Path, masks: Path, found: list[str], *, shared: bool) -> str:
     """Return why there is not one mask."""
     if found:
-        return f"more than one mask: {', '.join(path.name for path in found)}"
+        return f"more than one mask: {', '.join(found)}"
     own = "" if shared else f"{image.stem}.* or "
     return f"no mask {own}{image.stem}_mask.* in {masks}"
 

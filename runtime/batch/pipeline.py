@@ -10,7 +10,8 @@ import collections
 import contextlib
 import contextvars
 import dataclasses
-from collections.abc import Callable, Generator, Sequence
+import logging
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -40,21 +41,41 @@ class Outcome:
         job: the three files.
         repaired: what was done.
         problem: why it was skipped.
+        warnings: what the library logged about it, with the level in front.
     """
 
     job: Job
     repaired: Repaired | None
     problem: CsakitError | None
+    warnings: tuple[str, ...] = ()
+
+
+class _Warnings(logging.Handler):
+    """Hold what is logged while this thread works for a job, until the job is reported."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._held: dict[Job, list[str]] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Hold one record."""
+        if job := working_on.get():
+            text = f"{record.levelname.lower()}: {record.getMessage()}"
+            self._held.setdefault(job, []).append(text)
+
+    def of(self, job: Job) -> tuple[str, ...]:
+        """Return and forget what was logged about a job."""
+        return tuple(self._held.pop(job, ()))
 
 
 def repair_files(
-    inpaint: Inpainter, jobs: Sequence[Job], options: FileOptions
+    inpaint: Inpainter, jobs: Iterable[Job], options: FileOptions
 ) -> Generator[Outcome, None, None]:
     """Repair image files; one that cannot be repaired is skipped.
 
     Args:
         inpaint: the model and how an image reaches it.
-        jobs: with outputs of their own.
+        jobs: with outputs of their own; taken one by one, as there is room.
         options: how files are read and written.
 
     Yields:
@@ -65,16 +86,22 @@ def repair_files(
     Raises:
         EngineError: the model failed. Outcomes of earlier jobs come before.
     """
-    with contextlib.closing(_Line(inpaint, options)) as line:
-        yield from line.run(jobs)
+    logger, warnings = logging.getLogger("csakit"), _Warnings()
+    logger.addHandler(warnings)
+    try:
+        with contextlib.closing(_Line(inpaint, options, warnings)) as line:
+            yield from line.run(jobs)
+    finally:
+        logger.removeHandler(warnings)
 
 
 class _Line:
     """Two groups of threads around one model."""
 
-    def __init__(self, inpaint: Inpainter, options: FileOptions) -> None:
+    def __init__(self, inpaint: Inpainter, options: FileOptions, warnings: _Warnings) -> None:
         self._inpaint = inpaint
         self._options = options
+        self._warnings = warnings
         self._threads = physical_cores()  # of each group; more could only wait for each other
         self._readers = ThreadPoolExecutor(self._threads, "csakit-read")
         self._writers = ThreadPoolExecutor(self._threads, "csakit-write")
@@ -82,21 +109,22 @@ class _Line:
         self._reading: collections.deque[tuple[Job, Future[Loaded]]] = collections.deque()
         self._writing: collections.deque[tuple[Job, int, Future[Repaired]]] = collections.deque()
 
-    def run(self, jobs: Sequence[Job]) -> Generator[Outcome, None, None]:
+    def run(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
         """Keep the model busy until all is done."""
-        waiting = collections.deque(jobs)
-        while waiting or self._reading or self._writing:
-            while waiting and self._may_read(waiting[0]):
-                job = waiting.popleft()
-                self._reading.append((job, self._readers.submit(_working, job, self._load)))
+        waiting = iter(jobs)
+        ahead = next(waiting, None)
+        while ahead is not None or self._reading or self._writing:
+            while ahead is not None and self._may_read(ahead):
+                self._reading.append((ahead, self._readers.submit(_working, ahead, self._load)))
+                ahead = next(waiting, None)
             if self._reading:
                 self._fill(*self._reading.popleft())
             if self._failed:  # nothing is begun after what ends the run
-                waiting.clear()
+                ahead, waiting = None, iter(())
                 self._reading.clear()
             while self._writing and self._must_report():
                 job, _, future = self._writing.popleft()
-                yield _outcome(job, future)
+                yield self._outcome(job, future)
 
     def close(self) -> None:
         """Finish what is being done, and start nothing else."""
@@ -147,6 +175,16 @@ class _Line:
             or self._held() > HELD_PIXELS
         )
 
+    def _outcome(self, job: Job, future: "Future[Repaired]") -> Outcome:
+        """Wait for a job; a problem of its files is an outcome, other errors end the run."""
+        repaired = problem = None
+        try:
+            repaired = future.result()
+        except _OF_ONE_JOB as error:
+            problem = error
+        warnings = self._warnings.of(job)
+        return Outcome(job=job, repaired=repaired, problem=problem, warnings=warnings)
+
     def _held(self) -> int:
         """Count the pixels in memory, as far as they are known."""
         read = (future.result() for _, future in self._reading if _succeeded(future))
@@ -160,14 +198,6 @@ def _working(job: Job, work: Callable[[Job], T]) -> T:
         return work(job)
     finally:
         working_on.reset(token)
-
-
-def _outcome(job: Job, future: "Future[Repaired]") -> Outcome:
-    """Wait for a job; a problem of its files is an outcome, other errors end the run."""
-    try:
-        return Outcome(job=job, repaired=future.result(), problem=None)
-    except _OF_ONE_JOB as error:
-        return Outcome(job=job, repaired=None, problem=error)
 
 
 def _succeeded(future: "Future[Loaded]") -> bool:

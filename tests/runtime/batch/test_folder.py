@@ -2,11 +2,40 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.runtime.batch import folder
-from csakit.runtime.batch.folder import Listing, list_jobs
+from csakit.runtime.batch.folder import list_folders
+from csakit.runtime.batch.job import Job
+
+
+class Listed:
+    """All folders of one listing, together."""
+
+    def __init__(self) -> None:
+        self.jobs: list[Job] = []
+        self.skipped: list[tuple[Path, str]] = []
+        self.ignored: list[Path] = []
+        self.folders: list[Path] = []
+        self.unused: list[Path] = []
+
+
+def list_jobs(*arguments: Any, **options: bool) -> Listed:  # noqa: ANN401
+    listed = Listed()
+    for one in list_folders(*arguments, **options):
+        entries = list(one.entries)
+        assert len(entries) == one.count
+        for entry in entries:
+            if isinstance(entry, Job):
+                listed.jobs.append(entry)
+            else:
+                listed.skipped.append((entry.image, entry.reason))
+        listed.ignored += one.ignored
+        listed.folders += one.folders
+        listed.unused += one.unused
+    return listed
 
 
 @pytest.fixture
@@ -96,7 +125,7 @@ def test_folders_that_do_not_do_are_refused(folders: tuple[Path, Path, Path]) ->
         list_jobs(images, masks, output.with_suffix(".png"))
 
 
-def names(listing: Listing) -> list[tuple[str, str]]:
+def names(listing: Listed) -> list[tuple[str, str]]:
     return [(job.image.name, job.mask.name) for job in listing.jobs]
 
 

@@ -48,8 +48,19 @@ def jobs(tmp_path: Path, photo: np.ndarray) -> list[Job]:
     return listed
 
 
-def colour_filler() -> tuple[Inpainter, RecordingSession]:
-    session = RecordingSession()
+class ReplaceableSession(RecordingSession):
+    """A session whose work a test replaces after the inpainter has taken it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.work = super().run_uint8
+
+    def run_uint8(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        return self.work(image, mask)
+
+
+def colour_filler() -> tuple[Inpainter, ReplaceableSession]:
+    session = ReplaceableSession()
     return Inpainter(session), session
 
 
@@ -82,12 +93,12 @@ def test_reading_and_writing_overlap_the_model(
     monkeypatch.setattr(pipeline, "physical_cores", lambda: 2)
     work = threading.Barrier(2, timeout=20)  # only passed by two at once
     inpaint, session = colour_filler()
-    fill, write = session.run_uint8, pipeline.write_job
+    fill, write = session.work, pipeline.write_job
 
     def filling(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         if session.calls:  # the second, while the first is written
             work.wait()
-            session.run_uint8 = fill  # type: ignore[method-assign]
+            session.work = fill
         return fill(image, hole)
 
     def writing(*arguments: object) -> object:
@@ -95,7 +106,7 @@ def test_reading_and_writing_overlap_the_model(
         work.wait()
         return write(*arguments)  # type: ignore[arg-type]
 
-    session.run_uint8 = filling  # type: ignore[method-assign]
+    session.work = filling
     monkeypatch.setattr(pipeline, "write_job", writing)
 
     outcomes = list(repair_files(inpaint, jobs, FileOptions()))
@@ -146,14 +157,14 @@ def test_a_failing_model_ends_the_run_after_the_outcomes_before_it(
     jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inpaint, session = colour_filler()
-    fill = session.run_uint8
+    fill = session.work
 
     def failing(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         if len(session.calls) == 2:
             raise EngineError("the model failed")
         return fill(image, hole)
 
-    session.run_uint8 = failing  # type: ignore[method-assign]
+    session.work = failing
     run = repair_files(inpaint, jobs, FileOptions())
 
     assert [next(run).job for _ in range(2)] == jobs[:2]
@@ -170,7 +181,7 @@ def test_options_that_an_image_cannot_be_repaired_with_skip_it(jobs: list[Job]) 
     def refusing(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         raise ContractError("too large")
 
-    session.run_uint8 = refusing  # type: ignore[method-assign]
+    session.work = refusing
 
     outcomes = list(repair_files(inpaint, jobs[:3], FileOptions()))
 

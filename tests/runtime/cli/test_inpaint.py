@@ -307,3 +307,19 @@ def test_numbers_beyond_any_sense_are_a_line(run: Run, option: tuple[str, str]) 
     assert code == ExitCode.USAGE
     assert err.startswith("csakit inpaint: ")
     assert err.count("\n") <= 2
+
+
+def test_reasons_that_come_again_are_summed_up(run: Run, work: Path, photo: np.ndarray) -> None:
+    for folder in ("images", "masks"):
+        (work / folder).mkdir()
+    for name in ("a.png", "b.png", "c.png"):
+        Image.fromarray(photo).save(work / "images" / name)
+    Image.fromarray(hole_of(photo)).save(work / "masks/b.png")
+
+    code, out, err = run("images", "masks", "-o", "out")
+
+    assert code == ExitCode.USAGE
+    assert out.startswith("1 repaired, 2 skipped, in ")
+    assert err.splitlines()[-1] == (
+        "csakit inpaint: skipped 2 times, first a.png: no mask a.* or a_mask.* in masks"
+    )
