@@ -92,7 +92,8 @@ class FolderRun:
         text = f"{self._name(image)}: {reason}"
         line(f"skipped {text}")
         self.skipped += 1
-        kind = re.sub(rf"{re.escape(image.stem)}|\d+", "", reason.partition("\n")[0])
+        own = rf"(?<![^\W_]){re.escape(image.stem)}(?![^\W_])"
+        kind = re.sub(rf"{own}|\d+", "", reason.partition("\n")[0])
         self._reasons[kind] += 1
         self._examples.setdefault(kind, text.partition("\n")[0])
 
