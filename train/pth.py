@@ -11,6 +11,7 @@ from torch import Tensor
 from ..plugins.errors import ContractError
 from ..runtime.files.failures import failure, is_file
 
+_COUNTER: Final = "num_batches_tracked"  # an integer beside the weights of each batch norm
 # Under which training scripts save a state_dict beside other things.
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "params")
 
@@ -23,7 +24,8 @@ def read_pth(path: Path) -> dict[str, Tensor]:
             with that in an entry such as ``state_dict``.
 
     Returns:
-        Name to tensor, on the CPU, without the ``module.`` that ``nn.DataParallel`` prepends.
+        Name to tensor, on the CPU, without the ``module.`` that ``nn.DataParallel`` prepends and
+        without the counters of batch norms, which are no weights.
         They may be read from the file only when they are used.
 
     Raises:
@@ -35,7 +37,11 @@ def read_pth(path: Path) -> dict[str, Tensor]:
     content = _load(path)
     if not isinstance(content, dict) or not content:
         raise ContractError(f"{path} must hold a state_dict; it holds {type(content).__name__}")
-    weights = _unwrapped(content)
+    weights = {
+        name: value
+        for name, value in _unwrapped(content).items()
+        if not str(name).endswith(_COUNTER)
+    }
     for name, value in weights.items():
         if problem := _problem(value):
             raise ContractError(

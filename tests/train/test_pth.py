@@ -64,6 +64,16 @@ def test_weights_beside_other_things_are_found(tmp_path: Path, zipped: bool, nam
     assert read_pth(tmp_path / "w.pth")["a"].equal(torch.ones(2))
 
 
+@each_format
+def test_counters_of_batch_norms_are_left_out(tmp_path: Path, zipped: bool) -> None:
+    norm = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2))
+    torch.save(norm.state_dict(), tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+
+    found = read_pth(tmp_path / "w.pth")
+
+    assert found.keys() == norm.state_dict().keys() - {"1.num_batches_tracked"}
+
+
 def test_a_file_that_was_packed_again_is_told_so(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(1000)}, tmp_path / "w.pth")
     with (

