@@ -4,10 +4,15 @@ images = open_images("photos:0.7,procedural:0.3")
 masks = open_masks("freeform")
 """
 
+import bisect
+import itertools
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+import numpy as np
 
 from ...plugins.errors import ContractError
 from .image_folder import FolderImages
@@ -22,10 +27,9 @@ from .mask_sources import (
     MixedHoles,
     check_buckets,
 )
-from .mixture import Mixture
 from .photographs import Photographs
 from .procedural import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
-from .protocols import ImageSource, MaskSource
+from .protocols import ImageSource, MaskSource, Pixels, describe
 from .recipes import RECIPE_NAMES, SPLITS, RecipeName, Split
 
 PROCEDURAL: Final = "procedural"
@@ -151,3 +155,52 @@ def open_masks(
             f"{spec!r} does not exist"
         )
     return FilteredHoles(FolderMasks(root, invert=invert, augment=augment), chosen)
+
+
+class Mixture:
+    """Images of several sources, as often as their shares say; only the ratios of shares count.
+
+    An epoch is as long as it takes until every image of every source has come; sources that are
+    small for their share come several times, each time cut and augmented anew.
+    """
+
+    def __init__(self, sources: list[ImageSource], shares: list[float]) -> None:
+        total = sum(shares)
+        self._sources = sources
+        self._shares = [share / total for share in shares]
+        # Drawn images have no end, so that they do not decide.
+        finite = [
+            len(source) / share
+            for source, share in zip(sources, self._shares, strict=True)
+            if not isinstance(source, DeadLeaves)
+        ]
+        length = math.ceil(max(finite, default=len(sources[0])))
+        counts = [max(1, round(share * length)) for share in self._shares]
+        self._ends = list(itertools.accumulate(counts))
+
+    def __len__(self) -> int:
+        """Return how many images make an epoch."""
+        return self._ends[-1]
+
+    def name(self, index: int) -> str:
+        """Return the name that the part gives."""
+        source, local = self._find(index)
+        return source.name(local)
+
+    def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
+        """Load an image from the part it belongs to; see ``ImageSource``."""
+        source, local = self._find(index)
+        return source.load(local, size, rng)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the parts with their shares."""
+        parts = zip(self._sources, self._shares, strict=True)
+        return {
+            "kind": "mixture",
+            "parts": [{"share": round(share, 4), **describe(source)} for source, share in parts],
+        }
+
+    def _find(self, index: int) -> tuple[ImageSource, int]:
+        part = bisect.bisect_right(self._ends, index)
+        local = index - (self._ends[part - 1] if part else 0)
+        return self._sources[part], local % len(self._sources[part])

@@ -7,8 +7,13 @@ from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError, LibraryError
-from csakit.train.data.packages import debian_mirror, download_deb, extract, find_wheel
-from csakit.train.data.qt_resources import read_resource
+from csakit.train.data.packages import (
+    debian_mirror,
+    download_deb,
+    extract,
+    find_wheel,
+    read_resource,
+)
 from helpers.packed import play_apt, resource_file, write_deb
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpkg-deb")
