@@ -8,11 +8,10 @@ DEMO := out/demo
 PHOTOS ?= out/photos
 WORKERS ?= 2
 WEIGHTS := train/weights/demo.safetensors
-TYPES := build/types/csakit
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model proof photos test types check format bench bench-record plugins gpu clean
+.PHONY: help install demo model proof photos test check format bench bench-record plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -61,18 +60,12 @@ photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
-# The tree as the package csakit, through links: for mypy, which cannot follow an editable install
-# of a mapped namespace package (mypy issue 15439), and for a Python that csakit is not installed in.
-types:
-	@mkdir -p $(TYPES)
-	@for layer in plugins runtime train export benchmarks; do ln -sfn ../../../$$layer $(TYPES)/$$layer; done
-
-check: $(STAMP) types  ## lint, hold the layers, and type-check
+check: $(STAMP)  ## lint, hold the layers, and type-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
-	PYTHONPATH=build/types $(BIN)/lint-imports --no-cache --no-logo
-	MYPYPATH=build/types $(BIN)/mypy -p csakit
+	PYTHONPATH=src $(BIN)/lint-imports --no-cache --no-logo
+	MYPYPATH=src $(BIN)/mypy -p csakit
 
 format: $(STAMP)  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
@@ -100,7 +93,7 @@ plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its 
 	$(BIN)/csakit plugin build $(PLUGIN_FLAGS)
 
 # No .venv and no network: any Python with NumPy, Pillow, pytest and a torch with CUDA will do.
-gpu: types  ## on a CUDA GPU: build, sanitize, test and time the kernels, run models
+gpu:  ## on a CUDA GPU: build, sanitize, test and time the kernels, run models
 	GPU_PYTHON=$(GPU_PYTHON) tests/gpu/run.sh
 
 clean:  ## remove everything that make created

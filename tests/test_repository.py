@@ -54,8 +54,9 @@ def test_every_package_is_listed_and_typed(project: dict[str, Any]) -> None:
     listed = project["tool"]["setuptools"]
     packages = {f"csakit.{'.'.join(folder.parts)}": folder.as_posix() for folder in folders}
     assert {folder.parts[0] for folder in folders} == set(LAYERS)
-    assert sorted(listed["packages"]) == sorted(packages)
-    assert listed["package-dir"] == {f"csakit.{layer}": layer for layer in LAYERS}
+    assert sorted(listed["packages"]) == sorted(["csakit", *packages])
+    links = {path.name: path.resolve() for path in (ROOT / "src" / "csakit").iterdir()}
+    assert links == {layer: ROOT / layer for layer in LAYERS}
     assert [folder for folder in folders if not (ROOT / folder / "py.typed").is_file()] == []
     assert not (ROOT / "__init__.py").exists()  # csakit is a namespace package
 

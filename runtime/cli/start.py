@@ -1,8 +1,13 @@
 """The entry point of ``csakit``: Ctrl-C during the imports ends it with one line."""
 
+# Built in: the module signal takes milliseconds in which Ctrl-C would be a traceback.
+import _signal as signal  # type: ignore[import-not-found]
 import os
-import signal
-from types import FrameType
+
+TYPE_CHECKING = False  # as typing's, for the same reason
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 _INTERRUPTED = 130  # as ``command.INTERRUPTED``, which is not imported yet
 
@@ -20,7 +25,7 @@ def allow_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end(number: int, frame: FrameType | None) -> None:
+def _end(number: int, frame: "FrameType | None") -> None:
     """End at once: an exception could appear as a defect of whatever is being imported."""
     os.write(2, b"csakit: interrupted\n")
     os._exit(_INTERRUPTED)

@@ -12,7 +12,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 3
 python=${GPU_PYTHON:-python3} out=${GPU_OUT:-out/gpu} status=0
-export PYTHONPATH=$PWD/build/types:$PWD/tests${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
+export PYTHONPATH=$PWD/src:$PWD/tests${PYTHONPATH:+:$PYTHONPATH} PYTHONUNBUFFERED=1
 # The plugins of a rented machine's pytest are not ours; compiled objects are kept for a second run.
 export PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 XDG_CACHE_HOME=$PWD/build/test-cache
 

@@ -23,6 +23,7 @@ def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
     for layer in LAYERS:
         unwanted = shutil.ignore_patterns("__pycache__", "*.safetensors", "results", "lib")
         shutil.copytree(ROOT / layer, tree / layer, ignore=unwanted)
+    shutil.copytree(ROOT / "src", tree / "src", symlinks=True)
     (tree / "plugins" / "lib").mkdir()
     (tree / "plugins" / "lib" / "libcsakit.so").write_text("built before the wheel")
     subprocess.run(
