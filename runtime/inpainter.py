@@ -40,7 +40,7 @@ class Inpainter:
         self._session = session
         self._options = options or InpaintOptions()
         # Residuals end at the edge by themselves, and a rim would take known pixels from them.
-        residual = session.metadata.get(META_PREDICTION) == "residual"
+        self._rim = 0 if session.metadata.get(META_PREDICTION) == "residual" else RIM_PX
         stated = session.metadata.get(META_TRAINED_HOLE, "")
         self._network = Network(
             run=session.run_uint8,
@@ -48,7 +48,7 @@ class Inpainter:
             # Engines may take larger sides only; small parts are then padded further.
             least_side=getattr(session, "least_side", SIZE_MULTIPLE),
             trained_hole=int(stated) if stated.isdecimal() else TRAINED_HOLE,
-            rim=0 if residual or self._options.blend == "none" else RIM_PX,
+            rim=self._rim,
         )
         self._closed = False
 
@@ -138,7 +138,12 @@ class Inpainter:
         return result
 
     def parts(
-        self, image: Uint8, mask: Bool, *, progress: Callable[[int, int], None] | None = None
+        self,
+        image: Uint8,
+        mask: Bool,
+        *,
+        options: InpaintOptions | None = None,
+        progress: Callable[[int, int], None] | None = None,
     ) -> Repair:
         """Plan a repair that can be followed, and stopped between its parts.
 
@@ -148,6 +153,7 @@ class Inpainter:
         Args:
             image: see ``__call__``; not to be changed before the last part.
             mask: likewise.
+            options: instead of the inpainter's own.
             progress: called before each run of the network with how many are done and how many
                 there will be; what it raises ends the repair.
 
@@ -162,7 +168,7 @@ class Inpainter:
         if self._closed:
             raise EngineError("the inpainter is closed; open it again")
         _check(image, mask)
-        return Repair(image, mask, self._network, self._options, progress)
+        return Repair(image, mask, self._network, options or self._options, progress)
 
     def close(self) -> None:
         """Release the model. Calling twice is harmless."""

@@ -47,17 +47,22 @@ def inpaint_parser() -> argparse.ArgumentParser:
         help="output file, whose suffix is its format; or folder, for a folder of images",
         **text,
     )
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        help=".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model that "
-        "comes along (default: demo)",
-        **text,
-    )
-    _add_run_options(parser.add_argument_group("how the network is run"))
+    add_model_option(parser)
+    add_run_options(parser.add_argument_group("how the network is run"))
     _add_mask_options(parser.add_argument_group("how masks are read"))
     _add_output_options(parser.add_argument_group("how results are written"))
     return parser
+
+
+def add_model_option(parser: argparse.ArgumentParser) -> None:
+    """Describe the model."""
+    parser.add_argument(
+        "--model",
+        metavar="MODEL",
+        type=Path,
+        help=".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model that "
+        "comes along (default: demo)",
+    )
 
 
 def join_blend(arguments: Sequence[str]) -> list[str]:
@@ -91,8 +96,8 @@ def file_options(args: argparse.Namespace) -> FileOptions:
     )
 
 
-def _add_run_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``InpaintOptions`` and the threads."""
+def add_run_options(group: argparse._ArgumentGroup) -> None:
+    """Describe ``InpaintOptions``, and what runs the model where."""
     group.add_argument(
         "--strategy",
         choices=STRATEGIES,

@@ -17,6 +17,7 @@ GROUP: Final = "csakit.commands"  # of entry points; the bracket of one names th
 SUMMARIES: Final = MappingProxyType(
     {
         "inpaint": "repair an image, or a folder of them, with an exported model",
+        "web": "repair photographs in the browser, and through an HTTP API",
         "doctor": "say what is installed, what can run here, and what to install",
         "plugin": "build the CUDA kernels and the TensorRT plugin, and say what is built",
         "convert": "turn the authors' checkpoint into one of csakit",

@@ -35,7 +35,8 @@ class Network:
         size: the one (H, W) it takes; None if it takes any multiple of 256.
         least_side: least side that it takes.
         trained_hole: side of the largest hole that it was trained on.
-        rim: pixels around the hole that are predicted as well, to see the error there.
+        rim: pixels around the hole that are predicted as well where results are blended, to see
+            the error there.
     """
 
     run: Callable[[Uint8, Uint8], Uint8]
@@ -99,17 +100,18 @@ class Repair:
         """
         self._image, self._mask = image, mask
         self._network, self._options = network, options
+        self._rim = 0 if options.blend == "none" else network.rim
         self._progress = progress or (lambda _done, _runs: None)
         self._done = 0
         self._plan = Plan([], np.empty((0, 0), np.int32), (0, 0))
         with collect_notices() as notices:
-            box = bounding_box(mask, network.rim + 1)
+            box = bounding_box(mask, self._rim + 1)
             if box is None:
                 notify(logger, "empty", _NOTHING)
             else:
                 window = slice(box[0], box[2]), slice(box[1], box[3])
                 self._wide = np.zeros(mask.shape, dtype=bool)
-                self._wide[window] = with_rim(mask[window], network.rim)
+                self._wide[window] = with_rim(mask[window], self._rim)
                 self._plan = plan_crops(self._wide, options, network.size, network.trained_hole)
         self.notices: tuple[Notice, ...] = tuple(notices)
         self.runs = len(self._plan.crops)
@@ -145,7 +147,7 @@ class Repair:
         result[wide] = self._predict(pieces, wide)
         hole: Bool = wide & self._mask[around]
         reduced = any(_scale(crop) < 1 for crop in crops)
-        if self._options.blend != "none" and (self._network.rim or reduced):
+        if self._options.blend != "none" and (self._rim or reduced):
             # Once for all crops of the part, so that their edges meet as well.
             correct(image, result, hole, self._share(pieces, hole))
             rim = wide & ~hole
@@ -181,7 +183,7 @@ class Repair:
         if crop.scaled == crop.part:
             return self._run(image, missing, crop)
         pixels, missing = shrink(image, missing, crop.scaled)
-        missing = with_rim(missing, self._network.rim)  # else known pixels would be mixed into it
+        missing = with_rim(missing, self._rim)  # else known pixels would be mixed into it
         return enlarge(self._run(pixels, missing, crop), crop.part)
 
     def _run(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:

@@ -125,6 +125,7 @@ class Decoded:
         image: upright, in the mode of the file.
         format: Pillow's name of the file format.
         deep: the file has more than 8 bits a channel, even where the mode hides it.
+        turned: the file's EXIF orientation was not upright.
         levels: (H, W, C), upright, all bits of a PNG or TIFF file of 16 bits; None of others.
         metadata: what else the file says.
     """
@@ -132,6 +133,7 @@ class Decoded:
     image: Image.Image
     format: str
     deep: bool
+    turned: bool
     levels: Uint16 | None
     metadata: Metadata
 
@@ -209,19 +211,24 @@ def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int 
     file.load()
     adopt_raw_profiles(file)
     levels = read_levels(path, file) if deep else None
-    upright, levels = _upright(path, file, levels)
+    upright, levels, turned = _upright(path, file, levels)
     if frames > 1 and kind != _MANY_PICTURES:
         notify(logger, "frames", "%s has %d frames; only the first is used", path, frames)
     if kind in _PLUGINS and (bits := _heif_bits(head)) > 8:
         notify(logger, "depth", "%s has %d bits a channel; it is read with 8", path, bits)
     metadata = read_metadata(path, file, upright.size)
-    return Decoded(image=upright, format=kind, deep=deep, levels=levels, metadata=metadata)
+    return Decoded(
+        image=upright, format=kind, deep=deep, turned=turned, levels=levels, metadata=metadata
+    )
 
 
 def _upright(
     path: Source, file: ImageFile.ImageFile, levels: Uint16 | None
-) -> tuple[Image.Image, Uint16 | None]:
-    """Turn an image as its EXIF orientation says; one that cannot be read says nothing."""
+) -> tuple[Image.Image, Uint16 | None, bool]:
+    """Turn an image as its EXIF orientation says, and report whether it was turned.
+
+    An orientation that cannot be read says nothing.
+    """
     try:
         orientation = file.getexif().get(0x0112, 1)
         upright = ImageOps.exif_transpose(file)
@@ -230,13 +237,14 @@ def _upright(
             raise told from error
         text = "%s: its EXIF data cannot be read and is dropped (%s)"
         notify(logger, "metadata", text, path, error)
-        return file.copy(), levels
-    if levels is not None and orientation in range(2, 9):
-        turned = levels.swapaxes(0, 1) if orientation > 4 else levels
+        return file.copy(), levels, False
+    turned = orientation in range(2, 9)
+    if levels is not None and turned:
+        swapped = levels.swapaxes(0, 1) if orientation > 4 else levels
         rows = -1 if orientation in (3, 4, 7, 8) else 1
         columns = -1 if orientation in (2, 3, 6, 7) else 1
-        levels = np.ascontiguousarray(turned[::rows, ::columns])
-    return upright, levels
+        levels = np.ascontiguousarray(swapped[::rows, ::columns])
+    return upright, levels, turned
 
 
 def _heif_bits(head: bytes) -> int:

@@ -20,7 +20,7 @@ from ..files.atomic import staged
 from ..files.failures import failure
 from ..notices import notify
 from ..tensors.pixels import Bool, Uint8
-from .decode import decode
+from .decode import Decoded, decode
 from .deep import DEEP_FORMATS, SCALE, Uint16, encode_deep
 from .metadata import Metadata
 from .source import Source
@@ -61,6 +61,8 @@ class Picture:
         grey: the file has one colour channel.
         metadata: what else the file says.
         deep: (H, W, C), all bits of a file of 16 bits a channel: grey or RGB, and alpha.
+        format: Pillow's name of the file's format; empty where there was none.
+        turned: the file's EXIF orientation was not upright, as the pixels are.
     """
 
     pixels: Uint8
@@ -68,6 +70,8 @@ class Picture:
     grey: bool
     metadata: Metadata
     deep: Uint16 | None = None
+    format: str = ""
+    turned: bool = False
 
     def repaired(self, pixels: Uint8, hole: Bool) -> "Picture":
         """Return the picture with other pixels in its hole.
@@ -110,7 +114,7 @@ def load_image(path: Source) -> Picture:
     file = decode(path)
     image, metadata = file.image, file.metadata
     if file.levels is not None:
-        return _deep_picture(file.levels, metadata)
+        return _deep_picture(file.levels, file)
     if file.deep or image.mode not in _READ_AS:
         kind = f"more than 8 bits a channel ({image.mode})" if file.deep else image.mode
         raise ContractError(
@@ -129,16 +133,31 @@ def load_image(path: Source) -> Picture:
     grey = mode.startswith("L")
     colours = array if array.ndim == 2 else array[..., 0] if grey else array[..., :3]
     pixels = np.stack([colours] * 3, axis=-1) if grey else np.ascontiguousarray(colours)
-    return Picture(pixels=pixels, alpha=alpha, grey=grey, metadata=metadata)
+    return Picture(
+        pixels=pixels,
+        alpha=alpha,
+        grey=grey,
+        metadata=metadata,
+        format=file.format,
+        turned=file.turned,
+    )
 
 
-def _deep_picture(levels: Uint16, metadata: Metadata) -> Picture:
+def _deep_picture(levels: Uint16, file: Decoded) -> Picture:
     """Return the picture of (H, W, C) levels of 16 bits."""
     eight = ((levels + np.uint32(SCALE // 2)) // SCALE).astype(np.uint8)
     grey = levels.shape[2] < 3
     pixels = np.repeat(eight[..., :1], 3, axis=2) if grey else np.ascontiguousarray(eight[..., :3])
     alpha = eight[..., -1].copy() if levels.shape[2] in (2, 4) else None
-    return Picture(pixels=pixels, alpha=alpha, grey=grey, metadata=metadata, deep=levels)
+    return Picture(
+        pixels=pixels,
+        alpha=alpha,
+        grey=grey,
+        metadata=file.metadata,
+        deep=levels,
+        format=file.format,
+        turned=file.turned,
+    )
 
 
 def output_format(path: Path) -> str:

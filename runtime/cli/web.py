@@ -1,0 +1,161 @@
+"""``csakit web``: a page to repair photographs in, and an HTTP API."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ExitCode
+from ..inpainter import Inpainter
+from ..models.packaged import resolve_model
+from ..options import MaskOptions
+from ..web.fields import Wishes
+from ..web.options import WebOptions
+from ..web.serve import describe_model, new_token, serve
+from .command import run_command
+from .inpaint_arguments import add_model_option, add_run_options, inpaint_options, join_blend
+
+PROGRAM: Final = "csakit web"
+
+_EPILOG: Final = """\
+examples:
+  csakit web --open
+  csakit web --host 0.0.0.0 --certificate cert.pem --key key.pem
+  curl -F image=@photo.jpg -F mask=@mask.png localhost:8080/api/v1/inpaint -o repaired.jpg
+
+Only this machine can reach the server unless --host says otherwise; then clients need a token,
+which the printed address carries. Behind a name of its own it needs --allow-host NAME, and on a
+public network a reverse proxy that limits slow clients. Ctrl-C stops it.
+
+exit codes: 0 stopped by Ctrl-C; 2 wrong usage, or the port is taken; 3 something is not
+installed, or the model cannot be run; 143 ended by SIGTERM.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        arguments: of the command line; None takes those of this process.
+
+    Returns:
+        The exit code; see ``ExitCode``.
+    """
+    given = join_blend(sys.argv[1:] if arguments is None else arguments)
+    return run_command(web_parser(), _work, given)
+
+
+def _work(args: argparse.Namespace) -> int:
+    """Open the model, then serve it."""
+    logging.basicConfig(level=logging.ERROR, format=f"{PROGRAM}: %(message)s")
+    web = _web_options(args)
+    options = inpaint_options(args)
+    path = resolve_model(args.model)
+    with Inpainter.open(
+        path,
+        options=options,
+        device=args.device,
+        threads=args.threads,
+        cache=args.cache,
+        spin=False,
+        backend=args.backend,
+        precision=args.precision,
+    ) as inpaint:
+        model = describe_model(inpaint, path, device=args.device, backend=args.backend)
+        if args.precision:
+            model = type(model)(**{**vars(model), "precision": args.precision})
+
+        def ready(address: str) -> None:
+            print(f"{address}  model {model.name}, {model.device}, {model.precision}", flush=True)
+            if not web.loopback and web.certificate is None:
+                _line("warning: without --certificate, pictures and token travel unencrypted")
+
+        wishes = Wishes(inpaint=options, mask=MaskOptions())
+        serve(inpaint, model, web, wishes, ready=ready, browser=args.open)
+    _line("stopped")
+    return ExitCode.OK
+
+
+def _line(text: str) -> None:
+    print(f"{PROGRAM}: {text}", file=sys.stderr)
+
+
+def _web_options(args: argparse.Namespace) -> WebOptions:
+    """Return the options of the server; a host that others can reach gets a token."""
+    options = WebOptions(
+        host=args.host,
+        port=args.port,
+        max_upload=args.max_upload,
+        queue=args.queue,
+        deadline=args.deadline,
+        token=args.token,
+        allow_hosts=tuple(args.allow_host),
+        certificate=args.certificate,
+        key=args.key,
+    )
+    if options.loopback or options.token is not None:
+        return options
+    return WebOptions(**{**vars(options), "token": new_token()})
+
+
+def web_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line. Defaults are those of the option classes."""
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Serve a page to repair photographs in, and an HTTP API.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_model_option(parser)
+    group = parser.add_argument_group("where and for whom")
+    group.add_argument(
+        "--host", default=WebOptions.host, help="address to listen on (default: %(default)s)"
+    )
+    group.add_argument(
+        "--port",
+        type=int,
+        default=WebOptions.port,
+        help="0 takes a free one (default: %(default)s)",
+    )
+    group.add_argument("--open", action="store_true", help="open the page in the browser")
+    group.add_argument(
+        "--token",
+        help="what clients must send as 'Authorization: Bearer TOKEN' (default: none on this "
+        "machine alone, else a new one, printed)",
+    )
+    group.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that the server answers to, beside localhost and IP addresses; may be given "
+        "several times",
+    )
+    group.add_argument("--certificate", type=Path, metavar="PEM", help="serve HTTPS with it")
+    group.add_argument("--key", type=Path, metavar="PEM", help="its private key")
+    group = parser.add_argument_group("how much")
+    group.add_argument(
+        *("--max-upload",),
+        type=int,
+        default=WebOptions.max_upload,
+        metavar="MIB",
+        help="of one request (default: %(default)s)",
+    )
+    group.add_argument(
+        "--queue",
+        type=int,
+        default=WebOptions.queue,
+        metavar="N",
+        help="repairs that may wait; more are asked to come again (default: %(default)s)",
+    )
+    group.add_argument(
+        "--deadline",
+        type=float,
+        default=WebOptions.deadline,
+        metavar="SECONDS",
+        help="of one repair, its wait included (default: %(default)s)",
+    )
+    add_run_options(parser.add_argument_group("how the network is run, unless a request says"))
+    return parser

@@ -1,0 +1,1 @@
+"""A page to repair photographs in, and an HTTP API: ``csakit web``."""

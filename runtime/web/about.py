@@ -1,0 +1,115 @@
+"""What the server says of itself: to the page, to its own clients, to those of IOPaint."""
+
+import dataclasses
+from typing import Any
+
+from ..images.decode import FORMATS as READ_FORMATS
+from ..images.decode import MAX_PIXELS
+from ..options import CHANNELS, DILATE_MAX, MARGIN_MAX, MARGIN_MIN, STRATEGIES
+from .fields import FORMATS, QUALITY, Wishes
+from .options import WebOptions
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Model:
+    """The model that is served.
+
+    Attributes:
+        version: of csakit.
+        name: of its file.
+        sha256: of its file.
+        precision: that it was exported in, or is computed in.
+        backend: what runs it.
+        device: where.
+        size: the one (H, W) it takes; None if it takes any multiple of 256.
+        trained_hole: side in pixels of the largest hole that it was trained on.
+        lanes: repairs that it can run at once.
+    """
+
+    version: str
+    name: str
+    sha256: str
+    precision: str
+    backend: str
+    device: str
+    size: tuple[int, int] | None
+    trained_hole: int
+    lanes: int = 1
+
+
+def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any]:
+    """Return the answer of /api/v1/info."""
+    inpaint, mask = wishes.inpaint, wishes.mask
+    return {
+        "name": "csakit",
+        "version": model.version,
+        "model": {
+            "name": model.name,
+            "sha256": model.sha256,
+            "precision": model.precision,
+            "size": model.size,
+            "trained_hole": model.trained_hole,
+        },
+        "backend": model.backend,
+        "device": model.device,
+        "limits": {
+            "max_upload_bytes": options.max_bytes,
+            "max_pixels": MAX_PIXELS,
+            "queue": options.queue,
+            "deadline_seconds": options.deadline,
+        },
+        "formats": {"read": list(READ_FORMATS), "write": list(FORMATS)},
+        "options": {
+            "strategy": {"default": inpaint.strategy, "values": list(STRATEGIES)},
+            "margin": {"default": inpaint.margin, "least": MARGIN_MIN, "most": MARGIN_MAX},
+            "blend": {"default": inpaint.blend, "values": ["seamless", "none", "feather PX"]},
+            "max_side": {"default": inpaint.max_side, "multiple_of": 256},
+            "mask_channel": {"default": mask.channel, "values": list(CHANNELS)},
+            "mask_invert": {"default": mask.invert, "values": [False, True]},
+            "mask_threshold": {"default": mask.threshold, "least": 1, "most": 255},
+            "dilate": {"default": mask.dilate, "least": 0, "most": DILATE_MAX},
+            "format": {"default": wishes.format, "values": list(FORMATS)},
+            "quality": {"default": QUALITY, "least": 1, "most": 100},
+        },
+    }
+
+
+def iopaint_models(model: Model) -> list[dict[str, Any]]:
+    """Return the models as IOPaint's clients expect them."""
+    return [
+        {
+            "name": f"csakit {model.name}",
+            "path": model.name,
+            "model_type": "inpaint",
+            "need_prompt": False,
+            "controlnets": [],
+            "support_strength": False,
+            "support_outpainting": False,
+            "support_lcm_lora": False,
+            "support_controlnet": False,
+            "support_brushnet": False,
+            "support_powerpaint_v2": False,
+            "is_single_file_diffusers": False,
+        }
+    ]
+
+
+def iopaint_config(model: Model) -> dict[str, Any]:
+    """Return the configuration that IOPaint's clients ask for first."""
+    return {
+        "plugins": [],
+        "modelInfos": iopaint_models(model),
+        "removeBGModel": "",
+        "removeBGModels": [],
+        "realesrganModel": "",
+        "realesrganModels": [],
+        "interactiveSegModel": "",
+        "interactiveSegModels": [],
+        "enableFileManager": False,
+        "enableAutoSaving": False,
+        "enableControlnet": False,
+        "controlnetMethod": None,
+        "disableModelSwitch": True,
+        "isDesktop": False,
+        "samplers": [],
+    }

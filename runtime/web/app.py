@@ -1,0 +1,293 @@
+"""The routes of the server."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, TypeVar
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from ...plugins.errors import CsakitError
+from ..inpainter import Inpainter
+from .about import Model, describe, iopaint_config, iopaint_models
+from .fields import Fields, Wishes, read_fields, read_wishes
+from .guard import REQUEST_ID, ROUTE, Guard, until_gone
+from .lane import Event, Lane, Watch, left
+from .metrics import Metrics
+from .options import WebOptions
+from .problem import Problem, problem_of
+from .static_files import StaticFiles
+from .work import Result, Worker
+
+T = TypeVar("T")
+STREAM: Final = "application/x-ndjson"
+_IMAGES: Final = ("image/*", "image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
+_WARNING_BYTES: Final = 1500  # of a header
+
+
+class Web:
+    """One model behind HTTP.
+
+    Attributes:
+        app: the ASGI application, guarded.
+        routes: of the application.
+    """
+
+    def __init__(
+        self,
+        inpaint: Inpainter,
+        model: Model,
+        options: WebOptions,
+        wishes: Wishes,
+    ) -> None:
+        """Build the application.
+
+        Args:
+            inpaint: an open model; closed by its owner.
+            model: what is told of it.
+            options: of the server.
+            wishes: defaults of requests.
+        """
+        self._options, self._wishes, self._model = options, wishes, model
+        self._metrics = Metrics()
+        self._worker = Worker(inpaint, self._metrics)
+        # Opening and saving have a lane of their own: they take a second, not a queue of repairs.
+        self._lane = Lane(model.lanes, options.queue, self._metrics)
+        self._side_lane = Lane(1, options.queue)
+        self._static = StaticFiles()
+        self.routes = [
+            Route("/api/v1/inpaint", _post("inpaint", self._inpaint), methods=["POST"]),
+            Route("/api/v1/apply", _post("apply", self._apply), methods=["POST"]),
+            Route("/api/v1/inspect", _post("inspect", self._inspect), methods=["POST"]),
+            Route("/api/v1/info", _get("info", self._info)),
+            Route("/api/v1/server-config", _get("server-config", self._iopaint_config)),
+            Route("/api/v1/model", _get("model", self._iopaint_model)),
+            Route("/health/live", _get("live", self._live)),
+            Route("/health/ready", _get("ready", self._ready)),
+            Route("/metrics", _get("metrics", self._show_metrics)),
+            *(Route(path, _get("page", self._static.serve)) for path in self._static.paths),
+        ]
+        router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
+        self.app: ASGIApp = Guard(router, options, self._metrics)
+
+    def stop(self) -> None:
+        """Take nothing more, and end what runs between two of its steps."""
+        for lane in (self._lane, self._side_lane):
+            lane.stop()
+
+    @contextlib.asynccontextmanager
+    async def _lifespan(self, _: object) -> AsyncIterator[None]:
+        """Wait for the threads at the end."""
+        yield
+        self.stop()
+        for lane in (self._lane, self._side_lane):
+            await asyncio.to_thread(lane.close)
+
+    async def _inpaint(self, request: Request, send: Send) -> None:
+        """Repair a picture: the whole picture back, or its parts one by one."""
+        stream = _accepted(request, (*_IMAGES, STREAM)) == STREAM
+        with self._lane.reserve() as lane:
+            fields = await read_fields(
+                request, ("image", "mask", "edits"), limit=self._options.max_bytes
+            )
+            wishes = _checked(lambda: read_wishes(fields.texts, self._wishes))
+            for name in ("image", "mask"):
+                fields.file(name)
+
+            def work(watch: Watch) -> Result:
+                return self._worker.repair(fields, wishes, watch, whole=not stream)
+
+            if stream:
+                await self._stream(request, send, lane, work)
+            else:
+                await self._answer(request, send, lane, work, fields)
+
+    async def _apply(self, request: Request, send: Send) -> None:
+        """Lay parts over the original, and return it in its own format."""
+        _accepted(request, _IMAGES)
+        with self._side_lane.reserve() as lane:
+            fields = await read_fields(request, ("image", "edits"), limit=self._options.max_bytes)
+            wishes = _checked(lambda: read_wishes(fields.texts, self._wishes))
+            fields.file("image")
+
+            def work(watch: Watch) -> Result:
+                return self._worker.apply(fields, wishes, watch)
+
+            await self._answer(request, send, lane, work, fields)
+
+    async def _inspect(self, request: Request, send: Send) -> None:
+        """Describe a picture, or show it."""
+        preview = _accepted(request, ("application/json", *_IMAGES)) != "application/json"
+        with self._side_lane.reserve() as lane:
+            fields = await read_fields(request, ("image",), limit=self._options.max_bytes)
+            fields.file("image")
+
+            def work(watch: Watch) -> Result:
+                return self._worker.inspect(fields, watch, preview=preview)
+
+            await self._answer(request, send, lane, work, fields)
+
+    async def _answer(
+        self,
+        request: Request,
+        send: Send,
+        lane: Lane,
+        work: Callable[[Watch], Result],
+        fields: Fields,
+    ) -> None:
+        """Do the work, and answer with its content."""
+        watch = Watch(self._options.deadline, lambda _: None)
+        async with _watching(request, watch):
+            result = await lane.run(work, watch)
+            self._metrics.observe("queue", watch.waited)
+            headers = {"Server-Timing": _server_timing(result)}
+            if result.filename:
+                headers["Content-Disposition"] = f'attachment; filename="{result.filename}"'
+            if result.notices:
+                texts = "; ".join(notice.text.replace("\n", " ") for notice in result.notices)
+                told = texts.encode("ascii", "replace")[:_WARNING_BYTES].decode()
+                headers["X-Csakit-Warnings"] = told
+            if fields.ignored:
+                headers["X-Csakit-Ignored"] = ", ".join(fields.ignored)
+            response = Response(result.content, 200, headers, result.media_type)
+            await response(request.scope, request.receive, send)
+
+    async def _stream(
+        self, request: Request, send: Send, lane: Lane, work: Callable[[Watch], Result]
+    ) -> None:
+        """Do the work, and send each event when it happens."""
+        loop, events = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
+
+        def emit(event: Event) -> None:
+            loop.call_soon_threadsafe(events.put_nowait, event)
+
+        watch = Watch(self._options.deadline, emit)
+        async with _watching(request, watch):
+            headers = [(b"content-type", STREAM.encode()), (b"x-accel-buffering", b"no")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            running = asyncio.create_task(self._last_event(request, lane, work, watch))
+            running.add_done_callback(lambda _: loop.call_soon(events.put_nowait, None))
+            try:
+                while (event := await events.get()) is not None:
+                    await _send_line(send, event)
+                await _send_line(send, await running)
+                await send({"type": "http.response.body", "body": b""})
+            finally:
+                watch.stop(left())
+                if not running.done():
+                    with contextlib.suppress(Exception):
+                        await running
+
+    async def _last_event(
+        self, request: Request, lane: Lane, work: Callable[[Watch], Result], watch: Watch
+    ) -> Event:
+        """Do the work, and return how it ended."""
+        try:
+            result = await lane.run(work, watch)
+        except Problem as problem:
+            return {
+                "event": "error",
+                "status": problem.status,
+                "detail": problem.detail,
+                "request_id": request.scope[REQUEST_ID],
+            }
+        self._metrics.observe("queue", watch.waited)
+        seconds = {stage: round(value, 4) for stage, value in result.seconds.items()}
+        return {"event": "done", "seconds": seconds}
+
+    async def _info(self, _: Request) -> Response:
+        return _json(describe(self._model, self._options, self._wishes))
+
+    async def _iopaint_config(self, _: Request) -> Response:
+        return _json(iopaint_config(self._model))
+
+    async def _iopaint_model(self, _: Request) -> Response:
+        return _json(iopaint_models(self._model)[0])
+
+    async def _live(self, _: Request) -> Response:
+        return _json({"status": "live"})
+
+    async def _ready(self, _: Request) -> Response:
+        if self._lane.stopping:
+            raise Problem(503, "the server stops", {"Retry-After": "5"})
+        return _json({"status": "ready"})
+
+    async def _show_metrics(self, _: Request) -> Response:
+        return PlainTextResponse(self._metrics.render(), media_type="text/plain; version=0.0.4")
+
+
+class _post:  # noqa: N801 - reads as a function where routes are listed
+    """A route that sends its own answer."""
+
+    def __init__(self, name: str, answer: Callable[[Request, Send], Any]) -> None:
+        self._name, self._answer = name, answer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        scope[ROUTE] = self._name
+        await self._answer(Request(scope, receive), send)
+
+
+def _get(name: str, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
+    """Return a route that is counted under a name."""
+
+    async def route(request: Request) -> Response:
+        request.scope[ROUTE] = name
+        response: Response = await answer(request)
+        return response
+
+    return route
+
+
+@contextlib.asynccontextmanager
+async def _watching(request: Request, watch: Watch) -> AsyncIterator[None]:
+    """End the work when the client leaves."""
+    gone = asyncio.create_task(until_gone(request.receive))
+    gone.add_done_callback(lambda task: None if task.cancelled() else watch.stop(left()))
+    try:
+        yield
+    finally:
+        gone.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await gone
+
+
+async def _send_line(send: Send, event: Event) -> None:
+    line = json.dumps(event).encode() + b"\n"
+    await send({"type": "http.response.body", "body": line, "more_body": True})
+
+
+def _accepted(request: Request, offered: tuple[str, ...]) -> str:
+    """Return the first of the offered media types that a client asks for.
+
+    Raises:
+        Problem: it takes none of them.
+    """
+    asked = request.headers.get("accept", "*/*")
+    for one in asked.split(",")[:20]:
+        kind = one.partition(";")[0].strip().lower()
+        if kind in ("", "*/*"):
+            return offered[0]
+        if kind in offered:
+            return kind
+    raise Problem(406, f"the answer can be {', '.join(offered)}; got Accept: {asked[:80]}")
+
+
+def _checked(read: Callable[[], T]) -> T:
+    """Read options; what is wrong with them is the client's problem."""
+    try:
+        return read()
+    except CsakitError as error:
+        raise problem_of(error) from error
+
+
+def _server_timing(result: Result) -> str:
+    return ", ".join(f"{stage};dur={1000 * took:.1f}" for stage, took in result.seconds.items())
+
+
+def _json(value: object) -> Response:
+    return Response(json.dumps(value), media_type="application/json")

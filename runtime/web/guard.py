@@ -1,0 +1,245 @@
+"""What every request passes first: who asks, from where, how much, and how fast.
+
+Everything is read from the ASGI scope, never from a URL that was put together from headers.
+"""
+
+import asyncio
+import ipaddress
+import logging
+import re
+import secrets
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .metrics import Metrics
+from .options import BODY_SECONDS, CHUNK_SECONDS, WebOptions
+from .problem import GONE, ClientLeftError, Problem, problem_response
+
+logger = logging.getLogger(__name__)
+
+REQUEST_ID: Final = "csakit.request_id"  # key of the scope
+ROUTE: Final = "csakit.route"
+_KNOWN_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
+_HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
+_SAFE_METHODS: Final = ("GET", "HEAD")
+_UNKNOWN: Final = "there is nothing at this path\nThe API is described at /openapi.json."
+_TOKEN_PATHS: Final = ("/api/v1/", "/metrics")
+_CSP: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS: Final = tuple(
+    (name.encode(), value.encode())
+    for name, value in (
+        ("content-security-policy", _CSP),
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
+    )
+)
+
+
+class Guard:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, options: WebOptions, metrics: Metrics) -> None:
+        """Guard an application; see ``WebOptions`` for what is let through."""
+        self._app = app
+        self._options = options
+        self._metrics = metrics
+        self._hosts = {"localhost", *(name.lower() for name in options.allow_hosts)}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; never raise."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        # With "app" the router raises what it refuses, instead of answering it in plain text.
+        scope[REQUEST_ID], scope[ROUTE], scope["app"] = request_id, "other", self
+        answer = _Answer(send, request_id)
+        try:
+            self._admit(scope)
+            body = _Body(receive, self._options.max_bytes, self._metrics)
+            await self._app(scope, body, answer)
+        except Problem as problem:
+            await answer.refuse(scope, problem)
+        except HTTPException as error:  # of the router: unknown paths and methods
+            detail = _UNKNOWN if error.status_code == 404 else str(error.detail)
+            await answer.refuse(scope, Problem(error.status_code, detail, error.headers))
+        except (ClientDisconnect, ClientLeftError, ConnectionError):
+            answer.status = GONE
+        except Exception:
+            logger.exception("request %s failed", request_id)
+            await answer.refuse(scope, Problem(500, "the server failed; its log says more"))
+        finally:
+            self._metrics.count(str(scope[ROUTE]), answer.status)
+
+    def _admit(self, scope: Scope) -> None:
+        """Refuse what must not be answered, before any of the body is read."""
+        host = _single(scope, b"host", 400)
+        match = _HOST.fullmatch(host or "")
+        if match is None or not self._known(match[1]):
+            raise Problem(
+                421, "this server does not answer to that name\nAllow it with --allow-host NAME."
+            )
+        if scope["method"] not in _SAFE_METHODS:
+            _check_origin(scope, host or "")
+            self._check_length(scope)
+        if self._options.token and scope["path"].startswith(_TOKEN_PATHS):
+            self._check_token(scope)
+
+    def _known(self, name: str) -> bool:
+        """Report whether the server may be called by a name; addresses cannot be rebound."""
+        if name.lower() in self._hosts:
+            return True
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return False
+        return True
+
+    def _check_length(self, scope: Scope) -> None:
+        """Refuse a body that says it is too long, or says nothing that is a length."""
+        stated = _single(scope, b"content-length", 400)
+        if stated is None:
+            return
+        if not re.fullmatch(r"\d{1,18}", stated):
+            raise Problem(400, "Content-Length must be a whole number")
+        if int(stated) > self._options.max_bytes:
+            raise _too_large(self._options.max_bytes)
+
+    def _check_token(self, scope: Scope) -> None:
+        """Refuse a client without the token."""
+        given = (_single(scope, b"authorization", 401) or "").removeprefix("Bearer ")
+        expected = self._options.token or ""
+        if not secrets.compare_digest(given.encode("latin-1", "replace"), expected.encode()):
+            raise Problem(
+                401,
+                "this server needs its token, as 'Authorization: Bearer TOKEN'\n"
+                "Open the address that the server printed when it started.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+
+
+class _Answer:
+    """The way back, with the headers that every answer carries."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status = GONE
+        self._started = False
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message."""
+        if message["type"] == "http.response.start":
+            self._started, self.status = True, message["status"]
+            headers = [*message.get("headers", ()), *HEADERS]
+            headers.append((b"x-request-id", self._request_id.encode()))
+            if not any(name == b"cache-control" for name, _ in headers):
+                headers.append((b"cache-control", b"no-store"))
+            message = {**message, "headers": headers}
+        await self._send(message)
+
+    async def refuse(self, scope: Scope, problem: Problem) -> None:
+        """Answer with a problem, unless an answer has begun."""
+        if self._started:
+            return
+        response = problem_response(problem, self._request_id, errors=_speaks_json(scope))
+        try:
+            await response(scope, _nothing, self)
+        except ConnectionError:
+            self.status = GONE
+
+
+class _Body:
+    """The way in: counted bytes, and a limit on the wait for each of them."""
+
+    def __init__(self, receive: Receive, limit: int, metrics: Metrics) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._metrics = metrics
+        self._count = 0
+        self._whole = False
+        self._end = time.monotonic() + BODY_SECONDS
+
+    async def __call__(self) -> Message:
+        """Receive one message; once the body is whole, wait for the client to leave."""
+        if self._whole:
+            return await self._receive()
+        seconds = max(0.001, min(CHUNK_SECONDS, self._end - time.monotonic()))
+        try:
+            message = await asyncio.wait_for(self._receive(), seconds)
+        except asyncio.TimeoutError:
+            raise Problem(
+                408, "the body of the request came too slowly\nSend it again.", _CLOSE
+            ) from None
+        if message["type"] == "http.request":
+            size = len(message.get("body", b""))
+            self._metrics.received(size)
+            self._count += size
+            if self._count > self._limit:
+                raise _too_large(self._limit)
+            self._whole = not message.get("more_body", False)
+        return message
+
+
+_CLOSE: Final = {"Connection": "close"}
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(
+        413,
+        f"a request may have at most {limit >> 20} MiB\n"
+        "Save the picture with less quality, or start the server with a larger --max-upload.",
+        _CLOSE,
+    )
+
+
+def _check_origin(scope: Scope, host: str) -> None:
+    """Refuse requests that another page makes in a visitor's browser."""
+    site = _single(scope, b"sec-fetch-site", 403)
+    origin = _single(scope, b"origin", 403)
+    own = origin is None or origin.partition("://")[2].lower() == host.lower()
+    if site not in (None, "same-origin", "none") or not own:
+        raise Problem(403, "requests from other pages are refused; use the server's own page")
+
+
+def _single(scope: Scope, name: bytes, status: int) -> str | None:
+    """Return the value of a header that may be sent once; None if it is not."""
+    values = [value for key, value in scope["headers"] if key == name]
+    if len(values) > 1:
+        raise Problem(status, f"the header {name.decode()} must be sent once; got {len(values)}")
+    return values[0].decode("latin-1") if values else None
+
+
+def _request_id(scope: Scope) -> str:
+    """Return the client's own id of a request if it has one, else a new one."""
+    values = [value for key, value in scope["headers"] if key == b"x-request-id"]
+    if len(values) == 1 and _KNOWN_ID.fullmatch(values[0]):
+        return str(values[0].decode())
+    return secrets.token_hex(8)
+
+
+def _speaks_json(scope: Scope) -> bool:
+    """Report whether a request's body is JSON, as clients of IOPaint send it."""
+    kinds = (value for key, value in scope["headers"] if key == b"content-type")
+    return any(value.startswith(b"application/json") for value in kinds)
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
+
+
+async def until_gone(receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,217 @@
+"""Turns of work: so many at once, so many waiting, everybody else asked to come again."""
+
+import asyncio
+import collections
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from .metrics import Metrics
+from .problem import ClientLeftError, Problem
+
+T = TypeVar("T")
+Event = dict[str, Any]
+
+
+class Watch:
+    """What work asks between its steps: does anybody still wait for it?"""
+
+    def __init__(self, seconds: float, emit: Callable[[Event], None]) -> None:
+        """Start the clock.
+
+        Args:
+            seconds: until the deadline.
+            emit: takes events for the client, from any thread.
+        """
+        self.emit = emit
+        self.waited = 0.0
+        self.on_stop: Callable[[], None] = lambda: None
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+        self._problem: Exception | None = None
+
+    def stop(self, reason: Exception) -> None:
+        """Ask the work to end, and why."""
+        self._problem = self._problem or reason
+        self.on_stop()
+
+    @property
+    def left(self) -> float:
+        """Seconds to the deadline, at least 0."""
+        return max(0.0, self._end - time.monotonic())
+
+    def check(self) -> None:
+        """Raise if the work is to end.
+
+        Raises:
+            Problem: the deadline has passed, or the server stops.
+            ClientLeftError: the client left.
+        """
+        if self._problem is not None:
+            raise self._problem
+        if not self.left:
+            raise Problem(
+                504,
+                f"the repair took longer than {self._seconds:g} seconds, the server's deadline\n"
+                "Repair less at once, or start the server with a larger --deadline.",
+            )
+
+
+class Lane:
+    """A queue in front of a few threads. All methods belong to the event loop."""
+
+    def __init__(self, width: int, places: int, metrics: Metrics | None = None) -> None:
+        """Create the lane.
+
+        Args:
+            width: pieces of work that run at once.
+            places: that may wait.
+            metrics: that show how many wait and run.
+        """
+        self._threads = ThreadPoolExecutor(width, "csakit-web")
+        self._width, self._places = width, places
+        self._metrics = metrics
+        self._reserved = self._running = 0
+        self._waiting: collections.deque[_Turn] = collections.deque()
+        self._watches: set[Watch] = set()
+        self._last_seconds = 1.0
+        self.stopping = False
+
+    def reserve(self) -> "Place":
+        """Take a place, before the body of the request is read.
+
+        Raises:
+            Problem: all places are taken, or the server stops.
+        """
+        if self.stopping:
+            raise _stopping()
+        if self._reserved >= self._width + self._places:
+            seconds = max(1, round(self._last_seconds * (1 + len(self._waiting)) / self._width))
+            raise Problem(
+                503,
+                f"{self._reserved} repairs are waiting or running; the server takes no more\n"
+                f"Try again in {seconds} s.",
+                {"Retry-After": str(seconds)},
+            )
+        self._reserved += 1
+        return Place(self)
+
+    def stop(self) -> None:
+        """Admit nothing more, and ask what waits and runs to end."""
+        self.stopping = True
+        for watch in list(self._watches):
+            watch.stop(_stopping())
+
+    def close(self) -> None:
+        """Wait for the threads."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+    async def run(self, work: Callable[[Watch], T], watch: Watch) -> T:
+        """Wait for a turn, then do the work in a thread."""
+        started = time.monotonic()
+        self._watches.add(watch)
+        turn = _Turn(watch)
+        watch.on_stop = turn.wake
+        self._waiting.append(turn)
+        self._advance()
+        try:
+            await turn.come()
+        except BaseException:
+            self._drop(turn)
+            self._watches.discard(watch)
+            raise
+        watch.waited = time.monotonic() - started
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work, watch)
+        future.add_done_callback(lambda done: self._finished(done, watch, started))
+        return await asyncio.shield(future)
+
+    def _drop(self, turn: "_Turn") -> None:
+        """Take a turn out that nobody waits for; give it on if it had come."""
+        if turn in self._waiting:
+            self._waiting.remove(turn)
+        elif turn.granted:
+            self._running -= 1
+        self._advance()
+
+    def _finished(self, done: "asyncio.Future[Any]", watch: Watch, started: float) -> None:
+        """Let the next one run."""
+        done.cancelled() or done.exception()  # seen, also where nobody waits any more
+        self._watches.discard(watch)
+        self._running -= 1
+        self._last_seconds = time.monotonic() - started - watch.waited
+        self._advance()
+
+    def _advance(self) -> None:
+        """Start what may start, and tell the others how many are before them."""
+        while self._waiting and self._running < self._width:
+            self._running += 1
+            self._waiting.popleft().grant()
+        for ahead, turn in enumerate(self._waiting, self._running):
+            turn.tell(ahead)
+        if self._metrics is not None:
+            self._metrics.waiting, self._metrics.running = len(self._waiting), self._running
+
+    def release(self) -> None:
+        """Give a place back."""
+        self._reserved -= 1
+
+
+class Place:
+    """A reserved place; a context manager."""
+
+    def __init__(self, lane: Lane) -> None:
+        """Belong to a lane."""
+        self._lane = lane
+
+    def __enter__(self) -> Lane:
+        """Return the lane."""
+        return self._lane
+
+    def __exit__(self, *_: object) -> None:
+        """Give the place back."""
+        self._lane.release()
+
+
+class _Turn:
+    """One piece of work that waits."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._event = asyncio.Event()
+        self._told = -1
+        self.granted = False
+
+    def grant(self) -> None:
+        """Let it begin."""
+        self.granted = True
+        self._event.set()
+
+    def wake(self) -> None:
+        """Let it see that it is to end."""
+        self._event.set()
+
+    def tell(self, ahead: int) -> None:
+        """Tell the client how many are before it, when that changed."""
+        if ahead != self._told:
+            self._told = ahead
+            self._watch.emit({"event": "queued", "ahead": ahead})
+
+    async def come(self) -> None:
+        """Wait for the turn; see ``Watch.check`` for what is raised."""
+        while not self.granted:
+            self._watch.check()
+            try:
+                await asyncio.wait_for(self._event.wait(), max(0.01, self._watch.left))
+            except asyncio.TimeoutError:
+                continue
+        self._watch.check()
+
+
+def _stopping() -> Problem:
+    return Problem(503, "the server stops\nTry again when it is back.", {"Retry-After": "5"})
+
+
+def left() -> ClientLeftError:
+    """Return the reason to end work that nobody waits for."""
+    return ClientLeftError("the client left")

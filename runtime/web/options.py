@@ -1,0 +1,73 @@
+"""What the operator of the server may choose, and the limits that are fixed."""
+
+import dataclasses
+import ipaddress
+from pathlib import Path
+from typing import Final
+
+from ...plugins.errors import ContractError
+
+CHUNK_SECONDS: Final = 30.0  # between two pieces of a body
+BODY_SECONDS: Final = 120.0  # for all of it
+STOP_SECONDS: Final = 5  # for what runs when the server is told to stop
+CONNECTIONS: Final = 64
+TOKEN_BYTES: Final = 24
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WebOptions:
+    """Where the server listens, whom it answers, and how much at once.
+
+    Attributes:
+        host: address to listen on; one that is not loopback needs a token.
+        port: to listen on.
+        max_upload: MiB of one request's body.
+        queue: repairs that may wait for their turn; one more is answered 503.
+        deadline: seconds from a request's admission to its end.
+        token: what clients send as "Authorization: Bearer TOKEN"; None asks for none.
+        allow_hosts: names by which the server may be called, beside localhost and IP addresses.
+        certificate: PEM file for TLS; None serves plain HTTP.
+        key: PEM file of its private key; None if the certificate's file holds it.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_upload: int = 64
+    queue: int = 8
+    deadline: float = 300
+    token: str | None = None
+    allow_hosts: tuple[str, ...] = ()
+    certificate: Path | None = None
+    key: Path | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no server can run with."""
+        for name, value, low, high in (
+            ("port", self.port, 0, 65535),
+            ("max-upload", self.max_upload, 1, 1024),
+            ("queue", self.queue, 0, 1000),
+            ("deadline", self.deadline, 1, 86400),
+        ):
+            if not low <= value <= high:
+                raise ContractError(f"{name} must be {low} to {high}; got {value}")
+        if self.token is not None and not (self.token.isascii() and self.token.isprintable()):
+            raise ContractError("a token must be printable ASCII text")
+        if self.token is not None and len(self.token) < 8:
+            raise ContractError(f"a token must have at least 8 letters; got {len(self.token)}")
+        if self.key is not None and self.certificate is None:
+            raise ContractError("a key needs its certificate\nAdd --certificate FILE.")
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes of one request's body."""
+        return self.max_upload << 20

@@ -1,0 +1,199 @@
+"""Run the server until it is told to stop."""
+
+import contextlib
+import errno
+import hashlib
+import logging
+import secrets
+import socket
+import ssl
+import webbrowser
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import uvicorn
+
+from ...plugins.errors import ContractError
+from ..contract import META_PRECISION, META_TRAINED_HOLE, TRAINED_HOLE
+from ..files.failures import failure, is_file
+from ..inpainter import Inpainter
+from ..options import EngineOptions
+from .about import Model
+from .app import Web
+from .fields import Wishes
+from .options import CONNECTIONS, STOP_SECONDS, TOKEN_BYTES, WebOptions
+
+_PORTS_TRIED: Final = 20
+_EVERYWHERE: Final = ("0.0.0.0", "::")
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which first lets the application end what runs."""
+
+    def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
+        """Serve; ``stop`` is called when a signal asks to end."""
+        super().__init__(config)
+        self._stop = stop
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take nothing more; a second Ctrl-C does not wait for what runs."""
+        self._stop()
+        super().handle_exit(sig, frame)
+
+
+def new_token() -> str:
+    """Return a token that cannot be guessed."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def describe_model(
+    inpaint: Inpainter, path: Path, *, device: str | None, backend: str | None
+) -> Model:
+    """Return what the server says of an open model.
+
+    Args:
+        inpaint: the model.
+        path: of its file.
+        device: as it was asked for; None is the default.
+        backend: likewise.
+    """
+    session, engine = inpaint.session, path.suffix.lower() == ".engine"
+    stated = session.metadata.get(META_TRAINED_HOLE, "")
+    return Model(
+        version=metadata.version("csakit"),
+        name=path.name,
+        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        precision=session.metadata.get(META_PRECISION, "unknown"),
+        backend="tensorrt" if engine else backend or "onnxruntime",
+        device=device or ("cuda" if engine else "cpu"),
+        size=session.size,
+        trained_hole=int(stated) if stated.isdecimal() else TRAINED_HOLE,
+        lanes=EngineOptions.contexts if engine else 1,
+    )
+
+
+def listen(options: WebOptions) -> socket.socket:
+    """Return a socket that listens where the options say.
+
+    Raises:
+        ContractError: the address or the port cannot be had.
+    """
+    try:
+        return _bound(options.host, options.port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise ContractError(
+                f"port {options.port} is taken{_next_free(options.host, options.port)}"
+            ) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise ContractError(
+                f"port {options.port} may not be used by this user\nUse --port 8080."
+            ) from error
+        raise ContractError(
+            f"cannot listen on {options.host}: {error.strerror or error}\n"
+            "--host takes an address of this machine; 0.0.0.0 is all of them."
+        ) from error
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    made = socket.socket(found[0], found[1])
+    try:
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind(found[4])
+        made.listen(CONNECTIONS)
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _next_free(host: str, port: int) -> str:
+    """Return the remedy for a port that is taken."""
+    for other in range(port + 1, min(port + _PORTS_TRIED, 65536)):
+        with contextlib.suppress(OSError):
+            _bound(host, other).close()
+            return f"\nUse --port {other}, which is free, or end what uses {port}."
+    return "\nUse another one: --port NUMBER"
+
+
+def addresses(options: WebOptions, port: int) -> str:
+    """Return the URL to open, with the token where there is one."""
+    host = "localhost" if options.loopback else options.host
+    if options.host in _EVERYWHERE:
+        host = socket.gethostname().lower() if options.allow_hosts else "127.0.0.1"
+    if ":" in host:
+        host = f"[{host}]"
+    scheme = "https" if options.certificate else "http"
+    token = f"#token={options.token}" if options.token else ""
+    return f"{scheme}://{host}:{port}/{token}"
+
+
+def make_server(web: Web, options: WebOptions) -> Server:
+    """Return the server of an application.
+
+    Raises:
+        ContractError: the certificate or the key cannot be used.
+    """
+    config = uvicorn.Config(
+        web.app,
+        http="h11",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=5,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        ssl_certfile=options.certificate,
+        ssl_keyfile=options.key,
+    )
+    for path in (options.certificate, options.key):
+        if path is not None and not is_file(path):
+            raise ContractError(f"file not found: {path}")
+    try:
+        config.load()
+    except (ssl.SSLError, OSError) as error:
+        told = failure(error, f"read {options.certificate}")
+        raise ContractError(
+            str(told) if told else f"the certificate and the key do not fit: {error}"
+        ) from error
+    return Server(config, web.stop)
+
+
+def serve(
+    inpaint: Inpainter,
+    model: Model,
+    options: WebOptions,
+    wishes: Wishes,
+    *,
+    ready: Callable[[str], None],
+    browser: bool,
+) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    Args:
+        inpaint: an open model.
+        model: what is told of it.
+        options: of the server.
+        wishes: defaults of requests.
+        ready: called with the address once clients can connect.
+        browser: open the page.
+
+    Raises:
+        ContractError: the port is taken, or the certificate cannot be used.
+    """
+    server = make_server(Web(inpaint, model, options, wishes), options)
+    with listen(options) as listening:
+        address = addresses(options, listening.getsockname()[1])
+        ready(address)
+        if browser:
+            webbrowser.open(address)
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+        with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises the signal again at its end
+            server.run(sockets=[listening])
