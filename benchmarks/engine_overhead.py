@@ -24,8 +24,9 @@ from ..runtime.device.open_device import open_device
 from ..runtime.engine.compatibility import diagnose, this_machine
 from ..runtime.engine.engine_session import EngineSession
 from ..runtime.engine.manifest import Manifest
-from ..runtime.engine.open_engine import load_engine, open_library
-from ..runtime.engine.shapes import Engine, Shape
+from ..runtime.engine.open_engine import load_engine
+from ..runtime.engine.shapes import CallShape, Engine
+from ..runtime.engine.tensorrt_module import TensorRTModule
 from ..runtime.options import EngineOptions
 from ..runtime.tensors.pixels import float_from_uint8
 
@@ -77,11 +78,11 @@ def measure_engine(
     options = options or EngineOptions()
     found = diagnose(path, this_machine(), device=number)
     manifest = found.require_usable()
-    library = open_library(path, manifest, found.module or manifest.build.module)
+    module = TensorRTModule.load(found.module or manifest.build.module)
     device = open_device(number, adapter=options.adapter)
     try:
         with device.current():
-            engine = load_engine(library, path, manifest)
+            engine = load_engine(module, path, manifest)
         return measure(engine, device, manifest, calls=calls, options=options)
     finally:
         device.close()
@@ -104,7 +105,7 @@ def measure(
     with contextlib.closing(session):
         size = manifest.profiles[0].size[0]
         call = _host_call(session, size)
-        with _engine_alone(engine, device, Shape(session.io, 1, size, size)) as alone:
+        with _engine_alone(engine, device, CallShape(session.io, 1, size, size)) as alone:
             samples = [(_timed_us(call), alone()) for _ in range(_WARMUP_CALLS + calls)]
         host, alone_us = zip(*samples[_WARMUP_CALLS:], strict=True)
         return Overhead(
@@ -131,7 +132,9 @@ def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
 
 
 @contextlib.contextmanager
-def _engine_alone(engine: Engine, device: Device, shape: Shape) -> Iterator[Callable[[], float]]:
+def _engine_alone(
+    engine: Engine, device: Device, shape: CallShape
+) -> Iterator[Callable[[], float]]:
     """Yield what replays the engine on memory of the device and returns microseconds of a run."""
     with device.current(), contextlib.ExitStack() as stack:
 

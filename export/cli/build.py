@@ -1,13 +1,14 @@
 """``csakit build``: parse, call one function, print what was written."""
 
 import argparse
+import functools
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...plugins.errors import ExitCode
 from ...runtime.cli.command import run_command
-from ..engine.config import BUILDERS, PORTABLES, BuildConfig, EngineWeights, Span, parse_bytes
+from ..engine.config import BUILDERS, PORTABLES, BuildConfig, EngineWeights, parse_bytes, parse_span
 
 _EPILOG = """\
 examples:
@@ -87,7 +88,9 @@ def _build(args: argparse.Namespace) -> int:
     # What TensorRT says is in the error where there is one; all of it is for reports.
     level = logging.INFO if args.verbose else logging.CRITICAL
     logging.basicConfig(level=level, format="TensorRT: %(message)s")
-    built = build_engine(args.model, args.output, config, say=lambda text: print(text, flush=True))
+    built = build_engine(
+        args.model, args.output, config, progress=functools.partial(print, flush=True)
+    )
     manifest = built.manifest
     plugin = manifest.build.plugin
     attention = "function body" if plugin is None else f"{plugin.implementation} plugin"
@@ -106,8 +109,8 @@ def _config(args: argparse.Namespace) -> BuildConfig:
     targets = args.targets
     return BuildConfig(
         builder=args.builder,
-        batch=None if args.batch is None else Span.parse("--batch", args.batch),
-        size=None if args.size is None else Span.parse("--size", args.size),
+        batch=None if args.batch is None else parse_span("--batch", args.batch),
+        size=None if args.size is None else parse_span("--size", args.size),
         workspace_bytes=None if args.workspace is None else parse_bytes(args.workspace),
         opt_level=args.opt_level,
         timing_cache=args.timing_cache,

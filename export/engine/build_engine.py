@@ -12,29 +12,26 @@ from ...plugins.architectures import SUPPORTED, covers, devices
 from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
 from ...runtime.engine.manifest import SUFFIX, Manifest, manifest_path
-from ...runtime.engine.tensorrt_module import LoadedPlugin, load_plugin
+from ...runtime.engine.shapes import ShapeRange
+from ...runtime.engine.tensorrt_module import LoadedPlugin, TensorRTModule, load_plugin
 from ...runtime.files.atomic import staged
 from ..graph import surgery
-from .builder import build_plan
+from .builder import Interrupts, build_plan, timing_cache
 from .config import BuildConfig
-from .interrupts import Interrupts
-from .manifest_writer import Product, describe
+from .manifest_writer import BuildResult, describe
 from .parser import parse
 from .precision_audit import Types, audit, engine_types, inspect_plan, network_types
-from .profiles import Profile, add_profile, resolve_profile
+from .profiles import add_profile, resolve_shapes
 from .tensorrt_api import (
-    Api,
     make_builder,
     make_config,
     make_network,
-    open_api,
+    open_module,
     resolve_targets,
     set_targets,
 )
-from .timing_cache import timing_cache
 
 logger = logging.getLogger(__name__)
-Say = Callable[[str], object]
 _FROM_AMPERE: Final = tuple(name for name in SUPPORTED if name != "sm_75")
 
 
@@ -52,7 +49,10 @@ class Built:
 
 
 def build_engine(
-    model: str | Path, output: str | Path, config: BuildConfig | None = None, say: Say = logger.info
+    model: str | Path,
+    output: str | Path,
+    config: BuildConfig | None = None,
+    progress: Callable[[str], object] = logger.info,
 ) -> Built:
     """Build an engine and write it with its manifest.
 
@@ -60,7 +60,7 @@ def build_engine(
         model: written by ``csakit export``.
         output: ends in ``.engine``; replaced atomically, as the manifest beside it is.
         config: the form; None is TensorRT's defaults with the plugin.
-        say: is told what is being done.
+        progress: is called with a line on what is being done.
 
     Returns:
         What was written. The engine gets its name last: one that has its name has its
@@ -78,27 +78,27 @@ def build_engine(
     if output.suffix != SUFFIX:
         raise ContractError(f"an engine's name must end in {SUFFIX}; got {output.name}")
     proto = _read(model)
-    profile = resolve_profile(proto, config)
-    api = open_api(config.builder)
+    shapes = resolve_shapes(proto, config)
+    module = open_module(config.builder)
     targets = resolve_targets(config)
     with staged(output) as plan_file, staged(manifest_path(output)) as manifest_file:
-        say(f"building {output} with {api.title} for {', '.join(targets)}: {profile}")
+        progress(f"building {output} with {module.title} for {', '.join(targets)}: {shapes}")
         with Interrupts() as interrupts:
-            product = _build(api, _Order(proto, model, config, profile, targets), interrupts)
-        plan_file.write_bytes(product.plan)
-        described = describe(product, proto, model=model, engine=output)
+            result = _build(module, BuildRequest(proto, model, config, shapes, targets), interrupts)
+        plan_file.write_bytes(result.plan)
+        described = describe(result, proto, model=model, engine=output)
         manifest_file.write_text(described.text())
     return Built(output, described)
 
 
 @dataclasses.dataclass(frozen=True)
-class _Order:
+class BuildRequest:
     """One build: the exported model without external weights, its file, and what is wanted."""
 
     proto: onnx.ModelProto
     path: Path
     config: BuildConfig
-    profile: Profile
+    shapes: ShapeRange
     targets: tuple[str, ...]
 
 
@@ -126,51 +126,56 @@ class _Made:
     tensors: tuple[tuple[str, str, str, tuple[int, ...]], ...]
 
 
-def _build(api: Api, order: _Order, interrupts: Interrupts) -> Product:
+def _build(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts) -> BuildResult:
     """Parse, build and audit."""
-    made = _make(api, order, interrupts)
-    layers = _inspected(api, made.plan, order.targets)
-    stated = surgery.metadata_of(order.proto).get(contract.META_PRECISION, "")
+    made = _make(module, request, interrupts)
+    layers = _inspected(module, made.plan, request.targets)
+    stated = surgery.metadata_of(request.proto).get(contract.META_PRECISION, "")
     opened = None if layers is None else engine_types(layers)
-    return Product(
-        module=api.trt.__name__,
-        version=api.version,
-        config=order.config,
-        profile=order.profile,
-        targets=order.targets,
+    return BuildResult(
+        module=module.name,
+        version=module.version,
+        config=request.config,
+        shapes=request.shapes,
+        targets=request.targets,
         plan=made.plan,
         plugin=made.plugin,
-        precision=audit(stated, made.types, len(made.plan), opened),
+        precision=audit(stated, made.types, opened),
         tensors=made.tensors,
     )
 
 
-def _make(api: Api, order: _Order, interrupts: Interrupts) -> _Made:
+def _make(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts) -> _Made:
     """Build, and free the builder: a plan that carries the plugin may register it only then."""
-    config = order.config
-    builder = make_builder(api)
-    made = make_config(api, builder, config)
-    set_targets(api, made, order.targets)
+    config = request.config
+    builder = make_builder(module)
+    builder_config = make_config(module, builder, config)
+    set_targets(module, builder_config, request.targets)
     plugin = None
-    if config.wants_plugin and surgery.csa_nodes(order.proto):
+    if config.wants_plugin and surgery.csa_nodes(request.proto):
         registry = builder.get_plugin_registry() if config.embed_plugin else None
-        plugin = load_plugin(api, embed=config.embed_plugin, registry=registry)
+        plugin = load_plugin(module, embed=config.embed_plugin, registry=registry)
         if config.embed_plugin:
-            made.plugins_to_serialize = [str(plugin.library)]
+            builder_config.plugins_to_serialize = [str(plugin.library)]
         _warn_of_architectures(plugin, config)
-    network = make_network(api, builder)
-    parse(api, network, surgery.for_tensorrt(order.proto, plugin=plugin is not None), order.path)
-    add_profile(builder, made, network, order.profile)
-    types = network_types(api, network)
-    with timing_cache(api, made, config.timing_cache):
-        plan = build_plan(api, builder, network, made, interrupts)
+    network = make_network(module, builder)
+    parse(
+        module,
+        network,
+        surgery.for_tensorrt(request.proto, plugin=plugin is not None),
+        request.path,
+    )
+    add_profile(builder, builder_config, network, request.shapes)
+    types = network_types(module, network)
+    with timing_cache(module, builder_config, config.timing_cache):
+        plan = build_plan(module, builder, network, builder_config, interrupts)
     return _Made(plan, plugin, types, _tensors(network))
 
 
-def _inspected(api: Api, plan: bytes, targets: tuple[str, ...]) -> str | None:
+def _inspected(module: TensorRTModule, plan: bytes, targets: tuple[str, ...]) -> str | None:
     """Ask the inspector; what it cannot open is evidence less, and no reason to build nothing."""
     try:
-        return inspect_plan(api, plan, devices(), targets)
+        return inspect_plan(module, plan, devices(), targets)
     except EngineError as error:
         logger.warning("the layers of the engine are not audited: %s", error)
         return None

@@ -1,12 +1,22 @@
-"""Run TensorRT's builder with a progress bar, in a thread, so that Ctrl-C can end it."""
+"""Run TensorRT's builder: progress bar, Ctrl-C, and the cache of layer times.
+
+TensorRT calls Python from C++, to log and to report its progress. A KeyboardInterrupt raised in
+such a call ends the process with a segmentation fault (seen in 1.7 of TensorRT for RTX). So while
+TensorRT is at work, Ctrl-C sets a flag, and the builder reads it.
+"""
 
 import contextlib
+import signal
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
 
-from .interrupts import Interrupts
-from .tensorrt_api import Api
+from ...plugins.errors import EngineError
+from ...runtime.engine.tensorrt_module import TensorRTModule, plain
+from ...runtime.files.atomic import staged
 
 _POLL_S = 0.1  # how soon an interrupt is noticed
 # What the builder says, in lower case, and what helps. All but the memory were seen in 1.7 of
@@ -20,11 +30,48 @@ _REMEDIES: Final = (
 _OTHERWISE: Final = "Report this with what it printed and with what `csakit doctor` prints."
 
 
+class Interrupts:
+    """Within the block Ctrl-C raises nothing; at its end it raises KeyboardInterrupt.
+
+    A second Ctrl-C ends the process at once. Elsewhere than in the main thread, where Python
+    delivers no signals, and where the process ignores Ctrl-C, nothing is changed.
+
+    Attributes:
+        came: whether Ctrl-C was pressed.
+    """
+
+    def __init__(self) -> None:
+        self.came = False
+        self._before: Any = None
+
+    def __enter__(self) -> "Interrupts":
+        """Take Ctrl-C over."""
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is threading.main_thread() and before != signal.SIG_IGN:
+            self._before = before
+            signal.signal(signal.SIGINT, self._take)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: object, __: TracebackType | None
+    ) -> None:
+        """Give Ctrl-C back; an interrupted block has been interrupted, whatever it raised."""
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+        if self.came:
+            raise KeyboardInterrupt from None
+
+    def _take(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        self.came = True
+        print("stopping at the next step; again ends at once", file=sys.stderr)
+
+
 def build_plan(
-    api: Api,
+    module: TensorRTModule,
     builder: Any,  # noqa: ANN401
     network: Any,  # noqa: ANN401
-    made: Any,  # noqa: ANN401
+    builder_config: Any,  # noqa: ANN401
     interrupts: Interrupts,
 ) -> bytes:
     """Build a serialized engine.
@@ -32,55 +79,61 @@ def build_plan(
     TensorRT works in a thread of its own. Python handles signals in the main thread, and
     between two of its own instructions: in a call of minutes it would never come to that.
 
-    Args:
-        api: the flavour of TensorRT.
-        builder: TensorRT's.
-        network: as parsed.
-        made: TensorRT's configuration.
-        interrupts: the build ends at its next step when one came.
-
-    Returns:
-        The plan.
-
     Raises:
         EngineError: TensorRT built nothing.
     """
     progress = _Progress()
-    if api.has("IBuilderConfig", "progress_monitor"):
-        made.progress_monitor = _monitor(api, progress, interrupts)
-    api.log.clear()
+    if module.has("IBuilderConfig", "progress_monitor"):
+        builder_config.progress_monitor = _monitor(module, progress, interrupts)
+    module.log.clear()
     with progress:
-        plan = in_thread(lambda: builder.build_serialized_network(network, made))
+        plan = in_thread(lambda: builder.build_serialized_network(network, builder_config))
     if plan is None:
-        reason = api.log.reason()
-        raise api.failure("built no engine", remedy_for(reason))
+        reason = module.log.reason()
+        raise module.failure("built no engine", remedy_for(reason))
     return bytes(memoryview(plan))
 
 
-def remedy_for(reason: str) -> str:
-    """Say what helps against a failure of the builder.
+@contextlib.contextmanager
+def timing_cache(module: TensorRTModule, builder_config: Any, path: Path | None) -> Iterator[None]:  # noqa: ANN401
+    """Build with the layer times of the file at ``path``, if there are some, and write them after.
 
-    Args:
-        reason: what it said.
+    An existing file is replaced when the block ends without an error; None does nothing.
 
-    Returns:
-        A sentence.
+    Raises:
+        ContractError: the path cannot be a file.
+        EngineError: the file is no cache, or one of another GPU or version.
     """
+    if path is None:
+        yield
+        return
+    with staged(path) as file:  # opened first: what cannot be written is refused before the work
+        known = path.read_bytes() if path.is_file() else b""
+        module.log.clear()
+        cache = builder_config.create_timing_cache(known)
+        # A damaged cache is replaced by an empty one, and only a warning tells.
+        damaged = [text for text in module.log.complaints() if "deserialize timing cache" in text]
+        if damaged or cache is None or not builder_config.set_timing_cache(cache, False):
+            reason = plain(damaged[0]) if damaged else module.log.reason()
+            raise EngineError(
+                f"{module.title} does not take the timing cache {path}: {reason}\n"
+                "It is of another GPU or version, or damaged; name another file, or delete it."
+            )
+        yield
+        file.write_bytes(memoryview(builder_config.get_timing_cache().serialize()))
+
+
+def remedy_for(reason: str) -> str:
+    """Return what helps against a failure of the builder: a sentence."""
     said = reason.lower()
     return next((text for key, text in _REMEDIES if key in said), _OTHERWISE)
 
 
 def in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401
-    """Do the work in a thread, so that the main one goes on handling signals.
-
-    Args:
-        work: takes nothing.
-
-    Returns:
-        What it returns.
+    """Run a function in a thread, so that the main one goes on handling signals; return its result.
 
     Raises:
-        BaseException: what it raises.
+        BaseException: what the function raises.
     """
     returned: list[Any] = []
     failed: list[BaseException] = []
@@ -135,12 +188,12 @@ class _Progress:
             self._bar.update(max(left, 0))
 
 
-def _monitor(api: Api, progress: _Progress, interrupts: Interrupts) -> Any:  # noqa: ANN401
+def _monitor(module: TensorRTModule, progress: _Progress, interrupts: Interrupts) -> Any:  # noqa: ANN401
     """Connect the bar with TensorRT, whose calls may not raise."""
 
-    class Monitor(api.trt.IProgressMonitor):  # type: ignore[name-defined, misc]
+    class Monitor(module.trt.IProgressMonitor):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:
-            api.trt.IProgressMonitor.__init__(self)
+            module.trt.IProgressMonitor.__init__(self)
 
         def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
             progress.start(phase, steps)

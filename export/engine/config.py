@@ -10,6 +10,7 @@ from typing import Final, Literal, get_args
 
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
+from ...runtime.engine.shapes import Span
 from ..config import MAX_SIZE
 
 BuilderName = Literal["tensorrt", "tensorrt-rtx"]
@@ -21,54 +22,6 @@ PORTABLES: Final[tuple[Portable, ...]] = get_args(Portable)
 OPT_LEVELS: Final = range(6)  # of TensorRT; 3 is its default
 _UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 _ARCHITECTURE: Final = re.compile(r"sm_\d{2,3}")
-
-
-@dataclasses.dataclass(frozen=True)
-class Span:
-    """The least, the usual and the largest value of one dimension.
-
-    Attributes:
-        least: smallest that the engine takes.
-        best: what TensorRT tunes for.
-        most: largest that the engine takes; decides how much memory it needs.
-    """
-
-    least: int
-    best: int
-    most: int
-
-    def __post_init__(self) -> None:
-        """Refuse a profile that TensorRT would refuse minutes later."""
-        if not 1 <= self.least <= self.best <= self.most:
-            raise ContractError(f"a span must satisfy 1 <= min <= opt <= max; got {self}")
-
-    def __str__(self) -> str:
-        """Write the span as the command line takes it."""
-        same = self.least == self.best == self.most
-        return f"{self.least}" if same else f"{self.least}:{self.best}:{self.most}"
-
-    @classmethod
-    def parse(cls, name: str, text: str) -> "Span":
-        """Read "4" or "1:4:8".
-
-        Args:
-            name: of the option, for the message.
-            text: as the user wrote it.
-
-        Returns:
-            The span.
-
-        Raises:
-            ContractError: it is neither, or not ascending.
-        """
-        parts = text.split(":")
-        if len(parts) not in (1, 3) or not all(re.fullmatch(r"[0-9]{1,9}", part) for part in parts):
-            raise ContractError(f"{name} must be N or MIN:OPT:MAX, whole numbers; got {text!r}")
-        numbers = [int(part) for part in parts]
-        least, best, most = numbers if len(numbers) == 3 else numbers * 3
-        if not 1 <= least <= best <= most:
-            raise ContractError(f"{name} must satisfy 1 <= min <= opt <= max; got {text}")
-        return cls(least, best, most)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -121,7 +74,10 @@ class BuildConfig:
 
     def __post_init__(self) -> None:
         """Refuse what no builder takes, and what the chosen one does not."""
-        _check_size(self.size)
+        if self.batch is not None:
+            self.batch.require_ascending("--batch")
+        if self.size is not None:
+            _check_size(self.size)
         if self.opt_level is not None and self.opt_level not in OPT_LEVELS:
             raise ContractError(f"--opt-level must be 0 to {OPT_LEVELS[-1]}; got {self.opt_level}")
         for name in self.targets or ():
@@ -135,14 +91,22 @@ class BuildConfig:
             _check_tensorrt(self)
 
 
+def parse_span(name: str, text: str) -> Span:
+    """Read "4" or "1:4:8", the value of the option ``name``.
+
+    Raises:
+        ContractError: it is neither, or not ascending.
+    """
+    if not re.fullmatch(r"[0-9]{1,9}(:[0-9]{1,9}:[0-9]{1,9})?", text):
+        raise ContractError(f"{name} must be N or MIN:OPT:MAX, whole numbers; got {text!r}")
+    numbers = [int(part) for part in text.split(":")]
+    span = Span(*(numbers if len(numbers) == 3 else numbers * 3))
+    span.require_ascending(name)
+    return span
+
+
 def parse_bytes(text: str) -> int:
     """Read "2GiB", "512 MiB" or a number of bytes.
-
-    Args:
-        text: as the user wrote it.
-
-    Returns:
-        Bytes.
 
     Raises:
         ContractError: it is no such text, or nothing.
@@ -153,10 +117,9 @@ def parse_bytes(text: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _check_size(size: Span | None) -> None:
-    if size is None:
-        return
-    for side in (size.least, size.best, size.most):
+def _check_size(size: Span) -> None:
+    size.require_ascending("--size")
+    for side in size:
         if side % SIZE_MULTIPLE or side > MAX_SIZE:
             raise ContractError(
                 f"--size must be of multiples of {SIZE_MULTIPLE} up to {MAX_SIZE}; got {size}"

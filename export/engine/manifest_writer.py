@@ -19,29 +19,28 @@ from ...runtime.engine.manifest import (
     Manifest,
     Plugin,
     Precision,
-    ProfileShapes,
     Source,
     Tensor,
 )
+from ...runtime.engine.shapes import ShapeRange
 from ...runtime.engine.tensorrt_module import LoadedPlugin
 from ...runtime.files.atomic import sha256
 from ..graph import surgery
-from .config import BuildConfig, Span
-from .profiles import Profile
+from .config import BuildConfig
 
 _DTYPES: Final = {"FLOAT": "float32", "UINT8": "uint8"}  # of TensorRT's inputs and outputs
 _LEAN: Final = "tensorrt_lean"  # opens version-compatible engines; 44 MB instead of gigabytes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Product:
+class BuildResult:
     """What came out of a build, before it is written.
 
     Attributes:
         module: that built it.
         version: of the module.
         config: what was asked for.
-        profile: the shapes it takes.
+        shapes: that it takes.
         targets: the architectures it is for.
         plan: its bytes.
         plugin: that computes CSA; None where the function body does, or there is no CSA.
@@ -52,7 +51,7 @@ class Product:
     module: str
     version: str
     config: BuildConfig
-    profile: Profile
+    shapes: ShapeRange
     targets: tuple[str, ...]
     plan: bytes
     plugin: LoadedPlugin | None
@@ -60,17 +59,14 @@ class Product:
     tensors: tuple[tuple[str, str, str, tuple[int, ...]], ...]
 
 
-def describe(product: Product, proto: onnx.ModelProto, *, model: Path, engine: Path) -> Manifest:
-    """Write down what an engine is.
+def describe(result: BuildResult, proto: onnx.ModelProto, *, model: Path, engine: Path) -> Manifest:
+    """Return the manifest of an engine, without parity: nothing has run yet.
 
     Args:
-        product: of the build.
+        result: of the build.
         proto: the exported model.
         model: its file.
         engine: the file of the engine, which need not exist yet.
-
-    Returns:
-        The manifest, without parity: nothing has run yet.
 
     Raises:
         EngineError: an input or output has a type that no session takes.
@@ -84,8 +80,8 @@ def describe(product: Product, proto: onnx.ModelProto, *, model: Path, engine: P
         csakit=importlib.metadata.version("csakit"),
         engine=Artifact(
             name=engine.name,
-            bytes=len(product.plan),
-            sha256=hashlib.sha256(product.plan).hexdigest(),
+            bytes=len(result.plan),
+            sha256=hashlib.sha256(result.plan).hexdigest(),
         ),
         source=Source(
             model=_artifact(model, engine.parent),
@@ -97,35 +93,28 @@ def describe(product: Product, proto: onnx.ModelProto, *, model: Path, engine: P
             trained_hole=metadata.get(contract.META_TRAINED_HOLE, ""),
             csakit=metadata.get(contract.META_VERSION, ""),
         ),
-        build=_build(product, model=model, engine=engine),
+        build=_build(result, model=model, engine=engine),
         io=metadata.get(contract.META_IO, ""),
-        tensors=tuple(_tensor(*tensor) for tensor in product.tensors),
-        profiles=(
-            ProfileShapes(
-                batch=_numbers(product.profile.batch), size=_numbers(product.profile.size)
-            ),
-        ),
-        precision=product.precision,
+        tensors=tuple(_tensor(*tensor) for tensor in result.tensors),
+        profiles=(result.shapes,),
+        precision=result.precision,
         parity=None,
     )
 
 
-def rebuild_command(product: Product, *, model: str, engine: str) -> tuple[str, ...]:
-    """Write the command that builds such an engine again.
+def rebuild_command(result: BuildResult, *, model: str, engine: str) -> tuple[str, ...]:
+    """Return the command that builds such an engine again; every default that mattered is there.
 
     Args:
-        product: of the build.
+        result: of the build.
         model: the ONNX file, from the folder of the engine.
         engine: name of the engine.
-
-    Returns:
-        The command and its arguments; every default that mattered is spelled out.
     """
-    config, profile = product.config, product.profile
+    config, shapes = result.config, result.shapes
     command = ["csakit", "build", model, "-o", engine, "--builder", config.builder]
-    command += ["--batch", str(profile.batch), "--size", str(profile.size)]
+    command += ["--batch", str(shapes.batch), "--size", str(shapes.size)]
     if config.rtx:
-        command += ["--targets", ",".join(product.targets)]
+        command += ["--targets", ",".join(result.targets)]
     if config.workspace_bytes is not None:
         command += ["--workspace", str(config.workspace_bytes)]
     if config.opt_level is not None:
@@ -143,19 +132,19 @@ def rebuild_command(product: Product, *, model: str, engine: str) -> tuple[str, 
     return (*command, *(flag for flag, given in flags.items() if given))
 
 
-def _build(product: Product, *, model: Path, engine: Path) -> Build:
-    config, plugin = product.config, product.plugin
+def _build(result: BuildResult, *, model: Path, engine: Path) -> Build:
+    config, plugin = result.config, result.plugin
     relative = os.path.relpath(model, engine.parent)
     return Build(
-        module=product.module,
-        version=product.version,
-        runtimes=(product.module, *((_LEAN,) if config.version_compatible else ())),
-        targets=product.targets,
+        module=result.module,
+        version=result.version,
+        runtimes=(result.module, *((_LEAN,) if config.version_compatible else ())),
+        targets=result.targets,
         portable=config.portable,
         version_compatible=config.version_compatible,
         weights=config.weights,
         plugin=None if plugin is None else _plugin(plugin, embedded=config.embed_plugin),
-        command=rebuild_command(product, model=relative, engine=engine.name),
+        command=rebuild_command(result, model=relative, engine=engine.name),
     )
 
 
@@ -180,7 +169,3 @@ def _tensor(name: str, role: str, dtype: str, shape: tuple[int, ...]) -> Tensor:
     if dtype not in _DTYPES:
         raise EngineError(f"{role} {name} must be float32 or uint8; TensorRT made it {dtype}")
     return Tensor(name=name, role=role, dtype=_DTYPES[dtype], shape=shape)
-
-
-def _numbers(span: Span) -> tuple[int, ...]:
-    return span.least, span.best, span.most

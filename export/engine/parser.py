@@ -7,9 +7,8 @@ import onnx
 
 from ...plugins import spec
 from ...plugins.errors import EngineError
-from ...runtime.engine.tensorrt_module import plain
+from ...runtime.engine.tensorrt_module import TensorRTModule, plain
 from ..graph.surgery import csa_nodes
-from .tensorrt_api import Api
 
 # What the parser says, in lower case, and what helps.
 _REMEDIES: Final = (
@@ -24,11 +23,11 @@ _REMEDIES: Final = (
 _OTHERWISE: Final = "Try another version of TensorRT, and report this with what it printed."
 
 
-def parse(api: Api, network: Any, model: onnx.ModelProto, path: Path) -> None:  # noqa: ANN401
+def parse(module: TensorRTModule, network: Any, model: onnx.ModelProto, path: Path) -> None:  # noqa: ANN401
     """Fill a network from a model.
 
     Args:
-        api: the flavour of TensorRT.
+        module: of TensorRT.
         network: an empty one.
         model: as ``surgery.for_tensorrt`` prepares it.
         path: of the file it was read from, where its external weights are.
@@ -36,11 +35,11 @@ def parse(api: Api, network: Any, model: onnx.ModelProto, path: Path) -> None:  
     Raises:
         EngineError: the parser refuses a node; or CSA did not become what it should.
     """
-    parser = api.trt.OnnxParser(network, api.log)
-    api.log.clear()
+    parser = module.trt.OnnxParser(network, module.log)
+    module.log.clear()
     if not parser.parse(model.SerializeToString(), str(path)):
-        raise EngineError(explain(api.title, path, parser))
-    _check_attention(api, network, model, path)
+        raise EngineError(explain(module.title, path, parser))
+    _check_attention(module, network, model, path)
 
 
 def explain(title: str, path: Path, parser: Any) -> str:  # noqa: ANN401
@@ -78,7 +77,12 @@ def _first_statement(text: str) -> str:
     return lines[0] if lines else "no reason given"
 
 
-def _check_attention(api: Api, network: Any, model: onnx.ModelProto, path: Path) -> None:  # noqa: ANN401
+def _check_attention(
+    module: TensorRTModule,
+    network: Any,  # noqa: ANN401
+    model: onnx.ModelProto,
+    path: Path,
+) -> None:
     """Count plugins: one for each CSA node without a function, and no other."""
     functions = {(function.domain, function.name) for function in model.functions}
     wanted = 0 if (spec.DOMAIN, spec.NAME) in functions else len(csa_nodes(model))
@@ -86,6 +90,7 @@ def _check_attention(api: Api, network: Any, model: onnx.ModelProto, path: Path)
     made = sum("PLUGIN" in str(kind) for kind in kinds)
     if made != wanted:
         raise EngineError(
-            f"{api.title} made {made} plugin layers of {path}; {wanted} are right for this build\n"
+            f"{module.title} made {made} plugin layers of {path}; {wanted} are right for this "
+            "build\n"
             "Build in a process that has registered no plugins."
         )

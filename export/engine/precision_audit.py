@@ -1,10 +1,8 @@
-"""In which precision an engine really computes, from three kinds of evidence.
+"""In which precision an engine really computes, from two kinds of evidence.
 
 1. The network that was built: types of its convolutions and normalisations and of their
    weights. It is strongly typed, so the builder may not choose others. Always at hand.
-2. The size of the plan: one with fewer bytes than its weights have in float32 cannot hold them
-   in float32. It says something about wide networks, and nothing about small ones.
-3. The layers of the built engine, from TensorRT's inspector. Needs a GPU that can open it.
+2. The layers of the built engine, from TensorRT's inspector. Needs a GPU that can open it.
 """
 
 import dataclasses
@@ -14,7 +12,7 @@ from typing import Any, Final
 
 from ...plugins.errors import EngineError, PrecisionError
 from ...runtime.engine.manifest import Precision
-from .tensorrt_api import Api
+from ...runtime.engine.tensorrt_module import TensorRTModule
 
 _HALF, _FLOAT = "fp16", "fp32"
 # How the inspector writes types: "Half" or "Row major linear FP16 format", by version.
@@ -24,7 +22,6 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _KINDS: Final = ("CONVOLUTION", "DECONVOLUTION", "NORMALIZATION")  # where the arithmetic is
 _CLASSES: Final = {"CONVOLUTION": "IConvolutionLayer", "DECONVOLUTION": "IDeconvolutionLayer"}
-_FLOAT_BYTES: Final = 4
 _STENCIL_MAX: Final = 27  # numbers of a kernel of the harmonic fill, which is always float32
 
 
@@ -41,7 +38,7 @@ class Share:
     total: int
 
     def to_json(self) -> dict[str, int | float]:
-        """Give the numbers and their ratio."""
+        """Return the numbers and their ratio."""
         return {"half": self.half, "total": self.total, "share": round(self.ratio, 4)}
 
     @property
@@ -63,16 +60,8 @@ class Types:
     weights: Share
 
 
-def network_types(api: Api, network: Any) -> Types:  # noqa: ANN401
-    """Count the layers of a network by their type.
-
-    Args:
-        api: the flavour of TensorRT.
-        network: as parsed, before the build.
-
-    Returns:
-        Convolutions and normalisations of the networks, and the weights of the convolutions.
-    """
+def network_types(module: TensorRTModule, network: Any) -> Types:  # noqa: ANN401
+    """Count convolutions and normalisations of a parsed network, and their weights, by type."""
     layers, weights = [], []
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -80,7 +69,7 @@ def network_types(api: Api, network: Any) -> Types:  # noqa: ANN401
         if kind not in _KINDS:
             continue
         if kind in _CLASSES:
-            layer.__class__ = getattr(api.trt, _CLASSES[kind])  # how its bindings downcast
+            layer.__class__ = getattr(module.trt, _CLASSES[kind])  # how its bindings downcast
             kernel = layer.kernel  # an array, or Weights without values
             if kernel.size <= _STENCIL_MAX:
                 continue
@@ -90,13 +79,7 @@ def network_types(api: Api, network: Any) -> Types:  # noqa: ANN401
 
 
 def engine_types(text: str) -> Types:
-    """Count the layers of an engine by the types of what they give and of their weights.
-
-    Args:
-        text: the inspector's JSON, of the whole engine.
-
-    Returns:
-        The layers that have floating-point outputs, and the weights that it tells.
+    """Count the layers in the inspector's JSON by the types of their outputs and weights.
 
     Raises:
         EngineError: it is not the inspector's JSON.
@@ -111,53 +94,40 @@ def engine_types(text: str) -> Types:
     return Types(_share(typed), _share(_weights(layers)))
 
 
-def inspect_plan(api: Api, plan: bytes, gpus: list[str], targets: tuple[str, ...]) -> str | None:
-    """Open what was built and ask TensorRT's inspector about its layers.
-
-    Args:
-        api: the flavour of TensorRT.
-        plan: as built.
-        gpus: architectures of the devices here.
-        targets: architectures the plan is for.
-
-    Returns:
-        JSON; None where no GPU of the targets is here.
+def inspect_plan(
+    module: TensorRTModule, plan: bytes, gpus: list[str], targets: tuple[str, ...]
+) -> str | None:
+    """Return what TensorRT's inspector says of a plan; None where no GPU of its targets is here.
 
     Raises:
         EngineError: TensorRT cannot open what it has just built.
     """
     if not gpus or gpus[0] not in targets:
         return None
-    runtime = api.trt.Runtime(api.log)
+    runtime = module.trt.Runtime(module.log)
     if hasattr(runtime, "engine_host_code_allowed"):
         runtime.engine_host_code_allowed = True  # our own, built a moment ago
-    api.log.clear()
+    module.log.clear()
     engine = runtime.deserialize_cuda_engine(plan)
     if engine is None:
-        raise api.failure("cannot open what it has just built", "See: csakit doctor")
+        raise module.failure("cannot open what it has just built", "See: csakit doctor")
     inspector = engine.create_engine_inspector()
-    return str(inspector.get_engine_information(api.trt.LayerInformationFormat.JSON))
+    return str(inspector.get_engine_information(module.trt.LayerInformationFormat.JSON))
 
 
-def audit(stated: str, network: Types, plan_bytes: int, engine: Types | None) -> Precision:
+def audit(stated: str, network: Types, engine: Types | None) -> Precision:
     """Conclude in which precision an engine computes.
 
     Args:
         stated: precision of the model, "fp32" or "fp16".
         network: what was built.
-        plan_bytes: size of the plan.
         engine: what came of it; None where it cannot be opened.
-
-    Returns:
-        The precision and the evidence.
 
     Raises:
         PrecisionError: it is not the one that is stated.
     """
-    whole = _FLOAT_BYTES * network.weights.total
-    evidence: dict[str, Any] = {
+    evidence = {
         "network": _to_json(network),
-        "size": {"plan_bytes": plan_bytes, "weights_as_float32_bytes": whole},
         "engine": None if engine is None else _to_json(engine),
     }
     found = _conclude(network)
@@ -172,12 +142,11 @@ def audit(stated: str, network: Types, plan_bytes: int, engine: Types | None) ->
             f"the model states {stated}; {wrong} of the built engine are half precision\n"
             "Report this with the versions that `csakit doctor` prints."
         )
-    evidence["size"]["proves_no_float32_weights"] = plan_bytes < whole
     return Precision(audited=found, evidence=evidence)
 
 
 def summary(precision: Precision) -> str:
-    """Say in a line what was found, and in what."""
+    """Return what was found in one line."""
     parts = []
     for name in ("network", "engine"):
         if (types := precision.evidence[name]) is not None:
@@ -189,7 +158,7 @@ def summary(precision: Precision) -> str:
 
 
 def _conclude(network: Types) -> str:
-    """Give the one precision of all layers and weights; "mixed" where there are several."""
+    """Return the one precision of all layers and weights; "mixed" where there are several."""
     ratios = {network.layers.ratio, network.weights.ratio}
     if not network.layers.total:
         return "unknown"
@@ -197,7 +166,7 @@ def _conclude(network: Types) -> str:
 
 
 def _contradiction(stated: str, engine: Types) -> str | None:
-    """Say what of the engine cannot be: weights decide, and layers where it tells no weights.
+    """Return what of the engine cannot be: weights decide, and layers where it tells no weights.
 
     A half-precision engine has float32 layers, too: the ends, the masks and the inside of CSA,
     which as a function body is most of the layers. So its layers only may not all be float32.
@@ -222,7 +191,7 @@ def _weights(layers: list[dict[str, Any]]) -> Iterator[tuple[bool, int]]:
 
 
 def _output_types(layer: Mapping[str, Any]) -> set[str]:
-    """Give the floating-point types among what a layer gives."""
+    """Return the floating-point types among the outputs of a layer."""
     outputs = layer.get("Outputs")
     told = [o.get("Format/Datatype") for o in outputs or [] if isinstance(o, dict)]
     return {kind for text in told if (kind := _type(text))}

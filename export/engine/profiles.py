@@ -3,47 +3,23 @@
 Letters: B images, H W sides in pixels.
 """
 
-import dataclasses
 from typing import Any
 
 import onnx
 
 from ...plugins.errors import ContractError
 from ...runtime import contract
+from ...runtime.engine.shapes import ShapeRange, Span
 from ..config import MAX_SIZE
 from ..graph.surgery import metadata_of
-from .config import BuildConfig, Span
+from .config import BuildConfig
 
 _BATCH = Span(1, 1, 8)  # where the model leaves it free and the user says nothing
 _SIZE = Span(256, 512, 1024)
 
 
-@dataclasses.dataclass(frozen=True)
-class Profile:
-    """The shapes that an engine takes.
-
-    Attributes:
-        batch: B.
-        size: H and W, each by itself.
-    """
-
-    batch: Span
-    size: Span
-
-    def __str__(self) -> str:
-        """Write it as the options that ask for it."""
-        return f"--batch {self.batch} --size {self.size}"
-
-
-def resolve_profile(model: onnx.ModelProto, config: BuildConfig) -> Profile:
-    """Choose the shapes of an engine.
-
-    Args:
-        model: exported.
-        config: what the user asks for.
-
-    Returns:
-        The profile.
+def resolve_shapes(model: onnx.ModelProto, config: BuildConfig) -> ShapeRange:
+    """Return the shapes that a user asks for, within what an exported model takes.
 
     Raises:
         ContractError: the model was not exported for what is asked for.
@@ -56,17 +32,11 @@ def resolve_profile(model: onnx.ModelProto, config: BuildConfig) -> Profile:
             f"engines are built from square or free sizes; the model has {sides[1]} x {sides[0]} "
             "(width x height)\nExport it again with --size dynamic."
         )
-    return Profile(_batch(model, batch, config.batch), _size(sides[0], config.size))
+    return ShapeRange(batch=_batch(model, batch, config.batch), size=_size(sides[0], config.size))
 
 
-def add_profile(builder: Any, made: Any, network: Any, profile: Profile) -> None:  # noqa: ANN401
-    """Tell TensorRT the shapes; a network whose shapes are all fixed needs no telling.
-
-    Args:
-        builder: TensorRT's.
-        made: its configuration.
-        network: as parsed.
-        profile: the shapes.
+def add_profile(builder: Any, builder_config: Any, network: Any, shapes: ShapeRange) -> None:  # noqa: ANN401
+    """Set the shapes of a build; a network whose shapes are all fixed needs no profile.
 
     Raises:
         ContractError: TensorRT does not take them.
@@ -74,19 +44,15 @@ def add_profile(builder: Any, made: Any, network: Any, profile: Profile) -> None
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     if not any(-1 in tuple(tensor.shape) for tensor in inputs):
         return
-    shapes = builder.create_optimization_profile()
+    profile = builder.create_optimization_profile()
     for tensor in inputs:
         spans = [
             tuple(_fill(tuple(tensor.shape), batch, side))
-            for batch, side in (
-                (profile.batch.least, profile.size.least),
-                (profile.batch.best, profile.size.best),
-                (profile.batch.most, profile.size.most),
-            )
+            for batch, side in zip(shapes.batch, shapes.size, strict=True)
         ]
-        shapes.set_shape(tensor.name, *spans)
-    if made.add_optimization_profile(shapes) < 0:
-        raise ContractError(f"TensorRT does not take the shapes {profile}")
+        profile.set_shape(tensor.name, *spans)
+    if builder_config.add_optimization_profile(profile) < 0:
+        raise ContractError(f"TensorRT does not take the shapes {shapes}")
 
 
 def _fill(shape: tuple[int, ...], batch: int, side: int) -> list[int]:
@@ -98,7 +64,7 @@ def _fill(shape: tuple[int, ...], batch: int, side: int) -> list[int]:
 
 
 def _image_dimensions(model: onnx.ModelProto) -> list[int]:
-    """Give the dimensions of the image, 0 where free."""
+    """Return the dimensions of the image, 0 where free."""
     for value in model.graph.input:
         if value.name == contract.IMAGE:
             found = [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
@@ -133,7 +99,7 @@ def _size(fixed: int, asked: Span | None) -> Span:
 
 def _fixed(option: str, fixed: int, asked: Span | None, remedy: str) -> Span:
     """Accept nothing but the one value that the model has."""
-    only = Span(fixed, fixed, fixed)
+    only = Span(*[fixed] * 3)
     if asked not in (None, only):
         raise ContractError(
             f"the model takes {option} {fixed} and nothing else; got {asked}\n"

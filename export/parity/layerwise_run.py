@@ -8,9 +8,8 @@ import onnx
 
 from ...runtime.engine.compatibility import HostCapabilities, diagnose, this_machine
 from ...runtime.engine.manifest import Manifest
-from ...runtime.engine.tensorrt_module import load_plugin
+from ...runtime.engine.tensorrt_module import TensorRTModule, load_plugin
 from ...runtime.files.atomic import sha256
-from ..engine.tensorrt_api import MODULES, open_api
 from ..graph import surgery
 from .layerwise import Side, compare_stages, compare_tensors, reference_tensor
 from .polygraphy_command import Suspect
@@ -109,7 +108,7 @@ def _engine(request: VerifyRequest) -> tuple[Side, onnx.ModelProto, Suspect, Pat
         io=side.io,
         precision=side.precision,
         runner="trt",
-        rtx=manifest.build.module == MODULES["tensorrt-rtx"],
+        rtx=manifest.build.module == "tensorrt_rtx",
         plugin=manifest.build.plugin is not None,
     )
     return side, prepared, suspect, request.against or source
@@ -142,9 +141,9 @@ def engine_side(
     plugin = manifest.build.plugin is not None
     prepared = surgery.for_tensorrt(proto, plugin=plugin)
     stages = mark_stages(prepared)
-    api = open_api(next(b for b, module in MODULES.items() if module == manifest.build.module))
+    module = TensorRTModule.load(manifest.build.module)
     if plugin:
-        load_plugin(api, known=engine.parent)
+        load_plugin(module, known=engine.parent)
     gpu = machine.gpus[0]
 
     def runner(tensors: Sequence[str]) -> Any:  # noqa: ANN401

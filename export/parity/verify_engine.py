@@ -17,7 +17,8 @@ import numpy as np
 from ...plugins.errors import ContractError
 from ...runtime import contract
 from ...runtime.contract import Precision
-from ...runtime.engine.manifest import Manifest, ProfileShapes, manifest_path, read_manifest
+from ...runtime.engine.manifest import Manifest, manifest_path, read_manifest
+from ...runtime.engine.shapes import ShapeRange
 from ...runtime.files.atomic import staged
 from ...runtime.sessions.session import Session
 from ..config import PRECISIONS
@@ -51,7 +52,7 @@ def audited_precision(engine: Path, manifest: Manifest) -> Precision:
     )
 
 
-def case_size(shapes: ProfileShapes) -> tuple[int, int] | None:
+def case_size(shapes: ShapeRange) -> tuple[int, int] | None:
     """Choose the sides of the cases for an engine.
 
     Args:

@@ -6,9 +6,9 @@ from typing import Final
 
 from ...runtime.contract import IMAGE, MASK, OUTPUT
 from ...runtime.engine.manifest import Manifest
+from ...runtime.engine.shapes import Span
 from .containers import OLDEST_FOR_ONNX, SUPPORT_MATRIX, USUAL, image, release_for
 from .model_config import Model
-from .model_io import Sides
 from .plugin import FOLDER, LIBRARY, PluginNeed
 
 _REACH: Final = {"none": " only", "ampere+": " and on all GPUs from Ampere on"}
@@ -62,7 +62,7 @@ def _models(models: Described) -> str:
     return "\n".join([*rows, "", takes, ""])
 
 
-def _sides(sides: Sides) -> str:
+def _sides(sides: Span) -> str:
     span = f"{sides.least} to {sides.most}" if sides.least != sides.most else f"{sides.most}, fixed"
     return f"{span}, warm at {sides.best}" if sides.least != sides.most else span
 

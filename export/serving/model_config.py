@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from ...runtime.contract import IMAGE, MASK, OUTPUT
-from .model_io import Form
+from .model_io import ModelIO
 from .options import ServingOptions
 from .pbtxt import Value, Word, write
 from .warmup import samples
@@ -31,7 +31,7 @@ class Model:
     """
 
     backend: Backend
-    form: Form
+    form: ModelIO
     options: ServingOptions
     facts: Mapping[str, str]
 
@@ -84,7 +84,7 @@ def config_text(model: Model) -> str:
     return f"# Written by csakit; see README.md two folders up.\n{write(message)}"
 
 
-def _tensor(form: Form, name: str) -> Value:
+def _tensor(form: ModelIO, name: str) -> Value:
     return {"name": name, "data_type": Word(form.dtype), "dims": form.dims(name)}
 
 

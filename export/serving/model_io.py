@@ -12,6 +12,7 @@ from typing import Final
 from ...plugins.errors import ContractError, EngineError
 from ...runtime.contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, Io
 from ...runtime.engine.manifest import Manifest
+from ...runtime.engine.shapes import Span
 from ...runtime.files.onnx_header import OnnxHeader, OnnxTensor
 from ...runtime.tensors.signature import Signature, read_signature
 from ..config import MAX_SIZE
@@ -21,22 +22,8 @@ _ORT_TYPES: Final = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
 FREE: Final = -1  # a dimension that Triton takes any size of
 
 
-@dataclasses.dataclass(frozen=True)
-class Sides:
-    """Sides in pixels, each by itself: the least, the one it is tuned for, the most."""
-
-    least: int
-    best: int
-    most: int
-
-    def __str__(self) -> str:
-        """Write one number, or three as ``csakit build`` takes them."""
-        numbers = (self.least, self.best, self.most)
-        return str(self.best) if len({*numbers}) == 1 else ":".join(map(str, numbers))
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Form:
+class ModelIO:
     """What a served model takes.
 
     Attributes:
@@ -51,7 +38,7 @@ class Form:
     max_batch: int
     batch: int
     size: tuple[int, int] | None
-    sides: Sides
+    sides: Span
 
     @property
     def dtype(self) -> str:
@@ -80,7 +67,7 @@ class Form:
         return dims if self.max_batch else [self.batch, *dims]
 
 
-def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> Form:
+def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> ModelIO:
     """Say what an exported model takes.
 
     Args:
@@ -101,15 +88,15 @@ def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> Fo
         outputs=[_declared(tensor) for tensor in header.outputs],
     )
     size = signature.size
-    sides = Sides(SIZE_MULTIPLE, options.size or SIZE_MULTIPLE, MAX_SIZE)
+    sides = Span(SIZE_MULTIPLE, options.size or SIZE_MULTIPLE, MAX_SIZE)
     if size is not None:
         if options.size not in (None, *size):
             raise ContractError(
                 f"{path} takes images of {size[1]} x {size[0]} (width x height) and nothing "
                 f"else; got --size {options.size}\nLeave --size out."
             )
-        sides = Sides(min(size), max(size), max(size))
-    return Form(
+        sides = Span(min(size), max(size), max(size))
+    return ModelIO(
         io=signature.io,
         max_batch=_model_batch(path, signature, options),
         batch=signature.batch or 1,
@@ -138,7 +125,7 @@ def _model_batch(path: Path, signature: Signature, options: ServingOptions) -> i
     return _preferable(asked, options)
 
 
-def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> Form:
+def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> ModelIO:
     """Say what an engine takes.
 
     Args:
@@ -154,8 +141,7 @@ def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> F
         ContractError: the options do not fit it.
     """
     shape = next(t.shape for t in manifest.tensors if t.name == IMAGE)
-    batch, size = manifest.profiles[0].batch, manifest.profiles[0].size
-    sides = Sides(*size)
+    batch, sides = manifest.profiles[0].batch, manifest.profiles[0].size
     if options.size is not None and not sides.least <= options.size <= sides.most:
         raise ContractError(
             f"{path} takes sides of {sides} pixels; got --size {options.size}\n"
@@ -164,18 +150,18 @@ def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> F
     io: Io = "uint8" if manifest.io == "uint8" else "float"
     height, width = shape[1:3] if io == "uint8" else shape[2:4]
     free_size, free_batch = FREE in (height, width), shape[0] == FREE
-    if free_batch and batch[0] != 1:
+    if free_batch and batch.least != 1:
         raise EngineError(
-            f"{path} takes batches from {batch[0]} on, and Triton has to be able to send one "
-            f"image\nBuild it again with --batch 1:{batch[1]}:{batch[-1]}."
+            f"{path} takes batches from {batch.least} on, and Triton has to be able to send one "
+            f"image\nBuild it again with --batch 1:{batch.best}:{batch.most}."
         )
-    asked = min(options.max_batch or batch[-1], batch[-1])
-    return Form(
+    asked = min(options.max_batch or batch.most, batch.most)
+    return ModelIO(
         io=io,
         max_batch=_preferable(asked, options) if free_batch else 0,
         batch=1 if free_batch else shape[0],
         size=None if free_size else (height, width),
-        sides=dataclasses.replace(sides, best=options.size or sides.best),
+        sides=sides._replace(best=options.size or sides.best),
     )
 
 

@@ -12,14 +12,14 @@ import numpy as np
 
 from ...runtime.contract import IMAGE, MASK
 from ...runtime.tensors.pixels import Uint8, float_from_uint8
-from .model_io import Form
+from .model_io import ModelIO
 from .pbtxt import Value, Word
 
 FOLDER: Final = "warmup"  # Triton looks in the folder of this name
 _WAVES: Final = 3  # across the picture
 
 
-def samples(form: Form, batches: Sequence[int]) -> Iterator[Value]:
+def samples(form: ModelIO, batches: Sequence[int]) -> Iterator[Value]:
     """Describe the requests.
 
     Args:
@@ -62,7 +62,7 @@ def file_name(tensor: str, size: tuple[int, int]) -> str:
     return f"{tensor}_{size[1]}x{size[0]}.raw"
 
 
-def write_files(form: Form, folder: Path) -> None:
+def write_files(form: ModelIO, folder: Path) -> None:
     """Write the files that the requests are read from.
 
     Args:
@@ -77,7 +77,7 @@ def write_files(form: Form, folder: Path) -> None:
         (target / file_name(name, size)).write_bytes(data)
 
 
-def _tensor(form: Form, name: str, content: Uint8) -> bytes:
+def _tensor(form: ModelIO, name: str, content: Uint8) -> bytes:
     """Give (B, H, W, C) bytes as the model takes them, in row-major order."""
     if form.io == "uint8":
         return content.tobytes()

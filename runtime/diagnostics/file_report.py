@@ -170,7 +170,7 @@ def _describe(manifest: Manifest) -> dict[str, str]:
         "built by": f"{build.module} {build.version}, csakit {manifest.csakit}",
         "built for": ", ".join([*build.targets, *reach]),
         "opens in": ", ".join(build.runtimes),
-        "takes": f"{manifest.io} images, batch {_span(shapes.batch)}, sides {_span(shapes.size)}",
+        "takes": f"{manifest.io} images, batch {shapes.batch}, sides {shapes.size}",
         "precision": f"{manifest.precision.audited}, as audited",
         "CSA": f"{source.similarity}, {by}{inside}" if source.attention == "csa" else "none",
         "weights": "" if build.weights == "full" else build.weights,
@@ -205,10 +205,6 @@ def _size(path: Path) -> str:
 
 def _shape(shape: tuple[int | str, ...]) -> str:
     return f"({', '.join(map(str, shape))})"
-
-
-def _span(numbers: tuple[int, ...]) -> str:
-    return str(numbers[0]) if len({*numbers}) == 1 else ":".join(map(str, numbers))
 
 
 def _printable(text: str) -> str:

@@ -209,6 +209,11 @@ def _foreign(
         yield Problem(text, rebuild)
     elif plugin is not None and not (plugin.embedded or machine.plugin or _beside(path)):
         yield Problem(f"{path} needs the CSA plugin, which is not built", "csakit plugin build")
+    if build.weights == "strip":
+        yield Problem(
+            f"{path} was built with --strip-weights and holds none; csakit does not put them back",
+            "Build it without that option, or refit it with a program of your own.",
+        )
 
 
 def _beside(path: Path) -> bool:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ...plugins.errors import EngineError
 from ..contract import IMAGE, MASK, OUTPUT
 from ..device.device import Device, Graph, PinnedBuffer, Stream
-from .shapes import Engine, Shape
+from .shapes import CallShape, Engine
 
 Array = npt.NDArray[Any]
 BUFFERS = 2  # calls that one context holds; a third could only wait for the first
@@ -61,7 +61,7 @@ class StagingBuffers:
         taken: whether a call holds it; the pool's lock guards it.
     """
 
-    def __init__(self, device: Device, shape: Shape) -> None:
+    def __init__(self, device: Device, shape: CallShape) -> None:
         self.pinned: dict[str, PinnedBuffer] = {}
         views: dict[str, Array] = {}
         for name, dimensions in shape.tensors.items():
@@ -88,7 +88,7 @@ class ExecutionContext:
     """
 
     def __init__(
-        self, device: Device, engine: Engine, shape: Shape, graphs: CudaGraphPolicy
+        self, device: Device, engine: Engine, shape: CallShape, graphs: CudaGraphPolicy
     ) -> None:
         self.shape = shape
         self._lock = threading.Lock()  # executors and captures are for one thread at a time

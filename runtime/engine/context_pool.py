@@ -16,7 +16,7 @@ from ...plugins.errors import EngineError
 from ..device.binding import OutOfMemoryError
 from ..device.device import Device
 from .context import Array, ExecutionContext, StagingBuffers
-from .shapes import Shape
+from .shapes import CallShape
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class ContextPool:
     """
 
     def __init__(
-        self, device: Device, make: Callable[[Shape], ExecutionContext], limit: int
+        self, device: Device, make: Callable[[CallShape], ExecutionContext], limit: int
     ) -> None:
         self.device = device
         self._make = make
@@ -94,7 +94,7 @@ class ContextPool:
         self._being_made = 0
         self._closed = False
 
-    def start(self, shape: Shape, image: Array, mask: Array) -> Flight:
+    def start(self, shape: CallShape, image: Array, mask: Array) -> Flight:
         """Start a call.
 
         Args:
@@ -121,7 +121,7 @@ class ContextPool:
             self._changed.notify_all()
         return flight
 
-    def prepare(self, shape: Shape) -> None:
+    def prepare(self, shape: CallShape) -> None:
         """Make a context for a shape, if there is none, so that no call has to wait for it."""
         _, slot = self._take(shape)
         with self._changed:
@@ -154,7 +154,7 @@ class ContextPool:
             with self.device.current():
                 context.close()
 
-    def _take(self, shape: Shape) -> tuple[ExecutionContext, StagingBuffers]:
+    def _take(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers]:
         """Take a free slot, and make whatever is needed for that."""
         while True:
             with self._changed:
@@ -174,7 +174,7 @@ class ContextPool:
             elif found := self._made(shape, victim):
                 return found
 
-    def _find(self, shape: Shape) -> tuple[ExecutionContext, StagingBuffers] | None:
+    def _find(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers] | None:
         """Find a slot of an idle context, or where no context may be made, of a busy one."""
         mine = [context for context in self._contexts if context.shape == shape]
         full = len(self._contexts) + self._being_made >= self._limit
@@ -195,7 +195,7 @@ class ContextPool:
         return victim
 
     def _made(
-        self, shape: Shape, victim: ExecutionContext | None
+        self, shape: CallShape, victim: ExecutionContext | None
     ) -> tuple[ExecutionContext, StagingBuffers] | None:
         """Make a context; None where the one that is there has to do."""
         context = None
@@ -213,7 +213,7 @@ class ContextPool:
                 self._changed.notify_all()
         return None if context is None else (context, context.slots[0])
 
-    def _make_or_make_room(self, shape: Shape) -> ExecutionContext | None:
+    def _make_or_make_room(self, shape: CallShape) -> ExecutionContext | None:
         """Create a context; without memory for it, close idle ones or use what is there."""
         while True:
             try:
@@ -232,7 +232,7 @@ class ContextPool:
                         raise self._out_of_memory(shape, error) from error
                 victim.close()
 
-    def _out_of_memory(self, shape: Shape, error: OutOfMemoryError) -> OutOfMemoryError:
+    def _out_of_memory(self, shape: CallShape, error: OutOfMemoryError) -> OutOfMemoryError:
         free, total = (size / 2**20 for size in self.device.memory())
         return OutOfMemoryError(
             *(error.call, error.name, error.text),

@@ -41,7 +41,7 @@ from ..tensors.validation import check_floats, check_pixels
 from .context import CudaGraphPolicy, ExecutionContext
 from .context_pool import ContextPool, Flight
 from .manifest import Manifest
-from .shapes import Engine, Profile, Shape
+from .shapes import CallShape, Engine
 
 Array = npt.NDArray[Any]
 T = TypeVar("T", bound=Array)
@@ -115,7 +115,8 @@ class EngineSession:
         self._device = device
         self._process = ForkGuard(self)
         self._closing = threading.Lock()
-        self._profile = Profile.of(manifest, name)
+        self._shapes = manifest.profiles[0]
+        self._rebuild = manifest.rebuild
         self._check_finite = check_finite
         self._graphs = graphs = CudaGraphPolicy(
             name, wanted=options.cuda_graph and not engine.manages_cuda_graphs
@@ -126,17 +127,17 @@ class EngineSession:
     @property
     def batch(self) -> int | None:
         """The one batch the engine takes; None if it takes several."""
-        return self._profile.fixed_batch
+        return self._shapes.fixed_batch
 
     @property
     def size(self) -> tuple[int, int] | None:
         """The one (H, W) the engine takes; None if it takes several."""
-        return self._profile.fixed_size
+        return self._shapes.fixed_size
 
     @property
     def least_side(self) -> int:
         """The shortest side the engine takes; ``Inpainter`` pads to it."""
-        return self._profile.size[0]
+        return self._shapes.size.least
 
     @property
     def title(self) -> str:
@@ -197,8 +198,8 @@ class EngineSession:
             EngineError: see ``submit``.
         """
         with self._working():
-            self._profile.check(batch, size)
-            self._pool.prepare(Shape(self.io, batch, *size))
+            self._check(batch, size)
+            self._pool.prepare(CallShape(self.io, batch, *size))
 
     def close(self) -> None:
         """Finish what was started and free everything. Calling twice is harmless.
@@ -222,16 +223,19 @@ class EngineSession:
             raise EngineError("the session is closed; open it again")
         return self._device.current()
 
+    def _check(self, batch: int, sides: tuple[int, ...]) -> None:
+        self._shapes.check(batch, sides, name=self._name, rebuild=self._rebuild)
+
     def _floats(self, image: Float32, mask: Float32) -> Prepared[Float32]:
         check_floats(image, mask)
-        self._profile.check(image.shape[0], image.shape[2:])
+        self._check(image.shape[0], image.shape[2:])
         if self.io == "uint8":  # the ticket needs it later, when the caller may have changed it
             image = image.copy()
         return prepare_floats(self.io, image, mask)
 
     def _pixels(self, image: Uint8, mask: Uint8) -> Prepared[Uint8]:
         check_pixels(image, mask)
-        self._profile.check(image.shape[0], image.shape[1:3])
+        self._check(image.shape[0], image.shape[1:3])
         return prepare_pixels(self.io, image, mask)
 
     def _start(self, prepared: Prepared[T]) -> InferenceFuture[T]:
@@ -239,7 +243,7 @@ class EngineSession:
             batch, _, height, width = prepared.image.shape
         else:
             batch, height, width, _ = prepared.image.shape
-        shape = Shape(self.io, batch, height, width)
+        shape = CallShape(self.io, batch, height, width)
         flight = self._pool.start(shape, prepared.image, prepared.mask)
         return InferenceFuture(flight, functools.partial(self._finish, prepared))
 
@@ -250,7 +254,7 @@ class EngineSession:
 
 
 def _make_context(
-    device: Device, engine: Engine, graphs: CudaGraphPolicy, shape: Shape
+    device: Device, engine: Engine, graphs: CudaGraphPolicy, shape: CallShape
 ) -> ExecutionContext:
     context = ExecutionContext(device, engine, shape, graphs)
     engine.save_cache()

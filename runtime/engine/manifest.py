@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError
 from ..files.typed_json import decode, read_object
+from .shapes import ShapeRange
 
 SUFFIX: Final = ".engine"
 SCHEMA: Final = 1  # of the manifest; raised when old readers would be wrong
@@ -130,19 +131,6 @@ class Tensor:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ProfileShapes:
-    """Shapes that the engine takes, each as least, best and most.
-
-    Attributes:
-        batch: B.
-        size: H and W, each by itself, in pixels.
-    """
-
-    batch: tuple[int, ...]
-    size: tuple[int, ...]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Precision:
     """What the engine computes in.
 
@@ -179,7 +167,7 @@ class Manifest:
     build: Build
     io: str
     tensors: tuple[Tensor, ...]
-    profiles: tuple[ProfileShapes, ...]
+    profiles: tuple[ShapeRange, ...]
     precision: Precision
     parity: Mapping[str, Any] | None
 

@@ -1,11 +1,8 @@
-"""From the path of an engine to a session: diagnosis, module, GPU, plugin, engine."""
+"""Open an engine: check compatibility, import TensorRT, open the GPU, load plugin and engine."""
 
-import importlib
 from pathlib import Path
 
-from ...plugins.errors import ContractError, EngineError, LibraryError
-from ...plugins.tensorrt_flavours import FLAVOURS, UNKNOWN
-from ...plugins.versions import numbers
+from ...plugins.errors import ContractError
 from ..device.open_device import open_device
 from ..host import parse_device
 from ..options import EngineOptions
@@ -14,7 +11,8 @@ from .compatibility import diagnose, this_machine
 from .engine_session import EngineSession
 from .manifest import Manifest
 from .shapes import Engine
-from .trt_engine import Library, TensorRtEngine
+from .tensorrt_module import TensorRTModule
+from .trt_engine import TensorRtEngine
 
 
 def open_engine_session(
@@ -45,13 +43,12 @@ def open_engine_session(
     options = options or EngineOptions()
     found = diagnose(path, this_machine(), device=device)
     manifest = found.require_usable()
-    require_weights(path, manifest)
     require_checkable("uint8" if manifest.io == "uint8" else "float", check_finite=check_finite)
-    library = open_library(path, manifest, found.module or manifest.build.module)
+    module = TensorRTModule.load(found.module or manifest.build.module)
     gpu = open_device(device, adapter=options.adapter, spin=spin)
     try:
         with gpu.current():
-            engine = load_engine(library, path, manifest)
+            engine = load_engine(module, path, manifest)
         return EngineSession(
             *(engine, gpu, manifest),
             name=str(path),
@@ -63,89 +60,22 @@ def open_engine_session(
         raise
 
 
-def open_library(path: Path, manifest: Manifest, module: str) -> Library:
-    """Import the module of TensorRT that opens an engine, and compare versions once more.
-
-    Args:
-        path: of the engine, for messages.
-        manifest: of the engine.
-        module: its name, from the diagnosis.
-
-    Returns:
-        The module, with its log.
-
-    Raises:
-        LibraryError: it cannot be imported.
-        EngineError: it is older than csakit supports, or not the version of the engine.
-    """
-    try:
-        trt = importlib.import_module(module)
-    except (ImportError, OSError, RuntimeError) as error:  # a wheel without its libraries
-        raise LibraryError(
-            f"{path} opens with the Python package {module}, which cannot be imported: {error}\n"
-            "`csakit doctor` says more."
-        ) from error
-    version = getattr(trt, "__version__", UNKNOWN)
-    build = manifest.build
-    if not FLAVOURS[module].supports(version):
-        raise EngineError(f"TensorRT must be 10.3 or newer; got {module} {version}")
-    here, there = numbers(version, 4), numbers(build.version, 4)
-    if here != there and not (build.version_compatible and here >= there):
-        raise EngineError(
-            f"{path} was built by {build.module} {build.version}; {module} here is {version}\n"
-            f"Build it again: {manifest.rebuild}"
-        )
-    return Library.of(trt)
-
-
-def load_engine(library: Library, path: Path, manifest: Manifest) -> Engine:
+def load_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> Engine:
     """Open an engine on the GPU that is current.
-
-    Args:
-        library: that opens it.
-        path: of the engine.
-        manifest: of the engine.
-
-    Returns:
-        The engine.
 
     Raises:
         LibraryError: the plugin is missing.
         EngineError: TensorRT refuses the engine.
     """
     if manifest.build.module != "tensorrt_rtx":
-        return TensorRtEngine(library, path, manifest)
+        return TensorRtEngine(module, path, manifest)
     from .rtx_engine import RtxEngine
 
-    return RtxEngine(library, path, manifest)
-
-
-def require_weights(path: Path, manifest: Manifest) -> None:
-    """Refuse an engine that was built without its weights, before TensorRT runs on noise.
-
-    Args:
-        path: of the engine.
-        manifest: of the engine.
-
-    Raises:
-        EngineError: it holds none.
-    """
-    if manifest.build.weights == "strip":
-        raise EngineError(
-            f"{path} was built with --strip-weights and holds none; csakit does not put them back\n"
-            "Build it without that option, or refit it with a program of your own."
-        )
+    return RtxEngine(module, path, manifest)
 
 
 def device_number(text: str | None, path: Path) -> int:
-    """Read the GPU for an engine off ``device``.
-
-    Args:
-        text: "cuda" or "cuda:1"; None is GPU 0.
-        path: of the engine.
-
-    Returns:
-        The number.
+    """Return the number of the GPU that "cuda" or "cuda:1" names; None is GPU 0.
 
     Raises:
         ContractError: it names no GPU.

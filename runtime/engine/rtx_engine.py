@@ -12,7 +12,8 @@ from typing import Any, Final
 from ...plugins.errors import ContractError
 from ..files.atomic import staged
 from .manifest import Manifest
-from .trt_engine import Library, TensorRtEngine
+from .tensorrt_module import TensorRTModule
+from .trt_engine import TensorRtEngine
 
 CACHE_SUFFIX: Final = ".rtx-cache"
 MOST_CACHE_BYTES: Final = 1 << 30  # of a file that is believed to be one
@@ -24,7 +25,7 @@ class RtxEngine(TensorRtEngine):
     """A loaded engine; see ``csakit.runtime.engine.shapes.Engine``.
 
     Args:
-        library: TensorRT for RTX.
+        module: TensorRT for RTX.
         path: of the engine.
         manifest: of the engine.
 
@@ -34,9 +35,9 @@ class RtxEngine(TensorRtEngine):
 
     manages_cuda_graphs = True
 
-    def __init__(self, library: Library, path: Path, manifest: Manifest) -> None:
-        super().__init__(library, path, manifest)
-        trt, engine = library.trt, self._engine
+    def __init__(self, module: TensorRTModule, path: Path, manifest: Manifest) -> None:
+        super().__init__(module, path, manifest)
+        trt, engine = module.trt, self._engine
         config = engine.create_runtime_config()
         config.set_execution_context_allocation_strategy(
             trt.ExecutionContextAllocationStrategy.USER_MANAGED

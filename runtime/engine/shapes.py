@@ -1,95 +1,104 @@
-"""Which shapes an engine takes, and the message for those it does not.
+"""Which shapes an engine takes, and the shape of one call.
 
 Letters: B images, H W sides in pixels.
 """
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from ...plugins.errors import ContractError
 from ..contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, Io
 from ..device.device import Device, Stream
-from .manifest import Manifest
 
 
-@dataclasses.dataclass(frozen=True)
-class Profile:
-    """Shapes that an engine was built for.
+class Span(NamedTuple):
+    """The least, the usual and the largest value of one dimension.
 
-    Attributes:
-        batch: least and most B.
-        size: least and most H and W, each by itself.
-        name: of the engine.
-        rebuild: the command that built it.
+    TensorRT tunes for the usual one; the largest decides how much memory an engine needs.
     """
 
-    batch: tuple[int, int]
-    size: tuple[int, int]
-    name: str
-    rebuild: str
+    least: int
+    best: int
+    most: int
 
-    @classmethod
-    def of(cls, manifest: Manifest, name: str) -> "Profile":
-        """Read it off a manifest.
+    def __str__(self) -> str:
+        """Write it as the command line takes it."""
+        return str(self.best) if len({*self}) == 1 else ":".join(map(str, self))
 
-        Args:
-            manifest: of the engine.
-            name: of the engine, for messages.
-
-        Returns:
-            The profile.
+    def require_ascending(self, name: str) -> None:
+        """Refuse what TensorRT would refuse minutes later.
 
         Raises:
-            ContractError: the manifest states no such shapes.
+            ContractError: it does not ascend from 1 or more.
         """
-        stated = manifest.profiles[0]
-        for numbers in (stated.batch, stated.size):
-            if len(numbers) != 3 or not 0 < numbers[0] <= numbers[1] <= numbers[2]:
-                raise ContractError(
-                    f"{name} must state shapes as least, best and most; its manifest has {numbers}"
-                )
-        batch, size = stated.batch, stated.size
-        return cls((batch[0], batch[2]), (size[0], size[2]), name, manifest.rebuild)
+        if not 1 <= self.least <= self.best <= self.most:
+            raise ContractError(
+                f"{name} must satisfy 1 <= min <= opt <= max; got {':'.join(map(str, self))}"
+            )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ShapeRange:
+    """Shapes that an engine takes.
+
+    Attributes:
+        batch: B.
+        size: H and W, each by itself.
+    """
+
+    batch: Span
+    size: Span
+
+    def __post_init__(self) -> None:
+        """Refuse what is no range."""
+        self.batch.require_ascending("--batch")
+        self.size.require_ascending("--size")
+
+    def __str__(self) -> str:
+        """Write it as the options that ask for it."""
+        return f"--batch {self.batch} --size {self.size}"
 
     @property
     def fixed_batch(self) -> int | None:
         """The one B; None if there are several."""
-        return self.batch[0] if self.batch[0] == self.batch[1] else None
+        return self.batch.least if self.batch.least == self.batch.most else None
 
     @property
     def fixed_size(self) -> tuple[int, int] | None:
         """The one (H, W); None if there are several."""
-        return (self.size[0], self.size[0]) if self.size[0] == self.size[1] else None
+        return (self.size.least,) * 2 if self.size.least == self.size.most else None
 
-    def check(self, batch: int, sides: tuple[int, ...]) -> None:
-        """Refuse a shape that the engine was not built for.
+    def check(self, batch: int, sides: tuple[int, ...], *, name: str, rebuild: str) -> None:
+        """Refuse a shape that an engine was not built for.
 
         Args:
             batch: B.
             sides: H and W.
+            name: of the engine.
+            rebuild: the command that built it.
 
         Raises:
             ContractError: it was not; the text lists what it was built for.
         """
-        least, most = self.size
+        least, _, most = self.size
         height, width = sides
         fits = least <= height <= most and least <= width <= most
-        if fits and self.batch[0] <= batch <= self.batch[1]:
+        if fits and self.batch.least <= batch <= self.batch.most:
             return
-        batches = " to ".join(map(str, dict.fromkeys(self.batch)))
+        batches = " to ".join(map(str, dict.fromkeys((self.batch.least, self.batch.most))))
         allowed = [str(x) for x in range(least, most + 1) if x % SIZE_MULTIPLE == 0]
         raise ContractError(
-            f"{self.name} takes batches of {batches} and sides of {' or '.join(allowed)} pixels; "
+            f"{name} takes batches of {batches} and sides of {' or '.join(allowed)} pixels; "
             f"got B={batch}, {width} x {height} (width x height)\n"
-            f"Build it for more shapes, with other --batch or --size: {self.rebuild}"
+            f"Build it for more shapes, with other --batch or --size: {rebuild}"
         )
 
 
 @dataclasses.dataclass(frozen=True)
-class Shape:
+class CallShape:
     """The shape of one call.
 
     Attributes:
@@ -124,7 +133,7 @@ class Shape:
         return {name: shape for name, shape in self.tensors.items() if name != OUTPUT}
 
     def bytes_of(self, name: str) -> int:
-        """Give the size of a tensor."""
+        """Return the size of a tensor."""
         return int(np.prod(self.tensors[name])) * np.dtype(self.dtype).itemsize
 
     def _of(self, channels: int) -> tuple[int, ...]:
@@ -159,7 +168,7 @@ class Engine(Protocol):
         """Whether it uses CUDA graphs inside, so that nobody should capture it."""
 
     def executor(
-        self, device: Device, stream: Stream, shape: Shape, addresses: Mapping[str, int]
+        self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
     ) -> Executor:
         """Make the engine ready.
 

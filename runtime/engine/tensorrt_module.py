@@ -1,18 +1,23 @@
-"""Register the CSA plugin with TensorRT before a model is parsed or an engine is opened."""
+"""A module of TensorRT, its log, and the CSA plugin in its registry: for building and running."""
 
 import dataclasses
+import importlib
 import logging
 import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from ...plugins import spec
 from ...plugins.errors import EngineError, LibraryError
 from ...plugins.installed import survey
 from ...plugins.library import find_library
 from ...plugins.python_plugin import register
+from ...plugins.tensorrt_flavours import FLAVOURS
+from ..device.binding import OUT_OF_MEMORY, OutOfMemoryError
+
+logger = logging.getLogger(__name__)
 
 # Where in TensorRT's own sources something was noticed, and which class of error it is.
 _NOISE: Final = tuple(
@@ -27,19 +32,70 @@ _NOISE: Final = tuple(
     )
 )
 
-logger = logging.getLogger(__name__)
 
+@dataclasses.dataclass(frozen=True)
+class TensorRTModule:
+    """A module of TensorRT with its log.
 
-def make_log(trt: ModuleType) -> Any:  # noqa: ANN401
-    """Make a logger that forwards to ``logging`` and remembers errors.
-
-    Args:
+    Attributes:
+        name: "tensorrt", "tensorrt_lean" or "tensorrt_rtx".
         trt: the module.
-
-    Returns:
-        An ``ILogger`` with the methods ``reason()``, the last error since ``clear()``, in
-        plain words; ``complaints()``, all warnings and errors since; and ``clear()``.
+        log: an ``ILogger`` that forwards to ``logging``. It has the methods ``reason()``, the
+            last error since ``clear()`` in plain words; ``complaints()``, all warnings and
+            errors since; and ``clear()``.
     """
+
+    name: str
+    trt: ModuleType
+    log: Any
+
+    @classmethod
+    def load(cls, name: str) -> "TensorRTModule":
+        """Import a module.
+
+        Raises:
+            LibraryError: it cannot be imported, or is older than csakit supports.
+        """
+        flavour = FLAVOURS[name]
+        try:
+            trt = importlib.import_module(name)
+        except (ImportError, OSError, RuntimeError) as error:  # or a wheel without its libraries
+            raise LibraryError(
+                f"the Python package {name} cannot be imported: {error}\n"
+                f"Install it with: pip install {flavour.install}   or see: csakit doctor"
+            ) from error
+        if not flavour.supports(trt.__version__):
+            raise LibraryError(
+                f"{flavour.title} must be 10.3 or newer; got {trt.__version__}\n"
+                f"Update it with: pip install --upgrade {flavour.install}"
+            )
+        return cls(name, trt, _make_log(trt))
+
+    @property
+    def version(self) -> str:
+        """Version of the module."""
+        return str(self.trt.__version__)
+
+    @property
+    def title(self) -> str:
+        """What people call it, with its version."""
+        return f"{FLAVOURS[self.name].title} {self.version}"
+
+    def has(self, owner: str, name: str) -> bool:
+        """Report whether a class or an enumeration of this version has a member."""
+        return hasattr(getattr(self.trt, owner, None), name)
+
+    def failure(self, what: str, remedy: str) -> EngineError:
+        """Return the error for a call that returned nothing, from what was logged."""
+        reason = self.log.reason() or "no reason given"
+        text = f"{self.title} {what}: {reason}\n{remedy}"
+        if "out of memory" in reason.lower() or "OutOfMemory" in reason:
+            return OutOfMemoryError(self.title, OUT_OF_MEMORY, reason, text)
+        return EngineError(text)
+
+
+def _make_log(trt: ModuleType) -> Any:  # noqa: ANN401
+    """Create the log of a ``TensorRTModule``."""
     levels: dict[Any, Callable[[str], None]] = {
         trt.ILogger.INTERNAL_ERROR: logger.error,
         trt.ILogger.ERROR: logger.error,
@@ -67,11 +123,11 @@ def make_log(trt: ModuleType) -> Any:  # noqa: ANN401
             levels.get(severity, logger.debug)(message)
 
         def reason(self) -> str:
-            """Give the last error, which is the one that ended the call."""
+            """Return the last error, which is the one that ended the call."""
             return plain(self._errors[-1]) if self._errors else ""
 
         def complaints(self) -> list[str]:
-            """Give all warnings and errors."""
+            """Return all warnings and errors."""
             return self._complaints
 
         def clear(self) -> None:
@@ -83,14 +139,7 @@ def make_log(trt: ModuleType) -> Any:  # noqa: ANN401
 
 
 def plain(message: str) -> str:
-    """Reduce a message of TensorRT to what it says: one line, no source files, no codes.
-
-    Args:
-        message: as logged.
-
-    Returns:
-        Text.
-    """
+    """Reduce a message of TensorRT to what it says: one line, no source files, no codes."""
     text = " ".join(message.split())
     for noise in _NOISE:
         text = noise.sub("", text)
@@ -98,24 +147,6 @@ def plain(message: str) -> str:
     while text.startswith("(") and text.endswith(")"):
         text = text[1:-1].strip()
     return text
-
-
-logger = logging.getLogger(__name__)
-
-
-class Api(Protocol):
-    """What is needed of a flavour of TensorRT: its module, its log, and its errors."""
-
-    @property
-    def trt(self) -> ModuleType:
-        """The module."""
-
-    @property
-    def log(self) -> Any:  # noqa: ANN401
-        """What it said; see ``csakit.runtime.engine.tensorrt_module``."""
-
-    def failure(self, what: str, remedy: str) -> EngineError:
-        """Make the error for a call that returned nothing, from what was logged."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,7 +167,7 @@ class LoadedPlugin:
 
 
 def load_plugin(
-    api: Api,
+    module: TensorRTModule,
     *,
     embed: bool = False,
     known: Path | None = None,
@@ -145,7 +176,7 @@ def load_plugin(
     """Load and look up the plugin; the C++ one, or where it is not built, the one in Python.
 
     Args:
-        api: the flavour of TensorRT.
+        module: that it is registered with.
         embed: whether the library is to travel in the engine, which only the C++ one can.
         known: a folder or file where the C++ one may lie, besides the usual places.
         registry: TensorRT's, to load the C++ one into; None is that of the process. An engine
@@ -163,13 +194,13 @@ def load_plugin(
     except LibraryError as missing:
         if embed:
             raise
-        return _load_python(api, missing)
+        return _load_python(module, missing)
     if registry is None:
-        registry = api.trt.get_plugin_registry()
+        registry = module.trt.get_plugin_registry()
     if not registered(registry):
-        api.log.clear()
+        module.log.clear()
         if registry.load_library(str(path)) is None:
-            raise api.failure(
+            raise module.failure(
                 f"cannot load {path}", "Build it again: csakit plugin build --tensorrt-include DIR"
             )
     if not registered(registry):
@@ -182,16 +213,16 @@ def load_plugin(
 
 
 def registered(registry: Any) -> bool:  # noqa: ANN401
-    """Tell whether TensorRT's registry has a plugin of our name, version and namespace."""
+    """Report whether TensorRT's registry has a plugin of our name, version and namespace."""
     wanted = (spec.NAME, spec.VERSION, spec.NAMESPACE)
     creators = registry.all_creators
     return any((c.name, c.plugin_version, c.plugin_namespace) == wanted for c in creators)
 
 
-def _load_python(api: Api, missing: LibraryError) -> LoadedPlugin:
+def _load_python(module: TensorRTModule, missing: LibraryError) -> LoadedPlugin:
     """Register the plugin in Python, which needs libcsakit and no headers of TensorRT."""
     try:
-        register(api.trt)
+        register(module.trt)
         path = find_library()
     except LibraryError as error:
         raise LibraryError(

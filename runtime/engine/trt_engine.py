@@ -7,62 +7,26 @@ of it is an error of ours and not one of theirs.
 
 import contextlib
 import ctypes
-import dataclasses
 import mmap
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from ...plugins.errors import EngineError
-from ...plugins.tensorrt_flavours import FLAVOURS
 from ..contract import OUTPUT
-from ..device.binding import OUT_OF_MEMORY, OutOfMemoryError
 from ..device.device import Device, DeviceBuffer, Stream
 from .manifest import Manifest
-from .shapes import Executor, Shape
-from .tensorrt_module import load_plugin, make_log, registered
+from .shapes import CallShape, Executor
+from .tensorrt_module import TensorRTModule, load_plugin, registered
 
 _COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
 
 
-@dataclasses.dataclass(frozen=True)
-class Library:
-    """A module of TensorRT, with its log.
-
-    Attributes:
-        trt: the module.
-        log: what it said.
-    """
-
-    trt: ModuleType
-    log: Any
-
-    @classmethod
-    def of(cls, trt: ModuleType) -> "Library":
-        """Give a module a log."""
-        return cls(trt, make_log(trt))
-
-    @property
-    def title(self) -> str:
-        """What people call it, with its version."""
-        flavour = FLAVOURS.get(self.trt.__name__)
-        return f"{flavour.title if flavour else self.trt.__name__} {self.trt.__version__}"
-
-    def failure(self, what: str, remedy: str) -> EngineError:
-        """Make the error for a call that returned nothing, from what was logged."""
-        reason = self.log.reason() or "no reason given"
-        text = f"{self.title} {what}: {reason}\n{remedy}"
-        if "out of memory" in reason.lower() or "OutOfMemory" in reason:
-            return OutOfMemoryError(self.title, OUT_OF_MEMORY, reason, text)
-        return EngineError(text)
-
-
-def require_plugin(library: Library, path: Path, manifest: Manifest) -> None:
+def require_plugin(module: TensorRTModule, path: Path, manifest: Manifest) -> None:
     """Let TensorRT know the plugin that an engine needs, before the engine is opened.
 
     Args:
-        library: that opens the engine.
+        module: that opens the engine.
         path: of the engine; the plugin may lie beside it.
         manifest: of the engine.
 
@@ -73,19 +37,19 @@ def require_plugin(library: Library, path: Path, manifest: Manifest) -> None:
     plugin = manifest.build.plugin
     if plugin is None or plugin.embedded:
         return
-    load_plugin(library, known=path.parent)
-    if not registered(library.trt.get_plugin_registry()):
+    load_plugin(module, known=path.parent)
+    if not registered(module.trt.get_plugin_registry()):
         raise EngineError(
             f"{path} needs the plugin {plugin.name} version {plugin.version}, which TensorRT does "
             "not know although its library was loaded\nBuild it again: csakit plugin build"
         )
 
 
-def open_engine(library: Library, path: Path, manifest: Manifest) -> tuple[Any, Any]:
+def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple[Any, Any]:
     """Open an engine.
 
     Args:
-        library: that opens it; it knows the plugin.
+        module: that opens it; it knows the plugin.
         path: of the engine, whose files were compared with its manifest.
         manifest: of the engine.
 
@@ -96,17 +60,17 @@ def open_engine(library: Library, path: Path, manifest: Manifest) -> tuple[Any, 
         EngineError: TensorRT refuses it; the text has what it logged, and the command that
             builds the engine again.
     """
-    library.log.clear()
+    module.log.clear()
     rebuild = f"Build it again on this machine: {manifest.rebuild}"
     try:
-        runtime = library.trt.Runtime(library.log)
+        runtime = module.trt.Runtime(module.log)
     except (TypeError, RuntimeError) as error:  # its constructor returned nothing
-        raise library.failure("cannot start", _COMPARE) from error
-    if library.log.reason():
+        raise module.failure("cannot start", _COMPARE) from error
+    if module.log.reason():
         # Tried with 11.4 lean: a runtime that did not start is given all the same; opening an
         # engine with it, and freeing it, crash. So it is never freed.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(runtime))
-        raise library.failure("cannot start", _COMPARE)
+        raise module.failure("cannot start", _COMPARE)
     plugin = manifest.build.plugin
     if manifest.build.version_compatible or (plugin is not None and plugin.embedded):
         runtime.engine_host_code_allowed = True  # such engines hold libraries
@@ -116,14 +80,14 @@ def open_engine(library: Library, path: Path, manifest: Manifest) -> tuple[Any, 
         with contextlib.suppress(BufferError):  # still looked at; it goes with what looks
             plan.close()
     if engine is None:
-        raise library.failure(f"cannot open {path}", rebuild)
-    _check_tensors(library, engine, path, manifest)
+        raise module.failure(f"cannot open {path}", rebuild)
+    _check_tensors(module, engine, path, manifest)
     return runtime, engine
 
 
-def _check_tensors(library: Library, engine: Any, path: Path, manifest: Manifest) -> None:  # noqa: ANN401
+def _check_tensors(module: TensorRTModule, engine: Any, path: Path, manifest: Manifest) -> None:  # noqa: ANN401
     """Compare what an engine takes with what its manifest says; memory is sized by that."""
-    trt = library.trt
+    trt = module.trt
     types = {trt.DataType.FLOAT: "float32", trt.DataType.UINT8: "uint8"}
     found = set()
     for index in range(engine.num_io_tensors):
@@ -143,7 +107,7 @@ class TensorRtExecutor:
     """One execution context; see ``csakit.runtime.engine.shapes.Executor``.
 
     Args:
-        library: that the context is of.
+        module: that the context is of.
         context: fresh, without memory of its own.
         device: to allocate on.
         stream: that it will be enqueued on.
@@ -157,15 +121,15 @@ class TensorRtExecutor:
 
     def __init__(
         self,
-        library: Library,
+        module: TensorRTModule,
         context: Any,  # noqa: ANN401
         device: Device,
         stream: Stream,
         *,
-        shape: Shape,
+        shape: CallShape,
         addresses: Mapping[str, int],
     ) -> None:
-        self._library = library
+        self._module = module
         self._context = context
         self._number = stream.number
         self._shape = shape
@@ -187,7 +151,7 @@ class TensorRtExecutor:
         if self._scratch is not None:
             self._scratch.close()
 
-    def _prepare(self, device: Device, shape: Shape, addresses: Mapping[str, int]) -> None:
+    def _prepare(self, device: Device, shape: CallShape, addresses: Mapping[str, int]) -> None:
         context = self._context
         if context.active_optimization_profile != 0 and not context.set_optimization_profile_async(
             0, self._number
@@ -199,7 +163,7 @@ class TensorRtExecutor:
         answer = tuple(context.get_tensor_shape(OUTPUT))
         if answer != shape.tensors[OUTPUT]:
             raise EngineError(
-                f"{self._library.title} answers {shape} with {OUTPUT} of {answer}; it must be "
+                f"{self._module.title} answers {shape} with {OUTPUT} of {answer}; it must be "
                 f"{shape.tensors[OUTPUT]}"
             )
         needed = int(context.update_device_memory_size_for_shapes())
@@ -213,14 +177,14 @@ class TensorRtExecutor:
                 raise self._failure(f"did not take the memory of {name}")
 
     def _failure(self, what: str) -> EngineError:
-        return self._library.failure(f"{what} for {self._shape}", _COMPARE)
+        return self._module.failure(f"{what} for {self._shape}", _COMPARE)
 
 
 class TensorRtEngine:
     """A loaded engine; see ``csakit.runtime.engine.shapes.Engine``.
 
     Args:
-        library: that opens it.
+        module: that opens it.
         path: of the engine.
         manifest: of the engine.
 
@@ -231,28 +195,28 @@ class TensorRtEngine:
 
     manages_cuda_graphs = False
 
-    def __init__(self, library: Library, path: Path, manifest: Manifest) -> None:
-        require_plugin(library, path, manifest)
-        self._library = library
+    def __init__(self, module: TensorRTModule, path: Path, manifest: Manifest) -> None:
+        require_plugin(module, path, manifest)
+        self._module = module
         self._path = path
-        self._runtime, self._engine = open_engine(library, path, manifest)
+        self._runtime, self._engine = open_engine(module, path, manifest)
 
     @property
     def title(self) -> str:
         """What runs it, with version."""
-        return self._library.title
+        return self._module.title
 
     def executor(
-        self, device: Device, stream: Stream, shape: Shape, addresses: Mapping[str, int]
+        self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
     ) -> Executor:
         """Make a context for a shape."""
-        self._library.log.clear()
+        self._module.log.clear()
         context = self._context()
         if context is None:
             what = f"made no execution context of {self._path}"
-            raise self._library.failure(what, _COMPARE)
+            raise self._module.failure(what, _COMPARE)
         return TensorRtExecutor(
-            self._library, context, device, stream, shape=shape, addresses=addresses
+            self._module, context, device, stream, shape=shape, addresses=addresses
         )
 
     def save_cache(self) -> None:
@@ -264,5 +228,5 @@ class TensorRtEngine:
         self._runtime = None
 
     def _context(self) -> Any:  # noqa: ANN401
-        trt, engine = self._library.trt, self._engine
+        trt, engine = self._module.trt, self._engine
         return engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)

@@ -74,8 +74,9 @@ def test_an_engine_computes_what_torch_does(
 def built(precision: Precision, builder: str) -> Path:
     """Build an engine for this GPU, with the plugin where there is one; skip if unsupported."""
     from csakit.export.engine.build_engine import build_engine
-    from csakit.export.engine.config import BuildConfig, Span
+    from csakit.export.engine.config import BuildConfig
     from csakit.runtime.engine.compatibility import this_machine
+    from csakit.runtime.engine.shapes import Span
 
     config = BuildConfig(
         builder=builder,  # type: ignore[arg-type]

@@ -13,11 +13,11 @@ from csakit.runtime.engine.manifest import (
     Manifest,
     Plugin,
     Precision,
-    ProfileShapes,
     Source,
     Tensor,
     manifest_path,
 )
+from csakit.runtime.engine.shapes import ShapeRange, Span
 
 PLAN = bytes(range(256)) * 8
 MODEL = b"an exported model"
@@ -77,7 +77,7 @@ def make_manifest(*, build: dict[str, Any] | None = None, **fields: Any) -> Mani
             Tensor(name="mask", role="input", dtype="uint8", shape=(-1, -1, -1, 1)),
             Tensor(name="output", role="output", dtype="uint8", shape=(-1, -1, -1, 3)),
         ),
-        profiles=(ProfileShapes(batch=(1, 1, 8), size=(256, 512, 1024)),),
+        profiles=(ShapeRange(batch=Span(1, 1, 8), size=Span(256, 512, 1024)),),
         precision=Precision(audited="fp16", evidence={"network": {}}),
         parity=None,
     )

@@ -13,8 +13,8 @@ from csakit.runtime.contract import IMAGE, MASK, OUTPUT
 from csakit.runtime.device.binding import cuda_error
 from csakit.runtime.device.device import Device, Stream
 from csakit.runtime.engine.engine_session import EngineSession
-from csakit.runtime.engine.manifest import Manifest, ProfileShapes
-from csakit.runtime.engine.shapes import Shape
+from csakit.runtime.engine.manifest import Manifest
+from csakit.runtime.engine.shapes import CallShape, ShapeRange, Span
 from csakit.runtime.options import EngineOptions
 
 from .engines import make_manifest
@@ -35,7 +35,7 @@ class NegativeExecutor:
     """One launch; with memory of its own, as TensorRT's have."""
 
     def __init__(
-        self, engine: "NegativeEngine", shape: Shape, addresses: Mapping[str, int]
+        self, engine: "NegativeEngine", shape: CallShape, addresses: Mapping[str, int]
     ) -> None:
         self._engine = engine
         self._scratch = engine.device.buffer(engine.scratch) if engine.scratch else None
@@ -93,7 +93,7 @@ class NegativeEngine:
         self.gate.set()
         self.enqueued = 0
         self.settled = 0
-        self.made: list[Shape] = []
+        self.made: list[CallShape] = []
         self._module = ctypes.c_void_p()
         _call("cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(PTX.encode()))
 
@@ -103,7 +103,7 @@ class NegativeEngine:
         return function
 
     def executor(
-        self, device: Device, stream: Stream, shape: Shape, addresses: Mapping[str, int]
+        self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
     ) -> NegativeExecutor:
         self.made.append(shape)
         return NegativeExecutor(self, shape, addresses)
@@ -120,7 +120,9 @@ class NegativeEngine:
 def manifest_of(io: str, batch: tuple[int, ...] = (1, 1, 8), **fields: Any) -> Manifest:  # noqa: ANN401
     """Describe it for batches and sides of 256 to 1024."""
     size = fields.pop("size", (256, 512, 1024))
-    return make_manifest(io=io, profiles=(ProfileShapes(batch=batch, size=size),), **fields)
+    return make_manifest(
+        io=io, profiles=(ShapeRange(batch=Span(*batch), size=Span(*size)),), **fields
+    )
 
 
 def open_negative(

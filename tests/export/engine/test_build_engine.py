@@ -11,11 +11,12 @@ from pathlib import Path
 import onnx
 import pytest
 from csakit.export.engine.build_engine import Built, build_engine
-from csakit.export.engine.config import BuildConfig, Span
+from csakit.export.engine.config import BuildConfig
 from csakit.plugins.errors import ContractError, ExitCode, PrecisionError
 from csakit.runtime.contract import META_PRECISION
 from csakit.runtime.engine.compatibility import HostCapabilities, diagnose
 from csakit.runtime.engine.manifest import Tensor, manifest_path, read_manifest
+from csakit.runtime.engine.shapes import Span
 from csakit.runtime.files.atomic import sha256
 from csakit.runtime.files.engine_header import read_plan_header
 from helpers.exported import Subject

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csakit.export.engine.build_engine import build_engine
-from csakit.export.engine.config import BuildConfig, BuilderName, Span
+from csakit.export.engine.config import BuildConfig, BuilderName
 from csakit.export.parity.cases import export_cases
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.runtime import EngineOptions, Inpainter, open_session
@@ -18,6 +18,7 @@ from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
 from csakit.runtime.engine.compatibility import this_machine
 from csakit.runtime.engine.engine_session import EngineSession
 from csakit.runtime.engine.open_engine import open_engine_session
+from csakit.runtime.engine.shapes import Span
 from csakit.train.evaluation.metrics import hole_psnr
 from helpers.exported import Subject
 

@@ -6,6 +6,7 @@ of TensorRT. On a GPU ``tests/runtime/test_engine_gpu.py`` goes on from here.
 
 import dataclasses
 import importlib
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ from csakit.runtime.device.binding import OutOfMemoryError
 from csakit.runtime.engine import open_engine
 from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.runtime.engine.manifest import Manifest
-from csakit.runtime.engine.open_engine import load_engine, open_library
-from csakit.runtime.engine.trt_engine import Library, require_plugin
+from csakit.runtime.engine.open_engine import load_engine
+from csakit.runtime.engine.tensorrt_module import TensorRTModule
+from csakit.runtime.engine.trt_engine import require_plugin
 from helpers.engines import PLUGIN, make_manifest, write_engine
 from helpers.exported import Subject
 
@@ -44,15 +46,15 @@ def lean(**build: object) -> Manifest:
     return make_manifest(build={**defaults, "version_compatible": True, **build})
 
 
-def library(module: str) -> Library:
-    name = f"{module} is not installed"
-    return Library.of(pytest.importorskip(module, reason=name))
+def module_of(name: str) -> TensorRTModule:
+    pytest.importorskip(name, reason=f"{name} is not installed")
+    return TensorRTModule.load(name)
 
 
 @pytest.mark.usefixtures("without_gpu")
 def test_an_engine_that_tensorrt_does_not_open_ends_with_its_reason(built: Built) -> None:
     with pytest.raises(EngineError) as caught:
-        load_engine(library("tensorrt_rtx"), built.engine, built.manifest)
+        load_engine(module_of("tensorrt_rtx"), built.engine, built.manifest)
 
     text, remedy = str(caught.value).split("\n")
     assert text.startswith("TensorRT for RTX 1.7")
@@ -66,7 +68,7 @@ def test_a_runtime_that_did_not_start_is_not_used(tmp_path: Path) -> None:
 
     # Without a driver the lean runtime is made all the same, and opening a plan with it crashes.
     with pytest.raises(EngineError, match=r"TensorRT lean 11\S+ cannot start: .*CUDA driver"):
-        load_engine(library("tensorrt_lean"), engine, lean())
+        load_engine(module_of("tensorrt_lean"), engine, lean())
 
 
 @pytest.mark.usefixtures("without_gpu")
@@ -95,26 +97,11 @@ def test_what_the_machine_lacks_for_opening_is_named(
         open_session(built.engine)
 
 
-def test_versions_are_compared_with_the_module_itself(tmp_path: Path) -> None:
-    engine = tmp_path / "model.engine"
-    module = library("tensorrt_lean").trt
-    newer = lean(version="99.0.0.1")
+def test_a_module_that_cannot_be_imported_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt_lean", None)
 
-    assert open_library(engine, lean(), "tensorrt_lean").trt is module
-    assert open_library(engine, lean(version="10.3.0.26"), "tensorrt_lean").trt is module
-    for manifest in (newer, lean(version="10.3.0.26", version_compatible=False)):
-        text = rf"was built by tensorrt {manifest.build.version}; tensorrt_lean here is 11"
-        with pytest.raises(EngineError, match=text):
-            open_library(engine, manifest, "tensorrt_lean")
-    with pytest.raises(LibraryError, match=r"opens with the Python package tensorrt_none"):
-        open_library(engine, lean(), "tensorrt_none")
-
-
-def test_an_engine_without_weights_is_refused(tmp_path: Path) -> None:
-    manifest = make_manifest(build={"weights": "strip"})
-
-    with pytest.raises(EngineError, match=r"built with --strip-weights and holds none"):
-        open_engine.require_weights(tmp_path / "model.engine", manifest)
+    with pytest.raises(LibraryError, match=r"package tensorrt_lean cannot be imported(.|\n)*pip i"):
+        TensorRTModule.load("tensorrt_lean")
 
 
 def test_the_plugin_is_asked_for_before_the_engine(
@@ -124,9 +111,9 @@ def test_the_plugin_is_asked_for_before_the_engine(
     engine = write_engine(tmp_path)
 
     with pytest.raises((LibraryError, EngineError), match=r"plugin"):
-        load_engine(library("tensorrt_lean"), engine, lean(plugin=PLUGIN))
+        load_engine(module_of("tensorrt_lean"), engine, lean(plugin=PLUGIN))
     embedded = dataclasses.replace(PLUGIN, embedded=True)
-    require_plugin(library("tensorrt_lean"), engine, lean(plugin=embedded))  # it travels inside
+    require_plugin(module_of("tensorrt_lean"), engine, lean(plugin=embedded))  # it travels inside
 
 
 def test_the_library_beside_an_engine_is_tried(
@@ -137,26 +124,24 @@ def test_the_library_beside_an_engine_is_tried(
     (tmp_path / "libcsakit_trt.so").write_bytes(b"\x7fELF")
 
     with pytest.raises(EngineError, match=rf"cannot load {tmp_path}/libcsakit_trt\.so"):
-        require_plugin(library("tensorrt_lean"), engine, lean(plugin=PLUGIN))
+        require_plugin(module_of("tensorrt_lean"), engine, lean(plugin=PLUGIN))
 
 
 def test_what_tensorrt_says_of_memory_is_an_error_of_memory() -> None:
-    lean_library = library("tensorrt_lean")
-    log, levels = lean_library.log, lean_library.trt.ILogger
+    lean_module = module_of("tensorrt_lean")
+    log, levels = lean_module.log, lean_module.trt.ILogger
     where = "[defaultAllocator.cpp::allocate::58] Error Code 1: Cuda Runtime"
     log.log(levels.ERROR, f"{where} (out of memory)")
 
-    error = lean_library.failure("made no context", "Run smaller batches.")
+    error = lean_module.failure("made no context", "Run smaller batches.")
 
     assert isinstance(error, OutOfMemoryError)
-    assert (
-        str(error) == f"{lean_library.title} made no context: out of memory\nRun smaller batches."
-    )
+    assert str(error) == f"{lean_module.title} made no context: out of memory\nRun smaller batches."
     log.clear()
-    assert not isinstance(lean_library.failure("did not run", "See."), OutOfMemoryError)
+    assert not isinstance(lean_module.failure("did not run", "See."), OutOfMemoryError)
 
 
 def test_each_module_says_who_it_is() -> None:
     for name, title in (("tensorrt_rtx", "TensorRT for RTX"), ("tensorrt_lean", "TensorRT lean")):
         version = importlib.import_module(name).__version__
-        assert library(name).title == f"{title} {version}"
+        assert module_of(name).title == f"{title} {version}"

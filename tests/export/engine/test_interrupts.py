@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from csakit.export.engine.interrupts import Interrupts
+from csakit.export.engine.builder import Interrupts
 
 
 @pytest.fixture(autouse=True)

@@ -7,29 +7,29 @@ from typing import Any
 
 import pytest
 from csakit.export.cli import build
-from csakit.export.engine.config import BuildConfig, Span
-from csakit.export.engine.manifest_writer import Product, describe, rebuild_command
+from csakit.export.engine.config import BuildConfig
+from csakit.export.engine.manifest_writer import BuildResult, describe, rebuild_command
 from csakit.export.engine.precision_audit import Share, Types, audit
-from csakit.export.engine.profiles import Profile
 from csakit.plugins.errors import EngineError
 from csakit.runtime.engine.manifest import Plugin
+from csakit.runtime.engine.shapes import ShapeRange, Span
 from csakit.runtime.engine.tensorrt_module import LoadedPlugin
 from helpers.exported import Subject
 
-PROFILE = Profile(Span(1, 1, 8), Span(256, 512, 1024))
+SHAPES = ShapeRange(batch=Span(1, 1, 8), size=Span(256, 512, 1024))
 RTX = {"builder": "tensorrt-rtx", "targets": ("sm_86", "sm_89")}
 
 
-def product(config: BuildConfig, **fields: Any) -> Product:  # noqa: ANN401
-    made = Product(
+def result(config: BuildConfig, **fields: Any) -> BuildResult:  # noqa: ANN401
+    made = BuildResult(
         module="tensorrt",
         version="10.3.0",
         config=config,
-        profile=PROFILE,
+        shapes=SHAPES,
         targets=config.targets or ("sm_87",),
         plan=b"a plan",
         plugin=None,
-        precision=audit("fp32", Types(Share(0, 1), Share(0, 1)), 6, None),
+        precision=audit("fp32", Types(Share(0, 1), Share(0, 1)), None),
         tensors=(("image", "input", "FLOAT", (-1, 3, -1, -1)),),
     )
     return dataclasses.replace(made, **fields)
@@ -54,14 +54,14 @@ def test_the_command_asks_for_the_same_again(
     monkeypatch.setattr(build, "_build", lambda args: seen.append(args) or 0)
 
     program, command, *arguments = rebuild_command(
-        product(config), model="a b.onnx", engine="x.engine"
+        result(config), model="a b.onnx", engine="x.engine"
     )
 
     assert (program, command) == ("csakit", "build")
     assert build.main(arguments) == 0
     (args,) = seen
     assert (args.model, args.output) == (Path("a b.onnx"), Path("x.engine"))
-    asked = dataclasses.replace(config, batch=PROFILE.batch, size=PROFILE.size)
+    asked = dataclasses.replace(config, batch=SHAPES.batch, size=SHAPES.size)
     assert build._config(args) == asked
 
 
@@ -72,7 +72,7 @@ def test_the_command_asks_for_the_same_again(
 def test_later_versions_bring_the_lean_runtime(
     fixed: Subject, tmp_path: Path, fields: dict[str, Any], runtimes: tuple[str, ...]
 ) -> None:
-    made = product(BuildConfig(**fields))
+    made = result(BuildConfig(**fields))
 
     manifest = describe(made, fixed.proto, model=fixed.path, engine=tmp_path / "x.engine")
 
@@ -84,7 +84,7 @@ def test_the_plugin_is_described_by_what_it_is_and_not_by_where_it_lies(
 ) -> None:
     loaded = LoadedPlugin("c++", Path("/home/someone/libcsakit_trt.so"), "f" * 64)
     config = BuildConfig(version_compatible=True, embed_plugin=True)
-    made = product(config, plugin=loaded)
+    made = result(config, plugin=loaded)
 
     manifest = describe(made, fixed.proto, model=fixed.path, engine=tmp_path / "x.engine")
 
@@ -101,7 +101,7 @@ def test_the_plugin_is_described_by_what_it_is_and_not_by_where_it_lies(
 
 
 def test_an_input_of_another_type_is_refused(fixed: Subject, tmp_path: Path) -> None:
-    made = product(BuildConfig(), tensors=(("image", "input", "INT8", (1, 3, 256, 256)),))
+    made = result(BuildConfig(), tensors=(("image", "input", "INT8", (1, 3, 256, 256)),))
 
     with pytest.raises(EngineError, match=r"input image must be float32 or uint8; .* INT8"):
         describe(made, fixed.proto, model=fixed.path, engine=tmp_path / "x.engine")

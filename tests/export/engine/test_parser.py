@@ -9,9 +9,10 @@ from typing import Any
 import onnx
 import pytest
 from csakit.export.engine.parser import explain, parse
-from csakit.export.engine.tensorrt_api import Api, make_builder, make_network, open_api
+from csakit.export.engine.tensorrt_api import make_builder, make_network, open_module
 from csakit.export.graph import surgery
 from csakit.plugins.errors import EngineError
+from csakit.runtime.engine.tensorrt_module import TensorRTModule
 from helpers.exported import Subject
 from onnx import helper
 
@@ -20,19 +21,19 @@ Parse = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def api() -> Api:
+def module() -> TensorRTModule:
     pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
-    return open_api("tensorrt-rtx")
+    return open_module("tensorrt-rtx")
 
 
 @pytest.fixture
-def parsed(api: Api) -> Parse:
+def parsed(module: TensorRTModule) -> Parse:
     """Give a function that parses a model into a network."""
-    builder = make_builder(api)  # outlives the networks
+    builder = make_builder(module)  # outlives the networks
 
     def run(model: onnx.ModelProto, path: Path = PATH) -> Any:  # noqa: ANN401
-        network = make_network(api, builder)
-        parse(api, network, model, path)
+        network = make_network(module, builder)
+        parse(module, network, model, path)
         return network
 
     return run

@@ -4,20 +4,21 @@ import copy
 
 import onnx
 import pytest
-from csakit.export.engine.config import BuildConfig, Span
-from csakit.export.engine.profiles import Profile, resolve_profile
+from csakit.export.engine.config import BuildConfig, parse_span
+from csakit.export.engine.profiles import resolve_shapes
 from csakit.plugins.errors import ContractError
 from csakit.runtime.contract import META_MAX_BATCH
+from csakit.runtime.engine.shapes import ShapeRange, Span
 from helpers.exported import Subject
 
 
 def resolve(
     subject: Subject | onnx.ModelProto, batch: str | None = None, size: str | None = None
-) -> Profile:
+) -> ShapeRange:
     model = subject.proto if isinstance(subject, Subject) else subject
     spans = {"batch": batch, "size": size}
-    given = {name: Span.parse(f"--{name}", text) for name, text in spans.items() if text}
-    return resolve_profile(model, BuildConfig(builder="tensorrt-rtx", **given))
+    given = {name: parse_span(f"--{name}", text) for name, text in spans.items() if text}
+    return resolve_shapes(model, BuildConfig(builder="tensorrt-rtx", **given))
 
 
 def limited(subject: Subject, most: str) -> onnx.ModelProto:

@@ -8,16 +8,17 @@ from types import SimpleNamespace
 import pytest
 from csakit.export.engine import tensorrt_api
 from csakit.export.engine.config import BuildConfig
-from csakit.export.engine.tensorrt_api import Api, open_api
+from csakit.export.engine.tensorrt_api import open_module
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
+from csakit.runtime.engine.tensorrt_module import TensorRTModule
 
 RTX = BuildConfig(builder="tensorrt-rtx")
 
 
 @pytest.fixture
-def api() -> Iterator[Api]:
+def module() -> Iterator[TensorRTModule]:
     pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
-    return open_api("tensorrt-rtx")
+    return open_module("tensorrt-rtx")
 
 
 @pytest.fixture
@@ -29,8 +30,8 @@ def without_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_module_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt_rtx", None)
 
-    with pytest.raises(LibraryError, match=r"needs the Python package tensorrt_rtx") as caught:
-        open_api("tensorrt-rtx")
+    with pytest.raises(LibraryError, match=r"tensorrt-rtx: .* cannot be imported") as caught:
+        open_module("tensorrt-rtx")
 
     assert "pip install 'csakit[rtx]'" in str(caught.value)
 
@@ -40,18 +41,18 @@ def test_what_is_installed_instead_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "tensorrt", None)
 
     with pytest.raises(LibraryError, match=r"pip install tensorrt(.|\n)*--builder tensorrt-rtx"):
-        open_api("tensorrt")
+        open_module("tensorrt")
 
 
 def test_an_old_tensorrt_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorrt", SimpleNamespace(__version__="10.2.0.post1"))
 
     with pytest.raises(LibraryError, match=r"must be 10\.3 or newer; got 10\.2\.0"):
-        open_api("tensorrt")
+        open_module("tensorrt")
 
 
-def test_tensorrt_builds_on_a_gpu_only(api: Api, without_gpu: None) -> None:
-    there = dataclasses.replace(api, builder="tensorrt")
+def test_tensorrt_builds_on_a_gpu_only(module: TensorRTModule, without_gpu: None) -> None:
+    there = dataclasses.replace(module, name="tensorrt")
 
     with pytest.raises(EngineError, match=r"there is none here(.|\n)*--builder tensorrt-rtx"):
         tensorrt_api.make_builder(there)
@@ -76,19 +77,19 @@ def test_targets_are_the_gpus_of_this_machine(monkeypatch: pytest.MonkeyPatch) -
     assert tensorrt_api.resolve_targets(BuildConfig()) == ("sm_90",)
 
 
-def test_an_architecture_that_it_does_not_build_for_is_refused(api: Api) -> None:
-    made = tensorrt_api.make_builder(api).create_builder_config()
+def test_an_architecture_that_it_does_not_build_for_is_refused(module: TensorRTModule) -> None:
+    made = tensorrt_api.make_builder(module).create_builder_config()
 
     with pytest.raises(ContractError, match=r"builds for sm_75, .*sm_120.*; got 'sm_87'"):
-        tensorrt_api.set_targets(api, made, ("sm_87",))
+        tensorrt_api.set_targets(module, made, ("sm_87",))
 
 
-def test_the_configuration_says_what_was_asked_for(api: Api) -> None:
-    builder, trt = tensorrt_api.make_builder(api), api.trt
+def test_the_configuration_says_what_was_asked_for(module: TensorRTModule) -> None:
+    builder, trt = tensorrt_api.make_builder(module), module.trt
     wanted = dataclasses.replace(RTX, workspace_bytes=1 << 30, opt_level=4, weights="strip")
 
-    made = tensorrt_api.make_config(api, builder, wanted)
-    tensorrt_api.set_targets(api, made, ("sm_86", "sm_120"))
+    made = tensorrt_api.make_config(module, builder, wanted)
+    tensorrt_api.set_targets(module, made, ("sm_86", "sm_120"))
 
     assert made.get_memory_pool_limit(trt.MemoryPoolType.WORKSPACE) == 1 << 30
     assert made.builder_optimization_level == 4
@@ -103,17 +104,19 @@ def test_the_configuration_says_what_was_asked_for(api: Api) -> None:
 
 
 @pytest.mark.parametrize("wanted", [False, True])
-def test_products_of_fp32_keep_their_bits_unless_asked_otherwise(api: Api, wanted: bool) -> None:
-    builder = tensorrt_api.make_builder(api)
+def test_products_of_fp32_keep_their_bits_unless_asked_otherwise(
+    module: TensorRTModule, wanted: bool
+) -> None:
+    builder = tensorrt_api.make_builder(module)
 
-    made = tensorrt_api.make_config(api, builder, dataclasses.replace(RTX, tf32=wanted))
+    made = tensorrt_api.make_config(module, builder, dataclasses.replace(RTX, tf32=wanted))
 
-    assert made.get_flag(api.trt.BuilderFlag.TF32) == wanted
+    assert made.get_flag(module.trt.BuilderFlag.TF32) == wanted
 
 
-def test_later_versions_are_asked_for_by_name(api: Api) -> None:
-    builder, flags = tensorrt_api.make_builder(api), api.trt.BuilderFlag
-    there = dataclasses.replace(api, builder="tensorrt")
+def test_later_versions_are_asked_for_by_name(module: TensorRTModule) -> None:
+    builder, flags = tensorrt_api.make_builder(module), module.trt.BuilderFlag
+    there = dataclasses.replace(module, name="tensorrt")
     wanted = BuildConfig(version_compatible=True, weights="refit")
 
     made = tensorrt_api.make_config(there, builder, wanted)
@@ -124,15 +127,15 @@ def test_later_versions_are_asked_for_by_name(api: Api) -> None:
     assert not made.get_flag(flags.STRIP_PLAN)
 
 
-def test_a_network_is_strongly_typed(api: Api) -> None:
-    network = tensorrt_api.make_network(api, tensorrt_api.make_builder(api))
+def test_a_network_is_strongly_typed(module: TensorRTModule) -> None:
+    network = tensorrt_api.make_network(module, tensorrt_api.make_builder(module))
 
-    assert network.get_flag(api.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
+    assert network.get_flag(module.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
 
 
-def test_an_option_that_a_version_lacks_is_an_error(api: Api) -> None:
+def test_an_option_that_a_version_lacks_is_an_error(module: TensorRTModule) -> None:
     older = SimpleNamespace(__version__="10.3", HardwareCompatibilityLevel=SimpleNamespace())
-    old = Api(older, "tensorrt", api.log)  # type: ignore[arg-type]
+    old = TensorRTModule("tensorrt", older, module.log)  # type: ignore[arg-type]
 
     with pytest.raises(EngineError, match=r"10\.3 has no --portable same-cc"):
         tensorrt_api._member(

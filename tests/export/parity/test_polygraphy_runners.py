@@ -21,7 +21,8 @@ from csakit.export.parity.probe import ExportedModel
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import EngineError
 from csakit.runtime.engine.compatibility import HostCapabilities
-from csakit.runtime.engine.manifest import Manifest, Precision, ProfileShapes
+from csakit.runtime.engine.manifest import Manifest, Precision
+from csakit.runtime.engine.shapes import ShapeRange, Span
 from csakit.runtime.files.engine_header import read_plan_header
 from helpers.engines import make_manifest
 from helpers.exported import Subject
@@ -60,7 +61,7 @@ def described(subject: Subject, batch: tuple[int, ...] = (1, 1, 1)) -> Manifest:
     return make_manifest(
         io=subject.config.io,
         precision=Precision(audited=subject.config.precision, evidence={}),
-        profiles=(ProfileShapes(batch=batch, size=(256, 256, 256)),),
+        profiles=(ShapeRange(batch=Span(*batch), size=Span(256, 256, 256)),),
     )
 
 

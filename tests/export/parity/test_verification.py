@@ -19,11 +19,11 @@ from csakit.runtime.engine.manifest import (
     Artifact,
     Manifest,
     Precision,
-    ProfileShapes,
     Source,
     manifest_path,
     read_manifest,
 )
+from csakit.runtime.engine.shapes import ShapeRange, Span
 from csakit.runtime.files.atomic import sha256
 from csakit.runtime.sessions.session import open_session
 from helpers.engines import HERE, PLAN, make_manifest
@@ -53,7 +53,7 @@ def engine(fixed: Subject, folder: Path) -> Path:
     manifest = make_manifest(
         io="float",
         precision=Precision(audited="fp32", evidence={}),
-        profiles=(ProfileShapes(batch=(1, 1, 1), size=(256, 256, 256)),),
+        profiles=(ShapeRange(batch=Span(1, 1, 1), size=Span(256, 256, 256)),),
         source=Source(
             model=Artifact(name="model.onnx", bytes=size, sha256=digest),
             weights=(),

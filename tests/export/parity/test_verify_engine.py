@@ -28,7 +28,8 @@ from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError
 from csakit.runtime.diagnostics.file_report import inspect
 from csakit.runtime.engine.compatibility import diagnose
-from csakit.runtime.engine.manifest import Precision, ProfileShapes, manifest_path, read_manifest
+from csakit.runtime.engine.manifest import Precision, manifest_path, read_manifest
+from csakit.runtime.engine.shapes import ShapeRange, Span
 from csakit.runtime.sessions.session import Session, open_session
 from helpers.engines import HERE, artifact, make_manifest, write_engine
 from helpers.exported import Subject
@@ -37,7 +38,7 @@ from onnx import numpy_helper
 from ..conftest import Alter
 
 CASES = export_cases(ExportConfig(size=256))
-ONE = ProfileShapes(batch=(1, 1, 1), size=(256, 256, 256))
+ONE = ShapeRange(batch=Span(1, 1, 1), size=Span(256, 256, 256))
 
 
 @contextlib.contextmanager
@@ -87,7 +88,7 @@ def test_cases_fill_the_batch_that_the_engine_is_tuned_for(
 ) -> None:
     batches: list[int] = []
     probe = Probe(dynamic.path)
-    shapes = ProfileShapes(batch=(1, 2, 2), size=(256, 256, 512))
+    shapes = ShapeRange(batch=Span(1, 2, 2), size=Span(256, 256, 512))
 
     with session_of(dynamic.path) as session:
         run = session.run
@@ -124,7 +125,7 @@ def test_an_engine_of_bytes_is_held_against_bytes(packed: Subject) -> None:
 def test_cases_have_sizes_that_the_engine_takes(
     size: tuple[int, ...], expected: tuple[int, int] | None
 ) -> None:
-    assert case_size(ProfileShapes(batch=(1, 1, 1), size=size)) == expected
+    assert case_size(ShapeRange(batch=Span(1, 1, 1), size=Span(*size))) == expected
 
 
 def test_a_precision_without_limits_is_refused_with_the_rebuild_command() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from csakit.runtime.engine.manifest import Artifact, Manifest, ProfileShapes, Tensor, manifest_path
+from csakit.runtime.engine.manifest import Artifact, Manifest, Tensor, manifest_path
+from csakit.runtime.engine.shapes import ShapeRange, Span
 from helpers.engines import PLAN, PLUGIN, make_manifest
 from helpers.exported import Subject
 
@@ -60,5 +61,5 @@ def no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CSAKIT_LIBRARY", raising=False)
 
 
-def profile(batch: tuple[int, int, int], size: tuple[int, int, int]) -> tuple[ProfileShapes]:
-    return (ProfileShapes(batch=batch, size=size),)
+def profile(batch: tuple[int, int, int], size: tuple[int, int, int]) -> tuple[ShapeRange]:
+    return (ShapeRange(batch=Span(*batch), size=Span(*size)),)

@@ -4,16 +4,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from csakit.export.serving.model_io import Form, Sides, form_of_engine, form_of_model
+from csakit.export.serving.model_io import ModelIO, form_of_engine, form_of_model
 from csakit.export.serving.options import ServingOptions
 from csakit.plugins.errors import ContractError, EngineError
+from csakit.runtime.engine.shapes import Span
 from csakit.runtime.files.onnx_header import read_onnx_header
 from helpers.exported import Subject
 
 from .conftest import SHAPES, manifest_for, profile, tensors
 
 
-def of_model(subject: Subject, **options: Any) -> Form:  # noqa: ANN401
+def of_model(subject: Subject, **options: Any) -> ModelIO:  # noqa: ANN401
     return form_of_model(subject.path, read_onnx_header(subject.path), ServingOptions(**options))
 
 
@@ -61,14 +62,14 @@ def test_batches_that_never_form_are_not_waited_for(packed: Subject) -> None:
         of_model(packed, max_batch=4, preferred=(2, 8))
 
 
-def of_engine(model: Path, options: ServingOptions, **fields: Any) -> Form:  # noqa: ANN401
+def of_engine(model: Path, options: ServingOptions, **fields: Any) -> ModelIO:  # noqa: ANN401
     return form_of_engine(Path("x.engine"), manifest_for(model, **fields), options)
 
 
 def test_an_engine_takes_what_its_profile_says(packed: Subject) -> None:
     form = of_engine(packed.path, ServingOptions(max_batch=100))
 
-    assert (form.max_batch, form.size, form.sides) == (8, None, Sides(256, 512, 1024))
+    assert (form.max_batch, form.size, form.sides) == (8, None, Span(256, 512, 1024))
     assert form.warm_size == (512, 512)
 
 

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from csakit.export.serving.model_io import Form, form_of_model
+from csakit.export.serving.model_io import ModelIO, form_of_model
 from csakit.export.serving.options import ServingOptions
 from csakit.export.serving.warmup import centre_hole, file_name, picture, samples, write_files
 from csakit.runtime.files.onnx_header import read_onnx_header
 from helpers.exported import Subject
 
 
-def form_of(subject: Subject) -> Form:
+def form_of(subject: Subject) -> ModelIO:
     return form_of_model(subject.path, read_onnx_header(subject.path), ServingOptions())
 
 

@@ -87,6 +87,14 @@ def test_a_field_of_another_type_is_named(tmp_path: Path) -> None:
         read_manifest(write(tmp_path, text))
 
 
+@pytest.mark.parametrize("batch", [[1, 1], [2, 1, 4], [0, 1, 1], ["1", 1, 1]])
+def test_a_manifest_states_shapes_as_least_best_and_most(tmp_path: Path, batch: list[Any]) -> None:
+    text = make_manifest(profiles=({"batch": batch, "size": [256, 256, 256]},)).text()
+
+    with pytest.raises(ContractError, match=r"is no manifest of an engine: .* at `\$\.profiles"):
+        read_manifest(write(tmp_path, text))
+
+
 def test_a_text_that_would_control_the_terminal_is_refused(tmp_path: Path) -> None:
     text = make_manifest(build={"targets": ("\x1b[2J",)}).text()
 

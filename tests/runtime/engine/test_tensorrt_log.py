@@ -3,33 +3,33 @@
 import logging
 
 import pytest
-from csakit.export.engine.tensorrt_api import Api, open_api
+from csakit.export.engine.tensorrt_api import open_module
 from csakit.runtime.engine import tensorrt_module
-from csakit.runtime.engine.tensorrt_module import plain
+from csakit.runtime.engine.tensorrt_module import TensorRTModule, plain
 
 
 @pytest.fixture
-def api() -> Api:
+def module() -> TensorRTModule:
     pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
-    return open_api("tensorrt-rtx")
+    return open_module("tensorrt-rtx")
 
 
 def test_what_tensorrt_logs_is_forwarded_and_errors_are_kept(
-    api: Api, caplog: pytest.LogCaptureFixture
+    module: TensorRTModule, caplog: pytest.LogCaptureFixture
 ) -> None:
-    severity = api.trt.ILogger
+    severity = module.trt.ILogger
 
     with caplog.at_level(logging.DEBUG, logger=tensorrt_module.__name__):
-        api.log.log(severity.WARNING, "a warning")
-        api.log.log(severity.ERROR, "IBuilder::build: Error Code 4: API Usage Error (reason)")
-        api.log.log(severity.VERBOSE, "much")
+        module.log.log(severity.WARNING, "a warning")
+        module.log.log(severity.ERROR, "IBuilder::build: Error Code 4: API Usage Error (reason)")
+        module.log.log(severity.VERBOSE, "much")
 
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR", "DEBUG"]
-    assert api.log.reason() == "reason"
-    assert api.log.complaints()[0] == "a warning"
-    assert len(api.log.complaints()) == 2
-    api.log.clear()
-    assert api.log.reason() == ""
+    assert module.log.reason() == "reason"
+    assert module.log.complaints()[0] == "a warning"
+    assert len(module.log.complaints()) == 2
+    module.log.clear()
+    assert module.log.reason() == ""
 
 
 @pytest.mark.parametrize(

@@ -27,17 +27,15 @@ sys.modules["tensorrt_lean"] = Module("tensorrt")
 
 LOAD = """
 import sys, tensorrt_lean
-from csakit.runtime.engine.tensorrt_module import load_plugin, registered
-from csakit.export.engine.tensorrt_api import Api
-from csakit.runtime.engine.tensorrt_module import make_log
+from csakit.runtime.engine.tensorrt_module import TensorRTModule, load_plugin, registered
 from csakit.plugins.errors import CsakitError
 
-api = Api(tensorrt_lean, "tensorrt", make_log(tensorrt_lean))
+module = TensorRTModule.load("tensorrt_lean")
 registry = tensorrt_lean.get_plugin_registry()
 assert not registered(registry)
 try:
     for _ in range(2):
-        found = load_plugin(api, embed="embed" in sys.argv)
+        found = load_plugin(module, embed="embed" in sys.argv)
         print(found.implementation, found.library.name, found.source_hash, registered(registry))
 except CsakitError as error:
     print(type(error).__name__, error)
