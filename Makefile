@@ -11,7 +11,7 @@ WEIGHTS := train/weights/demo.safetensors
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model proof photos test check format bench bench-record plugins gpu clean
+.PHONY: help install demo model proof photos test fuzz check format bench bench-record plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -59,6 +59,13 @@ photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.
 # Each worker takes half of the files, then what the other has left; one thread and 4 GB each.
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+# Longer than in the tests, and from other mutations each time; a find names its number.
+FUZZ_SECONDS ?= 600
+FUZZ_FIRST ?= $(shell date +%s)
+fuzz: $(STAMP)  ## mutate what is read and let calls on files fail, FUZZ_SECONDS for each reader
+	ulimit -v 8000000; FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_FIRST=$(FUZZ_FIRST) \
+	  $(BIN)/python -m pytest -q tests/fuzz
 
 check: $(STAMP)  ## lint, hold the layers, and type-check
 	$(BIN)/ruff check .

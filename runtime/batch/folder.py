@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError, CsakitError
-from ..files.failures import failure, is_file, is_folder
+from ..files.failures import failure, is_file, is_folder, is_same
 from ..images.decode import INPUT_SUFFIXES, OTHER_SUFFIXES
 from ..images.encode import OUTPUT_FORMATS
 from .job import Job
@@ -81,7 +81,7 @@ def list_folders(
     """
     _check_folders(images, masks, output)
     single = masks if is_file(masks) else None
-    shared = single is None and masks.samefile(images)
+    shared = single is None and is_same(masks, images)
     apart = [output] if shared or single else [output, masks]
     taken, found = _Taken(output), False
     for scanned in _folders(images, apart, enter=recursive):
@@ -90,7 +90,7 @@ def list_folders(
         pairs: dict[str, list[str]] = {}
         unused: list[Path] = []
         if single is not None:  # it may lie among the images
-            names = [name for name in names if not (scanned.folder / name).samefile(single)]
+            names = [name for name in names if not is_same(scanned.folder / name, single)]
             pairs = {name: [single.name] for name in names}
         elif not scanned.closed:
             pairs, unused = _match(names, masks / place, shared=shared)
@@ -133,7 +133,7 @@ def _check_folders(images: Path, masks: Path, output: Path) -> None:
     if output.suffix.lower() in OUTPUT_FORMATS or is_file(output):
         raise ContractError(f"the output of a folder must be a folder; got {output}")
     if is_folder(output) and any(
-        is_folder(folder) and output.samefile(folder) for folder in (images, masks)
+        is_folder(folder) and is_same(output, folder) for folder in (images, masks)
     ):
         raise ContractError(f"results need a folder of their own; got that of inputs, {output}")
 
@@ -205,7 +205,7 @@ def _sorted_out(folder: Path, apart: list[Path], *, enter: bool) -> _Scanned:
 
 
 def _is_one_of(path: Path, others: list[Path]) -> bool:
-    return any(is_folder(other) and path.samefile(other) for other in others)
+    return any(is_folder(other) and is_same(path, other) for other in others)
 
 
 def _entries(

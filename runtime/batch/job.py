@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ..files.failures import failure, is_file, is_folder
+from ..files.failures import failure, is_file, is_folder, is_same
 from ..images.encode import QUALITY, Picture, load_image, output_format, save_image
 from ..images.mask import load_hole
 from ..images.metadata import Metadata
@@ -76,7 +76,7 @@ class Job:
             )
         output_format(self.output)
         for output in filter(self._taken, self.outputs(options)):
-            if any(is_file(source) and output.samefile(source) for source in self._inputs):
+            if any(is_file(source) and is_same(output, source) for source in self._inputs):
                 raise ContractError(f"an output must not replace an input; got {output} for both")
             if not options.overwrite:
                 raise ContractError(f"{output} exists; replace it with --overwrite")

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from ...plugins.errors import ContractError, ExitCode
 from ..batch.job import FileOptions, Job, repair_file
 from ..batch.pipeline import repair_files
-from ..files.failures import is_file, is_folder
+from ..files.failures import is_file, is_folder, is_same
 from ..inpainter import Inpainter
 from ..options import InpaintOptions
 from .command import run_command
@@ -46,7 +46,7 @@ def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOpti
     for path in (args.image, args.mask):
         if not is_file(path):
             raise ContractError(f"IMAGE and MASK must be existing files; got {path}")
-    if args.image.samefile(args.mask):
+    if is_same(args.image, args.mask):
         raise ContractError(f"IMAGE and MASK must be two files; got {args.image} for both")
     job = Job(image=args.image, mask=args.mask, output=args.output)
     job.check(files)

@@ -1,6 +1,7 @@
 """Outputs that are never half written, and hashes that name inputs."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import re
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from .failures import failure, is_folder
+from .failures import failure, failures_told, is_folder
 
 try:
     import fcntl
@@ -48,10 +49,12 @@ def staged(output: Path) -> Iterator[Path]:
     if is_folder(output):
         raise ContractError(f"the output must be a file; {output} is a folder")
     with _reserved(output) as temporary:
-        mode = temporary.stat().st_mode  # of the user's umask; some writers make files private
+        with failures_told(f"write {output}"):
+            mode = temporary.stat().st_mode  # of the user's umask; some writers make files private
         yield temporary
-        temporary.chmod(mode)
-        _move(temporary, output)
+        with failures_told(f"write {output}"):
+            temporary.chmod(mode)
+            temporary.replace(output)
 
 
 @contextlib.contextmanager
@@ -104,12 +107,17 @@ def _create(parent: Path, suffix: str, *, folder: bool) -> tuple[Path, int | Non
             path.touch(exist_ok=False)
         if fcntl is None:
             return path, None
-        with contextlib.suppress(FileNotFoundError):  # another process took it for a leftover
+        try:
             handle = os.open(path, os.O_RDONLY)
-            if _lock(handle) and path.exists():
-                return path, handle
-            os.close(handle)
-    raise OSError(f"no temporary file in {parent} stays")
+        except FileNotFoundError:  # another process took it for a leftover
+            continue
+        except OSError:
+            _remove(path)
+            raise
+        if _lock(handle) and os.path.lexists(path):
+            return path, handle
+        os.close(handle)
+    raise OSError(errno.EAGAIN, f"no temporary file in {parent} stays")
 
 
 def _lock(handle: int) -> bool:
@@ -141,19 +149,12 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a temporary file or folder, if it is still there."""
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
-
-
-def _move(temporary: Path, output: Path) -> None:
-    """Give a finished file its name."""
-    try:
-        temporary.replace(output)
-    except OSError as error:
-        raise failure(error, f"write {output}") or error from error
+    """Remove a temporary file or folder, if it is still there; the next run tries again."""
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def sha256(path: Path) -> str:
@@ -164,9 +165,13 @@ def sha256(path: Path) -> str:
 
     Returns:
         64 hexadecimal digits.
+
+    Raises:
+        ContractError: it cannot be read.
+        ResourceError: the disk failed.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with failures_told(f"read {path}"), path.open("rb") as file:
         while block := file.read(_HASH_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()

@@ -3,10 +3,11 @@
 Memory, permission, space and names are told as themselves, never as damage of a file.
 """
 
+import contextlib
 import errno
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -74,6 +75,15 @@ def failure(error: BaseException, doing: str) -> CsakitError | None:
     return ResourceError(text) if number in _RESOURCES else ContractError(text)
 
 
+@contextlib.contextmanager
+def failures_told(doing: str) -> Iterator[None]:
+    """Turn failures of the machine in a block into errors that tell them; see ``failure``."""
+    try:
+        yield
+    except OSError as error:
+        raise failure(error, doing) or error from error
+
+
 def is_file(path: Path) -> bool:
     """Report whether a path is a file.
 
@@ -92,8 +102,17 @@ def is_folder(path: Path) -> bool:
     return _ask(path, Path.is_dir)
 
 
+def is_same(path: Path, other: Path) -> bool:
+    """Report whether two existing paths are one file or folder.
+
+    Raises:
+        ContractError: the system does not answer.
+    """
+    return _ask(path, lambda one: one.samefile(other))
+
+
 def _ask(path: Path, question: Callable[[Path], bool]) -> bool:
     try:
         return question(path)
     except OSError as error:
-        raise failure(error, f"open {path}") or error from error
+        raise failure(error, f"open {error.filename or path}") or error from error

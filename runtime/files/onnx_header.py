@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
+from .failures import failures_told
 
 _TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"} | {
     10: "float16",
@@ -83,7 +84,7 @@ def read_onnx_header(path: Path) -> OnnxHeader:
         return _model(mapped(path))
     except OSError as error:
         raise ContractError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
         raise ContractError(f"{path} must be a whole ONNX file: {error}") from error
 
 
@@ -93,11 +94,14 @@ def with_weights(path: Path) -> Path:
     Raises:
         ContractError: it is a link to what is no ONNX file.
     """
-    if not path.is_symlink() or not path.exists():
-        return path
-    target, weights = path.resolve(), read_onnx_header(path).external
-    here, there = (all((one.parent / name).exists() for name in weights) for one in (path, target))
-    return target if there and not here else path
+    with failures_told(f"open {path}"):
+        if not path.is_symlink() or not path.exists():
+            return path
+        target, weights = path.resolve(), read_onnx_header(path).external
+        here, there = (
+            all((one.parent / name).exists() for name in weights) for one in (path, target)
+        )
+        return target if there and not here else path
 
 
 def mapped(path: Path) -> memoryview:

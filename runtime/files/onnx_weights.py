@@ -41,7 +41,7 @@ def require_finite_weights(path: Path) -> None:
                 )
     except OSError as error:
         raise failure(error, f"read {error.filename or path}") or error from error
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, KeyError, IndexError, OverflowError) as error:
         if isinstance(error, ContractError):
             raise
         raise ContractError(f"{path} must be a whole ONNX file: {error}") from error
