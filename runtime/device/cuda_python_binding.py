@@ -42,64 +42,50 @@ class CudaPythonBinding:
             ) from error
 
     def count(self) -> int:
-        """Count the GPUs."""
         return int(self._call("cuDeviceGetCount"))
 
     def name(self, number: int) -> str:
-        """Give the name of a GPU."""
         raw: bytes = self._call("cuDeviceGetName", 256, self._call("cuDeviceGet", number))
         return raw.partition(b"\0")[0].decode(errors="replace")
 
     def retain(self, number: int) -> Handle:
-        """Retain the primary context of a GPU."""
         if number not in _contexts:
             device = self._call("cuDeviceGet", number)
             _contexts[number] = self._call("cuDevicePrimaryCtxRetain", device)
         return _contexts[number]
 
     def push(self, context: Handle) -> None:
-        """Make it current in this thread."""
         self._call("cuCtxPushCurrent", context)
 
     def pop(self) -> None:
-        """Undo the last ``push`` of this thread."""
         self._call("cuCtxPopCurrent")
 
     def memory(self) -> tuple[int, int]:
-        """Give free and total bytes of the device."""
         free, total = self._call("cuMemGetInfo")
         return int(free), int(total)
 
     def new_stream(self) -> Handle:
-        """Make a stream."""
         return self._call("cuStreamCreate", NON_BLOCKING)
 
     def stream_handle(self, stream: Handle) -> int:
-        """Give the ``cudaStream_t`` as a number."""
         return int(stream)
 
     def synchronize(self, stream: Handle) -> None:
-        """Wait until all that was enqueued on a stream is done."""
         self._call("cuStreamSynchronize", stream)
 
     def free_stream(self, stream: Handle) -> None:
-        """Destroy it."""
         self._call("cuStreamDestroy", stream)
 
     def new_event(self, flags: int) -> Handle:
-        """Make an event."""
         return self._call("cuEventCreate", flags)
 
     def record(self, event: Handle, stream: Handle) -> None:
-        """Mark this moment of a stream."""
         self._call("cuEventRecord", event, stream)
 
     def wait_event(self, event: Handle) -> None:
-        """Wait until what was recorded is done."""
         self._call("cuEventSynchronize", event)
 
     def is_done(self, event: Handle) -> bool:
-        """Tell whether it is."""
         (status,) = self._driver.cuEventQuery(event)
         if status == self._driver.CUresult.CUDA_ERROR_NOT_READY:
             return False
@@ -107,49 +93,38 @@ class CudaPythonBinding:
         return True
 
     def elapsed_ms(self, start: Handle, end: Handle) -> float:
-        """Give the milliseconds between two recorded events."""
         return float(self._call("cuEventElapsedTime", start, end))
 
     def free_event(self, event: Handle) -> None:
-        """Destroy it."""
         self._call("cuEventDestroy", event)
 
     def allocate(self, size: int) -> Handle:
-        """Allocate device memory."""
         return self._call("cuMemAlloc", size)
 
     def address(self, memory: Handle) -> int:
-        """Give its address."""
         return int(memory)
 
     def free(self, memory: Handle) -> None:
-        """Free it."""
         self._call("cuMemFree", memory)
 
     def allocate_pinned(self, size: int) -> tuple[Handle, HostBytes]:
-        """Allocate page-locked memory, and give it as bytes."""
         address = int(self._call("cuMemHostAlloc", size, 0))
         return address, np.ctypeslib.as_array((ctypes.c_uint8 * size).from_address(address))
 
     def free_pinned(self, memory: Handle) -> None:
-        """Free it."""
         self._call("cuMemFreeHost", memory)
 
     def copy_to_device(self, address: int, source: HostBytes, stream: Handle) -> None:
-        """Enqueue a copy to the device."""
         self._call("cuMemcpyHtoDAsync", address, source.ctypes.data, source.nbytes, stream)
 
     def copy_to_host(self, target: HostBytes, address: int, stream: Handle) -> None:
-        """Enqueue a copy from the device."""
         self._call("cuMemcpyDtoHAsync", target.ctypes.data, address, target.nbytes, stream)
 
     def begin_capture(self, stream: Handle) -> None:
-        """Record what is enqueued on a stream from now on."""
         mode = self._driver.CUstreamCaptureMode(CAPTURE_THREAD_LOCAL)
         self._call("cuStreamBeginCapture", stream, mode)
 
     def end_capture(self, stream: Handle) -> Handle:
-        """Make what was recorded a graph that can be launched."""
         recorded = self._call("cuStreamEndCapture", stream)
         try:
             return self._call("cuGraphInstantiate", recorded, 0)
@@ -157,17 +132,14 @@ class CudaPythonBinding:
             self._call("cuGraphDestroy", recorded)
 
     def abandon_capture(self, stream: Handle) -> None:
-        """Forget what was recorded."""
         status, recorded = self._driver.cuStreamEndCapture(stream)
         if status == self._driver.CUresult.CUDA_SUCCESS:
             self._driver.cuGraphDestroy(recorded)
 
     def launch(self, graph: Handle, stream: Handle) -> None:
-        """Enqueue a graph."""
         self._call("cuGraphLaunch", graph, stream)
 
     def free_graph(self, graph: Handle) -> None:
-        """Destroy it."""
         self._call("cuGraphExecDestroy", graph)
 
     def _call(self, name: str, *arguments: Any) -> Any:  # noqa: ANN401

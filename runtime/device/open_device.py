@@ -37,30 +37,28 @@ class Choice:
     reason: str
 
 
-def choose_adapter(wish: str | None = None) -> Choice:
-    """Say which CUDA binding would be used, and why; imports none.
+def choose_adapter(requested: str | None = None) -> Choice:
+    """Return which CUDA binding would be used, and why; imports none.
 
     Args:
-        wish: "pycuda" or "cuda-python"; None takes the first that is installed.
-
-    Returns:
-        The choice.
+        requested: "pycuda" or "cuda-python"; None takes the first that is installed.
 
     Raises:
-        ContractError: the wish is neither.
+        ContractError: it is neither.
     """
-    if wish is not None and wish not in ADAPTERS:
-        raise ContractError(f"a CUDA binding must be one of {', '.join(ADAPTERS)}; got {wish!r}")
+    if requested is not None and requested not in ADAPTERS:
+        known = ", ".join(ADAPTERS)
+        raise ContractError(f"a CUDA binding must be one of {known}; got {requested!r}")
     there = [name for name in ADAPTERS if _is_installed(name)]
     for name in there:
-        if wish in (None, name):
+        if requested in (None, name):
             others = [other for other in there if other != name]
-            reason = "as asked for" if wish else "the only one installed"
-            if others and not wish:
+            reason = "as asked for" if requested else "the only one installed"
+            if others and not requested:
                 reason = f"preferred to {', '.join(others)}, which is installed too"
             return Choice(name, _version(name), reason)
-    lacking = "neither PyCUDA nor cuda-python is" if wish is None else f"{wish} is not"
-    return Choice(None, None, f"{lacking} installed: pip install {wish or 'cuda-python'}")
+    lacking = "neither PyCUDA nor cuda-python is" if requested is None else f"{requested} is not"
+    return Choice(None, None, f"{lacking} installed: pip install {requested or 'cuda-python'}")
 
 
 def open_device(number: int = 0, *, adapter: str | None = None, spin: bool = True) -> Device:
@@ -102,7 +100,7 @@ def _binding(adapter: Adapter) -> Binding:
 
 
 def _is_installed(adapter: Adapter) -> bool:
-    """Tell whether the modules can be found; the first alone is imported, an empty namespace."""
+    """Report whether the modules can be found; the first alone is imported, an empty namespace."""
     try:
         return importlib.util.find_spec(".".join(_MODULES[adapter])) is not None
     except ModuleNotFoundError:

@@ -38,17 +38,14 @@ class PyCudaBinding:
             self._cuda.init()
 
     def count(self) -> int:
-        """Count the GPUs."""
         with self._translated:
             return int(self._cuda.Device.count())
 
     def name(self, number: int) -> str:
-        """Give the name of a GPU."""
         with self._translated:
             return str(self._cuda.Device(number).name())
 
     def retain(self, number: int) -> Handle:
-        """Retain the primary context of a GPU."""
         if number not in _contexts:
             with self._translated:
                 context = self._cuda.Device(number).retain_primary_context()
@@ -59,109 +56,87 @@ class PyCudaBinding:
         return _contexts[number]
 
     def push(self, context: Handle) -> None:
-        """Make it current in this thread."""
         with self._translated:
             context.push()
 
     def pop(self) -> None:
-        """Undo the last ``push`` of this thread."""
         with self._translated:
             self._cuda.Context.pop()
 
     def memory(self) -> tuple[int, int]:
-        """Give free and total bytes of the device."""
         with self._translated:
             free, total = self._cuda.mem_get_info()
         return int(free), int(total)
 
     def new_stream(self) -> Handle:
-        """Make a stream."""
         with self._translated:
             return [self._cuda.Stream(NON_BLOCKING)]
 
     def stream_handle(self, stream: Handle) -> int:
-        """Give the ``cudaStream_t`` as a number."""
         return int(stream[0].handle)
 
     def synchronize(self, stream: Handle) -> None:
-        """Wait until all that was enqueued on a stream is done."""
         with self._translated:
             stream[0].synchronize()
 
     def free_stream(self, stream: Handle) -> None:
-        """Destroy it."""
         stream.clear()
 
     def new_event(self, flags: int) -> Handle:
-        """Make an event."""
         with self._translated:
             return [self._cuda.Event(flags)]
 
     def record(self, event: Handle, stream: Handle) -> None:
-        """Mark this moment of a stream."""
         with self._translated:
             event[0].record(stream[0])
 
     def wait_event(self, event: Handle) -> None:
-        """Wait until what was recorded is done."""
         with self._translated:
             event[0].synchronize()
 
     def is_done(self, event: Handle) -> bool:
-        """Tell whether it is."""
         with self._translated:
             return bool(event[0].query())
 
     def elapsed_ms(self, start: Handle, end: Handle) -> float:
-        """Give the milliseconds between two recorded events."""
         with self._translated:
             return float(start[0].time_till(end[0]))
 
     def free_event(self, event: Handle) -> None:
-        """Destroy it."""
         event.clear()
 
     def allocate(self, size: int) -> Handle:
-        """Allocate device memory."""
         with self._translated:
             return self._cuda.mem_alloc(size)
 
     def address(self, memory: Handle) -> int:
-        """Give its address."""
         return int(memory)
 
     def free(self, memory: Handle) -> None:
-        """Free it."""
         with self._translated:
             memory.free()
 
     def allocate_pinned(self, size: int) -> tuple[Handle, HostBytes]:
-        """Allocate page-locked memory, and give it as bytes."""
         with self._translated:
             array = self._cuda.pagelocked_empty(size, np.uint8)
         return array.base, array
 
     def free_pinned(self, memory: Handle) -> None:
-        """Free it."""
         with self._translated:
             memory.free()
 
     def copy_to_device(self, address: int, source: HostBytes, stream: Handle) -> None:
-        """Enqueue a copy to the device."""
         with self._translated:
             self._cuda.memcpy_htod_async(address, source, stream[0])
 
     def copy_to_host(self, target: HostBytes, address: int, stream: Handle) -> None:
-        """Enqueue a copy from the device."""
         with self._translated:
             self._cuda.memcpy_dtoh_async(target, address, stream[0])
 
     def begin_capture(self, stream: Handle) -> None:
-        """Record what is enqueued on a stream from now on."""
         _call("cuStreamBeginCapture_v2", self._pointer(stream), CAPTURE_THREAD_LOCAL)
 
     def end_capture(self, stream: Handle) -> Handle:
-        """Make what was recorded a graph that can be launched."""
         recorded, graph = ctypes.c_void_p(), ctypes.c_void_p()
         _call("cuStreamEndCapture", self._pointer(stream), ctypes.byref(recorded))
         try:
@@ -172,18 +147,15 @@ class PyCudaBinding:
         return graph
 
     def abandon_capture(self, stream: Handle) -> None:
-        """Forget what was recorded."""
         recorded = ctypes.c_void_p()
         _driver().cuStreamEndCapture(self._pointer(stream), ctypes.byref(recorded))
         if recorded:
             _driver().cuGraphDestroy(recorded)
 
     def launch(self, graph: Handle, stream: Handle) -> None:
-        """Enqueue a graph."""
         _call("cuGraphLaunch", graph, self._pointer(stream))
 
     def free_graph(self, graph: Handle) -> None:
-        """Destroy it."""
         _call("cuGraphExecDestroy", graph)
 
     def _pointer(self, stream: Handle) -> ctypes.c_void_p:

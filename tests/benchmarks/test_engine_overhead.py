@@ -1,6 +1,6 @@
 """The measurement of a session's overhead, around the engine of the tests.
 
-Its times mean something on a GPU only; see ``tests/runtime/test_on_the_played_driver.py``.
+Its times mean something on a GPU only; see ``tests/runtime/test_on_the_fake_driver.py``.
 """
 
 import statistics

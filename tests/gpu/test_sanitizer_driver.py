@@ -1,4 +1,4 @@
-"""What the sanitizers run covers every kernel and compares its results; tried on a played GPU."""
+"""What the sanitizers run covers every kernel and compares its results; tried on a fake GPU."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -37,7 +37,7 @@ def test_every_type_layout_similarity_and_direction_is_run_on_every_shape() -> N
     assert {call.shape[1] for call in calls} == {72, 512}
 
 
-def test_all_calls_are_right_on_a_played_gpu(simt: SimtDevice) -> None:
+def test_all_calls_are_right_on_a_fake_gpu(simt: SimtDevice) -> None:
     assert run(simt, list(every_call())) == []
     simt.finish()
 

@@ -49,7 +49,7 @@ class Device(Protocol):
 
 
 class SimtBuffer:
-    """Memory of the process that the played GPU takes for its own."""
+    """Memory of the process that the fake GPU takes for its own."""
 
     def __init__(self, size: int) -> None:
         self._memory = np.full(size + 2 * GUARD + ALIGNMENT, UNTOUCHED, dtype=np.uint8)

@@ -1,6 +1,6 @@
 """An engine that is no TensorRT: one kernel of our own, launched through the driver.
 
-It computes on a real GPU and on the played one, so that all that stands around an engine can be
+It computes on a real GPU and on the fake one, so that all that stands around an engine can be
 tested, and timed, where TensorRT is not.
 """
 

@@ -1,6 +1,6 @@
 """PTX of two kernels: what is missing becomes its negative, everything else is copied.
 
-From this source, by nvcc 13.0 -arch=compute_75 -ptx; ``tests/runtime/played`` has the same in C++:
+From this source, by nvcc 13.0 -arch=compute_75 -ptx; ``tests/runtime/fake_driver`` has it in C++:
 
     int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;

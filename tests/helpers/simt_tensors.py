@@ -21,7 +21,7 @@ class LibraryCall:
 
 
 class TensorLibrary(Library):
-    """libcsakit on a played GPU that takes the memory of any CPU tensor for its own."""
+    """libcsakit on a fake GPU that takes the memory of any CPU tensor for its own."""
 
     def __init__(self) -> None:
         path = simt_library(watched=False)

@@ -1,6 +1,6 @@
 """A captured call does its work again, with other values, in the same memory.
 
-Captures are of the strict kind, which torch begins too; the played GPU has no kernel loaded when
+Captures are of the strict kind, which torch begins too; the fake GPU has no kernel loaded when
 one begins.
 """
 

@@ -24,7 +24,7 @@ from csakit.runtime.contract import (
 )
 from csakit.runtime.device.device import Device
 from csakit.runtime.device.open_device import ADAPTERS, choose_adapter, open_device
-from helpers.played_driver import PLAYED, Played
+from helpers.fake_driver import FAKE_DRIVER, FakeDriver
 
 if TYPE_CHECKING:
     import onnx
@@ -140,7 +140,7 @@ def rng() -> np.random.Generator:
 
 @pytest.fixture(params=ADAPTERS)
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    """The first GPU, real or played, through each binding that is installed."""
+    """The first GPU, real or fake, through each binding that is installed."""
     choice = choose_adapter(request.param)
     if choice.adapter is None:
         pytest.skip(choice.reason)
@@ -149,8 +149,8 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
 
 
 @pytest.fixture
-def played() -> Played:
-    """The played driver, where it is the one that this process sees."""
-    if PLAYED not in os.environ:
-        pytest.skip("only the played driver can be told to fail")
-    return Played()
+def fake() -> FakeDriver:
+    """The fake driver, where it is the one that this process sees."""
+    if FAKE_DRIVER not in os.environ:
+        pytest.skip("only the fake driver can be told to fail")
+    return FakeDriver()

@@ -16,7 +16,7 @@ from csakit.plugins.library import load
 from csakit.plugins.locations import LIBRARY_VARIABLE
 from csakit.plugins.reference import coherent_semantic_attention
 from csakit.plugins.spec import SIMILARITIES, Similarity
-from helpers.played_cuda import PlayedGpu
+from helpers.fake_cuda import FakeGpu
 from helpers.simt_tensors import TensorLibrary
 
 TINY = Case(holes=12, channels=16, side=8, dtype="float16")
@@ -44,12 +44,12 @@ def test_a_run_fills_what_the_oracle_fills(dtype: DtypeName, similarity: Similar
 
 
 @pytest.fixture
-def gpu(monkeypatch: pytest.MonkeyPatch) -> PlayedGpu:
+def gpu(monkeypatch: pytest.MonkeyPatch) -> FakeGpu:
     monkeypatch.setattr(module, "kernel_times", lambda prepared: {"chain": 0.01})
-    return PlayedGpu(monkeypatch)
+    return FakeGpu(monkeypatch)
 
 
-def test_every_implementation_is_checked_and_timed_on_a_played_one(gpu: PlayedGpu) -> None:
+def test_every_implementation_is_checked_and_timed_on_a_fake_one(gpu: FakeGpu) -> None:
     record = record_of(*GPU)
 
     assert {check.outcome for check in record.checks} == {"skipped"}  # targets of other sizes
@@ -65,9 +65,9 @@ def test_every_implementation_is_checked_and_timed_on_a_played_one(gpu: PlayedGp
 
 
 def test_a_graph_that_computes_nothing_is_found_wrong(
-    gpu: PlayedGpu, monkeypatch: pytest.MonkeyPatch
+    gpu: FakeGpu, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("helpers.played_cuda.Graph.replay", lambda graph: None)
+    monkeypatch.setattr("helpers.fake_cuda.Graph.replay", lambda graph: None)
 
     record = record_of("cuda-graph")
 

@@ -1,6 +1,6 @@
-"""One GPU through either binding: the real one, or in another process the played one.
+"""One GPU through either binding: the real one, or in another process the fake one.
 
-``test_on_the_played_driver.py`` runs this file where there is no GPU.
+``test_on_the_fake_driver.py`` runs this file where there is no GPU.
 """
 
 import gc
@@ -11,7 +11,7 @@ from csakit.plugins.errors import EngineError
 from csakit.runtime.device.binding import CudaError, OutOfMemoryError
 from csakit.runtime.device.device import Device, Stream
 from csakit.runtime.device.open_device import open_device
-from helpers.played_driver import Played
+from helpers.fake_driver import FakeDriver
 
 pytestmark = pytest.mark.gpu
 
@@ -132,14 +132,14 @@ def test_memory_that_is_not_there_is_an_error_and_the_device_stays_usable(device
     assert (back == 5).all()
 
 
-def test_an_error_names_the_call_and_the_error_of_cuda(device: Device, played: Played) -> None:
+def test_an_error_names_the_call_and_the_error_of_cuda(device: Device, fake: FakeDriver) -> None:
     with device.current():
         stream = device.stream()
         for call, status, name in (
             ("cuEventCreate", 1, "CUDA_ERROR_INVALID_VALUE: invalid argument"),
             ("cuStreamBeginCapture", 801, "CUDA_ERROR_NOT_SUPPORTED: operation not supported"),
         ):
-            played.fail(call, status)
+            fake.fail(call, status)
             with pytest.raises(CudaError, match=f"{call} failed with {name}"):
                 _ = device.event() if call == "cuEventCreate" else stream.capture(lambda: None)
 
@@ -175,9 +175,9 @@ def test_a_number_that_no_gpu_has_is_refused(device: Device) -> None:
         Device(device.binding, 99)
 
 
-def test_closing_frees_everything_and_twice_is_harmless(device: Device, played: Played) -> None:
+def test_closing_frees_everything_and_twice_is_harmless(device: Device, fake: FakeDriver) -> None:
     device.close()
-    before = played.live
+    before = fake.live
     with open_device(1, adapter=device.binding.title.split()[0].lower()) as second:
         with second.current():
             stream = second.stream()
@@ -188,8 +188,8 @@ def test_closing_frees_everything_and_twice_is_harmless(device: Device, played: 
         stream.close()
     second.close()
 
-    assert played.live - before <= 1  # the primary context, which is kept
-    assert played.violations == 0
+    assert fake.live - before <= 1  # the primary context, which is kept
+    assert fake.violations == 0
     with (
         pytest.raises(EngineError, match="GPU 1 is closed; open it again"),
         second.current(),

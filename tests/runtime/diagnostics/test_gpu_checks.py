@@ -10,7 +10,7 @@ from csakit.plugins.locations import builds_folder
 from csakit.runtime.diagnostics import gpu_checks
 from csakit.runtime.engine.compatibility import UNKNOWN, HostCapabilities
 from helpers import native
-from helpers.played_driver import run_python
+from helpers.fake_driver import run_python
 
 NOTHING = HostCapabilities(gpus=(), modules={}, plugin=False)
 
@@ -135,7 +135,7 @@ def test_gpus_are_named_by_the_driver_in_one_process_with_all_other_facts() -> N
     printed = done.stdout.splitlines()
     assert done.returncode == 0, done.stderr
     assert "OK  NVIDIA driver         supports CUDA 13.0" in printed
-    assert "OK  GPU 0                 a played GPU, compute capability 9.0" in printed
+    assert "OK  GPU 0                 a fake GPU, compute capability 9.0" in printed
     assert any(line.startswith("--  .onnx on GPUs") for line in printed)
 
 

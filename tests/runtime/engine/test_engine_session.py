@@ -1,6 +1,6 @@
 """A session around an engine that is one kernel: threads, tickets, graphs, memory.
 
-On a real GPU, or on the played one in another process; see ``test_on_the_played_driver.py``.
+On a real GPU, or on the fake one in another process; see ``test_on_the_fake_driver.py``.
 """
 
 import logging

@@ -9,8 +9,8 @@ import pytest
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.runtime.device.binding import CudaError, OutOfMemoryError
 from csakit.runtime.device.device import Device
+from helpers.fake_driver import FakeDriver
 from helpers.negative_engine import open_negative
-from helpers.played_driver import Played
 
 pytestmark = pytest.mark.gpu
 MIB = 1 << 20
@@ -35,8 +35,8 @@ def test_closing_keeps_results_and_twice_is_harmless(device: Device) -> None:
             call()
 
 
-def test_closing_frees_everything(device: Device, played: Played) -> None:
-    before = played.live
+def test_closing_frees_everything(device: Device, fake: FakeDriver) -> None:
+    before = fake.live
     session, engine = open_negative(device, contexts=3)
     engine.scratch = 4096
     for _ in range(6):
@@ -44,8 +44,8 @@ def test_closing_frees_everything(device: Device, played: Played) -> None:
 
     session.close()
 
-    assert played.live <= before
-    assert played.violations == 0
+    assert fake.live <= before
+    assert fake.violations == 0
 
 
 def test_a_session_that_is_closed_while_threads_use_it_ends_each_call_well(
@@ -95,26 +95,26 @@ def test_closing_waits_for_a_call_that_another_thread_has_begun(device: Device) 
         assert not again.is_alive()
 
 
-def test_a_context_that_gives_its_place_up_is_freed(device: Device, played: Played) -> None:
+def test_a_context_that_gives_its_place_up_is_freed(device: Device, fake: FakeDriver) -> None:
     session, engine = open_negative(device, contexts=1)
     wide = np.concatenate([IMAGE, IMAGE], axis=2)
     session.run_uint8(IMAGE, HOLE)
-    before = played.live
+    before = fake.live
 
     for _ in range(3):
         session.run_uint8(wide, wide[..., :1])
         session.run_uint8(IMAGE, HOLE)
 
-    assert played.live == before
+    assert fake.live == before
     assert len(engine.made) == 7
     session.close()
 
 
 def test_too_little_memory_is_told_and_smaller_calls_still_run(
-    device: Device, played: Played
+    device: Device, fake: FakeDriver
 ) -> None:
     session, _ = open_negative(device)
-    played.limit(8 * MIB)
+    fake.limit(8 * MIB)
     try:
         large = np.zeros((4, 1024, 1024, 3), np.uint8)
         text = (
@@ -127,14 +127,14 @@ def test_too_little_memory_is_told_and_smaller_calls_still_run(
                 session.run_uint8(large, large[..., :1])
             np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
     finally:
-        played.limit(4096 * MIB)
+        fake.limit(4096 * MIB)
         session.close()
 
 
-def test_contexts_of_other_shapes_make_room(device: Device, played: Played) -> None:
+def test_contexts_of_other_shapes_make_room(device: Device, fake: FakeDriver) -> None:
     session, engine = open_negative(device, contexts=4)
     engine.scratch = 5 * MIB
-    played.limit(8 * MIB)
+    fake.limit(8 * MIB)
     try:
         wide = np.concatenate([IMAGE, IMAGE], axis=2)
         session.run_uint8(wide, wide[..., :1] * 0)
@@ -142,16 +142,16 @@ def test_contexts_of_other_shapes_make_room(device: Device, played: Played) -> N
         np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
         assert len(engine.made) == 3  # the one that failed, and the one after making room
     finally:
-        played.limit(4096 * MIB)
+        fake.limit(4096 * MIB)
         session.close()
 
 
 def test_without_memory_for_another_context_calls_share_the_one_there_is(
-    device: Device, played: Played, caplog: pytest.LogCaptureFixture
+    device: Device, fake: FakeDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
     session, engine = open_negative(device, contexts=4)
     engine.scratch = 5 * MIB
-    played.limit(8 * MIB)
+    fake.limit(8 * MIB)
     try:
         tickets = [session.submit(IMAGE, HOLE) for _ in range(5)]
 
@@ -159,18 +159,18 @@ def test_without_memory_for_another_context_calls_share_the_one_there_is(
             np.testing.assert_array_equal(ticket.result(), EXPECTED)
         assert "no memory for a context more than these 1" in caplog.text
     finally:
-        played.limit(4096 * MIB)
+        fake.limit(4096 * MIB)
         session.close()
 
 
 @pytest.mark.parametrize("call", ["cuGraphLaunch", "cuEventRecord"])
 def test_a_call_that_cuda_refuses_is_an_error_and_the_next_one_runs(
-    device: Device, played: Played, call: str
+    device: Device, fake: FakeDriver, call: str
 ) -> None:
     session, _ = open_negative(device)
     session.run_uint8(IMAGE, HOLE)
     other = session.submit(IMAGE, HOLE)
-    played.fail(call, 801)
+    fake.fail(call, 801)
 
     with pytest.raises(CudaError, match=f"{call} failed with CUDA_ERROR_NOT_SUPPORTED"):
         session.run_uint8(IMAGE, HOLE)
@@ -181,12 +181,12 @@ def test_a_call_that_cuda_refuses_is_an_error_and_the_next_one_runs(
 
 
 def test_a_lost_context_is_told_by_its_error_and_closing_ends(
-    device: Device, played: Played
+    device: Device, fake: FakeDriver
 ) -> None:
     session, _ = open_negative(device)
     session.run_uint8(IMAGE, HOLE)
     ticket = session.submit(IMAGE, HOLE)
-    played.lose_context(700)
+    fake.lose_context(700)
     try:
         for call in (ticket.result, ticket.result, lambda: session.run_uint8(IMAGE, HOLE)):
             with pytest.raises(
@@ -194,16 +194,16 @@ def test_a_lost_context_is_told_by_its_error_and_closing_ends(
             ):
                 call()
     finally:
-        played.lose_context(0)
+        fake.lose_context(0)
         session.close()
 
 
 @pytest.mark.parametrize("check", [True, False])
 def test_answers_that_are_not_finite_are_found_on_request(
-    device: Device, played: Played, check: bool
+    device: Device, fake: FakeDriver, check: bool
 ) -> None:
     session, engine = open_negative(device, "float", check_finite=check)
-    engine.asleep = True  # so that the result is what fresh memory of the played GPU holds: NaN
+    engine.asleep = True  # so that the result is what fresh memory of the fake GPU holds: NaN
     image, hole = np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32)
 
     ticket = session.submit(image, hole)

@@ -1,4 +1,4 @@
-"""The kernels take tensors as torch has them; played on a CPU, they give what torch gives."""
+"""The kernels take tensors as torch has them; run on a CPU, they give what torch gives."""
 
 import numpy as np
 import pytest

@@ -1,9 +1,9 @@
-// How the played driver keeps order: what is enqueued is done when somebody waits for it.
+// How the fake driver keeps order: what is enqueued is done when somebody waits for it.
 #include "driver.h"
 
 #include <unistd.h>
 
-namespace played {
+namespace fake {
 
 Driver& driver() {
     static Driver* it = new Driver;  // never destroyed: objects of Python may outlive everything
@@ -88,4 +88,4 @@ Stream* stream_of(void* handle) {
     return found == driver().streams.end() ? nullptr : *found;
 }
 
-}  // namespace played
+}  // namespace fake

@@ -1,9 +1,9 @@
-// Two kernels whose PTX tests/helpers/negative_engine.py holds, as C++: the played GPU runs these.
+// Two kernels whose PTX tests/helpers/negative_engine.py holds, as C++: the fake GPU runs these.
 #include "driver.h"
 
 #include <cstring>
 
-using namespace played;  // NOLINT: this file is the face of it
+using namespace fake;  // NOLINT: this file is the face of it
 
 namespace {
 

@@ -1,4 +1,4 @@
-"""torch.cuda as a benchmark uses it, played on a CPU: events, graphs and the profiler.
+"""A fake torch.cuda on a CPU, as a benchmark uses it: events, graphs and the profiler.
 
 The kernels are real, run by ``simt_tensors``; times are those of the CPU.
 """
@@ -15,7 +15,7 @@ from csakit.plugins.library import Library
 
 from .simt_tensors import TensorLibrary
 
-STREAM = 0  # the played library has the default one only
+STREAM = 0  # the fake library has the default one only
 
 
 class Event:
@@ -44,7 +44,7 @@ class Graph:
             call()
 
 
-class PlayedGpu:
+class FakeGpu:
     """What the benchmark believes to be a GPU.
 
     Args:
@@ -77,7 +77,7 @@ class PlayedGpu:
 
     cuda_stream = STREAM
 
-    def _capture(self, graph: Graph, *, capture_error_mode: str) -> "PlayedGpu":
+    def _capture(self, graph: Graph, *, capture_error_mode: str) -> "FakeGpu":
         self.captured.append(graph)
         return self
 

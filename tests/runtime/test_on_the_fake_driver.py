@@ -1,4 +1,4 @@
-"""The tests of device and session, in a process that has a played GPU and does not know.
+"""The tests of device and session, in a process that has a fake GPU and does not know.
 
 Which of them failed, and why, is in the message.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
-from helpers.played_driver import run_python
+from helpers.fake_driver import run_python
 
 TESTS = Path(__file__).parents[1]
 FILES = (
@@ -21,7 +21,7 @@ FILES = (
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
-def test_all_of_it_passes_on_the_played_driver(adapter: str) -> None:
+def test_all_of_it_passes_on_the_fake_driver(adapter: str) -> None:
     choice = choose_adapter(adapter)
     if choice.adapter is None:
         pytest.skip(choice.reason)

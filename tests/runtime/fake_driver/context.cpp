@@ -7,7 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 
-using namespace played;  // NOLINT: this file is the face of it
+using namespace fake;  // NOLINT: this file is the face of it
 
 namespace {
 
@@ -129,7 +129,7 @@ Status cuDeviceGetAttribute(int* value, int attribute, int) {
 }
 
 Status cuDeviceGetName(char* name, int size, int) {
-    std::strncpy(name, "a played GPU", static_cast<size_t>(size));
+    std::strncpy(name, "a fake GPU", static_cast<size_t>(size));
     return refuse("cuDeviceGetName", false);
 }
 
@@ -215,16 +215,16 @@ Status cuMemFreeHost(void* address) {
 }
 
 // What a test asks and decides.
-void played_fail(const char* call, Status status) { driver().failing[call] = status; }
-void played_limit(size_t bytes) { driver().limit = bytes; }
-int played_violations() { return driver().violations; }
+void fake_fail(const char* call, Status status) { driver().failing[call] = status; }
+void fake_limit(size_t bytes) { driver().limit = bytes; }
+int fake_violations() { return driver().violations; }
 
 // Break an engine's address space as a defect would: the context is lost from then on, until
 // this is called with 0.
-void played_break(Status status) { driver().broken = status; }
+void fake_break(Status status) { driver().broken = status; }
 
 // What was made and not freed.
-int played_live() {
+int fake_live() {
     Driver& it = driver();
     int retained = 0;
     for (const Context& context : it.contexts) {

@@ -1,4 +1,4 @@
-"""NVIDIA's driver played on host memory, and Python processes that take it for the real one.
+"""A fake of NVIDIA's driver on host memory, and Python processes that take it for the real one.
 
 What is enqueued waits until somebody synchronises, so that whoever forgets to finds old bytes;
 fresh memory is poisoned and lies between guards; a copy from freed memory breaks the context.
@@ -19,21 +19,21 @@ from typing import Final
 from .alone import CACHE, alone
 from .simt_build import require_cpp_compiler
 
-SOURCES: Final = Path(__file__).parents[1] / "runtime" / "played"
-PLAYED: Final = "CSAKIT_PLAYED_DRIVER"  # set in processes that see it
+SOURCES: Final = Path(__file__).parents[1] / "runtime" / "fake_driver"
+FAKE_DRIVER: Final = "CSAKIT_FAKE_DRIVER"  # set in processes that see it
 _FLAGS: Final = ("-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Wl,-z,now")
 
 
 @functools.cache
-def played_driver() -> Path:
+def fake_driver() -> Path:
     """Compile ``libcuda.so.1``; take the one that is there if nothing has changed."""
     compiler, rest = require_cpp_compiler(), _other_symbols()
     files = sorted(SOURCES.glob("*.*"))
     digest = hashlib.sha256(repr((_FLAGS, rest)).encode())
     for file in files:
         digest.update(file.read_bytes())
-    folder = CACHE / "played" / digest.hexdigest()[:32]
-    with alone("played"):
+    folder = CACHE / "fake" / digest.hexdigest()[:32]
+    with alone("fake"):
         if folder.is_dir():
             return folder / "libcuda.so.1"
         made = folder.with_name(secrets.token_hex(8))
@@ -50,15 +50,15 @@ def played_driver() -> Path:
 
 
 def environment() -> dict[str, str]:
-    """Give the environment of a process that sees the played driver."""
-    library = played_driver()
+    """Return the environment of a process that sees the fake driver."""
+    library = fake_driver()
     path = os.pathsep.join(filter(None, [str(library.parent), os.environ.get("LD_LIBRARY_PATH")]))
     # Preloaded too: a PyCUDA that was linked without the driver finds its functions that way.
-    return {**os.environ, "LD_LIBRARY_PATH": path, "LD_PRELOAD": str(library), PLAYED: "1"}
+    return {**os.environ, "LD_LIBRARY_PATH": path, "LD_PRELOAD": str(library), FAKE_DRIVER: "1"}
 
 
 def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Run Python with the played driver."""
+    """Run Python with the fake driver."""
     return subprocess.run(
         [sys.executable, *arguments],
         env=environment(),
@@ -69,33 +69,33 @@ def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-class Played:
-    """What a test asks of the played driver, in a process that sees it."""
+class FakeDriver:
+    """What a test asks of the fake driver, in a process that sees it."""
 
     def __init__(self) -> None:
         self._driver = ctypes.CDLL("libcuda.so.1")
 
     def fail(self, call: str, status: int) -> None:
         """Let the next call of this name fail."""
-        self._driver.played_fail(call.encode(), status)
+        self._driver.fake_fail(call.encode(), status)
 
     def limit(self, size: int) -> None:
         """Let the device have so many bytes."""
-        self._driver.played_limit(ctypes.c_size_t(size))
+        self._driver.fake_limit(ctypes.c_size_t(size))
 
     def lose_context(self, status: int) -> None:
         """Let all that follows fail, as after a defect of a kernel; 0 mends it."""
-        self._driver.played_break(status)
+        self._driver.fake_break(status)
 
     @property
     def live(self) -> int:
         """Everything that was made and not freed; a retained context counts too."""
-        return int(self._driver.played_live())
+        return int(self._driver.fake_live())
 
     @property
     def violations(self) -> int:
         """Bytes of guards that were written to."""
-        return int(self._driver.played_violations())
+        return int(self._driver.fake_violations())
 
 
 def _other_symbols() -> list[str]:
@@ -112,5 +112,5 @@ def _other_symbols() -> list[str]:
         check=True,
     ).stdout
     wanted = set(re.findall(r" (cu[A-Z]\w+)", listed))
-    played = "".join(file.read_text() for file in SOURCES.glob("*.cpp"))
-    return sorted(wanted - set(re.findall(r"\b(cu[A-Z]\w+)\(", played)))
+    fake = "".join(file.read_text() for file in SOURCES.glob("*.cpp"))
+    return sorted(wanted - set(re.findall(r"\b(cu[A-Z]\w+)\(", fake)))

@@ -1,4 +1,4 @@
-// What the played driver keeps: contexts, memory, streams and graphs, all in host memory.
+// What the fake driver keeps: contexts, memory, streams and graphs, all in host memory.
 #pragma once
 
 #include <cstddef>
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace played {
+namespace fake {
 
 using Status = int;  // CUresult
 constexpr Status kSuccess = 0, kInvalidValue = 1, kOutOfMemory = 2, kNotInitialized = 3;
@@ -86,4 +86,4 @@ Status drain(Stream* stream, uint64_t until);
 bool inside(uintptr_t address, size_t bytes);
 Stream* stream_of(void* handle);
 
-}  // namespace played
+}  // namespace fake

@@ -4,7 +4,7 @@
 #include <chrono>
 #include <cstring>
 
-using namespace played;  // NOLINT: this file is the face of it
+using namespace fake;  // NOLINT: this file is the face of it
 
 namespace {
 
