@@ -21,14 +21,11 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of the drive
 
 
 def choose(wish: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Turn what the user asks for into architectures that the compiler knows.
+    """Return what to compile for, and what of "all" the compiler does not know.
 
     Args:
         wish: "all", "native", or names such as "sm_75,sm_90,compute_90".
         offered: what the compiler knows.
-
-    Returns:
-        What to compile for, and what of "all" the compiler does not know.
 
     Raises:
         ContractError: a name is malformed, or older than the kernels support.
@@ -49,29 +46,10 @@ def choose(wish: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
     return names, []
 
 
-def gencode(architectures: list[str]) -> list[str]:
-    """Write the options that make nvcc compile for these architectures.
-
-    Args:
-        architectures: as ``choose`` gives them.
-
-    Returns:
-        One option each.
-    """
-    pairs = ((name, re.sub("^sm", "compute", name)) for name in architectures)
-    return [f"-gencode=arch={virtual},code={name}" for name, virtual in pairs]
-
-
 def covers(architectures: Iterable[str], gpu: str) -> bool:
-    """Tell whether code for some architectures runs on a GPU.
+    """Return whether code for some architectures runs on a GPU such as "sm_89".
 
-    Args:
-        architectures: as ``choose`` gives them.
-        gpu: the architecture of a device, such as "sm_89".
-
-    Returns:
-        Whether there is machine code of the same major version and no later minor one, or PTX
-        that is no later.
+    Machine code of the same major version and no later minor one does, and PTX that is no later.
     """
     wanted = int(re.sub(r"\D", "", gpu))
     for name in architectures:
@@ -87,20 +65,12 @@ def covers(architectures: Iterable[str], gpu: str) -> bool:
 
 
 def device_architectures() -> list[str]:
-    """Ask the driver for the GPUs of this machine.
-
-    Returns:
-        "sm_90" for example, each once; empty where there is no driver or no GPU.
-    """
+    """Return the architectures of this machine's GPUs, each once; empty without driver or GPU."""
     return sorted(set(devices()), key=_order)
 
 
 def devices() -> list[str]:
-    """Ask the driver for the GPUs of this machine, in its order.
-
-    Returns:
-        The architecture of each device, number 0 first.
-    """
+    """Return the architecture of each GPU of this machine, in the driver's order."""
     try:
         driver = ctypes.CDLL("libcuda.so.1")
     except OSError:

@@ -1,54 +1,71 @@
-"""Build the native libraries: libcsakit always, the TensorRT plugin where headers are at hand.
+"""Build the native libraries with CMake: libcsakit always, the TensorRT plugin where headers are.
 
-The libraries appear all at once, under their names, when everything compiled and linked. Kept
-in the user's cache they are found by ``csakit.plugins.library`` without being named.
+CMakeLists.txt states how. The libraries appear all at once, under their names, when everything
+compiled and linked. Kept in the user's cache they are found by ``csakit.plugins.library``
+without being named.
 """
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import os
 import re
 import shutil
+import signal
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 from .abi import ABI_VERSION
-from .architectures import choose, gencode
-from .compiling import (
-    Compilation,
-    CompiledObject,
-    compile_objects,
-    make_folder,
-    run_compiler,
-    writable,
+from .architectures import choose
+from .errors import ContractError, LibraryError
+from .locations import (
+    CSRC,
+    HASH_DIGITS,
+    KINDS,
+    RECORD_NAME,
+    builds_folder,
+    cache_folder,
+    file_name,
+    source_hash,
 )
-from .errors import ContractError
-from .headers import SYSTEM_FOLDERS, Headers, find_headers
-from .locations import HASH_DIGITS, RECORD_NAME, Kind, builds_folder, cache_folder, file_name
-from .resources import KernelResources
-from .sources import CSRC, Group, source_files, source_hash
-from .toolchain import Toolchain, find_toolchain
+from .toolchain import (
+    INSTALL_HOST,
+    Headers,
+    Toolchain,
+    find_cmake,
+    find_headers,
+    find_toolchain,
+)
 from .versions import installed
 
 RECORD_SCHEMA: Final = 1
 _VERSION: Final = installed("csakit") or "unknown"
-BUILD_INFO_SOURCE: Final = "abi.cpp"  # answers csakit_build_info
-_OBJECT_DAYS: Final = 30  # an object that no build has used for so long is removed
-
-# What each library is linked from, and the file that says what it shows.
-_PARTS: Final = MappingProxyType[Kind, tuple[tuple[Group, ...], str]](
-    {
-        "csakit": (("kernels",), "exports.map"),
-        "csakit_trt": (("kernels", "tensorrt", "trt"), "tensorrt/exports.map"),
-        "csakit_trt_autoreg": (("kernels", "tensorrt", "autoreg"), "tensorrt/autoreg.map"),
-    }
+_TREE_DAYS: Final = 30  # objects that no build has used for so long are removed
+_VARIABLES: Final = (  # change objects
+    *("NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS", "CPATH"),
+    *("CXXFLAGS", "CUDAFLAGS", "LDFLAGS"),
 )
+_LOG_NAME: Final = "build.log"
+_SHOWN_LINES: Final = 25  # of what a failing compiler prints; the first ones name the cause
+_UNWRITABLE: Final = {  # full, forbidden, read-only, or a file where a folder must be
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG),
+}
+_REPORT: Final = re.compile(r"ptxas info|\s+\d+ bytes stack frame")  # no part of an error
+_WARNING: Final = re.compile(r"^.*\bwarning\b.*$", re.IGNORECASE | re.MULTILINE)
+_ENTRY: Final = re.compile(r"Compiling entry function '(\S+)' for '(\w+)'")
+_FRAME: Final = re.compile(
+    r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads"
+)
+_USED: Final = re.compile(r"Used (\d+) registers")
+_SHARED: Final = re.compile(r"(\d+)(?:\+\d+)? bytes smem")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,7 +79,7 @@ class BuildConfig:
             written to the cache if it is given.
         jobs: compilers at a time; None takes one for each core.
         warnings_as_errors: refuse what the compilers warn of.
-        csrc: folder of the sources, with the folder ``include`` beside it.
+        csrc: folder of the sources, with CMakeLists.txt and the folder ``include`` beside it.
     """
 
     architectures: str = "all"
@@ -78,30 +95,30 @@ class BuildConfig:
             raise ContractError(f"jobs must be at least 1; got {self.jobs}")
 
 
+@dataclasses.dataclass(frozen=True)
+class KernelResources:
+    """What one kernel takes on one architecture, as ptxas reports it."""
+
+    kernel: str  # with template arguments, without namespaces and parameters
+    architecture: str  # as "sm_90"
+    registers: int  # of a thread
+    shared_bytes: int  # static shared memory of a block; a launch may add to it
+    stack_bytes: int  # of a thread, in slow local memory
+    spill_bytes: int  # stores and loads, those of device functions that were not inlined too
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Build:
-    """What was built.
-
-    Attributes:
-        libraries: their files.
-        source_hash: of what they were built from.
-        architectures: that they hold code for.
-        omitted: architectures of "all" that this nvcc does not know.
-        toolchain: the compilers, in words.
-        tensorrt: version of the headers; None if there were none.
-        resources: what each kernel takes on each architecture.
-        warnings: lines of the compilers.
-        seconds: that it took.
-    """
+    """What was built."""
 
     libraries: tuple[Path, ...]
     source_hash: str
     architectures: tuple[str, ...]
-    omitted: tuple[str, ...]
-    toolchain: str
-    tensorrt: str | None
+    omitted: tuple[str, ...]  # of "all"; this nvcc does not know them
+    toolchain: str  # the compilers
+    tensorrt: str | None  # version of the headers
     resources: tuple[KernelResources, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # lines of the compilers
     seconds: float
 
 
@@ -110,38 +127,40 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
 
     Args:
         config: what to build.
-        progress: is told what begins, one line each.
+        progress: is called with one line when compiling begins.
 
     Returns:
         What was built.
 
     Raises:
         ContractError: an architecture is malformed or too old.
-        LibraryError: a compiler or the headers asked for are missing, a source does not
-            compile, or the folder cannot be written. The text says what to do.
+        LibraryError: a compiler, CMake, Ninja or the headers asked for are missing, a source
+            does not compile, or the folder cannot be written. The text names the remedy.
     """
     start = time.monotonic()
-    toolchain = find_toolchain()
+    toolchain, tools = find_toolchain(), find_cmake()
     names, omitted = choose(config.architectures, toolchain.architectures)
     headers = find_headers(config.tensorrt_include)
-    digest = source_hash(config.csrc)
-    folder = config.output or builds_folder() / _key(digest, names, toolchain, headers)
+    digest, root = source_hash(config.csrc), config.csrc.absolute().parent
+    _require_no_comma(root, *([headers.folder.absolute()] if headers else []))
+    options = {
+        "CMAKE_MAKE_PROGRAM": tools[1],
+        "CMAKE_BUILD_TYPE": "Release",
+        "CMAKE_CUDA_COMPILER": toolchain.nvcc,
+        "CMAKE_CUDA_HOST_COMPILER": toolchain.host,
+        "CMAKE_CXX_COMPILER": toolchain.host,
+        "CMAKE_CUDA_ARCHITECTURES": ";".join(map(_cmake_architecture, names)),
+        "CSAKIT_WARNINGS_AS_ERRORS": "ON" if config.warnings_as_errors else "OFF",
+    }
+    key = _hash([digest, root, toolchain, options, [os.environ.get(name) for name in _VARIABLES]])
+    folder = config.output or builds_folder() / _place(digest, names, toolchain, headers)
     folder = folder.absolute()  # compilers run elsewhere
-    kinds: list[Kind] = ["csakit", "csakit_trt", "csakit_trt_autoreg"]
-    if headers is None:
-        kinds = kinds[:1]
+    kinds = KINDS if headers else KINDS[:1]
     progress(f"compiling for {', '.join(names)} with {toolchain}, found by {toolchain.source}")
-    with _staging(folder) as staging:
-        how = Compilation(
-            toolchain=toolchain,
-            architectures=tuple(names),
-            csrc=config.csrc.absolute(),
-            warnings_as_errors=config.warnings_as_errors,
-        )
-        objects = _compile(how, headers, config, staging, digest)
-        for kind in kinds:
-            progress(f"linking {file_name(kind)}")
-            _link(kind, objects, how, staging)
+    with _staging(folder) as staging, _build_tree(None if config.output else key, staging) as tree:
+        options["CSAKIT_TENSORRT_INCLUDE"] = headers.folder.absolute() if headers else ""
+        jobs = config.jobs or len(os.sched_getaffinity(0))
+        log = _run_cmake(tools, root, tree, options, jobs)
         built = Build(
             libraries=tuple(folder / file_name(kind) for kind in kinds),
             source_hash=digest,
@@ -149,119 +168,182 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
             omitted=tuple(omitted),
             toolchain=str(toolchain),
             tensorrt=headers.version if headers else None,
-            resources=tuple(entry for made in objects.values() for entry in made.resources),
-            warnings=tuple(_warnings(objects)),
+            resources=tuple(parse_resources(log)),
+            warnings=tuple(dict.fromkeys(_WARNING.findall(log))),
             seconds=time.monotonic() - start,
         )
-        (staging / RECORD_NAME).write_text(json.dumps(_record(built), indent=1))
-        for name in (*(file_name(kind) for kind in kinds), RECORD_NAME):
+        placed = [file_name(kind) for kind in kinds]
+        for name in placed:
+            shutil.copyfile(tree / name, staging / name)
+        record = {"schema": RECORD_SCHEMA, "csakit": _VERSION, "abi": ABI_VERSION}
+        record |= {**dataclasses.asdict(built), "libraries": placed}
+        (staging / RECORD_NAME).write_text(json.dumps(record, indent=1))
+        for name in (*placed, RECORD_NAME):
             (staging / name).replace(folder / name)
     return built
 
 
-def _key(digest: str, names: list[str], toolchain: Toolchain, headers: Headers | None) -> str:
+def parse_resources(log: str) -> list[KernelResources]:
+    """Return what ptxas reports in nvcc's log: the last report of each kernel and architecture."""
+    sections = _ENTRY.split(log)[1:]  # name, architecture, text; and again
+    names = readable_names(sections[0::3])
+    found = {}
+    for symbol, architecture, text in zip(*(sections[i::3] for i in range(3)), strict=True):
+        frames = [tuple(map(int, frame)) for frame in _FRAME.findall(text)]
+        used, shared = _USED.search(text), _SHARED.search(text)
+        found[symbol, architecture] = KernelResources(
+            kernel=names[symbol],
+            architecture=architecture,
+            registers=int(used[1]) if used else 0,
+            shared_bytes=int(shared[1]) if shared else 0,
+            stack_bytes=sum(stack for stack, _, _ in frames),
+            spill_bytes=sum(stores + loads for _, stores, loads in frames),
+        )
+    return list(found.values())
+
+
+def readable_names(symbols: Iterable[str]) -> dict[str, str]:
+    """Return "matchKernel<float>" for "_Z11matchKernelIfEvPKT_"; the symbol without a c++filt."""
+    wanted = list(dict.fromkeys(symbols))
+    program = shutil.which("c++filt")
+    if program is None or not wanted:
+        return {symbol: symbol for symbol in wanted}
+    done = subprocess.run(
+        [program, "-p"], input="\n".join(wanted), capture_output=True, text=True, check=True
+    )
+    names = (name.replace("(anonymous namespace)::", "") for name in done.stdout.splitlines())
+    short = (re.sub(r"(?:\b\w+::)+(\w)", r"\1", name) for name in names)
+    return dict(zip(wanted, short, strict=True))
+
+
+def _place(digest: str, names: list[str], toolchain: Toolchain, headers: Headers | None) -> str:
     """Name the folder of a build by its sources, and by how it is built."""
-    how = f"{names} {toolchain} {headers.version if headers else None} {_VERSION}"
-    rest = hashlib.sha256(how.encode()).hexdigest()
-    return f"{digest[:HASH_DIGITS]}-{rest[:HASH_DIGITS]}"
+    how = _hash([names, toolchain, headers.version if headers else None, _VERSION])
+    return f"{digest[:HASH_DIGITS]}-{how}"
+
+
+def _hash(values: list[object]) -> str:
+    return hashlib.sha256("\n".join(map(str, values)).encode()).hexdigest()[:HASH_DIGITS]
+
+
+def _cmake_architecture(name: str) -> str:
+    """Write "sm_90" as "90-real" and "compute_90" as "90-virtual"."""
+    kind, _, number = name.partition("_")
+    return f"{number}-{'real' if kind == 'sm' else 'virtual'}"
+
+
+def _require_no_comma(*paths: Path) -> None:
+    for path in paths:
+        if "," in str(path):
+            raise LibraryError(
+                f"nvcc splits its options at commas; {path} has one\n"
+                "Choose or move to a folder without."
+            )
 
 
 @contextlib.contextmanager
 def _staging(folder: Path) -> Iterator[Path]:
-    """Lend a temporary folder on the same disk, from which a move is atomic."""
-    with writable(folder):
-        make_folder(folder)
+    """Yield a temporary folder on the same disk, from which a move is atomic."""
+    with _writable(folder):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except FileNotFoundError as error:  # as /proc answers
+            raise NotADirectoryError(errno.ENOTDIR, "no folders can be made there") from error
         with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as name:
             yield Path(name)
 
 
-def _compile(
-    how: Compilation, headers: Headers | None, config: BuildConfig, staging: Path, digest: str
-) -> dict[Path, CompiledObject]:
-    """Compile every source that is needed; give the objects by their sources."""
-    info = _write_build_info(how, staging, digest)
-    informed = dataclasses.replace(how, preinclude=info)
-    work = [
-        (source, informed if source.name == BUILD_INFO_SOURCE else how)
-        for source in source_files("kernels", how.csrc)
-    ]
-    if headers is not None:
-        foreign = _system_includes(headers)
-        with_headers = dataclasses.replace(how, system_includes=foreign)
-        groups: tuple[Group, ...] = ("tensorrt", "trt", "autoreg")
-        work += [
-            (source, with_headers) for group in groups for source in source_files(group, how.csrc)
-        ]
-    jobs = config.jobs or len(os.sched_getaffinity(0))
-    folder = staging if config.output else cache_folder() / "objects"
-    objects = compile_objects(work, folder, jobs=jobs)
-    if not config.output:
-        _remove_old(folder)
-    return {made.source: made for made in objects}
+@contextlib.contextmanager
+def _build_tree(key: str | None, staging: Path) -> Iterator[Path]:
+    """Yield CMake's folder: a temporary one, or one that keeps its objects for the next build."""
+    if key is None:
+        yield staging / "tree"
+        return
+    import fcntl  # POSIX only, as the build is; the command can be asked for help elsewhere
 
-
-def _system_includes(headers: Headers) -> tuple[Path, ...]:
-    """Name the folder, unless compilers look there anyway: naming it twice breaks <cstdlib>."""
-    return () if headers.folder in SYSTEM_FOLDERS[:3] else (headers.folder.absolute(),)
-
-
-def _write_build_info(how: Compilation, folder: Path, digest: str) -> Path:
-    """Write the header that tells the library what it was built from."""
-    values = {
-        "VERSION": _VERSION,
-        "SOURCE_HASH": digest,
-        "COMPILER": str(how.toolchain),
-        "ARCHITECTURES": ",".join(how.architectures),
-    }
-    path = folder / "csakit_build_info.h"
-    lines = (f"#define CSAKIT_{name} {json.dumps(value)}\n" for name, value in values.items())
-    path.write_text("".join(lines))  # a JSON string of ASCII is a C string as well
-    return path
-
-
-def _link(kind: Kind, objects: dict[Path, CompiledObject], how: Compilation, staging: Path) -> None:
-    """Link one library into the staging folder."""
-    groups, exports = _PARTS[kind]
-    sources = [source for group in groups for source in source_files(group, how.csrc)]
-    name = file_name(kind)
-    script = staging / f"{kind}.map"  # here, because the path of csrc may hold blanks or commas
-    shutil.copyfile(how.csrc / exports, script)
-    run_compiler(
-        [
-            *(str(how.toolchain.nvcc), f"-ccbin={how.toolchain.host}", "-shared"),
-            *("-cudart=static", *gencode(list(how.architectures))),
-            *(str(objects[source].path) for source in sources),
-            f"-Xlinker=--version-script={script.name}",
-            # nodelete: TensorRT's registry keeps addresses of the library
-            *("-Xlinker=--no-undefined", f"-Xlinker=-soname={name}", "-Xlinker=-z,nodelete"),
-            *("-ldl", "-o", name),
-        ],
-        staging,
-    )
-
-
-def _warnings(objects: dict[Path, CompiledObject]) -> list[str]:
-    """Pick what the compilers warn of out of what they print."""
-    lines = (line for made in objects.values() for line in made.log.splitlines())
-    return [line for line in lines if re.search(r"\bwarning\b", line, re.IGNORECASE)]
-
-
-def _record(built: Build) -> dict[str, object]:
-    """Write down what was built, for ``csakit plugin info``."""
-    record = dataclasses.asdict(built)
-    record["libraries"] = [path.name for path in built.libraries]
-    return {
-        "schema": RECORD_SCHEMA,
-        "csakit": _VERSION,
-        "abi": ABI_VERSION,
-        **record,
-    }
-
-
-def _remove_old(folder: Path) -> None:
-    """Remove objects that no build has used for a month."""
-    oldest = time.time() - _OBJECT_DAYS * 86400
-    for path in folder.glob("*.*"):
+    trees = cache_folder() / "trees"
+    with _writable(trees):
+        (trees / key).mkdir(parents=True, exist_ok=True)
+        lock = (trees / f"{key}.lock").open("w")
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # of two equal builds the second finds all done
+        yield trees / key
+    oldest = time.time() - _TREE_DAYS * 86400
+    for other in trees.glob("*.lock"):  # opened by every build
         with contextlib.suppress(OSError):  # another build may remove it at the same time
-            if path.stat().st_mtime < oldest:
-                path.unlink()
+            if other.stat().st_mtime < oldest:
+                shutil.rmtree(other.with_suffix(""))
+                other.unlink()
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Turn a full or unwritable disk into an error with a remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        raise LibraryError(
+            f"cannot write to {folder}: {error.strerror or error}\n"
+            "Free space or permit writing there, or choose another folder with --output or "
+            "the environment variable XDG_CACHE_HOME."
+        ) from error
+
+
+def _run_cmake(
+    tools: tuple[str, str], root: Path, tree: Path, options: dict[str, object], jobs: int
+) -> str:
+    """Configure and build; return what the compilers printed, now and for objects kept."""
+    cmake, ninja = tools
+    given = (f"-D{name}={value}" for name, value in options.items())
+    tree.mkdir(exist_ok=True)
+    try:
+        _run([cmake, "-S", str(root), "-B", str(tree), "-G", "Ninja", *given], tree / "cmake.log")
+    except LibraryError:
+        (tree / "CMakeCache.txt").unlink(missing_ok=True)  # it would remember the failure
+        raise
+    # A log of all runs: Ninja prints what compilers say once, when they have run.
+    _run([ninja, f"-j{jobs}"], tree / _LOG_NAME, folder=tree)
+    return (tree / _LOG_NAME).read_text(errors="replace")
+
+
+def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
+    """Run a program that appends to a log; raise with what it printed if it fails."""
+    with log.open("ab") as output:
+        begin = output.tell()
+        try:
+            process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
+        except OSError as error:
+            raise LibraryError(f"cannot run {command[0]}: {error.strerror}") from error
+        try:
+            code = process.wait()
+        except BaseException:  # Ctrl-C for this process alone; Ninja ends its compilers
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
+    if code != 0:
+        with log.open("rb") as printed:
+            printed.seek(begin)
+            text = explain(printed.read().decode(errors="replace"))
+        raise LibraryError(f"the build failed: {text}")
+
+
+def explain(printed: str) -> str:
+    """Cut what a failed build printed to what matters, and add the remedy of known causes."""
+    start = re.search(r"^(?=CMake Error)|^FAILED: .*\n.*\n", printed, re.MULTILINE)
+    rest = printed[start.end() if start else 0 :]  # after "FAILED: <object>" and the command
+    lines = [line for line in rest.splitlines() if line and not _REPORT.match(line)]
+    text = "\n".join(lines[:_SHOWN_LINES])
+    if "unsupported GNU version" in printed or "unsupported clang version" in printed:
+        newest = re.search(r"versions? later than ([\d.]+)", printed)
+        wish = f"version {newest[1]} or older" if newest else "an older one"
+        return (
+            f"the C++ compiler is too new for this nvcc\n{text}\nInstall {wish} and name it in "
+            "NVCC_CCBIN, or install a newer CUDA toolkit."
+        )
+    if "No space left on device" in printed:
+        return f"{text}\nFree space on the disk of the cache and of the temporary folder."
+    if re.search(r"(gcc|g\+\+)\S*: (command )?not found|cannot execute|trying to exec", printed):
+        return f"{text}\n{INSTALL_HOST}"
+    return text

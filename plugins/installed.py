@@ -3,54 +3,40 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from .abi import ABI_VERSION
 from .errors import LibraryError
 from .library import Library, find_library
-from .locations import RECORD_NAME, Kind, file_name
-from .sources import source_hash
-
-KINDS: Final[tuple[Kind, ...]] = ("csakit", "csakit_trt", "csakit_trt_autoreg")
+from .locations import RECORD_NAME, Kind, file_name, source_hash
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Holding:
-    """One library: there or not, and what is known of it.
-
-    Attributes:
-        kind: of the library.
-        path: where it was found; None if nowhere.
-        problem: why it cannot be used, with the remedy; None if it can.
-        architectures: that it holds code for; empty if that is unknown.
-        abi: its ABI version; None if that is unknown.
-        source_hash: of what it was built from; None if that is unknown.
-        compiler: in words; None if that is unknown.
-        tensorrt: version of the headers; None if it needs none or that is unknown.
-    """
+class LibraryStatus:
+    """One library: whether it is there, and what is known of it."""
 
     kind: Kind
-    path: Path | None = None
-    problem: str | None = None
-    architectures: tuple[str, ...] = ()
+    path: Path | None = None  # None where it was not found
+    problem: str | None = None  # why it cannot be used, with the remedy
+    architectures: tuple[str, ...] = ()  # that it holds code for; empty if unknown
     abi: int | None = None
-    source_hash: str | None = None
+    source_hash: str | None = None  # of what it was built from
     compiler: str | None = None
-    tensorrt: str | None = None
+    tensorrt: str | None = None  # version of the headers
 
     @property
     def usable(self) -> bool:
-        """Tell whether it can be loaded by this csakit."""
+        """Whether this csakit can load it."""
         return self.path is not None and self.problem is None
 
     @property
     def fresh(self) -> bool | None:
-        """Tell whether it is built from the sources of this csakit; None if that is unknown."""
+        """Whether it is built from the sources of this csakit; None if that is unknown."""
         return None if self.source_hash is None else self.source_hash == source_hash()
 
     @property
     def freshness(self) -> str:
-        """Say that in words."""
+        """The same in words."""
         if self.fresh is None:
             return "not known: no record of the build lies beside it"
         if self.fresh:
@@ -58,26 +44,25 @@ class Holding:
         return f"stale: built from {str(self.source_hash)[:12]}, these are {source_hash()[:12]}"
 
     def as_json(self) -> dict[str, Any]:
-        """Give all of it as JSON can hold it."""
+        """Return all of it as JSON can hold it."""
         path = None if self.path is None else str(self.path)
         return {**dataclasses.asdict(self), "path": path, "fresh": self.fresh}
 
 
-def survey(kind: Kind = "csakit", known: Path | None = None) -> Holding:
-    """Find one library and tell what it is; never fails.
+def library_status(kind: Kind = "csakit", known: Path | None = None) -> LibraryStatus:
+    """Return what is known of a library; never fails.
+
+    libcsakit is opened and asked. Of the others, which only TensorRT can open, the record of the
+    build is read.
 
     Args:
         kind: of the library.
         known: where the caller believes it to be.
-
-    Returns:
-        What is known. libcsakit is opened and asked; of the others, which only TensorRT can
-        open, the record of the build is read.
     """
     try:
         path = find_library(kind, known)
     except LibraryError as error:
-        return Holding(kind=kind, problem=str(error))
+        return LibraryStatus(kind=kind, problem=str(error))
     if kind != "csakit":
         return _recorded(kind, path)
     try:
@@ -85,21 +70,21 @@ def survey(kind: Kind = "csakit", known: Path | None = None) -> Holding:
     except LibraryError as error:
         return dataclasses.replace(_recorded(kind, path), problem=str(error))
     architectures = info["architectures"].split(",")
-    return _holding(kind, path, {**info, "architectures": architectures, "abi": ABI_VERSION})
+    return _status(kind, path, {**info, "architectures": architectures, "abi": ABI_VERSION})
 
 
-def _recorded(kind: Kind, path: Path) -> Holding:
+def _recorded(kind: Kind, path: Path) -> LibraryStatus:
     """Read the record beside a library; without one little is known."""
     try:
         record = json.loads((path.parent / RECORD_NAME).read_text())
     except (OSError, ValueError):
-        return Holding(kind=kind, path=path)
+        return LibraryStatus(kind=kind, path=path)
     if not isinstance(record, dict) or file_name(kind) not in record.get("libraries", []):
-        return Holding(kind=kind, path=path)
-    return _holding(kind, path, {**record, "compiler": record.get("toolchain")})
+        return LibraryStatus(kind=kind, path=path)
+    return _status(kind, path, {**record, "compiler": record.get("toolchain")})
 
 
-def _holding(kind: Kind, path: Path, info: dict[str, Any]) -> Holding:
+def _status(kind: Kind, path: Path, info: dict[str, Any]) -> LibraryStatus:
     """Take over what a library or a record states, if it has the expected type."""
 
     def stated(name: str) -> str | None:
@@ -107,7 +92,7 @@ def _holding(kind: Kind, path: Path, info: dict[str, Any]) -> Holding:
         return value if isinstance(value, str) else None
 
     architectures, abi = info.get("architectures"), info.get("abi")
-    return Holding(
+    return LibraryStatus(
         kind=kind,
         path=path,
         architectures=tuple(map(str, architectures)) if isinstance(architectures, list) else (),

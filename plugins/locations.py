@@ -7,11 +7,16 @@
 """
 
 import dataclasses
+import hashlib
 import os
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
-from .sources import PACKAGE, source_hash
+# resolve(): a strict editable install runs from a tree of links that holds no sources
+PACKAGE: Final = Path(__file__).resolve().parent
+CSRC: Final = PACKAGE / "csrc"
+INCLUDE: Final = PACKAGE / "include"
+_SUFFIXES: Final = {".cu", ".cuh", ".h", ".cpp", ".map", ".txt"}
 
 LIBRARY_VARIABLE: Final = "CSAKIT_LIBRARY"
 PACKAGE_FOLDER: Final = PACKAGE / "lib"
@@ -21,44 +26,29 @@ HASH_DIGITS: Final = 12  # of the 64 that name a folder: no two versions of the 
 
 # The kernels; the TensorRT plugin; the same one registering itself when it is opened.
 Kind = Literal["csakit", "csakit_trt", "csakit_trt_autoreg"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """One place that was, or would be, searched.
+    """One place that was, or would be, searched."""
 
-    Attributes:
-        why: it is searched, in words.
-        path: the file looked for; with a star where a build would be.
-    """
-
-    why: str
-    path: Path
+    why: str  # it is searched
+    path: Path  # of the file looked for; with a star where a build would be
 
     @property
     def found(self) -> bool:
-        """Tell whether the file is there."""
+        """Whether the file is there."""
         return self.path.is_file()
 
 
 def file_name(kind: Kind) -> str:
-    """Name the file of a library.
-
-    Args:
-        kind: which.
-
-    Returns:
-        "libcsakit.so", for example.
-    """
+    """Return the name of a library's file, "libcsakit.so" for example."""
     return f"lib{kind}.so"
 
 
 def cache_folder() -> Path:
-    """Give the folder for what can be made again: builds, objects, headers.
-
-    Returns:
-        ``$XDG_CACHE_HOME/csakit``, else ``~/.cache/csakit``; it may not exist.
-    """
+    """Return ``$XDG_CACHE_HOME/csakit``, else ``~/.cache/csakit``; it may not exist."""
     stated = os.environ.get("XDG_CACHE_HOME", "")
     if Path(stated).is_absolute():  # the standard says to ignore others
         return Path(stated) / "csakit"
@@ -66,19 +56,34 @@ def cache_folder() -> Path:
 
 
 def builds_folder() -> Path:
-    """Give the folder of the cache that holds one folder for each build."""
+    """Return the folder of the cache that holds one folder for each build."""
     return cache_folder() / "builds"
 
 
+def source_hash(csrc: Path = CSRC) -> str:
+    """Return the hash of all sources, as CMakeLists.txt computes it too.
+
+    It is the SHA-256, in hexadecimal digits, of the lines "<SHA-256 of the file>  <name>" in the
+    order of the names, each relative to the folder that holds ``csrc`` and ``include``.
+    """
+    root = csrc.parent
+    names = sorted(
+        path.relative_to(root).as_posix()
+        for top in (csrc, root / INCLUDE.name)
+        for path in top.rglob("*")
+        if path.suffix in _SUFFIXES
+    )
+    hashes = (hashlib.sha256((root / name).read_bytes()).hexdigest() for name in names)
+    lines = (f"{digest}  {name}\n" for digest, name in zip(hashes, names, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
 def search_places(kind: Kind = "csakit", known: Path | None = None) -> list[Place]:
-    """List every place in the order of the search.
+    """Return every place in the order of the search.
 
     Args:
         kind: of the library.
         known: where the caller believes it to be; a file of this kind, or a folder.
-
-    Returns:
-        At least two places. If the environment variable is set, the first is its own.
     """
     name, places = file_name(kind), []
     if stated := os.environ.get(LIBRARY_VARIABLE):
@@ -94,14 +99,7 @@ def search_places(kind: Kind = "csakit", known: Path | None = None) -> list[Plac
 
 
 def stale_builds(kind: Kind = "csakit") -> list[Path]:
-    """List the builds in the cache that were made from other sources.
-
-    Args:
-        kind: of the library.
-
-    Returns:
-        Paths of libraries.
-    """
+    """Return the libraries in the cache that were built from other sources."""
     fresh = source_hash()[:HASH_DIGITS]
     found = builds_folder().glob(f"*/{file_name(kind)}")
     return sorted(path for path in found if not path.parent.name.startswith(f"{fresh}-"))
@@ -116,7 +114,7 @@ def _named(stated: str, kind: Kind) -> Path:
 
 
 def _age(path: Path) -> float:
-    """Give the time of the build in seconds; a file that is gone meanwhile is the oldest."""
+    """Return the time of the build in seconds; a file that is gone meanwhile is the oldest."""
     try:
         return path.stat().st_mtime
     except OSError:

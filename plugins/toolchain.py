@@ -1,18 +1,22 @@
-"""Find nvcc and the host compiler that it needs, and say what to install where one is missing."""
+"""Find what a build needs: nvcc, a host compiler, CMake, Ninja, TensorRT's headers."""
 
 import dataclasses
 import functools
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
 from .errors import LibraryError
+from .locations import BUILD_COMMAND, cache_folder
+from .tensorrt_flavours import FLAVOURS, OLDEST, UNKNOWN
 from .versions import numbers
 
 # Since CUDA 13 the toolkit is also published as Python packages, which share one folder.
@@ -34,42 +38,53 @@ INSTALL_NVCC: Final = (
 INSTALL_HOST: Final = (
     "Install GCC with C++ (Debian, Ubuntu: apt install g++), or set NVCC_CCBIN to a C++ compiler."
 )
+INSTALL_CMAKE: Final = (
+    "Install both: pip install cmake ninja   or, on Debian and Ubuntu: apt install cmake "
+    "ninja-build"
+)
 USUAL_NVCC: Final = Path("/usr/local/cuda/bin/nvcc")  # JetPack leaves it off PATH
-_OLDEST: Final = (11, 8)  # the first that knows sm_89 and sm_90; C++17 came with 11.0
+_OLDEST_NVCC: Final = (11, 8)  # the first that knows sm_89 and sm_90; C++17 came with 11.0
+_CMAKE: Final = MappingProxyType({"cmake": "CMake", "ninja": "Ninja"})
+
+INCLUDE_VARIABLE: Final = "CSAKIT_TENSORRT_INCLUDE"
+SYSTEM_FOLDERS: Final = (  # of Debian packages and JetPack; of NVIDIA's tar files in /usr/local
+    Path("/usr/include/x86_64-linux-gnu"),
+    Path("/usr/include/aarch64-linux-gnu"),
+    Path("/usr/include"),
+    Path("/usr/local/tensorrt/include"),
+)
+_REPOSITORY: Final = "https://github.com/NVIDIA/TensorRT"
+# The newest branch release/ of each generation, when this was written.
+_PUBLISHED: Final = MappingProxyType({10: (10, 16), 11: (11, 1)})
+_MARK: Final = "NvInferRuntime.h"
 
 
 @dataclasses.dataclass(frozen=True)
 class Toolchain:
-    """The compilers.
-
-    Attributes:
-        nvcc: path to run.
-        version: of nvcc, as "13.0.88".
-        source: how nvcc was found, in words.
-        host: command of the C++ compiler that nvcc calls.
-        host_version: of that compiler, as "12.2.0".
-        architectures: those that nvcc compiles for, as "sm_75" and "compute_75".
-    """
+    """The compilers."""
 
     nvcc: Path
-    version: str
-    source: str
-    host: str
+    version: str  # of nvcc, as "13.0.88"
+    source: str  # how nvcc was found
+    host: str  # command of the C++ compiler that nvcc calls
     host_version: str
-    architectures: frozenset[str]
+    architectures: frozenset[str]  # that nvcc compiles for, as "sm_75" and "compute_75"
 
     def __str__(self) -> str:
         """Name both compilers; builds by equal names are equal."""
         return f"nvcc {self.version} with {Path(self.host).name} {self.host_version}"
 
 
-def find_toolchain() -> Toolchain:
-    """Find the compilers.
+@dataclasses.dataclass(frozen=True)
+class Headers:
+    """TensorRT's headers: the folder of NvInferRuntime.h, and the version, as "10.13.0"."""
 
-    Returns:
-        Those of the first place that has an nvcc: CUDA_HOME, CUDA_PATH, PATH,
-        /usr/local/cuda, the Python packages of NVIDIA. A variable is the wish of the user and
-        comes before what happens to be on PATH.
+    folder: Path
+    version: str
+
+
+def find_toolchain() -> Toolchain:
+    """Return the compilers of the first place that has an nvcc, see ``find_nvcc``.
 
     Raises:
         LibraryError: nvcc or the host compiler is missing, broken, incomplete or too old.
@@ -84,10 +99,10 @@ def find_toolchain() -> Toolchain:
 
 
 def find_nvcc() -> tuple[Path, str]:
-    """Find nvcc.
+    """Return the path of nvcc, and how it was found.
 
-    Returns:
-        Its path, and how it was found.
+    Searched are CUDA_HOME, CUDA_PATH, PATH, /usr/local/cuda and the Python packages of NVIDIA:
+    a variable is set on purpose, and comes before what happens to be on PATH.
 
     Raises:
         LibraryError: there is none, or none where CUDA_HOME or CUDA_PATH points to.
@@ -110,8 +125,77 @@ def find_nvcc() -> tuple[Path, str]:
     )
 
 
+def find_cmake() -> tuple[str, str]:
+    """Return the commands of CMake and Ninja: those on PATH, else those that pip installed.
+
+    Raises:
+        LibraryError: one of them is missing.
+    """
+    scripts = sysconfig.get_path("scripts")  # of an environment that is not activated
+    found = {name: shutil.which(name) or shutil.which(name, path=scripts) for name in _CMAKE}
+    if missing := [title for name, title in _CMAKE.items() if found[name] is None]:
+        raise LibraryError(
+            f"a build needs CMake and Ninja; missing: {', '.join(missing)}\n{INSTALL_CMAKE}"
+        )
+    return str(found["cmake"]), str(found["ninja"])
+
+
+def find_headers(given: Path | None = None) -> Headers | None:
+    """Return the headers of TensorRT, None if there are none and none were asked for.
+
+    Args:
+        given: a folder that holds them, or one whose folder ``include`` does; by default the
+            one that CSAKIT_TENSORRT_INCLUDE names, those of system packages, the user's cache.
+
+    Raises:
+        LibraryError: the given or named folder holds none, or they are too old.
+    """
+    stated = os.environ.get(INCLUDE_VARIABLE)
+    if given is not None:
+        return _require_headers(given, "--tensorrt-include")
+    if stated:
+        return _require_headers(Path(stated), INCLUDE_VARIABLE)
+    for folder in (*SYSTEM_FOLDERS, *_cached_headers()):
+        found = _read_headers(folder)
+        if found is not None and numbers(found.version) >= OLDEST:
+            return found
+    return None
+
+
+def headers_folder() -> Path:
+    """Return the folder of the cache that holds one folder of headers for each version."""
+    return cache_folder() / "tensorrt-headers"
+
+
+def how_to_get_headers() -> str:
+    """Return the commands that fetch the headers of the installed TensorRT.
+
+    Headers of an older version serve a newer TensorRT, so where the repository lacks a version,
+    its newest stands in.
+    """
+    version = installed_tensorrt()
+    newest = _PUBLISHED[max(_PUBLISHED)]
+    wanted = max(numbers(version), OLDEST) if version else newest
+    release = ".".join(map(str, min(wanted, _PUBLISHED.get(wanted[0], newest))))
+    which = f"TensorRT {version} is installed" if version else "TensorRT is no Python package here"
+    folder, kept = (shlex.quote(str(headers_folder() / part)) for part in ("", release))
+    return (
+        f"TensorRT's headers are in its public repository ({which}; choose the release of the "
+        "TensorRT that will load the plugin). Fetch them once:\n"
+        f"  git clone --depth 1 --branch release/{release} {_REPOSITORY} tensorrt-{release}\n"
+        f"  mkdir -p {folder} && cp -r tensorrt-{release}/include {kept}\n"
+        f"and build again: {BUILD_COMMAND}"
+    )
+
+
+def installed_tensorrt() -> str | None:
+    """Return the version of TensorRT that pip installed, None without one; imports nothing."""
+    found = (FLAVOURS[module].version() for module in ("tensorrt", "tensorrt_lean"))
+    return next((version for version in found if version and version != UNKNOWN), None)
+
+
 def _places() -> Iterator[tuple[Path, str]]:
-    """Name where nvcc may be, when no variable says so."""
+    """Yield where nvcc may be, when no variable says so."""
     if on_path := shutil.which("nvcc"):
         yield Path(on_path), "PATH"
     yield USUAL_NVCC, str(USUAL_NVCC.parents[1])
@@ -146,8 +230,8 @@ def _version(nvcc: Path) -> str:
     stated = re.search(r"release [\d.]+, V([\d.]+)", _ask(nvcc, "--version"))
     if stated is None:
         raise LibraryError(f"{nvcc} does not state its version\n{INSTALL_NVCC}")
-    if numbers(stated[1]) < _OLDEST:
-        least = ".".join(map(str, _OLDEST))
+    if numbers(stated[1]) < _OLDEST_NVCC:
+        least = ".".join(map(str, _OLDEST_NVCC))
         raise LibraryError(f"nvcc must be {least} or newer; {nvcc} is {stated[1]}\n{INSTALL_NVCC}")
     return stated[1]
 
@@ -177,3 +261,46 @@ def _ask(program: Path, *arguments: str) -> str:
             f"`{program} {' '.join(arguments)}` failed: {done.stderr.strip()}\n{INSTALL_NVCC}"
         )
     return done.stdout
+
+
+def _cached_headers() -> list[Path]:
+    """List the folders of the cache: the installed version first, then the newest."""
+    installed = numbers(installed_tensorrt() or "")
+    folders = (path for path in headers_folder().glob("*") if path.is_dir())
+
+    def rank(folder: Path) -> tuple[bool, tuple[int, ...]]:
+        return numbers(folder.name) == installed, numbers(folder.name)
+
+    return sorted(folders, key=rank, reverse=True)
+
+
+def _require_headers(folder: Path, source: str) -> Headers:
+    """Read the headers of a folder that was asked for."""
+    found = _read_headers(folder)
+    if found is None:
+        raise LibraryError(
+            f"{source} must name a folder that holds {_MARK}; got {folder}\n{how_to_get_headers()}"
+        )
+    if numbers(found.version) < OLDEST:
+        least = ".".join(map(str, OLDEST))
+        raise LibraryError(
+            f"TensorRT's headers must be {least} or newer; {found.folder} is {found.version}\n"
+            f"{how_to_get_headers()}"
+        )
+    return found
+
+
+def _read_headers(place: Path) -> Headers | None:
+    """Read the headers in a folder or in its folder ``include``; None if there are none."""
+    for folder in (place, place / "include"):
+        try:
+            text = (folder / "NvInferVersion.h").read_text(errors="replace")
+        except OSError:
+            continue
+        pairs: list[tuple[str, str]] = re.findall(r"^#define\s+(\w+)\s+(\w+)", text, re.MULTILINE)
+        defined = dict(pairs)
+        stated = (defined.get(f"NV_TENSORRT_{part}", "") for part in ("MAJOR", "MINOR", "PATCH"))
+        parts = [defined.get(value, value) for value in stated]  # newer ones name another macro
+        if (folder / _MARK).is_file() and all(part.isdigit() for part in parts):
+            return Headers(folder, ".".join(parts))
+    return None

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from ...plugins.installed import Holding, survey
+from ...plugins.installed import LibraryStatus, library_status
 from ...plugins.locations import BUILD_COMMAND, file_name
 from ...runtime.engine.manifest import Manifest
 
@@ -51,28 +51,28 @@ def plugin_need(manifest: Manifest) -> PluginNeed | None:
     command = (
         f"{BUILD_COMMAND} --arch {','.join(build.targets)} --tensorrt-include {headers} -o {FOLDER}"
     )
-    holding = survey("csakit_trt_autoreg")
-    problem = _problem(holding, build.targets, major)
-    return PluginNeed(None if problem else holding.path, problem, command)
+    status = library_status("csakit_trt_autoreg")
+    problem = _problem(status, build.targets, major)
+    return PluginNeed(None if problem else status.path, problem, command)
 
 
-def _problem(holding: Holding, targets: Sequence[str], major: str) -> str:
+def _problem(status: LibraryStatus, targets: Sequence[str], major: str) -> str:
     """Say why a library does not serve; empty if it does, as far as is known."""
-    if holding.path is None:
+    if status.path is None:
         return f"{LIBRARY} is not built"
-    if holding.problem is not None:
-        return holding.problem.splitlines()[0]
-    if holding.fresh is not True:
-        return f"{holding.path} is {holding.freshness}"
-    if holding.tensorrt is None or holding.tensorrt.partition(".")[0] != major:
+    if status.problem is not None:
+        return status.problem.splitlines()[0]
+    if status.fresh is not True:
+        return f"{status.path} is {status.freshness}"
+    if status.tensorrt is None or status.tensorrt.partition(".")[0] != major:
         return (
-            f"{holding.path} is built with the headers of TensorRT {holding.tensorrt}; the engine "
+            f"{status.path} is built with the headers of TensorRT {status.tensorrt}; the engine "
             f"needs those of {major}"
         )
-    missing = [target for target in targets if not _covered(target, holding.architectures)]
+    missing = [target for target in targets if not _covered(target, status.architectures)]
     if missing:
-        held = ", ".join(holding.architectures)
-        return f"{holding.path} is built for {held}; the engine is for {', '.join(missing)}"
+        held = ", ".join(status.architectures)
+        return f"{status.path} is built for {held}; the engine is for {', '.join(missing)}"
     return ""
 
 

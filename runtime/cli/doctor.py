@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...plugins.errors import ExitCode
-from ...plugins.installed import KINDS
+from ...plugins.locations import KINDS
 from ..diagnostics.engine_checks import backend_fact, engine_facts, engines_in
 from ..diagnostics.gpu_checks import (
     binding_fact,

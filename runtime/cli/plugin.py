@@ -1,29 +1,34 @@
 """``csakit plugin``: build the CUDA kernels and the TensorRT plugin, and say what is built."""
 
 import argparse
+import collections
 import json
 import os
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from ...plugins.build import Build, BuildConfig, build
+from ...plugins.build import Build, BuildConfig, KernelResources, build
 from ...plugins.errors import ExitCode, LibraryError
-from ...plugins.headers import INCLUDE_VARIABLE, find_headers, how_to_get
-from ...plugins.installed import KINDS, Holding, survey
+from ...plugins.installed import LibraryStatus, library_status
 from ...plugins.locations import (
     BUILD_COMMAND,
+    KINDS,
     LIBRARY_VARIABLE,
     file_name,
     search_places,
+    source_hash,
     stale_builds,
 )
-from ...plugins.resources import table
-from ...plugins.sources import source_hash
-from ...plugins.toolchain import find_toolchain
+from ...plugins.toolchain import (
+    INCLUDE_VARIABLE,
+    find_headers,
+    find_toolchain,
+    how_to_get_headers,
+)
 from .command import run_command
 
 _OVERLAPPING: Final = 90  # of an architecture: what overlaps was compiled for it
@@ -62,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Compile libcsakit, and, where TensorRT's headers are at hand, libcsakit_trt and "
-        "libcsakit_trt_autoreg. Needs nvcc and g++, no GPU."
+        "libcsakit_trt_autoreg. Needs nvcc, g++, CMake and Ninja, no GPU."
     )
     parser.add_argument(
         "--arch",
@@ -121,7 +126,7 @@ def _report(built: Build, config: BuildConfig) -> None:
     headers = f"with the headers of TensorRT {built.tensorrt}" if built.tensorrt else "no TensorRT"
     print(f"took {built.seconds:.0f} s, {headers}")
     if built.tensorrt is None:
-        print(f"\nnot built: the TensorRT plugin, for want of headers. {how_to_get()}")
+        print(f"\nnot built: the TensorRT plugin, for want of headers. {how_to_get_headers()}")
     stated = os.environ.get(LIBRARY_VARIABLE)
     if config.output is not None:
         print(f"To use it: export {LIBRARY_VARIABLE}={shlex.quote(str(config.output.absolute()))}")
@@ -129,20 +134,45 @@ def _report(built: Build, config: BuildConfig) -> None:
         print(f"Not what will be used: {LIBRARY_VARIABLE} is {stated}. Unset it to use this build.")
 
 
+def table(resources: Iterable[KernelResources]) -> list[str]:
+    """Return a heading and a row a kernel, the range over all architectures; none without one."""
+    by_kernel: dict[str, list[KernelResources]] = collections.defaultdict(list)
+    for entry in resources:
+        by_kernel[entry.kernel].append(entry)
+    if not by_kernel:
+        return []
+    width = max(map(len, by_kernel))
+    lines = [f"{'kernel':<{width}}  registers  shared bytes  stack bytes  spills"]
+    for kernel, entries in sorted(by_kernel.items()):
+        spilt = [f"{e.spill_bytes} bytes on {e.architecture}" for e in entries if e.spill_bytes]
+        lines.append(
+            f"{kernel:<{width}}  {_range(e.registers for e in entries):>9}"
+            f"  {_range(e.shared_bytes for e in entries):>12}"
+            f"  {_range(e.stack_bytes for e in entries):>11}  {', '.join(spilt) or 'none'}"
+        )
+    return lines
+
+
+def _range(numbers: Iterable[int]) -> str:
+    """Write "32" or "32-80"."""
+    values = sorted(set(numbers))
+    return f"{values[0]}" if len(values) == 1 else f"{values[0]}-{values[-1]}"
+
+
 def _info(args: argparse.Namespace) -> int:
     """Print what is built and where it was searched."""
-    holdings = [survey(kind) for kind in KINDS]
+    statuses = [library_status(kind) for kind in KINDS]
     if args.json:
-        print(json.dumps(_as_json(holdings), indent=1))
+        print(json.dumps(_as_json(statuses), indent=1))
     else:
-        print("\n".join(_lines(holdings)))
-    return ExitCode.OK if holdings[0].usable else ExitCode.ENVIRONMENT
+        print("\n".join(_lines(statuses)))
+    return ExitCode.OK if statuses[0].usable else ExitCode.ENVIRONMENT
 
 
-def _as_json(holdings: list[Holding]) -> dict[str, Any]:
+def _as_json(statuses: list[LibraryStatus]) -> dict[str, Any]:
     return {
         "source_hash": source_hash(),
-        "libraries": {holding.kind: holding.as_json() for holding in holdings},
+        "libraries": {status.kind: status.as_json() for status in statuses},
         "searched": [
             {"why": place.why, "path": str(place.path), "found": place.found}
             for place in search_places()
@@ -153,11 +183,11 @@ def _as_json(holdings: list[Holding]) -> dict[str, Any]:
     }
 
 
-def _lines(holdings: list[Holding]) -> list[str]:
+def _lines(statuses: list[LibraryStatus]) -> list[str]:
     """Write the answer for people."""
     lines = []
-    for holding in holdings:
-        lines += [*_describe(holding), ""]
+    for status in statuses:
+        lines += [*_describe(status), ""]
     lines.append(f"searched for {file_name('csakit')}, in this order:")
     if not os.environ.get(LIBRARY_VARIABLE):
         lines.append(f"  0. none  (environment variable {LIBRARY_VARIABLE}: not set)")
@@ -166,7 +196,7 @@ def _lines(holdings: list[Holding]) -> list[str]:
         lines.append(f"  {number}. {mark:<6}{place.path}  ({place.why})")
     lines += [f"  stale       {path.parent}  (not used)" for path in stale_builds()]
     lines += ["", f"nvcc: {_nvcc()}", f"TensorRT headers: {_headers()}"]
-    if not holdings[0].usable:
+    if not statuses[0].usable:
         lines += ["", _remedy()]
     return lines
 
@@ -178,24 +208,24 @@ def _remedy() -> str:
     return f"Build it with: {BUILD_COMMAND}"
 
 
-def _describe(holding: Holding) -> list[str]:
+def _describe(status: LibraryStatus) -> list[str]:
     """Write what is known of one library."""
-    name = file_name(holding.kind)
-    if holding.path is None:
+    name = file_name(status.kind)
+    if status.path is None:
         stated = os.environ.get(LIBRARY_VARIABLE)
         return [f"{name}: {f'not where {LIBRARY_VARIABLE} leads' if stated else 'not built'}"]
     facts = [
-        ("path", str(holding.path)),
-        ("architectures", ", ".join(holding.architectures) or "not known"),
-        ("launches", _launches(holding.architectures)),
-        ("ABI version", "not known" if holding.abi is None else str(holding.abi)),
-        ("sources", holding.freshness),
-        ("compiler", holding.compiler or "not known"),
+        ("path", str(status.path)),
+        ("architectures", ", ".join(status.architectures) or "not known"),
+        ("launches", _launches(status.architectures)),
+        ("ABI version", "not known" if status.abi is None else str(status.abi)),
+        ("sources", status.freshness),
+        ("compiler", status.compiler or "not known"),
     ]
-    if holding.tensorrt is not None:
-        facts.append(("TensorRT", f"headers of {holding.tensorrt}"))
-    if holding.problem is not None:
-        facts.append(("problem", holding.problem.replace("\n", "\n" + " " * 19)))
+    if status.tensorrt is not None:
+        facts.append(("TensorRT", f"headers of {status.tensorrt}"))
+    if status.problem is not None:
+        facts.append(("problem", status.problem.replace("\n", "\n" + " " * 19)))
     return [f"{name}:", *(f"  {title:<17}{text}" for title, text in facts)]
 
 
@@ -224,4 +254,4 @@ def _headers() -> str:
         headers = find_headers()
     except LibraryError as error:
         return str(error)
-    return f"{headers.version} in {headers.folder}" if headers else f"none. {how_to_get()}"
+    return f"{headers.version} in {headers.folder}" if headers else f"none. {how_to_get_headers()}"

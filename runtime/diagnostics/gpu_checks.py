@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...plugins.architectures import covers
-from ...plugins.installed import survey
+from ...plugins.installed import library_status
 from ...plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
 from ...plugins.tensorrt_flavours import FLAVOURS
 from ...plugins.versions import installed
@@ -116,21 +116,21 @@ def library_fact(kind: Kind, gpus: Sequence[str] = ()) -> Check:
     Returns:
         The fact. Nothing is built, and only libcsakit itself is opened.
     """
-    name, holding = f"lib{kind}", survey(kind)
+    name, status = f"lib{kind}", library_status(kind)
     headers = "" if kind == "csakit" else " --tensorrt-include DIR"
     command = f"{BUILD_COMMAND}{headers}"
-    if holding.problem is not None:
-        if holding.path is not None or os.environ.get(LIBRARY_VARIABLE):
-            return Check(Status.FIX, name, holding.problem.replace("\n", ": "))
+    if status.problem is not None:
+        if status.path is not None or os.environ.get(LIBRARY_VARIABLE):
+            return Check(Status.FIX, name, status.problem.replace("\n", ": "))
         if stale_builds(kind):
             return Check(Status.FIX, name, f"stale: built from other sources than these: {command}")
         return Check(Status.ABSENT, name, f"absent; for {_GIVES[kind]}: {command}")
-    text = f"for {', '.join(holding.architectures) or 'unknown GPUs'} ({holding.path})"
-    if holding.fresh is False:
-        return Check(Status.FIX, name, f"{text} is {holding.freshness}: {command}")
-    if late := _later_cuda(holding.compiler):
+    text = f"for {', '.join(status.architectures) or 'unknown GPUs'} ({status.path})"
+    if status.fresh is False:
+        return Check(Status.FIX, name, f"{text} is {status.freshness}: {command}")
+    if late := _later_cuda(status.compiler):
         return Check(Status.FIX, name, f"{text}, {late}")
-    bare = [gpu for gpu in gpus if holding.architectures and not covers(holding.architectures, gpu)]
+    bare = [gpu for gpu in gpus if status.architectures and not covers(status.architectures, gpu)]
     if bare:
         text += f", not for the {' and '.join(dict.fromkeys(bare))} here"
         return Check(Status.FIX, name, f"{text}: {BUILD_COMMAND} --arch native{headers}")

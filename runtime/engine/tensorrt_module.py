@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ...plugins import spec
 from ...plugins.errors import EngineError, LibraryError
-from ...plugins.installed import survey
+from ...plugins.installed import library_status
 from ...plugins.library import find_library
 from ...plugins.python_plugin import register
 from ...plugins.tensorrt_flavours import FLAVOURS
@@ -208,7 +208,7 @@ def load_plugin(
             f"{path} registered no plugin {spec.NAME} version {spec.VERSION}\n"
             "Build it again: csakit plugin build --tensorrt-include DIR"
         )
-    status = survey("csakit_trt", known)
+    status = library_status("csakit_trt", known)
     return LoadedPlugin("c++", path, status.source_hash, status.architectures)
 
 
@@ -231,5 +231,5 @@ def _load_python(module: TensorRTModule, missing: LibraryError) -> LoadedPlugin:
             "or: csakit plugin build   or take the slower function body: --no-plugin"
         ) from error
     logger.warning("libcsakit_trt is not built; taking the plugin in Python")
-    status = survey()
+    status = library_status()
     return LoadedPlugin("python", path, status.source_hash, status.architectures)

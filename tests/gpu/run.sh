@@ -5,6 +5,8 @@
 # fails, or a machine that is taken away, costs the others nothing.
 #
 #   GPU_PYTHON  any Python from 3.10 with NumPy, Pillow and pytest (default: python3)
+#   CSAKIT_LIBRARY  a folder of libraries built elsewhere; without it nvcc, g++, CMake and Ninja
+#               build them here
 #   GPU_OUT     where the results go (default: out/gpu)
 #   GPU_PARTS   run these parts only, for example "build kernels timing"
 #

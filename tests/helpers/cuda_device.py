@@ -2,18 +2,15 @@
 
 import ctypes
 import functools
-import os
 from collections.abc import Callable
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import numpy.typing as npt
-from csakit.plugins.build import BuildConfig, build
 from csakit.plugins.library import Library
 
-from .alone import CACHE, alone
 from .kernel_device import GUARD, POISON, UNTOUCHED, Bytes
+from .native import for_this_gpu
 
 
 @functools.cache
@@ -30,9 +27,8 @@ def driver() -> ctypes.CDLL:
 
 @functools.cache
 def native_library() -> Library:
-    """Build the library for the GPU of this machine."""
-    with alone("build"), mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
-        return Library(build(BuildConfig(architectures="native")).libraries[0])
+    """Open the library for the GPU of this machine."""
+    return Library(for_this_gpu("csakit"))
 
 
 def _call(name: str, *arguments: Any) -> None:  # noqa: ANN401  ctypes takes anything

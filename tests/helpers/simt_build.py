@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from csakit.plugins.sources import CSRC, INCLUDE, source_files
+from csakit.plugins.locations import CSRC, INCLUDE
 
 from .alone import CACHE, alone
+from .native import source_files
 
 SIMT: Final = Path(__file__).parents[1] / "plugins" / "simt"
 FLAGS: Final = (

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from csakit.plugins.sources import CSRC, INCLUDE
+from csakit.plugins.locations import CSRC, INCLUDE, PACKAGE
 
 KERNEL: Final = """#include "shared.h"
 __global__ void addKernel(float* x) { x[threadIdx.x] += kAdded; }
@@ -28,13 +28,15 @@ void internal_function(void) {}
 
 
 def write_sources(root: Path) -> Path:
-    """Write ``csrc`` and ``include`` into a folder; return ``csrc``."""
+    """Write ``csrc``, ``include`` and CMakeLists.txt into a folder; return ``csrc``."""
     csrc, include = root / "csrc", root / INCLUDE.name
-    csrc.mkdir(parents=True)
+    (csrc / "abi").mkdir(parents=True)
     include.mkdir()
+    (include / "csakit.h").touch()
+    (root / "CMakeLists.txt").write_text((PACKAGE / "CMakeLists.txt").read_text())
     (csrc / "add.cu").write_text(KERNEL)
     (csrc / "shared.h").write_text("constexpr float kAdded = 1.0F;\n")
-    (csrc / "abi.cpp").write_text(ABI)
+    (csrc / "abi" / "abi.cpp").write_text(ABI)
     (csrc / "exports.map").write_text((CSRC / "exports.map").read_text())
-    (csrc / "sources.txt").write_text("# group file\nkernels add.cu\nkernels abi.cpp\n")
+    (csrc / "sources.txt").write_text("# group file\nkernels add.cu\nkernels abi/abi.cpp\n")
     return csrc

@@ -1,20 +1,15 @@
 """The TensorRT plugin as tests want it: its libraries, and C++ programs that call it."""
 
 import functools
-import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
-from unittest import mock
 
 import pytest
-from csakit.plugins.build import BuildConfig, build
-from csakit.plugins.headers import Headers, find_headers, headers_folder
-from csakit.plugins.sources import source_files
+from csakit.plugins.toolchain import Headers, find_headers, headers_folder
 
-from .alone import CACHE, alone
-from .native import built, require_toolchain
+from .native import built, for_this_gpu, require_toolchain, source_files
 
 ROOT: Final = Path(__file__).parents[2]
 CPP: Final = ROOT / "tests" / "plugins" / "cpp"
@@ -36,11 +31,8 @@ def plugin_libraries() -> Path:
 
 @functools.cache
 def native_plugin() -> Path:
-    """Build libcsakit_trt for the GPU of this machine."""
-    folder = require_headers().folder  # before the cache is another one
-    with alone("build"), mock.patch.dict(os.environ, {"XDG_CACHE_HOME": str(CACHE)}):
-        built_here = build(BuildConfig(architectures="native", tensorrt_include=folder))
-    return built_here.libraries[0].with_name("libcsakit_trt.so")
+    """Return libcsakit_trt for the GPU of this machine."""
+    return for_this_gpu("csakit_trt", require_headers().folder)
 
 
 def plugin_on_cpu(kernels: Path, output: Path, headers: Path | None = None) -> Path:

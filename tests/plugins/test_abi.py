@@ -17,7 +17,7 @@ from csakit.plugins.abi import (
     Status,
     attention_desc,
 )
-from csakit.plugins.sources import INCLUDE
+from csakit.plugins.locations import INCLUDE
 from csakit.plugins.spec import SIMILARITIES
 
 HEADER = re.sub(r"/\*.*?\*/", "", (INCLUDE / "csakit.h").read_text(), flags=re.DOTALL)

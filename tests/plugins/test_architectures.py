@@ -10,7 +10,6 @@ from csakit.plugins.architectures import (
     choose,
     covers,
     device_architectures,
-    gencode,
 )
 from csakit.plugins.errors import ContractError, LibraryError
 from helpers.native import require_toolchain
@@ -58,13 +57,6 @@ def test_native_without_a_driver_names_the_remedy(monkeypatch: pytest.MonkeyPatc
     assert device_architectures() == []
     with pytest.raises(LibraryError, match=r"`native` needs a GPU .*\nName the architecture"):
         choose("native", EVERY)
-
-
-def test_each_name_becomes_one_option() -> None:
-    assert gencode(["sm_87", "compute_90"]) == [
-        "-gencode=arch=compute_87,code=sm_87",
-        "-gencode=arch=compute_90,code=compute_90",
-    ]
 
 
 def test_the_compiler_at_hand_knows_all_that_the_kernels_support() -> None:

@@ -10,8 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 from csakit.plugins import spec
-from csakit.plugins.headers import headers_folder
 from csakit.plugins.python_layer import Foreign, fields_of
+from csakit.plugins.toolchain import headers_folder
 from helpers.native import require_toolchain
 from helpers.simt_build import simt_library
 from helpers.trt_plugin import ROOT, plugin_libraries, plugin_on_cpu, run_or_fail

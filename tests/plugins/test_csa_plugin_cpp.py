@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from csakit.plugins.sources import source_files
+from helpers.native import source_files
 from helpers.trt_plugin import (
     CPP,
     ROOT,

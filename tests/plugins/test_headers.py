@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-from csakit.plugins import headers
+from csakit.plugins import toolchain
 from csakit.plugins.errors import LibraryError
-from csakit.plugins.headers import (
+from csakit.plugins.toolchain import (
     INCLUDE_VARIABLE,
     Headers,
     find_headers,
     headers_folder,
-    how_to_get,
+    how_to_get_headers,
 )
 
 PLAIN = "#define NV_TENSORRT_MAJOR {} //!< major\n#define NV_TENSORRT_MINOR {} //!< minor\n"
@@ -26,12 +26,12 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable, no system packages, an empty cache, no TensorRT."""
     monkeypatch.delenv(INCLUDE_VARIABLE, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(headers, "SYSTEM_FOLDERS", (tmp_path / "system",))
+    monkeypatch.setattr(toolchain, "SYSTEM_FOLDERS", (tmp_path / "system",))
     install(monkeypatch, None)
 
 
 def install(monkeypatch: pytest.MonkeyPatch, version: str | None) -> None:
-    monkeypatch.setattr(headers, "installed_tensorrt", lambda: version)
+    monkeypatch.setattr(toolchain, "installed_tensorrt", lambda: version)
 
 
 def put(folder: Path, major: int = 10, minor: int = 13, form: str = INDIRECT) -> Path:
@@ -46,10 +46,7 @@ def put(folder: Path, major: int = 10, minor: int = 13, form: str = INDIRECT) ->
 def test_the_version_is_read_from_the_headers(tmp_path: Path, form: str) -> None:
     folder = put(tmp_path / "include", form=form)
 
-    found = find_headers(folder)
-
-    assert found == Headers(folder, "10.13.2")
-    assert found.major == 10
+    assert find_headers(folder) == Headers(folder, "10.13.2")
 
 
 def test_the_folder_above_is_taken_too(tmp_path: Path) -> None:
@@ -136,7 +133,7 @@ def test_the_commands_fetch_the_headers_of_the_installed_version(
 ) -> None:
     install(monkeypatch, installed)
 
-    text = how_to_get()
+    text = how_to_get_headers()
 
     assert f"--branch release/{release} https://github.com/NVIDIA/TensorRT " in text
     assert f"/tensorrt-headers/{release}\n" in text

@@ -1,6 +1,7 @@
 """The libraries are searched in the stated order, and only builds of the present sources count."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -8,14 +9,17 @@ from csakit.plugins import locations
 from csakit.plugins.errors import LibraryError
 from csakit.plugins.library import find_library
 from csakit.plugins.locations import (
+    CSRC,
+    INCLUDE,
     LIBRARY_VARIABLE,
     Kind,
     builds_folder,
     cache_folder,
     search_places,
+    source_hash,
     stale_builds,
 )
-from csakit.plugins.sources import source_hash
+from helpers.native import source_files
 
 FRESH = source_hash()[:12]
 
@@ -127,3 +131,44 @@ def test_the_cache_is_in_the_home_unless_an_absolute_path_is_stated(
     monkeypatch.setenv("HOME", str(tmp_path))
 
     assert cache_folder() == tmp_path / ".cache" / "csakit"
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of the sources, to be changed."""
+    shutil.copytree(INCLUDE, tmp_path / "include")
+    return Path(shutil.copytree(CSRC, tmp_path / "csrc"))
+
+
+def test_every_source_is_in_exactly_one_group() -> None:
+    groups = ("kernels", "tensorrt", "trt", "autoreg")
+    listed = [path for group in groups for path in source_files(group)]
+
+    present = [path for path in CSRC.rglob("*") if path.suffix in (".cu", ".cpp")]
+    assert sorted(listed) == sorted(present)
+
+
+def test_no_kernel_file_needs_tensorrt_or_torch() -> None:
+    for path in source_files("kernels"):
+        assert "NvInfer" not in path.read_text()
+        assert "torch/" not in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["csrc/sources.txt", "csrc/exports.map", "include/csakit.h"])
+def test_a_change_of_any_file_changes_the_hash(tree: Path, name: str) -> None:
+    assert source_hash(tree) == source_hash()
+    path = tree.parent / name
+    path.write_text(path.read_text() + "\n")
+
+    assert source_hash(tree) != source_hash()
+
+
+def test_names_count_in_the_hash_and_what_editors_leave_does_not(tree: Path) -> None:
+    (tree / "exports.map~").touch()
+    (tree / ".exports.map.swp").touch()
+    assert source_hash(tree) == source_hash()
+    (tree / "exports.map").rename(tree / "exported.map")
+    renamed = source_hash(tree)
+    (tree / "more.cuh").touch()
+
+    assert len({source_hash(), renamed, source_hash(tree)}) == 3

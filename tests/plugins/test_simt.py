@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from csakit.plugins.abi import Chain, Direction, Dtype
-from csakit.plugins.sources import CSRC
+from csakit.plugins.locations import CSRC
 from helpers.features import feature_like, random_hole
 from helpers.kernel_device import SimtDevice
 from helpers.kernels import Buffers, Problem, rounded, run_backward, run_forward

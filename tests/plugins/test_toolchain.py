@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from csakit.plugins import toolchain
 from csakit.plugins.errors import LibraryError
-from csakit.plugins.toolchain import WHEELS, Toolchain, find_nvcc, find_toolchain
+from csakit.plugins.toolchain import (
+    WHEELS,
+    Toolchain,
+    find_cmake,
+    find_nvcc,
+    find_toolchain,
+)
 from helpers.native import require_toolchain
 
 NVCC = """#!/bin/sh
@@ -156,6 +162,31 @@ def test_the_host_compiler_may_be_named(
     found = find_toolchain()
 
     assert (found.host, found.host_version) == (str(other), "11.4.0")
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"), [((), "CMake, Ninja"), (("cmake",), "Ninja"), (("ninja",), "CMake")]
+)
+def test_cmake_and_ninja_that_are_missing_are_named_with_both_ways_to_install_them(
+    tmp_path: Path,
+    path_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    there: tuple[str, ...],
+    missing: str,
+) -> None:
+    scripts = tmp_path / "environment" / "bin"  # not activated, so not on PATH
+    monkeypatch.setattr(toolchain.sysconfig, "get_path", lambda _: str(scripts))
+    for name in there:
+        script(scripts / name, "#!/bin/sh\n")
+
+    remedy = r"pip install cmake ninja   or, .*: apt install cmake ninja-build"
+    with pytest.raises(LibraryError, match=rf"missing: {missing}\n.*{remedy}"):
+        find_cmake()
+    for name in ("cmake", "ninja"):
+        script(scripts / name, "#!/bin/sh\n")
+    assert find_cmake() == (str(scripts / "cmake"), str(scripts / "ninja"))
+    on_path = script(path_folder / "cmake", "#!/bin/sh\n")
+    assert find_cmake()[0] == str(on_path)
 
 
 def test_the_compilers_of_this_machine_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import sys
 import zipfile
 
 import pytest
-from csakit.plugins.sources import CSRC, INCLUDE, PACKAGE
+from csakit.plugins.locations import CSRC, INCLUDE, PACKAGE
 
 ROOT = PACKAGE.parent
 LAYERS = ("plugins", "runtime", "train", "export", "benchmarks")

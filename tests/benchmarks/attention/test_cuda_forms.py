@@ -166,7 +166,7 @@ def test_kernels_are_told_apart_by_name_and_shared_among_calls(
 
 
 def test_every_kernel_has_a_name_that_is_told_apart() -> None:
-    from csakit.plugins.sources import CSRC
+    from csakit.plugins.locations import CSRC
 
     text = "".join(path.read_text() for path in CSRC.rglob("*.cu"))
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from csakit.export.serving.plugin import LIBRARY, plugin_need
-from csakit.plugins.sources import source_hash
+from csakit.plugins.locations import source_hash
 from helpers.engines import PLUGIN
 
 from .conftest import manifest_for

@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+from csakit.plugins.build import KernelResources
 from csakit.plugins.errors import ExitCode
-from csakit.plugins.headers import INCLUDE_VARIABLE
-from csakit.plugins.locations import LIBRARY_VARIABLE, builds_folder, search_places
-from csakit.plugins.sources import source_hash
+from csakit.plugins.locations import LIBRARY_VARIABLE, builds_folder, search_places, source_hash
+from csakit.plugins.toolchain import INCLUDE_VARIABLE
 from csakit.runtime.cli import plugin
 from csakit.runtime.cli.plugin import main
 from helpers import native
@@ -27,7 +27,7 @@ def _nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def small_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let the command build a tree that compiles in a second, and find no TensorRT."""
-    native.require_toolchain()
+    native.require_build_tools()
     csrc, config = write_sources(tmp_path / "sources"), plugin.BuildConfig
 
     def small(**options: object) -> plugin.BuildConfig:
@@ -51,6 +51,21 @@ def test_a_build_reports_its_kernels_its_files_and_what_was_left_out(
     assert f"built {library} (" in out
     assert "not built: the TensorRT plugin, for want of headers" in out
     assert "git clone --depth 1 --branch release/" in out
+
+
+def test_the_table_has_one_row_a_kernel_and_names_where_registers_spill() -> None:
+    entries = [
+        KernelResources("match", "sm_75", 40, 1024, 0, 0),
+        KernelResources("match", "sm_90", 64, 1024, 0, 16),
+        KernelResources("fill", "sm_90", 20, 0, 0, 0),
+    ]
+
+    heading, fill, match = plugin.table(entries)
+
+    assert heading.split() == ["kernel", "registers", "shared", "bytes", "stack", "bytes", "spills"]
+    assert fill.split() == ["fill", "20", "0", "0", "none"]
+    assert match.split(maxsplit=4) == ["match", "40-64", "1024", "0", "16 bytes on sm_90"]
+    assert plugin.table([]) == []
 
 
 def test_a_build_for_a_folder_says_how_to_use_it(
@@ -82,7 +97,7 @@ def test_warnings_are_shown_or_refused(small_sources: Path, capsys: Printed) -> 
     refused = main(["build", "--arch", "sm_90", "--warnings-as-errors"])
 
     assert refused == ExitCode.ENVIRONMENT
-    assert capsys.readouterr().err.startswith("csakit plugin: nvcc failed: ")
+    assert capsys.readouterr().err.startswith("csakit plugin: the build failed: ")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +112,7 @@ def test_warnings_are_shown_or_refused(small_sources: Path, capsys: Printed) -> 
 def test_bad_input_is_one_message_and_a_code(
     arguments: list[str], code: ExitCode, text: str, capsys: Printed
 ) -> None:
-    native.require_toolchain()
+    native.require_build_tools()
 
     assert main(["build", *arguments]) == code
 

@@ -10,8 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from csakit.plugins.locations import LIBRARY_VARIABLE
-from csakit.plugins.sources import source_hash
+from csakit.plugins.locations import LIBRARY_VARIABLE, source_hash
 from helpers.trt_plugin import plugin_libraries
 
 # TensorRT for RTX, which has the bindings of TensorRT, by a name that takes plugins.
