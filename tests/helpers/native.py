@@ -6,6 +6,7 @@ They stay in ``build/test-cache``: a second run compiles only if the sources hav
 import functools
 import os
 import shutil
+from pathlib import Path
 from typing import Final
 from unittest import mock
 
