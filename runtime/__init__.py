@@ -1,9 +1,17 @@
-"""Run an exported CSA model. NumPy in, NumPy out; no torch.
+"""Run an exported CSA model; no torch.
 
-from csakit.runtime import Inpainter
+One image file, with everything that ``csakit inpaint`` keeps of it::
 
-with Inpainter.open("model.onnx") as inpaint:
-    result = inpaint(image, mask)  # (H, W, 3) uint8, (H, W) bool -> (H, W, 3) uint8
+    from csakit.runtime import repair_file
+
+    repair_file("photo.jpg", "mask.png", "repaired.jpg")
+
+Images in memory, arrays or Pillow images::
+
+    from csakit.runtime import Inpainter
+
+    with Inpainter.open() as inpaint:  # or "model.onnx", "model.engine"
+        result = inpaint(image, mask)  # (H, W, 3) uint8, (H, W) bool -> (H, W, 3) uint8
 """
 
 import os
@@ -15,29 +23,61 @@ if not os.environ.get("ORT_DISABLE_TELEMETRY"):
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 if TYPE_CHECKING:
+    from ..plugins.errors import ContractError as ContractError
+    from ..plugins.errors import CsakitError as CsakitError
+    from ..plugins.errors import EngineError as EngineError
+    from ..plugins.errors import LibraryError as LibraryError
+    from .batch.job import Repaired as Repaired
+    from .batch.job import repair_file as repair_file
     from .inpainter import Inpainter as Inpainter
     from .options import EngineOptions as EngineOptions
     from .options import InpaintOptions as InpaintOptions
+    from .options import MaskOptions as MaskOptions
     from .sessions.session import Session as Session
     from .sessions.session import open_session as open_session
 
-__all__ = ["EngineOptions", "InpaintOptions", "Inpainter", "Session", "open_session"]
-
 _HOMES = {
-    "EngineOptions": "options",
-    "InpaintOptions": "options",
-    "Inpainter": "inpainter",
-    "Session": "sessions.session",
-    "open_session": "sessions.session",
+    "ContractError": "..plugins.errors",
+    "CsakitError": "..plugins.errors",
+    "EngineError": "..plugins.errors",
+    "EngineOptions": ".options",
+    "InpaintOptions": ".options",
+    "Inpainter": ".inpainter",
+    "LibraryError": "..plugins.errors",
+    "MaskOptions": ".options",
+    "Repaired": ".batch.job",
+    "Session": ".sessions.session",
+    "open_session": ".sessions.session",
+    "repair_file": ".batch.job",
 }
+
+__all__ = [
+    "ContractError",
+    "CsakitError",
+    "EngineError",
+    "EngineOptions",
+    "InpaintOptions",
+    "Inpainter",
+    "LibraryError",
+    "MaskOptions",
+    "Repaired",
+    "Session",
+    "open_session",
+    "repair_file",
+]
 
 
 def __getattr__(name: str) -> object:
-    """Import what is asked for, at its first use: ``csakit --help`` needs no NumPy."""
+    """Import a public name at its first use: ``csakit --help`` needs no NumPy."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
-    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    value = getattr(importlib.import_module(_HOMES[name], __name__), name)
     globals()[name] = value
     return value
+
+
+def __dir__() -> list[str]:
+    """Return the public names."""
+    return __all__

@@ -6,9 +6,10 @@ Letters: H W sides in pixels.
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
+import numpy.typing as npt
 
 from ..plugins.errors import ContractError, EngineError
 from .contract import META_PREDICTION, META_TRAINED_HOLE, SIZE_MULTIPLE, TRAINED_HOLE, Arithmetic
@@ -18,6 +19,15 @@ from .models.packaged import resolve_model
 from .options import EngineOptions, InpaintOptions
 from .sessions.session import Backend, Session, open_session
 from .tensors.pixels import Bool, Uint8
+
+if TYPE_CHECKING:
+    import os
+
+    from PIL import Image
+
+    from .images.adapt import ImageLike
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 class Inpainter:
@@ -117,23 +127,51 @@ class Inpainter:
         """How an image reaches the network."""
         return self._options
 
-    def __call__(self, image: Uint8, mask: Bool) -> Uint8:
+    @overload
+    def __call__(self, image: npt.NDArray[Scalar], mask: "ImageLike") -> npt.NDArray[Scalar]: ...
+
+    @overload
+    def __call__(
+        self, image: "str | os.PathLike[str] | Image.Image", mask: "ImageLike"
+    ) -> "Image.Image": ...
+
+    def __call__(self, image: "ImageLike", mask: "ImageLike") -> "npt.NDArray[Any] | Image.Image":
         """Repair one image.
 
+        What lies under the mask does not matter; not all of the image may. ``repair_file`` also
+        keeps what an image file says beside its pixels.
+
         Args:
-            image: (H, W, 3), RGB. What lies under the mask does not matter.
-            mask: (H, W) bool, True where pixels are missing. Not all of them may be.
+            image: an array, (H, W) or (H, W, C), of uint8, uint16, or float in [0, 1], with C
+                grey, RGB or RGBA; a Pillow image; or the path of an image file.
+            mask: an array, (H, W), of bool, True where pixels are missing, of uint8, missing
+                from 128 on, or of float in [0, 1], missing from 0.5 on; a Pillow image, or the
+                path of a file, missing where it is white.
 
         Returns:
-            (H, W, 3), a new array; outside of the mask equal to the image, bit by bit.
+            A new array of the shape and type of ``image``, or a Pillow image for an image and
+            for a path. Outside of the mask it is equal to ``image``, bit by bit.
 
         Raises:
-            ContractError: a shape or type is wrong, or no pixel is known.
+            ContractError: a shape or type is wrong, a file cannot be read, or no pixel is known.
             EngineError: the inpainter is closed, or the model failed.
         """
-        _check(image, mask)
+        self._check_open()
+        if isinstance(image, np.ndarray) and isinstance(mask, np.ndarray) and _plain(image, mask):
+            return self._repair(image, mask)
+        from .images.adapt import adapt_image, adapt_mask  # decoders take a while to import
+
+        adapted = adapt_image(image)
+        hole = adapt_mask(mask, adapted.pixels.shape[:2])
+        repaired: npt.NDArray[Any] | Image.Image
+        repaired = adapted.restore(self._repair(adapted.pixels, hole), hole)
+        return repaired
+
+    def _repair(self, image: Uint8, hole: Bool) -> Uint8:
+        """Return an image with its hole filled."""
+        repair = self.parts(image, hole)
         result: Uint8 = image.copy()
-        for part in self.parts(image, mask):
+        for part in repair:
             result[part.window][part.hole] = part.pixels[part.hole]
         return result
 
@@ -151,8 +189,8 @@ class Inpainter:
                 result[part.window][part.hole] = part.pixels[part.hole]
 
         Args:
-            image: see ``__call__``; not to be changed before the last part.
-            mask: likewise.
+            image: (H, W, 3) uint8, RGB; not to be changed before the last part.
+            mask: (H, W) bool, True where pixels are missing; likewise.
             options: instead of the inpainter's own.
             progress: called before each run of the network with how many are done and how many
                 there will be; what it raises ends the repair.
@@ -165,10 +203,14 @@ class Inpainter:
             ContractError: a shape or type is wrong, or no pixel is known.
             EngineError: the inpainter is closed; while iterating, also that the model failed.
         """
-        if self._closed:
-            raise EngineError("the inpainter is closed; open it again")
+        self._check_open()
         _check(image, mask)
         return Repair(image, mask, self._network, options or self._options, progress)
+
+    def _check_open(self) -> None:
+        """Refuse to work after ``close``."""
+        if self._closed:
+            raise EngineError("the inpainter is closed; open it again")
 
     def close(self) -> None:
         """Release the model. Calling twice is harmless."""
@@ -187,6 +229,14 @@ class Inpainter:
     ) -> None:
         """Release the model."""
         self.close()
+
+
+def _plain(image: npt.NDArray[Any], mask: npt.NDArray[Any]) -> bool:
+    """Report whether an image and its mask are what the network takes."""
+    return (image.dtype, image.shape[2:]) == (np.uint8, (3,)) and (mask.dtype, mask.shape) == (
+        np.bool_,
+        image.shape[:2],
+    )
 
 
 def _check(image: Any, mask: Any) -> None:  # noqa: ANN401

@@ -17,6 +17,7 @@ else:
     import tomli as tomllib  # pytest brings it
 
 ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "csakit"
 LAYERS = ("plugins", "runtime", "train", "export", "benchmarks")
 FRAMEWORKS = {"torch", "torchvision", "onnx", "onnxscript", "safetensors", "skimage"}
 OLDEST_PYTHON = (3, 10)
@@ -52,13 +53,13 @@ def test_every_package_is_listed_and_typed(project: dict[str, Any]) -> None:
     folders = {mark.parent.relative_to(ROOT) for mark in marks}
 
     listed = project["tool"]["setuptools"]
-    packages = {f"csakit.{'.'.join(folder.parts)}": folder.as_posix() for folder in folders}
+    packages = [f"csakit.{'.'.join(folder.parts)}" for folder in folders]
     assert {folder.parts[0] for folder in folders} == set(LAYERS)
     assert sorted(listed["packages"]) == sorted(["csakit", *packages])
-    links = {path.name: path.resolve() for path in (ROOT / "src" / "csakit").iterdir()}
+    links = {path.name: path.resolve() for path in SOURCE.iterdir() if path.is_symlink()}
     assert links == {layer: ROOT / layer for layer in LAYERS}
+    assert (SOURCE / "py.typed").is_file()
     assert [folder for folder in folders if not (ROOT / folder / "py.typed").is_file()] == []
-    assert not (ROOT / "__init__.py").exists()  # csakit is a namespace package
 
 
 def test_the_changelog_starts_with_the_version_of_the_project(project: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ Letters: H W sides in pixels.
 """
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import Final
 
@@ -128,14 +129,57 @@ class Repaired:
     outputs: tuple[Path, ...]
 
 
-def repair_file(inpaint: Inpainter, job: Job, options: FileOptions) -> Repaired:
-    """Repair one image file.
+def repair_file(
+    image: str | os.PathLike[str],
+    mask: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    model: Inpainter | str | Path | None = None,
+    mask_options: MaskOptions | None = None,
+    quality: int = QUALITY,
+    overwrite: bool = False,
+    side_by_side: bool = False,
+) -> Repaired:
+    """Repair one image file, as ``csakit inpaint`` does.
+
+    Orientation, EXIF, colour profile, transparency and 16 bits a channel are kept.
+
+    Args:
+        image: file to repair, of any size.
+        mask: file that marks in white what is missing.
+        output: file to write; its suffix is the format.
+        model: an open inpainter, which serves many files; or the path of a model that is opened
+            for this file; None is the model that comes with the package.
+        mask_options: how the mask is read; None takes the defaults.
+        quality: 1 to 100, of JPEG and WebP outputs.
+        overwrite: replace an output that exists; without it, that is an error.
+        side_by_side: also write input, mask and result in one picture.
+
+    Returns:
+        The size of the image, the share that was missing, and the files that were written.
 
     Raises:
-        ContractError: a file cannot be read or written, or ``Job.check`` refuses the output.
+        ContractError: a file cannot be read or written, or an argument is wrong.
         EngineError: the model failed.
+        LibraryError: what runs the model is not installed.
         ResourceError: there is too little memory or space.
     """
+    options = FileOptions(
+        mask=mask_options or MaskOptions(),
+        quality=quality,
+        overwrite=overwrite,
+        side_by_side=side_by_side,
+    )
+    job = Job(image=Path(image), mask=Path(mask), output=Path(output))
+    if isinstance(model, Inpainter):
+        return run_job(model, job, options)
+    job.check(options)  # before the model is opened, which takes longer
+    with Inpainter.open(model) as inpaint:
+        return run_job(inpaint, job, options)
+
+
+def run_job(inpaint: Inpainter, job: Job, options: FileOptions) -> Repaired:
+    """Repair one image file with an open model; see ``repair_file`` for what it raises."""
     loaded = load_job(job, options)
     return write_job(loaded, fill(inpaint, loaded), options)
 

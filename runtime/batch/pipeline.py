@@ -2,7 +2,7 @@
 
 Decoders, encoders and ONNX Runtime let go of Python's lock while they work, so threads are
 enough. The model runs in the calling thread, one image after the other: results are those of
-``repair_file``, bit by bit, and an interrupt reaches it between two images. What is reported
+``run_job``, bit by bit, and an interrupt reaches it between two images. What is reported
 comes in the order of the jobs.
 """
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from ...plugins.errors import ContractError, ExitCode
-from ..batch.job import FileOptions, Job, repair_file
+from ..batch.job import FileOptions, Job, run_job
 from ..batch.pipeline import repair_files
 from ..files.failures import is_file, is_folder, is_same
 from ..inpainter import Inpainter
@@ -52,7 +52,7 @@ def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOpti
     job.check(files)
     with _open(args, options) as inpaint:
         started = time.perf_counter()
-        done = repair_file(inpaint, job, files)
+        done = run_job(inpaint, job, files)
     print(f"{describe(done)} in {time.perf_counter() - started:.1f} s")
     return ExitCode.OK
 

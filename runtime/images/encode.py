@@ -112,18 +112,28 @@ def load_image(path: Source) -> Picture:
             way, or a mode that RGB cannot stand for.
     """
     file = decode(path)
-    image, metadata = file.image, file.metadata
     if file.levels is not None:
         return _deep_picture(file.levels, file)
-    if file.deep or image.mode not in _READ_AS:
-        kind = f"more than 8 bits a channel ({image.mode})" if file.deep else image.mode
-        raise ContractError(
-            "an image must be grey, RGB, palette or CMYK of 8 bits, or PNG or TIFF of 16; "
-            f"{path} is {kind}\n"
-            "Convert it first, for example: magick INPUT -colorspace sRGB -depth 8 OUTPUT.png"
-        )
+    if file.deep:
+        raise _refused(path, f"more than 8 bits a channel ({file.image.mode})")
+    return picture_of(file, path)
+
+
+def picture_of(file: Decoded, name: Source) -> Picture:
+    """Return a decoded image of at most 8 bits a channel as a picture.
+
+    Args:
+        file: the image.
+        name: what messages call it.
+
+    Raises:
+        ContractError: RGB cannot stand for its mode.
+    """
+    image, metadata = file.image, file.metadata
+    if image.mode not in _READ_AS:
+        raise _refused(name, image.mode)
     if image.mode == "CMYK":
-        notify(logger, "cmyk", "%s is CMYK: it becomes RGB, without colour management", path)
+        notify(logger, "cmyk", "%s is CMYK: it becomes RGB, without colour management", name)
         metadata = dataclasses.replace(metadata, icc_profile=None)  # a profile of inks
     mode = _READ_AS[image.mode]
     if image.has_transparency_data and mode in ("L", "RGB"):
@@ -140,6 +150,15 @@ def load_image(path: Source) -> Picture:
         metadata=metadata,
         format=file.format,
         turned=file.turned,
+    )
+
+
+def _refused(name: Source, kind: str) -> ContractError:
+    """Return the error for an image of another kind."""
+    return ContractError(
+        "an image must be grey, RGB, palette or CMYK of 8 bits, or PNG or TIFF of 16; "
+        f"{name} is {kind}\n"
+        "Convert it first, for example: magick INPUT -colorspace sRGB -depth 8 OUTPUT.png"
     )
 
 
@@ -283,19 +302,23 @@ def _png_bytes(image: Image.Image, strategy: int) -> int:
     return buffer.tell()
 
 
-def _assemble(picture: Picture, kind: str, path: Path) -> Image.Image:
-    """Return the Pillow image of a picture, in the closest mode the format has."""
+def pillow_image(picture: Picture) -> Image.Image:
+    """Return the 8-bit pixels of a picture as a Pillow image: L, LA, RGB or RGBA."""
     image = Image.fromarray(picture.pixels)
     if picture.grey:
         image = image.convert("L")  # exact where the channels are equal, as known pixels are
-    if picture.alpha is None:
-        return image
-    if kind in _WITHOUT_ALPHA:
-        if picture.alpha.min() == 255:
-            return image
-        raise ContractError(
-            f"{kind} has no alpha channel, and the input is not opaque; got {path}\n"
-            "Write to .png, .webp or .tif instead."
-        )
-    image.putalpha(Image.fromarray(picture.alpha))
+    if picture.alpha is not None:
+        image.putalpha(Image.fromarray(picture.alpha))
     return image
+
+
+def _assemble(picture: Picture, kind: str, path: Path) -> Image.Image:
+    """Return the Pillow image of a picture, in the closest mode the format has."""
+    if picture.alpha is not None and kind in _WITHOUT_ALPHA:
+        if picture.alpha.min() < 255:
+            raise ContractError(
+                f"{kind} has no alpha channel, and the input is not opaque; got {path}\n"
+                "Write to .png, .webp or .tif instead."
+            )
+        picture = dataclasses.replace(picture, alpha=None)
+    return pillow_image(picture)

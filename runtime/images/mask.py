@@ -18,7 +18,7 @@ from ..crops.distance import dilate
 from ..notices import notify
 from ..options import MaskOptions
 from ..tensors.pixels import Bool, Uint8
-from .decode import Decoded, decode
+from .decode import decode
 from .deep import SCALE, Uint16
 from .source import Source
 
@@ -107,7 +107,23 @@ def load_hole(path: Source, size: tuple[int, int], options: MaskOptions) -> Bool
         ContractError: the file cannot be read, its shape is another, it covers the whole image,
             it is a photograph, or it is not black and yet marks nothing.
     """
-    layer = _read(path)
+    return _hole(_read(path), path, size, options)
+
+
+def hole_of(image: Image.Image, name: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
+    """Return the hole of a mask that is a Pillow image; see ``load_hole``.
+
+    Args:
+        image: the mask.
+        name: what messages call it.
+        size: (H, W) of the image that is repaired.
+        options: channel, threshold, inversion and dilation.
+    """
+    return _hole(_layer(_stored(name, image)), name, size, options)
+
+
+def _hole(layer: _Layer, path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
+    """Return what a layer marks, in the size of its image."""
     levels = layer.levels(options.channel)
     if levels.max(initial=0) < SCALE and levels.any():
         levels = _small_numbers(path, levels, options)
@@ -137,17 +153,18 @@ def load_grey(path: Source) -> Uint8:
 def _read(path: Source) -> _Layer:
     """Read the colours and the alpha channel of a mask file."""
     file = decode(path)
-    stored = _stored(path, file)
+    return _layer(_stored(path, file.image) if file.levels is None else file.levels)
+
+
+def _layer(stored: Uint8 | Uint16) -> _Layer:
+    """Return (H, W, 1 to 4) as colours and alpha channel."""
     colours = stored.shape[2] - 1 if stored.shape[2] in (2, 4) else stored.shape[2]
     alpha = stored[..., -1] if stored.shape[2] in (2, 4) else None
     return _Layer(stored[..., :colours], alpha)
 
 
-def _stored(path: Source, file: Decoded) -> Uint8 | Uint16:
+def _stored(path: Source, image: Image.Image) -> Uint8 | Uint16:
     """Return (H, W, 1 to 4), 8 or 16 bits."""
-    image = file.image
-    if file.levels is not None:
-        return file.levels
     if image.mode.startswith("I"):  # of PGM, and 32-bit integers in use
         numbers = np.asarray(image)
         if numbers.min() >= 0 and numbers.max() <= 65535:

@@ -14,7 +14,7 @@ import pytest
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.runtime import Inpainter
 from csakit.runtime.batch import pipeline
-from csakit.runtime.batch.job import FileOptions, Job, repair_file
+from csakit.runtime.batch.job import FileOptions, Job, run_job
 from csakit.runtime.batch.pipeline import repair_files, working_on
 from csakit.runtime.options import MaskOptions
 from PIL import Image
@@ -71,7 +71,7 @@ def test_files_and_outcomes_are_those_of_one_after_the_other(
     with Inpainter.open(make_model(), threads=2) as inpaint:
         expected = {}
         for job in jobs[:3] + jobs[4:]:
-            repaired = repair_file(inpaint, job, options)
+            repaired = run_job(inpaint, job, options)
             expected[job] = repaired, [path.read_bytes() for path in repaired.outputs]
             for path in repaired.outputs:
                 path.unlink()

@@ -1,0 +1,61 @@
+"""A program repairs a file as the command does."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from csakit.plugins.errors import ContractError
+from csakit.runtime import Inpainter, MaskOptions, repair_file
+from PIL import Image
+
+from ..conftest import MakeModel, RecordingSession
+
+
+@pytest.fixture
+def files(tmp_path: Path, photo: np.ndarray) -> tuple[Path, Path, Path]:
+    """A photograph with EXIF, a mask of it, and where to write."""
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    Image.fromarray(photo).save(tmp_path / "photo.jpg", exif=exif, icc_profile=b"profile")
+    mask = np.zeros(photo.shape[:2], np.uint8)
+    mask[100:140, 200:260] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    return tmp_path / "photo.jpg", tmp_path / "mask.png", tmp_path / "out.png"
+
+
+def test_a_file_is_repaired_with_what_it_says_of_itself(files: tuple[Path, Path, Path]) -> None:
+    photo, mask, output = files
+
+    done = repair_file(*map(str, files), model=Inpainter(RecordingSession()), side_by_side=True)
+
+    before, after = (np.asarray(Image.open(path)) for path in (photo, output))
+    hole = np.asarray(Image.open(mask)) > 0
+    np.testing.assert_array_equal(after[~hole], before[~hole])
+    assert (after[hole] != before[hole]).any()
+    assert Image.open(output).getexif()[0x010F] == "maker"
+    assert Image.open(output).info["icc_profile"] == b"profile"
+    assert done.size == hole.shape
+    assert done.coverage == hole.mean()
+    assert done.outputs == (output, output.with_name("out_side_by_side.png"))
+
+
+def test_a_model_is_opened_by_its_path(
+    files: tuple[Path, Path, Path], make_model: MakeModel
+) -> None:
+    repair_file(*files, model=make_model())
+
+    assert files[2].is_file()
+
+
+def test_an_output_is_replaced_on_request_only(files: tuple[Path, Path, Path]) -> None:
+    inpaint = Inpainter(RecordingSession())
+    files[2].write_bytes(b"mine")
+
+    with pytest.raises(ContractError, match="exists; replace it with --overwrite"):
+        repair_file(*files, model="is not opened.onnx")
+    assert files[2].read_bytes() == b"mine"
+    repair_file(*files, model=inpaint, overwrite=True, mask_options=MaskOptions(dilate=2))
+
+    before, after = (np.asarray(Image.open(path)) for path in (files[0], files[2]))
+    hole = np.asarray(Image.open(files[1])) > 0
+    assert (before != after).any(axis=2).sum() > hole.sum()  # it grew
