@@ -233,10 +233,8 @@ class Inpainter:
 
 def _plain(image: npt.NDArray[Any], mask: npt.NDArray[Any]) -> bool:
     """Report whether an image and its mask are what the network takes."""
-    return (image.dtype, image.shape[2:]) == (np.uint8, (3,)) and (mask.dtype, mask.shape) == (
-        np.bool_,
-        image.shape[:2],
-    )
+    as_image = image.dtype == np.uint8 and image.shape[2:] == (3,)
+    return as_image and mask.dtype == np.bool_ and mask.shape == image.shape[:2]
 
 
 def _check(image: Any, mask: Any) -> None:  # noqa: ANN401
