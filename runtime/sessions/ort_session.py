@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...plugins.errors import ContractError
+from ...plugins.errors import ContractError, CsakitError
 from ..contract import IMAGE, MASK, OUTPUT
 from ..files.failures import failure, is_file
+from ..files.onnx_header import read_onnx_header
 from ..files.onnx_weights import require_finite_weights
 from ..host import physical_cores
 from ..libraries import import_onnxruntime
@@ -140,7 +141,10 @@ def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDE
         ContractError: the file is no complete model.
     """
     try:
-        return _create(ort, path, options, providers)
+        contents = _read_weights(path, options)
+        session = _create(ort, path, options, providers)
+        del contents  # until here
+        return session
     except Exception as error:  # onnxruntime's classes share no base but this one
         if problem := failure(error, f"open {path}"):
             raise problem from error
@@ -149,6 +153,27 @@ def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDE
             "Copy it again, with the .weights file beside it if it has one, or export it again "
             "with `csakit export`."
         ) from error
+
+
+def _read_weights(path: Path, options: Any) -> list[bytes]:  # noqa: ANN401
+    """Read the weights beside a model: mapped, they would change with a file written in place.
+
+    An onnxruntime before 1.19 maps them. Keep the result until the session is there. Nothing is
+    read where something is wrong, which is told when the model is opened.
+    """
+    if not hasattr(options, "add_external_initializers_from_files_in_memory"):
+        return []
+    try:
+        names = list(read_onnx_header(path).external)
+        if not all(name == Path(name).name and is_file(path.parent / name) for name in names):
+            return []  # onnxruntime decides what it reads from elsewhere
+        contents = [(path.parent / name).read_bytes() for name in names]
+    except (CsakitError, OSError):
+        return []
+    if names:
+        sizes = [len(content) for content in contents]
+        options.add_external_initializers_from_files_in_memory(names, contents, sizes)
+    return contents
 
 
 def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noqa: ANN401

@@ -177,3 +177,31 @@ def test_bytes_from_weights_that_are_no_numbers_are_refused(
 
     with pytest.raises(ContractError, match=r"finite and below .*'one' of .*m\.onnx"):
         open_session(tmp_path / "m.onnx", cache=cache)
+
+
+CHANGED = """
+import os, sys
+import numpy as np
+from csakit.runtime import open_session
+session = open_session(sys.argv[1], threads=1, cache=False)
+image = np.zeros((1, 3, 256, 256), np.float32)
+mask = np.zeros((1, 1, 256, 256), np.float32)
+before = session.run(image, mask)
+weights = sys.argv[1].replace(".onnx", ".weights")
+size = os.path.getsize(weights)
+with open(weights, "r+b") as file:
+    if sys.argv[2] == "cut":
+        file.truncate(0)
+    else:
+        file.write(b"\\x3f" * size)
+assert np.array_equal(session.run(image, mask), before)
+"""
+
+
+@pytest.mark.parametrize("change", ["cut", "overwritten"])
+def test_weights_that_change_in_place_do_not_reach_an_open_model(model: Path, change: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CHANGED, model, change], capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
