@@ -10,24 +10,24 @@ from pathlib import Path
 
 from ...plugins.errors import ExitCode
 from ...plugins.locations import KINDS
-from ..diagnostics.engine_checks import backend_fact, engine_facts, engines_in
+from ..diagnostics.engine_checks import check_engine_backend, check_engines, find_engines
 from ..diagnostics.gpu_checks import (
-    binding_fact,
-    driver_fact,
-    gpu_facts,
-    library_fact,
-    tensorrt_facts,
+    check_binding,
+    check_driver,
+    check_gpus,
+    check_library,
+    check_tensorrt,
 )
 from ..diagnostics.package_checks import (
     OPTIONAL,
     Check,
     Status,
-    csakit_fact,
-    onnxruntime_facts,
-    openvino_fact,
-    optional_fact,
-    python_fact,
-    required_fact,
+    check_csakit,
+    check_onnxruntime,
+    check_openvino,
+    check_optional,
+    check_python,
+    check_required,
 )
 from ..engine.compatibility import HostCapabilities, this_machine
 from ..host import physical_cores
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(
         prog="csakit doctor",
-        description="Say what is installed, what can run here, and what to install.",
+        description="Check what is installed, what can run here, and what to install.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -70,49 +70,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    """Print all facts."""
-    engines = engines_in(args.paths or [Path()])
+    """Run and print all checks."""
+    engines = find_engines(args.paths or [Path()])
     machine = this_machine()
-    backend = backend_fact(machine)
-    runtime = onnxruntime_facts(needed=backend.state is not Status.OK)
-    for fact in (
-        python_fact(),
-        csakit_fact(),
-        required_fact("numpy"),
-        required_fact("pillow"),
+    backend = check_engine_backend(machine)
+    runtime = check_onnxruntime(needed=backend.status is not Status.OK)
+    for check in (
+        check_python(),
+        check_csakit(),
+        check_required("numpy"),
+        check_required("pillow"),
         *runtime,
-        openvino_fact(),
-        *map(optional_fact, OPTIONAL),
-        driver_fact(),
-        *gpu_facts(machine),
-        *tensorrt_facts(machine),
-        binding_fact(),
-        *(library_fact(kind, machine.gpus) for kind in KINDS),
+        check_openvino(),
+        *map(check_optional, OPTIONAL),
+        check_driver(),
+        *check_gpus(machine),
+        *check_tensorrt(machine),
+        check_binding(),
+        *(check_library(kind, machine.gpus) for kind in KINDS),
     ):
-        print(fact)
-    backends = [*_onnx_facts(runtime[-1], machine), backend]
+        print(check)
+    backends = [*_check_onnx_backends(runtime[-1], machine), backend]
     print("", *backends, sep="\n", flush=True)
-    usable = any(fact.state is Status.OK for fact in backends)
-    opening = [_shown(fact) for fact in engine_facts(engines, machine)]
+    usable = any(check.status is Status.OK for check in backends)
+    opening = [_shown(check) for check in check_engines(engines, machine)]
     sound = usable and (all(opening) or not args.paths)
     return ExitCode.OK if sound else ExitCode.ENVIRONMENT
 
 
-def _shown(fact: Check) -> bool:
-    """Print a fact at once: engines are large, and reading one takes a while."""
-    print(fact, flush=True)
-    return fact.state is Status.OK
+def _shown(check: Check) -> bool:
+    """Print a check at once: engines are large, and reading one takes a while."""
+    print(check, flush=True)
+    return check.status is Status.OK
 
 
-def _onnx_facts(runtime: Check, machine: HostCapabilities) -> list[Check]:
-    """Tell what ONNX models run on here, and why not."""
-    if runtime.state is not Status.OK:
-        return [Check(runtime.state, ".onnx models", "cannot run: see onnxruntime above")]
+def _check_onnx_backends(runtime: Check, machine: HostCapabilities) -> list[Check]:
+    """Check what ONNX models run on here."""
+    if runtime.status is not Status.OK:
+        return [Check(runtime.status, ".onnx models", "cannot run: see onnxruntime above")]
     text = f"run on the CPU, with {physical_cores()} threads, by ONNX Runtime"
-    facts = [Check(Status.OK, ".onnx models", text)]
+    checks = [Check(Status.OK, ".onnx models", text)]
     if machine.gpus and "CUDAExecutionProvider" in runtime.text:
-        facts.append(Check(Status.OK, ".onnx on GPUs", "run with --device cuda"))
+        checks.append(Check(Status.OK, ".onnx on GPUs", "run with --device cuda"))
     elif machine.gpus:
         text = "cannot run: pip uninstall -y onnxruntime && pip install 'csakit[gpu]'"
-        facts.append(Check(Status.ABSENT, ".onnx on GPUs", text))
-    return facts
+        checks.append(Check(Status.ABSENT, ".onnx on GPUs", text))
+    return checks

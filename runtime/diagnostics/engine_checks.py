@@ -1,4 +1,4 @@
-"""What ``csakit doctor`` says of engines: which would open here, and what helps the others."""
+"""Checks of engines: which would open here, and what helps the others."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -13,14 +13,8 @@ from .package_checks import Check, Status
 _ALREADY_HERE: Final = ", or see: csakit doctor"  # part of a remedy
 
 
-def engines_in(paths: Sequence[Path]) -> list[Path]:
-    """Find engines.
-
-    Args:
-        paths: engine files and folders, which are not searched deeper.
-
-    Returns:
-        The engines, those of a folder by name.
+def find_engines(paths: Sequence[Path]) -> list[Path]:
+    """Return the engines among files and in folders, which are not searched deeper.
 
     Raises:
         ContractError: a path does not exist, or is a file of another kind.
@@ -36,17 +30,8 @@ def engines_in(paths: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def engine_facts(engines: Iterable[Path], machine: HostCapabilities) -> Iterable[Check]:
-    """Tell of each engine whether it would open here.
-
-    Args:
-        engines: their files.
-        machine: this one.
-
-    Yields:
-        A fact each; the first reason and its remedy where it would not. Engines are read to
-        be compared with their manifests, never loaded.
-    """
+def check_engines(engines: Iterable[Path], machine: HostCapabilities) -> Iterable[Check]:
+    """Check whether each engine would open here; loads nothing."""
     for engine in engines:
         found = diagnose(engine, machine)
         if not found.problems and choose_adapter().adapter is None:
@@ -63,15 +48,8 @@ def engine_facts(engines: Iterable[Path], machine: HostCapabilities) -> Iterable
         yield Check(Status.FIX, str(engine), _one_line(f"{reason}: {remedy}"))
 
 
-def backend_fact(machine: HostCapabilities) -> Check:
-    """Tell whether engines can be run here at all.
-
-    Args:
-        machine: this one.
-
-    Returns:
-        The fact; with everything that is missing.
-    """
+def check_engine_backend(machine: HostCapabilities) -> Check:
+    """Check whether engines can be run here at all, and what is missing."""
     missing = []
     if not machine.gpus:
         missing.append("a GPU")

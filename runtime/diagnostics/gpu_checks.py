@@ -1,4 +1,4 @@
-"""What ``csakit doctor`` says of GPUs: driver, devices, TensorRT, the binding, the libraries."""
+"""Checks of GPUs: driver, devices, TensorRT, the CUDA binding, the native libraries."""
 
 import ctypes
 import os
@@ -28,12 +28,8 @@ _GIVES: Final = MappingProxyType[Kind, str](
 )
 
 
-def driver_fact() -> Check:
-    """Tell which driver this is and which CUDA it supports; never fails.
-
-    Returns:
-        The fact.
-    """
+def check_driver() -> Check:
+    """Check which driver this is and which CUDA it supports; never fails."""
     supported = _supported_cuda()
     if supported is None:
         text = "absent; for engines and CUDA: install NVIDIA's driver for the GPU"
@@ -50,15 +46,8 @@ def driver_fact() -> Check:
     return Check(Status.OK, "NVIDIA driver", text)
 
 
-def gpu_facts(machine: HostCapabilities) -> list[Check]:
-    """Tell name and compute capability of each GPU.
-
-    Args:
-        machine: this one.
-
-    Returns:
-        A fact each; where there is a driver and no GPU, one that says so.
-    """
+def check_gpus(machine: HostCapabilities) -> list[Check]:
+    """Report name and compute capability of each GPU, or that a driver lists none."""
     if not machine.gpus and _supported_cuda() is not None:
         text = "none that the driver lists; compare with `nvidia-smi`"
         return [Check(Status.ABSENT, "GPU", text)]
@@ -68,37 +57,26 @@ def gpu_facts(machine: HostCapabilities) -> list[Check]:
     ]
 
 
-def tensorrt_facts(machine: HostCapabilities) -> list[Check]:
-    """Tell which flavours of TensorRT are installed, and whether they are new enough.
-
-    Args:
-        machine: this one.
-
-    Returns:
-        A fact for each flavour.
-    """
-    facts = []
+def check_tensorrt(machine: HostCapabilities) -> list[Check]:
+    """Check each module of TensorRT: installed, and new enough."""
+    checks = []
     for module, flavour in FLAVOURS.items():
         version = machine.modules.get(module)
         if version is None:
             text = f"absent; for {flavour.purpose}: pip install {flavour.install}"
-            facts.append(Check(Status.ABSENT, module, text))
+            checks.append(Check(Status.ABSENT, module, text))
         elif not flavour.supports(version):
             least = ".".join(map(str, flavour.oldest))
             remedy = f"pip install --upgrade {flavour.install}"
             text = f"{version}; csakit needs at least {least}: {remedy}"
-            facts.append(Check(Status.FIX, module, text))
+            checks.append(Check(Status.FIX, module, text))
         else:
-            facts.append(Check(Status.OK, module, f"{version}, for {flavour.purpose}"))
-    return facts
+            checks.append(Check(Status.OK, module, f"{version}, for {flavour.purpose}"))
+    return checks
 
 
-def binding_fact() -> Check:
-    """Tell which CUDA binding for Python engines would be run with.
-
-    Returns:
-        The fact.
-    """
+def check_binding() -> Check:
+    """Report the CUDA binding that Python engines would be run with."""
     choice = choose_adapter()
     if choice.adapter is None:
         return Check(Status.ABSENT, "CUDA binding", f"for running engines: {choice.reason}")
@@ -106,16 +84,8 @@ def binding_fact() -> Check:
     return Check(Status.OK, "CUDA binding", f"{choice.adapter} {version}, {choice.reason}")
 
 
-def library_fact(kind: Kind, gpus: Sequence[str] = ()) -> Check:
-    """Tell whether a native library is built, for which GPUs, and from which sources.
-
-    Args:
-        kind: of the library.
-        gpus: architectures of the devices here.
-
-    Returns:
-        The fact. Nothing is built, and only libcsakit itself is opened.
-    """
+def check_library(kind: Kind, gpus: Sequence[str] = ()) -> Check:
+    """Check whether a native library is built, for the GPUs here, from the present sources."""
     name, status = f"lib{kind}", library_status(kind)
     headers = "" if kind == "csakit" else " --tensorrt-include DIR"
     command = f"{BUILD_COMMAND}{headers}"

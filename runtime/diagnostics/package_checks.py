@@ -1,4 +1,4 @@
-"""What is true of this machine: one fact a line, with what to install or to repair."""
+"""Checks of installed packages: one line each, with what to install or to repair."""
 
 import dataclasses
 import enum
@@ -19,7 +19,7 @@ from ..libraries import import_onnxruntime
 
 
 class Status(str, enum.Enum):
-    """How a fact is marked."""
+    """How a check ended."""
 
     OK = "OK"
     ABSENT = "--"  # optional
@@ -31,18 +31,18 @@ class Check:
     """One line of ``csakit doctor``.
 
     Attributes:
-        state: how it is marked.
+        status: how it ended.
         name: what it is about.
         text: what is true, and the remedy.
     """
 
-    state: Status
+    status: Status
     name: str
     text: str
 
     def __str__(self) -> str:
         """Write the line."""
-        return f"{self.state.value:<4}{self.name:<21} {self.text}"
+        return f"{self.status.value:<4}{self.name:<21} {self.text}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,29 +72,22 @@ OPTIONAL: Final = (
 )
 
 
-def python_fact() -> Check:
-    """Tell which Python runs this."""
+def check_python() -> Check:
+    """Report which Python runs this."""
     where = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     return Check(Status.OK, "Python", f"{where} ({sys.executable})")
 
 
-def csakit_fact() -> Check:
-    """Tell which csakit this is."""
+def check_csakit() -> Check:
+    """Report which csakit this is."""
     version = installed(DISTRIBUTION)
     if version is None:
         return Check(Status.FIX, DISTRIBUTION, "run from its source; install it: pip install .")
     return Check(Status.OK, DISTRIBUTION, version)
 
 
-def required_fact(distribution: str) -> Check:
-    """Tell whether a package that csakit cannot do without is new enough.
-
-    Args:
-        distribution: as pip names it.
-
-    Returns:
-        The fact.
-    """
+def check_required(distribution: str) -> Check:
+    """Check that a package that csakit cannot do without is new enough."""
     version, least = installed(distribution), minimum(distribution)
     if version is None or numbers(version, 3) < numbers(least, 3):
         text = f"{version or 'absent'}; csakit needs at least {least}"
@@ -102,15 +95,8 @@ def required_fact(distribution: str) -> Check:
     return Check(Status.OK, distribution, version)
 
 
-def optional_fact(package: Package) -> Check:
-    """Tell whether an optional package is there.
-
-    Args:
-        package: which.
-
-    Returns:
-        The fact.
-    """
+def check_optional(package: Package) -> Check:
+    """Report whether an optional package is there."""
     found = [(wheel, installed(wheel)) for wheel in package.wheels or (package.name,)]
     versions = [f"{version}" for _, version in found if version is not None]
     if versions:
@@ -119,50 +105,46 @@ def optional_fact(package: Package) -> Check:
     return Check(Status.ABSENT, package.name, text)
 
 
-def onnxruntime_facts(*, needed: bool = True) -> list[Check]:
-    """Tell whether onnxruntime can be imported, and what it can run on.
+def check_onnxruntime(*, needed: bool = True) -> list[Check]:
+    """Check onnxruntime; one check more where two of its wheels overwrite each other.
 
     Args:
         needed: whether nothing else runs models here.
-
-    Returns:
-        One fact, and a second one if two of its wheels are installed over each other.
     """
     wheels = [f"{wheel} {version}" for wheel in ORT_WHEELS if (version := installed(wheel))]
     if not wheels:
         text = "absent; runs .onnx models: pip install 'csakit[runtime]'"
         return [Check(Status.FIX if needed else Status.ABSENT, "onnxruntime", text)]
-    facts = []
+    checks = []
     if len(wheels) > 1:
         names = " ".join(wheel.split()[0] for wheel in wheels)
         kept = "gpu" if "onnxruntime-gpu" in names else "runtime"
         remedy = f"pip uninstall -y {names} && pip install 'csakit[{kept}]'"
         text = f"{' and '.join(wheels)} overwrite each other: {remedy}"
-        facts.append(Check(Status.FIX, "onnxruntime wheels", text))
+        checks.append(Check(Status.FIX, "onnxruntime wheels", text))
     try:
         onnxruntime = import_onnxruntime()
     except CsakitError as error:
         reason = error.__cause__ or error
         remedy = "pip install --force-reinstall 'csakit[runtime]'"
         return [
-            *facts,
+            *checks,
             Check(Status.FIX, "onnxruntime", f"cannot be imported ({reason}): {remedy}"),
         ]
     least = minimum("onnxruntime")
     if numbers(onnxruntime.__version__, 3) < numbers(least, 3):
         text = f"{onnxruntime.__version__}; csakit needs at least {least}"
         remedy = "pip install --upgrade 'csakit[runtime]'"
-        return [*facts, Check(Status.FIX, "onnxruntime", f"{text}: {remedy}")]
+        return [*checks, Check(Status.FIX, "onnxruntime", f"{text}: {remedy}")]
     providers = ", ".join(onnxruntime.get_available_providers())
-    return [*facts, Check(Status.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}")]
+    return [
+        *checks,
+        Check(Status.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}"),
+    ]
 
 
-def openvino_fact() -> Check:
-    """Tell whether openvino is there, and what models can be computed in on this processor.
-
-    Returns:
-        The fact. Nothing is imported.
-    """
+def check_openvino() -> Check:
+    """Report openvino, and whether this processor computes in bfloat16; imports nothing."""
     version = installed("openvino")
     found = " ".join(low_precision_instructions()) or "none"
     here = f"bfloat16 {'possible' if has_bfloat16() else 'not possible'} here ({found})"

@@ -6,7 +6,7 @@ import pytest
 from csakit.plugins.errors import ContractError
 from csakit.runtime.device.open_device import Choice
 from csakit.runtime.diagnostics import engine_checks
-from csakit.runtime.diagnostics.engine_checks import backend_fact, engines_in
+from csakit.runtime.diagnostics.engine_checks import check_engine_backend, find_engines
 from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.runtime.engine.manifest import manifest_path
 from helpers.engines import HERE, make_manifest, write_engine
@@ -22,7 +22,7 @@ def _binding(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def line(engine: Path, machine: HostCapabilities = HERE) -> str:
-    (fact,) = engine_checks.engine_facts([engine], machine)
+    (fact,) = engine_checks.check_engines([engine], machine)
     return str(fact).replace(str(engine), "X")
 
 
@@ -81,7 +81,7 @@ def test_folders_are_not_searched_deeper_and_nothing_is_told_twice(tmp_path: Pat
     for name in ("b.engine", "a.engine", "a.engine.json", "a.onnx"):
         (tmp_path / name).touch()
 
-    found = engines_in([tmp_path, tmp_path / "a.engine"])
+    found = find_engines([tmp_path, tmp_path / "a.engine"])
 
     assert [path.name for path in found] == ["a.engine", "b.engine"]
 
@@ -90,13 +90,13 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").touch()
 
     with pytest.raises(ContractError, match=r"must be an \.engine file or a folder; got .*a\.onnx"):
-        engines_in([tmp_path / "a.onnx"])
+        find_engines([tmp_path / "a.onnx"])
 
 
 def test_all_that_is_missing_to_run_engines_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_checks, "choose_adapter", lambda: NO_BINDING)
 
-    text = str(backend_fact(HostCapabilities(gpus=(), modules={}, plugin=False)))
+    text = str(check_engine_backend(HostCapabilities(gpus=(), modules={}, plugin=False)))
 
     assert text.endswith(
         "cannot run here: lacking a GPU and TensorRT (pip install tensorrt) and a CUDA binding "
@@ -105,6 +105,6 @@ def test_all_that_is_missing_to_run_engines_is_listed(monkeypatch: pytest.Monkey
 
 
 def test_where_nothing_is_missing_engines_run() -> None:
-    assert str(backend_fact(HERE)) == (
+    assert str(check_engine_backend(HERE)) == (
         "OK  .engine models        run on 1 GPU(s), by tensorrt_rtx 1.7.1.116"
     )

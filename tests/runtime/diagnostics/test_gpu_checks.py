@@ -35,7 +35,7 @@ def test_the_driver_is_asked_and_may_fail(
     library = SimpleNamespace(cuDriverGetVersion=query)
     monkeypatch.setattr(ctypes, "CDLL", lambda name: library)
 
-    assert text in str(gpu_checks.driver_fact())
+    assert text in str(gpu_checks.check_driver())
 
 
 @pytest.mark.parametrize("error", [OSError("no such file"), AttributeError("no such symbol")])
@@ -47,15 +47,15 @@ def test_without_a_driver_nothing_crashes(
 
     monkeypatch.setattr(ctypes, "CDLL", fail)
 
-    assert str(gpu_checks.driver_fact()).startswith("--  NVIDIA driver         absent")
+    assert str(gpu_checks.check_driver()).startswith("--  NVIDIA driver         absent")
 
 
 def test_libraries_that_are_not_built_are_absent_with_the_command() -> None:
-    assert str(gpu_checks.library_fact("csakit")) == (
+    assert str(gpu_checks.check_library("csakit")) == (
         "--  libcsakit             absent; for training on NVIDIA GPUs, and the "
         "plugin in Python: csakit plugin build"
     )
-    assert str(gpu_checks.library_fact("csakit_trt")) == (
+    assert str(gpu_checks.check_library("csakit_trt")) == (
         "--  libcsakit_trt         absent; for TensorRT engines: csakit plugin build "
         "--tensorrt-include DIR"
     )
@@ -65,7 +65,7 @@ def test_libraries_that_are_built_name_their_gpus(monkeypatch: pytest.MonkeyPatc
     library = native.built().libraries[0]
     monkeypatch.setenv("CSAKIT_LIBRARY", str(library.parent))
 
-    line = str(gpu_checks.library_fact("csakit"))
+    line = str(gpu_checks.check_library("csakit"))
 
     assert line == f"OK  libcsakit             for {native.ARCHITECTURE} ({library})"
 
@@ -75,7 +75,7 @@ def test_a_library_in_the_cache_from_other_sources_is_stale() -> None:
     folder.mkdir(parents=True)
     (folder / "libcsakit.so").touch()
 
-    line = str(gpu_checks.library_fact("csakit"))
+    line = str(gpu_checks.check_library("csakit"))
 
     assert line.startswith("FIX libcsakit             stale: built from other sources")
     assert line.endswith("csakit plugin build")
@@ -89,7 +89,7 @@ def test_a_named_library_from_other_sources_is_stale(
     (tmp_path / "libcsakit_trt.so").touch()
     monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
 
-    line = str(gpu_checks.library_fact("csakit_trt"))
+    line = str(gpu_checks.check_library("csakit_trt"))
 
     assert line.startswith("FIX libcsakit_trt         for unknown GPUs (")
     assert "is stale: built from 000000000000, these are " in line
@@ -104,7 +104,7 @@ def test_a_named_library_that_cannot_be_used_is_to_be_fixed(
         path.write_text(content)
     monkeypatch.setenv("CSAKIT_LIBRARY", str(path))
 
-    line = str(gpu_checks.library_fact("csakit"))
+    line = str(gpu_checks.check_library("csakit"))
 
     assert line.startswith("FIX libcsakit             ")
     assert str(path) in line
@@ -119,8 +119,8 @@ def test_a_library_for_another_gpu_is_to_be_built_for_this_one(
     (tmp_path / "libcsakit_trt.so").touch()
     monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
 
-    covered = str(gpu_checks.library_fact("csakit_trt", ["sm_86", "sm_90"]))
-    bare = str(gpu_checks.library_fact("csakit_trt", ["sm_90", "sm_120"]))
+    covered = str(gpu_checks.check_library("csakit_trt", ["sm_86", "sm_90"]))
+    bare = str(gpu_checks.check_library("csakit_trt", ["sm_90", "sm_120"]))
 
     assert covered.startswith("OK  libcsakit_trt")
     assert bare.startswith("FIX libcsakit_trt")
@@ -142,7 +142,7 @@ def test_gpus_are_named_by_the_driver_in_one_process_with_all_other_facts() -> N
 def test_a_driver_without_a_gpu_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_checks, "_supported_cuda", lambda: (13, 0))
 
-    (fact,) = gpu_checks.gpu_facts(NOTHING)
+    (fact,) = gpu_checks.check_gpus(NOTHING)
 
     assert str(fact).startswith("--  GPU                   none that the driver lists")
 
@@ -152,7 +152,7 @@ def test_wheels_for_a_later_cuda_than_the_drivers_are_told(monkeypatch: pytest.M
     there = {"tensorrt-rtx-cu13": "1.7.1.116", "tensorrt-cu12": "10.9"}
     monkeypatch.setattr(gpu_checks, "installed", there.get)
 
-    text = str(gpu_checks.driver_fact())
+    text = str(gpu_checks.check_driver())
 
     assert text.startswith("FIX NVIDIA driver")
     assert text.endswith(
@@ -175,7 +175,7 @@ def test_each_flavour_of_tensorrt_has_a_line(version: str | None, text: str) -> 
 
     lines = [
         str(f)
-        for f in gpu_checks.tensorrt_facts(HostCapabilities(gpus=(), modules=modules, plugin=False))
+        for f in gpu_checks.check_tensorrt(HostCapabilities(gpus=(), modules=modules, plugin=False))
     ]
 
     assert lines[0].startswith(text)
@@ -193,7 +193,7 @@ def test_the_version_of_the_driver_is_read_from_the_kernel(
     monkeypatch.setattr(gpu_checks, "_KERNEL_MODULE", tmp_path / "version")
     monkeypatch.setattr(gpu_checks, "_supported_cuda", lambda: (99, 1))
 
-    assert str(gpu_checks.driver_fact()).endswith("580.65.06, supports CUDA 99.1")
+    assert str(gpu_checks.check_driver()).endswith("580.65.06, supports CUDA 99.1")
 
 
 def test_a_library_of_a_later_cuda_than_the_drivers_is_to_be_fixed(
@@ -206,6 +206,6 @@ def test_a_library_of_a_later_cuda_than_the_drivers_is_to_be_fixed(
 
     for supported, state in (((12, 4), "FIX"), ((13, 0), "OK "), (None, "OK ")):
         monkeypatch.setattr(gpu_checks, "_supported_cuda", lambda found=supported: found)
-        line = str(gpu_checks.library_fact("csakit_trt"))
+        line = str(gpu_checks.check_library("csakit_trt"))
         assert line.startswith(state)
         assert ("built with CUDA 13, the driver supports 12.4: update" in line) == (state == "FIX")
