@@ -15,7 +15,7 @@ from ..plugins.architectures import device_architectures
 from ..plugins.errors import ContractError, ExitCode
 from ..plugins.spec import SIMILARITIES
 from ..runtime.cli.command import run_command
-from ..runtime.files.atomic import staged
+from ..runtime.files.atomic import atomic_write
 from . import report
 from .attention.cases import DTYPES, Case
 from .attention.implementations import HOST, NAMES
@@ -159,7 +159,7 @@ def _latency(args: argparse.Namespace) -> int:
     from .latency.run import measure
 
     # Opened first: a record that cannot be written is refused before the work.
-    reserved = staged(args.json) if args.json else contextlib.nullcontext()
+    reserved = atomic_write(args.json) if args.json else contextlib.nullcontext()
     with reserved as output, tempfile.TemporaryDirectory(prefix="csakit-bench-") as name:
         folder = Path(name)
         if args.width is None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from ..runtime.files.atomic import staged
+from ..runtime.files.atomic import atomic_write
 
 if TYPE_CHECKING:
     from ..train import CSAInpainter, ModelConfig
@@ -139,7 +139,7 @@ def write_demo_photos(folder: Path) -> None:
             whole.paste(255, mask=mask)
         mask_name = "mask.png" if name == "photo" else f"{name}_mask.png"
         for file, picture in ((f"{name}.png", damaged), (mask_name, whole)):
-            with staged(folder / file) as temporary:
+            with atomic_write(folder / file) as temporary:
                 picture.save(temporary)
         print(
             f"wrote {folder / name}.png ({width}x{height}) and {folder / mask_name} "

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from ..plugins.errors import ContractError, LibraryError
-from ..runtime.files.atomic import staged
+from ..runtime.files.atomic import atomic_write
 from .latency.plan import CENTRE
 from .record import Measurement, Record
 from .report import first_case, grouped, title
@@ -46,7 +46,7 @@ def plot(record: Record, output: Path) -> None:
         raise LibraryError(
             f"drawing needs matplotlib: {error}\nInstall it with: pip install 'csakit[bench]'"
         ) from error
-    with matplotlib.rc_context(_STYLE), staged(output) as temporary:
+    with matplotlib.rc_context(_STYLE), atomic_write(output) as temporary:
         width, height = _ROW_INCHES
         figure = Figure(figsize=(width, height * len(groups)), layout="constrained")
         rows = figure.subplots(len(groups), 3, squeeze=False)

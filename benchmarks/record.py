@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from ..plugins.errors import ContractError
-from ..runtime.files.atomic import staged
+from ..runtime.files.atomic import atomic_write
 from ..runtime.files.typed_json import decode, read_object
 from .environment import Environment, Source
 from .stats import Summary, drift, summarise
@@ -252,7 +252,8 @@ def write_record(record: Record, path: Path) -> None:
         entry["summary"] = dataclasses.asdict(measured.summary)  # for readers of the file
     _require_private(value)
     text = json.dumps(value, indent=1, allow_nan=False)
-    with staged(path) as temporary:  # lists of numbers on one line: lines, not pages of samples
+    # lists of numbers on one line: lines, not pages of samples
+    with atomic_write(path) as temporary:
         short = _NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
         temporary.write_text(short + "\n")
 

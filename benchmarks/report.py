@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from ..plugins.errors import ContractError
-from ..runtime.files.atomic import staged
+from ..runtime.files.atomic import atomic_write
 from .latency.backends import BASELINE
 from .latency.plan import CENTRE
 from .record import Backend, Key, Measurement, Record, read_record
@@ -147,7 +147,7 @@ def rewrite(document: Path, record: Path | None = None, *, check: bool = False) 
     marked = before if record is None else _with_record(before, document, record)
     after = rewritten(marked, document.parent)
     if after != before and not check:
-        with staged(document) as temporary:
+        with atomic_write(document) as temporary:
             temporary.write_text(after)
     return after != before
 

@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..plugins.errors import ContractError
-from ..runtime.files.atomic import staged, staged_folder
+from ..runtime.files.atomic import atomic_write, staged_folder
 from ..runtime.files.failures import failure, is_file, is_folder
 from .config import ModelConfig
 from .networks.inpainter import CSAInpainter, fill_colour
@@ -60,7 +60,7 @@ def save(
         name: tensor.detach().to("cpu", dtype).contiguous()
         for name, tensor in model.state_dict().items()
     }
-    with staged(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             save_file(weights, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
         except (SafetensorError, OSError, MemoryError) as error:

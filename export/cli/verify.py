@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ...plugins.errors import ExitCode
 from ...runtime.cli.command import run_command
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ...runtime.sessions.session import BACKENDS
 from ..parity.request import VerifyRequest
 
@@ -82,7 +82,7 @@ def _verify(args: argparse.Namespace) -> int:
         precision=args.precision,
     )
     # Opened first: a report that cannot be written is refused before the work.
-    with staged(args.json) if args.json else contextlib.nullcontext() as record:
+    with atomic_write(args.json) if args.json else contextlib.nullcontext() as record:
         outcome = _run(request)
         if record:
             record.write_text(json.dumps(outcome.to_json(), indent=1) + "\n")

@@ -14,7 +14,7 @@ from ...runtime import contract
 from ...runtime.engine.manifest import SUFFIX, Manifest, manifest_path
 from ...runtime.engine.shapes import ShapeRange
 from ...runtime.engine.tensorrt_module import LoadedPlugin, TensorRTModule, load_plugin
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ..graph import surgery
 from .builder import Interrupts, build_plan, timing_cache
 from .config import BuildConfig
@@ -81,7 +81,7 @@ def build_engine(
     shapes = resolve_shapes(proto, config)
     module = open_module(config.builder)
     targets = resolve_targets(config)
-    with staged(output) as plan_file, staged(manifest_path(output)) as manifest_file:
+    with atomic_write(output) as plan_file, atomic_write(manifest_path(output)) as manifest_file:
         progress(f"building {output} with {module.title} for {', '.join(targets)}: {shapes}")
         with Interrupts() as interrupts:
             result = _build(module, BuildRequest(proto, model, config, shapes, targets), interrupts)

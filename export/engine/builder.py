@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from ...plugins.errors import EngineError
 from ...runtime.engine.tensorrt_module import TensorRTModule, plain
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 
 _POLL_S = 0.1  # how soon an interrupt is noticed
 # What the builder says, in lower case, and what helps. All but the memory were seen in 1.7 of
@@ -107,7 +107,8 @@ def timing_cache(module: TensorRTModule, builder_config: Any, path: Path | None)
     if path is None:
         yield
         return
-    with staged(path) as file:  # opened first: what cannot be written is refused before the work
+    # opened first: what cannot be written is refused before the work
+    with atomic_write(path) as file:
         known = path.read_bytes() if path.is_file() else b""
         module.log.clear()
         cache = builder_config.create_timing_cache(known)

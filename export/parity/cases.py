@@ -14,7 +14,7 @@ from PIL import Image
 
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ...runtime.images.decode import INPUT_SUFFIXES
 from ...runtime.images.encode import load_image
 from ...train.masks import centre_hole, freeform_hole
@@ -58,7 +58,7 @@ def oblong_case() -> Case:
 
 def save_case(case: Case, path: Path) -> None:
     """Write a case to an ``.npz`` file, to be compared on again."""
-    with staged(path) as temporary:
+    with atomic_write(path) as temporary:
         np.savez_compressed(temporary, image=case.image, hole=case.hole)
 
 

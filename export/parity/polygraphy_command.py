@@ -16,7 +16,7 @@ from ...plugins.library import find_library
 from ...plugins.locations import file_name
 from ...runtime import contract
 from ...runtime.contract import Io, Precision
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ..graph.attention_function import MATCHES
 from .cases import Case
 from .compare import STAGES
@@ -165,7 +165,7 @@ def _save(inputs: dict[str, Array], outputs: dict[str, Array], stem: str) -> tup
     given, expected = Path(f"{stem}.inputs.json"), Path(f"{stem}.expected.json")
     results = RunResults()
     results.add([outputs], runner_name="reference")
-    with quiet(), staged(given) as first, staged(expected) as second:
+    with quiet(), atomic_write(given) as first, atomic_write(expected) as second:
         save_json([inputs], str(first))
         results.save(str(second))
     return given, expected

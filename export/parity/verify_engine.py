@@ -19,7 +19,7 @@ from ...runtime import contract
 from ...runtime.contract import Precision
 from ...runtime.engine.manifest import Manifest, manifest_path, read_manifest
 from ...runtime.engine.shapes import ShapeRange
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ...runtime.sessions.session import Session
 from ..config import PRECISIONS
 from .cases import Case
@@ -145,7 +145,7 @@ def record_parity(engine: Path, verified: Manifest, parity: Mapping[str, object]
         raise ContractError(
             f"{engine} was built again while it was verified\nVerify it again: csakit verify"
         )
-    with staged(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(dataclasses.replace(verified, parity=parity).text())
 
 

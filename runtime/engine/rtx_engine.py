@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError
-from ..files.atomic import staged
+from ..files.atomic import atomic_write
 from .manifest import Manifest
 from .tensorrt_module import TensorRTModule
 from .trt_engine import TensorRtEngine
@@ -97,7 +97,7 @@ class CacheFile:
         if not content or _digest(content) == self._written:
             return
         try:
-            with staged(self._path) as temporary:
+            with atomic_write(self._path) as temporary:
                 temporary.write_bytes(content)
         except (ContractError, OSError) as error:
             logger.info("compiled kernels are not kept: %s", error)

@@ -29,7 +29,7 @@ _swept: set[Path] = set()  # folders where this process has looked for leftovers
 
 
 @contextlib.contextmanager
-def staged(output: Path) -> Iterator[Path]:
+def atomic_write(output: Path) -> Iterator[Path]:
     """Lend a temporary path that becomes ``output`` when the block ends without an error.
 
     The temporary file lies in the folder of the output, so that the move is atomic, and
@@ -61,7 +61,7 @@ def staged(output: Path) -> Iterator[Path]:
 def staged_folder(output: Path) -> Iterator[Path]:
     """Lend a temporary folder beside ``output``, so that moving out of it is atomic.
 
-    It is removed at the end, with what is still in it; see ``staged``.
+    It is removed at the end, with what is still in it; see ``atomic_write``.
 
     Args:
         output: a file or folder that is to be written; it need not exist.

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ...plugins.errors import ContractError, CsakitError
-from ..files.atomic import staged
+from ..files.atomic import atomic_write
 from ..files.failures import failure
 from ..notices import notify
 from ..tensors.pixels import Bool, Uint8
@@ -216,7 +216,7 @@ def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
         ResourceError: there is too little memory or space.
     """
     output_format(path)  # before a file is begun
-    with staged(path) as temporary, _failures_told(path):
+    with atomic_write(path) as temporary, _failures_told(path):
         temporary.write_bytes(encode_image(picture, path, quality=quality))
 
 

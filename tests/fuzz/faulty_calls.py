@@ -22,7 +22,7 @@ from csakit.plugins.errors import CsakitError
 from csakit.runtime.batch.folder import list_folders
 from csakit.runtime.batch.job import FileOptions, Job, repair_file
 from csakit.runtime.files import atomic
-from csakit.runtime.files.atomic import sha256, staged, staged_folder
+from csakit.runtime.files.atomic import atomic_write, sha256, staged_folder
 from csakit.runtime.files.failures import failures_told
 from csakit.runtime.files.onnx_header import read_onnx_header, with_weights
 from csakit.runtime.files.onnx_weights import require_finite_weights
@@ -74,7 +74,7 @@ def reads(folder: Path) -> None:
 
 
 def writes(folder: Path) -> None:
-    with staged(folder / "out.png") as path, failures_told("write"):
+    with atomic_write(folder / "out.png") as path, failures_told("write"):
         path.write_bytes(b"all of it")
     with staged_folder(folder / "whole") as draft, failures_told("write"):
         (draft / "a").write_text("a")

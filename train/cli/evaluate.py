@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from ...plugins.errors import ContractError, ExitCode
 from ...runtime.cli.command import run_command
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ..data import BUCKETS, RECIPE_NAMES
 from ..evaluation.baselines import BASELINES, open_baselines, open_repair
 from ..evaluation.comparison import Watch, compare, draw_comparison
@@ -62,8 +62,8 @@ def _evaluate(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_warnings_as_lines())
         # Opened first: a file that cannot be written is refused before the work.
-        record = stack.enter_context(staged(args.json)) if args.json else None
-        sheet = stack.enter_context(staged(args.grid)) if args.grid else None
+        record = stack.enter_context(atomic_write(args.json)) if args.json else None
+        sheet = stack.enter_context(atomic_write(args.grid)) if args.grid else None
         pairs = Pairs(options)
         baselines = open_baselines(args.baselines)
         open_one = open_repair if baselines else partial(open_model, device=args.device)

@@ -15,7 +15,7 @@ from typing import Final
 from PIL import Image
 
 from ...plugins.errors import ContractError
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ..evaluation.comparison import compare, draw_comparison
 from ..evaluation.models import open_model
 from ..evaluation.pairs import EvaluationOptions, Pairs
@@ -114,10 +114,10 @@ def _compare(models: Mapping[str, Path], pairs: Pairs, folder: Path) -> Evaluati
         opened = {name: stack.enter_context(open_model(path)) for name, path in models.items()}
         evaluation = compare(opened, pairs)
         grid = draw_comparison(evaluation, pairs)
-    with staged(folder / _TABLE) as temporary:
+    with atomic_write(folder / _TABLE) as temporary:
         temporary.write_text(evaluation.table() + "\n")
-    with staged(folder / _JSON) as temporary:
+    with atomic_write(folder / _JSON) as temporary:
         temporary.write_text(json.dumps(evaluation.to_json(), indent=1, allow_nan=False) + "\n")
-    with staged(folder / _GRID) as temporary:
+    with atomic_write(folder / _GRID) as temporary:
         Image.fromarray(grid).save(temporary)
     return evaluation

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from .config import TrainConfig, annotations, optional_of
 from .run_folder import RunFolder
 
@@ -152,7 +152,7 @@ def write(config: TrainConfig, path: Path) -> None:
     Raises:
         ContractError: it cannot be written there.
     """
-    with staged(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(to_toml(config), encoding="utf-8")
 
 

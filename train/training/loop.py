@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 
 from ...plugins.errors import CsakitError, DivergenceError, ExitCode
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from .. import checkpoint
 from ..data import Batch, describe, training_batches
 from . import config_file
@@ -242,7 +242,7 @@ class _Session:
         """
         step = self.progress.step
         path = self.run.bad_batch(step, self.fabric.global_rank)
-        with staged(path) as temporary:
+        with atomic_write(path) as temporary:
             np.savez_compressed(temporary, image=batch.image.numpy(), hole=batch.hole.numpy())
         self.fabric.barrier()
         names = f": {', '.join(wrong)}" if wrong else ", in another process"

@@ -17,7 +17,7 @@ from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
 from ...plugins.errors import ContractError
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from ...runtime.tensors.pixels import Uint8
 from .run_folder import RunFolder
 
@@ -71,7 +71,7 @@ class MetricsLog:
         """Write a validation; ``grid`` is (height, width, 3)."""
         self._write(step, {"validation_hole_psnr_db": psnr_db})
         self.log_images("validation", step, grid)
-        with staged(self._folder.samples) as temporary:
+        with atomic_write(self._folder.samples) as temporary:
             Image.fromarray(grid).save(temporary)
         mark = ", the best so far" if best else ""
         self._log_line(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
@@ -126,7 +126,7 @@ def drop_after(path: Path, step: int) -> None:
     """Remove the scalars of steps after ``step`` from a log, if there is one."""
     if path.is_file():
         kept = [line for line in read_scalars(path) if line["step"] <= step]
-        with staged(path) as temporary:
+        with atomic_write(path) as temporary:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 
@@ -176,5 +176,5 @@ def draw_curves(runs: Mapping[str, Scalars], path: Path) -> None:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
         axes.legend(fontsize="small")
-    with staged(path) as temporary:
+    with atomic_write(path) as temporary:
         figure.savefig(temporary, dpi=_DOTS_PER_INCH)

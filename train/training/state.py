@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from ...plugins.errors import ContractError, DivergenceError, EngineError
-from ...runtime.files.atomic import staged
+from ...runtime.files.atomic import atomic_write
 from .train_step import TrainStep
 
 FORMAT_VERSION: Final = 1
@@ -52,7 +52,7 @@ def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:
             "learning rate in a new run, or with --clip."
         )
     header = {"format": FORMAT_VERSION, **dataclasses.asdict(progress)}
-    with staged(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             save_file(tensors, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
         except (OSError, SafetensorError) as error:

@@ -68,7 +68,7 @@ def test_failures_of_the_machine_are_a_line_and_a_code(
 WORK = """
 import argparse, os, signal, sys, time
 from csakit.runtime.cli.command import run_command
-from csakit.runtime.files.atomic import staged
+from csakit.runtime.files.atomic import atomic_write
 from pathlib import Path
 
 def work(_):
@@ -91,7 +91,7 @@ def test_signals_end_with_their_code_and_leave_nothing(
     tmp_path: Path, name: str, code: int
 ) -> None:
     work = f"""
-    with staged(Path({str(tmp_path)!r}) / "x.png"):
+    with atomic_write(Path({str(tmp_path)!r}) / "x.png"):
         os.kill(os.getpid(), signal.{name})
         time.sleep(30)
     """

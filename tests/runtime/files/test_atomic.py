@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError, CsakitError
-from csakit.runtime.files.atomic import sha256, staged, staged_folder
+from csakit.runtime.files.atomic import atomic_write, sha256, staged_folder
 
 
 def test_the_output_gets_its_name_when_all_went_well(tmp_path: Path) -> None:
     output = tmp_path / "model.onnx"
     output.write_text("old")
 
-    with staged(output) as temporary:
+    with atomic_write(output) as temporary:
         temporary.write_text("new")
         assert temporary.suffix == ".onnx"
         assert output.read_text() == "old"
@@ -28,7 +28,7 @@ def test_the_output_gets_its_name_when_all_went_well(tmp_path: Path) -> None:
 def test_a_writer_that_makes_files_private_does_not_make_the_output_so(tmp_path: Path) -> None:
     (ordinary := tmp_path / "ordinary").touch()
 
-    with staged(tmp_path / "x.safetensors") as temporary:
+    with atomic_write(tmp_path / "x.safetensors") as temporary:
         temporary.unlink()
         temporary.touch(mode=0o600)
 
@@ -38,7 +38,7 @@ def test_a_writer_that_makes_files_private_does_not_make_the_output_so(tmp_path:
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_an_interrupted_run_leaves_no_half_file(tmp_path: Path, error: type[BaseException]) -> None:
     def run() -> None:
-        with staged(tmp_path / "x.png") as temporary:
+        with atomic_write(tmp_path / "x.png") as temporary:
             temporary.write_text("half")
             raise error
 
@@ -49,11 +49,11 @@ def test_an_interrupted_run_leaves_no_half_file(tmp_path: Path, error: type[Base
 
 
 def test_a_folder_is_no_output_and_an_absent_one_has_none(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="must be a file"), staged(tmp_path):
+    with pytest.raises(ContractError, match="must be a file"), atomic_write(tmp_path):
         pass
     with (
         pytest.raises(ContractError, match="Choose an existing folder"),
-        staged(tmp_path / "absent/x.png"),
+        atomic_write(tmp_path / "absent/x.png"),
     ):
         pass
 
@@ -67,7 +67,7 @@ def test_the_hash_is_the_well_known_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".png", "é" * 125 + ".onnx", "a." + "b" * 253])
 def test_names_as_long_as_the_file_system_allows_are_written(tmp_path: Path, name: str) -> None:
-    with staged(tmp_path / name) as temporary:
+    with atomic_write(tmp_path / name) as temporary:
         temporary.write_text("new")
 
     assert (tmp_path / name).read_text() == "new"
@@ -76,18 +76,24 @@ def test_names_as_long_as_the_file_system_allows_are_written(tmp_path: Path, nam
 def test_a_name_that_is_too_long_or_in_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(ContractError, match="File name too long"), staged(tmp_path / ("x" * 256)):
+    with (
+        pytest.raises(ContractError, match="File name too long"),
+        atomic_write(tmp_path / ("x" * 256)),
+    ):
         pass
-    with pytest.raises(ContractError, match="Not a directory"), staged(tmp_path / "file/x.png"):
+    with (
+        pytest.raises(ContractError, match="Not a directory"),
+        atomic_write(tmp_path / "file/x.png"),
+    ):
         pass
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from csakit.runtime.files.atomic import staged, staged_folder
+from csakit.runtime.files.atomic import atomic_write, staged_folder
 folder = Path(sys.argv[1])
-with staged(folder / "x.png") as one, staged_folder(folder / "y.onnx") as two:
+with atomic_write(folder / "x.png") as one, staged_folder(folder / "y.onnx") as two:
     one.write_text("half")
     (two / "half").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)
@@ -101,7 +107,7 @@ def test_what_a_killed_run_left_is_removed_by_the_next(tmp_path: Path) -> None:
     (tmp_path / ".csakit-01234567").touch()
     (tmp_path / "0123abcd.png").touch()
 
-    with staged(tmp_path / "new.png"):
+    with atomic_write(tmp_path / "new.png"):
         pass
 
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -120,7 +126,7 @@ def test_what_another_run_is_writing_is_left(tmp_path: Path) -> None:
         assert other.stdout is not None
         other.stdout.readline()
 
-        with staged(tmp_path / "new.png"), staged_folder(tmp_path / "new.onnx"):
+        with atomic_write(tmp_path / "new.png"), staged_folder(tmp_path / "new.onnx"):
             assert len(list(tmp_path.iterdir())) == 4
         other.communicate("\n", timeout=60)
 
@@ -139,7 +145,7 @@ def test_whatever_call_fails_nothing_is_left(
     monkeypatch.setattr(Path, call, fail)
 
     def write() -> None:
-        with staged(tmp_path / "x.png") as temporary:
+        with atomic_write(tmp_path / "x.png") as temporary:
             temporary.write_text("new")
 
     with pytest.raises((CsakitError, OSError), match=os.strerror(number)):
