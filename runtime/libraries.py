@@ -1,10 +1,12 @@
-"""ONNX Runtime and OpenVINO, imported when they are needed and with their telemetry off.
+"""ONNX Runtime, OpenVINO and Ray, imported when they are needed and with their telemetry off.
 
-Both wheels report to their makers when they are imported, unless told not to: they write a device
-or client id to the user's home and look a host up. ``csakit.runtime`` sets what onnxruntime reads.
+The first two report to their makers when they are imported, unless told not to: they write a
+device or client id to the user's home and look a host up. ``csakit.runtime`` sets what
+onnxruntime reads.
 """
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any, Final
@@ -42,6 +44,21 @@ def import_openvino() -> Any:  # noqa: ANN401
     except Exception as error:  # as above
         raise _failed(error, "openvino", "the backend openvino", "openvino") from error
     return openvino
+
+
+def import_ray() -> Any:  # noqa: ANN401
+    """Return the module ray, which then reports its usage to nobody unless the user wishes it.
+
+    Raises:
+        LibraryError: it is not installed or broken.
+        ResourceError: there is too little memory for it.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except Exception as error:  # as above
+        raise _failed(error, "ray", "--ray", "ray") from error
+    return ray
 
 
 @contextlib.contextmanager

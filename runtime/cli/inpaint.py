@@ -1,20 +1,39 @@
 """``csakit inpaint``: repair an image file, or a folder of them."""
 
 import argparse
+import contextlib
+import functools
 import itertools
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from pathlib import Path
 
 from ...plugins.errors import ContractError, ExitCode
+from ...plugins.versions import installed
+from ..batch.folder import make_folder
 from ..batch.job import FileOptions, Job, run_job
-from ..batch.pipeline import repair_files
+from ..batch.pipeline import Outcome, repair_files
+from ..batch.ray import RayPool, model_hashes
+from ..batch.ray_cluster import connected, share
+from ..batch.ray_worker import Settings
+from ..files.atomic import staged_folder
 from ..files.failures import is_file, is_folder, is_same
+from ..host import DISTRIBUTION
 from ..inpainter import Inpainter
 from ..options import InpaintOptions
 from .command import run_command
 from .folder_run import FolderRun, describe, line, warnings_as_lines, with_folders
-from .inpaint_arguments import file_options, inpaint_options, inpaint_parser, join_blend
+from .inpaint_arguments import (
+    file_options,
+    inpaint_options,
+    inpaint_parser,
+    join_blend,
+    ray_options,
+    runs_on_gpu,
+)
+
+Repair = Callable[[Iterable[Job]], Generator[Outcome, None, None]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,13 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _work(args: argparse.Namespace) -> int:
     """Check what is cheap to check, open the model once, and run."""
     options, files = inpaint_options(args), file_options(args)
+    ray_options(args)
     with warnings_as_lines():
         return (_run_folder if is_folder(args.image) else _run_file)(args, options, files)
 
 
 def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
     """Repair one image."""
-    for flag in ("format", "resume", "recursive"):
+    for flag in ("format", "resume", "recursive", "ray"):
         if getattr(args, flag):
             rest = "; the suffix of OUT is the format of one image" if flag == "format" else ""
             raise ContractError(f"--{flag} is for folders{rest}")
@@ -62,24 +82,67 @@ def _run_folder(args: argparse.Namespace, options: InpaintOptions, files: FileOp
     run = FolderRun(args, files)
     started, jobs = time.perf_counter(), run.jobs()
     if (first := next(jobs, None)) is not None:
-        with _open(args, options) as inpaint:
+        with _repairing(args, options, files) as repair:
             started = time.perf_counter()
-            run.follow(repair_files(inpaint, with_folders(itertools.chain([first], jobs)), files))
+            run.follow(repair(with_folders(itertools.chain([first], jobs))))
     run.report(time.perf_counter() - started)
     return ExitCode.USAGE if run.skipped else ExitCode.OK
 
 
+@contextlib.contextmanager
+def _repairing(
+    args: argparse.Namespace, options: InpaintOptions, files: FileOptions
+) -> Iterator[Repair]:
+    """Provide what repairs the jobs of a folder: a model here, or workers with one each."""
+    ray = ray_options(args)
+    if ray is None:
+        with _open(args, options) as inpaint:
+            yield lambda jobs: repair_files(inpaint, jobs, files)
+        return
+    _name_model(args)
+    hashes = model_hashes(args.model, ray)
+    with connected(ray):
+        part = share(ray, args.threads, on_gpu=runs_on_gpu(args))
+        make_folder(args.output)
+        with staged_folder(args.output / "run") as mark:  # workers that see it see the folder
+            paths = [path for path in (args.image, args.mask, mark, args.model) if path is not None]
+            settings = Settings(
+                open_model=_opener(args, options),
+                model=args.model,
+                threads=args.threads,
+                cache=args.cache,
+                files=files,
+                folders=(args.image, args.mask, mark),
+                output=args.output,
+                here=None if all(path.is_absolute() for path in paths) else Path.cwd(),
+                cpus=None if part.gpus else part.cpus,
+                hashes=hashes,
+                version=installed(DISTRIBUTION),
+            )
+            pool = RayPool(settings, part)
+            yield pool.repair_files
+            for text in pool.throughput():
+                line(text)
+
+
 def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
-    """Open the model for one run among other work, not for the least time on an idle machine."""
-    if args.model is None:
-        line("using the model that comes along, demo; --model names another")
-    return Inpainter.open(
-        args.model,
+    """Open the model here."""
+    _name_model(args)
+    return _opener(args, options)(args.model, threads=args.threads, cache=args.cache)
+
+
+def _opener(args: argparse.Namespace, options: InpaintOptions) -> Callable[..., Inpainter]:
+    """Return what opens a model for one run among other work, not for an idle machine."""
+    return functools.partial(
+        Inpainter.open,
         options=options,
         device=args.device,
-        threads=args.threads,
-        cache=args.cache,
         spin=False,
         backend=args.backend,
         precision=args.precision,
     )
+
+
+def _name_model(args: argparse.Namespace) -> None:
+    if args.model is None:
+        line("using the model that comes along, demo; --model names another")

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ...plugins.errors import ContractError
 from ..batch.job import FileOptions
+from ..batch.ray_cluster import RayOptions
 from ..images.encode import OUTPUT_FORMATS
 from ..options import CHANNELS, STRATEGIES, InpaintOptions, MaskOptions
 from ..sessions.session import BACKENDS
@@ -51,6 +53,7 @@ def inpaint_parser() -> argparse.ArgumentParser:
     add_run_options(parser.add_argument_group("how the network is run"))
     _add_mask_options(parser.add_argument_group("how masks are read"))
     _add_output_options(parser.add_argument_group("how results are written"))
+    _add_ray_options(parser.add_argument_group("how a folder is spread over machines"))
     return parser
 
 
@@ -94,6 +97,32 @@ def file_options(args: argparse.Namespace) -> FileOptions:
         overwrite=args.overwrite or args.resume,  # what is whole is not begun again
         side_by_side=args.side_by_side,
     )
+
+
+def runs_on_gpu(args: argparse.Namespace) -> bool:
+    """Report whether the model runs on a GPU."""
+    engine = args.model is not None and args.model.suffix == ".engine"
+    return engine if args.device is None else bool(args.device.startswith("cuda"))
+
+
+def ray_options(args: argparse.Namespace) -> RayOptions | None:
+    """Return the cluster that a folder is repaired on; None is this process.
+
+    Raises:
+        ContractError: options do not go together.
+    """
+    if args.ray is None:
+        for flag in ("workers", "gpus_each"):
+            if getattr(args, f"ray_{flag}") is not None:
+                raise ContractError(f"--ray-{flag.replace('_', '-')} needs --ray")
+        return None
+    if args.ray_gpus_each is not None and not runs_on_gpu(args):
+        raise ContractError("--ray-gpus-each is for models on GPUs; add --device cuda")
+    if args.device is not None and args.device.startswith("cuda:"):
+        raise ContractError(
+            f"--ray gives each worker its GPU; use --device cuda instead of {args.device}"
+        )
+    return RayOptions(address=args.ray, workers=args.ray_workers, gpus_each=args.ray_gpus_each)
 
 
 def add_run_options(group: argparse._ArgumentGroup) -> None:
@@ -188,6 +217,28 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="also repair what is in sub-folders, with masks and results in folders of the same "
         "names",
+    )
+
+
+def _add_ray_options(group: argparse._ArgumentGroup) -> None:
+    """Describe ``RayOptions``."""
+    group.add_argument(
+        "--ray",
+        metavar="WHERE",
+        help="repair a folder on a Ray cluster: local starts one on this machine, auto takes the "
+        "one that runs here, ray://HOST:PORT connects to another; needs 'csakit[ray]'",
+    )
+    group.add_argument(
+        "--ray-workers",
+        type=int,
+        metavar="N",
+        help="processes with a model each (default: as many as there is room for)",
+    )
+    group.add_argument(
+        "--ray-gpus-each",
+        type=float,
+        metavar="F",
+        help="GPUs of a worker, 0.5 for two workers on one (default: 1, if the model runs on GPUs)",
     )
 
 

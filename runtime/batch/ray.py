@@ -1,0 +1,270 @@
+"""A folder on a Ray cluster: jobs in chunks to workers that each hold the model.
+
+Ray Core, not Ray Data: jobs are two names, so there is nothing for Data's blocks, Arrow and object
+store to carry, while lazy listing, one image as the unit that fails, and overwriting only what a
+lost worker had written are not Data's. The driver holds no more than two chunks a worker.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import itertools
+import logging
+import math
+import re
+import time
+from collections.abc import Generator, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ...plugins.errors import ContractError, CsakitError, EngineError, ResourceError
+from ..files.atomic import sha256
+from ..libraries import import_ray
+from .job import Job
+from .pipeline import Outcome
+from .ray_cluster import LOCAL, RayOptions, Share
+from .ray_worker import Chunk, Opened, Settings, Unseen, Worker, model_files
+
+logger = logging.getLogger(__name__)
+
+_CHUNK_SECONDS: Final = 5  # what a lost worker costs; ends of chunks do not overlap
+_CHUNK_MAX: Final = 64
+_AHEAD: Final = 2  # chunks a worker has: one in work, one waiting
+_ROOM_SECONDS: Final = 10
+_STOP_SECONDS: Final = 10
+_DEATHS: Final = 2  # of a worker with this job alone; the job is left out then
+_LOSSES: Final = 3  # workers in a row that end before anything is done
+
+
+@dataclasses.dataclass(eq=False)
+class _Member:
+    """A worker as the driver sees it."""
+
+    actor: Any
+    host: str = ""
+    pid: int = 0
+    ready: bool = False
+    repaired: int = 0
+    seconds: float = 0.0
+
+    @property
+    def chunk(self) -> int:
+        """How many jobs take it a few seconds."""
+        if not self.repaired:
+            return 1
+        return max(1, min(_CHUNK_MAX, round(_CHUNK_SECONDS * self.repaired / self.seconds)))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Portion:
+    """Jobs that go to a worker together."""
+
+    jobs: list[Job]
+    again: bool = False  # a worker was lost with them: its outputs may be there
+    deaths: int = 0
+
+
+class RayPool:
+    """The workers of one run, replaced when they are lost."""
+
+    def __init__(self, settings: Settings, share: Share) -> None:
+        """Prepare a pool on the connected cluster; workers start with the first jobs."""
+        self._ray = import_ray()
+        self._settings = settings
+        self._share = share
+        self._actor = self._ray.remote(num_cpus=share.cpus, num_gpus=share.gpus)(Worker)
+        self._members: list[_Member] = []
+        self._lost: list[_Member] = []
+        self._running: dict[Any, tuple[_Member, _Portion | None]] = {}  # None: it opens the model
+        self._again: collections.deque[_Portion] = collections.deque()
+        self._sent: dict[str, Any] | None = None
+        self._losses = 0
+
+    def repair_files(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
+        """Repair image files on the workers; see ``pipeline.repair_files``.
+
+        Args:
+            jobs: taken as there is room.
+
+        Yields:
+            One outcome for each job, as they are done. If the iterator is closed, workers finish
+            what they are writing, and end.
+
+        Raises:
+            ContractError: a worker does not see a folder.
+            EngineError: the model failed, or workers end again and again.
+            LibraryError: csakit on a worker is another.
+        """
+        waiting = iter(jobs)
+        first = list(itertools.islice(waiting, self._share.workers))
+        if not first:
+            return
+        waiting = itertools.chain(first, waiting)
+        deadline = time.monotonic() + _ROOM_SECONDS
+        try:
+            for _ in first:
+                self._start()
+            while True:
+                yield from self._hand_out(waiting)
+                idle = not self._again and all(part is None for _, part in self._running.values())
+                if idle and any(member.ready for member in self._members):
+                    return
+                done, _ = self._ray.wait(list(self._running), timeout=1)
+                for ref in done:
+                    if ref in self._running:
+                        yield from self._collect(ref)
+                if time.monotonic() > deadline:
+                    deadline = self._complain()
+        finally:
+            self._stop()
+
+    def throughput(self) -> list[str]:
+        """Return how fast each worker was."""
+        return [
+            f"worker {member.pid} on {member.host}: {member.repaired} images, "
+            f"{member.repaired / member.seconds:.2f} per second"
+            for member in (*self._lost, *self._members)
+            if member.repaired
+        ]
+
+    def _start(self) -> None:
+        """Start one more worker."""
+        member = _Member(self._actor.remote())
+        self._members.append(member)
+        self._running[member.actor.open.remote(self._settings, None)] = (member, None)
+
+    def _hand_out(self, waiting: Iterator[Job]) -> Iterator[Outcome]:
+        """Give jobs to the workers that have room for some."""
+        for round_ in range(_AHEAD):
+            for member in self._members:
+                has = sum(one is member for one, _ in self._running.values())
+                if not member.ready or has > round_:
+                    continue
+                if self._again:
+                    portion = self._again.popleft()
+                else:
+                    portion = _Portion([])
+                    while len(portion.jobs) < member.chunk and (job := next(waiting, None)):
+                        if (problem := self._problem(job)) is None:
+                            portion.jobs.append(job)
+                        else:
+                            yield Outcome(job=job, repaired=None, problem=problem)
+                if portion.jobs:
+                    files = self._settings.files
+                    if portion.again:
+                        files = dataclasses.replace(files, overwrite=True)
+                    ref = member.actor.repair.remote(portion.jobs, files)
+                    self._running[ref] = (member, portion)
+
+    def _problem(self, job: Job) -> ContractError | None:
+        """Return why a job may not write. What it may is then known if it must be done again."""
+        try:
+            if not self._settings.files.overwrite:
+                job.check(self._settings.files)
+        except ContractError as error:
+            return error
+        return None
+
+    def _collect(self, ref: Any) -> Iterator[Outcome]:  # noqa: ANN401
+        """Take what a worker has done."""
+        member = self._running[ref][0]
+        try:
+            answer = self._ray.get(ref)
+        except (
+            self._ray.exceptions.RayActorError,
+            self._ray.exceptions.ObjectLostError,
+        ) as error:
+            yield from self._replace(member, _reason(error))
+            return
+        del self._running[ref]
+        if isinstance(answer, Unseen):
+            self._running[member.actor.open.remote(self._settings, self._send())] = (member, None)
+        elif isinstance(answer, Opened):
+            member.ready, member.host, member.pid = True, answer.host, answer.pid
+        elif isinstance(answer, CsakitError):
+            raise answer
+        elif isinstance(answer, Chunk):
+            self._losses = 0
+            member.repaired += len(answer.outcomes)
+            member.seconds += answer.seconds
+            yield from answer.outcomes
+            if answer.failure is not None:
+                raise answer.failure
+
+    def _replace(self, member: _Member, reason: str) -> Iterator[Outcome]:
+        """Start another worker for one that was lost, and put what it had back."""
+        portions = [part for one, part in self._running.values() if one is member and part]
+        self._running = {ref: own for ref, own in self._running.items() if own[0] is not member}
+        self._members.remove(member)
+        self._lost.append(member)
+        with contextlib.suppress(Exception):  # it may be only out of reach
+            self._ray.kill(member.actor)
+        self._losses += 1
+        if self._losses >= _LOSSES:
+            raise EngineError(f"{_LOSSES} workers ended before they repaired anything: {reason}")
+        for index, portion in enumerate(portions):
+            if index:  # it had not begun
+                self._again.append(portion)
+                continue
+            deaths = portion.deaths + (len(portion.jobs) == 1)
+            if deaths < _DEATHS:
+                self._again.extend(_Portion([job], True, deaths) for job in portion.jobs)
+            else:
+                self._losses = 0
+                problem = ResourceError(f"the worker ended twice while it repaired this: {reason}")
+                yield Outcome(job=portion.jobs[0], repaired=None, problem=problem)
+        count = sum(len(portion.jobs) for portion in portions)
+        logger.warning(
+            "worker %s on %s ended and is replaced, its %d images are done again: %s",
+            *(member.pid, member.host or "a machine of the cluster", count, reason),
+        )
+        self._start()
+
+    def _send(self) -> dict[str, Any]:
+        """Put the model's files into the object store, once."""
+        if self._sent is None:
+            files = model_files(self._settings.model)
+            self._sent = {path.name: self._ray.put(path.read_bytes()) for path in files}
+        return self._sent
+
+    def _complain(self) -> float:
+        """Say once that no worker is ready."""
+        if not any(member.ready for member in (*self._members, *self._lost)):
+            logger.warning(
+                "no worker is ready after %d s: they open the model, or the cluster has no room "
+                "for %s",
+                *(_ROOM_SECONDS, self._share),
+            )
+        return math.inf
+
+    def _stop(self) -> None:
+        """End the workers; those in the middle of something finish what they are writing."""
+        busy = [ref for ref, (_, portion) in self._running.items() if portion is not None]
+        with contextlib.suppress(Exception):  # the cluster may be gone
+            for ref in busy:
+                self._ray.cancel(ref)
+            if busy:
+                self._ray.wait(busy, num_returns=len(busy), timeout=_STOP_SECONDS)
+            for member in self._members:
+                self._ray.kill(member.actor)
+        self._running.clear()
+
+
+def model_hashes(model: Path | None, options: RayOptions) -> dict[str, str] | None:
+    """Return the SHA-256 of the model's files, where workers may not see this machine's.
+
+    Raises:
+        ContractError: the model is absent or no model.
+    """
+    files = model_files(model)
+    return None if options.address == LOCAL else {path.name: sha256(path) for path in files}
+
+
+def _reason(error: Exception) -> str:
+    """Return why a worker ended, in Ray's own words shortened."""
+    text = " ".join(str(error).split())
+    if found := re.search(r"(ModuleNotFoundError: [^\n]*?'[^']+')", text):
+        return f"{found[1]}; install csakit[ray] there"
+    if found := re.search(r"Worker exit detail: ([^.]+)", text):
+        return found[1]
+    return text.partition(". ")[0][:200]

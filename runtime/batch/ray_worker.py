@@ -1,0 +1,182 @@
+"""What runs on the workers of a Ray cluster: one process, one open model, chunks of jobs."""
+
+import contextlib
+import dataclasses
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from ...plugins.errors import ContractError, CsakitError, LibraryError
+from ...plugins.versions import installed
+from ..engine.manifest import manifest_path
+from ..files.atomic import sha256
+from ..files.onnx_header import read_onnx_header
+from ..host import DISTRIBUTION, physical_cores
+from ..inpainter import Inpainter
+from ..libraries import import_ray
+from ..models.packaged import DEMO
+from .job import FileOptions, Job
+from .pipeline import Outcome, repair_files
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a worker needs to know.
+
+    Attributes:
+        open_model: ``Inpainter.open`` with all arguments but the model, ``threads`` and ``cache``.
+        model: its path; None is the model that comes along.
+        threads: of one run; None takes the worker's share of its machine.
+        cache: keep an optimised copy of the model.
+        files: how files are read and written.
+        folders: that every worker must see; the last exists as long as the run.
+        output: the folder of results, for messages.
+        here: the folder that relative paths start from; None if all are absolute.
+        cpus: logical processors that are this worker's; None if it has a GPU.
+        hashes: SHA-256 of the model's files by name; None where workers see the driver's files.
+        version: csakit's, of the driver.
+    """
+
+    open_model: Callable[..., Inpainter]
+    model: Path | None
+    threads: int | None
+    cache: bool
+    files: FileOptions
+    folders: tuple[Path, ...]
+    output: Path
+    here: Path | None
+    cpus: int | None
+    hashes: Mapping[str, str] | None
+    version: str | None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A worker that is ready: its machine and process."""
+
+    host: str
+    pid: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Unseen:
+    """The model is not where the driver has it: it must be sent."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """What became of some jobs.
+
+    Attributes:
+        outcomes: in the order of the jobs; fewer than jobs if the run was cancelled or failed.
+        seconds: that they took.
+        failure: what ends the run.
+    """
+
+    outcomes: list[Outcome]
+    seconds: float
+    failure: CsakitError | None = None
+
+
+class Worker:
+    """The actor. Errors of csakit come back as values: Ray would wrap them in its own."""
+
+    def open(
+        self, settings: Settings, sent: "Mapping[str, object] | None"
+    ) -> Opened | Unseen | CsakitError:
+        """Check the folders and open the model.
+
+        Args:
+            settings: of the run.
+            sent: references to the content of the model's files, by name.
+        """
+        try:
+            _check(settings)
+            if sent is not None:
+                self._inpaint = _open_sent(settings, sent)
+            elif _sees_model(settings):
+                self._inpaint = _open(settings, settings.model, cache=settings.cache)
+            else:
+                return Unseen()
+        except CsakitError as error:
+            return type(error)(f"on {socket.gethostname()}: {error}")
+        return Opened(host=socket.gethostname(), pid=os.getpid())
+
+    def repair(self, jobs: Sequence[Job], files: FileOptions) -> Chunk:
+        """Repair some images, as ``repair_files`` does; stop early when cancelled."""
+        context = import_ray().get_runtime_context()
+        started, outcomes, failure = time.perf_counter(), list[Outcome](), None
+        with contextlib.closing(repair_files(self._inpaint, jobs, files)) as running:
+            try:
+                for outcome in running:
+                    outcomes.append(outcome)
+                    if context.is_canceled():
+                        break
+            except CsakitError as error:
+                failure = type(error)(f"on {socket.gethostname()}: {error}")
+        seconds = time.perf_counter() - started
+        return Chunk(outcomes=outcomes, seconds=seconds, failure=failure)
+
+
+def model_files(model: Path | None) -> list[Path]:
+    """Return the files that a model consists of; none for the one that comes along.
+
+    Raises:
+        ContractError: the file is absent or no model.
+    """
+    if model is None or str(model) == DEMO:
+        return []
+    if not model.is_file():
+        raise ContractError(f"the model must be an existing file; got {model}")
+    if model.suffix != ".onnx":
+        return [path for path in (model, manifest_path(model)) if path.is_file()]
+    return [model, *(model.parent / name for name in read_onnx_header(model).external)]
+
+
+def _check(settings: Settings) -> None:
+    """Refuse a worker that would compute something else, or write somewhere else."""
+    version = installed(DISTRIBUTION)
+    if version != settings.version:
+        raise LibraryError(
+            f"csakit is {version}, but {settings.version} where the command runs\n"
+            f"Install it there: pip install 'csakit[ray]=={settings.version}'"
+        )
+    if settings.here is not None and settings.here.is_dir():
+        os.chdir(settings.here)
+    for folder in (settings.here, *settings.folders):
+        if folder is not None and not folder.exists():
+            shown = settings.output if folder == settings.folders[-1] else folder
+            raise ContractError(
+                f"{shown} is not visible, or not the same folder\n"
+                "Images, masks and results must lie on a file system that all workers mount at "
+                "the same place."
+            )
+
+
+def _sees_model(settings: Settings) -> bool:
+    """Report whether the model's files are here as well, byte by byte."""
+    if settings.hashes is None or settings.model is None:
+        return True
+    paths = {settings.model.parent / name: value for name, value in settings.hashes.items()}
+    return all(path.is_file() and sha256(path) == value for path, value in paths.items())
+
+
+def _open_sent(settings: Settings, sent: Mapping[str, object]) -> Inpainter:
+    """Open a model whose files were sent; they are needed only while it is opened."""
+    assert settings.model is not None
+    ray = import_ray()
+    with tempfile.TemporaryDirectory(prefix="csakit-") as folder:
+        for name, reference in sent.items():
+            (Path(folder) / name).write_bytes(ray.get(reference))
+        return _open(settings, Path(folder) / settings.model.name, cache=False)
+
+
+def _open(settings: Settings, model: Path | None, *, cache: bool) -> Inpainter:
+    """Open a model with this worker's share of the cores."""
+    threads, cores = settings.threads, physical_cores()
+    if threads is None and settings.cpus is not None:
+        threads = max(1, min(cores, settings.cpus * cores // (os.cpu_count() or 1)))
+    return settings.open_model(model, threads=threads, cache=cache)
