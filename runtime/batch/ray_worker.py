@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ...plugins.errors import ContractError, CsakitError, LibraryError
 from ...plugins.versions import installed
-from ..engine.manifest import manifest_path
 from ..files.atomic import sha256
 from ..files.onnx_header import read_onnx_header
 from ..host import DISTRIBUTION, physical_cores
@@ -132,6 +131,8 @@ def model_files(model: Path | None) -> list[Path]:
     if not model.is_file():
         raise ContractError(f"the model must be an existing file; got {model}")
     if model.suffix != ".onnx":
+        from ..engine.manifest import manifest_path  # no start of the command waits for it
+
         return [path for path in (model, manifest_path(model)) if path.is_file()]
     return [model, *(model.parent / name for name in read_onnx_header(model).external)]
 
