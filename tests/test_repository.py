@@ -48,6 +48,28 @@ def test_what_only_starts_loads_no_framework(statement: str) -> None:
     assert (finished.returncode, finished.stderr) == (0, "")
 
 
+def test_every_command_has_help_where_nothing_but_the_runtime_is_installed() -> None:
+    absent = {*FRAMEWORKS, "lightning_fabric", "matplotlib", "msgspec", "onnxruntime", "openvino"}
+    absent |= {"polygraphy", "starlette", "tensorboard", "tqdm", "uvicorn"}
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({sorted(absent)}))
+from csakit.runtime.cli.main import SUMMARIES, main
+for name in SUMMARIES:
+    try:
+        code = main([name, "--help"])
+    except SystemExit as exit:
+        code = exit.code
+    if code:
+        print(name, code, file=sys.stderr)
+"""
+    finished = subprocess.run(
+        [sys.executable, "-c", program], check=False, capture_output=True, text=True
+    )
+
+    assert (finished.returncode, finished.stderr) == (0, "")
+
+
 def test_every_package_is_listed_and_typed(project: dict[str, Any]) -> None:
     marks = {path for top in ROOT.glob("*/__init__.py") for path in top.parent.rglob(top.name)}
     folders = {mark.parent.relative_to(ROOT) for mark in marks}

@@ -8,12 +8,15 @@
 Importing it registers ``torch.ops.csakit.coherent_semantic_attention``.
 """
 
-from . import authors as authors
-from . import checkpoint as checkpoint
-from .attention.operator import CoherentSemanticAttention as CoherentSemanticAttention
-from .config import ModelConfig as ModelConfig
-from .networks.inpainter import CSAInpainter as CSAInpainter
-from .networks.inpainter import Stages as Stages
+from importlib.util import find_spec
+
+if find_spec("torch"):  # without it, the commands still answer --help
+    from . import authors as authors
+    from . import checkpoint as checkpoint
+    from .attention.operator import CoherentSemanticAttention as CoherentSemanticAttention
+    from .config import ModelConfig as ModelConfig
+    from .networks.inpainter import CSAInpainter as CSAInpainter
+    from .networks.inpainter import Stages as Stages
 
 __all__ = [
     "CSAInpainter",

@@ -11,9 +11,7 @@ from ...plugins.errors import ExitCode
 from ..inpainter import Inpainter
 from ..models.packaged import resolve_model
 from ..options import MaskOptions
-from ..web.fields import Wishes
 from ..web.options import WebOptions
-from ..web.serve import describe_model, new_token, serve
 from .command import run_command
 from .inpaint_arguments import add_model_option, add_run_options, inpaint_options, join_blend
 
@@ -49,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _work(args: argparse.Namespace) -> int:
     """Open the model, then serve it."""
+    from ..web.fields import Wishes  # deferred: help needs no web framework
+    from ..web.serve import describe_model, serve
+
     logging.basicConfig(level=logging.ERROR, format=f"{PROGRAM}: %(message)s")
     web = _web_options(args)
     options = inpaint_options(args)
@@ -97,6 +98,8 @@ def _web_options(args: argparse.Namespace) -> WebOptions:
     )
     if options.loopback or options.token is not None:
         return options
+    from ..web.serve import new_token
+
     return WebOptions(**{**vars(options), "token": new_token()})
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from ...plugins.errors import ExitCode
 from ...runtime.cli.command import run_command
 from ...runtime.files.atomic import sha256
-from .. import authors, checkpoint
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _convert(args: argparse.Namespace) -> int:
+    from .. import authors, checkpoint  # deferred: help needs no torch
+
     checkpoint.check_output(args.output)
     model = authors.convert(args.rough, args.refine)
     source = {"rough_sha256": sha256(args.rough), "refine_sha256": sha256(args.refine)}

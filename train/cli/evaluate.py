@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Final
 
 from PIL import Image
-from tqdm import tqdm
 
 from ...plugins.errors import ContractError, ExitCode
 from ...runtime.cli.command import run_command
@@ -102,6 +101,8 @@ def _named(paths: Sequence[Path]) -> dict[str, Path]:
 @contextlib.contextmanager
 def _progress(total: int) -> Iterator[Watch]:
     """Show a bar on a terminal."""
+    from tqdm import tqdm
+
     with tqdm(total=total, unit="image", disable=None, leave=False) as bar:
 
         def watch(pair: Pair) -> Pair:
@@ -120,6 +121,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record. Images are read again for each model and each kind of holes."""
+        from tqdm import tqdm
+
         text = f"{PROGRAM}: {record.levelname.lower()}: {record.getMessage()}"
         if text not in self._shown:
             self._shown.add(text)

@@ -7,9 +7,12 @@ for batch in training_batches(images, masks, size=256, batch=1, seed=0, workers=
     ...
 """
 
-from .loader import Batch as Batch
-from .loader import evaluation_pairs as evaluation_pairs
-from .loader import training_batches as training_batches
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .loader import Batch as Batch
+    from .loader import evaluation_pairs as evaluation_pairs
+    from .loader import training_batches as training_batches
 from .mask_sources import BUCKETS as BUCKETS
 from .mask_sources import bucket_of as bucket_of
 from .open_sources import open_images as open_images
@@ -34,3 +37,13 @@ __all__ = [
     "open_masks",
     "training_batches",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the loader at its first use: it needs torch, and the help of commands does not."""
+    if name not in ("Batch", "evaluation_pairs", "training_batches"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from . import loader
+
+    value: object = getattr(loader, name)
+    return value

@@ -7,19 +7,19 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import torch
-from torch import nn
 
 from ...plugins.errors import ContractError
 from ...runtime.contract import META_MAX_BATCH
 from ...runtime.files.atomic import sha256
 from ...runtime.sessions.session import Session, open_session
 from ...runtime.tensors.pixels import Float32
-from .. import checkpoint
 from .scores import Run
+
+if TYPE_CHECKING:
+    import torch
 
 CHECKPOINT: Final = ".safetensors"
 EXPORTED: Final = (".onnx", ".engine")
@@ -70,8 +70,11 @@ def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
         )
 
 
-def torch_run(network: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Run:
+def torch_run(network: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]") -> Run:
     """Run a torch network on arrays, without gradients; a module where its parameters lie."""
+    import torch  # deferred: exported models need none of it
+    from torch import nn
+
     weight = next(network.parameters(), None) if isinstance(network, nn.Module) else None
     device = torch.device("cpu") if weight is None else weight.device
 
@@ -111,6 +114,8 @@ def session_run(session: Session) -> Run:
 
 
 def _of_checkpoint(path: Path, device: str) -> Model:
+    from .. import checkpoint
+
     network = checkpoint.load(path)
     try:
         network.to(device)

@@ -19,7 +19,6 @@ from ..data import (
     ImageSource,
     MaskSource,
     describe,
-    evaluation_pairs,
     open_images,
     open_masks,
 )
@@ -115,6 +114,8 @@ class Pairs:
 
     def of(self, kind: str) -> Iterator[Pair]:
         """Iterate over name, image and hole of one of ``kinds``, the same every time."""
+        from ..data import evaluation_pairs  # deferred: needs torch
+
         o = self.options
         return itertools.chain.from_iterable(
             evaluation_pairs(self._images, masks, size=o.size, seed=o.seed, count=o.count)
