@@ -19,6 +19,7 @@ from ..runtime.files.atomic import atomic_write
 from . import report
 from .attention.cases import DTYPES, Case
 from .attention.implementations import HOST, NAMES
+from .compare import LIMIT, compare
 from .latency.backends import BACKENDS, BASELINE, USUAL
 from .latency.plan import CENTRE, QUICK, Plan
 from .record import read_record, write_record
@@ -78,6 +79,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _add_latency(add: Add) -> None:
     models = ".safetensors checkpoints, from which needed files are exported, and .onnx files of "
     models += "theirs (default: the demo model)"
+    text = "an .onnx or .engine file, timed alone: no checkpoint, no other backend, no comparison"
+    add("model", nargs="?", type=Path, metavar="FILE", help=text)
     add("--models", nargs="+", type=Path, default=[], metavar="FILE", help=models)
     add("--width", type=int, help="instead: a model of this width with random weights")
     for name, kind, text in (
@@ -91,6 +94,10 @@ def _add_latency(add: Add) -> None:
     add("--rounds", type=int, help=f"default: {Plan.rounds}")
     add("--calls", type=int, help=f"timed, a round (default: {Plan.calls})")
     add("--cold-starts", type=int, help=f"fresh processes of each (default: {Plan.cold_starts})")
+    text = "another network, with inputs named image and mask, timed beside; repeatable"
+    add("--external", action="append", type=Path, default=[], metavar="FILE.onnx", help=text)
+    text = "also list the slowest layers of each .onnx file, by ONNX Runtime's profiler"
+    add("--profile", action="store_true", help=text)
     add("--quick", action="store_true", help="everything once, for its correctness; in a minute")
     add("--json", type=Path, metavar="FILE", help="also write the record")
 
@@ -118,11 +125,12 @@ def _add_readers(command: Callable[[str, str, str], Add]) -> None:
         "compare",
         "two records: ratios with their confidence; fails on a regression",
         "Compare two records case by case. A case has regressed when even the lower end of the "
-        "95 % interval of its ratio is above the limit; exit code 1 then.",
+        "95 % interval of its ratio is above the limit; exit code 1 then. Exit code 4 when none "
+        "has, and the limit lies inside the interval of some: more rounds could show either.",
     )
     add("before", type=Path, metavar="A.json")
     add("after", type=Path, metavar="B.json")
-    add("--limit", type=float, default=report.LIMIT, help="of B to A (default: %(default)s)")
+    add("--limit", type=float, default=LIMIT, help="of B to A (default: %(default)s)")
     text = "divide by the time of this backend in the same run, so that a slower machine does not "
     add("--relative-to", metavar="BACKEND", help=f"{text}count; for example {BASELINE}")
     add = command(
@@ -153,23 +161,41 @@ def _latency(args: argparse.Namespace) -> int:
     } | {"holes": args.hole_ratios}
     stated = {name: value for name, value in given.items() if value is not None}
     plan = dataclasses.replace(QUICK if args.quick else Plan(), **stated)
-    if args.width is not None and args.models:
-        raise ContractError("give either --models or --width, not both")
-    from .latency.models import random_model_source, read_model_sources  # deferred: import torch
+    if sum((args.width is not None, bool(args.models), args.model is not None)) > 1:
+        raise ContractError("give one of FILE, --models and --width")
+    if args.model is not None and (args.external or args.backends):
+        raise ContractError("FILE is timed alone; give --models for --backends and --external")
+    from .latency.cases import make_cases  # deferred: import torch
+    from .latency.models import random_model_source, read_alone, read_model_sources, stated_side
     from .latency.run import measure
+
+    given_files = [*args.external, *([args.model] if args.model is not None else [])]
+    alone = [read_alone(args.model)] if args.model is not None else []
+    sides = [side for path in given_files if (side := stated_side(path))]
+    if sides and args.sizes is None:
+        plan = dataclasses.replace(plan, sizes=tuple(dict.fromkeys(sides)))
 
     # Opened first: a record that cannot be written is refused before the work.
     reserved = atomic_write(args.json) if args.json else contextlib.nullcontext()
     with reserved as output, tempfile.TemporaryDirectory(prefix="csakit-bench-") as name:
         folder = Path(name)
         if args.width is None:
-            models = read_model_sources(args.models)
+            models = alone or read_model_sources(args.models)
         else:
             models = [random_model_source(args.width, folder)]
+        models = [dataclasses.replace(model, external=tuple(args.external)) for model in models]
         record = measure(models, plan, folder, _progress)
         if output:
             write_record(record, output)
-    print(report.text(record))
+        print(report.text(record))
+        if args.profile:
+            from .latency.any_onnx import profile_text, profiled
+
+            case = make_cases(plan)[0]
+            for path in sorted({*folder.glob("*.onnx"), *args.models, *given_files}):
+                if path.suffix == ".onnx":
+                    layers = profiled(path, case.image, case.hole, plan.used_threads)
+                    print(f"\n{profile_text(path, layers)}")
     return ExitCode.OK
 
 
@@ -217,9 +243,11 @@ def _targets(args: argparse.Namespace) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     before, after = read_record(args.before), read_record(args.after)
-    found = report.compare(before, after, limit=args.limit, relative_to=args.relative_to)
+    found = compare(before, after, limit=args.limit, relative_to=args.relative_to)
     print(found)
-    return ExitCode.CHECK_FAILED if found.regressed else ExitCode.OK
+    if found.regressed:
+        return ExitCode.CHECK_FAILED
+    return ExitCode.INCONCLUSIVE if found.inconclusive else ExitCode.OK
 
 
 def _plot(args: argparse.Namespace) -> int:

@@ -95,7 +95,8 @@ class Measurement:
     """One backend on one case."""
 
     backend: str  # name of one of the record's
-    model: str | None = None  # whose weights it ran; None for an operator alone
+    # whose weights it ran, or beside whose; None for an operator or a file alone
+    model: str | None = None
     case: Mapping[str, Scalar]  # what was computed, by name: sizes, batch, holes
     samples_ms: tuple[float, ...]  # host time of every timed call, in the order they ran
     calls_per_round: int = 1  # so many samples in a row are of one round; backends are interleaved
@@ -156,7 +157,8 @@ class Backend:
     """One way to compute the same."""
 
     name: str  # unique within the record, with the model
-    model: str | None = None  # whose weights it ran; None for an operator alone
+    # whose weights it ran, or beside whose; None for an operator or a file alone
+    model: str | None = None
     description: str  # in words
     # how it was configured or exported
     options: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Latency records as text, as Markdown tables in documents, and two records compared.
+"""Latency records as text, and as Markdown tables in documents.
 
 In a document::
 
@@ -10,9 +10,8 @@ The mark names the record, relative to the document's folder, so that the table 
 from it unseen: a test writes it again and compares.
 """
 
-import dataclasses
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -20,25 +19,25 @@ from ..plugins.errors import ContractError
 from ..runtime.files.atomic import atomic_write
 from .latency.backends import BASELINE
 from .latency.plan import CENTRE
-from .record import Backend, Key, Measurement, Record, read_record
-from .stats import Interval, ratio_of_medians, ratio_of_ratios, summarise
+from .record import Backend, Measurement, Record, read_record
+from .stats import ratio_of_medians, summarise
 
 Group = list[Measurement]
-ByKey = Mapping[Key, Measurement]
 
-LIMIT: Final = 1.05  # two runs of one build on a quiet machine agree to 2 or 3 %
 _BLOCK: Final = re.compile(
     r"(?P<open>^<!-- benchmark: (?P<path>\S+) -->\n)(?P<table>.*?)"
     r"(?P<close>^<!-- end of benchmark -->$)",
     re.MULTILINE | re.DOTALL,
 )
 _TEXT_HEAD: Final = (
-    *("backend", "p50 ms", "p90", "p95", "p99", "max", "CV", "images/s", "of the loop", "max abs"),
+    *("backend", "calls", "p50 ms", "p90", "p95", "p99", "max", "CV", "images/s", "of the loop"),
+    "max abs",
 )
 _STARTS_HEAD: Final = (
     *("backend", "import ms", "load", "first", "total", "first MiB", "run MiB", "model"),
 )
 _MIB: Final = 1 << 20
+_P99_CALLS: Final = 100  # of fewer, the 99th percentile is the slowest call or invented
 _COMMIT_DIGITS: Final = 12
 
 
@@ -68,9 +67,9 @@ def first_case(group: Sequence[Measurement]) -> Group:
 
 
 def title(measured: Measurement) -> str:
-    """Name model, size and batch."""
+    """Name model, or backend where it is a file alone, size and batch."""
     size = measured.case["size"]
-    return f"{measured.model}, {size}x{size}, batch {measured.case['batch']}"
+    return f"{measured.model or measured.backend}, {size}x{size}, batch {measured.case['batch']}"
 
 
 def text(record: Record) -> str:
@@ -152,86 +151,11 @@ def rewrite(document: Path, record: Path | None = None, *, check: bool = False) 
     return after != before
 
 
-@dataclasses.dataclass(frozen=True)
-class Change:
-    """One backend on one case, in both records; a ratio above 1 is slower."""
-
-    before: Measurement
-    after: Measurement
-    ratio: Interval
-    limit: float
-
-    @property
-    def regressed(self) -> bool:
-        """Whether it is slower than the limit allows, with the confidence of the interval."""
-        return self.ratio.low > self.limit
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """Two records side by side; notes say what else differs than the code."""
-
-    changes: tuple[Change, ...]
-    only_before: tuple[Measurement, ...]
-    only_after: tuple[Measurement, ...]
-    notes: tuple[str, ...]
-
-    def __str__(self) -> str:
-        """Write it for a terminal."""
-        lines = [f"{'A p50 ms':>10} {'B p50 ms':>10}  {'B / A':<22} case"]
-        for change in self.changes:
-            verdict = f"  REGRESSED beyond {change.limit:g}" if change.regressed else ""
-            ratio = f"{change.ratio.value:.3f} ({change.ratio.low:.3f}-{change.ratio.high:.3f})"
-            lines.append(
-                f"{change.before.summary.p50_ms:>10.3f} {change.after.summary.p50_ms:>10.3f}  "
-                f"{ratio:<22} {_describe(change.after)}{verdict}"
-            )
-        lines += [f"only in A: {_describe(measured)}" for measured in self.only_before]
-        lines += [f"only in B: {_describe(measured)}" for measured in self.only_after]
-        lines += [f"note: {note}" for note in self.notes]
-        count = sum(change.regressed for change in self.changes)
-        last = f"{count} of {len(self.changes)} cases regressed" if count else "no regression"
-        return "\n".join([*lines, last])
-
-    @property
-    def regressed(self) -> bool:
-        """Whether any case is slower than the limit allows."""
-        return any(change.regressed for change in self.changes)
-
-
-def compare(
-    before: Record, after: Record, *, limit: float = LIMIT, relative_to: str | None = None
-) -> Comparison:
-    """Compare two records of one benchmark; beyond the limit a ratio of medians is a regression.
-
-    ``relative_to`` is a backend of both whose own change is divided out: it stands for the state
-    of the machine. None compares milliseconds.
-
-    Raises:
-        ContractError: the kinds differ, nothing matches, or the limit or the backend is invalid.
-    """
-    if before.kind != after.kind:
-        raise ContractError(
-            f"records must be of one benchmark; got {before.kind!r} and {after.kind!r}"
-        )
-    if not 0 < limit < float("inf"):
-        raise ContractError(f"the limit must be above 0; got {limit}")
-    old, new = ({m.key: m for m in record.measurements} for record in (before, after))
-    changes = [
-        Change(old[key], new[key], _ratio(old, new, key, relative_to), limit)
-        for key in old
-        if key in new and key[1] != relative_to
-    ]
-    if not changes:
-        raise ContractError("the records have no case of a backend in common")
-    only = [tuple(a[key] for key in a if key not in b) for a, b in ((old, new), (new, old))]
-    return Comparison(tuple(changes), only[0], only[1], tuple(_notes(before, after)))
-
-
 def _text_row(measured: Measurement, group: Group) -> list[str]:
     s = measured.summary
-    times = (s.p50_ms, s.p90_ms, s.p95_ms, s.p99_ms, s.max_ms)
-    cells = [measured.backend, *(f"{ms:.2f}" for ms in times), f"{s.coefficient_of_variation:.1%}"]
+    times = [f"{ms:.2f}" for ms in (s.p50_ms, s.p90_ms, s.p95_ms)]
+    times += [f"{s.p99_ms:.2f}" if s.calls >= _P99_CALLS else "-", f"{s.max_ms:.2f}"]
+    cells = [measured.backend, str(s.calls), *times, f"{s.coefficient_of_variation:.1%}"]
     ratio = _of_baseline(measured, group, "")
     return [*cells, f"{s.items_per_s:.2f}", ratio, _max_abs(measured)]
 
@@ -262,18 +186,19 @@ def _table(record: Record, group: Group) -> Iterator[str]:
     yield f"{title(group[0])}, {_holes(group[0])}{width}:"
     yield ""
     yield (
-        "| | p50 ms | p90 | p99 | of the loop (95 %) | images/s | cold start s | peak MiB "
+        "| | calls | p50 ms | p90 | p99 | of the loop (95 %) | images/s | cold start s | peak MiB "
         "| max abs error |"
     )
-    yield "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
+    yield "|---|" + "--:|" * 9
     backends = {(backend.model, backend.name): backend for backend in record.backends}
     for measured in first:
         backend, s = backends[measured.model, measured.backend], measured.summary
         peak = "" if backend.peak_host_bytes is None else _mebibytes(backend.peak_host_bytes)
+        p99 = f"{s.p99_ms:.1f}" if s.calls >= _P99_CALLS else ""
         yield (
-            f"| `{backend.name}`: {backend.description} | {s.p50_ms:.1f} | {s.p90_ms:.1f} "
-            f"| {s.p99_ms:.1f} | {_of_baseline(measured, first, '1')} | {s.items_per_s:.2f} "
-            f"| {_cold_start(backend)} | {peak} | {_max_abs(measured)} |"
+            f"| `{backend.name}`: {backend.description} | {s.calls} | {s.p50_ms:.1f} "
+            f"| {s.p90_ms:.1f} | {p99} | {_of_baseline(measured, first, '1')} "
+            f"| {s.items_per_s:.2f} | {_cold_start(backend)} | {peak} | {_max_abs(measured)} |"
         )
 
 
@@ -300,8 +225,7 @@ def _provenance(record: Record) -> Iterator[str]:
     gpu = f", {machine.gpu.name}" if machine.gpu else ""
     yield (
         f"Measured {record.date[:10]} on {machine.cpu}{cpus}{gpu}, {machine.system}; csakit "
-        f"{source.version} ({commit}{changed}); {versions}; "
-        f"{record.measurements[0].summary.calls} calls each."
+        f"{source.version} ({commit}{changed}); {versions}."
     )
     yield from (f"Not measured: {one.backend}: {one.reason}." for one in record.absent)
     yield from (f"Warning: {warning}." for warning in record.warnings)
@@ -357,49 +281,3 @@ def _with_record(content: str, document: Path, record: Path) -> str:
         raise ContractError(f"a mark must name a record beside the document; got {record}")
     start, end = found[0].span("path")
     return content[:start] + record.resolve().relative_to(folder).as_posix() + content[end:]
-
-
-def _describe(measured: Measurement) -> str:
-    case = " ".join(f"{name}={value}" for name, value in measured.case.items())
-    return " ".join(filter(None, (measured.backend, measured.model, case)))
-
-
-def _ratio(old: ByKey, new: ByKey, key: Key, baseline: str | None) -> Interval:
-    """Return what became of a measurement; with a baseline, relative to it in each run."""
-    before, after, per_round = old[key], new[key], old[key].calls_per_round
-    if per_round != after.calls_per_round:
-        raise ContractError(
-            f"{_describe(before)} has rounds of {per_round} and of {after.calls_per_round} calls\n"
-            "Measure both with the same --calls."
-        )
-    if baseline is None:
-        return ratio_of_medians(after.samples_ms, before.samples_ms, per_round=per_round)
-    base = (key[0], baseline, key[2])
-    if base not in old or base not in new:
-        raise ContractError(
-            f"{baseline!r} must be measured on every case of both records; it is not on "
-            f"{_describe(before)}"
-        )
-    pairs = ((after.samples_ms, new[base].samples_ms), (before.samples_ms, old[base].samples_ms))
-    if any(len(own) != len(other) for own, other in pairs):
-        raise ContractError(f"{after.backend} and {baseline} must have as many samples")
-    return ratio_of_ratios(*pairs, per_round=per_round)
-
-
-def _notes(before: Record, after: Record) -> Iterator[str]:
-    """Report what else differs than the code."""
-    for name in ("cpu", "cpus_used", "gpu", "system"):
-        old, new = getattr(before.environment, name), getattr(after.environment, name)
-        if old != new:
-            yield f"environment: {name} was {old}, is {new}"
-    for what in ("libraries", "settings"):
-        old, new = getattr(before, what), getattr(after, what)
-        for name in sorted(old.keys() | new.keys()):
-            if old.get(name) != new.get(name):
-                yield f"{what}: {name} was {old.get(name)}, is {new.get(name)}"
-    weights = {model.name: model.sha256 for model in before.models}
-    for model in after.models:
-        if weights.get(model.name, model.sha256) != model.sha256:
-            yield f"models: {model.name} has other weights; times do not depend on them"
-    for record, which in ((before, "first"), (after, "second")):
-        yield from (f"{which} record: {warning}" for warning in record.warnings)

@@ -14,6 +14,7 @@ class ExitCode(enum.IntEnum):
     CHECK_FAILED = 1  # parity or a regression limit was broken
     USAGE = 2  # wrong arguments or input
     ENVIRONMENT = 3  # something is not installed or cannot run here
+    INCONCLUSIVE = 4  # records that were compared cannot decide
 
 
 class CsakitError(Exception):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 class Running(Protocol):
     """An opened model in the process that is timed.
 
-    A function of ``torch_backends``, ``(file, threads) -> Running``, or ``open_session`` opens it.
+    A function ``(file, threads) -> Running`` opens it.
     """
 
     def run(self, image: "Float32", hole: "Float32") -> "Float32":
@@ -38,8 +38,8 @@ class BackendSpec:
     name: str  # as the command line has it
     title: str  # in words
     modules: tuple[str, ...]  # what must be installed, and is imported first
-    opener: str = ""  # function of ``torch_backends``, or, if none, ``open_session``
-    session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # its arguments
+    opener: str = "csakit.runtime:open_session"  # module, relative to this one, and function
+    session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # more arguments of it
     target: Target | None = None  # how the checkpoint is exported; None runs the checkpoint itself
     precision: Precision = "fp32"  # of the exported file
     computes: Arithmetic | None = None  # decides the limits of results; None is the precision
@@ -74,11 +74,13 @@ BASELINE: Final = "torch-python-loop"  # always in the table
 _TORCH: Final = ("torch", "safetensors")
 _ALL: Final = (
     BackendSpec(
-        BASELINE, "PyTorch, CSA as a Python loop over positions", _TORCH, "open_python_loop"
+        *(BASELINE, "PyTorch, CSA as a Python loop over positions", _TORCH),
+        opener=".torch_backends:open_python_loop",
     ),
-    BackendSpec("torch", "PyTorch, csakit's operator", _TORCH, "open_eager"),
+    BackendSpec("torch", "PyTorch, csakit's operator", _TORCH, ".torch_backends:open_eager"),
     BackendSpec(
-        *("torch-compile", "torch.compile, csakit's operator", _TORCH, "open_compiled"),
+        *("torch-compile", "torch.compile, csakit's operator", _TORCH),
+        opener=".torch_backends:open_compiled",
         also=_no_compiler,
     ),
     BackendSpec("ort", "ONNX Runtime", ("onnxruntime",), target="generic"),

@@ -13,6 +13,7 @@ from ...export.exporter import export_onnx
 from ...export.graph import surgery
 from ...plugins.errors import ContractError
 from ...runtime.contract import META_CHECKPOINT, META_IO, META_PRECISION, META_TARGET
+from ...runtime.engine.manifest import read_manifest
 from ...runtime.files.atomic import sha256
 from ...train import ModelConfig, checkpoint
 from ..inputs import random_model
@@ -26,21 +27,29 @@ _FLOAT_BYTES: Final = 4
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """One backend and the file it opens; "precision" and "io" of the options decide its limits."""
+    """One backend and the file it opens; "precision" and "io" of the options decide its limits.
+
+    ``compared`` is whether its results must be those of the torch model.
+    """
 
     name: str
     backend: BackendSpec
     file: Path
     options: Mapping[str, Scalar]
+    compared: bool = True
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """One checkpoint, and given ``.onnx`` files that were exported from it."""
+    """One checkpoint, ``.onnx`` files that were exported from it, and ones of other networks.
 
-    model: Model
-    checkpoint: Path
+    Without a checkpoint it is one exported file or engine alone, which nothing is compared with.
+    """
+
+    model: Model | None
+    checkpoint: Path | None
     exported: tuple[Path, ...] = ()
+    external: tuple[Path, ...] = ()
 
     def candidates(
         self, backends: Sequence[BackendSpec], plan: Plan, folder: Path
@@ -50,10 +59,15 @@ class ModelSource:
         Raises:
             ParityError: an exported file differs from the checkpoint.
         """
+        if self.checkpoint is None:
+            return [_alone(path) for path in self.exported]
         listed = [self._of_backend(backend, plan, folder) for backend in backends]
-        return listed + [self._of_file(path) for path in self.exported]
+        listed += [self._of_file(path) for path in self.exported]
+        return listed + [_of_another_network(path) for path in self.external]
 
     def _of_backend(self, backend: BackendSpec, plan: Plan, folder: Path) -> Candidate:
+        assert self.checkpoint is not None
+        assert self.model is not None
         if backend.target is None:
             options: dict[str, Scalar] = {"precision": backend.precision, "io": "float"}
             return Candidate(backend.name, backend, self.checkpoint, options)
@@ -87,6 +101,45 @@ class ModelSource:
         return Candidate(f"ort:{path.name}", backend, path, options)
 
 
+def _alone(path: Path) -> Candidate:
+    title = f"{'ONNX Runtime' if path.suffix == '.onnx' else 'an engine'}, {path.name} as given"
+    backend = BackendSpec(path.name, title, ("onnxruntime",) if path.suffix == ".onnx" else ())
+    return Candidate(path.name, backend, path, {"sha256": sha256(path)}, compared=False)
+
+
+def _of_another_network(path: Path) -> Candidate:
+    title = f"another network in ONNX Runtime, {path.name}; not compared"
+    backend = BackendSpec(path.name, title, ("onnxruntime",), opener=".any_onnx:AnyModel")
+    return Candidate(path.name, backend, path, {"sha256": sha256(path)}, compared=False)
+
+
+def read_alone(path: Path) -> ModelSource:
+    """Take one exported file or engine alone.
+
+    Raises:
+        ContractError: it is absent, or of another kind.
+    """
+    if path.suffix not in (".onnx", ".engine") or not path.is_file():
+        raise ContractError(f"a model alone must be an .onnx or .engine file; got {path}")
+    return ModelSource(model=None, checkpoint=None, exported=(path,))
+
+
+def stated_side(path: Path) -> int | None:
+    """Return the side in pixels that a file is fixed to, or an engine is tuned for; None if any.
+
+    Raises:
+        ContractError: the file cannot be read.
+    """
+    if path.suffix == ".engine":
+        return read_manifest(path).profiles[0].size[1]
+    try:
+        inputs = onnx.load(path, load_external_data=False).graph.input
+    except Exception as error:  # protobuf's DecodeError has no stable home
+        raise ContractError(f"{path} is no ONNX model: {error}") from error
+    shapes = [[d.dim_value for d in one.type.tensor_type.shape.dim] for one in inputs]
+    return max((side for shape in shapes for side in shape[1:] if side > 3), default=None)
+
+
 def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
     """Sort ``.safetensors`` and ``.onnx`` files by checkpoint; none is the demo model.
 
@@ -96,7 +149,7 @@ def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
     """
     given = list(paths) or [DEMO]
     checkpoints = [_source(path) for path in given if path.suffix == ".safetensors"]
-    sources = {source.model.sha256: source for source in checkpoints}
+    sources = {source.model.sha256: source for source in checkpoints if source.model}
     for path in given:
         if path.suffix == ".onnx":
             origin = surgery.metadata_of(surgery.read(str(path))).get(META_CHECKPOINT, "")
@@ -109,7 +162,7 @@ def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
             sources[origin] = dataclasses.replace(source, exported=(*source.exported, path))
         elif path.suffix != ".safetensors":
             raise ContractError(f"a model must be a .safetensors or .onnx file; got {path.name}")
-    names = [source.model.name for source in sources.values()]
+    names = [source.model.name for source in sources.values() if source.model]
     if len({*names}) < len(names):
         raise ContractError(f"models must have different names; got {', '.join(names)}")
     return list(sources.values())

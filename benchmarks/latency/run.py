@@ -7,6 +7,7 @@ from typing import Final
 
 from ...plugins.errors import EngineError
 from ...runtime.host import low_precision_instructions
+from ...runtime.tensors.pixels import Float32
 from ...train import checkpoint
 from .. import environment
 from ..record import Absent, Backend, ColdStart, Measurement, Record, Scalar, timing_warnings
@@ -46,7 +47,7 @@ def measure(sources: Sequence[ModelSource], plan: Plan, folder: Path, progress: 
         environment=machine,
         libraries=environment.libraries(_libraries(possible)),
         settings=_settings(plan),
-        models=tuple(source.model for source in sources),
+        models=tuple(source.model for source in sources if source.model),
         backends=tuple(results),
         measurements=tuple(measurements),
         absent=tuple(absent),
@@ -62,22 +63,22 @@ def _measure(
     folder: Path,
     progress: Progress,
 ) -> tuple[list[Backend], list[Measurement], list[Absent]]:
-    progress(f"exporting {source.model.name}")
+    name = source.model.name if source.model else None
+    if name:
+        progress(f"exporting {name}")
     candidates = source.candidates(backends, plan, folder)
-    model = checkpoint.load(source.checkpoint)
-    expected = [reference(model, case) for case in cases]
-    del model  # its memory is wanted by the backends
+    expected = _expected(source, cases)
     run = InterleavedRun(plan, cases, expected, folder, progress)
     with run.opened(candidates) as (timed, absent):
         if not timed:
             reasons = "\n".join(f"{one.backend}: {one.reason}" for one in absent)
-            raise EngineError(f"no backend can run {source.model.name}:\n{reasons}")
+            raise EngineError(f"no backend can run {name or 'the model'}:\n{reasons}")
         run.measure(timed)
         peaks = [one.process.ask("peak_host_bytes") for one in timed]
     measurements = [
         Measurement(
             backend=one.candidate.name,
-            model=source.model.name,
+            model=name,
             case=case.described(),
             samples_ms=tuple(one.samples[index]),
             calls_per_round=plan.calls,
@@ -94,7 +95,7 @@ def _measure(
     results = [
         Backend(
             name=one.candidate.name,
-            model=source.model.name,
+            model=name,
             description=one.candidate.backend.description,
             options=one.candidate.options,
             cold_starts=tuple(starts[one.candidate.name]),
@@ -103,6 +104,14 @@ def _measure(
         for one, peak in zip(timed, peaks, strict=True)
     ]
     return results, measurements, absent
+
+
+def _expected(source: ModelSource, cases: Sequence[Case]) -> list[Float32]:
+    """Compute the results of the torch model, and free its memory, which the backends want."""
+    if source.checkpoint is None:
+        return []
+    model = checkpoint.load(source.checkpoint)
+    return [reference(model, case) for case in cases]
 
 
 def _libraries(backends: Sequence[BackendSpec]) -> list[str]:

@@ -44,8 +44,8 @@ class Worker:
         start = time.perf_counter()
         for name in modules:
             importlib.import_module(name)
-        module = ".torch_backends" if opener else "csakit.runtime"
-        open_model = getattr(importlib.import_module(module, __package__), opener or "open_session")
+        module, _, function = opener.partition(":")
+        open_model = getattr(importlib.import_module(module, __package__), function)
         loading = time.perf_counter()
         self._model = open_model(file, threads=threads, **session)
         return _since(start, loading), _since(loading)

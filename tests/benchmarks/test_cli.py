@@ -160,7 +160,7 @@ def test_the_record_is_printed_and_written(
     assert read_record(tmp_path / "record.json").kind == "latency"
     assert lines[0] == "demo, 256x256, batch 1, holes center (22.0% of the image, 252 positions)"
     assert lines[3].split() == [
-        *("ort", "11.50", "12.70", "12.85", "12.97", "13.00", "11.2%", "86.96"),
+        *("ort", "4", "11.50", "12.70", "12.85", "-", "13.00", "11.2%", "86.96"),
         *("1.00", "(0.84-1.20)", "2.0e-05"),
     ]
     assert lines[7].split() == ["torch-python-loop", "100", "50", "30", "250", "100", "300", "demo"]
@@ -171,8 +171,12 @@ def test_the_record_is_printed_and_written(
     [
         (["--sizes", "255"], "a size must be a multiple of 256"),
         (["--backends", "tflite"], "a backend must be one of"),
-        (["--width", "2", "--models", "a.safetensors"], "either --models or --width"),
+        (["--width", "2", "--models", "a.safetensors"], "give one of FILE, --models and --width"),
         (["--width", "1000"], "width must be an integer in 1..128"),
+        (["absent.onnx"], "a model alone must be an .onnx or .engine file; got absent.onnx"),
+        (["m.onnx", "--width", "2"], "give one of FILE, --models and --width"),
+        (["m.onnx", "--external", "n.onnx"], "FILE is timed alone"),
+        (["--external", "absent.onnx"], "absent.onnx is no ONNX model"),
         (["--models", "absent.safetensors"], "absent.safetensors"),
         (["--json", "absent/record.json"], "cannot write absent/record.json"),
     ],
@@ -224,6 +228,35 @@ def test_a_quick_run_checks_every_backend_on_the_demo_model(
     assert peaks["torch"] > peaks["ort"] > record.models[0].weights_bytes
     assert record.libraries.keys() >= {"python", "numpy", "torch", "onnxruntime"}
     assert "of the loop" in capsys.readouterr().out
+
+
+def test_a_file_alone_is_timed_without_a_checkpoint_and_profiled(
+    small_onnx: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--rounds", "1", "--calls", "2", "--threads", "1", "--cold-starts", "0"]
+    file = tmp_path / "record.json"
+
+    code = main(
+        [
+            "latency",
+            str(small_onnx),
+            *few,
+            "--hole-ratios",
+            "center",
+            "--profile",
+            "--json",
+            str(file),
+        ]
+    )
+
+    record, printed = read_record(file), capsys.readouterr().out
+    assert code == 0
+    assert record.models == ()
+    assert [(m.backend, m.model, m.parity) for m in record.measurements] == [
+        ("small.onnx", None, None)
+    ]
+    assert printed.startswith("small.onnx, 256x256, batch 1, holes center")
+    assert "small.onnx, layers in ONNX Runtime, mean ms of 10 calls; " in printed
 
 
 def test_a_small_run_prints_times_and_slopes_and_writes_the_record(

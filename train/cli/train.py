@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from ...plugins.errors import ContractError
 from ...runtime.cli.command import run_command
-from ..training.config import annotations, help_texts, optional_of
 from ..training.config_file import (
     SECTION_OF,
     SECTIONS,
@@ -23,6 +23,7 @@ from ..training.config_file import (
     read_resumed,
     recipe_names,
 )
+from ..training.fields import annotations, help_texts, optional_of
 from ..training.run_folder import RunFolder
 
 PROGRAM: Final = "csakit train"
@@ -38,6 +39,7 @@ examples:
 The run's folder holds config.toml, model.safetensors (the newest), best.safetensors (by PSNR
 in the hole on the validation images), states/ to resume from, scalars.jsonl, samples.png and
 tensorboard/. A resumed run ends with the weights that it would have had without the stop.
+Resuming a finished run does nothing; --extend STEPS trains it on.
 
 Ctrl-C and SIGTERM stop after the step that is running and save; a second Ctrl-C stops at once.
 
@@ -53,13 +55,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _train(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if args.extend is not None and (args.ablations or not args.resume):
+        raise ContractError("--extend goes with --resume, of one run")
     choices = [*([read(find_recipe(args.config))] if args.config else []), choice_of(args)]
     if args.ablations:
         return _ablations(args, choices)
     from ..training.loop import train  # deferred: seconds, and help needs none of it
 
     if args.resume:
-        config = read_resumed(args.resume, *choices)
+        config = read_resumed(args.resume, *choices, extend=args.extend)
         outcome = train(config, args.resume, resume=True)
     else:
         outcome = train(build(*choices), args.output)
@@ -94,6 +98,13 @@ def train_parser() -> argparse.ArgumentParser:
         *("-o", "--output"), type=Path, metavar="RUN", help="folder of a new run; new or empty"
     )
     where.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
+    parser.add_argument(
+        "--extend",
+        type=int,
+        metavar="STEPS",
+        help="with --resume: train on to so many steps. The learning rate follows the new number "
+        "from there; the weights are those of one run of so many steps if it had not begun to fall",
+    )
     parser.add_argument(
         "--config",
         type=Path,

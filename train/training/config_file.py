@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError
 from ...runtime.files.atomic import atomic_write
-from .config import TrainConfig, annotations, optional_of
+from .config import TrainConfig
+from .fields import annotations, optional_of
 from .run_folder import RunFolder
 
 if sys.version_info >= (3, 11):
@@ -107,11 +108,15 @@ def build(*choices: Choice) -> TrainConfig:
     return TrainConfig(**{section: cls(**merged[section]) for section, cls in SECTIONS.items()})
 
 
-def read_resumed(folder: Path, *choices: Choice) -> TrainConfig:
+def read_resumed(folder: Path, *choices: Choice, extend: int | None = None) -> TrainConfig:
     """Return the configuration of the run in a folder, with the changes that a user asks for.
 
+    ``extend`` raises its number of steps. The learning rate follows the new number from then on:
+    the weights are those of one run of so many steps if it had not begun to fall before.
+
     Raises:
-        ContractError: there is no run, or a change would alter what it learns.
+        ContractError: there is no run, a change would alter what it learns, or there are more
+            steps already.
     """
     run = RunFolder(folder)
     if not run.config.is_file():
@@ -120,6 +125,13 @@ def read_resumed(folder: Path, *choices: Choice) -> TrainConfig:
             f"Start a new run with -o {folder}."
         )
     kept = read(run.config)
+    if extend is not None:
+        steps = build(kept).optimisation.steps
+        if extend <= steps:
+            raise ContractError(
+                f"the steps of {folder} must be raised above {steps}; got --extend {extend}"
+            )
+        kept.setdefault("optimisation", {})["steps"] = extend
     config = build(kept, *choices)
     before, after = build(kept).to_dict(), config.to_dict()
     changed = [
@@ -132,7 +144,8 @@ def read_resumed(folder: Path, *choices: Choice) -> TrainConfig:
         listed = "\n".join(f"  {line}" for line in changed)
         raise ContractError(
             f"a resumed run must keep its configuration; changed are\n{listed}\n"
-            f"Leave these out, or start a new run from its weights with --start {run.model}."
+            f"Leave these out, or start a new run from its weights with --start {run.model}.\n"
+            "More steps are added with --extend."
         )
     return config
 

@@ -17,7 +17,7 @@ from ...runtime.files.atomic import atomic_write
 from .. import checkpoint
 from ..data import Batch, describe, training_batches
 from . import config_file
-from .config import TrainConfig
+from .config import RANDOM_VGG, TrainConfig
 from .initialisation import RunData, open_run_data, start_history
 from .metrics_log import MeanLosses, MetricsLog
 from .processes import max_over_processes, on_first_process, start
@@ -69,8 +69,12 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
         progress = load_state(train_step, newest) if newest else Progress()
         on_first_process(fabric, lambda: _prepare(run, config, resume=resume))
         session = _Session(config, run, fabric, train_step, data, progress)
+        if fabric.is_global_zero:
+            logger.info("%s", session.heading())
         with StopSignals() as stop:
             signal = session.train(stop)
+        if fabric.is_global_zero:
+            logger.info("%s", session.closing(signal))
     except CsakitError as error:
         if fabric.is_global_zero:
             raise
@@ -104,6 +108,7 @@ class _Session:
         self.skipped = set[str]()  # files of this session, by the reason too
         self.started = time.monotonic() - progress.seconds
         self.session_started = time.monotonic()
+        self.first_step = True
         self.log: MetricsLog | None = None  # of the first process only
 
     def train(self, stop: StopSignals) -> int:
@@ -119,6 +124,42 @@ class _Session:
             images_per_step=self.config.data.batch * world,
         ) as self.log:
             return self._steps(stop)
+
+    def heading(self) -> str:
+        """Write what is about to be trained, on what, and how to stop it."""
+        config, data, steps = self.config, self.data, self.config.optimisation.steps
+        count = sum(parameter.numel() for parameter in self.train_step.network.parameters())
+        done = self.progress.step
+        if done >= steps:
+            return f"{self.run.path} is finished after {done} steps; --extend N trains on to N"
+        validated = "no validation"
+        if data.pairs:
+            validated = f"{len(data.pairs)} every {config.records.validate_every} steps"
+        lines = [
+            f"network: {count / 1e6:.1f} million parameters, width {config.model.width}, attention "
+            f"{config.model.attention}",
+            f"images: {config.data.data}, {len(data.images)} an epoch; masks: {config.data.masks}",
+            f"validation images: {validated}",
+            f"steps {done + 1} to {steps} of batch {config.data.batch * self.fabric.world_size} on "
+            f"{self.fabric.device}, {self.fabric.world_size} process(es)",
+        ]
+        if config.losses.needs_vgg and config.losses.vgg == RANDOM_VGG:
+            lines.append("--vgg random: the losses of VGG-16's features mean nothing; a smoke test")
+        lines.append("Ctrl-C stops after the step that is running, and saves.")
+        return "\n".join(lines)
+
+    def closing(self, signal: int) -> str:
+        """Write what there is now, and the next command."""
+        done, steps, run = self.progress.step, self.config.optimisation.steps, self.run
+        if done < steps:
+            why = "stopped" if signal else f"the {self.config.records.minutes:g} minutes are up"
+            return f"{why} after step {done} of {steps}; go on: csakit train --resume {run.path}"
+        best = ""
+        if self.progress.best_psnr_db is not None:
+            best = f"; best.safetensors beside it, of step {self.progress.best_step}, has "
+            best += f"{self.progress.best_psnr_db:.2f} dB in validation holes"
+        lines = [f"wrote {run.model} after {done} steps{best}"]
+        return "\n".join([*lines, f"next: csakit export {run.model} -o model.onnx"])
 
     def _steps(self, stop: StopSignals) -> int:
         signal = out_of_time = 0
@@ -158,7 +199,12 @@ class _Session:
         if anywhere:
             self._raise_divergence(batch, wrong)
         self.progress.step += 1
-        self.progress.seconds = time.monotonic() - self.started
+        now = time.monotonic()
+        self.progress.seconds = now - self.started
+        if self.log and self.first_step:
+            left = self.config.optimisation.steps - self.progress.step
+            self.log.note(f"the first step took {now - self.session_started:.1f} s; {left} to go")
+        self.first_step = False
         self.means.add(losses)
         self.skipped.update(batch.broken)
 

@@ -74,13 +74,13 @@ class MetricsLog:
         with atomic_write(self._folder.samples) as temporary:
             Image.fromarray(grid).save(temporary)
         mark = ", the best so far" if best else ""
-        self._log_line(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
+        self.note(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
 
     def log_images(self, name: str, step: int, grid: Uint8) -> None:
         """Write a (height, width, 3) picture."""
         self._writer.add_image(name, grid, step, dataformats="HWC")
 
-    def _log_line(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Log a line without tearing the progress bar."""
         with tqdm.external_write_mode(file=sys.stderr):
             logger.info("%s", text)

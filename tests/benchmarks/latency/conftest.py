@@ -8,8 +8,6 @@ from csakit.benchmarks.latency.backends import BACKENDS
 from csakit.benchmarks.latency.cases import Case, make_cases
 from csakit.benchmarks.latency.models import Candidate
 from csakit.benchmarks.latency.plan import QUICK, Plan
-from csakit.export.config import ExportConfig
-from csakit.export.exporter import export_onnx
 
 
 @pytest.fixture
@@ -21,13 +19,6 @@ def plan() -> Plan:
 @pytest.fixture
 def cases(plan: Plan) -> list[Case]:
     return make_cases(plan)
-
-
-@pytest.fixture(scope="session")
-def small_onnx(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The small checkpoint as one image of 256x256."""
-    path = tmp_path_factory.mktemp("latency") / "small.onnx"
-    return export_onnx(small_checkpoint, path, ExportConfig(size=256, max_batch=1)).model
 
 
 @pytest.fixture

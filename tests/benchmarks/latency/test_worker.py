@@ -30,16 +30,18 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.close()  # a second time
 
 
-def opening(file: Path, opener: str = "open_eager") -> dict[str, Any]:
+def opening(file: Path, opener: str = ".torch_backends:open_eager") -> dict[str, Any]:
     return {"opener": opener, "session": {}, "modules": ("numpy",), "file": file, "threads": 1}
 
 
 def test_the_result_is_what_the_model_computes_and_parts_are_timed_apart(
     start: Start, small_checkpoint: Path, small_model: CSAInpainter, cases: list[Case]
 ) -> None:
-    for opener in ("open_eager", "open_python_loop"):
+    for name in ("open_eager", "open_python_loop"):
         process = start()
-        import_ms, load_ms = process.ask("open", **opening(small_checkpoint, opener))
+        import_ms, load_ms = process.ask(
+            "open", **opening(small_checkpoint, f".torch_backends:{name}")
+        )
         process.ask("add_cases", inputs=[(case.image, case.hole) for case in cases])
         for index, case in enumerate(cases):
             (first_ms,) = process.ask("run", case=index)
@@ -53,7 +55,7 @@ def test_the_result_is_what_the_model_computes_and_parts_are_timed_apart(
 
 def test_untimed_calls_have_no_sample(start: Start, small_onnx: Path, cases: list[Case]) -> None:
     process = start()
-    process.ask("open", **opening(small_onnx, ""))
+    process.ask("open", **opening(small_onnx, "csakit.runtime:open_session"))
     process.ask("add_cases", inputs=[(cases[0].image, cases[0].hole)])
 
     process.ask("warm_up", case=0, calls=1, seconds=0.1)

@@ -56,14 +56,52 @@ def test_a_configuration_file_and_flags_train_a_model(tmp_path: Path) -> None:
     assert training["configuration"]["data"]["data"] == "procedural"
 
 
-def test_a_finished_run_may_be_resumed_and_has_nothing_left_to_do(tmp_path: Path) -> None:
+def test_a_finished_run_may_be_resumed_and_has_nothing_left_to_do(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     run = tmp_path / "run"
     assert main(["-o", str(run), *flags_of(steps=1, adversarial=0.0)]) == ExitCode.OK
     before = (run / "model.safetensors").read_bytes()
 
-    assert main(["--resume", str(run)]) == ExitCode.OK
+    with caplog.at_level("INFO"):
+        assert main(["--resume", str(run)]) == ExitCode.OK
 
     assert (run / "model.safetensors").read_bytes() == before
+    assert f"{run} is finished after 1 steps; --extend N trains on to N" in caplog.text
+
+
+def test_a_finished_run_is_extended_to_what_one_run_would_have_been(tmp_path: Path) -> None:
+    flags = flags_of(steps=1, adversarial=0.0, decay_from=1.0)
+    short, long = tmp_path / "short", tmp_path / "long"
+    assert main(["-o", str(short), *flags]) == ExitCode.OK
+    assert main(["-o", str(long), *flags, "--steps", "2"]) == ExitCode.OK
+
+    assert main(["--resume", str(short), "--extend", "2"]) == ExitCode.OK
+
+    weights = [load_file(run / "model.safetensors") for run in (short, long)]
+    assert all(tensor.equal(weights[1][name]) for name, tensor in weights[0].items())
+    assert main(["--resume", str(short), "--extend", "2"]) == ExitCode.USAGE
+    assert main(["-o", str(tmp_path / "new"), *flags, "--extend", "2"]) == ExitCode.USAGE
+
+
+def test_a_run_says_what_it_trains_and_what_comes_next(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = tmp_path / "run"
+    flags = flags_of(steps=2, adversarial=0.0, validation_count=1, validate_every=2)
+
+    with caplog.at_level("INFO"):
+        assert main(["-o", str(run), *flags]) == ExitCode.OK
+
+    lines = [line for record in caplog.records for line in record.getMessage().splitlines()]
+    assert lines[0].startswith("network: 0.2 million parameters, width 2, attention csa")
+    assert lines[1] == "images: procedural, 10000 an epoch; masks: center"
+    assert lines[2] == "validation images: 1 every 2 steps"
+    assert lines[3] == "steps 1 to 2 of batch 1 on cpu, 1 process(es)"
+    assert lines[4] == "Ctrl-C stops after the step that is running, and saves."
+    assert lines[5].startswith("the first step took ")
+    assert lines[-2].startswith(f"wrote {run}/model.safetensors after 2 steps; best.safetensors be")
+    assert lines[-1] == f"next: csakit export {run}/model.safetensors -o model.onnx"
 
 
 @pytest.mark.parametrize(
@@ -113,6 +151,7 @@ def test_a_run_stops_when_it_is_told_to_and_can_be_resumed(tmp_path: Path) -> No
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 128 + number
         assert "Traceback" not in errors
+        assert f"; go on: csakit train --resume {run.path}" in errors
         steps = read_scalars(run.scalars)[-1]["step"]
         assert run.newest_state() == run.state(int(steps))
         ends.append(steps)

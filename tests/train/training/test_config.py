@@ -14,7 +14,7 @@ from csakit.train.training import (
     RecordsConfig,
     TrainConfig,
 )
-from csakit.train.training.config import help_texts, require, require_types
+from csakit.train.training.fields import help_texts, require, require_types
 from helpers.training import small_config
 
 

@@ -3,7 +3,7 @@ r"""Model the cycles of compiled kernels without a GPU.
     nvcc -std=c++17 -O3 -arch=sm_90 -cubin -Iplugins/include -Iplugins/csrc \
         plugins/csrc/kernels/chain.cu
     nvdisasm -c -hex chain.cubin > chain.sass          # pip install nvidia-cuda-nvdisasm
-    python -m csakit.benchmarks.attention.sass chain.sass
+    python tests/gpu/cycle_model.py chain.sass
 
 Since Volta an instruction carries what the compiler planned: how many cycles pass before the next
 one, and which counters it sets and waits for. One warp that has a scheduler to itself issues
@@ -127,7 +127,7 @@ def report(text: str, step: str, least: int) -> Iterator[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the model; return the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m csakit.benchmarks.attention.sass")
+    parser = argparse.ArgumentParser(prog="cycle_model.py")
     parser.add_argument("listing", type=Path, help="what nvdisasm -c -hex printed")
     parser.add_argument("--step", default="MUFU.RCP", help="what every step of a loop has once")
     parser.add_argument("--least", type=int, default=4, help="steps of a section worth a line")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from csakit.benchmarks.attention.sass import Instruction, cycles, main, parse, report
+from gpu.cycle_model import Instruction, cycles, main, parse, report
 
 
 def word(*, stall: int, write: int = 7, read: int = 7, waits: int = 0) -> str:

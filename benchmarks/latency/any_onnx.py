@@ -1,0 +1,104 @@
+"""Any ONNX file that takes ``image`` and ``mask``, ours or of another network, in ONNX Runtime.
+
+Letters: B images, H W sides in pixels.
+"""
+
+import collections
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ...plugins.errors import ContractError
+from ...runtime.contract import IMAGE, MASK
+from ...runtime.tensors.pixels import Float32
+
+_PROFILED_CALLS: Final = 10
+_LAYERS: Final = 15  # that are listed; the rest is summed
+
+
+class AnyModel:
+    """An opened file; see ``Running``. Numbers of an image are in [0, 1] or, as bytes, 0 to 255."""
+
+    def __init__(self, file: Path, threads: int, profile: Path | None = None) -> None:
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads
+        if profile is not None:
+            options.enable_profiling, options.profile_file_prefix = True, str(profile)
+        providers = ["CPUExecutionProvider"]
+        self.session = onnxruntime.InferenceSession(str(file), options, providers=providers)
+        self._inputs = {one.name: one for one in self.session.get_inputs()}
+        if {*self._inputs} != {IMAGE, MASK}:
+            raise ContractError(
+                f"the inputs of {file.name} must be {IMAGE!r} and {MASK!r}; got "
+                f"{', '.join(self._inputs)}"
+            )
+        self._feeds: dict[int, Mapping[str, npt.NDArray[Any]]] = {}  # by image
+
+    def run(self, image: Float32, hole: Float32) -> npt.NDArray[Any]:
+        """Inpaint a batch; the first call of each converts it to what the file takes."""
+        if id(image) not in self._feeds:
+            pair: dict[str, Float32] = {IMAGE: (image + 1) / 2, MASK: hole}
+            self._feeds[id(image)] = {name: self._converted(name, x) for name, x in pair.items()}
+        result: npt.NDArray[Any] = self.session.run(None, self._feeds[id(image)])[0]
+        return result
+
+    def _converted(self, name: str, values: Float32) -> npt.NDArray[Any]:
+        """Convert (B, C, H, W) in [0, 1] to the type and layout of an input."""
+        wanted, channels = self._inputs[name], values.shape[1]
+        if wanted.shape[-1] == channels != wanted.shape[1]:
+            values = values.transpose(0, 2, 3, 1)
+        if wanted.type == "tensor(uint8)":
+            return np.ascontiguousarray(values * 255, dtype=np.uint8)
+        kinds = {"tensor(float16)": np.float16, "tensor(bool)": np.bool_}
+        return np.ascontiguousarray(values, dtype=kinds.get(wanted.type, np.float32))
+
+
+class Layer(NamedTuple):
+    """One node of a graph, and its milliseconds a call."""
+
+    name: str
+    kind: str
+    ms: float
+
+
+def profiled(file: Path, image: Float32, hole: Float32, threads: int) -> list[Layer]:
+    """Profile a file by ONNX Runtime's own profiler, mean over some calls, slowest layer first.
+
+    Nodes of a function are those it was inlined to.
+
+    Raises:
+        ContractError: the file has other inputs.
+    """
+    with tempfile.TemporaryDirectory(prefix="csakit-profile-") as folder:
+        model = AnyModel(file, threads, profile=Path(folder) / "ort")
+        for _ in range(_PROFILED_CALLS):
+            model.run(image, hole)
+        events = json.loads(Path(model.session.end_profiling()).read_text(encoding="utf-8"))
+    spent: collections.Counter[tuple[str, str]] = collections.Counter()
+    for event in events:
+        if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
+            key = event["name"].removesuffix("_kernel_time"), event["args"]["op_name"]
+            spent[key] += event["dur"]
+    return [Layer(*key, us / 1e3 / _PROFILED_CALLS) for key, us in spent.most_common()]
+
+
+def profile_text(file: Path, layers: list[Layer]) -> str:
+    """Write a profile for a terminal: kinds of operators, then the slowest layers."""
+    total = sum(layer.ms for layer in layers)
+    kinds: collections.Counter[str] = collections.Counter()
+    for layer in layers:
+        kinds[layer.kind] += layer.ms  # type: ignore[assignment]  # counters sum floats as well
+    shares = (f"{kind} {ms / total:.0%}" for kind, ms in kinds.most_common(6))
+    rows = [*layers[:_LAYERS]]
+    if rest := layers[_LAYERS:]:
+        rows.append(Layer(f"{len(rest)} others", "", sum(layer.ms for layer in rest)))
+    lines = [f"{row.ms:>10.3f} {row.ms / total:>6.1%}  {row.kind:<20} {row.name}" for row in rows]
+    head = f"{file.name}, layers in ONNX Runtime, mean ms of {_PROFILED_CALLS} calls"
+    return "\n".join([f"{head}; {', '.join(shares)}", *lines])

@@ -1,0 +1,14 @@
+"""One tiny exported model for all benchmarks."""
+
+from pathlib import Path
+
+import pytest
+from csakit.export.config import ExportConfig
+from csakit.export.exporter import export_onnx
+
+
+@pytest.fixture(scope="session")
+def small_onnx(small_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small checkpoint as one image of 256x256."""
+    path = tmp_path_factory.mktemp("latency") / "small.onnx"
+    return export_onnx(small_checkpoint, path, ExportConfig(size=256, max_batch=1)).model
