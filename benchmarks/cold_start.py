@@ -27,7 +27,7 @@ from ..export.exporter import export_onnx
 from ..export.parity.cases import Case, verify_cases
 from ..plugins.errors import ContractError, EngineError
 from ..runtime import Inpainter
-from ..runtime.batch.job import FileOptions, Job, repair_file
+from ..runtime.batch.job import FileOptions, Job, run_job
 from ..runtime.batch.pipeline import repair_files
 from ..runtime.host import core_processors
 from ..runtime.sessions.model_cache import BESIDE
@@ -163,7 +163,7 @@ def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Targ
     options = FileOptions(overwrite=True)
     with Inpainter.open(model, threads=threads, spin=False) as inpaint:
         alone: Callable[[], object] = lambda: inpaint(case.image, case.hole)  # noqa: E731
-        file: Callable[[], object] = lambda: repair_file(inpaint, jobs[0], options)  # noqa: E731
+        file: Callable[[], object] = lambda: run_job(inpaint, jobs[0], options)  # noqa: E731
         before = [_latencies(call) for call in (alone, file)]
         start, cpu_start = time.perf_counter(), time.process_time()
         for outcome in repair_files(inpaint, jobs, options):

@@ -44,7 +44,7 @@ class AnyModel:
     def run(self, image: Float32, hole: Float32) -> npt.NDArray[Any]:
         """Inpaint a batch; the first call of each converts it to what the file takes."""
         if id(image) not in self._feeds:
-            pair: dict[str, Float32] = {IMAGE: (image + 1) / 2, MASK: hole}
+            pair: dict[str, Float32] = {IMAGE: np.float32(0.5) * (image + 1), MASK: hole}
             self._feeds[id(image)] = {name: self._converted(name, x) for name, x in pair.items()}
         result: npt.NDArray[Any] = self.session.run(None, self._feeds[id(image)])[0]
         return result

@@ -129,7 +129,7 @@ class _Session:
         """Write what is about to be trained, on what, and how to stop it."""
         config, data, steps = self.config, self.data, self.config.optimisation.steps
         count = sum(parameter.numel() for parameter in self.train_step.network.parameters())
-        done = self.progress.step
+        done, world = self.progress.step, self.fabric.world_size
         if done >= steps:
             return f"{self.run.path} is finished after {done} steps; --extend N trains on to N"
         validated = "no validation"
@@ -140,8 +140,8 @@ class _Session:
             f"{config.model.attention}",
             f"images: {config.data.data}, {len(data.images)} an epoch; masks: {config.data.masks}",
             f"validation images: {validated}",
-            f"steps {done + 1} to {steps} of batch {config.data.batch * self.fabric.world_size} on "
-            f"{self.fabric.device}, {self.fabric.world_size} process(es)",
+            f"steps {done + 1} to {steps} of batch {config.data.batch * world} on "
+            f"{self.fabric.device}, {world} {'process' if world == 1 else 'processes'}",
         ]
         if config.losses.needs_vgg and config.losses.vgg == RANDOM_VGG:
             lines.append("--vgg random: the losses of VGG-16's features mean nothing; a smoke test")

@@ -94,10 +94,10 @@ def test_a_run_says_what_it_trains_and_what_comes_next(
         assert main(["-o", str(run), *flags]) == ExitCode.OK
 
     lines = [line for record in caplog.records for line in record.getMessage().splitlines()]
-    assert lines[0].startswith("network: 0.2 million parameters, width 2, attention csa")
+    assert lines[0].startswith("network: 0.1 million parameters, width 2, attention csa")
     assert lines[1] == "images: procedural, 10000 an epoch; masks: center"
     assert lines[2] == "validation images: 1 every 2 steps"
-    assert lines[3] == "steps 1 to 2 of batch 1 on cpu, 1 process(es)"
+    assert lines[3] == "steps 1 to 2 of batch 1 on cpu, 1 process"
     assert lines[4] == "Ctrl-C stops after the step that is running, and saves."
     assert lines[5].startswith("the first step took ")
     assert lines[-2].startswith(f"wrote {run}/model.safetensors after 2 steps; best.safetensors be")
