@@ -25,8 +25,9 @@ from ..runtime.engine.compatibility import diagnose, this_machine
 from ..runtime.engine.engine_session import EngineSession
 from ..runtime.engine.manifest import Manifest
 from ..runtime.engine.open_engine import load_engine
-from ..runtime.engine.shapes import CallShape, Engine
+from ..runtime.engine.shapes import CallShape
 from ..runtime.engine.tensorrt_module import TensorRTModule
+from ..runtime.engine.trt_engine import TensorRtEngine
 from ..runtime.options import EngineOptions
 from ..runtime.tensors.pixels import float_from_uint8
 
@@ -89,7 +90,7 @@ def measure_engine(
 
 
 def measure(
-    engine: Engine,
+    engine: TensorRtEngine,
     device: Device,
     manifest: Manifest,
     *,
@@ -103,7 +104,7 @@ def measure(
     """
     session = EngineSession(engine, device, manifest, name="the engine", options=options)
     with contextlib.closing(session):
-        size = manifest.profiles[0].size[0]
+        size = manifest.profiles[0].size.least
         call = _host_call(session, size)
         with _engine_alone(engine, device, CallShape(session.io, 1, size, size)) as alone:
             samples = [(_timed_us(call), alone()) for _ in range(_WARMUP_CALLS + calls)]
@@ -133,7 +134,7 @@ def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
 
 @contextlib.contextmanager
 def _engine_alone(
-    engine: Engine, device: Device, shape: CallShape
+    engine: TensorRtEngine, device: Device, shape: CallShape
 ) -> Iterator[Callable[[], float]]:
     """Yield what replays the engine on memory of the device and returns microseconds of a run."""
     with device.current(), contextlib.ExitStack() as stack:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from ...plugins.errors import EngineError
 from ..contract import IMAGE, MASK, OUTPUT
 from ..device.device import Device, Graph, PinnedBuffer, Stream
-from .shapes import CallShape, Engine
+from .shapes import CallShape
+from .trt_engine import TensorRtEngine
 
 Array = npt.NDArray[Any]
 BUFFERS = 2  # calls that one context holds; a third could only wait for the first
@@ -88,7 +89,7 @@ class ExecutionContext:
     """
 
     def __init__(
-        self, device: Device, engine: Engine, shape: CallShape, graphs: CudaGraphPolicy
+        self, device: Device, engine: TensorRtEngine, shape: CallShape, graphs: CudaGraphPolicy
     ) -> None:
         self.shape = shape
         self._lock = threading.Lock()  # executors and captures are for one thread at a time
@@ -98,9 +99,9 @@ class ExecutionContext:
             undo.callback(self.close)
             sizes = {name: shape.bytes_of(name) for name in shape.tensors}
             self._memory = {name: self._keep(device.buffer(size)) for name, size in sizes.items()}
-            self.slots = [StagingBuffers(device, shape) for _ in range(BUFFERS)]
-            for slot in self.slots:
-                for resource in (*slot.pinned.values(), slot.done):
+            self.staging = [StagingBuffers(device, shape) for _ in range(BUFFERS)]
+            for buffers in self.staging:
+                for resource in (*buffers.pinned.values(), buffers.done):
                     self._keep(resource)
             addresses = {name: memory.address for name, memory in self._memory.items()}
             self._executor = self._keep(engine.executor(device, self._stream, shape, addresses))
@@ -109,33 +110,33 @@ class ExecutionContext:
 
     @property
     def idle(self) -> bool:
-        """Whether no call holds a slot; under the pool's lock."""
-        return not any(slot.taken for slot in self.slots)
+        """Whether no call holds a buffers; under the pool's lock."""
+        return not any(buffers.taken for buffers in self.staging)
 
-    def start(self, slot: StagingBuffers, image: Array, mask: Array) -> None:
+    def start(self, buffers: StagingBuffers, image: Array, mask: Array) -> None:
         """Enqueue a call.
 
         Args:
-            slot: that the caller holds.
+            buffers: that the caller holds.
             image: of the shape of the context.
             mask: of the shape of the context.
 
         Raises:
             EngineError: it was refused.
         """
-        np.copyto(slot.image, image)
-        np.copyto(slot.mask, mask)
+        np.copyto(buffers.image, image)
+        np.copyto(buffers.mask, mask)
         with self._lock:
-            if slot.graph is not None:
-                slot.graph.launch(self._stream)
+            if buffers.graph is not None:
+                buffers.graph.launch(self._stream)
             else:
-                self._enqueue(slot)
-            self._stream.record(slot.done)
+                self._enqueue(buffers)
+            self._stream.record(buffers.done)
 
-    def finish(self, slot: StagingBuffers) -> Array:
-        """Wait for the call of a slot; give its result, a new array."""
-        slot.done.wait()
-        answer: Array = slot.result.copy()
+    def finish(self, buffers: StagingBuffers) -> Array:
+        """Wait for the call of a buffers; give its result, a new array."""
+        buffers.done.wait()
+        answer: Array = buffers.result.copy()
         return answer
 
     def close(self) -> None:
@@ -149,26 +150,26 @@ class ExecutionContext:
         self._closing.callback(resource.close)
         return resource
 
-    def _enqueue(self, slot: StagingBuffers) -> None:
+    def _enqueue(self, buffers: StagingBuffers) -> None:
         """Enqueue all of a call, piece by piece."""
         for name in self.shape.inputs:
-            self._stream.copy_in(self._memory[name], slot.pinned[name].bytes)
+            self._stream.copy_in(self._memory[name], buffers.pinned[name].bytes)
         self._executor.enqueue(self._stream)
-        self._stream.copy_out(slot.pinned[OUTPUT].bytes, self._memory[OUTPUT])
+        self._stream.copy_out(buffers.pinned[OUTPUT].bytes, self._memory[OUTPUT])
 
-    def _capture(self, slot: StagingBuffers) -> Graph:
-        return self._stream.capture(lambda: self._enqueue(slot))
+    def _capture(self, buffers: StagingBuffers) -> Graph:
+        return self._stream.capture(lambda: self._enqueue(buffers))
 
     def _warm_up(self, graphs: CudaGraphPolicy) -> None:
         """Run once, because the first run loads code and allocates; then capture."""
-        first = self.slots[0]
+        first = self.staging[0]
         first.image[...], first.mask[...] = 0, 0
         first.mask[: max(1, len(first.mask) // 2)] = 1
         self._enqueue(first)
         self._stream.synchronize()
-        for slot in self.slots:
+        for buffers in self.staging:
             if graphs.wanted:
                 try:
-                    slot.graph = self._keep(self._capture(slot))
+                    buffers.graph = self._keep(self._capture(buffers))
                 except EngineError as error:
                     graphs.refuse(error)

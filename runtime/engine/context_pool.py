@@ -1,4 +1,4 @@
-"""Who gets which execution context: threads, shapes and calls in flight.
+"""Who gets which execution context: threads, shapes and pending calls.
 
 A call takes, in this order: a context of its shape that is idle; a new context, up to the limit;
 the second buffers of a busy context of its shape; the place of an idle context of another shape.
@@ -11,59 +11,71 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 from ...plugins.errors import EngineError
 from ..device.binding import OutOfMemoryError
 from ..device.device import Device
-from .context import Array, ExecutionContext, StagingBuffers
+from ..tensors.conversion import Array, ModelInputs
+from .context import ExecutionContext, StagingBuffers
 from .shapes import CallShape
+
+T = TypeVar("T", bound=Array)
 
 logger = logging.getLogger(__name__)
 
 
-class Flight:
-    """One call that was started.
+class InferenceFuture(Generic[T]):
+    """One call; any thread may ask for its result, as often as it likes.
 
     Args:
         pool: that it came from.
         context: that works on it.
-        slot: its buffers.
+        buffers: that it holds until it is completed.
+        finish: turns the engine's answer into what the caller wants.
     """
 
     def __init__(
-        self, pool: "ContextPool", context: ExecutionContext, slot: StagingBuffers
+        self,
+        pool: "ContextPool",
+        context: ExecutionContext,
+        buffers: StagingBuffers,
+        finish: Callable[[Array], T],
     ) -> None:
         self.context = context
-        self.slot = slot
+        self.buffers = buffers
         self._pool = pool
-        self._lock = threading.Lock()
+        self._finish = finish
+        self._completing = threading.Lock()
+        self._finishing = threading.Lock()  # apart: the pool does not wait for a conversion
         self._answer: Array | None = None
         self._error: EngineError | None = None
+        self._result: T | None = None
 
     @property
-    def landed(self) -> bool:
-        """Whether the answer is at hand without waiting."""
+    def done(self) -> bool:
+        """Whether ``result`` would not wait for the GPU."""
         if self._answer is not None or self._error is not None:
             return True
-        if not self._lock.acquire(blocking=False):  # another thread waits for it
+        if not self._completing.acquire(blocking=False):  # another thread waits for it
             return False
         try:
             with self._pool.device.current():
-                return self._answer is not None or self.slot.done.done
+                return self._answer is not None or self.buffers.done.done
         finally:
-            self._lock.release()
+            self._completing.release()
 
-    def land(self) -> Array:
-        """Wait for the answer, the first time; give it.
+    def complete(self) -> Array:
+        """Wait for the answer, the first time, and give the buffers back; return the answer.
 
         Raises:
             EngineError: the device failed.
         """
-        with self._lock:
+        with self._completing:
             if self._answer is None and self._error is None:
                 try:
                     with self._pool.device.current():
-                        self._answer = self.context.finish(self.slot)
+                        self._answer = self.context.finish(self.buffers)
                 except EngineError as error:
                     self._error = error
                 self._pool.release(self)
@@ -71,6 +83,20 @@ class Flight:
             raise self._error
         assert self._answer is not None
         return self._answer
+
+    def result(self) -> T:
+        """Wait for the result.
+
+        Returns:
+            The same array each time, which belongs to the caller: no other call writes to it.
+
+        Raises:
+            EngineError: the engine failed, or answered with NaN where that is checked.
+        """
+        with self._finishing:
+            if self._result is None:
+                self._result = self._finish(self.complete())
+            return self._result
 
 
 class ContextPool:
@@ -90,63 +116,55 @@ class ContextPool:
         self._limit = limit
         self._changed = threading.Condition()
         self._contexts: list[ExecutionContext] = []
-        self._flights: collections.deque[Flight] = collections.deque()
+        self._pending: collections.deque[InferenceFuture[Any]] = collections.deque()
         self._being_made = 0
         self._closed = False
 
-    def start(self, shape: CallShape, image: Array, mask: Array) -> Flight:
+    def start(self, shape: CallShape, inputs: ModelInputs[T]) -> InferenceFuture[T]:
         """Start a call.
-
-        Args:
-            shape: of the call.
-            image: in the engine's own form.
-            mask: in the engine's own form.
-
-        Returns:
-            The call; land it.
 
         Raises:
             EngineError: the pool is closed, the device has too little memory, or it failed.
         """
-        context, slot = self._take(shape)
-        flight = Flight(self, context, slot)
+        context, buffers = self._take(shape)
+        future = InferenceFuture(self, context, buffers, inputs.finish)
         try:
             with self.device.current():
-                context.start(slot, image, mask)
+                context.start(buffers, inputs.image, inputs.mask)
         except BaseException:
-            self._discard(context, slot)
+            self._discard(context, buffers)
             raise
         with self._changed:
-            self._flights.append(flight)
+            self._pending.append(future)
             self._changed.notify_all()
-        return flight
+        return future
 
     def prepare(self, shape: CallShape) -> None:
-        """Make a context for a shape, if there is none, so that no call has to wait for it."""
-        _, slot = self._take(shape)
+        """Create a context for a shape, if there is none, so that no call has to wait for it."""
+        _, buffers = self._take(shape)
         with self._changed:
-            slot.taken = False
+            buffers.taken = False
             self._changed.notify_all()
 
-    def release(self, flight: Flight) -> None:
+    def release(self, future: InferenceFuture[Any]) -> None:
         """Take the buffers of a finished call back."""
         with self._changed:
-            flight.slot.taken = False
+            future.buffers.taken = False
             with contextlib.suppress(ValueError):  # another thread has it in work already
-                self._flights.remove(flight)
+                self._pending.remove(future)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Finish what is in flight, then free all contexts. Calling twice is harmless."""
+        """Complete what is pending, then free all contexts. Calling twice is harmless."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
         while True:
-            while self._land_oldest():
+            while self._complete_oldest():
                 pass
             with self._changed:
                 contexts = self._contexts
-                if not self._being_made and not self._flights and all(x.idle for x in contexts):
+                if not self._being_made and not self._pending and all(x.idle for x in contexts):
                     self._contexts = []
                     break
                 self._changed.wait()  # other threads have just begun
@@ -155,7 +173,7 @@ class ContextPool:
                 context.close()
 
     def _take(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers]:
-        """Take a free slot, and make whatever is needed for that."""
+        """Take free buffers, and make whatever is needed for that."""
         while True:
             with self._changed:
                 if self._closed:
@@ -166,20 +184,20 @@ class ContextPool:
                 crowded = victim is None and len(self._contexts) + self._being_made >= self._limit
                 if not crowded:
                     self._being_made += 1
-                elif not self._flights:  # others are filling or making theirs
+                elif not self._pending:  # others are filling or making theirs
                     self._changed.wait()
                     continue
             if crowded:
-                self._land_oldest()
-            elif found := self._made(shape, victim):
+                self._complete_oldest()
+            elif found := self._create(shape, victim):
                 return found
 
     def _find(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers] | None:
-        """Find a slot of an idle context, or where no context may be made, of a busy one."""
+        """Find free buffers of an idle context, or where no context may be made, of a busy one."""
         mine = [context for context in self._contexts if context.shape == shape]
         full = len(self._contexts) + self._being_made >= self._limit
         for context in sorted(mine, key=lambda context: not context.idle):
-            free = [slot for slot in context.slots if not slot.taken]
+            free = [buffers for buffers in context.staging if not buffers.taken]
             if free and (full or context.idle):
                 free[0].taken = True
                 return context, free[0]
@@ -194,10 +212,10 @@ class ContextPool:
             self._contexts.remove(victim)
         return victim
 
-    def _made(
+    def _create(
         self, shape: CallShape, victim: ExecutionContext | None
     ) -> tuple[ExecutionContext, StagingBuffers] | None:
-        """Make a context; None where the one that is there has to do."""
+        """Create a context; None where the one that is there has to do."""
         context = None
         try:
             with self.device.current():
@@ -208,10 +226,10 @@ class ContextPool:
             with self._changed:
                 self._being_made -= 1
                 if context is not None:
-                    context.slots[0].taken = True
+                    context.staging[0].taken = True
                     self._contexts.append(context)
                 self._changed.notify_all()
-        return None if context is None else (context, context.slots[0])
+        return None if context is None else (context, context.staging[0])
 
     def _make_or_make_room(self, shape: CallShape) -> ExecutionContext | None:
         """Create a context; without memory for it, close idle ones or use what is there."""
@@ -241,26 +259,26 @@ class ContextPool:
             "GPU: nvidia-smi",
         )
 
-    def _discard(self, context: ExecutionContext, slot: StagingBuffers) -> None:
-        """Take a context that failed out of use; calls in flight on it can still be landed."""
+    def _discard(self, context: ExecutionContext, buffers: StagingBuffers) -> None:
+        """Take a context that failed out of use; its pending calls can still be completed."""
         with self._changed:
-            slot.taken = False
+            buffers.taken = False
             if context in self._contexts:
                 self._contexts.remove(context)
-            others = [flight for flight in self._flights if flight.context is context]
+            others = [future for future in self._pending if future.context is context]
             self._changed.notify_all()
-        for flight in others:
+        for future in others:
             with contextlib.suppress(EngineError):
-                flight.land()
+                future.complete()
         with contextlib.suppress(EngineError), self.device.current():
             context.close()
 
-    def _land_oldest(self) -> bool:
-        """Finish the call that was started first; its owner gets the answer or the error."""
+    def _complete_oldest(self) -> bool:
+        """Complete the call that was started first; its owner gets the answer or the error."""
         with self._changed:
-            if not self._flights:
+            if not self._pending:
                 return False
-            flight = self._flights[0]
+            future = self._pending[0]
         with contextlib.suppress(EngineError):
-            flight.land()
+            future.complete()
         return True

@@ -1,16 +1,16 @@
-"""An engine on a GPU, as a session: threads, tickets, buffers and graphs around it.
+"""An engine on a GPU, as a session: threads, futures, buffers and graphs around it.
 
 Letters: B images, H W sides in pixels, multiples of 256.
 """
 
+import dataclasses
 import functools
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
-import numpy.typing as npt
 
 from ...plugins.errors import EngineError
 from ..contract import (
@@ -29,56 +29,16 @@ from ..contract import (
 from ..device.device import Device
 from ..device.fork_guard import ForkGuard
 from ..options import EngineOptions
-from ..tensors.conversion import (
-    Prepared,
-    prepare_floats,
-    prepare_pixels,
-    require_checkable,
-    require_finite,
-)
+from ..tensors.conversion import Array, ModelInputs, require_checkable, require_finite
 from ..tensors.pixels import Float32, Uint8
 from ..tensors.validation import check_floats, check_pixels
 from .context import CudaGraphPolicy, ExecutionContext
-from .context_pool import ContextPool, Flight
+from .context_pool import ContextPool, InferenceFuture
 from .manifest import Manifest
-from .shapes import CallShape, Engine
+from .shapes import CallShape
+from .trt_engine import TensorRtEngine
 
-Array = npt.NDArray[Any]
 T = TypeVar("T", bound=Array)
-
-
-class InferenceFuture(Generic[T]):
-    """One call; any thread may ask for its result, as often as it likes.
-
-    Args:
-        flight: the call.
-        finish: turns the engine's answer into what the caller wants.
-    """
-
-    def __init__(self, flight: Flight, finish: Callable[[Array], T]) -> None:
-        self._flight = flight
-        self._finish = finish
-        self._lock = threading.Lock()
-        self._result: T | None = None
-
-    @property
-    def done(self) -> bool:
-        """Whether ``result`` would not wait."""
-        return self._flight.landed
-
-    def result(self) -> T:
-        """Wait for the result.
-
-        Returns:
-            The same array each time, which belongs to the caller: no other call writes to it.
-
-        Raises:
-            EngineError: the engine failed, or answered with NaN where that is checked.
-        """
-        with self._lock:
-            if self._result is None:
-                self._result = self._finish(self._flight.land())
-            return self._result
 
 
 class EngineSession:
@@ -98,7 +58,7 @@ class EngineSession:
 
     def __init__(
         self,
-        engine: Engine,
+        engine: TensorRtEngine,
         device: Device,
         manifest: Manifest,
         *,
@@ -173,8 +133,8 @@ class EngineSession:
             mask: (B, 1, H, W) float32 or (B, H, W, 1) uint8.
 
         Returns:
-            The ticket; its ``result()`` has the form of the image. A ticket that is dropped
-            holds up nobody.
+            A future; its ``result()`` has the form of the image. One that is dropped holds up
+            nobody.
 
         Raises:
             ContractError: a shape, type or range is wrong, or not what the engine was built for.
@@ -204,7 +164,7 @@ class EngineSession:
     def close(self) -> None:
         """Finish what was started and free everything. Calling twice is harmless.
 
-        Tickets keep their results. In a forked process nothing is freed: it belongs to the other.
+        Futures keep their results. In a forked process nothing is freed: it belongs to the other.
         """
         if not self._device.usable:  # first: a fork may have copied the lock while it was held
             return
@@ -226,35 +186,36 @@ class EngineSession:
     def _check(self, batch: int, sides: tuple[int, ...]) -> None:
         self._shapes.check(batch, sides, name=self._name, rebuild=self._rebuild)
 
-    def _floats(self, image: Float32, mask: Float32) -> Prepared[Float32]:
+    def _floats(self, image: Float32, mask: Float32) -> ModelInputs[Float32]:
         check_floats(image, mask)
         self._check(image.shape[0], image.shape[2:])
-        if self.io == "uint8":  # the ticket needs it later, when the caller may have changed it
+        if self.io == "uint8":  # the future needs it later, when the caller may have changed it
             image = image.copy()
-        return prepare_floats(self.io, image, mask)
+        return ModelInputs.from_floats(self.io, image, mask)
 
-    def _pixels(self, image: Uint8, mask: Uint8) -> Prepared[Uint8]:
+    def _pixels(self, image: Uint8, mask: Uint8) -> ModelInputs[Uint8]:
         check_pixels(image, mask)
         self._check(image.shape[0], image.shape[1:3])
-        return prepare_pixels(self.io, image, mask)
+        return ModelInputs.from_pixels(self.io, image, mask)
 
-    def _start(self, prepared: Prepared[T]) -> InferenceFuture[T]:
+    def _start(self, inputs: ModelInputs[T]) -> InferenceFuture[T]:
         if self.io == "float":
-            batch, _, height, width = prepared.image.shape
+            batch, _, height, width = inputs.image.shape
         else:
-            batch, height, width, _ = prepared.image.shape
-        shape = CallShape(self.io, batch, height, width)
-        flight = self._pool.start(shape, prepared.image, prepared.mask)
-        return InferenceFuture(flight, functools.partial(self._finish, prepared))
-
-    def _finish(self, prepared: Prepared[T], answer: Array) -> T:
+            batch, height, width, _ = inputs.image.shape
         if self._check_finite:
-            require_finite(answer, self._name)
-        return prepared.finish(answer)
+            finish = inputs.finish
+
+            def checked(answer: Array) -> T:
+                require_finite(answer, self._name)
+                return finish(answer)
+
+            inputs = dataclasses.replace(inputs, finish=checked)
+        return self._pool.start(CallShape(self.io, batch, height, width), inputs)
 
 
 def _make_context(
-    device: Device, engine: Engine, graphs: CudaGraphPolicy, shape: CallShape
+    device: Device, engine: TensorRtEngine, graphs: CudaGraphPolicy, shape: CallShape
 ) -> ExecutionContext:
     context = ExecutionContext(device, engine, shape, graphs)
     engine.save_cache()
@@ -262,7 +223,7 @@ def _make_context(
 
 
 def _metadata(manifest: Manifest) -> Mapping[str, str]:
-    """Give what an exported model tells of itself, as far as the manifest has it."""
+    """Return the metadata of the exported model, as far as the manifest has it."""
     source = manifest.source
     return {
         META_FORMAT: str(FORMAT_VERSION),

@@ -10,7 +10,6 @@ from ..tensors.conversion import require_checkable
 from .compatibility import diagnose, this_machine
 from .engine_session import EngineSession
 from .manifest import Manifest
-from .shapes import Engine
 from .tensorrt_module import TensorRTModule
 from .trt_engine import TensorRtEngine
 
@@ -60,7 +59,7 @@ def open_engine_session(
         raise
 
 
-def load_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> Engine:
+def load_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> TensorRtEngine:
     """Open an engine on the GPU that is current.
 
     Raises:

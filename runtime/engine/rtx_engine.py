@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class RtxEngine(TensorRtEngine):
-    """A loaded engine; see ``csakit.runtime.engine.shapes.Engine``.
+    """A loaded engine; see ``TensorRtEngine``.
 
     Args:
         module: TensorRT for RTX.
@@ -81,7 +81,7 @@ class CacheFile:
         return str(self._path)
 
     def read(self) -> bytes | None:
-        """Give what it holds; None if there is none that may be read."""
+        """Return what it holds; None if there is none that may be read."""
         try:
             if self._path.stat().st_size > MOST_CACHE_BYTES:
                 logger.warning("%s is too large for a cache and is not read", self._path)

@@ -4,14 +4,12 @@ Letters: B images, H W sides in pixels.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 
 from ...plugins.errors import ContractError
 from ..contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, Io
-from ..device.device import Device, Stream
 
 
 class Span(NamedTuple):
@@ -140,54 +138,3 @@ class CallShape:
         if self.io == "float":
             return self.batch, channels, self.height, self.width
         return self.batch, self.height, self.width, channels
-
-
-class Executor(Protocol):
-    """An engine made ready for one shape; used by one thread at a time."""
-
-    def enqueue(self, stream: Stream) -> None:
-        """Enqueue the engine on tensors that lie on the device; wait for nothing.
-
-        Raises:
-            EngineError: it was refused.
-        """
-
-    def close(self) -> None:
-        """Free what it holds. Nothing of it may be in work. Calling twice is harmless."""
-
-
-class Engine(Protocol):
-    """A loaded engine. All calls are made with its device current."""
-
-    @property
-    def title(self) -> str:
-        """What runs it, with version."""
-
-    @property
-    def manages_cuda_graphs(self) -> bool:
-        """Whether it uses CUDA graphs inside, so that nobody should capture it."""
-
-    def executor(
-        self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
-    ) -> Executor:
-        """Make the engine ready.
-
-        Args:
-            device: to allocate on.
-            stream: that it will be enqueued on.
-            shape: of every call.
-            addresses: of each tensor's memory, by its name.
-
-        Returns:
-            What enqueues it.
-
-        Raises:
-            EngineError: it does not take the shape, or was refused.
-            OutOfMemoryError: the device has too little memory.
-        """
-
-    def save_cache(self) -> None:
-        """Keep what was learnt when an executor ran first; never raises."""
-
-    def close(self) -> None:
-        """Free the engine, after its executors. Calling twice is harmless."""

@@ -16,19 +16,14 @@ from ...plugins.errors import EngineError
 from ..contract import OUTPUT
 from ..device.device import Device, DeviceBuffer, Stream
 from .manifest import Manifest
-from .shapes import CallShape, Executor
+from .shapes import CallShape
 from .tensorrt_module import TensorRTModule, load_plugin, registered
 
 _COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
 
 
 def require_plugin(module: TensorRTModule, path: Path, manifest: Manifest) -> None:
-    """Let TensorRT know the plugin that an engine needs, before the engine is opened.
-
-    Args:
-        module: that opens the engine.
-        path: of the engine; the plugin may lie beside it.
-        manifest: of the engine.
+    """Register the plugin that an engine needs; it may lie beside the engine.
 
     Raises:
         LibraryError: the plugin is not built, or cannot be loaded.
@@ -46,12 +41,7 @@ def require_plugin(module: TensorRTModule, path: Path, manifest: Manifest) -> No
 
 
 def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple[Any, Any]:
-    """Open an engine.
-
-    Args:
-        module: that opens it; it knows the plugin.
-        path: of the engine, whose files were compared with its manifest.
-        manifest: of the engine.
+    """Open an engine whose files were compared with its manifest, by a module that has the plugin.
 
     Returns:
         TensorRT's runtime and engine; the runtime has to outlive the engine.
@@ -104,7 +94,7 @@ def _check_tensors(module: TensorRTModule, engine: Any, path: Path, manifest: Ma
 
 
 class TensorRtExecutor:
-    """One execution context; see ``csakit.runtime.engine.shapes.Executor``.
+    """An engine made ready for one shape; used by one thread at a time.
 
     Args:
         module: that the context is of.
@@ -141,12 +131,16 @@ class TensorRtExecutor:
             raise
 
     def enqueue(self, stream: Stream) -> None:
-        """Enqueue the engine."""
+        """Enqueue the engine on tensors that lie on the device; wait for nothing.
+
+        Raises:
+            EngineError: it was refused.
+        """
         if not self._context.execute_async_v3(self._number):
             raise self._failure("did not run")
 
     def close(self) -> None:
-        """Free the context, then its memory."""
+        """Free the context, then its memory; nothing of it may be in work. Idempotent."""
         self._context = None
         if self._scratch is not None:
             self._scratch.close()
@@ -181,7 +175,7 @@ class TensorRtExecutor:
 
 
 class TensorRtEngine:
-    """A loaded engine; see ``csakit.runtime.engine.shapes.Engine``.
+    """A loaded engine. All calls are made with its device current.
 
     Args:
         module: that opens it.
@@ -193,7 +187,7 @@ class TensorRtEngine:
         EngineError: TensorRT refuses the engine.
     """
 
-    manages_cuda_graphs = False
+    manages_cuda_graphs = False  # inside, so that nobody should capture it
 
     def __init__(self, module: TensorRTModule, path: Path, manifest: Manifest) -> None:
         require_plugin(module, path, manifest)
@@ -208,8 +202,19 @@ class TensorRtEngine:
 
     def executor(
         self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
-    ) -> Executor:
-        """Make a context for a shape."""
+    ) -> TensorRtExecutor:
+        """Make the engine ready for a shape.
+
+        Args:
+            device: to allocate on.
+            stream: that it will be enqueued on.
+            shape: of every call.
+            addresses: of each tensor's memory, by its name.
+
+        Raises:
+            EngineError: it does not take the shape, or was refused.
+            OutOfMemoryError: the device has too little memory.
+        """
         self._module.log.clear()
         context = self._context()
         if context is None:
@@ -220,10 +225,10 @@ class TensorRtEngine:
         )
 
     def save_cache(self) -> None:
-        """Keep nothing: everything was decided when the engine was built."""
+        """Keep what was learnt when an executor ran first, here nothing; never raises."""
 
     def close(self) -> None:
-        """Free the engine, then its runtime."""
+        """Free the engine, after its executors, then its runtime. Idempotent."""
         self._engine = None
         self._runtime = None
 

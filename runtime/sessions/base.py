@@ -13,7 +13,7 @@ from ...plugins.errors import EngineError
 from ..contract import Io
 from ..device.fork_guard import ForkGuard
 from ..files.failures import failure
-from ..tensors.conversion import Array, Prepared, prepare_floats, prepare_pixels, require_finite
+from ..tensors.conversion import Array, ModelInputs, require_finite
 from ..tensors.pixels import Float32, Uint8
 from ..tensors.signature import Signature
 from ..tensors.validation import check_floats, check_pixels
@@ -62,13 +62,13 @@ class LoadedSession(abc.ABC):
         """Inpaint a batch of network numbers; see ``Session.run``."""
         check_floats(image, mask)
         self.signature.check(image.shape[0], image.shape[2:])
-        return self._finish(prepare_floats(self.io, image, mask))
+        return self._finish(ModelInputs.from_floats(self.io, image, mask))
 
     def run_uint8(self, image: Uint8, mask: Uint8) -> Uint8:
         """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
         check_pixels(image, mask)
         self.signature.check(image.shape[0], image.shape[1:3])
-        return self._finish(prepare_pixels(self.io, image, mask))
+        return self._finish(ModelInputs.from_pixels(self.io, image, mask))
 
     def close(self) -> None:
         """Release the model; a run in another thread still ends well.
@@ -86,19 +86,19 @@ class LoadedSession(abc.ABC):
     def _reason(self, error: Exception) -> str:
         """Give the line that tells most of what the library said."""
 
-    def _finish(self, prepared: Prepared[T]) -> T:
+    def _finish(self, inputs: ModelInputs[T]) -> T:
         """Run the model, and turn its answer into the caller's form."""
         self._process.require_this()
         model = self._model
         if model is None:
             raise EngineError(f"the session of {self.path} is closed; open it again")
         try:
-            answer = self._answer(model, prepared.image, prepared.mask)
+            answer = self._answer(model, inputs.image, inputs.mask)
         except Exception as error:  # the libraries' classes share no base but this one
-            shape = prepared.image.shape
+            shape = inputs.image.shape
             if problem := failure(error, f"run {self.path} on {shape}"):
                 raise problem from error
             raise EngineError(f"{self.path} failed on {shape}: {self._reason(error)}") from error
         if self.check_finite:
             require_finite(answer, self.path)
-        return prepared.finish(answer)
+        return inputs.finish(answer)

@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Array)
 
 
 @dataclasses.dataclass(frozen=True)
-class Prepared(Generic[T]):
+class ModelInputs(Generic[T]):
     """A call in the form of the model.
 
     Attributes:
@@ -32,52 +32,30 @@ class Prepared(Generic[T]):
     mask: Array
     finish: Callable[[Array], T]
 
+    @staticmethod
+    def from_floats(io: Io, image: Float32, mask: Float32) -> "ModelInputs[Float32]":
+        """Convert (B, 3, H, W) in [-1, 1] and (B, 1, H, W) in [0, 1]; see ``Session.run``."""
+        if io == "float":
+            return ModelInputs(image, mask, lambda answer: answer)
+        missing: Bool = mask > 0.5
+        holes = np.ascontiguousarray(missing.transpose(0, 2, 3, 1), dtype=np.uint8)
 
-def prepare_floats(io: Io, image: Float32, mask: Float32) -> Prepared[Float32]:
-    """Prepare a call of network numbers; see ``Session.run``.
+        def finish(pixels: Array) -> Float32:
+            return np.where(missing, float_from_uint8(pixels), image)
 
-    Args:
-        io: form of the model.
-        image: (B, 3, H, W) in [-1, 1].
-        mask: (B, 1, H, W) in [0, 1].
+        return ModelInputs(uint8_from_float(image), holes, finish)
 
-    Returns:
-        The call; its result is (B, 3, H, W).
-    """
-    if io == "float":
-        return Prepared(image, mask, lambda answer: answer)
-    missing: Bool = mask > 0.5
-    holes = np.ascontiguousarray(missing.transpose(0, 2, 3, 1), dtype=np.uint8)
-
-    def finish(pixels: Array) -> Float32:
-        return np.where(missing, float_from_uint8(pixels), image)
-
-    return Prepared(uint8_from_float(image), holes, finish)
-
-
-def prepare_pixels(io: Io, image: Uint8, mask: Uint8) -> Prepared[Uint8]:
-    """Prepare a call of 8-bit images; see ``Session.run_uint8``.
-
-    Args:
-        io: form of the model.
-        image: (B, H, W, 3).
-        mask: (B, H, W, 1).
-
-    Returns:
-        The call; its result is (B, H, W, 3).
-    """
-    if io == "uint8":
-        return Prepared(image, mask, lambda answer: answer)
-    missing = np.ascontiguousarray((mask != 0).transpose(0, 3, 1, 2), dtype=np.float32)
-    return Prepared(float_from_uint8(image), missing, uint8_from_float)
+    @staticmethod
+    def from_pixels(io: Io, image: Uint8, mask: Uint8) -> "ModelInputs[Uint8]":
+        """Convert (B, H, W, 3) and (B, H, W, 1) bytes; see ``Session.run_uint8``."""
+        if io == "uint8":
+            return ModelInputs(image, mask, lambda answer: answer)
+        missing = np.ascontiguousarray((mask != 0).transpose(0, 3, 1, 2), dtype=np.float32)
+        return ModelInputs(float_from_uint8(image), missing, uint8_from_float)
 
 
 def require_checkable(io: Io, *, check_finite: bool) -> None:
-    """Refuse to look for NaN among bytes.
-
-    Args:
-        io: form of the model.
-        check_finite: whether that is asked for.
+    """Refuse to look for NaN among the bytes that a uint8 model returns.
 
     Raises:
         ContractError: it is, and the model answers with bytes.
@@ -90,11 +68,7 @@ def require_checkable(io: Io, *, check_finite: bool) -> None:
 
 
 def require_finite(answer: Array, source: object) -> None:
-    """Refuse an answer with NaN or infinity.
-
-    Args:
-        answer: of a model, any shape.
-        source: of the model, for the message.
+    """Refuse an answer with NaN or infinity; the source of the model is for the message.
 
     Raises:
         EngineError: there is one.

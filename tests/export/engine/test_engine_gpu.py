@@ -102,7 +102,7 @@ def test_each_image_of_a_batch_is_filled_as_by_itself(
         check(session.run_uint8(image, hole), packed, image, hole)
 
 
-def test_threads_and_tickets_get_their_own(engine: Path, packed: Subject, adapter: str) -> None:
+def test_threads_and_futures_get_their_own(engine: Path, packed: Subject, adapter: str) -> None:
     pairs = batches(packed)
 
     with opened(engine, adapter) as session:
@@ -111,8 +111,8 @@ def test_threads_and_tickets_get_their_own(engine: Path, packed: Subject, adapte
             results = list(
                 threads.map(lambda i: session.run_uint8(*pairs[i % len(pairs)]), range(24))
             )
-        tickets = [session.submit(*pairs[i % len(pairs)]) for i in range(12)]
-        results += [ticket.result() for ticket in tickets]
+        futures = [session.submit(*pairs[i % len(pairs)]) for i in range(12)]
+        results += [future.result() for future in futures]
 
     wanted = [*range(24), *range(12)]
     for index, result in zip(wanted, results, strict=True):

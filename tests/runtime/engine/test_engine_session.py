@@ -1,4 +1,4 @@
-"""A session around an engine that is one kernel: threads, tickets, graphs, memory.
+"""A session around an engine that is one kernel: threads, futures, graphs, memory.
 
 On a real GPU, or on the fake one in another process; see ``test_on_the_fake_driver.py``.
 """
@@ -136,41 +136,41 @@ def test_results_are_the_callers_own(device: Device, rng: np.random.Generator) -
     session.close()
 
 
-def test_tickets_come_back_in_any_order_and_inputs_may_change_meanwhile(
+def test_futures_come_back_in_any_order_and_inputs_may_change_meanwhile(
     device: Device, rng: np.random.Generator
 ) -> None:
     session, _ = open_negative(device, contexts=1)
-    expected, tickets = [], []
+    expected, futures = [], []
 
     for _ in range(7):  # more than the buffers of a context
         image = pixels(rng)
         hole = holes(rng, image)
         expected.append(negative(image, hole))
-        tickets.append(session.submit(image, hole))
+        futures.append(session.submit(image, hole))
         image[:], hole[:] = 0, 1
-    done = [ticket.done for ticket in tickets[:5]]
+    done = [future.done for future in futures[:5]]
 
     for index in (6, 0, 3, 5, 1, 4, 2, 0):
-        np.testing.assert_array_equal(tickets[index].result(), expected[index])
+        np.testing.assert_array_equal(futures[index].result(), expected[index])
     assert all(done)  # the oldest were finished to make room
     session.close()
 
 
-def test_a_ticket_of_the_other_form_keeps_the_pixels_it_was_given(
+def test_a_future_of_the_other_form_keeps_the_pixels_it_was_given(
     device: Device, rng: np.random.Generator
 ) -> None:
     session, _ = open_negative(device)
     numbers = rng.random((1, 3, 256, 256), dtype=np.float32)
     given, missing = numbers.copy(), np.zeros((1, 1, 256, 256), np.float32)
 
-    ticket = session.submit(numbers, missing)
+    future = session.submit(numbers, missing)
     numbers[:] = 0
 
-    np.testing.assert_array_equal(ticket.result(), given)
+    np.testing.assert_array_equal(future.result(), given)
     session.close()
 
 
-def test_dropped_tickets_hold_up_nobody(device: Device, rng: np.random.Generator) -> None:
+def test_dropped_futures_hold_up_nobody(device: Device, rng: np.random.Generator) -> None:
     session, _ = open_negative(device, contexts=1)
     image = pixels(rng)
     hole = holes(rng, image)
@@ -217,11 +217,11 @@ def test_contexts_are_made_when_needed_up_to_the_limit(
     session.run_uint8(image, hole)
     session.run_uint8(image, hole)
     one = opened(session)
-    tickets = [session.submit(image, hole) for _ in range(4)]
+    futures = [session.submit(image, hole) for _ in range(4)]
 
     assert (one, opened(session)) == (1, 2)
     assert len(engine.made) == 2
-    assert all((ticket.result() == negative(image, hole)).all() for ticket in tickets)
+    assert all((future.result() == negative(image, hole)).all() for future in futures)
     session.close()
 
 

@@ -22,14 +22,14 @@ EXPECTED = np.where(HOLE != 0, 255 - IMAGE, IMAGE)
 
 def test_closing_keeps_results_and_twice_is_harmless(device: Device) -> None:
     session, _ = open_negative(device)
-    tickets = [session.submit(IMAGE, HOLE) for _ in range(3)]
+    futures = [session.submit(IMAGE, HOLE) for _ in range(3)]
 
     session.close()
     session.close()
 
-    for ticket in tickets:
-        assert ticket.done
-        np.testing.assert_array_equal(ticket.result(), EXPECTED)
+    for future in futures:
+        assert future.done
+        np.testing.assert_array_equal(future.result(), EXPECTED)
     for call in (lambda: session.run_uint8(IMAGE, HOLE), lambda: session.prepare(1, (256, 256))):
         with pytest.raises(EngineError, match="the session is closed; open it again"):
             call()
@@ -153,10 +153,10 @@ def test_without_memory_for_another_context_calls_share_the_one_there_is(
     engine.scratch = 5 * MIB
     fake.limit(8 * MIB)
     try:
-        tickets = [session.submit(IMAGE, HOLE) for _ in range(5)]
+        futures = [session.submit(IMAGE, HOLE) for _ in range(5)]
 
-        for ticket in tickets:
-            np.testing.assert_array_equal(ticket.result(), EXPECTED)
+        for future in futures:
+            np.testing.assert_array_equal(future.result(), EXPECTED)
         assert "no memory for a context more than these 1" in caplog.text
     finally:
         fake.limit(4096 * MIB)
@@ -185,10 +185,10 @@ def test_a_lost_context_is_told_by_its_error_and_closing_ends(
 ) -> None:
     session, _ = open_negative(device)
     session.run_uint8(IMAGE, HOLE)
-    ticket = session.submit(IMAGE, HOLE)
+    future = session.submit(IMAGE, HOLE)
     fake.lose_context(700)
     try:
-        for call in (ticket.result, ticket.result, lambda: session.run_uint8(IMAGE, HOLE)):
+        for call in (future.result, future.result, lambda: session.run_uint8(IMAGE, HOLE)):
             with pytest.raises(
                 CudaError, match=r"ILLEGAL_ADDRESS: an illegal .*\n.*start it again"
             ):
@@ -206,14 +206,14 @@ def test_answers_that_are_not_finite_are_found_on_request(
     engine.asleep = True  # so that the result is what fresh memory of the fake GPU holds: NaN
     image, hole = np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32)
 
-    ticket = session.submit(image, hole)
+    future = session.submit(image, hole)
 
     if check:
         text = r"negative.engine must answer with finite numbers; 196608 of 196608 are not\nA half"
         with pytest.raises(EngineError, match=text):
-            ticket.result()
+            future.result()
     else:
-        assert np.isnan(ticket.result()).all()
+        assert np.isnan(future.result()).all()
     with pytest.raises(EngineError, match="must answer with finite numbers"):
         session.run_uint8(IMAGE, HOLE)  # a pixel cannot be NaN: this is always checked
     session.close()
