@@ -11,7 +11,7 @@ WEIGHTS := train/weights/demo.safetensors
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model proof photos test fuzz check format bench bench-record plugins gpu clean
+.PHONY: help install demo model proof photos test fuzz check docs format bench bench-record plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -73,6 +73,9 @@ check: $(STAMP)  ## lint, hold the layers, and type-check
 	$(BIN)/clang-format --dry-run --Werror $(CPP)
 	PYTHONPATH=src $(BIN)/lint-imports --no-cache --no-logo
 	MYPYPATH=src $(BIN)/mypy -p csakit
+
+docs: $(STAMP)  ## write the pages of the Python API to build/docs
+	$(BIN)/python -W error docs/api/build.py build/docs
 
 format: $(STAMP)  ## rewrite the sources in the house format
 	$(BIN)/ruff check --fix .
