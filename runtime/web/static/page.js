@@ -53,6 +53,7 @@ function refresh() {
   $("compare-label").hidden = !work.parts.length || busy;
   $("zoom").hidden = !said;
   $("zoom").textContent = `${Math.round(stage.view.scale * 100)} %`;
+  for (const name of ["scale", "x", "y"]) $("zoom").dataset[name] = stage.view[name];
   $("facts").textContent = texts.facts(said, server);
   showSize();
   showBefore();

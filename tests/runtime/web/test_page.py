@@ -1,0 +1,538 @@
+"""The page in a browser: from opening to download, in every state, by mouse, keys and fingers."""
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("playwright", reason="playwright is not installed")
+
+from csakit.plugins.errors import EngineError
+from PIL import Image
+from playwright.sync_api import Browser, expect
+
+from .browser import Page, chromium
+from .conftest import GatedSession, Running, Serve, encoded, mask_of, pixels_of
+
+__all__ = ["chromium"]
+
+
+@pytest.fixture
+def pages(chromium: Browser) -> Iterator[list[Page]]:
+    """Pages of a test; they are checked and closed at its end."""
+    made: list[Page] = []
+    yield made
+    for page in made:
+        page.check()
+        page.close()
+
+
+@pytest.fixture
+def cat(tmp_path: Path, photo: np.ndarray) -> Path:
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(encoded(photo, "JPEG", quality=92, dpi=(300, 300)))
+    return path
+
+
+def opened(
+    pages: list[Page],
+    chromium: Browser,
+    running: Running,
+    file: Path,
+    **more: Any,  # noqa: ANN401
+) -> Page:
+    page = Page(chromium, running.url, **more)
+    pages.append(page)
+    page.open(file)
+    return page
+
+
+def centre(mask: np.ndarray) -> tuple[float, float]:
+    rows, columns = np.nonzero(mask)
+    return float(columns.mean() + 0.5), float(rows.mean() + 0.5)
+
+
+def test_what_is_downloaded_is_what_the_api_returns(
+    pages: list[Page],
+    chromium: Browser,
+    demo: Running,
+    cat: Path,
+) -> None:
+    page = opened(pages, chromium, demo, cat)
+    page.stroke((100, 60), (180, 90))
+    page.says("of the picture is marked")
+    _, mask = page.saved("#download-mask")
+    page.page.locator("#repair").click()
+    page.says("Repaired in")
+    name, result = page.saved("#download")
+    _, png = page.saved("#download-png")
+
+    files = {"image": ("cat.jpg", cat.read_bytes()), "mask": ("m.png", mask)}
+    with demo.client() as client:
+        same = client.post("/api/v1/inpaint", files=files)
+        as_png = client.post("/api/v1/inpaint", files=files, data={"format": "png"})
+    assert name == "cat-repaired.jpg"
+    assert result == same.content
+    np.testing.assert_array_equal(pixels_of(png), pixels_of(as_png.content))
+    with Image.open(io.BytesIO(result)) as image:
+        assert image.info["dpi"] == (300, 300)
+
+
+@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("zoom", [0, -600])
+def test_the_mask_is_where_it_was_painted(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+    ratio: int,
+    zoom: int,
+) -> None:
+    page = opened(pages, chromium, serve(), cat, device_scale_factor=ratio)
+    page.page.mouse.move(*page.at(200, 150))
+    page.page.mouse.wheel(0, zoom)
+
+    for x, y in ((200, 150), (171.5, 120.25)):
+        page.page.mouse.click(*page.at(x, y))
+        _, mask = page.saved("#download-mask")
+        assert centre(pixels_of(mask, "L")) == pytest.approx((x, y), abs=0.5)
+        page.page.locator("#clear").click()
+
+
+def test_tools_erase_draw_lines_and_boxes(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    page = opened(pages, chromium, serve(), cat)
+
+    def marked() -> np.ndarray:
+        return pixels_of(page.saved("#download-mask")[1], "L") > 0
+
+    page.page.mouse.click(*page.at(50, 50))
+    page.page.keyboard.down("Shift")
+    page.page.mouse.click(*page.at(150, 50))
+    page.page.keyboard.up("Shift")
+    assert marked()[50, 50:150].all()  # a line between two clicks
+
+    page.page.keyboard.press("e")
+    page.stroke((100, 30), (100, 70))
+    assert not marked()[50, 100]
+    assert marked()[50, 60]
+
+    page.page.keyboard.press("x")
+    page.stroke((200.4, 100.4), (239.6, 149.6))
+    assert marked()[100:150, 200:240].all()
+    assert marked()[100:200, 200:].sum() == 50 * 40
+
+    page.page.keyboard.press("b")
+    page.page.mouse.move(*page.at(215, 120))
+    page.page.mouse.down(button="right")
+    page.page.mouse.up(button="right")
+    assert not marked()[120, 215]
+
+    for _ in range(4):
+        page.page.keyboard.press("Control+z")
+    assert marked()[50, 50]
+    assert not marked()[50, 100:].any()
+    page.page.keyboard.press("Control+y")
+    assert marked()[50, 50:150].all()
+
+
+def test_a_repair_is_undone_with_its_mask_and_done_again_without_the_model(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    from ..conftest import RecordingSession
+
+    session = RecordingSession()
+    page = opened(pages, chromium, serve(session), cat)
+    page.stroke((100, 60), (140, 60))
+    page.page.keyboard.press("Enter")
+    page.says("Repaired in")
+    first = page.saved("#download-png")[1]
+    page.page.keyboard.press("Control+z")
+    assert (pixels_of(page.saved("#download-mask")[1], "L") > 0).any()
+    page.page.keyboard.press("Control+Shift+z")
+    assert page.saved("#download-png")[1] == first
+
+    runs = len(session.calls)
+    page.stroke((300, 200), (320, 210))
+    page.page.locator("#repair").click()
+    page.says("Repaired in")
+    second = pixels_of(page.saved("#download-png")[1])
+    assert runs == 1
+    changed = (second != pixels_of(first)).any(axis=2)
+    assert changed[205, 310]
+    assert not changed[:150].any()
+
+
+def test_stop_keeps_what_is_finished_and_the_other_marks(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    session = GatedSession()
+    page = opened(pages, chromium, serve(session), cat)
+    page.stroke((60, 40), (80, 40))
+    page.stroke((400, 260), (420, 260))
+    page.page.locator("#repair").click()
+    session.gate.release()
+    page.says("Part 1 of 2 is done")
+    page.page.locator("#repair").click()
+    page.says("Stopped. The finished part stays")
+    session.gate.release()
+
+    mask = pixels_of(page.saved("#download-mask")[1], "L") > 0
+    assert not mask[40, 70]
+    assert mask[260, 410]
+    assert (pixels_of(page.saved("#download-png")[1])[40, 70] == (10, 200, 30)).all()
+
+
+def test_two_pages_hear_of_each_other(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    session = GatedSession()
+    running = serve(session, queue=1)
+    three = [opened(pages, chromium, running, cat) for _ in range(3)]
+    for page in three:
+        page.page.mouse.click(*page.at(100, 60))
+    three[0].page.locator("#repair").click()
+    three[0].says("Repairing one place")
+    three[1].page.locator("#repair").click()
+    three[1].says("1 repair before yours.")
+    three[2].page.locator("#repair").click()
+    three[2].says("The server is busy. Trying again in")
+    for _ in range(3):
+        session.gate.release()
+    for page in three:
+        page.says("Repaired in")
+    assert three[2].errors.pop().startswith("Failed to load resource")
+
+
+def test_the_server_may_go_and_come_back(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    running = serve()
+    page = opened(pages, chromium, running, cat)
+    page.stroke((60, 40), (80, 40))
+    running.stop()
+    page.page.locator("#repair").click()
+    page.page.locator("#banner").wait_for(state="visible")
+    assert page.page.locator("#repair").is_disabled()
+    page.stroke((200, 140), (230, 140))  # painting goes on
+
+    again = serve(port=running.port)
+    page.says("The server is back.")
+    page.page.locator("#repair").click()
+    page.says("Repaired in")
+    assert again.port == running.port
+    assert all("ERR_CONNECTION_REFUSED" in error for error in page.errors)
+    page.errors.clear()
+
+
+def test_what_is_refused_says_why_before_anybody_paints(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "large.png").write_bytes(bytes(2 << 20))
+    page = Page(chromium, serve(max_upload=1).url)
+    pages.append(page)
+    page.page.wait_for_function(
+        "() => document.getElementById('limits').textContent.includes('1 MiB')"
+    )
+
+    page.page.set_input_files("#file", tmp_path / "notes.txt")
+    page.says("its content is not")
+    page.page.set_input_files("#file", tmp_path / "large.png")
+    page.says("This file has 2.0 MiB; the server takes 1.0 MiB.")
+    assert [error[:23] for error in page.errors] == ["Failed to load resource"]
+    page.errors.clear()
+
+
+def test_a_model_that_fails_leaves_the_marks_and_can_be_tried_again(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    session = GatedSession()
+    session.error = EngineError("the model failed\nUse another one.")
+    page = opened(pages, chromium, serve(session), cat)
+    page.page.mouse.click(*page.at(100, 60))
+    session.gate.release()
+    page.page.locator("#repair").click()
+    page.says("the model failed")
+    session.error = None
+    session.gate.release()
+    page.page.get_by_role("button", name="Try again").click()
+    page.says("Repaired in")
+
+
+def test_pictures_come_by_drop_and_paste_and_masks_too(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    photo: np.ndarray,
+) -> None:
+    page = Page(chromium, serve().url)
+    pages.append(page)
+    send = """([name, bytes, kind]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
+      const event = kind === "drop"
+        ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+        : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
+      document.body.dispatchEvent(event);
+    }"""
+    page.page.evaluate(send, ["a.png", list(encoded(photo[:90, :100])), "paste"])
+    page.says("Paint over")
+    page.page.evaluate(send, ["b.png", list(encoded(photo[:60, :80])), "drop"])
+    page.page.wait_for_function(
+        "() => document.getElementById('facts').textContent.startsWith('80')"
+    )
+    mask = mask_of((60, 80), (10, 20, 30, 50))
+    page.page.evaluate(send, ["b_mask.png", list(encoded(mask)), "drop"])
+    page.says("Mask opened: 12 %")
+    np.testing.assert_array_equal(pixels_of(page.saved("#download-mask")[1], "L"), mask)
+    page.page.evaluate(send, ["mask.png", list(encoded(mask[:50])), "drop"])
+    page.says("A mask must have the shape of its picture.")
+
+
+@pytest.mark.parametrize("kind", ["TIFF", "WEBP"])
+def test_what_the_browser_would_show_otherwise_is_shown_upright(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    photo: np.ndarray,
+    tmp_path: Path,
+    kind: str,
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    path = tmp_path / "turned.img"
+    path.write_bytes(encoded(photo, kind, exif=exif.tobytes()))
+
+    page = opened(pages, chromium, serve(), path)
+
+    expect(page.page.locator("#facts")).to_contain_text("300 \u00d7 451")
+    page.page.mouse.click(*page.at(100, 400))
+    _, mask = page.saved("#download-mask")
+    assert pixels_of(mask, "L").shape == (451, 300)
+
+
+def test_keys_alone_lead_from_opening_to_download(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    page = Page(chromium, serve().url)
+    pages.append(page)
+    keyboard = page.page.keyboard
+    with page.page.expect_file_chooser() as chooser:
+        keyboard.press("Control+o")
+    chooser.value.set_files(cat)
+    page.says("Paint over")
+    for _ in range(8):
+        keyboard.press("ArrowLeft")
+    keyboard.press("Shift+ArrowUp")
+    keyboard.down("Space")
+    for _ in range(4):
+        keyboard.press("Shift+ArrowRight")
+    keyboard.up("Space")
+    page.says("of the picture is marked")
+    mask = pixels_of(page.saved("#download-mask")[1], "L") > 0
+    page.page.locator("#stage").focus()
+    x, y = centre(mask)
+    assert (x, y) == pytest.approx((451 / 2 - 8 + 20, 150 - 10), abs=1)
+    keyboard.press("Enter")
+    page.says("Repaired in")
+    with page.page.expect_download() as waiting:
+        keyboard.press("Control+s")
+    assert waiting.value.suggested_filename == "cat-repaired.jpg"
+
+    compare = page.page.get_by_role("slider", name="Before")
+    compare.focus()
+    keyboard.press("End")
+    assert compare.get_attribute("aria-valuetext") == "before"
+    assert page.page.locator("#before").evaluate("(one) => one.style.clipPath") == "inset(0px)"
+    keyboard.press("Home")
+    for _ in range(40):  # Tab always goes on
+        keyboard.press("Tab")
+        if page.page.evaluate("() => document.activeElement.id") == "help-open":
+            break
+    keyboard.press("Enter")
+    assert page.page.locator("#help").is_visible()
+    keyboard.press("Escape")
+    assert not page.page.locator("#help").is_visible()
+
+
+def test_one_finger_paints_and_two_zoom(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    phone = {"width": 390, "height": 780}
+    page = opened(pages, chromium, serve(), cat, viewport=phone, has_touch=True, is_mobile=True)
+    fingers = page.context.new_cdp_session(page.page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    x, y = page.at(225, 150)
+    touch("touchStart", (x, y))
+    touch("touchMove", (x + 20, y))
+    touch("touchEnd")
+    page.says("of the picture is marked")
+    before = page.page.locator("#zoom").text_content()
+    mask = page.saved("#download-mask")[1]
+
+    touch("touchStart", (x - 40, y))
+    touch("touchStart", (x - 40, y), (x + 40, y))
+    for step in range(1, 6):
+        touch("touchMove", (x - 40 - 10 * step, y), (x + 40 + 10 * step, y))
+    touch("touchEnd")
+    assert page.page.locator("#zoom").text_content() != before
+    assert page.saved("#download-mask")[1] == mask
+
+
+def test_axe_finds_nothing_in_any_state(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    session = GatedSession()
+    running = serve(session)
+    for scheme in ("light", "dark"):
+        page = Page(chromium, running.url, color_scheme=scheme)
+        pages.append(page)
+        states = {"empty": page.violations()}
+        page.open(cat)
+        page.page.mouse.click(*page.at(100, 60))
+        page.says("is marked")
+        states["painted"] = page.violations()
+        page.page.locator("#repair").click()
+        page.says("Repairing one place")
+        states["running"] = page.violations()
+        session.gate.release()
+        page.says("Repaired in")
+        states["result"] = page.violations()
+        for menu in ("#settings-menu", "#download-menu"):
+            page.page.locator(f"{menu} summary").click()
+            states[menu] = page.violations()
+        page.page.locator("#help-open").click()
+        states["help"] = page.violations()
+        page.page.keyboard.press("Escape")
+        assert {name: found for name, found in states.items() if found} == {}
+
+
+def test_nothing_is_lost_by_a_narrow_window(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    cat: Path,
+) -> None:
+    page = opened(pages, chromium, serve(), cat, viewport={"width": 320, "height": 640})
+
+    inside = page.page.evaluate(
+        """() => [...document.querySelectorAll("header button, header summary, header label")]
+          .filter((one) => one.offsetParent && !one.closest(".menu > div"))
+          .every((one) => one.getBoundingClientRect().right <= innerWidth)"""
+    )
+    stage = page.page.locator("#stage").bounding_box()
+    assert inside
+    assert stage["height"] > 250
+
+
+def test_the_screenshot_of_the_documentation(
+    pages: list[Page],
+    chromium: Browser,
+    demo: Running,
+    tmp_path: Path,
+) -> None:
+    page = Page(chromium, demo.url, viewport={"width": 1080, "height": 720})
+    pages.append(page)
+    page.page.get_by_role("button", name="Try the sample").click()
+    page.says("Paint over")
+    page.page.locator("#size").fill("46")
+    lines = (
+        [(60, 40), (150, 150), (190, 260), (300, 420)],
+        [(420, 30), (450, 120), (540, 210)],
+        [(820, 300), (770, 420), (790, 560)],
+    )
+    for line in lines:
+        page.stroke(*line)
+    for dot in ((250, 110), (560, 330), (880, 120), (640, 520), (380, 300)):
+        page.page.mouse.click(*page.at(*dot))
+    page.page.locator("#repair").click()
+    page.says("Repaired in", 120)
+    page.stroke((120, 470), (230, 500), (330, 560))
+    page.page.locator("#compare").fill("42")
+    page.says("is marked")
+    folder = Path(os.environ.get("CSAKIT_SCREENSHOTS") or tmp_path)
+
+    page.page.screenshot(path=folder / "web.png")
+
+    with Image.open(folder / "web.png") as image:
+        assert image.size == (1080, 720)
+        fewer = image.convert("RGB").convert("P", palette=Image.Palette.ADAPTIVE, colors=128)
+    fewer.save(folder / "web.png", optimize=True)
+    assert (folder / "web.png").stat().st_size < 400_000
+
+
+@pytest.mark.slow
+def test_48_megapixels_are_painted_at_60_frames(
+    pages: list[Page],
+    chromium: Browser,
+    serve: Serve,
+    tmp_path: Path,
+    rng: np.random.Generator,
+) -> None:
+    small = rng.integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    path = tmp_path / "large.jpg"
+    Image.fromarray(small).resize((8000, 6000), Image.Resampling.BICUBIC).save(path, quality=85)
+    page = opened(pages, chromium, serve(), path)
+
+    page.page.evaluate(
+        """() => {
+          window.frames = [];
+          let last = performance.now();
+          const tick = (now) => {
+            frames.push(now - last);
+            last = now;
+            if (window.going) requestAnimationFrame(tick);
+          };
+          window.going = true;
+          requestAnimationFrame(tick);
+        }"""
+    )
+    page.page.mouse.move(*page.at(500, 500))
+    page.page.mouse.down()
+    for step in range(150):
+        page.page.mouse.move(*page.at(500 + 40 * step, 3000 + 2000 * np.sin(step / 9)))
+    page.page.mouse.up()
+    frames = page.page.evaluate("() => { window.going = false; return frames.slice(5); }")
+
+    print(f"frames: median {np.median(frames):.1f} ms, p95 {np.percentile(frames, 95):.1f} ms")
+    assert np.median(frames) < 25
