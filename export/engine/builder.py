@@ -55,7 +55,7 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, _: object, __: TracebackType | None
     ) -> None:
-        """Give Ctrl-C back; an interrupted block has been interrupted, whatever it raised."""
+        """Restore Ctrl-C; an interrupted block has been interrupted, whatever it raised."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         if self.came:

@@ -24,13 +24,7 @@ _OTHERWISE: Final = "Try another version of TensorRT, and report this with what 
 
 
 def parse(module: TensorRTModule, network: Any, model: onnx.ModelProto, path: Path) -> None:  # noqa: ANN401
-    """Fill a network from a model.
-
-    Args:
-        module: of TensorRT.
-        network: an empty one.
-        model: as ``surgery.for_tensorrt`` prepares it.
-        path: of the file it was read from, where its external weights are.
+    """Fill an empty network from a model as ``surgery.for_tensorrt`` prepares it.
 
     Raises:
         EngineError: the parser refuses a node; or CSA did not become what it should.
@@ -43,16 +37,7 @@ def parse(module: TensorRTModule, network: Any, model: onnx.ModelProto, path: Pa
 
 
 def explain(title: str, path: Path, parser: Any) -> str:  # noqa: ANN401
-    """Say which node was refused, why, and what helps.
-
-    Args:
-        title: of the TensorRT.
-        path: of the model.
-        parser: after it failed.
-
-    Returns:
-        Two lines or more.
-    """
+    """Return which node a parser refused, why, and what helps: two lines or more."""
     if not parser.num_errors:
         return f"{title} cannot read {path}, and gives no reason\n{_OTHERWISE}"
     error = parser.get_error(0)  # the others follow from it

@@ -55,16 +55,7 @@ class OutOfMemoryError(CudaError):
 
 
 def cuda_error(call: str, name: str, text: str) -> CudaError:
-    """Make the exception for a failed call.
-
-    Args:
-        call: its name.
-        name: of the error.
-        text: what the driver says about it.
-
-    Returns:
-        An ``OutOfMemoryError`` where it is one.
-    """
+    """Return the exception for a failed call of the driver."""
     kind = OutOfMemoryError if name == OUT_OF_MEMORY else CudaError
     return kind(call, name, text)
 
@@ -78,7 +69,7 @@ class Binding(Protocol):
         """Count the GPUs."""
 
     def name(self, number: int) -> str:
-        """Give the name of a GPU."""
+        """Return the name of a GPU."""
 
     def retain(self, number: int) -> Handle:
         """Retain the primary context of a GPU: the one that all libraries share.
@@ -88,19 +79,19 @@ class Binding(Protocol):
         """
 
     def push(self, context: Handle) -> None:
-        """Make it current in this thread; what was current before is again after ``pop``."""
+        """Push it in this thread; what was current before is again after ``pop``."""
 
     def pop(self) -> None:
         """Undo the last ``push`` of this thread."""
 
     def memory(self) -> tuple[int, int]:
-        """Give free and total bytes of the device."""
+        """Return free and total bytes of the device."""
 
     def new_stream(self) -> Handle:
-        """Make a stream that does not wait for the default one."""
+        """Create a stream that does not wait for the default one."""
 
     def stream_handle(self, stream: Handle) -> int:
-        """Give the ``cudaStream_t`` as a number."""
+        """Return the ``cudaStream_t`` as a number."""
 
     def synchronize(self, stream: Handle) -> None:
         """Wait until all that was enqueued on a stream is done."""
@@ -109,7 +100,7 @@ class Binding(Protocol):
         """Destroy it."""
 
     def new_event(self, flags: int) -> Handle:
-        """Make an event, of BLOCKING and NO_TIMING."""
+        """Create an event, of BLOCKING and NO_TIMING."""
 
     def record(self, event: Handle, stream: Handle) -> None:
         """Mark this moment of a stream."""
@@ -118,10 +109,10 @@ class Binding(Protocol):
         """Wait until what was recorded is done."""
 
     def is_done(self, event: Handle) -> bool:
-        """Tell whether it is, without waiting."""
+        """Report whether it is, without waiting."""
 
     def elapsed_ms(self, start: Handle, end: Handle) -> float:
-        """Give the milliseconds between two recorded events."""
+        """Return the milliseconds between two recorded events."""
 
     def free_event(self, event: Handle) -> None:
         """Destroy it."""
@@ -130,7 +121,7 @@ class Binding(Protocol):
         """Allocate device memory, in bytes."""
 
     def address(self, memory: Handle) -> int:
-        """Give its address."""
+        """Return its address."""
 
     def free(self, memory: Handle) -> None:
         """Free it."""
@@ -151,7 +142,7 @@ class Binding(Protocol):
         """Record what this thread enqueues on a stream from now on instead of doing it."""
 
     def end_capture(self, stream: Handle) -> Handle:
-        """Make what was recorded a graph that can be launched."""
+        """Return what was recorded as a graph that can be launched."""
 
     def abandon_capture(self, stream: Handle) -> None:
         """Forget what was recorded; never raises."""

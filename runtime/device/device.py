@@ -63,7 +63,7 @@ class Stream(Resource):
         self._device.binding.synchronize(self._handle)
 
     def record(self, event: "Event") -> None:
-        """Let an event mark this moment."""
+        """Record this moment in an event."""
         self._device.binding.record(event.handle, self._handle)
 
     def copy_in(self, target: "DeviceBuffer", source: HostBytes) -> None:
@@ -115,7 +115,7 @@ class Event(Resource):
         return self._device.binding.is_done(self._handle)
 
     def milliseconds_until(self, later: "Event") -> float:
-        """Give the time of the device between two events made for timing."""
+        """Return the time of the device between two events made for timing."""
         return self._device.binding.elapsed_ms(self._handle, later.handle)
 
 
@@ -198,11 +198,10 @@ class Device:
         return self._context is not None and self._process.is_this
 
     def current(self) -> AbstractContextManager[None]:
-        """Make the device current in this thread for a block.
+        """Return a context manager that makes the device current in this thread.
 
-        Returns:
-            A context manager; blocks in blocks cost next to nothing. Entering it raises
-            EngineError if the device is closed, or was opened before a fork.
+        Blocks in blocks cost next to nothing. Entering one raises EngineError if the device is
+        closed, or was opened before a fork.
         """
         return self._current
 
@@ -214,15 +213,15 @@ class Device:
         self.binding.push(self._context)
 
     def memory(self) -> tuple[int, int]:
-        """Give free and total bytes."""
+        """Return free and total bytes."""
         return self.binding.memory()
 
     def stream(self) -> Stream:
-        """Make a stream."""
+        """Create a stream."""
         return Stream(self, self.binding.new_stream(), self.binding.free_stream)
 
     def event(self, *, timing: bool = False) -> Event:
-        """Make an event; one for timing costs a little more."""
+        """Create an event; one for timing costs a little more."""
         flags = (0 if timing else NO_TIMING) | (0 if self._spin else BLOCKING)
         return Event(self, self.binding.new_event(flags), self.binding.free_event)
 

@@ -192,7 +192,7 @@ def _call(name: str, *arguments: Any) -> None:  # noqa: ANN401
 
 
 def _described(status: int) -> tuple[str, str]:
-    """Give the name and the text of a status."""
+    """Return the name and the text of a status."""
     found = []
     for function in (_driver().cuGetErrorName, _driver().cuGetErrorString):
         text = ctypes.c_char_p()

@@ -1,4 +1,4 @@
-"""Say what a file is: a checkpoint, an exported model, or an engine with its manifest."""
+"""What a file is: a checkpoint, an exported model, or an engine with its manifest."""
 
 import dataclasses
 import re
@@ -43,19 +43,12 @@ class Inspection:
         return "\n".join([str(self.path), *rows])
 
     def to_json(self) -> dict[str, Any]:
-        """Give it for programs."""
+        """Return it for programs."""
         return {"file": str(self.path), "kind": self.kind, "damaged": self.damaged, **self.values}
 
 
 def inspect(path: Path, machine: HostCapabilities) -> Inspection:
-    """Say what a file is, by its suffix and then by its content.
-
-    Args:
-        path: of the file.
-        machine: that an engine is to run on.
-
-    Returns:
-        What it is.
+    """Report what a file is, by its suffix and then by its content.
 
     Raises:
         ContractError: it is absent or of another kind, or is not what its suffix says.
@@ -180,7 +173,7 @@ def _describe(manifest: Manifest) -> dict[str, str]:
 
 
 def _parity(parity: Mapping[str, Any]) -> str:
-    """Say what ``csakit verify`` wrote into the manifest; nothing of it is sure to be there."""
+    """Return what ``csakit verify`` wrote into the manifest; nothing of it is sure to be there."""
     output, against = parity.get("output"), parity.get("against")
     told = "passed" if parity.get("passed") is True else "FAILED"
     if parity.get("images"):

@@ -35,11 +35,7 @@ class HostCapabilities:
 
 
 def this_machine() -> HostCapabilities:
-    """Look at this machine.
-
-    Returns:
-        What is found; never fails.
-    """
+    """Return what this machine has; never fails."""
     found = {
         module: version
         for module, flavour in FLAVOURS.items()
@@ -102,10 +98,7 @@ class Compatibility:
         return (*self.corrupt, *self.incompatible)
 
     def require_usable(self) -> Manifest:
-        """Go on only with an engine that can be opened here.
-
-        Returns:
-            Its manifest.
+        """Return the manifest of an engine that can be opened here.
 
         Raises:
             EngineError: it cannot; the text is the first reason.
@@ -116,15 +109,7 @@ class Compatibility:
 
 
 def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compatibility:
-    """Compare an engine with its manifest, its source and a machine.
-
-    Args:
-        path: of the engine.
-        machine: where it is to run.
-        device: number of the GPU it is to run on.
-
-    Returns:
-        What was found. The files are read once; nothing is loaded.
+    """Compare an engine with its manifest, its source and a machine; loads nothing.
 
     Raises:
         ContractError: there is no such file.
@@ -145,7 +130,7 @@ def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compa
 
 
 def _by_header(path: Path) -> str:
-    """Say what the first bytes tell of an engine that nothing else is known of."""
+    """Return what the first bytes tell of an engine that nothing else is known of."""
     header = read_plan_header(path)
     if header is None:
         return ""
@@ -180,7 +165,7 @@ def _damage(path: Path, manifest: Manifest) -> Iterator[Problem]:
 
 
 def _changed(file: Path, stated: Artifact) -> bool:
-    """Tell whether a source differs; where it is not at hand, as on a device, nothing does."""
+    """Report whether a source differs; where it is not at hand, as on a device, nothing does."""
     if not file.is_file():
         return False
     return file.stat().st_size != stated.bytes or sha256(file) != stated.sha256
@@ -217,7 +202,7 @@ def _foreign(
 
 
 def _beside(path: Path) -> bool:
-    """Tell whether the plugin lies in the folder of the engine, as it may on a device."""
+    """Report whether the plugin lies in the folder of the engine, as it may on a device."""
     return (path.parent / file_name("csakit_trt")).is_file()
 
 

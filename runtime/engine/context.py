@@ -114,12 +114,7 @@ class ExecutionContext:
         return not any(buffers.taken for buffers in self.staging)
 
     def start(self, buffers: StagingBuffers, image: Array, mask: Array) -> None:
-        """Enqueue a call.
-
-        Args:
-            buffers: that the caller holds.
-            image: of the shape of the context.
-            mask: of the shape of the context.
+        """Enqueue a call with buffers that the caller holds.
 
         Raises:
             EngineError: it was refused.

@@ -147,7 +147,7 @@ class EngineSession:
             return self._start(self._floats(image, mask))
 
     def prepare(self, batch: int, size: tuple[int, int]) -> None:
-        """Make a context for a shape ready, so that its first call does not wait for that.
+        """Prepare a context for a shape, so that its first call does not wait for that.
 
         Args:
             batch: B.
@@ -177,7 +177,7 @@ class EngineSession:
             self._device.close()
 
     def _working(self) -> AbstractContextManager[None]:
-        """Make the GPU current, once for all of a call."""
+        """Push the GPU's context, once for all of a call."""
         self._process.require_this()
         if not self._device.usable:
             raise EngineError("the session is closed; open it again")

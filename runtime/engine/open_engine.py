@@ -22,17 +22,7 @@ def open_engine_session(
     check_finite: bool = False,
     spin: bool = True,
 ) -> EngineSession:
-    """Open an engine with the lightest module of TensorRT that fits it.
-
-    Args:
-        path: of the ``.engine`` file; its manifest lies beside it.
-        device: number of the GPU.
-        options: how it is run.
-        check_finite: refuse answers with NaN or infinity.
-        spin: see ``csakit.runtime.device.device.Device``.
-
-    Returns:
-        The session. Close it.
+    """Open an engine with the lightest module of TensorRT that fits it; see ``open_session``.
 
     Raises:
         ContractError: there is no such file, or an option is wrong.

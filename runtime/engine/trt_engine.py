@@ -203,7 +203,7 @@ class TensorRtEngine:
     def executor(
         self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
     ) -> TensorRtExecutor:
-        """Make the engine ready for a shape.
+        """Prepare the engine for a shape.
 
         Args:
             device: to allocate on.

@@ -30,7 +30,7 @@ _swept: set[Path] = set()  # folders where this process has looked for leftovers
 
 @contextlib.contextmanager
 def atomic_write(output: Path) -> Iterator[Path]:
-    """Lend a temporary path that becomes ``output`` when the block ends without an error.
+    """Yield a temporary path that becomes ``output`` when the block ends without an error.
 
     The temporary file lies in the folder of the output, so that the move is atomic, and
     keeps its suffix, because writers choose formats by it. An error or an interrupt
@@ -59,7 +59,7 @@ def atomic_write(output: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def staged_folder(output: Path) -> Iterator[Path]:
-    """Lend a temporary folder beside ``output``, so that moving out of it is atomic.
+    """Yield a temporary folder beside ``output``, so that moving out of it is atomic.
 
     It is removed at the end, with what is still in it; see ``atomic_write``.
 
@@ -158,13 +158,7 @@ def _remove(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Hash a file.
-
-    Args:
-        path: an existing file.
-
-    Returns:
-        64 hexadecimal digits.
+    """Return the hash of a file, 64 hexadecimal digits.
 
     Raises:
         ContractError: it cannot be read.

@@ -30,14 +30,7 @@ class PlanHeader:
 
 
 def read_plan_header(path: Path) -> PlanHeader | None:
-    """Read the header of an engine.
-
-    Args:
-        path: of the file.
-
-    Returns:
-        The header; None if it is not one of TensorRT for RTX, or cannot be read.
-    """
+    """Read the header of an engine; None if it is not of TensorRT for RTX, or cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEADER_BYTES)

@@ -69,13 +69,7 @@ class OnnxHeader:
 
 
 def read_onnx_header(path: Path) -> OnnxHeader:
-    """Read what an ONNX file says of itself.
-
-    Args:
-        path: of the file.
-
-    Returns:
-        That.
+    """Read what an ONNX file states of itself.
 
     Raises:
         ContractError: it cannot be read, or is no ONNX file, or not a whole one.
@@ -204,7 +198,7 @@ class Fields:
 
 
 def _walk(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Give number and value of each field; what is longer than a number stays where it is."""
+    """Yield number and value of each field; what is longer than a number stays where it is."""
     at = 0
     while at < len(view):
         key, at = _varint(view, at)

@@ -31,12 +31,6 @@ class CheckpointHeader:
 def read_checkpoint_header(path: Path) -> CheckpointHeader:
     """Read the header of a ``.safetensors`` file.
 
-    Args:
-        path: of the file.
-
-    Returns:
-        Its header.
-
     Raises:
         ContractError: it is not such a file, or not a whole one.
     """

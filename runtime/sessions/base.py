@@ -84,7 +84,7 @@ class LoadedSession(abc.ABC):
 
     @abc.abstractmethod
     def _reason(self, error: Exception) -> str:
-        """Give the line that tells most of what the library said."""
+        """Return the line that tells most of what the library said."""
 
     def _finish(self, inputs: ModelInputs[T]) -> T:
         """Run the model, and turn its answer into the caller's form."""

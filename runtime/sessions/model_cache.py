@@ -92,7 +92,7 @@ class CachedModel:
         return None
 
     def make(self, write: Callable[[Path], object]) -> bool:
-        """Make the copy, if that is possible here and now.
+        """Create the copy, if that is possible here and now.
 
         Args:
             write: makes an optimised model at a path named ``MODEL_FILE``, and its weights

@@ -24,8 +24,7 @@ def fill_holes(features: Float32, hole: Float32, similarity: Similarity) -> Floa
         similarity: "cosine" or "projection".
 
     Returns:
-        (B, C, H, W), a new array; known positions are those of the features. An image without
-        holes, or without known positions, is returned as it is.
+        A new array; an image without holes, or without known positions, as it is.
     """
     filled: Float32 = np.array(features, dtype=np.float32, order="C")
     missing = hole.reshape(len(hole), -1) > HOLE_THRESHOLD

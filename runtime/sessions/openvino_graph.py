@@ -94,15 +94,7 @@ class Operators:
 
 
 def read_network(core: Any, path: Path, operators: Operators) -> Any:  # noqa: ANN401
-    """Read an exported model.
-
-    Args:
-        core: of OpenVINO; gets the conversion of the CSA node.
-        path: of the ``.onnx`` file.
-        operators: must outlive the model and what is compiled from it.
-
-    Returns:
-        The model, to be compiled.
+    """Read an exported model; the operators must outlive it and what is compiled from it.
 
     Raises:
         RuntimeError: OpenVINO cannot read it.
@@ -127,7 +119,7 @@ def read_network(core: Any, path: Path, operators: Operators) -> Any:  # noqa: A
 
 
 def _keeps_size(node: Any) -> bool:  # noqa: ANN401
-    """Tell a 3x3 transposed convolution of stride 1 and padding 1 from others."""
+    """Distinguish a 3x3 transposed convolution of stride 1 and padding 1 from others."""
     form = node.get_attributes()
     names = ("strides", "dilations", "pads_begin", "pads_end", "output_padding")
     ones = all(list(form[name]) == [1, 1] for name in names[:4])

@@ -48,16 +48,7 @@ class OpenVinoSession(LoadedSession):
         precision: Arithmetic | None = None,
         check_finite: bool = False,
     ) -> "OpenVinoSession":
-        """Load a model.
-
-        Args:
-            path: of the ``.onnx`` file, in fp32; external weights lie beside it.
-            threads: of one run; None takes one per physical core.
-            precision: "fp32" or "bf16" of the networks; None is that of the file, fp32.
-            check_finite: see ``csakit.runtime.sessions.session.open_session``.
-
-        Returns:
-            The session.
+        """Load a model in fp32, to be computed in "fp32" or "bf16"; see ``open_session``.
 
         Raises:
             ContractError: the file is absent, unreadable, not a model of csakit or not fp32.

@@ -54,17 +54,7 @@ class OrtCudaSession(OrtSession):
         spin: bool = True,
         check_finite: bool = False,
     ) -> "OrtCudaSession":
-        """Load a model onto a GPU.
-
-        Args:
-            path: of the ``.onnx`` file; external weights lie beside it.
-            device: number of the GPU.
-            threads: for what ONNX Runtime computes on the CPU, which is shapes.
-            spin: see ``csakit.runtime.sessions.session.open_session``.
-            check_finite: see ``csakit.runtime.sessions.session.open_session``.
-
-        Returns:
-            The session.
+        """Load a model onto a GPU; see ``open_session``. The CPU's threads compute shapes only.
 
         Raises:
             ContractError: the file is absent, unreadable, or not a model of csakit.
@@ -91,7 +81,7 @@ class OrtCudaSession(OrtSession):
 
 
 def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | None:
-    """Tell a GPU that fails from a model that is broken; onnxruntime's classes do not."""
+    """Distinguish a GPU that fails from a model that is broken; onnxruntime's classes do not."""
     cause = error.__cause__
     if cause is None or not _CUDA.search(str(cause).replace(str(path), "")):
         return None
@@ -102,11 +92,7 @@ def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | 
 
 
 def preload(ort: Any) -> None:  # noqa: ANN401
-    """Let onnxruntime find CUDA's libraries where pip puts them; no loader looks there.
-
-    Args:
-        ort: the module. Before 1.21 it cannot; then the system's own are used.
-    """
+    """Load CUDA's libraries from where pip puts them; before 1.21 the system's own are used."""
     if not hasattr(ort, "preload_dlls"):
         return
     with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it does not find
@@ -115,14 +101,7 @@ def preload(ort: Any) -> None:  # noqa: ANN401
 
 
 def provider_options(device: int) -> dict[str, str]:
-    """Choose the options of the CUDA provider.
-
-    Args:
-        device: number of the GPU.
-
-    Returns:
-        Options by name.
-    """
+    """Return the options of the CUDA provider."""
     return {
         "device_id": str(device),
         "use_tf32": "0",  # float32 means float32; the parity of models was proven in it
@@ -134,10 +113,7 @@ def provider_options(device: int) -> dict[str, str]:
 
 
 def require_provider(ort: Any) -> None:  # noqa: ANN401
-    """Refuse an onnxruntime that has no CUDA provider, and say which wheels are installed.
-
-    Args:
-        ort: the module.
+    """Refuse an onnxruntime that has no CUDA provider, and name the wheels that are installed.
 
     Raises:
         LibraryError: it has none, or one that is too old.
@@ -163,11 +139,6 @@ def require_provider(ort: Any) -> None:  # noqa: ANN401
 def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
     """Refuse a session that onnxruntime would run on the CPU instead.
 
-    Args:
-        session: just made.
-        path: of the model.
-        device: number of the GPU that was asked for.
-
     Raises:
         EngineError: the provider is not in use, or uses another GPU.
     """
@@ -185,17 +156,7 @@ def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
 
 
 def run_bound(session: Any, image: Array, mask: Array, place: tuple[str, int]) -> Array:  # noqa: ANN401
-    """Run a model on tensors that are bound to a device, so that no copy is made twice.
-
-    Args:
-        session: of onnxruntime.
-        image: in the form of the model.
-        mask: in the form of the model.
-        place: device type and number.
-
-    Returns:
-        The result, a new array.
-    """
+    """Run a model on tensors that are bound to a device, so that no copy is made twice."""
     onto = functools.partial(
         import_onnxruntime().OrtValue.ortvalue_from_numpy, device_type=place[0]
     )

@@ -51,17 +51,7 @@ class OrtSession(LoadedSession):
         spin: bool = True,
         check_finite: bool = False,
     ) -> "OrtSession":
-        """Load a model.
-
-        Args:
-            path: of the ``.onnx`` file; external weights lie beside it.
-            threads: of one run; None takes one per physical core.
-            cache: keep an optimised copy of it; see ``csakit.runtime.sessions.model_cache``.
-            spin: see ``csakit.runtime.sessions.session.open_session``.
-            check_finite: see ``csakit.runtime.sessions.session.open_session``.
-
-        Returns:
-            The session.
+        """Load a model; see ``open_session``.
 
         Raises:
             ContractError: the file is absent, unreadable, or not a model of csakit.
@@ -104,15 +94,7 @@ def describe(
     *,
     check_finite: bool,
 ) -> tuple[Signature, Mapping[str, str], Any]:
-    """Check that an opened model is one of csakit's, and say what it takes.
-
-    Args:
-        path: of the model, for messages.
-        session: of onnxruntime.
-        check_finite: whether finite answers are asked for.
-
-    Returns:
-        Signature, metadata, and the session itself.
+    """Return signature and metadata of an opened model of csakit, and the session itself.
 
     Raises:
         ContractError: it is not one, or finite answers cannot be checked.
@@ -127,15 +109,6 @@ def describe(
 
 def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401
     """Open the file that was exported.
-
-    Args:
-        ort: the module.
-        path: of the model.
-        options: from ``make_options``.
-        providers: as onnxruntime takes them.
-
-    Returns:
-        Its session.
 
     Raises:
         ContractError: the file is no complete model.
@@ -212,16 +185,7 @@ def _optimise(ort: Any, path: Path, target: Path, options: Any) -> Any:  # noqa:
 
 
 def make_options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
-    """Choose the options that matter on a CPU.
-
-    Args:
-        ort: the module.
-        threads: of one run.
-        spin: whether they wait without sleeping.
-
-    Returns:
-        ``SessionOptions``.
-    """
+    """Return the ``SessionOptions`` that matter on a CPU."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1  # the graph is a chain; its operators cannot overlap

@@ -18,14 +18,7 @@ HALF_RANGE: Final = 127.5  # 0 ... 255 becomes -1 ... 1
 
 
 def float_from_uint8(image: Uint8) -> Float32:
-    """Turn pixels into network numbers: ``x / 127.5 - 1``.
-
-    Args:
-        image: (B, H, W, 3), RGB.
-
-    Returns:
-        (B, 3, H, W) in [-1, 1], contiguous.
-    """
+    """Convert (B, H, W, 3) pixels to (B, 3, H, W) numbers in [-1, 1]: ``x / 127.5 - 1``."""
     numbers = np.ascontiguousarray(image.transpose(0, 3, 1, 2), dtype=np.float32)
     numbers /= np.float32(HALF_RANGE)
     numbers -= np.float32(1)
@@ -33,13 +26,7 @@ def float_from_uint8(image: Uint8) -> Float32:
 
 
 def uint8_from_float(numbers: Float32) -> Uint8:
-    """Turn network numbers into the nearest pixels; beyond [-1, 1] they are clipped.
-
-    Args:
-        numbers: (B, 3, H, W).
-
-    Returns:
-        (B, H, W, 3), RGB, contiguous.
+    """Convert (B, 3, H, W) numbers to the nearest (B, H, W, 3) pixels; clipped beyond [-1, 1].
 
     Raises:
         EngineError: a number is NaN or infinite; casting would hide it as a colour.

@@ -73,16 +73,7 @@ def read_signature(
     inputs: Sequence[Declared],
     outputs: Sequence[Declared],
 ) -> Signature:
-    """Check that a model is one of csakit's, and say what it takes.
-
-    Args:
-        path: of the model, for the messages.
-        metadata: its ``metadata_props``.
-        inputs: its declared inputs.
-        outputs: its declared outputs.
-
-    Returns:
-        The signature.
+    """Return what a model of csakit takes, by its metadata and declared tensors.
 
     Raises:
         ContractError: it is not a model of csakit, one of a newer format, or one whose inputs
@@ -146,12 +137,12 @@ def _size(path: Path, height: int | str | None, width: int | str | None) -> tupl
 
 
 def _runnable(height: int, width: int) -> bool:
-    """Tell whether the networks can halve both sides eight times."""
+    """Report whether the networks can halve both sides eight times."""
     return height > 0 and width > 0 and height % SIZE_MULTIPLE == 0 == width % SIZE_MULTIPLE
 
 
 def _foreign(path: Path, reason: str) -> ContractError:
-    """Say that a readable ONNX file is not one of ours."""
+    """Return the error for a readable ONNX file that is not one of ours."""
     return ContractError(
         f"{path} is not a model exported by csakit: {reason}\nMake one with `csakit export`."
     )
