@@ -19,6 +19,8 @@ help:  ## show this list
 # pip runs again only when what it would install may have changed.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	@# The commands that an older pip writes import re first: Ctrl-C would be a traceback then.
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'pip>=25.3'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 

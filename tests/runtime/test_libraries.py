@@ -1,7 +1,5 @@
 """What commands leave in an empty home, and libraries that cannot be imported."""
 
-import os
-import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -10,44 +8,18 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import LibraryError, ResourceError
 from csakit.runtime import libraries
+from helpers.home import MAIN, Home
 from PIL import Image
 
 from .conftest import MakeModel
 
 COMMANDS = [entry.name for entry in metadata.entry_points(group="csakit.commands")]
 INPAINT = ["inpaint", "photo.png", "mask.png", "-o", "out.png", "--model", "model.onnx"]
-EXPECTED = (".cache/csakit/", ".config/matplotlib/", ".cache/matplotlib/", ".cache/scikit-image/")
-
-
-class Home:
-    """An empty home, and a working folder beside it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.home, self.work = folder / "home", folder / "work"
-        self.home.mkdir()
-        self.work.mkdir()
-
-    def python(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        unset = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "MPLCONFIGDIR", "ORT_DISABLE_TELEMETRY")
-        env = {key: value for key, value in os.environ.items() if key not in unset}
-        env |= {"HOME": str(self.home), **variables}
-        command = [sys.executable, *map(str, arguments)]
-        return subprocess.run(
-            command, cwd=self.work, env=env, capture_output=True, text=True, timeout=300
-        )
-
-    def left(self) -> list[str]:
-        """List the files that nobody asked for."""
-        found = [path.relative_to(self.home) for path in self.home.rglob("*") if path.is_file()]
-        return [str(path) for path in found if not str(path).startswith(EXPECTED)]
 
 
 @pytest.fixture
 def home(tmp_path: Path) -> Home:
     return Home(tmp_path)
-
-
-MAIN = "import sys; from csakit.runtime.cli.main import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
