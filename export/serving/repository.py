@@ -14,7 +14,8 @@ from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
 from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest, manifest_path
-from ...runtime.files.atomic import sha256
+from ...runtime.files.atomic import sha256, staged_folder
+from ...runtime.files.failures import failures_told
 from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
 from . import guide, plugin, warmup
 from .model_config import MODEL_FILES, Model, config_text
@@ -207,19 +208,9 @@ def _record(folder: Path, sources: list[_Source]) -> dict[str, Any]:
 def _staged(output: Path) -> Iterator[Path]:
     """Lend a folder beside the output that takes its place when the block ends well."""
     target = output.absolute()
-    staging = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        staging.mkdir()
-        try:
-            yield staging
-            _replace(staging, target)
-        finally:
-            shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
-        raise ContractError(
-            f"cannot write {output}: {error.strerror}\n"
-            f"Choose an existing folder with space and write permission (here: {target.parent})."
-        ) from error
+    with staged_folder(target) as staging, failures_told(f"write {output}"):
+        yield staging
+        _replace(staging, target)
 
 
 def _replace(staging: Path, target: Path) -> None:
@@ -227,7 +218,7 @@ def _replace(staging: Path, target: Path) -> None:
     if not target.exists() or not any(target.iterdir()):
         staging.replace(target)
         return
-    old = target.with_name(f"{staging.name}.old")
+    old = target.with_name(f".csakit-old-{secrets.token_hex(4)}")  # which nobody removes
     target.replace(old)
     try:
         staging.replace(target)

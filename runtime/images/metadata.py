@@ -244,8 +244,9 @@ def _exif(path: Source, file: Image.Image, size: tuple[int, int]) -> bytes | Non
                 kept[tag] = found[tag]
         sides: dict[int, int] = dict(zip(_SIDES, size, strict=True))
         details = _table(found, ExifTags.IFD.Exif)
-        if interoperability := _table(found, ExifTags.IFD.Interop):
-            details[ExifTags.IFD.Interop] = interoperability
+        # Pillow warns where it is asked for a table that there is not.
+        if ExifTags.IFD.Interop in found.get_ifd(ExifTags.IFD.Exif):
+            details[ExifTags.IFD.Interop] = _table(found, ExifTags.IFD.Interop)
         details |= {tag: sides[tag] for tag in details.keys() & sides.keys()}
         for table, entries in (
             (ExifTags.IFD.Exif, details),

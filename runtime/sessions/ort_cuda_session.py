@@ -15,6 +15,7 @@ from typing import Any, Final
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ...plugins.versions import installed, numbers
 from ..contract import IMAGE, MASK, OUTPUT
+from ..files.onnx_weights import require_finite_weights
 from ..host import ORT_WHEELS, physical_cores
 from ..libraries import import_onnxruntime
 from ..tensors.conversion import Array
@@ -74,6 +75,8 @@ class OrtCudaSession(OrtSession):
             raise _of_the_gpu(error, path, device) or error from error.__cause__
         require_gpu(session, path, device)
         described = describe(path, session, check_finite=check_finite)
+        if described[0].io == "uint8":
+            require_finite_weights(path)
         return cls(path, *described, check_finite, ("cuda", device))
 
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401

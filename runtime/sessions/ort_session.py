@@ -60,9 +60,10 @@ class OrtSession(LoadedSession):
         require_file(path)
         ort, threads = import_onnxruntime(), threads or physical_cores()
         session = _load_copy(ort, path, threads, spin=spin) if cache else None
+        checked = session is not None  # before its copy was made
         session = session or load(ort, path, make_options(ort, threads, spin=spin))
         signature, metadata, session = describe(path, session, check_finite=check_finite)
-        if signature.io == "uint8":  # bytes cannot be checked: NaN is a colour there
+        if signature.io == "uint8" and not checked:
             require_finite_weights(path)
         return cls(path, signature, metadata, session, check_finite)
 
@@ -181,7 +182,10 @@ def _optimise(ort: Any, path: Path, target: Path, options: Any) -> Any:  # noqa:
     options.optimized_model_filepath = str(target)
     for name, value in _SAVING.items():
         options.add_session_config_entry(name, value)
-    return _create(ort, path, options)
+    session = _create(ort, path, options)
+    if any(one.type == "tensor(uint8)" for one in session.get_outputs()):
+        require_finite_weights(path)  # bytes cannot be checked: NaN is a colour there
+    return session
 
 
 def make_options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401

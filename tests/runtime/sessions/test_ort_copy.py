@@ -9,10 +9,11 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from csakit.plugins.errors import ContractError
 from csakit.runtime import Inpainter, open_session
 from csakit.runtime.cli.inpaint import main
 from csakit.runtime.contract import OUTPUT
-from csakit.runtime.sessions import model_cache
+from csakit.runtime.sessions import model_cache, ort_session
 from csakit.runtime.sessions.model_cache import BESIDE, ENTRY_FILE, MODEL_FILE, WEIGHTS_FILE
 from onnx import helper
 from PIL import Image
@@ -133,7 +134,7 @@ def test_processes_that_start_at_once_agree_and_leave_one_entry(model: Path) -> 
 import sys, numpy as np
 from pathlib import Path
 from csakit.runtime import Inpainter
-from csakit.runtime.sessions import model_cache
+from csakit.runtime.sessions import model_cache, ort_session
 model_cache.MIN_BYTES = 1
 image = np.arange(256 * 256 * 3, dtype=np.uint32).astype(np.uint8).reshape(256, 256, 3)
 hole = np.zeros((256, 256), bool); hole[50:90, 20:70] = True
@@ -170,3 +171,44 @@ def test_the_command_and_the_class_can_do_without(
     assert not (model.parent / BESIDE).exists()
     assert main(arguments) == 0
     assert entry_of(model).name.startswith("m-")
+
+
+def bytes_model(path: Path, weight: float) -> Path:
+    """A model of bytes that adds a weight to its result."""
+    proto = mean_model(io="uint8", size=(256, 256))
+    proto.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.full((1, 256, 256, 3), weight, np.float32), "added")
+    )
+    cast = proto.graph.node[-1]
+    cast.input[0] = "total"
+    proto.graph.node.insert(
+        len(proto.graph.node) - 1, helper.make_node("Add", ["rounded", "added"], ["total"])
+    )
+    onnx.save(proto, path)
+    return path
+
+
+def test_weights_are_checked_before_the_copy_is_made_and_not_again(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[Path] = []
+    monkeypatch.setattr(ort_session, "require_finite_weights", checked.append)
+    path = bytes_model(model.parent / "bytes.onnx", 0)
+
+    for _ in range(3):
+        open_session(path, threads=1).close()
+
+    assert checked == [path]
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_a_model_of_bytes_with_weights_that_are_no_numbers_never_opens(
+    model: Path, cache: bool
+) -> None:
+    path = bytes_model(model.parent / "bytes.onnx", float("nan"))
+
+    for _ in range(2):
+        with pytest.raises(ContractError, match="must be finite"):
+            open_session(path, threads=1, cache=cache)
+
+    assert list((model.parent / BESIDE).glob("bytes*")) == []
