@@ -5,7 +5,6 @@ without it, and one whose batch is fixed with it, and then Triton does not batch
 """
 
 import dataclasses
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,12 +12,11 @@ from ...plugins.errors import ContractError, EngineError
 from ...runtime.contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, Io
 from ...runtime.engine.manifest import Manifest
 from ...runtime.engine.shapes import Span
-from ...runtime.files.onnx_header import OnnxHeader, OnnxTensor
+from ...runtime.files.onnx_header import OnnxHeader
 from ...runtime.tensors.signature import Signature, read_signature
 from ..config import MAX_SIZE
 from .options import MAX_BATCH, ServingOptions
 
-_ORT_TYPES: Final = {"float32": "tensor(float)", "uint8": "tensor(uint8)"}
 FREE: Final = -1  # a dimension that Triton takes any size of
 
 
@@ -81,12 +79,7 @@ def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> Mo
     Raises:
         ContractError: it is no model of csakit, or was not exported for these options.
     """
-    signature = read_signature(
-        path,
-        header.metadata,
-        inputs=[_declared(tensor) for tensor in header.inputs],
-        outputs=[_declared(tensor) for tensor in header.outputs],
-    )
+    signature = read_signature(path, header.metadata, inputs=header.inputs, outputs=header.outputs)
     size = signature.size
     sides = Span(SIZE_MULTIPLE, options.size or SIZE_MULTIPLE, MAX_SIZE)
     if size is not None:
@@ -173,17 +166,3 @@ def _preferable(max_batch: int, options: ServingOptions) -> int:
             f"--preferred must be up to the largest batch, {max_batch}; got {wanted}"
         )
     return max_batch
-
-
-@dataclasses.dataclass
-class _Declared:
-    """An input or output as onnxruntime describes it, in whose words the signature is read."""
-
-    name: str
-    type: str
-    shape: Sequence[int | str | None]
-
-
-def _declared(tensor: OnnxTensor) -> _Declared:
-    word = _ORT_TYPES.get(tensor.dtype, f"tensor({tensor.dtype})")
-    return _Declared(tensor.name, word, tensor.shape)

@@ -1,4 +1,4 @@
-"""Why an engine must not be loaded here, found before TensorRT sees a byte of it."""
+"""Whether an engine can be opened here, decided before TensorRT sees a byte of it."""
 
 import dataclasses
 import re
@@ -16,6 +16,7 @@ from ...plugins.versions import numbers
 from ..contract import IMAGE, MASK, OUTPUT
 from ..files.atomic import sha256
 from ..files.engine_header import read_plan_header
+from ..files.failures import is_file
 from .manifest import Artifact, Manifest, manifest_path, read_manifest
 
 
@@ -114,10 +115,10 @@ def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compa
     Raises:
         ContractError: there is no such file.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise ContractError(f"the engine must be an existing file; got {path}")
     described = manifest_path(path)
-    if not described.is_file():
+    if not is_file(described):
         text = f"{path} has no manifest ({described.name}), so what it is for cannot be known"
         return Compatibility(path, None, (Problem(text + _by_header(path), _anew(path)),))
     try:
@@ -166,7 +167,7 @@ def _damage(path: Path, manifest: Manifest) -> Iterator[Problem]:
 
 def _changed(file: Path, stated: Artifact) -> bool:
     """Report whether a source differs; where it is not at hand, as on a device, nothing does."""
-    if not file.is_file():
+    if not is_file(file):
         return False
     return file.stat().st_size != stated.bytes or sha256(file) != stated.sha256
 
@@ -203,7 +204,7 @@ def _foreign(
 
 def _beside(path: Path) -> bool:
     """Report whether the plugin lies in the folder of the engine, as it may on a device."""
-    return (path.parent / file_name("csakit_trt")).is_file()
+    return is_file(path.parent / file_name("csakit_trt"))
 
 
 def _module(manifest: Manifest, machine: HostCapabilities) -> str | None:

@@ -21,6 +21,7 @@ _TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9:
     11: "float64",
     16: "bfloat16",
 }
+_ORT_TYPES: Final = {"float32": "float", "float64": "double"}  # others are named alike
 _WIRE_BYTES: Final = {1: 8, 5: 4}  # wire types of fixed length
 _MODEL = {"producer": 2, "graph": 7, "opset": 8, "metadata": 14, "function": 25}
 _GRAPH = {"node": 1, "initializer": 5, "input": 11, "output": 12}
@@ -40,6 +41,11 @@ class OnnxTensor:
     name: str
     dtype: str
     shape: tuple[int | str, ...]
+
+    @property
+    def type(self) -> str:
+        """The type as ONNX Runtime writes it."""
+        return f"tensor({_ORT_TYPES.get(self.dtype, self.dtype)})"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +152,7 @@ def _tensor(item: "Fields") -> OnnxTensor:
     """Read a ValueInfoProto that holds a tensor."""
     (kind,) = (tensor for kind in item.messages(2) for tensor in kind.messages(1))
     dimensions = [dimension for shape in kind.messages(2) for dimension in shape.messages(1)]
-    sides = (d.text(2) if d.text(2) else d.number(1) for d in dimensions)
+    sides = (d.text(2) or d.number(1) or "?" for d in dimensions)  # a free one may have no name
     return OnnxTensor(item.text(1), _type(kind.number(1)), tuple(sides))
 
 

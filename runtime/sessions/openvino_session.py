@@ -5,7 +5,7 @@ Letters: B images, H W sides in pixels.
 
 import collections
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +14,7 @@ import numpy as np
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ..contract import IMAGE, MASK, META_PRECISION, OUTPUT, Arithmetic
 from ..files.failures import failure
-from ..files.onnx_header import OnnxTensor, read_onnx_header
+from ..files.onnx_header import read_onnx_header
 from ..files.onnx_weights import require_finite_weights
 from ..host import has_bfloat16, physical_cores
 from ..libraries import import_openvino
@@ -25,7 +25,6 @@ from .ort_session import require_file
 
 DEVICE: Final = "CPU"
 PRECISIONS: Final[Mapping[Arithmetic, str]] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names
-_ORT_TYPES: Final = {"float32": "tensor(float)"}  # others are named alike
 
 
 @dataclasses.dataclass(eq=False)
@@ -99,31 +98,12 @@ class _Compiled:
     idle: "collections.deque[Any]" = dataclasses.field(default_factory=collections.deque)
 
 
-@dataclasses.dataclass
-class _Declared:
-    """An input or output as ``csakit.runtime.tensors.signature`` reads them."""
-
-    name: str
-    type: str
-    shape: Sequence[int | str | None]
-
-    @classmethod
-    def of(cls, tensor: OnnxTensor) -> "_Declared":
-        kind = _ORT_TYPES.get(tensor.dtype, f"tensor({tensor.dtype})")
-        return cls(tensor.name, kind, tuple(side or None for side in tensor.shape))
-
-
 def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
     """Read from the file itself what it takes: OpenVINO drops its metadata."""
     require_file(path)
     header = read_onnx_header(path)
     _require_no_links(path, header.external)
-    signature = read_signature(
-        path,
-        header.metadata,
-        inputs=[_Declared.of(tensor) for tensor in header.inputs],
-        outputs=[_Declared.of(tensor) for tensor in header.outputs],
-    )
+    signature = read_signature(path, header.metadata, inputs=header.inputs, outputs=header.outputs)
     stated = header.metadata.get(META_PRECISION)
     if stated != "fp32":
         raise ContractError(

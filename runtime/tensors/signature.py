@@ -27,9 +27,17 @@ _FORMS: Mapping[str, Io] = {"tensor(float)": "float", "tensor(uint8)": "uint8"}
 class Declared(Protocol):
     """One declared input or output, as onnxruntime describes it."""
 
-    name: str
-    type: str
-    shape: Sequence[int | str | None]  # a text or None where the size is dynamic
+    @property
+    def name(self) -> str:
+        """Name of the tensor."""
+
+    @property
+    def type(self) -> str:
+        """Such as "tensor(float)"."""
+
+    @property
+    def shape(self) -> Sequence[int | str | None]:
+        """Numbers; a text or None where the size is dynamic."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -113,3 +113,14 @@ def test_an_unknown_type_keeps_its_number(tmp_path: Path) -> None:
     onnx.save(model, tmp_path / "x.onnx")
 
     assert read_onnx_header(tmp_path / "x.onnx").inputs[0].dtype == "type 99"
+
+
+def test_sides_without_number_and_name_are_free(tmp_path: Path) -> None:
+    image = helper.make_tensor_value_info("image", TensorProto.DOUBLE, [None, 3, "H", 256])
+    graph = helper.make_graph([], "g", [image], [])
+    (tmp_path / "x.onnx").write_bytes(helper.make_model(graph).SerializeToString())
+
+    (read,) = read_onnx_header(tmp_path / "x.onnx").inputs
+
+    assert read.shape == ("?", 3, "H", 256)
+    assert (read.dtype, read.type) == ("float64", "tensor(double)")
