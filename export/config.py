@@ -4,12 +4,12 @@ import dataclasses
 from typing import Final, Literal, get_args
 
 from ..plugins.errors import ContractError
-from ..runtime.contract import SIZE_MULTIPLE, Io, Precision
+from ..runtime.contract import SIZE_MULTIPLE, IOFormat, Precision
 
 Target = Literal["generic", "ort"]
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
-IOS: Final[tuple[Io, ...]] = get_args(Io)
+IOS: Final[tuple[IOFormat, ...]] = get_args(IOFormat)
 MAX_SIZE: Final = 2048  # pixels; the attention's cost grows with the fourth power of the side
 
 
@@ -35,7 +35,7 @@ class ExportConfig:
     """
 
     precision: Precision = "fp32"
-    io: Io = "float"
+    io: IOFormat = "float"
     size: int | Literal["dynamic"] = "dynamic"
     max_batch: int | None = None
     target: Target = "generic"

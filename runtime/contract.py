@@ -16,9 +16,9 @@ FEATURE_HOLE_THRESHOLD: Final = 5 / 16  # a feature position is a hole above thi
 
 TRAINED_HOLE: Final = 120  # px; the paper's centre hole, where a model does not state its own
 
-Io = Literal["float", "uint8"]
+IOFormat = Literal["float", "uint8"]
 Precision = Literal["fp32", "fp16"]  # of an exported model
-Arithmetic = Literal["fp32", "fp16", "bf16"]  # what a runtime computes the networks in
+ComputePrecision = Literal["fp32", "fp16", "bf16"]  # what a runtime computes the networks in
 
 METADATA_PREFIX: Final = "csakit."  # keys of ONNX metadata_props and of safetensors metadata
 FORMAT_VERSION: Final = 1  # of exported models; raised when old readers would be wrong

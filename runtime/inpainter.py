@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..plugins.errors import ContractError, EngineError
-from .contract import META_PREDICTION, META_TRAINED_HOLE, SIZE_MULTIPLE, TRAINED_HOLE, Arithmetic
+from .contract import (
+    META_PREDICTION,
+    META_TRAINED_HOLE,
+    SIZE_MULTIPLE,
+    TRAINED_HOLE,
+    ComputePrecision,
+)
 from .crops.blend import RIM_PX
 from .crops.repair import Network, Repair
 from .models.packaged import resolve_model
@@ -74,7 +80,7 @@ class Inpainter:
         spin: bool = True,
         engine: EngineOptions | None = None,
         backend: Backend | None = None,
-        precision: Arithmetic | None = None,
+        precision: ComputePrecision | None = None,
     ) -> "Inpainter":
         """Open a model with the backend that is named, or its suffix names; with no other.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ...export.config import Target
 from ...plugins.errors import ContractError
-from ...runtime.contract import Arithmetic, Precision
+from ...runtime.contract import ComputePrecision, Precision
 from ...runtime.host import has_bfloat16
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class BackendSpec:
     session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # more arguments of it
     target: Target | None = None  # how the checkpoint is exported; None runs the checkpoint itself
     precision: Precision = "fp32"  # of the exported file
-    computes: Arithmetic | None = None  # decides the limits of results; None is the precision
+    computes: ComputePrecision | None = None  # decides the limits of results; None is the precision
     also: Callable[[], str | None] = lambda: None  # returns what else is missing here
     by_name: bool = False  # it runs only where it is asked for
 

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from ...runtime import contract
-from ...runtime.contract import Arithmetic, Io
+from ...runtime.contract import ComputePrecision, IOFormat
 from ...train.evaluation.metrics import hole_psnr, hole_ssim
 from ..graph.attention_function import MATCHES
 from .cases import Case
@@ -22,7 +22,13 @@ _IMAGES: Final = ("rough", contract.OUTPUT)  # stages that are images; the other
 
 
 def compare_stage(
-    name: str, reference: Array, found: Array, case: Case, *, precision: Arithmetic, io: Io
+    name: str,
+    reference: Array,
+    found: Array,
+    case: Case,
+    *,
+    precision: ComputePrecision,
+    io: IOFormat,
 ) -> StageParity:
     """Compare one stage of one case, and hold it against its limits.
 
@@ -76,7 +82,7 @@ def _compare_matches(reference: Array, found: Array) -> StageParity:
     )
 
 
-def _judged(parity: StageParity, precision: Arithmetic, io: Io) -> StageParity:
+def _judged(parity: StageParity, precision: ComputePrecision, io: IOFormat) -> StageParity:
     """Hold a stage against its limits. A comparison with NaN is false, so NaN fails."""
     limit = limit_of(parity.stage, precision, io)
     rules = [

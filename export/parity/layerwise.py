@@ -13,7 +13,7 @@ import numpy as np
 
 from ...plugins.errors import ContractError
 from ...runtime import contract
-from ...runtime.contract import Io, Precision
+from ...runtime.contract import IOFormat, Precision
 from ..graph.attention_function import MATCHES
 from .cases import Case
 from .compare import STAGES, compare_stage
@@ -37,7 +37,7 @@ class Side:
     """
 
     name: str
-    io: Io
+    io: IOFormat
     precision: Precision
     size: tuple[int, int] | None
     batch: int = 1
@@ -149,7 +149,7 @@ def _run(side: Side, tensors: list[str], cases: list[Case]) -> Any:  # noqa: ANN
         return Comparator.run([side.runner(tensors)], data_loader=feeds)
 
 
-def _values(array: Array, name: str, io: Io) -> Array:
+def _values(array: Array, name: str, io: IOFormat) -> Array:
     """Take one image of a stage; inner tensors stay as they are."""
     if name not in STAGES:
         return array
@@ -160,5 +160,5 @@ def _coarser(model: Side, reference: Side) -> Precision:
     return "fp16" if "fp16" in (model.precision, reference.precision) else "fp32"
 
 
-def _io(model: Side, reference: Side) -> Io:
+def _io(model: Side, reference: Side) -> IOFormat:
     return "uint8" if "uint8" in (model.io, reference.io) else "float"

@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Final
 
-from ...runtime.contract import OUTPUT, Arithmetic, Io
+from ...runtime.contract import OUTPUT, ComputePrecision, IOFormat
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class Limit:
 BYTE_STEP: Final = 1 / 127.5
 BYTE_PSNR_DB: Final = 48.0  # what remains if every byte rounds to the other side: 48.13
 
-LIMITS: Final[Mapping[Arithmetic, Mapping[str, Limit]]] = {
+LIMITS: Final[Mapping[ComputePrecision, Mapping[str, Limit]]] = {
     "fp32": {
         "rough": Limit(max_abs=1e-4, reason="float32 sums in another order"),
         "features": Limit(max_relative=1e-4, reason="float32 sums in another order"),
@@ -64,14 +64,14 @@ LIMITS: Final[Mapping[Arithmetic, Mapping[str, Limit]]] = {
 
 # What no stage is, where all tensors are compared. A model passes or fails by its stages alone;
 # these find where it goes wrong first.
-INNER: Final[Mapping[Arithmetic, Limit]] = {
+INNER: Final[Mapping[ComputePrecision, Limit]] = {
     "fp32": Limit(max_relative=1e-4, reason="as the features; trained weights stay below 1e-5"),
     "fp16": Limit(mean_relative=1e-2, reason="as the features; trained weights stay near 1e-4"),
     "bf16": Limit(reason="a runtime that computes in bfloat16 shows its result alone"),
 }
 
 
-def limit_of(tensor: str, precision: Arithmetic, io: Io) -> Limit:
+def limit_of(tensor: str, precision: ComputePrecision, io: IOFormat) -> Limit:
     """Give what a tensor must keep.
 
     Args:

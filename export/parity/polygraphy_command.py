@@ -15,7 +15,7 @@ from ...plugins.errors import LibraryError
 from ...plugins.library import find_library
 from ...plugins.locations import file_name
 from ...runtime import contract
-from ...runtime.contract import Io, Precision
+from ...runtime.contract import IOFormat, Precision
 from ...runtime.files.atomic import atomic_write
 from ..graph.attention_function import MATCHES
 from .cases import Case
@@ -44,7 +44,7 @@ class Suspect:
     """
 
     path: Path
-    io: Io
+    io: IOFormat
     precision: Precision
     runner: str = "onnxrt"
     rtx: bool = False
@@ -114,7 +114,7 @@ def _plugin() -> tuple[str, str | None]:
         return file_name(_DLOPENED), "csakit plugin build --tensorrt-include DIR"
 
 
-def as_output(values: Array, stage: str, io: Io) -> Array:
+def as_output(values: Array, stage: str, io: IOFormat) -> Array:
     """Lay a compared tensor out as the model gives it.
 
     Args:

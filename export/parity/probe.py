@@ -15,7 +15,7 @@ import torch
 from ...plugins.errors import ContractError, EngineError
 from ...plugins.spec import SIMILARITIES
 from ...runtime import contract
-from ...runtime.contract import Io
+from ...runtime.contract import IOFormat
 from ...train import CSAInpainter
 from ...train.attention.operator import match_indices
 from ...train.config import ATTENTIONS
@@ -90,7 +90,7 @@ class Probe(ExportedModel):
         return stages
 
 
-def network_input(case: Case, io: Io) -> tuple[Array, Array]:
+def network_input(case: Case, io: IOFormat) -> tuple[Array, Array]:
     """Lay a case out as a batch of one.
 
     Args:
@@ -105,7 +105,7 @@ def network_input(case: Case, io: Io) -> tuple[Array, Array]:
     return as_float(case.image)[None], case.hole[None, None].astype(np.float32)
 
 
-def torch_stages(model: CSAInpainter, case: Case, io: Io) -> dict[str, Array]:
+def torch_stages(model: CSAInpainter, case: Case, io: IOFormat) -> dict[str, Array]:
     """Run one case through the source; return what ``Probe.run`` returns."""
     image, hole = (torch.from_numpy(array) for array in network_input(case, "float"))
     with torch.inference_mode():
@@ -139,7 +139,7 @@ def _stated(path: Path, metadata: Mapping[str, str], key: str, known: tuple[Choi
     )
 
 
-def _size(model: onnx.ModelProto, io: Io) -> tuple[int, int] | None:
+def _size(model: onnx.ModelProto, io: IOFormat) -> tuple[int, int] | None:
     dims = model.graph.input[0].type.tensor_type.shape.dim
     height, width = dims[1:3] if io == "uint8" else dims[2:4]
     return (height.dim_value, width.dim_value) if height.dim_value else None

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ...runtime.contract import Arithmetic, Io
+from ...runtime.contract import ComputePrecision, IOFormat
 from .cases import Case
 
 
@@ -68,8 +68,8 @@ class Report:
         cases: in the order they ran.
     """
 
-    precision: Arithmetic
-    io: Io
+    precision: ComputePrecision
+    io: IOFormat
     cases: tuple[CaseParity, ...]
 
     @property

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from ...runtime.contract import Arithmetic
+from ...runtime.contract import ComputePrecision
 from ...runtime.engine.manifest import SUFFIX as ENGINE
 from ...runtime.sessions.session import Backend
 
@@ -35,7 +35,7 @@ class VerifyRequest:
     layerwise: bool = False
     all_tensors: bool = False
     backend: Backend | None = None
-    precision: Arithmetic | None = None
+    precision: ComputePrecision | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be compared."""

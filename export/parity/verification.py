@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError
 from ...runtime import contract
-from ...runtime.contract import Io
+from ...runtime.contract import IOFormat
 from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest
 from ...runtime.files.atomic import sha256
@@ -224,7 +224,9 @@ def source_model(engine: Path, manifest: Manifest) -> Path:
     )
 
 
-def _reference(against: Path, manifest: Manifest, io: Io, engine: Path) -> Callable[[Case], Array]:
+def _reference(
+    against: Path, manifest: Manifest, io: IOFormat, engine: Path
+) -> Callable[[Case], Array]:
     """Open what the results of an engine are held against."""
     if against.suffix == CHECKPOINT:
         source = checkpoint.load(against)

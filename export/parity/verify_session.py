@@ -7,7 +7,7 @@ result alone, and where they compute in less than the model's precision, that is
 from collections.abc import Iterable
 
 from ...runtime import contract
-from ...runtime.contract import Arithmetic
+from ...runtime.contract import ComputePrecision
 from ...runtime.sessions.session import Session
 from ...train import CSAInpainter
 from .cases import Case
@@ -17,7 +17,7 @@ from .report import CaseParity, Report
 
 
 def verify_session(
-    session: Session, precision: Arithmetic, model: CSAInpainter, cases: Iterable[Case]
+    session: Session, precision: ComputePrecision, model: CSAInpainter, cases: Iterable[Case]
 ) -> Report:
     """Compare the result of an open model with that of its source.
 

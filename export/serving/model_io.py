@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError, EngineError
-from ...runtime.contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, Io
+from ...runtime.contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, IOFormat
 from ...runtime.engine.manifest import Manifest
 from ...runtime.engine.shapes import Span
 from ...runtime.files.onnx_header import OnnxHeader
@@ -32,7 +32,7 @@ class ModelIO:
         sides: which sides the model takes.
     """
 
-    io: Io
+    io: IOFormat
     max_batch: int
     batch: int
     size: tuple[int, int] | None
@@ -140,7 +140,7 @@ def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> M
             f"{path} takes sides of {sides} pixels; got --size {options.size}\n"
             "Leave --size out, or build the engine for it."
         )
-    io: Io = "uint8" if manifest.io == "uint8" else "float"
+    io: IOFormat = "uint8" if manifest.io == "uint8" else "float"
     height, width = shape[1:3] if io == "uint8" else shape[2:4]
     free_size, free_batch = FREE in (height, width), shape[0] == FREE
     if free_batch and batch.least != 1:

@@ -24,7 +24,7 @@ from ..contract import (
     META_SIMILARITY,
     META_TRAINED_HOLE,
     META_VERSION,
-    Io,
+    IOFormat,
 )
 from ..device.device import Device
 from ..device.fork_guard import ForkGuard
@@ -67,7 +67,7 @@ class EngineSession:
         check_finite: bool = False,
     ) -> None:
         options = options or EngineOptions()
-        self.io: Io = "uint8" if manifest.io == "uint8" else "float"
+        self.io: IOFormat = "uint8" if manifest.io == "uint8" else "float"
         require_checkable(self.io, check_finite=check_finite)
         self.metadata = _metadata(manifest)
         self._name = name

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ..contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, Io
+from ..contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, IOFormat
 
 
 class Span(NamedTuple):
@@ -106,7 +106,7 @@ class CallShape:
         width: W.
     """
 
-    io: Io
+    io: IOFormat
     batch: int
     height: int
     width: int

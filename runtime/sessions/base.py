@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 from ...plugins.errors import EngineError
-from ..contract import Io
+from ..contract import IOFormat
 from ..device.fork_guard import ForkGuard
 from ..files.failures import failure
 from ..tensors.conversion import Array, ModelInputs, require_finite
@@ -44,7 +44,7 @@ class LoadedSession(abc.ABC):
         self._process = ForkGuard(self, f"a model in {self.library}")
 
     @property
-    def io(self) -> Io:
+    def io(self) -> IOFormat:
         """The form the model takes by itself."""
         return self.signature.io
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import ContractError, EngineError, LibraryError
-from ..contract import IMAGE, MASK, META_PRECISION, OUTPUT, Arithmetic
+from ..contract import IMAGE, MASK, META_PRECISION, OUTPUT, ComputePrecision
 from ..files.failures import failure
 from ..files.onnx_header import read_onnx_header
 from ..files.onnx_weights import require_finite_weights
@@ -24,7 +24,10 @@ from .base import LoadedSession
 from .ort_session import require_file
 
 DEVICE: Final = "CPU"
-PRECISIONS: Final[Mapping[Arithmetic, str]] = {"fp32": "f32", "bf16": "bf16"}  # OpenVINO's names
+PRECISIONS: Final[Mapping[ComputePrecision, str]] = {
+    "fp32": "f32",
+    "bf16": "bf16",
+}  # OpenVINO's names
 
 
 @dataclasses.dataclass(eq=False)
@@ -35,7 +38,7 @@ class OpenVinoSession(LoadedSession):
         precision: what the networks are computed in; CSA, masks and compositing are float32.
     """
 
-    precision: Arithmetic = "fp32"
+    precision: ComputePrecision = "fp32"
     library = "OpenVINO"
 
     @classmethod
@@ -44,7 +47,7 @@ class OpenVinoSession(LoadedSession):
         path: Path,
         *,
         threads: int | None = None,
-        precision: Arithmetic | None = None,
+        precision: ComputePrecision | None = None,
         check_finite: bool = False,
     ) -> "OpenVinoSession":
         """Load a model in fp32, to be computed in "fp32" or "bf16"; see ``open_session``.
@@ -150,7 +153,7 @@ def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> _Compiled:  
         raise EngineError(f"OpenVINO cannot compile {path}: {_reason(error)}") from error
 
 
-def _require_native(core: Any, precision: Arithmetic) -> None:  # noqa: ANN401
+def _require_native(core: Any, precision: ComputePrecision) -> None:  # noqa: ANN401
     """Refuse bfloat16 where the processor would emulate it, or OpenVINO ignore it."""
     if precision != "bf16":
         return

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol, get_args
 
 from ...plugins.errors import ContractError
-from ..contract import Arithmetic, Io
+from ..contract import ComputePrecision, IOFormat
 from ..files.onnx_header import with_weights
 from ..host import parse_device
 from ..options import EngineOptions
@@ -27,7 +27,7 @@ class Session(Protocol):
     """
 
     @property
-    def io(self) -> Io:
+    def io(self) -> IOFormat:
         """The form the model takes by itself: "float" or "uint8"."""
 
     @property
@@ -89,7 +89,7 @@ def open_session(
     check_finite: bool = False,
     engine: EngineOptions | None = None,
     backend: Backend | None = None,
-    precision: Arithmetic | None = None,
+    precision: ComputePrecision | None = None,
 ) -> Session:
     """Open a model with the backend that is named, or its suffix names; never with another one.
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...plugins.errors import ContractError, EngineError
-from ..contract import Io
+from ..contract import IOFormat
 from .pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
 
 Array = npt.NDArray[Any]
@@ -33,7 +33,7 @@ class ModelInputs(Generic[T]):
     finish: Callable[[Array], T]
 
     @staticmethod
-    def from_floats(io: Io, image: Float32, mask: Float32) -> "ModelInputs[Float32]":
+    def from_floats(io: IOFormat, image: Float32, mask: Float32) -> "ModelInputs[Float32]":
         """Convert (B, 3, H, W) in [-1, 1] and (B, 1, H, W) in [0, 1]; see ``Session.run``."""
         if io == "float":
             return ModelInputs(image, mask, lambda answer: answer)
@@ -46,7 +46,7 @@ class ModelInputs(Generic[T]):
         return ModelInputs(uint8_from_float(image), holes, finish)
 
     @staticmethod
-    def from_pixels(io: Io, image: Uint8, mask: Uint8) -> "ModelInputs[Uint8]":
+    def from_pixels(io: IOFormat, image: Uint8, mask: Uint8) -> "ModelInputs[Uint8]":
         """Convert (B, H, W, 3) and (B, H, W, 1) bytes; see ``Session.run_uint8``."""
         if io == "uint8":
             return ModelInputs(image, mask, lambda answer: answer)
@@ -54,7 +54,7 @@ class ModelInputs(Generic[T]):
         return ModelInputs(float_from_uint8(image), missing, uint8_from_float)
 
 
-def require_checkable(io: Io, *, check_finite: bool) -> None:
+def require_checkable(io: IOFormat, *, check_finite: bool) -> None:
     """Refuse to look for NaN among the bytes that a uint8 model returns.
 
     Raises:

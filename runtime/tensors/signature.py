@@ -18,10 +18,10 @@ from ..contract import (
     META_VERSION,
     OUTPUT,
     SIZE_MULTIPLE,
-    Io,
+    IOFormat,
 )
 
-_FORMS: Mapping[str, Io] = {"tensor(float)": "float", "tensor(uint8)": "uint8"}
+_FORMS: Mapping[str, IOFormat] = {"tensor(float)": "float", "tensor(uint8)": "uint8"}
 
 
 class Declared(Protocol):
@@ -51,7 +51,7 @@ class Signature:
         max_batch: the largest B it was exported for; None is any.
     """
 
-    io: Io
+    io: IOFormat
     batch: int | None
     size: tuple[int, int] | None
     max_batch: int | None = None

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pytest
-from csakit.runtime.contract import OUTPUT, Io, Precision
+from csakit.runtime.contract import OUTPUT, IOFormat, Precision
 from csakit.runtime.tensors.pixels import Float32, float_from_uint8
 
 PREPARED: Final = "CSAKIT_PREPARED"  # environment variable: a prepared folder
@@ -55,7 +55,7 @@ def prepare(checkpoint: Path, folder: Path) -> None:
     from csakit.train import checkpoint as checkpoints
 
     for precision, name in MODELS.items():
-        io: Io = "uint8" if precision == "fp16" else "float"  # both forms are run
+        io: IOFormat = "uint8" if precision == "fp16" else "float"  # both forms are run
         config = ExportConfig(precision=precision, io=io, size=SIZE, max_batch=MAX_BATCH)
         export_onnx(checkpoint, folder / name, config)
     cases = export_cases(ExportConfig(size=SIZE))[:MAX_BATCH]  # the centre, and strokes

@@ -17,7 +17,7 @@ from csakit.export.parity.probe import Probe, torch_stages
 from csakit.export.parity.report import Report
 from csakit.export.parity.verify_model import verify_model
 from csakit.plugins.errors import ContractError
-from csakit.runtime.contract import Arithmetic, Io
+from csakit.runtime.contract import ComputePrecision, IOFormat
 from csakit.train import CSAInpainter
 from helpers.exported import Subject, calm_model
 
@@ -51,7 +51,7 @@ def right(model: CSAInpainter) -> Iterator[Stages]:
     """What torch gives for the case, computed once."""
     stages = torch_stages(model, CASE, "float")
 
-    def known(source: CSAInpainter, case: Case, io: Io) -> Stages:
+    def known(source: CSAInpainter, case: Case, io: IOFormat) -> Stages:
         return stages if source is model and case is CASE else torch_stages(source, case, io)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -95,7 +95,7 @@ def test_an_ablation_passes_without_matches(ablation: Subject) -> None:
 
 
 def test_every_stage_of_every_precision_has_a_limit_with_a_reason() -> None:
-    assert tuple(LIMITS) == get_args(Arithmetic)
+    assert tuple(LIMITS) == get_args(ComputePrecision)
     for arithmetic, limits in LIMITS.items():
         shown = STAGES if arithmetic in PRECISIONS else ("output",)  # no file shows more
         assert tuple(limits) == shown
