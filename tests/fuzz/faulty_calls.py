@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from csakit.plugins.errors import CsakitError
 from csakit.runtime.batch.folder import list_folders
-from csakit.runtime.batch.job import FileOptions, Job, repair_file
+from csakit.runtime.batch.job import FileOptions, Job, run_job
 from csakit.runtime.files import atomic
 from csakit.runtime.files.atomic import atomic_write, sha256, staged_folder
 from csakit.runtime.files.failures import failures_told
@@ -52,12 +52,12 @@ class Session:
 def repair(folder: Path) -> None:
     job = Job(image=folder / "i.png", mask=folder / "m.png", output=folder / "out.png")
     options = FileOptions(overwrite=True, side_by_side=True)
-    repair_file(Inpainter(Session()), job, options)  # type: ignore[arg-type]
+    run_job(Inpainter(Session()), job, options)  # type: ignore[arg-type]
 
 
 def repair_in_place(folder: Path) -> None:
     job = Job(image=folder / "i.png", mask=folder / "m.png", output=folder / "out.tif")
-    repair_file(Inpainter(Session()), job, FileOptions(overwrite=True))  # type: ignore[arg-type]
+    run_job(Inpainter(Session()), job, FileOptions(overwrite=True))  # type: ignore[arg-type]
 
 
 def lists(folder: Path) -> None:
