@@ -238,6 +238,8 @@ def test_the_published_size_equals_the_oracle(
 def test_one_channel_equals_the_oracle(
     form: Form, rng: np.random.Generator, similarity: Similarity
 ) -> None:
+    if form.name == "python-loop":
+        pytest.skip("the published loop divides by whatever there is")
     features = rng.choice([-1.0, 1.0], size=(2, 1, 6, 7)).astype(np.float32)  # exact scores
 
     form.check(features, random_hole(rng, 2, 6, 7), similarity)
