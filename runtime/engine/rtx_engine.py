@@ -9,7 +9,7 @@ import logging
 from pathlib import Path
 from typing import Any, Final
 
-from ...plugins.errors import ContractError
+from ...plugins.errors import CsakitError
 from ..files.atomic import atomic_write
 from .manifest import Manifest
 from .tensorrt_module import TensorRTModule
@@ -99,7 +99,7 @@ class CacheFile:
         try:
             with atomic_write(self._path) as temporary:
                 temporary.write_bytes(content)
-        except (ContractError, OSError) as error:
+        except (CsakitError, OSError) as error:
             logger.info("compiled kernels are not kept: %s", error)
         self._written = _digest(content)
 

@@ -1,4 +1,6 @@
+import errno
 import logging
+import os
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,20 @@ def test_a_folder_that_cannot_be_written_costs_time_only(
 ) -> None:
     with caplog.at_level(logging.INFO):
         CacheFile(tmp_path / "absent" / "cache").write(b"kernels")
+
+    assert "compiled kernels are not kept: cannot write" in caplog.text
+
+
+def test_a_full_disk_costs_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "touch", fail)
+
+    with caplog.at_level(logging.INFO):
+        CacheFile(tmp_path / "cache").write(b"kernels")
 
     assert "compiled kernels are not kept: cannot write" in caplog.text
 
