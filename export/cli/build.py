@@ -3,6 +3,7 @@
 import argparse
 import functools
 import logging
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Build an engine from an exported model; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="csakit build",
-        description="Build a TensorRT engine from an exported model, audited, with a manifest.",
+        description="Build a TensorRT engine and its manifest from an exported model.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -36,47 +37,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_shapes(parser)
     _add_builder_options(parser)
     _add_reach(parser)
-    parser.add_argument("--verbose", action="store_true", help="print all that TensorRT says")
+    parser.add_argument("--verbose", action="store_true", help="print TensorRT's log")
     return run_command(parser, _build, arguments)
 
 
 def _add_shapes(parser: argparse.ArgumentParser) -> None:
     shapes = parser.add_argument_group("shapes", "N, or MIN:OPT:MAX; TensorRT tunes for OPT")
-    shapes.add_argument("--batch", metavar="B", help="images a run (default: 1:1:8 where free)")
     shapes.add_argument(
-        "--size", metavar="PX", help="of each side (default: 256:512:1024 where free)"
+        "--batch", metavar="B", help="batch size (default: 1:1:8 if the model allows it)"
+    )
+    shapes.add_argument(
+        "--size", metavar="PX", help="side in pixels (default: 256:512:1024 if the model allows it)"
     )
 
 
 def _add_builder_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("builder")
-    group.add_argument("--workspace", metavar="BYTES", help="GPU memory for layers, such as 2GiB")
-    group.add_argument("--opt-level", type=int, metavar="0..5", help="how long it searches")
-    group.add_argument("--timing-cache", type=Path, metavar="FILE", help="reused and extended")
+    group.add_argument("--workspace", metavar="BYTES", help="workspace limit, such as 2GiB")
+    group.add_argument("--opt-level", type=int, metavar="0..5", help="builder optimization level")
     group.add_argument(
-        "--no-plugin", action="store_true", help="CSA as standard layers: runs anywhere, slower"
+        "--timing-cache", type=Path, metavar="FILE", help="timing cache to read and to update"
     )
     group.add_argument(
-        "--tf32", action="store_true", help="let fp32 products drop to TF32: faster, less exact"
+        "--no-plugin",
+        action="store_true",
+        help="build CSA from standard layers instead of the plugin; slower",
+    )
+    group.add_argument(
+        "--tf32", action="store_true", help="allow TF32 for fp32 layers; faster, less exact"
     )
     weights = group.add_mutually_exclusive_group()
-    weights.add_argument("--refit", action="store_true", help="weights can be exchanged")
-    weights.add_argument("--strip-weights", action="store_true", help="weights stay in the model")
+    weights.add_argument("--refit", action="store_true", help="build a refittable engine")
+    weights.add_argument(
+        "--strip-weights",
+        action="store_true",
+        help="leave the weights out; they are read from the model",
+    )
 
 
 def _add_reach(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where the engine runs")
+    group = parser.add_argument_group("compatibility")
     group.add_argument(
-        "--portable", choices=PORTABLES, default=BuildConfig.portable, help="also on other GPUs"
+        "--portable",
+        choices=PORTABLES,
+        default=BuildConfig.portable,
+        help="hardware compatibility level (default: %(default)s)",
     )
     group.add_argument(
-        "--version-compatible", action="store_true", help="also in later versions of TensorRT"
+        "--version-compatible",
+        action="store_true",
+        help="allow later versions of TensorRT to run the engine",
     )
     group.add_argument(
-        "--embed-plugin", action="store_true", help="the plugin travels inside the engine"
+        "--embed-plugin", action="store_true", help="store the plugin library in the engine"
     )
     group.add_argument(
-        "--targets", metavar="SM,...", help="TensorRT for RTX: such as sm_86,sm_89 (default: here)"
+        "--targets",
+        metavar="SM,...",
+        help="TensorRT for RTX: GPU architectures, such as sm_86,sm_89 (default: this GPU)",
     )
 
 
@@ -97,6 +115,9 @@ def _build(args: argparse.Namespace) -> int:
     print(f"precision: {summary(manifest.precision)}")
     print(f"CSA: {attention}" if manifest.source.attention == "csa" else "no CSA in this model")
     print(f"wrote {args.output} ({manifest.engine.bytes / 1e6:.1f} MB) and its manifest")
+    path = shlex.quote(str(args.output))
+    print(f"next: csakit verify {path}")
+    print(f"next: csakit inpaint photo.png mask.png -o repaired.png --model {path}")
     return ExitCode.OK
 
 

@@ -34,11 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "engine", type=Path, nargs="?", metavar="MODEL.engine", help="built from it by TensorRT"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--overwrite", action="store_true", help="replace such a folder")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing repository")
     parser.add_argument(
         "--name",
         default=ServingOptions.name,
-        help="of the models, NAME_onnx and NAME_trt (default: %(default)s)",
+        help="prefix of the models, NAME_onnx and NAME_trt (default: %(default)s)",
     )
     _add_scale(parser)
     _add_batching(parser)
@@ -53,7 +53,7 @@ def _add_scale(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=ServingOptions.instances,
         metavar="N",
-        help="of each model, on each GPU or on the CPU (default: %(default)s)",
+        help="instances per model, on each GPU or on the CPU (default: %(default)s)",
     )
     device = group.add_mutually_exclusive_group()
     device.add_argument("--cpu", action="store_true", help="ONNX Runtime on the CPU (default)")
@@ -63,7 +63,7 @@ def _add_scale(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=ServingOptions.threads,
         metavar="N",
-        help="of each instance on a CPU (default: one for each core)",
+        help="threads per instance on a CPU (default: one per core)",
     )
 
 
@@ -73,17 +73,17 @@ def _add_batching(parser: argparse.ArgumentParser) -> None:
         "--max-batch",
         type=int,
         metavar="N",
-        help="largest (default: what the model was exported for, or 8)",
+        help="largest batch (default: that of the model, or 8)",
     )
     group.add_argument(
-        "--preferred", metavar="LIST", help="sizes to wait for, such as 4,8 (default: none)"
+        "--preferred", metavar="LIST", help="preferred batch sizes, such as 4,8 (default: none)"
     )
     group.add_argument(
         "--queue-delay",
         type=int,
         default=ServingOptions.delay_us,
         metavar="US",
-        help="how long a request waits for others, in microseconds (default: %(default)s)",
+        help="longest queue delay of a request, in microseconds (default: %(default)s)",
     )
 
 
@@ -93,9 +93,9 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=int,
         metavar="PX",
-        help="side that is warmed up (default: what the model is tuned for, or 256)",
+        help="side of the warm-up requests (default: that the model is tuned for, or 256)",
     )
-    group.add_argument("--no-warmup", action="store_true", help="be ready before the first run")
+    group.add_argument("--no-warmup", action="store_true", help="do not warm up")
     group.add_argument(
         "--cuda-graphs", action="store_true", help="capture the engine's runs as CUDA graphs"
     )

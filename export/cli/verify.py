@@ -28,8 +28,8 @@ MODEL.onnx --against OTHER.onnx --layerwise
 MODEL.engine --layerwise                   inner tensors in two of Polygraphy's runners; an
                                            engine is built again with these tensors marked
 
-exit codes: 0 every limit kept; 1 one was broken; 2 wrong usage or input; 3 an engine cannot run
-here, with the reason.
+exit codes: 0 all limits met; 1 a limit exceeded; 2 invalid usage or input; 3 the engine cannot run
+here.
 """
 
 
@@ -45,26 +45,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--against", type=Path, metavar="FILE", help="checkpoint (.safetensors) or model (.onnx)"
     )
-    parser.add_argument(
-        "--layerwise", action="store_true", help="compare inner tensors of two runners"
-    )
+    parser.add_argument("--layerwise", action="store_true", help="compare intermediate tensors")
     parser.add_argument(
         "--all-tensors",
         action="store_true",
-        help="with --layerwise: also those between the stages, on one case",
+        help="with --layerwise: all tensors instead of those of the stages, on one case",
     )
     parser.add_argument(
         "--images",
         type=Path,
         metavar="DIR",
-        help="folder of photographs (default: those that scikit-image ships)",
+        help="folder of photographs (default: those in scikit-image)",
     )
-    parser.add_argument("--case", type=Path, metavar="NPZ", help="compare on one saved case only")
+    parser.add_argument("--case", type=Path, metavar="NPZ", help="run one saved case only")
     parser.add_argument(
-        "--backend", choices=BACKENDS, help="of the runtime, for a model; its result is compared"
+        "--backend", choices=BACKENDS, help="runtime for MODEL.onnx; only the result is compared"
     )
     parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), help="that the backend openvino computes in"
+        "--precision", choices=("fp32", "bf16"), help="precision of the openvino backend"
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the full report")
     return run_command(parser, _verify, arguments)

@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         nargs="*",
         type=Path,
         metavar="PATH",
-        help="engines, or folders of them, to be checked (default: those of the current folder)",
+        help="engines or folders of engines to check (default: the current folder)",
     )
     return run_command(parser, _work, arguments)
 

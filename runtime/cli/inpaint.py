@@ -145,4 +145,4 @@ def _opener(args: argparse.Namespace, options: InpaintOptions) -> Callable[..., 
 
 def _name_model(args: argparse.Namespace) -> None:
     if args.model is None:
-        line("using the model that comes along, demo; --model names another")
+        line("using the demo model of the package; choose another with --model")

@@ -20,12 +20,12 @@ examples:
   csakit inpaint photo.jpg mask.png -o repaired.png
   csakit inpaint photos/ masks/ -o repaired/ --model model.onnx --blend none
 
-In a folder run the mask of cat.jpg is cat.*, cat_mask.* or cat_mask001.* among the masks; one
-mask file serves all images. Pixels outside of the mask do not change; only a lossy format (JPEG,
-WebP) changes them a little when it encodes the result.
+In a folder the mask of cat.jpg is cat.*, cat_mask.* or cat_mask001.*; a single mask file applies
+to all images. Pixels outside of the mask do not change; lossy formats (JPEG, WebP) change them
+slightly when the result is encoded.
 
-exit codes: 0 all repaired; 2 wrong usage or input, or some images were skipped;
-3 something is not installed, or the model failed; 130, 143, 129 ended by a signal.
+exit codes: 0 all images repaired; 2 invalid usage or input, or images were skipped;
+3 a package is missing, or the model failed; 130, 143, 129 terminated by a signal.
 """
 
 
@@ -33,7 +33,7 @@ def inpaint_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line. Defaults are those of the option classes."""
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="Repair what a mask marks in white.",
+        description="Repair the pixels of an image that are white in its mask.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -50,10 +50,10 @@ def inpaint_parser() -> argparse.ArgumentParser:
         **text,
     )
     add_model_option(parser)
-    add_run_options(parser.add_argument_group("how the network is run"))
-    _add_mask_options(parser.add_argument_group("how masks are read"))
-    _add_output_options(parser.add_argument_group("how results are written"))
-    _add_ray_options(parser.add_argument_group("how a folder is spread over machines"))
+    add_run_options(parser.add_argument_group("network"))
+    _add_mask_options(parser.add_argument_group("mask"))
+    _add_output_options(parser.add_argument_group("output"))
+    _add_ray_options(parser.add_argument_group("cluster"))
     return parser
 
 
@@ -63,8 +63,8 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
         "--model",
         metavar="MODEL",
         type=Path,
-        help=".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model that "
-        "comes along (default: demo)",
+        help=".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model in the "
+        "package (default: demo)",
     )
 
 
@@ -131,48 +131,51 @@ def add_run_options(group: argparse._ArgumentGroup) -> None:
         "--strategy",
         choices=STRATEGIES,
         default=InpaintOptions.strategy,
-        help="crop: each region with its surroundings, at the scale that the model was trained "
-        "for; resize: the whole image, scaled down; whole: the whole image as it is "
-        "(default: %(default)s)",
+        help="crop: each hole with its context, at the scale the model was trained at; resize: "
+        "the whole image, scaled down; whole: the whole image, full size (default: %(default)s)",
     )
-    _number(group, "--margin", InpaintOptions.margin, "PX", "least known surroundings of a region")
+    _number(group, "--margin", InpaintOptions.margin, "PX", "context around each hole, in pixels")
     group.add_argument(
         "--blend",
         default=InpaintOptions.blend,
         metavar="HOW",
-        help="seamless: continue the network's error at the edge harmonically into the hole; "
-        "feather PX: let that correction fade out over so many pixels; none: the network's own "
-        "pixels (default: %(default)s)",
+        help="seamless: match colour and brightness at the edge of the hole; feather PX: fade "
+        "that correction out over PX pixels; none: the network's pixels (default: %(default)s)",
     )
     _number(
         *(group, "--max-side", InpaintOptions.max_side, "PX"),
-        "longest side of the network's input with --strategy resize, a multiple of 256",
+        "longest side with --strategy resize, a multiple of 256",
     )
     group.add_argument(
         "--device",
         metavar="NAME",
-        help="cpu, cuda or cuda:N; nothing falls back to the CPU (default: cpu for .onnx, cuda "
+        help="cpu, cuda or cuda:N; there is no fallback to the CPU (default: cpu for .onnx, cuda "
         "for .engine)",
     )
     group.add_argument(
         "--backend",
         choices=BACKENDS,
-        help="what runs an .onnx model; openvino is for CPUs, and needs 'csakit[openvino]' "
+        help="runtime for an .onnx model; openvino runs on CPUs and needs 'csakit[openvino]' "
         f"(default: {BACKENDS[0]})",
     )
     group.add_argument(
         "--precision",
         choices=("fp32", "bf16"),
-        help="of openvino: bf16 is several times faster where the CPU has it, and refused where "
-        "not (default: that of the model, fp32)",
+        help="precision of the openvino backend; bf16 is several times faster and needs a CPU "
+        "with bfloat16 (default: fp32)",
     )
-    group.add_argument("--threads", type=int, metavar="N", help="default: one per physical core")
+    group.add_argument(
+        "--threads",
+        type=int,
+        metavar="N",
+        help="threads of the backend (default: one per physical core)",
+    )
     group.add_argument(
         "--no-cache",
         action="store_false",
         dest="cache",
-        help="keep no copy of the model that is optimised for this processor; without one, every "
-        "start optimises anew (it lies in .csakit-cache beside the model, or in ~/.cache/csakit)",
+        help="do not keep an optimised copy of the model for the next start (in .csakit-cache "
+        "beside the model, or in ~/.cache/csakit)",
     )
 
 
@@ -182,41 +185,44 @@ def _add_mask_options(group: argparse._ArgumentGroup) -> None:
         "--mask-channel",
         choices=CHANNELS,
         default=MaskOptions.channel,
-        help="what marks: grey: white is missing; alpha: what is transparent; red, green, blue: "
-        "what is painted in that colour (default: %(default)s)",
+        help="grey: white pixels are masked; alpha: transparent ones; red, green, blue: those "
+        "painted in that colour (default: %(default)s)",
     )
-    group.add_argument("--mask-invert", action="store_true", help="the other pixels are missing")
+    group.add_argument(
+        "--mask-invert", action="store_true", help="invert the mask: black pixels are masked"
+    )
     _number(
         *(group, "--mask-threshold", MaskOptions.threshold, "GREY"),
-        "missing from this grey level on, 1 to 255",
+        "pixels at or above this value are masked, 1 to 255",
     )
-    _number(group, "--dilate", MaskOptions.dilate, "PX", "grow the hole on all sides")
+    _number(group, "--dilate", MaskOptions.dilate, "PX", "grow the mask by PX pixels")
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
     """Describe ``FileOptions`` and the format of folder runs."""
-    _number(group, "--quality", FileOptions.quality, "N", "of JPEG and WebP, 1 to 100")
+    _number(
+        group, "--quality", FileOptions.quality, "N", "quality of JPEG and WebP outputs, 1 to 100"
+    )
     group.add_argument(
         "--format",
         choices=[suffix[1:] for suffix in OUTPUT_FORMATS],
-        help="of all results of a folder (default: that of each input)",
+        help="format of the outputs of a folder (default: that of each input)",
     )
     group.add_argument(
         "--side-by-side",
         action="store_true",
         help="also write input, mask and result in one picture, OUT_side_by_side.png",
     )
-    group.add_argument("--overwrite", action="store_true", help="replace outputs that exist")
+    group.add_argument("--overwrite", action="store_true", help="replace existing outputs")
     group.add_argument(
         "--resume",
         action="store_true",
-        help="take up a folder run that was interrupted: what is there already is left alone",
+        help="continue an interrupted folder run: skip images whose output exists",
     )
     group.add_argument(
         "--recursive",
         action="store_true",
-        help="also repair what is in sub-folders, with masks and results in folders of the same "
-        "names",
+        help="include sub-folders; masks and outputs are in folders of the same names",
     )
 
 
@@ -225,20 +231,20 @@ def _add_ray_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--ray",
         metavar="WHERE",
-        help="repair a folder on a Ray cluster: local starts one on this machine, auto takes the "
-        "one that runs here, ray://HOST:PORT connects to another; needs 'csakit[ray]'",
+        help="repair a folder on a Ray cluster: local starts one, auto uses the one that runs on "
+        "this machine, ray://HOST:PORT connects to another; needs 'csakit[ray]'",
     )
     group.add_argument(
         "--ray-workers",
         type=int,
         metavar="N",
-        help="processes with a model each (default: as many as there is room for)",
+        help="number of workers, each with its own model (default: as many as fit)",
     )
     group.add_argument(
         "--ray-gpus-each",
         type=float,
         metavar="F",
-        help="GPUs of a worker, 0.5 for two workers on one (default: 1, if the model runs on GPUs)",
+        help="GPUs per worker; 0.5 runs two on one GPU (default: 1 for models on GPUs)",
     )
 
 

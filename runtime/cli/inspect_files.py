@@ -1,4 +1,4 @@
-"""``csakit inspect``: say what files are, and whether engines run here. Loads no framework."""
+"""``csakit inspect``: report what files are, and whether engines run here. Loads no framework."""
 
 import argparse
 import json

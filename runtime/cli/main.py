@@ -16,19 +16,19 @@ GROUP: Final = "csakit.commands"  # of entry points; the bracket of one names th
 
 SUMMARIES: Final = MappingProxyType(
     {
-        "inpaint": "repair an image, or a folder of them, with an exported model",
-        "web": "repair photographs in the browser, and through an HTTP API",
-        "doctor": "say what is installed, what can run here, and what to install",
-        "plugin": "build the CUDA kernels and the TensorRT plugin, and say what is built",
-        "convert": "turn the authors' checkpoint into one of csakit",
-        "train": "train a network, as the paper does or by a recipe of your own",
-        "evaluate": "score models on images with holes, as the paper does",
-        "export": "export a checkpoint to ONNX, verified before it gets its name",
+        "inpaint": "repair an image or a folder of images",
+        "web": "repair photographs in the browser, or through an HTTP API",
+        "doctor": "report what is installed, what can run here, and what to install",
+        "plugin": "build the CUDA kernels and the TensorRT plugin",
+        "convert": "convert the authors' checkpoint",
+        "train": "train a network",
+        "evaluate": "score models on a set of images",
+        "export": "export a checkpoint to ONNX, and verify it",
         "verify": "compare an exported model with its checkpoint, stage by stage",
-        "build": "build a TensorRT engine from an exported model, audited, with a manifest",
-        "inspect": "say what a checkpoint, a model or an engine is, and whether it runs here",
+        "build": "build a TensorRT engine from an exported model",
+        "inspect": "report what a checkpoint, a model or an engine is, and whether it runs here",
         "triton": "write a model repository for Triton Inference Server",
-        "bench": "measure latency, and show the stated targets",
+        "bench": "measure latency and compare it",
     }
 )
 
@@ -108,12 +108,12 @@ def _usage(commands: dict[str, metadata.EntryPoint]) -> str:
     lines = [
         f"usage: {PROGRAM} COMMAND ...",
         "",
-        "Take CSA image inpainting from a checkpoint to a fast, verified model, and run it.",
+        "Repair images with CSA inpainting; train, export, verify, build and measure its models.",
         "",
         "commands:",
         *(f"  {name:<9} {SUMMARIES.get(name, '')}".rstrip() for name in commands),
         "",
-        f"{PROGRAM} COMMAND --help explains one of them; {PROGRAM} --version names this version.",
+        f"See {PROGRAM} COMMAND --help for a command, {PROGRAM} --version for the version.",
     ]
     if not commands:
         lines += ["", "No command is registered. Install csakit: pip install 'csakit[runtime]'"]

@@ -1,4 +1,4 @@
-"""``csakit plugin``: build the CUDA kernels and the TensorRT plugin, and say what is built."""
+"""``csakit plugin``: build the CUDA kernels and the TensorRT plugin, and report what is built."""
 
 import argparse
 import collections
@@ -52,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="csakit plugin",
-        description="Build the CUDA kernels and the TensorRT plugin, and say what is built.",
+        description="Build the CUDA kernels and the TensorRT plugin, and report what is built.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_build(commands.add_parser("build", help="compile the libraries with nvcc"))
-    info = commands.add_parser("info", help="say what is built, and every place searched")
+    info = commands.add_parser("info", help="report what is built, and where it is searched")
     info.add_argument("--json", action="store_true", help="print one JSON object")
     info.set_defaults(work=_info)
     return parser
@@ -90,10 +90,10 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         help="folder for the libraries (default: the user's cache, where csakit finds them)",
     )
     parser.add_argument(
-        "--jobs", type=int, metavar="N", help="compilers at a time (default: one for each core)"
+        "--jobs", type=int, metavar="N", help="number of parallel compilers (default: one per core)"
     )
     parser.add_argument(
-        "--warnings-as-errors", action="store_true", help="refuse what the compilers warn of"
+        "--warnings-as-errors", action="store_true", help="treat compiler warnings as errors"
     )
     parser.set_defaults(work=_build)
 

@@ -112,7 +112,7 @@ def web_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_model_option(parser)
-    group = parser.add_argument_group("where and for whom")
+    group = parser.add_argument_group("server")
     group.add_argument(
         "--host", default=WebOptions.host, help="address to listen on (default: %(default)s)"
     )
@@ -120,45 +120,44 @@ def web_parser() -> argparse.ArgumentParser:
         "--port",
         type=int,
         default=WebOptions.port,
-        help="0 takes a free one (default: %(default)s)",
+        help="port; 0 takes a free one (default: %(default)s)",
     )
     group.add_argument("--open", action="store_true", help="open the page in the browser")
     group.add_argument(
         "--token",
-        help="what clients must send as 'Authorization: Bearer TOKEN' (default: none on this "
-        "machine alone, else a new one, printed)",
+        help="token that clients send as 'Authorization: Bearer TOKEN' (default: none for clients "
+        "on this machine, otherwise a random one, printed at the start)",
     )
     group.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name that the server answers to, beside localhost and IP addresses; may be given "
-        "several times",
+        help="additional host name that the server accepts; may be given several times",
     )
-    group.add_argument("--certificate", type=Path, metavar="PEM", help="serve HTTPS with it")
-    group.add_argument("--key", type=Path, metavar="PEM", help="its private key")
-    group = parser.add_argument_group("how much")
+    group.add_argument("--certificate", type=Path, metavar="PEM", help="certificate for HTTPS")
+    group.add_argument("--key", type=Path, metavar="PEM", help="private key of the certificate")
+    group = parser.add_argument_group("limits")
     group.add_argument(
         *("--max-upload",),
         type=int,
         default=WebOptions.max_upload,
         metavar="MIB",
-        help="of one request (default: %(default)s)",
+        help="largest request, in MiB (default: %(default)s)",
     )
     group.add_argument(
         "--queue",
         type=int,
         default=WebOptions.queue,
         metavar="N",
-        help="repairs that may wait; more are asked to come again (default: %(default)s)",
+        help="repairs that may wait; further ones get HTTP 503 (default: %(default)s)",
     )
     group.add_argument(
         "--deadline",
         type=float,
         default=WebOptions.deadline,
         metavar="SECONDS",
-        help="of one repair, its wait included (default: %(default)s)",
+        help="time limit of a repair, including its wait (default: %(default)s)",
     )
-    add_run_options(parser.add_argument_group("how the network is run, unless a request says"))
+    add_run_options(parser.add_argument_group("network, unless a request states otherwise"))
     return parser

@@ -1,6 +1,7 @@
 """``csakit convert``: the authors' checkpoint pair to one safetensors file."""
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -36,4 +37,5 @@ def _convert(args: argparse.Namespace) -> int:
     checkpoint.save(model, args.output, training={"converted_from": source})
     config = model.config
     print(f"wrote {args.output}: width {config.width}, similarity {config.similarity}")
+    print(f"next: csakit export {shlex.quote(str(args.output))} -o model.onnx")
     return ExitCode.OK

@@ -44,8 +44,8 @@ else from the image. Mean L1 and L2 are in per cent of the range and of its squa
 windows of 7 x 7; inside the hole it is the mean of its map over the missing pixels. The seed and
 the image alone decide each hole, so that every model gets the same ones.
 
-exit codes: 0 scored; 1 a model answered with NaN or infinity; 2 wrong usage or input;
-3 something is not installed, or cannot run here.
+exit codes: 0 scored; 1 a model returned NaN or infinity; 2 invalid usage or input;
+3 a package is missing, or the model cannot run here.
 """
 
 

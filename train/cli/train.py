@@ -6,6 +6,7 @@ Flags, help texts and defaults come from the configuration classes; none is spel
 import argparse
 import dataclasses
 import logging
+import shlex
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,8 +44,8 @@ Resuming a finished run does nothing; --extend STEPS trains it on.
 
 Ctrl-C and SIGTERM stop after the step that is running and save; a second Ctrl-C stops at once.
 
-exit codes: 0 trained, or the minutes are up; 1 a loss is not finite (the batch is saved);
-2 wrong usage or input; 3 something is not installed; 130 and 143 stopped by Ctrl-C and SIGTERM.
+exit codes: 0 finished, or --minutes elapsed; 1 a loss is not finite (the batch is saved);
+2 invalid usage or input; 3 a package is missing; 130 and 143 stopped by Ctrl-C and SIGTERM.
 """
 
 
@@ -67,6 +68,9 @@ def _train(args: argparse.Namespace) -> int:
         outcome = train(config, args.resume, resume=True)
     else:
         outcome = train(build(*choices), args.output)
+    if not outcome.exit_code:
+        model = shlex.quote(str((args.resume or args.output) / "model.safetensors"))
+        print(f"next: csakit export {model} -o model.onnx")
     return outcome.exit_code
 
 
@@ -95,9 +99,12 @@ def train_parser() -> argparse.ArgumentParser:
     )
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument(
-        *("-o", "--output"), type=Path, metavar="RUN", help="folder of a new run; new or empty"
+        *("-o", "--output"),
+        type=Path,
+        metavar="RUN",
+        help="folder of a new run; it must be absent or empty",
     )
-    where.add_argument("--resume", type=Path, metavar="RUN", help="go on with a stopped run")
+    where.add_argument("--resume", type=Path, metavar="RUN", help="continue a stopped run")
     parser.add_argument(
         "--extend",
         type=int,
@@ -109,7 +116,7 @@ def train_parser() -> argparse.ArgumentParser:
         "--config",
         type=Path,
         metavar="TOML",
-        help=f"configuration file, or a recipe that csakit ships: {', '.join(recipe_names())}",
+        help=f"configuration file, or a recipe of the package: {', '.join(recipe_names())}",
     )
     parser.add_argument(
         "--ablations",
