@@ -25,151 +25,87 @@ _CHECKSUM: Final = "checksum"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """One file.
+    """One file."""
 
-    Attributes:
-        name: of the file, relative to the folder of the manifest.
-        bytes: its size.
-        sha256: of its content.
-    """
-
-    name: str
+    name: str  # relative to the folder of the manifest
     bytes: int
     sha256: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the engine was built from.
+    """What the engine was built from."""
 
-    Attributes:
-        model: the ONNX file.
-        weights: files that the model keeps its weights in.
-        checkpoint_sha256: of what the model was exported from.
-        attention: "csa", "conv" or "none".
-        similarity: of CSA.
-        prediction: "absolute" or "residual".
-        trained_hole: px, the largest side in training; empty if unknown.
-        csakit: version that exported the model.
-    """
-
-    model: Artifact
-    weights: tuple[Artifact, ...]
-    checkpoint_sha256: str
-    attention: str
-    similarity: str
-    prediction: str
-    trained_hole: str
-    csakit: str
+    model: Artifact  # the ONNX file
+    weights: tuple[Artifact, ...]  # files that the model keeps its weights in
+    checkpoint_sha256: str  # of what the model was exported from
+    attention: str  # "csa", "conv" or "none"
+    similarity: str  # of CSA
+    prediction: str  # "absolute" or "residual"
+    trained_hole: str  # px, the largest side in training; empty if unknown
+    csakit: str  # version that exported the model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """The plugin that computes CSA in the engine.
-
-    Attributes:
-        name: of the plugin.
-        version: of the plugin.
-        namespace: of the plugin.
-        implementation: "c++" or "python"; either runs what the other built.
-        library: name of the file it came from.
-        source_hash: of what that was built from; None if unknown.
-        embedded: whether the library travels inside the engine.
-    """
+    """The plugin that computes CSA in the engine."""
 
     name: str
     version: str
     namespace: str
-    implementation: str
-    library: str
-    source_hash: str | None
-    embedded: bool
+    implementation: str  # "c++" or "python"; either runs what the other built
+    library: str  # name of the file it came from
+    source_hash: str | None  # of what that was built from; None if unknown
+    embedded: bool  # whether the library travels inside the engine
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Build:
-    """What built the engine, and for which machines.
+    """What built the engine, and for which machines."""
 
-    Attributes:
-        module: "tensorrt" or "tensorrt_rtx".
-        version: of the module.
-        runtimes: modules that can open the engine, the lightest last.
-        targets: architectures it was built for, such as "sm_86".
-        portable: "none", "ampere+" or "same-cc".
-        version_compatible: whether later versions open it too.
-        weights: "full", "refit" or "strip".
-        plugin: that computes CSA; None where the function body does, or there is no CSA.
-        command: that builds it again, in the folder of the engine.
-    """
-
-    module: str
-    version: str
-    runtimes: tuple[str, ...]
-    targets: tuple[str, ...]
-    portable: str
-    version_compatible: bool
-    weights: str
-    plugin: Plugin | None
-    command: tuple[str, ...]
+    module: str  # "tensorrt" or "tensorrt_rtx"
+    version: str  # of the module
+    runtimes: tuple[str, ...]  # modules that can open the engine, the lightest last
+    targets: tuple[str, ...]  # architectures it was built for, such as "sm_86"
+    portable: str  # "none", "ampere+" or "same-cc"
+    version_compatible: bool  # whether later versions open it too
+    weights: str  # "full", "refit" or "strip"
+    plugin: Plugin | None  # None where the function body computes CSA, or there is no CSA
+    command: tuple[str, ...]  # that builds it again, in the folder of the engine
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Tensor:
-    """One input or output.
-
-    Attributes:
-        name: of the tensor.
-        role: "input" or "output".
-        dtype: "float32" or "uint8".
-        shape: -1 where a profile says what is allowed.
-    """
+    """One input or output."""
 
     name: str
-    role: str
-    dtype: str
-    shape: tuple[int, ...]
+    role: str  # "input" or "output"
+    dtype: str  # "float32" or "uint8"
+    shape: tuple[int, ...]  # -1 where a profile states what is allowed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Precision:
-    """What the engine computes in.
+    """What the engine computes in."""
 
-    Attributes:
-        audited: "fp32" or "fp16", as found, not as asked for.
-        evidence: by name what was looked at and what was seen.
-    """
-
-    audited: str
-    evidence: Mapping[str, Any]
+    audited: str  # "fp32" or "fp16", as found, not as asked for
+    evidence: Mapping[str, Any]  # by name what was looked at and what was seen
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All of it.
-
-    Attributes:
-        schema: ``SCHEMA``.
-        csakit: version that built the engine.
-        engine: the file it describes.
-        source: what it was built from.
-        build: by what, and for what.
-        io: "float" or "uint8".
-        tensors: inputs, then outputs.
-        profiles: one.
-        precision: audited.
-        parity: what a verification of the engine found; None until there was one.
-    """
+    """All of it."""
 
     schema: int
-    csakit: str
+    csakit: str  # version that built the engine
     engine: Artifact
     source: Source
     build: Build
-    io: str
-    tensors: tuple[Tensor, ...]
-    profiles: tuple[ShapeRange, ...]
+    io: str  # "float" or "uint8"
+    tensors: tuple[Tensor, ...]  # inputs, then outputs
+    profiles: tuple[ShapeRange, ...]  # one
     precision: Precision
-    parity: Mapping[str, Any] | None
+    parity: Mapping[str, Any] | None  # what a verification found; None until there was one
 
     @property
     def rebuild(self) -> str:
