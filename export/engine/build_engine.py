@@ -15,6 +15,7 @@ from ...runtime.engine.manifest import SUFFIX, Manifest, manifest_path
 from ...runtime.engine.shapes import ShapeRange
 from ...runtime.engine.tensorrt_module import LoadedPlugin, TensorRTModule, load_plugin
 from ...runtime.files.atomic import atomic_write
+from ...runtime.files.failures import is_file
 from ..graph import surgery
 from .builder import Interrupts, build_plan, timing_cache
 from .config import BuildConfig
@@ -104,11 +105,11 @@ class BuildRequest:
 
 def _read(path: Path) -> onnx.ModelProto:
     """Read the graph; weights of a file of their own stay there, for TensorRT to read."""
-    if not path.is_file():
+    if not is_file(path):
         raise ContractError(f"the model must be an existing file; got {path}")
     proto = surgery.read(str(path), weights=False)
     for name in surgery.external_files(proto):
-        if not (path.parent / name).is_file():
+        if not is_file(path.parent / name):
             raise ContractError(
                 f"{path} keeps its weights in {name}, which is not beside it\n"
                 "Copy it there, or export the model again."
