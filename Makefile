@@ -11,7 +11,7 @@ WEIGHTS := train/weights/demo.safetensors
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model proof photos test fuzz check docs format bench bench-record plugins gpu clean
+.PHONY: help install demo model proof photos test web-slow fuzz check docs format bench bench-record plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -61,6 +61,9 @@ photos: $(STAMP)  ## fetch the photographs that the demo model is trained on, 1.
 # Each worker takes half of the files, then what the other has left; one thread and 4 GB each.
 test: $(STAMP)  ## run all tests
 	$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
+
+web-slow: $(STAMP)  ## the long tests of csakit web: memory over 500 repairs, frames at 48 megapixels
+	CSAKIT_SLOW=1 $(BIN)/python -m pytest -q -s tests/runtime/web -k "500_repairs or 48_megapixels"
 
 # Longer than in the tests, and from other mutations each time; a find names its number.
 FUZZ_SECONDS ?= 600

@@ -194,7 +194,9 @@ def test_stop_keeps_what_is_finished_and_the_other_marks(
     mask = pixels_of(page.saved("#download-mask")[1], "L") > 0
     assert not mask[40, 70]
     assert mask[260, 410]
-    assert (pixels_of(page.saved("#download-png")[1])[40, 70] == (10, 200, 30)).all()
+    changed = (pixels_of(page.saved("#download-png")[1]) != pixels_of(cat.read_bytes())).any(axis=2)
+    assert changed[40, 70]
+    assert not changed[200:].any()
 
 
 def test_two_pages_hear_of_each_other(
@@ -308,9 +310,9 @@ def test_pictures_come_by_drop_and_paste_and_masks_too(
     page.page.wait_for_function(
         "() => document.getElementById('facts').textContent.startsWith('80')"
     )
-    mask = mask_of((60, 80), (10, 20, 30, 50))
+    mask = mask_of((60, 80), (10, 20, 30, 44))
     page.page.evaluate(send, ["b_mask.png", list(encoded(mask)), "drop"])
-    page.says("Mask opened: 12 %")
+    page.says("Mask opened: 10 %")
     np.testing.assert_array_equal(pixels_of(page.saved("#download-mask")[1], "L"), mask)
     page.page.evaluate(send, ["mask.png", list(encoded(mask[:50])), "drop"])
     page.says("A mask must have the shape of its picture.")
@@ -373,7 +375,7 @@ def test_keys_alone_lead_from_opening_to_download(
     compare.focus()
     keyboard.press("End")
     assert compare.get_attribute("aria-valuetext") == "before"
-    assert page.page.locator("#before").evaluate("(one) => one.style.clipPath") == "inset(0px)"
+    assert "100%" not in page.page.locator("#before").evaluate("(one) => one.style.clipPath")
     keyboard.press("Home")
     for _ in range(40):  # Tab always goes on
         keyboard.press("Tab")
@@ -502,6 +504,7 @@ def test_the_screenshot_of_the_documentation(
 
 
 @pytest.mark.slow
+@pytest.mark.skipif("CSAKIT_SLOW" not in os.environ, reason="make web-slow runs it")
 def test_48_megapixels_are_painted_at_60_frames(
     pages: list[Page],
     chromium: Browser,
