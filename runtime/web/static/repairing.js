@@ -58,6 +58,6 @@ async function partOf({ x, y, png, line }) {
 }
 
 /** Return the marks without what these parts have finished. */
-export async function remaining(marks, parts) {
+export function remaining(marks, parts) {
   return [...marks, ...parts.map(({ x, y, bits }) => ({ tool: "bits", erase: true, x, y, bits }))];
 }

@@ -83,7 +83,7 @@ class Page:
 
     def check(self) -> None:
         """Check that nothing was complained about, and nothing foreign asked for."""
-        assert self.errors == []
+        assert self.errors == [], self.errors
         assert len(self.hosts) == 1
 
     def violations(self) -> list[str]:
