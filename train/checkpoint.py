@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ..plugins.errors import ContractError
 from ..runtime.files.atomic import atomic_write, staged_folder
-from ..runtime.files.failures import failure, is_file, is_folder
+from ..runtime.files.failures import failure, is_file, is_folder, stand_in
 from .config import ModelConfig
 from .networks.inpainter import CSAInpainter, fill_colour
 
@@ -213,9 +213,13 @@ def _open(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
             metadata = file.metadata() or {}
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, MemoryError) as error:
-        raise failure(error, f"read {path}") or ContractError(
-            f"{path} is not a readable safetensors file: {error}\n"
-            "If it was copied, copy it again; if it is a .pth pair, use `csakit convert`."
+        raise (
+            failure(error, f"read {path}")
+            or stand_in(path)
+            or ContractError(
+                f"{path} is not a readable safetensors file: {error}\n"
+                "If it was copied, copy it again; if it is a .pth pair, use `csakit convert`."
+            )
         ) from error
     return _header(metadata.get(_KEY), path), shapes
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..plugins.errors import ContractError
-from ..runtime.files.failures import failure, is_file
+from ..runtime.files.failures import failure, is_file, stand_in
 
 _COUNTER: Final = "num_batches_tracked"  # an integer beside the weights of each batch norm
 # Under which training scripts save a state_dict beside other things.
@@ -60,13 +60,13 @@ def _load(path: Path) -> Any:  # noqa: ANN401
             _require_stored(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
-        raise ContractError(
+        raise stand_in(path) or ContractError(
             f"{path} holds more than tensors, or is not a torch checkpoint; "
             "loading it could run code, so it is refused\n"
             "Save the bare weights: torch.save(network.state_dict(), path)."
         ) from error
     except Exception as error:  # the reader raises what it likes on damaged files
-        if problem := failure(error, f"read {path}"):
+        if problem := failure(error, f"read {path}") or stand_in(path):
             raise problem from error
         raise ContractError(
             f"{path} is damaged or no torch checkpoint: {error}\nCopy or download it again."
@@ -76,7 +76,13 @@ def _load(path: Path) -> Any:  # noqa: ANN401
 def _require_stored(path: Path) -> None:
     """Refuse a checkpoint that was packed again: torch reads its files where they lie."""
     with zipfile.ZipFile(path) as archive:
-        packed = [one.filename for one in archive.infolist() if one.compress_type]
+        files = archive.infolist()
+    if any(one.filename.endswith("/constants.pkl") for one in files):
+        raise ContractError(
+            f"{path} is a TorchScript program; a state_dict is needed\n"
+            "Save its weights: torch.save(torch.jit.load(path).state_dict(), new_path)."
+        )
+    packed = [one.filename for one in files if one.compress_type]
     if packed:
         raise ContractError(
             f"{path} must be stored uncompressed, as torch.save writes it; {packed[0]} in it is "

@@ -12,7 +12,7 @@ import onnx.numpy_helper
 from ...plugins import spec
 from ...plugins.errors import ContractError
 from ...runtime.contract import FORMAT_VERSION, META_FORMAT, OUTPUT
-from ...runtime.files.failures import failure
+from ...runtime.files.failures import failure, stand_in
 from ...runtime.tensors.signature import require_names
 from .attention_function import MATCHES, attention_function
 
@@ -111,7 +111,8 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
         if weights:
             _load_weights(model, Path(path).parent)
     except Exception as error:  # protobuf's DecodeError has no stable home
-        if problem := failure(error, f"read {getattr(error, 'filename', None) or path}"):
+        doing = f"read {getattr(error, 'filename', None) or path}"
+        if problem := failure(error, doing) or stand_in(Path(path)):
             raise problem from error
         raise ContractError(
             f"{path} is not a readable ONNX file: {error}\nExport it again with `csakit export`."

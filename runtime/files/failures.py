@@ -40,6 +40,18 @@ _REMEDIES: Final = MappingProxyType(
         errno.ESTALE: "The network file system lost it: mount it again.",
     }
 )
+# What begins so lies where a file should be.
+_STAND_INS: Final = (
+    (
+        re.compile(rb"version https://git-lfs"),
+        "is a pointer of Git LFS, not the file itself\nFetch the file: git lfs pull",
+    ),
+    (
+        re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head)\b", re.IGNORECASE),
+        "is a web page, saved instead of the file\nDownload it from the link to the file itself.",
+    ),
+)
+_HEAD_BYTES: Final = 256
 _RESOURCES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
@@ -73,6 +85,20 @@ def failure(error: BaseException, doing: str) -> CsakitError | None:
     if remedy := _REMEDIES.get(number):
         text += f"\n{remedy}"
     return ResourceError(text) if number in _RESOURCES else ContractError(text)
+
+
+def stand_in(path: object, head: bytes | None = None) -> ContractError | None:
+    """Return the error for what was put in place of a file; None where it is something else.
+
+    Args:
+        path: of a file that could not be understood.
+        head: its first bytes; None reads them.
+    """
+    if head is None and isinstance(path, Path):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    found = (text for sign, text in _STAND_INS if sign.match(head or b""))
+    return next((ContractError(f"{path} {text}") for text in found), None)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from .failures import failures_told
+from .failures import failures_told, stand_in
 
 _TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"} | {
     10: "float16",
@@ -85,7 +85,9 @@ def read_onnx_header(path: Path) -> OnnxHeader:
     except OSError as error:
         raise ContractError(f"cannot read {path}: {error.strerror}") from error
     except (ValueError, KeyError, IndexError, OverflowError) as error:
-        raise ContractError(f"{path} must be a whole ONNX file: {error}") from error
+        raise stand_in(path) or ContractError(
+            f"{path} must be a whole ONNX file: {error}"
+        ) from error
 
 
 def with_weights(path: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError
+from .failures import stand_in
 
 _KEY: Final = "csakit"  # the metadata entry that csakit writes; JSON
 _MAX_BYTES: Final = 10 << 20  # of a header; those of the networks have 30 KB
@@ -63,4 +64,5 @@ def _count(tensors: Mapping[str, Any], end: int) -> dict[str, int]:
 
 
 def _bad(path: Path, what: str) -> ContractError:
-    return ContractError(f"{path} must be a whole safetensors file; it has {what}")
+    text = f"{path} must be a whole safetensors file; it has {what}"
+    return stand_in(path) or ContractError(text)

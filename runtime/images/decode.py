@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ...plugins.errors import ContractError, CsakitError
-from ..files.failures import failure, is_file
+from ..files.failures import failure, is_file, stand_in
 from ..notices import notify
 from .deep import Uint16, bits_per_channel, read_levels
 from .metadata import Metadata, adopt_raw_profiles, read_metadata
@@ -260,6 +260,8 @@ def _kind(head: bytes, signatures: tuple[tuple[bytes, str], ...]) -> str | None:
 
 def _not_read(path: Source, head: bytes) -> ContractError:
     """Return the error for what no decoder takes."""
+    if told := stand_in(path, head):
+        return told
     if kind := _kind(head, _SIGNATURES):
         return ContractError(
             f"{path} begins as a {kind} file, but of a kind that is not read, or damaged\n"

@@ -233,8 +233,8 @@ def encode_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> byt
         notify(
             logger,
             "colours",
-            "%s cannot keep %s: colours may look different. A .png keeps them",
-            *(path, " and ".join(lost)),
+            "%s cannot keep %s: colours may look different%s",
+            *(path, " and ".join(lost), "" if kind == "PNG" else ". A .png keeps more"),
         )
     if picture.deep is not None and kind not in DEEP_FORMATS:
         text = "%s has 8 bits a channel; .png and .tif keep the 16 of the input"

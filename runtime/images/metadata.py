@@ -65,9 +65,10 @@ _PICTURES: Final = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a|II\*\0\x08\0|MM\0\*\0\0", re.DOTALL
 )
 _RUNS: Final = re.compile(r"[A-Za-z0-9+/=_-]+")
-_BLOCK_LETTERS: Final = 512
+_BLOCK_LETTERS: Final = 512  # in runs of
+_RUN_LETTERS: Final = 60  # longer than words and names; base64 is often cut into lines of 64 or 76
 _DIGITS: Final = re.compile(r"(?:(?:0x)?[0-9A-Fa-f]{2}[\s,;:]+){256}")
-_LINE_ENDS: Final = re.compile(r"\s*(?:\n|\r|\\[nr])\s*")
+_LINE_ENDS: Final = re.compile(r"\s*(?:\n|\r|\\[nr]|&#(?:10|13|[xX]0*[aAdD]);)\s*")
 _XMP_DROPPED: Final = (  # elements and attributes by their name; prefixes vary
     "Thumbnails|Orientation|PixelXDimension|PixelYDimension|ImageWidth|ImageLength|"
     "HasExtendedXMP|MicroVideo\\w*|MotionPhoto\\w*|Directory"
@@ -80,6 +81,7 @@ _XMP_PROPERTIES: Final = re.compile(
 
 # Chunks of PNG that say what colours mean, and the values that say no more than "sRGB".
 COLOUR_CHUNKS: Final = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
+_BRIGHTNESS_CHUNKS: Final = (b"mDCV", b"cLLI")  # of high dynamic range; Pillow does not write them
 _SRGB_GAMMA: Final = 45455
 _SRGB_CHROMATICITIES: Final = (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
 _SRGB_CODE: Final = bytes((1, 13, 0, 1))
@@ -131,9 +133,9 @@ class Metadata:
 
     def lost_colours(self, kind: str) -> tuple[str, ...]:
         """Return what says that colours are not sRGB and has no place in a file format."""
-        if kind == "BMP" and self.icc_profile:
-            return ("ICC profile", *self._foreign())
-        return () if kind == "PNG" else self._foreign()
+        bright = (name.decode() for name in _BRIGHTNESS_CHUNKS if name in self.colours)
+        profile = ("ICC profile",) if kind == "BMP" and self.icc_profile else ()
+        return (*profile, *(() if kind == "PNG" else self._foreign()), *bright)
 
     def _foreign(self) -> tuple[str, ...]:
         """Return the chunks that mean other colours than sRGB and than the profile."""
@@ -199,9 +201,9 @@ def holds_picture(value: bytes | str) -> bool:
     if _PICTURES.search(value):
         return True
     text = _LINE_ENDS.sub("", value.replace(b"\0", b"").decode("latin-1"))
-    return bool(_DIGITS.search(text)) or any(
-        len(run[0]) >= _BLOCK_LETTERS for run in _RUNS.finditer(text)
-    )
+    runs = (len(run[0]) for run in _RUNS.finditer(text))
+    letters = sum(length for length in runs if length >= _RUN_LETTERS)
+    return letters >= _BLOCK_LETTERS or bool(_DIGITS.search(text))
 
 
 def _told_picture(path: Source, key: str, value: str) -> bool:
@@ -288,7 +290,7 @@ def _colour_chunks(path: Source) -> dict[bytes, bytes]:
             (length,), name = struct.unpack(">I", head[:4]), head[4:]
             if name in (b"IDAT", b"IEND"):
                 break
-            if name in COLOUR_CHUNKS and length <= 32:
+            if name in (*COLOUR_CHUNKS, *_BRIGHTNESS_CHUNKS) and length <= 32:
                 found[name] = file.read(length)
                 file.seek(4, 1)
             else:

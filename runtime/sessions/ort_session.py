@@ -12,7 +12,7 @@ from typing import Any
 
 from ...plugins.errors import ContractError, CsakitError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..files.failures import failure, is_file
+from ..files.failures import failure, is_file, stand_in
 from ..files.onnx_header import read_onnx_header
 from ..files.onnx_weights import require_finite_weights
 from ..host import physical_cores
@@ -120,7 +120,7 @@ def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDE
         del contents  # until here
         return session
     except Exception as error:  # onnxruntime's classes share no base but this one
-        if problem := failure(error, f"open {path}"):
+        if problem := failure(error, f"open {path}") or stand_in(path):
             raise problem from error
         raise ContractError(
             f"{path} must be a complete ONNX model: {reason(error)}\n"

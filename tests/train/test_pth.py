@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from csakit.plugins.errors import ContractError, ResourceError
+from csakit.train import checkpoint
 from csakit.train.pth import read_pth
 
 each_format = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "before torch 1.6"])
@@ -101,3 +102,20 @@ def test_too_little_memory_is_no_damage(
     monkeypatch.setattr(torch, "load", fail)
     with pytest.raises(ResourceError, match="too little memory"):
         read_pth(tmp_path / "w.pth")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of tracing
+def test_a_program_is_told_as_one(tmp_path: Path) -> None:
+    torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)).save(tmp_path / "program.pth")
+
+    with pytest.raises(ContractError, match=r"is a TorchScript program.*\n.*state_dict\(\)"):
+        read_pth(tmp_path / "program.pth")
+
+
+@pytest.mark.parametrize("content", [b"version https://git-lfs.github.com/spec/v1\n", b"<html>"])
+def test_what_stands_in_for_a_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
+    for name, read in (("w.pth", read_pth), ("w.safetensors", checkpoint.load)):
+        (tmp_path / name).write_bytes(content)
+
+        with pytest.raises(ContractError, match=r"is a pointer of Git LFS|is a web page"):
+            read(tmp_path / name)

@@ -2,10 +2,19 @@
 
 import errno
 import os
+import re
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError, LibraryError, ResourceError
+from csakit.runtime import open_session
 from csakit.runtime.files.failures import failure
+from csakit.runtime.files.onnx_header import read_onnx_header
+from csakit.runtime.files.safetensors_header import read_checkpoint_header
+from csakit.runtime.images.encode import load_image
+from csakit.runtime.images.mask import load_hole
+from csakit.runtime.options import MaskOptions
 
 
 @pytest.mark.parametrize(
@@ -65,3 +74,31 @@ def test_an_error_of_csakit_stays_what_it_is() -> None:
     error = LibraryError("install it")
 
     assert failure(error, "read x") is error
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 33286157\n"
+PAGES = ["<!DOCTYPE html>\n<html>", "\ufeff  <HTML lang='en'>", "<head><title>404"]
+READERS: dict[str, Callable[[Path], object]] = {
+    "i.png": load_image,
+    "m.tif": lambda path: load_hole(path, (4, 4), MaskOptions()),
+    "m.onnx": read_onnx_header,
+    "c.safetensors": read_checkpoint_header,
+    "d.onnx": lambda path: open_session(path, cache=False),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (POINTER, r"is a pointer of Git LFS.*\n.*git lfs pull"),
+        *((page, "is a web page") for page in PAGES),
+    ],
+)
+def test_what_stands_in_for_a_file_is_told(
+    tmp_path: Path, name: str, content: str, told: str
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+
+    with pytest.raises(ContractError, match=rf"{re.escape(name)} {told}"):
+        READERS[name](tmp_path / name)

@@ -143,5 +143,8 @@ def test_a_file_that_pillow_only_opened_is_decoded_or_refused(
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
 
     assert inpaint(Image.open(tmp_path / "image.png"), hole).size == SHAPE[::-1]
-    with pytest.raises(ContractError, match="the Pillow image cannot be decoded: "):
-        inpaint(Image.open(tmp_path / "cut.png"), hole)
+    with (
+        Image.open(tmp_path / "cut.png") as cut,
+        pytest.raises(ContractError, match="the Pillow image cannot be decoded: "),
+    ):
+        inpaint(cut, hole)

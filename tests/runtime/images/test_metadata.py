@@ -5,6 +5,7 @@ import dataclasses
 import io
 import struct
 import textwrap
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -285,3 +286,63 @@ def test_what_png_says_of_colours_is_kept_or_its_loss_is_told(
     for name, content in said.items():
         assert name + content in written
         assert (name.decode() in caplog.text) == (said is not SRGB)
+
+
+def png_with(path: Path, **texts: str) -> Path:
+    """A picture with texts beside it."""
+    chunks = PngImagePlugin.PngInfo()
+    for key, text in texts.items():
+        chunks.add_text(key, text)
+    Image.new("RGB", (8, 8)).save(path, pnginfo=chunks)
+    return path
+
+
+def base64_picture() -> str:
+    """A picture of noise as base64, longer than any text about one."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (24, 24, 3), np.uint8)
+    Image.fromarray(noise).save(buffer, "WEBP", quality=90)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+@pytest.mark.parametrize("between", ["&#xA;", "&#10;", "&#x000d;&#xa;", " ", "\t", ",", '" "'])
+def test_base64_in_lines_is_found_whatever_stands_between(tmp_path: Path, between: str) -> None:
+    lines = textwrap.wrap(base64_picture(), 64)
+    path = png_with(tmp_path / "i.png", preview=between.join(lines), Title="a title")
+
+    save_image(load_image(path), tmp_path / "o.png")
+
+    with Image.open(tmp_path / "o.png") as written:
+        assert written.info == {"Title": "a title"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " ".join(f"https://example.com/photographs/{number}.jpg" for number in range(200)),
+        " ".join(f"xmp.did:{number:032x}" for number in range(100)),
+        "-" * 59 + " " + "=" * 59,
+    ],
+    ids=["addresses", "identifiers", "lines"],
+)
+def test_long_texts_without_a_picture_stay(tmp_path: Path, text: str) -> None:
+    save_image(load_image(png_with(tmp_path / "i.png", text=text)), tmp_path / "o.png")
+
+    with Image.open(tmp_path / "o.png") as written:
+        assert written.info == {"text": text}
+
+
+@pytest.mark.parametrize("name", [b"mDCV", b"cLLI"])
+def test_the_loss_of_how_bright_colours_are_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: bytes
+) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "i.png")
+    data = (tmp_path / "i.png").read_bytes()
+    content = bytes(24 if name == b"mDCV" else 8)
+    chunk = struct.pack(">I", len(content)) + name + content
+    chunk += struct.pack(">I", zlib.crc32(name + content))
+    (tmp_path / "i.png").write_bytes(data[:33] + chunk + data[33:])
+
+    save_image(load_image(tmp_path / "i.png"), tmp_path / "o.png")
+
+    assert f"cannot keep {name.decode()}" in caplog.text
