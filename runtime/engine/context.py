@@ -15,12 +15,13 @@ import numpy.typing as npt
 
 from ...plugins.errors import EngineError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..device.device import Device, Graph, PinnedBuffer, Stream
+from ..device.device import Device, DeviceBuffer, Graph, PinnedBuffer, Stream
 from .shapes import CallShape
 from .trt_engine import TensorRtEngine
 
 Array = npt.NDArray[Any]
 BUFFERS = 2  # calls that one context holds; a third could only wait for the first
+ALIGNMENT = 256  # bytes; what TensorRT wants of a tensor, and CUDA gives to an allocation
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,15 @@ class CudaGraphPolicy:
             logger.warning(text, self._title, reason)
 
 
+def input_layout(shape: CallShape) -> tuple[dict[str, int], int]:
+    """Return where each input begins in the memory that all of them share, and its size."""
+    offsets, end = {}, 0
+    for name in shape.inputs:
+        offsets[name] = end
+        end += -(-shape.bytes_of(name) // ALIGNMENT) * ALIGNMENT
+    return offsets, end
+
+
 class StagingBuffers:
     """Host buffers of one call.
 
@@ -53,22 +63,27 @@ class StagingBuffers:
         shape: of the call.
 
     Attributes:
-        pinned: the memory of each tensor, by its name.
-        image: a view of it.
-        mask: a view of it.
-        result: a view of it.
+        inputs: image and mask in one piece, which one copy brings to the device.
+        output: the result.
+        image: a view of the inputs.
+        mask: a view of the inputs.
+        result: a view of the output.
         done: reached when the result is there.
         graph: that does the call; None where it is enqueued piece by piece.
         taken: whether a call holds it; the pool's lock guards it.
     """
 
     def __init__(self, device: Device, shape: CallShape) -> None:
-        self.pinned: dict[str, PinnedBuffer] = {}
-        views: dict[str, Array] = {}
-        for name, dimensions in shape.tensors.items():
-            self.pinned[name] = device.pinned(shape.bytes_of(name))
-            views[name] = self.pinned[name].bytes.view(shape.dtype).reshape(dimensions)
-        self.image, self.mask, self.result = views[IMAGE], views[MASK], views[OUTPUT]
+        offsets, size = input_layout(shape)
+        self.inputs: PinnedBuffer = device.pinned(size)
+        self.output: PinnedBuffer = device.pinned(shape.bytes_of(OUTPUT))
+        views: dict[str, Array] = {OUTPUT: self.output.bytes}
+        for name, offset in offsets.items():
+            views[name] = self.inputs.bytes[offset : offset + shape.bytes_of(name)]
+        self.image, self.mask, self.result = (
+            views[name].view(shape.dtype).reshape(shape.tensors[name])
+            for name in (IMAGE, MASK, OUTPUT)
+        )
         self.done = device.event()
         self.graph: Graph | None = None
         self.taken = False
@@ -97,13 +112,15 @@ class ExecutionContext:
         self._stream: Stream = self._keep(device.stream())
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
-            sizes = {name: shape.bytes_of(name) for name in shape.tensors}
-            self._memory = {name: self._keep(device.buffer(size)) for name, size in sizes.items()}
+            offsets, size = input_layout(shape)
+            self._inputs: DeviceBuffer = self._keep(device.buffer(size))
+            self._output: DeviceBuffer = self._keep(device.buffer(shape.bytes_of(OUTPUT)))
             self.staging = [StagingBuffers(device, shape) for _ in range(BUFFERS)]
             for buffers in self.staging:
-                for resource in (*buffers.pinned.values(), buffers.done):
+                for resource in (buffers.inputs, buffers.output, buffers.done):
                     self._keep(resource)
-            addresses = {name: memory.address for name, memory in self._memory.items()}
+            addresses = {name: self._inputs.address + at for name, at in offsets.items()}
+            addresses[OUTPUT] = self._output.address
             self._executor = self._keep(engine.executor(device, self._stream, shape, addresses))
             self._warm_up(graphs)
             undo.pop_all()
@@ -147,10 +164,9 @@ class ExecutionContext:
 
     def _enqueue(self, buffers: StagingBuffers) -> None:
         """Enqueue all of a call, piece by piece."""
-        for name in self.shape.inputs:
-            self._stream.copy_in(self._memory[name], buffers.pinned[name].bytes)
+        self._stream.copy_in(self._inputs, buffers.inputs.bytes)
         self._executor.enqueue(self._stream)
-        self._stream.copy_out(buffers.pinned[OUTPUT].bytes, self._memory[OUTPUT])
+        self._stream.copy_out(buffers.output.bytes, self._output)
 
     def _capture(self, buffers: StagingBuffers) -> Graph:
         return self._stream.capture(lambda: self._enqueue(buffers))
