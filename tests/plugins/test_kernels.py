@@ -114,6 +114,35 @@ def test_the_gradient_is_the_oracles(
     assert_close(of_features, expected, dtype)
 
 
+@pytest.mark.parametrize("holes", [1, 31, 32, 33, 64, 65, 97, 130])
+def test_gradients_flow_back_through_any_number_of_chunks(
+    device: Device, rng: np.random.Generator, holes: int
+) -> None:
+    hole = np.zeros((1, 1, 14, 14))
+    hole.reshape(-1)[rng.permutation(195)[:holes]] = 1.0
+    problem = Problem(features=feature_like(rng, 1, 40, 14, 14), hole=hole)
+    gradient = rounded(rng.standard_normal(problem.features.shape), Dtype.FLOAT32)
+
+    of_features = run_backward(device, problem, gradient)
+
+    expected = input_gradient(problem.features, hole, gradient, problem.similarity)
+    assert_close(of_features, expected, Dtype.FLOAT32)
+
+
+def test_the_gradient_has_the_same_bits_every_time_in_any_batch_and_any_scale(
+    device: Device, rng: np.random.Generator
+) -> None:
+    features, hole = feature_like(rng, 3, 70, 14, 14), random_hole(rng, 3, 14, 14, share=0.6)
+    gradient = rounded(rng.standard_normal(features.shape), Dtype.FLOAT32)
+
+    together = run_backward(device, Problem(features=features, hole=hole), gradient)
+
+    for image in range(3):
+        alone = Problem(features=features[image : image + 1], hole=hole[image : image + 1])
+        found = run_backward(device, alone, 0.125 * gradient[image : image + 1])
+        np.testing.assert_array_equal(8.0 * found[0], together[image])
+
+
 @each_dtype
 def test_the_production_size_is_filled_as_the_oracle_does(
     simt: Device, rng: np.random.Generator, dtype: Dtype

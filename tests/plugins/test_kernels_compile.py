@@ -18,7 +18,7 @@ THREADS = {  # of a block, as the sources launch them
     "chainKernel": 512,
     "fillKernel": 128,
     "packGradientKernel": 512,
-    "reverseKernel": 64,
+    "reverseKernel": 32,
     "inputGradientKernel": 256,
 }
 

@@ -3,11 +3,16 @@
 // A known position receives its own dY once more (A is the identity there) and what flows to it
 // from the holes that were copied from it. Holes send their gradient backwards along the chain:
 //
-//     u_i = v_{i+1} + dY[h_i]      v_i = w_i u_i      sums[c_i] += (1 - w_i) u_i
+//     u_i = w_{i+1} u_{i+1} + dY[h_i]      sums[c_i] += u_i - w_i u_i
 //
-// Channels are independent, so a thread walks all holes of an image for its channel, 32 loads at
-// a time. It alone adds to its channel of `sums`, in order: the result is the same each time, and
-// the additions need no answer from memory, so the chain is two multiplications a hole.
+// Channels are independent, so a lane walks all holes of an image for its channel. The chain costs
+// one multiply-add a hole: while a chunk of 32 is walked, the gradients of the chunk before it and
+// the lists of the one before that are under way, and everything a step needs is in registers. The
+// lane alone adds to its channel of `sums`, in order: the result is the same each time, and the
+// additions need no answer from memory.
+//
+// Chunks in parallel would not pay. Their additions to `sums` would need an order, so that another
+// kernel would have to make them, at the same cost a hole as this one.
 //
 // Sections: traits | kernels | launchers | instantiations.
 
@@ -20,7 +25,8 @@ namespace {
 
 // ---- traits ---------------------------------------------------------------------------
 struct ReverseTraits {
-  static constexpr int32_t kThreads = 64;  // channels of a block; few, to use many processors
+  static constexpr int32_t kThreads = kWarp;  // channels of a block; few, to use many processors
+  static constexpr int32_t kPlans = 3;        // chunks whose lists are kept: this one and two on
 };
 struct GradientTraits {
   static constexpr int32_t kTile = kWarp;  // positions and channels of a block
@@ -32,6 +38,8 @@ struct GradientTraits {
 template <typename T>
 __global__ void __launch_bounds__(RowsTraits::kThreads, 1) packGradientKernel(
     const Attention<T> a) {
+  awaitPrevious();
+  admitNext();
   const int32_t tile = static_cast<int32_t>(blockIdx.x);
   const int32_t image = static_cast<int32_t>(blockIdx.y);
   const int32_t first = tile * RowsTraits::kTile;
@@ -47,41 +55,91 @@ __global__ void __launch_bounds__(RowsTraits::kThreads, 1) packGradientKernel(
   }
 }
 
+// The row of a position. A wide product is one instruction where an index takes five.
+template <typename U>
+__device__ U* rowOf(U* rows, int32_t position, int32_t stride) {
+  const uint64_t bytes = static_cast<uint64_t>(static_cast<uint32_t>(position)) *
+                         static_cast<uint32_t>(stride * static_cast<int32_t>(sizeof(U)));
+  using Byte = std::conditional_t<std::is_const<U>::value, const char, char>;
+  return reinterpret_cast<U*>(reinterpret_cast<Byte*>(rows) + bytes);
+}
+
+// The gradients of the first `count` holes of a chunk in one channel, and zeros.
+template <typename T>
+__device__ void loadGradients(const T* rows, const ChunkPlan& plan, int32_t stride, int32_t count,
+                              T (&gradients)[kChunk]) {
+#pragma unroll
+  for (int32_t i = 0; i < kChunk; ++i) {
+    gradients[i] = i < count ? *rowOf(rows, plan.positions[i], stride) : fromFloat<T>(0.0F);
+  }
+}
+
 template <typename T>
 __global__ void __launch_bounds__(ReverseTraits::kThreads) reverseKernel(const Attention<T> a) {
-  __shared__ ChunkPlan plan;
-  const int32_t thread = static_cast<int32_t>(threadIdx.x);
-  const int32_t channel = static_cast<int32_t>(blockIdx.x) * ReverseTraits::kThreads + thread;
+  awaitPrevious();
+  admitNext();
+  constexpr int32_t kPlans = ReverseTraits::kPlans;
+  static_assert(ReverseTraits::kThreads == kChunk);
+  __shared__ ChunkPlan plans[kPlans];
+  const int32_t lane = static_cast<int32_t>(threadIdx.x);
   const int32_t image = static_cast<int32_t>(blockIdx.y);
   const int32_t holes = a.hole_count[image];
-  const bool inside = channel < a.stride;
-  const size_t start = startOf(image, a.positions, a.stride) + (inside ? channel : 0);
-  float carried = 0.0F;  // v: what later holes send to the vector filled just before them
-  for (int32_t chunk = (holes - 1) / kChunk; chunk >= 0 && holes > 0; --chunk) {
-    const int32_t count = min(kChunk, holes - chunk * kChunk);
-    loadPlans(a, image, chunk, count, &plan);
-    __syncthreads();
-    T gradients[kChunk];
+  if (holes == 0) {
+    return;  // for the whole block
+  }
+  const size_t start = startOf(image, a.positions, a.stride) +
+                       static_cast<int32_t>(blockIdx.x) * ReverseTraits::kThreads + lane;
+  const T* rows = a.gradient_rows + start;
+  float* sums = a.sums + start;
+  const int32_t last = (holes - 1) / kChunk;
+  HolePlan own = loadPlan(a, image, min(last * kChunk + lane, holes - 1));
+  if (last * kChunk + lane >= holes) {
+    own.weight = 0.0F;  // past the last hole; its gradient is zero too
+  }
+  storePlan(own, lane, plans + last % kPlans);
+  if (last > 0) {
+    storePlan(loadPlan(a, image, (last - 1) * kChunk + lane), lane, plans + (last - 1) % kPlans);
+  }
+  __syncthreads();
+  T coming[kChunk];
+  loadGradients(rows, plans[last % kPlans], a.stride, holes - last * kChunk, coming);
+  float later = 0.0F;  // u of the hole filled next,
+  float kept = 0.0F;   // and its w
+  for (int32_t chunk = last; chunk >= 0; --chunk) {
+    const ChunkPlan& plan = plans[chunk % kPlans];
+    float gradients[kChunk];
+    float weights[kChunk];
+    float* targets[kChunk];
 #pragma unroll
     for (int32_t i = 0; i < kChunk; ++i) {
-      const int32_t position = plan.positions[i < count ? i : 0];
-      gradients[i] = a.gradient_rows[start + rowAt(position, a.stride)];
+      gradients[i] = toFloat(coming[i]);
+      weights[i] = plan.weights[i];
+      targets[i] = rowOf(sums, plan.matches[i], a.stride);
+    }
+    HolePlan lists{};
+    if (chunk > 0) {
+      loadGradients(rows, plans[(chunk - 1) % kPlans], a.stride, kChunk, coming);
+    }
+    if (chunk > 1) {
+      lists = loadPlan(a, image, (chunk - 2) * kChunk + lane);
     }
 #pragma unroll
     for (int32_t i = kChunk - 1; i >= 0; --i) {
-      if (i < count && inside) {
-        const float sum = carried + toFloat(gradients[i]);
-        carried = plan.weights[i] * sum;
-        atomicAdd(a.sums + start + rowAt(plan.matches[i], a.stride), sum - carried);
-      }
+      later = fmaf(kept, later, gradients[i]);
+      kept = weights[i];
+      atomicAdd(targets[i], fmaf(-kept, later, later));
     }
-    __syncthreads();  // the chunk before overwrites the lists
+    if (chunk > 1) {  // over those of the chunk after this one
+      storePlan(lists, lane, plans + (chunk - 2) % kPlans);
+    }
+    __syncthreads();
   }
 }
 
 template <typename T>
 __global__ void __launch_bounds__(GradientTraits::kThreads) inputGradientKernel(
     const Attention<T> a) {
+  awaitPrevious();
   using Traits = GradientTraits;
   __shared__ float tile[Traits::kTile][Traits::kTile + 1];
   const int32_t first_position = static_cast<int32_t>(blockIdx.x) * Traits::kTile;
@@ -116,20 +174,20 @@ __global__ void __launch_bounds__(GradientTraits::kThreads) inputGradientKernel(
 template <typename T>
 cudaError_t launchPackGradient(const Attention<T>& a, cudaStream_t stream) {
   const dim3 grid(ceilDivide(a.positions, RowsTraits::kTile), a.batch);
-  return launch(packGradientKernel<T>, grid, RowsTraits::kThreads, stream, a);
+  return launchNext(packGradientKernel<T>, grid, RowsTraits::kThreads, stream, a);
 }
 
 template <typename T>
 cudaError_t launchReverse(const Attention<T>& a, cudaStream_t stream) {
   const dim3 grid(ceilDivide(a.stride, ReverseTraits::kThreads), a.batch);
-  return launch(reverseKernel<T>, grid, ReverseTraits::kThreads, stream, a);
+  return launchNext(reverseKernel<T>, grid, ReverseTraits::kThreads, stream, a);
 }
 
 template <typename T>
 cudaError_t launchInputGradient(const Attention<T>& a, cudaStream_t stream) {
   const dim3 grid(ceilDivide(a.positions, GradientTraits::kTile),
                   ceilDivide(a.channels, GradientTraits::kTile), a.batch);
-  return launch(inputGradientKernel<T>, grid, GradientTraits::kThreads, stream, a);
+  return launchNext(inputGradientKernel<T>, grid, GradientTraits::kThreads, stream, a);
 }
 
 // ---- instantiations: one per csakit_dtype ---------------------------------------------

@@ -13,6 +13,25 @@ struct ChunkPlan {
   float weights[kChunk];
 };
 
+// The same of one hole.
+struct HolePlan {
+  int32_t position;
+  int32_t match;
+  float weight;
+};
+
+template <typename T>
+__device__ HolePlan loadPlan(const Attention<T>& a, int32_t image, int32_t rank) {
+  const size_t at = startOf(image, 1, a.positions) + rank;
+  return {a.holes[at], a.match[at], a.weight[at]};
+}
+
+__device__ inline void storePlan(const HolePlan& hole, int32_t index, ChunkPlan* plan) {
+  plan->positions[index] = hole.position;
+  plan->matches[index] = hole.match;
+  plan->weights[index] = hole.weight;
+}
+
 // Load `count` holes from the first of `chunk`; a block of as many threads, which passes a barrier
 // before it reads them.
 template <typename T>
@@ -20,10 +39,8 @@ __device__ void loadPlans(const Attention<T>& a, int32_t image, int32_t chunk, i
                           ChunkPlan* plans) {
   const int32_t thread = static_cast<int32_t>(threadIdx.x);
   if (thread < count) {
-    const size_t at = startOf(image, 1, a.positions) + chunk * kChunk + thread;
-    plans[thread / kChunk].positions[thread % kChunk] = a.holes[at];
-    plans[thread / kChunk].matches[thread % kChunk] = a.match[at];
-    plans[thread / kChunk].weights[thread % kChunk] = a.weight[at];
+    storePlan(loadPlan(a, image, chunk * kChunk + thread), thread % kChunk,
+              plans + thread / kChunk);
   }
 }
 
