@@ -65,13 +65,13 @@ def simt_library(*, watched: bool) -> Path:
     return target
 
 
-def barrier_sites() -> list[str]:
-    """Name every barrier of the kernels, "file:line"."""
+def call_sites(call: str) -> list[str]:
+    """Return every place in the kernels that calls something, as "file:line"."""
     return [
         f"{path.name}:{number}"
         for path in sorted(CSRC.rglob("*.cu*"))
         for number, line in enumerate(path.read_text().splitlines(), start=1)
-        if "__syncthreads" in line
+        if call in line and "inline" not in line and "#define" not in line
     ]
 
 

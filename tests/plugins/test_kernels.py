@@ -1,5 +1,7 @@
 """The kernels compute what the oracle computes, at the edges of their contract too."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -50,12 +52,13 @@ def assert_close(actual: Floats, expected: npt.NDArray[np.float64], dtype: Dtype
     np.testing.assert_allclose(actual, expected, rtol=rounding, atol=FLOAT32_ERROR * largest)
 
 
-@each_case
-@each_dtype
-@each_similarity
-@each_layout
-def test_the_kernels_fill_what_the_oracle_fills(
-    device: Device,
+def every_case(test: Callable[..., None]) -> Callable[..., None]:
+    """Run a test on each case, type, similarity and layout."""
+    return each_case(each_dtype(each_similarity(each_layout(test))))
+
+
+@pytest.fixture
+def drawn(
     rng: np.random.Generator,
     batch: int,
     channels: int,
@@ -65,8 +68,9 @@ def test_the_kernels_fill_what_the_oracle_fills(
     dtype: Dtype,
     similarity: Similarity,
     layout: Layout,
-) -> None:
-    problem = Problem(
+) -> Problem:
+    """A problem of the case that the test runs on."""
+    return Problem(
         features=rounded(feature_like(rng, batch, channels, height, width), dtype),
         hole=some_hole(rng, (batch, height, width), share),
         similarity=similarity,
@@ -74,44 +78,28 @@ def test_the_kernels_fill_what_the_oracle_fills(
         layout=layout,
     )
 
-    filled, matches = run_forward(device, problem)
 
-    expected = coherent_semantic_attention(problem.features, problem.hole, similarity)
-    assert_close(filled, expected, dtype)
-    known = np.broadcast_to(problem.hole == 0, filled.shape)
-    np.testing.assert_array_equal(filled[known], problem.features[known])
-    np.testing.assert_array_equal(matches, oracle_matches(problem))
+@every_case
+def test_the_kernels_fill_what_the_oracle_fills(device: Device, drawn: Problem) -> None:
+    filled, matches = run_forward(device, drawn)
+
+    expected = coherent_semantic_attention(drawn.features, drawn.hole, drawn.similarity)
+    assert_close(filled, expected, drawn.dtype)
+    known = np.broadcast_to(drawn.hole == 0, filled.shape)
+    np.testing.assert_array_equal(filled[known], drawn.features[known])
+    np.testing.assert_array_equal(matches, oracle_matches(drawn))
 
 
-@each_case
-@each_dtype
-@each_similarity
-@each_layout
+@every_case
 def test_the_gradient_is_the_oracles(
-    device: Device,
-    rng: np.random.Generator,
-    batch: int,
-    channels: int,
-    height: int,
-    width: int,
-    share: float,
-    dtype: Dtype,
-    similarity: Similarity,
-    layout: Layout,
+    device: Device, drawn: Problem, rng: np.random.Generator
 ) -> None:
-    problem = Problem(
-        features=rounded(feature_like(rng, batch, channels, height, width), dtype),
-        hole=some_hole(rng, (batch, height, width), share),
-        similarity=similarity,
-        dtype=dtype,
-        layout=layout,
-    )
-    gradient = rounded(rng.standard_normal(problem.features.shape), dtype)
+    gradient = rounded(rng.standard_normal(drawn.features.shape), drawn.dtype)
 
-    of_features = run_backward(device, problem, gradient)
+    of_features = run_backward(device, drawn, gradient)
 
-    expected = input_gradient(problem.features, problem.hole, gradient, similarity)
-    assert_close(of_features, expected, dtype)
+    expected = input_gradient(drawn.features, drawn.hole, gradient, drawn.similarity)
+    assert_close(of_features, expected, drawn.dtype)
 
 
 @pytest.mark.parametrize("holes", [1, 31, 32, 33, 64, 65, 97, 130])

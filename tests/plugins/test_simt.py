@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from csakit.plugins.abi import Chain, Direction, Dtype
-from csakit.plugins.locations import CSRC
 from helpers.features import feature_like, random_hole
 from helpers.kernel_device import SimtDevice
 from helpers.kernels import Buffers, Problem, rounded, run_backward, run_forward
-from helpers.simt_build import SIMT, barrier_sites
+from helpers.simt_build import SIMT, call_sites
 
 MOST_LINES = 850  # of the whole shim: a few hundred, or it would be a project of its own
 
@@ -46,13 +45,13 @@ def run(device: SimtDevice, problem: Problem, direction: Direction) -> None:
 
 
 def test_the_kernels_have_barriers_that_can_be_dropped() -> None:
-    files = {site.split(":")[0] for site in barrier_sites()}
+    files = {site.split(":")[0] for site in call_sites("__syncthreads")}
 
     kernels = {"prepare.cu", "rows.cuh", "product.cuh", "chain.cu", "fill.cu", "backward.cu"}
     assert kernels | {"rounds.cuh"} <= files
 
 
-@pytest.mark.parametrize("site", barrier_sites())
+@pytest.mark.parametrize("site", call_sites("__syncthreads"))
 def test_no_barrier_can_be_dropped_without_being_missed(
     watched: SimtDevice, problem: Problem, two_windows: Problem, site: str
 ) -> None:
@@ -104,16 +103,13 @@ def test_a_wait_for_a_copy_cannot_be_dropped_without_being_missed(
     assert (matches != expected).any()  # products of what has not arrived, which is poison
 
 
-@pytest.mark.parametrize("kernel", ["match.cu", "gram.cu", "chain.cu", "fill.cu"])
+@pytest.mark.parametrize("site", call_sites("awaitPrevious()"))
 def test_a_kernel_that_does_not_wait_for_the_one_before_it_is_found(
-    watched: SimtDevice, problem: Problem, kernel: str
+    watched: SimtDevice, problem: Problem, site: str
 ) -> None:
-    (path,) = CSRC.rglob(kernel)
-    lines = path.read_text().splitlines()
-    (line,) = (number for number, text in enumerate(lines, 1) if "awaitPrevious()" in text)
-
-    watched.drop_barrier(f"{kernel}:{line}")
-    run(watched, problem, Direction.FORWARD)
+    direction = Direction.BACKWARD if site.startswith("backward") else Direction.FORWARD
+    watched.drop_barrier(site)
+    run(watched, problem, direction)
 
     (report,) = watched.reports()
     assert "before it waits for the one before it" in report

@@ -58,9 +58,9 @@ __global__ void __launch_bounds__(RowsTraits::kThreads, 1) packGradientKernel(
 // The row of a position. A wide product is one instruction where an index takes five.
 template <typename U>
 __device__ U* rowOf(U* rows, int32_t position, int32_t stride) {
-  const uint64_t bytes = static_cast<uint64_t>(static_cast<uint32_t>(position)) *
-                         static_cast<uint32_t>(stride * static_cast<int32_t>(sizeof(U)));
   using Byte = std::conditional_t<std::is_const<U>::value, const char, char>;
+  const int64_t bytes = static_cast<int64_t>(position) *
+                        static_cast<int32_t>(static_cast<uint32_t>(stride) * sizeof(U));
   return reinterpret_cast<U*>(reinterpret_cast<Byte*>(rows) + bytes);
 }
 
