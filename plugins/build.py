@@ -278,7 +278,7 @@ def _build_tree(key: str | None, staging: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Turn a full or unwritable disk into an error with a remedy."""
+    """Raise an error with a remedy where the disk is full or may not be written."""
     try:
         yield
     except OSError as error:

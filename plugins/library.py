@@ -48,7 +48,7 @@ class Library:
         self._functions = _open(path)
 
     def build_info(self) -> dict[str, str]:
-        """Tell what the library was built from.
+        """Return what the library was built from.
 
         Returns:
             "version" (of csakit), "source_hash", "compiler", and "architectures", joined by
@@ -58,14 +58,11 @@ class Library:
         return info
 
     def workspace_bytes(self, desc: AttentionDesc, direction: Direction) -> int:
-        """Ask how much workspace a direction needs.
+        """Return the bytes of workspace that a direction needs.
 
         Args:
             desc: what is computed on.
             direction: of the call.
-
-        Returns:
-            Bytes.
 
         Raises:
             ContractError: a size or an enumerator is out of its range.
@@ -123,7 +120,7 @@ class Library:
         workspace_bytes: int,
         stream: int,
     ) -> None:
-        """Give dX = dY + A^T dY, the attention A held constant.
+        """Compute dX = dY + A^T dY, the attention A held constant.
 
         Args:
             desc: what is computed on.
@@ -147,7 +144,7 @@ class Library:
         )
 
     def _check(self, status: int) -> None:
-        """Turn a status into an exception that repeats what the library says."""
+        """Raise the library's message for a status that is not OK."""
         if status == Status.OK:
             return
         word = (self._functions.csakit_status_string(status) or b"").decode()
@@ -211,7 +208,7 @@ def find_library(kind: Kind = "csakit", known: Path | None = None) -> Path:
 
 
 def _command(kind: Kind) -> str:
-    """Say what builds a library."""
+    """Return the command that builds a library."""
     return BUILD_COMMAND if kind == "csakit" else f"{BUILD_COMMAND} --tensorrt-include DIR"
 
 

@@ -27,15 +27,9 @@ Foreign: TypeAlias = Any  # an object of TensorRT, whose classes are known when 
 
 
 def make_class(trt: ModuleType, own: type, *bases: type) -> type:
-    """Join a class with its bases of TensorRT.
+    """Return a class that joins ``own``, whose methods come first, with bases of TensorRT.
 
-    Args:
-        trt: the module that they are from; the class gets it as its attribute ``trt``.
-        own: comes first, so its methods override theirs.
-        bases: of TensorRT; each wants to be initialised by itself.
-
-    Returns:
-        The class; its arguments are those of ``own``.
+    Each base wants to be initialised by itself. The module becomes the attribute ``trt``.
     """
 
     def initialise(self: object, *arguments: object) -> None:
@@ -49,28 +43,15 @@ def make_class(trt: ModuleType, own: type, *bases: type) -> type:
 
 @functools.cache
 def layer_class(trt: ModuleType) -> type:
-    """Give the class of the plugin for one module of TensorRT.
-
-    Args:
-        trt: the module.
-
-    Returns:
-        The class; its arguments are a library and a similarity.
-    """
+    """Return the plugin's class for one module of TensorRT, made from library and similarity."""
     capabilities = (trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime)
     return make_class(trt, _Layer, trt.IPluginV3, *capabilities)
 
 
 def fields_of(trt: ModuleType, value: str) -> Foreign:
-    """Make the collection of the one field.
+    """Return a ``PluginFieldCollection`` of the one field.
 
-    Args:
-        trt: a module of TensorRT.
-        value: of the field.
-
-    Returns:
-        A ``PluginFieldCollection``. The closing zero counts, as in fields that the ONNX parser
-        and the C++ plugin make.
+    Its closing zero counts, as in fields that the ONNX parser and the C++ plugin make.
     """
     return _kept_fields(trt, value)[-1]
 
@@ -105,7 +86,7 @@ class _Layer:
         return f"{self.similarity}-{self.library.build_info()['source_hash'][:12]}"
 
     def get_capability_interface(self, _type: object) -> "_Layer":
-        """Give the object that has a capability: this one has all."""
+        """Return the object that has a capability: this one has all."""
         return self
 
     def clone(self) -> "_Layer":
@@ -113,7 +94,7 @@ class _Layer:
         return type(self)(self.library, self.similarity)
 
     def get_output_data_types(self, input_types: Sequence[Foreign]) -> list[Foreign]:
-        """Give the type of the features."""
+        """Return the type of the features."""
         for name, given in zip(spec.INPUTS, input_types, strict=True):
             _dtype(self.trt, given, name)
         return [input_types[0]]
@@ -121,7 +102,7 @@ class _Layer:
     def get_output_shapes(
         self, inputs: Sequence[Foreign], _shapes: object, _builder: object
     ) -> list[Foreign]:
-        """Give the shape of the features, in TensorRT's expressions: any size stays free."""
+        """Return the shape of the features, in TensorRT's expressions: any size stays free."""
         ranks = [len(shape) for shape in inputs]
         if ranks != [RANK, RANK]:
             raise ContractError(f"features and hole must have 4 dimensions each; got {ranks}")
@@ -130,7 +111,7 @@ class _Layer:
     def supports_format_combination(
         self, position: int, tensors: Sequence[Foreign], _inputs: int
     ) -> bool:
-        """Tell whether the tensor at a position may be as asked, given those before it."""
+        """Return whether the tensor at a position may be as asked, given those before it."""
         features, asked = tensors[0].desc, tensors[position].desc
         if position == 0:
             return _takes_features(self.trt, asked)
@@ -143,16 +124,16 @@ class _Layer:
         self.get_workspace_size(inputs, ())
 
     def get_workspace_size(self, inputs: Sequence[Foreign], _outputs: object) -> int:
-        """Give the bytes that the largest shape of the profile needs."""
+        """Return the bytes that the largest shape of the profile needs."""
         features, hole = inputs
         return self._bytes_for(self._describe(features.desc, hole.desc, features.max, hole.max))
 
     def get_fields_to_serialize(self) -> Foreign:
-        """Give what ``create_plugin`` needs to make this plugin again."""
+        """Return what ``create_plugin`` needs to make this plugin again."""
         return fields_of(self.trt, self.similarity)
 
     def attach_to_context(self, _context: object) -> "_Layer":
-        """Give each execution context a plugin of its own."""
+        """Return a plugin of its own for each execution context."""
         return self.clone()
 
     def set_tactic(self, _tactic: int) -> None:
@@ -195,7 +176,7 @@ class _Layer:
         shape: Iterable[int],
         hole_shape: Iterable[int],
     ) -> AttentionDesc:
-        """Say what to compute in the words of csakit.h."""
+        """Return the description that csakit.h wants."""
         shape, hole_shape = tuple(shape), tuple(hole_shape)
         if len(shape) != RANK or hole_shape != (shape[0], 1, *shape[2:]):
             raise ContractError(

@@ -24,7 +24,7 @@ _registered: Final[list[Foreign]] = []  # the registry keeps addresses, and not 
 
 
 def register(trt: ModuleType, library: Library | None = None) -> bool:
-    """Make the plugin known to TensorRT in this process.
+    """Register the plugin with TensorRT in this process.
 
     Args:
         trt: the module ``tensorrt``.
@@ -52,7 +52,7 @@ def register(trt: ModuleType, library: Library | None = None) -> bool:
 
 
 def make_creator(trt: ModuleType, library: Library) -> Foreign:
-    """Make the object that makes plugins.
+    """Create the object that creates plugins.
 
     Args:
         trt: a module of TensorRT.
@@ -103,7 +103,7 @@ class _Creator:
         self.field_names = fields_of(self.trt, "")
 
     def create_plugin(self, name: str, fields: Iterable[Foreign], phase: object) -> Foreign:
-        """Make a plugin from the fields of a node or of an engine."""
+        """Create a plugin from the fields of a node or of an engine."""
         return layer_class(self.trt)(self.library, self._similarity(list(fields)))
 
     def _similarity(self, fields: Sequence[Foreign]) -> Similarity:

@@ -80,7 +80,7 @@ def coherent_semantic_attention(
 def plans(
     features: npt.ArrayLike, hole: npt.ArrayLike, similarity: Similarity = "projection"
 ) -> list[Plan]:
-    """Say for each image which position every hole is filled from, and how much is carried on.
+    """Return for each image which position fills every hole, and how much is carried on.
 
     Args:
         features: (B, C, H, W), any real type.
@@ -103,7 +103,7 @@ def plans(
 def attention_weights(
     features: npt.ArrayLike, hole: npt.ArrayLike, similarity: Similarity = "projection"
 ) -> Array:
-    """Give the attention A of each image: ``filled = A @ features``, position by position.
+    """Return the attention A of each image: ``filled = A @ features``, position by position.
 
     Args:
         features: (B, C, H, W), any real type.
@@ -136,7 +136,7 @@ def input_gradient(
     output_gradient: npt.ArrayLike,
     similarity: Similarity = "projection",
 ) -> Array:
-    """Give the gradient with respect to the features: ``dX = dY + A^T dY``, A held constant.
+    """Return the gradient with respect to the features: ``dX = dY + A^T dY``, A held constant.
 
     The rule is the authors'. It is not the derivative of the map (there A^T dY alone would
     be the part through the copied vectors): the hole's own features are trained too, as if
@@ -222,11 +222,11 @@ def _checked(
 
 
 def _as_rows(maps: Array) -> Array:
-    """Turn (B, C, H, W) into (B, N, C)."""
+    """Return (B, C, H, W) as (B, N, C)."""
     rows: Array = maps.reshape(*maps.shape[:2], math.prod(maps.shape[2:])).transpose(0, 2, 1)
     return rows
 
 
 def _as_map(rows: Array, like: npt.ArrayLike) -> Array:
-    """Turn (B, N, C) into the (B, C, H, W) of ``like``."""
+    """Return (B, N, C) as the (B, C, H, W) of ``like``."""
     return np.ascontiguousarray(rows.transpose(0, 2, 1)).reshape(np.shape(like))

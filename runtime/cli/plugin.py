@@ -202,7 +202,7 @@ def _lines(statuses: list[LibraryStatus]) -> list[str]:
 
 
 def _remedy() -> str:
-    """Say what helps where there is no usable libcsakit: no build is used beside a variable."""
+    """Return what helps where there is no usable libcsakit: no build is used beside a variable."""
     if os.environ.get(LIBRARY_VARIABLE):
         return f"Correct {LIBRARY_VARIABLE}, or unset it and run: {BUILD_COMMAND}"
     return f"Build it with: {BUILD_COMMAND}"
@@ -240,7 +240,7 @@ def _launches(architectures: Sequence[str]) -> str:
 
 
 def _nvcc() -> str:
-    """Say which compilers a build would take."""
+    """Return which compilers a build would take."""
     try:
         toolchain = find_toolchain()
     except LibraryError as error:
@@ -249,7 +249,7 @@ def _nvcc() -> str:
 
 
 def _headers() -> str:
-    """Say which headers a build would take."""
+    """Return which headers a build would take."""
     try:
         headers = find_headers()
     except LibraryError as error:

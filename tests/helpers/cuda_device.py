@@ -66,13 +66,13 @@ class CudaBuffer:
 
     @property
     def is_guarded(self) -> bool:
-        """Tell whether the guards are as they were."""
+        """Return whether the guards are as they were."""
         whole = self._copy()
         outside = np.concatenate([whole[: self._guard], whole[self._guard + self._size :]])
         return bool((outside == UNTOUCHED).all())
 
     def free(self) -> None:
-        """Give the memory back."""
+        """Free the memory."""
         _call("cuMemFree_v2", self._begin)
 
     def _copy(self) -> Bytes:

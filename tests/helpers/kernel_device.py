@@ -39,7 +39,7 @@ class Device(Protocol):
     library: Library
 
     def allocate(self, size: int) -> Buffer:
-        """Give poisoned memory between guards, ``size`` bytes."""
+        """Return poisoned memory between guards, ``size`` bytes."""
 
     def capture(self, work: Callable[[int], None]) -> Callable[[], None]:
         """Record what is enqueued on the stream it is called with; give what repeats it."""
@@ -66,7 +66,7 @@ class SimtBuffer:
 
     @property
     def is_guarded(self) -> bool:
-        """Tell whether the guards are as they were."""
+        """Return whether the guards are as they were."""
         end = self._begin + self._inside.size
         outside = np.concatenate([self._memory[: self._begin], self._memory[end:]])
         return bool((outside == UNTOUCHED).all())
@@ -107,7 +107,7 @@ class SimtDevice:
         assert all(buffer.is_guarded for buffer in self._buffers)
 
     def reports(self) -> list[str]:
-        """Say what the checks found, the first of each run; then forget it."""
+        """Return what the checks found, the first of each run; then forget it."""
         count = self._functions.simt_reports()
         first = self._functions.simt_first_report().decode()
         self._functions.simt_clear_reports()
@@ -118,16 +118,16 @@ class SimtDevice:
         self._functions.simt_drop_barrier(site.encode())
 
     def fail_next_launch(self, error: int) -> None:
-        """Let CUDA refuse the next kernel."""
+        """Make CUDA refuse the next kernel."""
         self._functions.simt_fail_next_launch(error)
 
     def refuse_overlap(self, refuse: bool) -> None:
-        """Let CUDA refuse to launch a kernel before the one before it has ended."""
+        """Make CUDA refuse to launch a kernel before the one before it has ended."""
         self._functions.simt_refuse_overlap(int(refuse))
 
     @property
     def capture_is_strict(self) -> bool:
-        """Tell whether captures forbid this thread all that they can, as CUDA has it at first."""
+        """Return whether captures forbid this thread all that they can, as CUDA has it at first."""
         return int(self._functions.simt_capture_mode()) == 0
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ def loaded(values: npt.NDArray[Any], dtype: Dtype) -> Floats:
 
 
 def rounded(values: npt.NDArray[Any], dtype: Dtype) -> Floats:
-    """Give what is left of float32 values in a type."""
+    """Return what is left of float32 values in a type."""
     return loaded(stored(values, dtype), dtype)
 
 
@@ -131,7 +131,7 @@ def run_forward(device: Device, problem: Problem) -> tuple[Floats, npt.NDArray[n
 
 
 def run_backward(device: Device, problem: Problem, gradient: Floats) -> Floats:
-    """Give the gradient with respect to the features, (B, C, H, W)."""
+    """Return the gradient with respect to the features, (B, C, H, W)."""
     buffers = Buffers(device, problem, Direction.BACKWARD)
     buffers.gradient.write(problem.pack(gradient))
     buffers.backward()
@@ -140,7 +140,7 @@ def run_backward(device: Device, problem: Problem, gradient: Floats) -> Floats:
 
 
 def oracle_matches(problem: Problem) -> npt.NDArray[np.int64]:
-    """Ask the oracle which known position every position is copied from, (B, N)."""
+    """Return the known position that the oracle copies every position from, (B, N)."""
     batch, _, height, width = problem.features.shape
     matches = np.tile(np.arange(height * width), (batch, 1))
     found = plans(problem.features, problem.hole, problem.similarity)

@@ -41,7 +41,7 @@ def require_build_tools() -> Toolchain:
 
 
 def require_host_compiler() -> str:
-    """Give the command of a C compiler, or skip the test."""
+    """Return the command of a C compiler, or skip the test."""
     command = shutil.which("cc") or shutil.which("gcc")
     if command is None:
         pytest.skip("no C compiler is installed")

@@ -38,7 +38,7 @@ WATCHED: Final = (
 
 
 def require_cpp_compiler() -> str:
-    """Give the command of g++, or skip the test."""
+    """Return the command of g++, or skip the test."""
     command = shutil.which("g++")
     if command is None:
         pytest.skip("no g++ is installed: it compiles the kernels for the CPU")

@@ -16,7 +16,7 @@ CPP: Final = ROOT / "tests" / "plugins" / "cpp"
 
 
 def require_headers() -> Headers:
-    """Give TensorRT's headers, which no package brings, or skip the test."""
+    """Return TensorRT's headers, which no package brings, or skip the test."""
     headers = find_headers()
     if headers is None:
         pytest.skip(f"no headers of TensorRT on the system or in {headers_folder()}")
@@ -24,7 +24,7 @@ def require_headers() -> Headers:
 
 
 def plugin_libraries() -> Path:
-    """Give the folder of libcsakit_trt and libcsakit_trt_autoreg, or skip the test."""
+    """Return the folder of libcsakit_trt and libcsakit_trt_autoreg, or skip the test."""
     require_headers()
     return built().libraries[0].parent
 
