@@ -6,7 +6,6 @@ Flags, help texts and defaults come from the configuration classes; none is spel
 import argparse
 import dataclasses
 import logging
-import shlex
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -68,9 +67,6 @@ def _train(args: argparse.Namespace) -> int:
         outcome = train(config, args.resume, resume=True)
     else:
         outcome = train(build(*choices), args.output)
-    if not outcome.exit_code:
-        model = shlex.quote(str((args.resume or args.output) / "model.safetensors"))
-        print(f"next: csakit export {model} -o model.onnx")
     return outcome.exit_code
 
 

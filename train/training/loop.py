@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shlex
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -152,14 +153,17 @@ class _Session:
         """Write what there is now, and the next command."""
         done, steps, run = self.progress.step, self.config.optimisation.steps, self.run
         if done < steps:
+            path = shlex.quote(str(run.path))
             why = "stopped" if signal else f"the {self.config.records.minutes:g} minutes are up"
-            return f"{why} after step {done} of {steps}; go on: csakit train --resume {run.path}"
+            return f"{why} after step {done} of {steps}; go on: csakit train --resume {path}"
         best = ""
         if self.progress.best_psnr_db is not None:
             best = f"; best.safetensors beside it, of step {self.progress.best_step}, has "
             best += f"{self.progress.best_psnr_db:.2f} dB in validation holes"
         lines = [f"wrote {run.model} after {done} steps{best}"]
-        return "\n".join([*lines, f"next: csakit export {run.model} -o model.onnx"])
+        return "\n".join(
+            [*lines, f"next: csakit export {shlex.quote(str(run.model))} -o model.onnx"]
+        )
 
     def _steps(self, stop: StopSignals) -> int:
         signal = out_of_time = 0
