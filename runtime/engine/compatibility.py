@@ -95,7 +95,7 @@ class Compatibility:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """All reasons, damage first."""
+        """All reasons, corruption first."""
         return (*self.corrupt, *self.incompatible)
 
     def require_usable(self) -> Manifest:
@@ -125,9 +125,9 @@ def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compa
         manifest = read_manifest(described)
     except ContractError as error:
         return Compatibility(path, None, (Problem(str(error), _anew(path)),))
-    foreign = tuple(_foreign(path, manifest, machine, device))
-    damage = tuple(_damage(path, manifest))
-    return Compatibility(path, manifest, damage, foreign, _module(manifest, machine))
+    incompatible = tuple(_incompatibility(path, manifest, machine, device))
+    corrupt = tuple(_corruption(path, manifest))
+    return Compatibility(path, manifest, corrupt, incompatible, _module(manifest, machine))
 
 
 def _by_header(path: Path) -> str:
@@ -140,8 +140,8 @@ def _by_header(path: Path) -> str:
     return f"; by its first bytes it is of TensorRT for RTX {header.version}{cut}"
 
 
-def _damage(path: Path, manifest: Manifest) -> Iterator[Problem]:
-    """Find out whether the files are those that the manifest describes; the first says it."""
+def _corruption(path: Path, manifest: Manifest) -> Iterator[Problem]:
+    """Yield what differs between the files and what the manifest describes."""
     rebuild = _rebuild(path, manifest)
     names = sorted(tensor.name for tensor in manifest.tensors)
     if names != sorted((IMAGE, MASK, OUTPUT)):
@@ -172,7 +172,7 @@ def _changed(file: Path, stated: Artifact) -> bool:
     return file.stat().st_size != stated.bytes or sha256(file) != stated.sha256
 
 
-def _foreign(
+def _incompatibility(
     path: Path, manifest: Manifest, machine: HostCapabilities, device: int
 ) -> Iterator[Problem]:
     build, rebuild = manifest.build, _rebuild(path, manifest)
@@ -218,15 +218,15 @@ def _module(manifest: Manifest, machine: HostCapabilities) -> str | None:
 
 def _no_module(path: Path, manifest: Manifest, machine: HostCapabilities) -> Problem:
     build = manifest.build
-    versions = f"{build.version} or newer" if build.version_compatible else f"{build.version} only"
-    here = [f"{name} {machine.modules[name]}" for name in build.runtimes if name in machine.modules]
-    sign = ">=" if build.version_compatible else "=="
-    wanted = FLAVOURS.get(build.runtimes[-1])
-    package = build.module if wanted is None else wanted.package
-    install = f"pip install '{package}{sign}{build.version}'"
+    wanted = [FLAVOURS[name] for name in build.runtimes if name in FLAVOURS]
+    titles = " or ".join(flavour.title for flavour in wanted) or build.module
+    here = [f"{f.title} {machine.modules[f.module]}" for f in wanted if f.module in machine.modules]
+    newer = " or newer" if build.version_compatible else ""
+    package = wanted[-1].package if wanted else build.module
+    install = f"pip install '{package}{'>=' if newer else '=='}{build.version}'"
+    found = f"installed is {' and '.join(here)}" if here else "it is not installed"
     return Problem(
-        f"{path} opens in {' or '.join(build.runtimes)} {versions}; here is "
-        f"{' and '.join(here) or 'none of them'}",
+        f"{path} requires {titles} {build.version}{newer}; {found}",
         f"Install it: {install}   or build with what is here: {_rebuild(path, manifest)}",
     )
 
