@@ -26,7 +26,7 @@ def find_engines(paths: Sequence[Path]) -> list[Path]:
         elif path.is_file() and path.suffix == SUFFIX:
             found.append(path)
         else:
-            raise ContractError(f"there must be an {SUFFIX} file or a folder; got {path}")
+            raise ContractError(f"engines must be {SUFFIX} files or folders; got {path}")
     return list(dict.fromkeys(found))
 
 

@@ -60,7 +60,7 @@ def inspect(path: Path, machine: HostCapabilities) -> Inspection:
             f"the suffix must be one of {', '.join(kinds)}, .engine; got {path.name!r}"
         )
     if not is_file(path):
-        raise ContractError(f"there must be such a file; got {path}")
+        raise ContractError(f"file not found: {path}")
     return _engine(diagnose(path, machine)) if suffix == ".engine" else kinds[suffix](path)
 
 

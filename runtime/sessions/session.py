@@ -173,7 +173,7 @@ def _check_backend(path: Path, backend: str | None, precision: str | None) -> No
         raise ContractError(f"an engine runs in TensorRT alone; got {path.name}, {backend}")
     if precision is not None and backend != "openvino":
         raise ContractError(
-            f"the precision is that of the model except in openvino; got {precision!r}\n"
+            f"precision can be chosen for the openvino backend only; got {precision!r}\n"
             'Choose it there (backend="openvino", --backend openvino), or when the model is '
             "exported."
         )

@@ -62,8 +62,8 @@ def require_checkable(io: IOFormat, *, check_finite: bool) -> None:
     """
     if check_finite and io == "uint8":
         raise ContractError(
-            "finite answers can be checked where a model answers with float32; this one answers "
-            "with uint8, which turns NaN into a colour\nExport it with --io float."
+            "check_finite needs a model with float32 output; this model returns uint8, where NaN "
+            "is no longer visible\nExport it with --io float."
         )
 
 

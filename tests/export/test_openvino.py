@@ -129,7 +129,7 @@ def test_a_precision_needs_the_backend_that_can_choose_it(
     code = verify.main([str(fixed.path), "--against", str(fixed.checkpoint), "--precision", "bf16"])
 
     assert code == 2
-    assert "except in openvino; got 'bf16'" in capsys.readouterr().err
+    assert "for the openvino backend only; got 'bf16'" in capsys.readouterr().err
 
 
 def test_a_failure_is_repeated_in_the_same_backend(

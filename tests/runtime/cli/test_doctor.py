@@ -186,5 +186,5 @@ def test_what_is_no_engine_and_no_folder_is_wrong_usage(
 
     assert doctor.main([str(tmp_path / name)]) == ExitCode.USAGE
     assert capsys.readouterr().err.startswith(
-        "csakit doctor: there must be an .engine file or a folder; got "
+        "csakit doctor: engines must be .engine files or folders; got "
     )

@@ -137,8 +137,11 @@ def test_a_model_that_it_cannot_read_is_refused_with_a_reason(make_model: MakeMo
     ("options", "reason"),
     [
         ({"backend": "tflite"}, r"backend must be one of \('onnxruntime', 'openvino'\)"),
-        ({"precision": "bf16"}, "that of the model except in openvino; got 'bf16'"),
-        ({"backend": "onnxruntime", "precision": "fp32"}, "except in openvino; got 'fp32'"),
+        ({"precision": "bf16"}, "can be chosen for the openvino backend only; got 'bf16'"),
+        (
+            {"backend": "onnxruntime", "precision": "fp32"},
+            "for the openvino backend only; got 'fp32'",
+        ),
         ({"backend": "openvino", "precision": "int8"}, "must be one of .*; got 'int8'"),
         ({"backend": "openvino", "device": "cuda"}, "runs on the CPU; got the device 'cuda'"),
         ({"backend": "openvino", "threads": 0}, "threads must be 1 to 1024"),
