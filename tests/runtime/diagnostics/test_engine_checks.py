@@ -90,7 +90,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").touch()
 
     with pytest.raises(
-        ContractError, match=r"engines must be \.engine files or folders; got .*a\.onnx"
+        ContractError, match=r"must be \.engine files or folders; got .*a\.onnx"
     ):
         find_engines([tmp_path / "a.onnx"])
 

@@ -140,7 +140,7 @@ def test_a_model_that_it_cannot_read_is_refused_with_a_reason(make_model: MakeMo
         ({"precision": "bf16"}, "can be chosen for the openvino backend only; got 'bf16'"),
         (
             {"backend": "onnxruntime", "precision": "fp32"},
-            "for the openvino backend only; got 'fp32'",
+            "openvino backend only; got 'fp32'",
         ),
         ({"backend": "openvino", "precision": "int8"}, "must be one of .*; got 'int8'"),
         ({"backend": "openvino", "device": "cuda"}, "runs on the CPU; got the device 'cuda'"),
