@@ -89,9 +89,7 @@ def test_folders_are_not_searched_deeper_and_nothing_is_told_twice(tmp_path: Pat
 def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.onnx").touch()
 
-    with pytest.raises(
-        ContractError, match=r"must be \.engine files or folders; got .*a\.onnx"
-    ):
+    with pytest.raises(ContractError, match=r"must be \.engine files or folders; got .*a\.onnx"):
         find_engines([tmp_path / "a.onnx"])
 
 

@@ -220,9 +220,7 @@ def test_answers_that_are_not_finite_are_found_on_request(
 
 
 def test_finite_answers_of_bytes_cannot_be_checked(device: Device) -> None:
-    with pytest.raises(
-        ContractError, match="returns uint8, where NaN is no longer visible"
-    ):
+    with pytest.raises(ContractError, match="returns uint8, where NaN is no longer visible"):
         open_negative(device, check_finite=True)
 
 

@@ -193,9 +193,7 @@ def test_the_command_refuses_too(
 
 
 def test_finite_answers_are_checked_on_request(make_model: MakeModel) -> None:
-    with pytest.raises(
-        ContractError, match="returns uint8, where NaN is no longer visible"
-    ):
+    with pytest.raises(ContractError, match="returns uint8, where NaN is no longer visible"):
         open_session(make_model(io="uint8"), check_finite=True)
     image, hole = np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32)
 
