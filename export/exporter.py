@@ -1,31 +1,35 @@
 """Checkpoint to one ONNX file: trace, finish, verify, and only then give it its name."""
 
 import contextlib
+import copy
 import dataclasses
 import importlib.metadata
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import onnx
 import torch
+from torch import Tensor, nn
 
+from ..plugins import spec
 from ..plugins.errors import ContractError, ParityError
+from ..plugins.spec import Similarity
 from ..runtime import contract
 from ..runtime.contract import SIZE_MULTIPLE, Precision
 from ..runtime.files.atomic import sha256, staged_folder
 from ..runtime.files.failures import failure, is_folder
-from ..train import CSAInpainter, checkpoint
+from ..train import CoherentSemanticAttention, CSAInpainter, checkpoint
 from ..train.masks import largest_hole
+from ..train.networks.fill import HarmonicFill
 from .config import MAX_SIZE, ExportConfig
-from .graph import surgery
+from .graph import fill, rewrites, surgery
 from .parity.cases import export_cases
 from .parity.probe import Probe
 from .parity.report import Report
 from .parity.verify_model import verify_model
-from .wrapper import ExportWrapper
 
 _REMEDY: Final[Mapping[Precision, str]] = {
     "fp32": "Report this, with what `csakit doctor` prints.",
@@ -41,16 +45,21 @@ class Exported:
     Attributes:
         model: the ONNX file.
         weights: the file beside it, where the weights are external.
-        report: the parity it had before it got its name.
+        report: the parity it had before it got its name; None where it was not verified.
     """
 
     model: Path
     weights: Path | None
-    report: Report
+    report: Report | None
 
 
 def export_onnx(
-    checkpoint_path: str | Path, output: str | Path, config: ExportConfig | None = None
+    checkpoint_path: str | Path,
+    output: str | Path,
+    config: ExportConfig | None = None,
+    *,
+    verify_images: int = 1,
+    progress: Callable[[str], object] = lambda stage: None,
 ) -> Exported:
     """Export a checkpoint to ONNX, verified against the torch model before it gets its name.
 
@@ -58,12 +67,15 @@ def export_onnx(
         checkpoint_path: written by ``csakit.train.checkpoint.save``.
         output: ends in ``.onnx``; replaced atomically.
         config: the form; None is float32, dynamic.
+        verify_images: photographs to verify on, each with three masks; 0 verifies nothing.
+        progress: called with the name of each stage when it begins.
 
     Returns:
         What was written.
 
     Raises:
-        ContractError: the checkpoint is no CSA network, or the output cannot be written.
+        ContractError: the checkpoint is no CSA network, the output cannot be written, or there
+            are fewer photographs.
         ParityError: the exported graph breaks a parity limit; nothing is written.
     """
     checkpoint_path, output, config = Path(checkpoint_path), Path(output), config or ExportConfig()
@@ -71,29 +83,123 @@ def export_onnx(
         raise ContractError(f"an exported model's name must end in .onnx; got {output.name}")
     if is_folder(output):
         raise ContractError(f"the output must be a file; {output} is a folder")
+    cases = export_cases(config, verify_images)
     with staged_folder(output) as folder:
+        progress(f"loading {checkpoint_path}")
         model = checkpoint.load(checkpoint_path)
+        progress("tracing the networks")
         proto = _trace(ExportWrapper(model, config).eval(), config)
+        progress("finishing the graph")
         training = checkpoint.read_header(checkpoint_path)["training"]
         metadata = _metadata(model, sha256(checkpoint_path), config, training)
         if config.weights == "fp16":
             surgery.store_in_half(proto)
-        surgery.finish(proto, metadata, uint8=config.io == "uint8")
+        surgery.finish(proto, metadata, io=config.io, free=_free_dimensions(config))
         files = _write(proto, folder / output.name, external=config.external_weights)
-        report = verify_model(Probe(folder / output.name), model, export_cases(config))
-        if not report.passed:
-            raise ParityError(
-                f"the exported graph differs from {checkpoint_path}, so nothing was written:\n"
-                f"{report.table()}\n{_REMEDY[config.precision]}"
-            )
+        report = None
+        if cases:
+            progress(f"verifying on {len(cases)} images")
+            report = verify_model(Probe(folder / output.name), model, cases)
+            if not report.passed:
+                raise ParityError(
+                    f"the exported graph differs from {checkpoint_path}, so nothing was written:\n"
+                    f"{report.table()}\n{_REMEDY[config.precision]}"
+                )
         for file in files:  # the weights first: a model never lacks its weights
             file.replace(output.parent / file.name)
     weights = output.parent / files[0].name if len(files) > 1 else None
     return Exported(model=output, weights=weights, report=report)
 
 
+class ExportWrapper(nn.Module):
+    """What is traced: the pipeline with the ends and the placeholders of an exported model.
+
+    ``model`` is in eval mode and float32; it is copied and left as it is.
+    """
+
+    def __init__(self, model: CSAInpainter, config: ExportConfig) -> None:
+        super().__init__()
+        self.uint8 = config.io == "uint8"
+        self.model = copy.deepcopy(model)
+        if config.target == "ort":
+            rewrites.for_onnxruntime(self.model)
+            if config.precision == "fp32":
+                rewrites.in_tiles(self.model)
+        if config.precision == "fp16":
+            self.model.rough.half()
+            self.model.refinement.half()
+        for parent in list(self.model.modules()):
+            for name, layer in parent.named_children():
+                if isinstance(layer, CoherentSemanticAttention):
+                    setattr(parent, name, _AttentionNode(layer.similarity))
+                elif isinstance(layer, HarmonicFill):
+                    setattr(parent, name, _FillNode(layer.levels))
+
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Inpaint a batch in the layout of the configuration.
+
+        Images are (B, 3, H, W) float32 in [-1, 1], or (B, H, W, 3) uint8; masks (B, 1, H, W)
+        float32, 1 = missing, or (B, H, W, 1) uint8, non-zero = missing. Returns
+        ``surgery.TRACED_OUTPUTS``, the output in the layout of the image.
+        """
+        if self.uint8:
+            # Converted first: TensorRT does nothing else with bytes.
+            image = image.float().permute(0, 3, 1, 2) / 127.5 - 1.0
+            mask = mask.float().permute(0, 3, 1, 2)  # any non-zero byte is above 0.5
+        stages = self.model.stages(image, mask)
+        output = stages.result
+        if self.uint8:
+            # Exact for known pixels: the way through [-1, 1] moves a byte by less than 1e-4.
+            output = torch.round((output + 1.0) * 127.5).permute(0, 2, 3, 1).to(torch.uint8)
+        return output, stages.rough, stages.features, stages.attended
+
+
+class _AttentionNode(nn.Module):
+    """Leaves one ``csakit::CoherentSemanticAttention`` node in the traced graph."""
+
+    def __init__(self, similarity: Similarity) -> None:
+        super().__init__()
+        self.similarity = similarity
+
+    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
+        attributes = {
+            "similarity": self.similarity,
+            "plugin_version": spec.VERSION,
+            "plugin_namespace": spec.NAMESPACE,
+        }
+        return _node(spec.NAME, (features, hole), attributes)
+
+
+class _FillNode(nn.Module):
+    """Leaves a placeholder for ``csakit.export.graph.fill``."""
+
+    def __init__(self, levels: int) -> None:
+        super().__init__()
+        self.levels = levels
+
+    def forward(self, image: Tensor, missing: Tensor) -> Tensor:
+        attributes = {"levels": self.levels, "channels": image.shape[1]}
+        return _node(fill.PLACEHOLDER, (image, missing), attributes)
+
+
+def _node(name: str, inputs: tuple[Tensor, Tensor], attributes: dict[str, Any]) -> Tensor:
+    """Leave a node of csakit's domain whose output is like its first input."""
+    return torch.onnx.ops.symbolic(
+        f"{spec.DOMAIN}::{name}",
+        inputs,
+        attrs=attributes,
+        dtype=inputs[0].dtype,
+        shape=inputs[0].shape,
+        version=int(spec.VERSION),
+    )
+
+
 def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
-    """Run torch's exporter on example inputs of the configured layout."""
+    """Run torch's exporter on example inputs of the configured layout.
+
+    Only the layers of target "ort" depend on sizes. All others are traced with fixed ones, in a
+    quarter of the time of symbolic sizes; ``surgery.finish`` frees them.
+    """
     batch = 1 if config.max_batch == 1 else 2  # dimensions of 1 cannot be traced as free ones
     height, width = (512, 768) if config.size == "dynamic" else (config.size, config.size)
     if config.io == "uint8":
@@ -101,7 +207,7 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
         hole = torch.zeros(batch, height, width, 1, dtype=torch.uint8)
     else:
         image, hole = torch.zeros(batch, 3, height, width), torch.zeros(batch, 1, height, width)
-    free = _free_dimensions(config)
+    symbolic = _symbolic_dimensions(config) if config.target == "ort" else {}
     with _quiet_exporter():
         program = torch.onnx.export(
             wrapper,
@@ -109,7 +215,7 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
             dynamo=True,
             input_names=[contract.IMAGE, contract.MASK],
             output_names=list(surgery.TRACED_OUTPUTS),
-            dynamic_shapes={"image": free, "mask": free},
+            dynamic_shapes={"image": symbolic, "mask": symbolic},
             opset_version=surgery.OPSET,
             verbose=False,
         )
@@ -123,7 +229,15 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
     return proto
 
 
-def _free_dimensions(config: ExportConfig) -> dict[int, Any]:
+def _free_dimensions(config: ExportConfig) -> set[str]:
+    """Return which of ``surgery.DIMENSIONS`` may be any."""
+    batch, height, width = surgery.DIMENSIONS
+    free = set() if config.max_batch == 1 else {batch}
+    return free | {height, width} if config.size == "dynamic" else free
+
+
+def _symbolic_dimensions(config: ExportConfig) -> dict[int, Any]:
+    """Return the free dimensions as torch's tracer takes them."""
     free: dict[int, Any] = {}
     if config.max_batch != 1:
         free[0] = torch.export.Dim("batch", min=1)

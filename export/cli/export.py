@@ -1,6 +1,9 @@
 """``csakit export``: parse, call one function, print what was written."""
 
 import argparse
+import shlex
+import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -51,10 +54,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="write the weights beside the model, to be mapped instead of read",
     )
+    checks = parser.add_mutually_exclusive_group()
+    checks.add_argument(
+        "--verify-images",
+        type=int,
+        default=1,
+        metavar="N",
+        help="photographs to compare with the checkpoint on, 1 to 4, each with three masks "
+        "(default: %(default)s)",
+    )
+    checks.add_argument(
+        "--no-verify", action="store_true", help="write the model without comparing it"
+    )
     return run_command(parser, _export, arguments)
 
 
 def _export(args: argparse.Namespace) -> int:
+    begin = time.perf_counter()
+    if args.verify_images < 1:
+        raise ContractError(
+            f"--verify-images must be at least 1; got {args.verify_images}\n"
+            "--no-verify exports without a comparison."
+        )
     config = ExportConfig(
         precision=args.precision,
         io=args.io,
@@ -66,11 +87,22 @@ def _export(args: argparse.Namespace) -> int:
     )
     from ..exporter import export_onnx  # deferred: imports torch's exporter
 
-    exported = export_onnx(args.checkpoint, args.output, config)
-    print(exported.report.table())
+    exported = export_onnx(
+        args.checkpoint,
+        args.output,
+        config,
+        verify_images=0 if args.no_verify else args.verify_images,
+        progress=lambda stage: print(f"{stage} ...", file=sys.stderr, flush=True),
+    )
+    print(exported.report.table() if exported.report else "not verified (--no-verify)")
     files = [path for path in (exported.model, exported.weights) if path]
     sizes = ", ".join(f"{path} ({path.stat().st_size / 1e6:.1f} MB)" for path in files)
-    print(f"wrote {sizes}: {config.precision}, {config.io}, size {config.size}")
+    seconds = time.perf_counter() - begin
+    print(f"wrote {sizes}: {config.precision}, {config.io}, size {config.size}, {seconds:.0f} s")
+    model = shlex.quote(str(exported.model))
+    engine = shlex.quote(str(exported.model.with_suffix(".engine")))
+    print(f"next: csakit inpaint photo.png mask.png -o repaired.png --model {model}")
+    print(f"      csakit build {model} -o {engine}")
     return ExitCode.OK
 
 

@@ -1,7 +1,7 @@
 """Surgery on exported models: finishing one, finding the CSA node, opening it for parity."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -11,46 +11,82 @@ import onnx.numpy_helper
 
 from ...plugins import spec
 from ...plugins.errors import ContractError
-from ...runtime.contract import FORMAT_VERSION, META_FORMAT, OUTPUT
+from ...runtime.contract import (
+    FORMAT_VERSION,
+    META_FORMAT,
+    META_VERSION,
+    OUTPUT,
+    SIZE_MULTIPLE,
+    Io,
+)
 from ...runtime.files.failures import failure, stand_in
 from ...runtime.tensors.signature import require_names
 from .attention_function import MATCHES, attention_function
+from .fill import expand_fills
+from .names import name_by_modules
 
 OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
 IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need 8
 
-# What is traced returns these, in order (``ExportWrapper``). All but the first become inner
+# What the exporter traces returns these, in order. All but the first become inner
 # tensors again; they keep their names, and parity checks read them by these.
 TRACED_OUTPUTS: Final = (OUTPUT, "rough", "features", "attended")
 
 _FEWEST: Final = 256  # numbers that ``store_in_half`` changes; kernels are larger, constants not
-_DIMENSIONS: Final = ("batch", "height", "width")
+DIMENSIONS: Final = ("batch", "height", "width")  # names of those that are free
+
+_GRAPH_DOC: Final = (
+    "Repairs the missing pixels of an image (coherent semantic attention, arXiv:1905.12384). "
+    "Known pixels are returned unchanged."
+)
+_DOCS: Final = {  # by io: of image, mask, output
+    "float": (
+        "RGB planes in [-1, 1], which is byte / 127.5 - 1.",
+        "1 where a pixel is missing, 0 where it is known; above 0.5 counts as missing.",
+        "RGB planes in [-1, 1].",
+    ),
+    "uint8": (
+        "RGB bytes, channels last.",
+        "Not 0 where a pixel is missing, 0 where it is known.",
+        "RGB bytes, channels last.",
+    ),
+}
+_SIDES_DOC: Final = f" Height and width must be multiples of {SIZE_MULTIPLE}."
 
 
-def finish(model: onnx.ModelProto, metadata: Mapping[str, str], *, uint8: bool) -> None:
+def finish(
+    model: onnx.ModelProto, metadata: Mapping[str, str], *, io: Io, free: Collection[str]
+) -> None:
     """Turn what the tracer left into the file of the contract, in place.
 
-    The tracer's notes go (they hold paths of this machine), inner outputs become inner
-    tensors, free dimensions get names, CSA gets its function body, and shapes are inferred.
+    Nodes get names by module and the tracer's notes go (they hold paths of this machine), the
+    fill gets its nodes and CSA its function body, inner outputs become inner tensors, free
+    dimensions get names, and shapes are inferred.
 
     Args:
-        model: as traced from an ``ExportWrapper``.
+        model: as traced by the exporter.
         metadata: goes to ``metadata_props``.
-        uint8: whether the ends are (B, H, W, C) bytes.
+        io: layout of the ends.
+        free: which of ``DIMENSIONS`` may be any.
 
     Raises:
         onnx.checker.ValidationError: the model is not valid; a defect of csakit.
     """
+    graph = model.graph
+    ends = [value.name for value in (*graph.input, *graph.output)]
+    name_by_modules(model, kept={*ends, *TRACED_OUTPUTS})
     _drop_notes(model)
-    del model.graph.output[1 : len(TRACED_OUTPUTS)]
-    axes = (0, 1, 2) if uint8 else (0, 2, 3)
-    for value in (*model.graph.input, *model.graph.output):
-        for axis, name in zip(axes, _DIMENSIONS, strict=True):
-            dimension = value.type.tensor_type.shape.dim[axis]
-            if dimension.dim_param:
-                dimension.dim_param = name
-    model.graph.name = "csa_inpainting"
-    model.producer_name, model.producer_version = "csakit", ""
+    expand_fills(model)
+    del graph.output[1 : len(TRACED_OUTPUTS)]
+    axes = (0, 1, 2) if io == "uint8" else (0, 2, 3)
+    for value, text in zip((*graph.input, *graph.output), _DOCS[io], strict=True):
+        value.doc_string = text + (_SIDES_DOC if "height" in free else "")
+        for axis, name in zip(axes, DIMENSIONS, strict=True):
+            if name in free:
+                value.type.tensor_type.shape.dim[axis].dim_param = name
+    graph.name = "csa_inpainting"
+    graph.doc_string = _GRAPH_DOC
+    model.producer_name, model.producer_version = "csakit", metadata.get(META_VERSION, "")
     model.ir_version = IR_VERSION
     for node in csa_nodes(model):
         node.name = spec.NAME

@@ -21,6 +21,7 @@ from ...train.masks import centre_hole, freeform_hole
 from ..config import ExportConfig
 
 BUNDLED: Final = ("astronaut", "chelsea", "coffee", "rocket")  # scikit-image ships them
+_EXPORT_ORDER: Final = ("chelsea", "astronaut", "coffee", "rocket")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,12 +39,24 @@ class Case:
     hole: npt.NDArray[np.bool_]
 
 
-def export_cases(config: ExportConfig) -> list[Case]:
-    """Give the few cases that every export is checked with before it gets its name."""
+def export_cases(config: ExportConfig, images: int = 1) -> list[Case]:
+    """Return the cases that an export is checked with before it gets its name.
+
+    Each photograph comes with three masks, the first of a model of any size also oblong.
+
+    Raises:
+        ContractError: there are fewer photographs.
+    """
+    if not 0 <= images <= len(_EXPORT_ORDER):
+        raise ContractError(
+            f"an export can be verified on 0 to {len(_EXPORT_ORDER)} photographs; got {images}\n"
+            "Verify it on photographs of yours: csakit verify MODEL.onnx --images DIR"
+        )
     size = SIZE_MULTIPLE if config.size == "dynamic" else config.size
-    photograph = bundled_photograph("chelsea", size, size)
-    cases = list(_with_holes("chelsea", photograph, seed=0))
-    return [*cases, oblong_case()] if config.size == "dynamic" else cases
+    cases: list[Case] = []
+    for seed, name in enumerate(_EXPORT_ORDER[:images]):
+        cases += _with_holes(name, bundled_photograph(name, size, size), seed)
+    return [*cases, oblong_case()] if cases and config.size == "dynamic" else cases
 
 
 def oblong_case() -> Case:

@@ -151,13 +151,37 @@ def test_the_metadata_says_where_the_model_comes_from(subject: Subject) -> None:
     }
 
 
+def test_the_file_names_its_producer_and_documents_its_ends(subject: Subject) -> None:
+    model, version = subject.proto, importlib.metadata.version("csakit")
+    sides = subject.config.size == "dynamic"
+
+    assert (model.producer_name, model.producer_version) == ("csakit", version)
+    assert "missing pixels" in model.graph.doc_string
+    image, mask = (value.doc_string for value in model.graph.input)
+    assert ("[-1, 1]" in image) is (subject.config.io == "float")
+    assert "where a pixel is missing" in mask
+    for text in (image, mask, model.graph.output[0].doc_string):
+        assert ("multiples of 256" in text) is sides
+
+
+def test_nodes_and_tensors_are_named_after_their_modules(subject: Subject) -> None:
+    modules = {"/" + re.sub(r"\.(?!\d)", "/", n) for n, _ in subject.model.named_modules() if n}
+    graph = subject.proto.graph
+    nodes = {node.name: node for node in graph.node}
+
+    widen = nodes["/refinement/levels.2/widen/Conv"]
+    assert widen.input[1:] == ["refinement.levels.2.widen.weight", "refinement.levels.2.widen.bias"]
+    assert list(nodes["/rough/levels.1/down/Conv"].output) == ["/rough/levels.1/down/Conv"]
+    scopes = {name.rpartition("/")[0] for name in nodes if name != spec.NAME}
+    assert scopes - {""} <= modules
+    assert set(subject.model.state_dict()) <= {tensor.name for tensor in graph.initializer}
+
+
 def test_nothing_of_the_exporting_machine_is_left_in_the_file(subject: Subject) -> None:
     model = subject.proto
 
-    assert (model.producer_name, model.producer_version) == ("csakit", "")
-    for item in (*model.graph.node, *model.graph.input, *model.graph.output):
-        assert not item.doc_string
-        assert not item.metadata_props
+    assert not any(node.doc_string for node in model.graph.node)
+    assert not any(item.metadata_props for item in (*model.graph.node, *model.graph.input))
     home, here = str(Path.home()).encode(), str(Path(__file__).parents[2]).encode()
     content = subject.path.read_bytes()
     assert not re.search(rb"site-packages|\.py\b|File \"", content)

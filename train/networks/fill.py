@@ -4,8 +4,8 @@ Letters: B images, C channels, H W sides in pixels.
 
 In the solution every missing pixel is the mean of its four neighbours, known pixels are fixed,
 and nothing flows through the image's border: there is no detail, so that a network that starts
-from it has only detail to add. All steps are standard operators; an exported file holds the same
-fill.
+from it has only detail to add. All steps are standard operators; ``csakit.export.graph.fill``
+writes the same steps into exported files.
 
 A coarse-to-fine pass gives the first estimate, two V-cycles at full size correct it. On
 photographs the PSNR in the hole is within 0.1 dB of a direct solver's for scratches, spots,
@@ -18,17 +18,17 @@ from collections.abc import Sequence
 from typing import Final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 LEVELS: Final = 7  # halvings: 256 pixels become 2
-_DAMPING: Final = 0.9  # of Jacobi's steps; 0.8, the usual choice, was 0.02 dB worse
-_CYCLES: Final = 2
+DAMPING: Final = 0.9  # of Jacobi's steps; 0.8, the usual choice, was 0.02 dB worse
+CYCLES: Final = 2
 # Of a coarse pixel, missing: from there on a V-cycle corrects it. With all of it, corrections are
 # too small, and two cycles leave 3 times the error; below half they diverge.
-_MOSTLY: Final = 0.7
-_SWEEPS: Final = 2  # on each level of the first estimate
-_COARSEST_SWEEPS: Final = 4
+MOSTLY: Final = 0.7
+SWEEPS: Final = 2  # on each level of the first estimate
+COARSEST_SWEEPS: Final = 4
 
 
 def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tensor:
@@ -52,16 +52,28 @@ def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tenso
         solution = known[level] + holes[level] * _finer(solution)
         if level:
             grid = _Grid(holes[level], inside[level])
-            for _ in range(_SWEEPS):
+            for _ in range(SWEEPS):
                 solution = grid.sweep(solution)
     shares = [holes[0]]
     for _ in range(levels):
         shares.append(F.avg_pool2d(shares[-1], kernel_size=2))
-    domains = [holes[0], *((share > _MOSTLY).to(share.dtype) for share in shares[1:])]
+    domains = [holes[0], *((share > MOSTLY).to(share.dtype) for share in shares[1:])]
     grids = [_Grid(hole, within) for hole, within in zip(domains, inside, strict=True)]
-    for _ in range(_CYCLES):
+    for _ in range(CYCLES):
         solution = _cycle(solution, grids)
     return torch.where(missing, solution, image)
+
+
+class HarmonicFill(nn.Module):
+    """``harmonic_fill`` as a layer without parameters, which an export finds."""
+
+    def __init__(self, levels: int = LEVELS) -> None:
+        super().__init__()
+        self.levels = levels
+
+    def forward(self, image: Tensor, missing: Tensor) -> Tensor:
+        """Fill (B, C, H, W) images where (B, 1, H, W) is True."""
+        return harmonic_fill(image, missing, self.levels)
 
 
 class _Grid:
@@ -75,7 +87,7 @@ class _Grid:
     def __init__(self, hole: Tensor, inside: Tensor) -> None:
         self.hole = hole
         self._inside = inside
-        self.gain = _DAMPING * hole
+        self.gain = DAMPING * hole
         self._keep = 1 - self.gain * inside
 
     def sweep(self, solution: Tensor, gained: Tensor | None = None) -> Tensor:
@@ -105,7 +117,7 @@ def _error(residual: Tensor, grids: Sequence[_Grid]) -> Tensor:
     gained = grid.gain * source
     error = gained  # a sweep from 0
     if not coarser:
-        for _ in range(_COARSEST_SWEEPS - 1):
+        for _ in range(COARSEST_SWEEPS - 1):
             error = grid.sweep(error, gained)
         return error
     correction = _error(grid.residual(error, source), coarser)
@@ -119,10 +131,6 @@ def _inside(hole: Tensor) -> Tensor:
 
 def _quarter_of_neighbours(x: Tensor) -> Tensor:
     """Add a quarter of each neighbour; beyond the border there is none."""
-    if torch.onnx.is_in_onnx_export():  # one node of a file instead of ten; slower in torch
-        cross = torch.tensor([[0.0, 0.25, 0.0], [0.25, 0.0, 0.25], [0.0, 0.25, 0.0]])
-        channels = x.shape[1]
-        return F.conv2d(x, cross.expand(channels, 1, 3, 3), padding=1, groups=channels)
     padded = F.pad(x, (1, 1, 1, 1))
     rows = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]
     columns = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]

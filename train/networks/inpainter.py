@@ -25,7 +25,7 @@ from ...plugins.spec import HOLE_THRESHOLD
 from ...runtime.contract import FEATURE_HOLE_THRESHOLD, FILL_RGB, SIZE_MULTIPLE
 from ..attention.operator import CoherentSemanticAttention
 from ..config import ModelConfig
-from .fill import harmonic_fill
+from .fill import HarmonicFill
 from .generators import RefinementNetwork, RoughNetwork, initialise
 
 _FIRST_RESIDUAL: Final = 0.1  # of the usual start of a last layer
@@ -90,6 +90,33 @@ class NoAttention(nn.Module):
         return features
 
 
+class LocalContrast(nn.Module):
+    """The unit of residuals: the smooth standard deviation of known pixels around each place.
+
+    In windows of 16 x 16, averaged over channels, continued into the hole, plus a floor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interpolate = HarmonicFill(levels=5)
+
+    def forward(self, image: Tensor, missing: Tensor) -> Tensor:
+        """Map (B, 3, H, W) images and their (B, 1, H, W) masks to (B, 1, H, W)."""
+        known = 1 - missing.to(image.dtype)
+        emptied = torch.where(missing, 0.0, image)
+        window = functools.partial(F.avg_pool2d, kernel_size=16, stride=8, padding=4)
+        share = window(known)
+        unknown = share < _LEAST_SHARE
+        share = share.clamp(min=_LEAST_SHARE)
+        mean = window(emptied) / share
+        square = window(emptied.square()) / share
+        variance = (square - mean.square()).mean(dim=1, keepdim=True).clamp(min=0)
+        # the epsilon keeps half precision and the root's slope out of trouble
+        deviation = self.interpolate((variance + _CONTRAST_FLOOR**2).sqrt(), unknown)
+        smooth = F.interpolate(deviation, scale_factor=8.0, mode="bilinear", align_corners=False)
+        return smooth + _CONTRAST_FLOOR
+
+
 class CSAInpainter(nn.Module):
     """The two networks and everything around them.
 
@@ -110,7 +137,10 @@ class CSAInpainter(nn.Module):
         self.rough = RoughNetwork(config.width, inputs=3 + masked, bounded=not residual)
         attention = _attention(config)
         self.refinement = RefinementNetwork(config.width, attention, inputs=6 + masked)
+        if masked:
+            self.interpolate = HarmonicFill()
         if residual:
+            self.contrast = LocalContrast()
             start_near_zero(self)
         self.register_buffer("fill", fill_colour(), persistent=False)
 
@@ -166,12 +196,12 @@ class CSAInpainter(nn.Module):
         if self.config.fill == "constant":
             filled = torch.where(missing, self.fill.to(image.dtype), image)
         else:
-            filled = harmonic_fill(image, missing)
+            filled = self.interpolate(image, missing)
             mask_channel = (missing.to(image.dtype),)
         rough = self.rough(torch.cat([filled, *mask_channel], dim=1).to(self.dtype))
         rough = rough.to(image.dtype)
         if self.config.prediction == "residual":
-            contrast = local_contrast(image, missing)
+            contrast = self.contrast(image, missing)
             rough = filled + contrast * rough
         return RoughStage(missing, mask_channel, contrast, filled, rough)
 
@@ -183,26 +213,6 @@ def start_near_zero(model: CSAInpainter) -> None:
             layer.weight.mul_(_FIRST_RESIDUAL)
             assert layer.bias is not None
             layer.bias.zero_()
-
-
-def local_contrast(image: Tensor, missing: Tensor) -> Tensor:
-    """Return the smooth standard deviation of known pixels around each place, (B, 1, H, W).
-
-    In windows of 16 x 16, averaged over channels, continued into the hole, plus a floor.
-    """
-    known = 1 - missing.to(image.dtype)
-    emptied = torch.where(missing, 0.0, image)
-    window = functools.partial(F.avg_pool2d, kernel_size=16, stride=8, padding=4)
-    share = window(known)
-    unknown = share < _LEAST_SHARE
-    share = share.clamp(min=_LEAST_SHARE)
-    mean = window(emptied) / share
-    square = window(emptied.square()) / share
-    variance = (square - mean.square()).mean(dim=1, keepdim=True).clamp(min=0)
-    # the epsilon keeps half precision and the root's slope out of trouble
-    deviation = harmonic_fill((variance + _CONTRAST_FLOOR**2).sqrt(), unknown, levels=5)
-    smooth = F.interpolate(deviation, scale_factor=8.0, mode="bilinear", align_corners=False)
-    return smooth + _CONTRAST_FLOOR
 
 
 def fill_colour() -> Tensor:

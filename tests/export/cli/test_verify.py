@@ -19,7 +19,7 @@ from onnx import numpy_helper
 from PIL import Image
 
 Alter = Callable[[Callable[[onnx.ModelProto], object]], Path]
-WEIGHT = "model.refinement.levels.0.narrow.weight"
+WEIGHT = "refinement.levels.0.narrow.weight"
 
 
 @pytest.fixture(autouse=True)

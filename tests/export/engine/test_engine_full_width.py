@@ -9,8 +9,8 @@ from csakit.export import exporter
 from csakit.export.config import ExportConfig
 from csakit.export.engine.build_engine import build_engine
 from csakit.export.engine.config import BuildConfig
+from csakit.export.exporter import ExportWrapper
 from csakit.export.graph import surgery
-from csakit.export.wrapper import ExportWrapper
 from csakit.runtime.diagnostics.file_report import inspect
 from csakit.runtime.engine.compatibility import HostCapabilities
 from csakit.train import ModelConfig
@@ -23,7 +23,7 @@ def test_the_full_width_is_built_and_its_size_proves_half_precision(tmp_path: Pa
     model = random_model(ModelConfig())
     # Without the comparison with torch that an export ends with: a minute, tested elsewhere.
     proto = exporter._trace(ExportWrapper(model, form).eval(), form)
-    surgery.finish(proto, exporter._metadata(model, "0" * 64, form, {}), uint8=False)
+    surgery.finish(proto, exporter._metadata(model, "0" * 64, form, {}), io="float", free=())
     onnx.save(proto, path)
 
     config = BuildConfig(builder="tensorrt-rtx", targets=("sm_89",))

@@ -8,9 +8,9 @@ import onnx
 import pytest
 import torch
 from csakit.export.config import ExportConfig
+from csakit.export.exporter import ExportWrapper
 from csakit.export.graph import rewrites
 from csakit.export.graph.winograd import WinogradConvolution
-from csakit.export.wrapper import ExportWrapper
 from csakit.runtime.contract import Precision
 from csakit.train import CSAInpainter, checkpoint
 from helpers.exported import calm_model, export_subject

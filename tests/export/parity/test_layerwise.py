@@ -82,7 +82,7 @@ def test_all_tensors_of_another_export_agree(fixed: Subject, for_ort: Subject) -
 def test_the_first_tensor_that_diverges_is_the_one_whose_weight_is_wrong(
     fixed: Subject, altered: Alter, value: float
 ) -> None:
-    name = "model.refinement.levels.0.narrow.weight"
+    name = "refinement.levels.0.narrow.weight"
 
     def change(model: onnx.ModelProto) -> None:
         (tensor,) = (t for t in model.graph.initializer if t.name == name)

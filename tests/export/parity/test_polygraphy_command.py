@@ -62,7 +62,7 @@ def spoil(model: onnx.ModelProto, name: str) -> None:
 def test_the_command_of_a_failing_model_runs_and_judges_as_csakit_does(
     fixed: Subject, altered: Alter, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong = altered(lambda m: spoil(m, "model.refinement.levels.0.narrow.weight"))
+    wrong = altered(lambda m: spoil(m, "refinement.levels.0.narrow.weight"))
     model = folder / "wrong model.onnx"
     model.write_bytes(wrong.read_bytes())
     (folder / "pictures").mkdir()
@@ -85,7 +85,7 @@ def test_the_command_of_a_failing_inner_tensor_shows_that_tensor(
 ) -> None:
     proto = onnx.ModelProto()
     proto.CopyFrom(half.proto)
-    spoil(proto, "model.rough.levels.0.up.weight")  # before the rough result's tanh
+    spoil(proto, "rough.levels.0.up.weight")  # before the rough result's tanh
     onnx.save(proto, folder / "wrong.onnx")
     np.savez("case.npz", image=CASE.image, hole=CASE.hole)
 

@@ -71,7 +71,7 @@ def test_the_right_result_passes_by_its_only_stage(fixed: Subject) -> None:
 
 def test_a_wrong_result_breaks_the_limit(fixed: Subject, altered: Alter) -> None:
     def spoil(model: onnx.ModelProto) -> None:
-        name = "model.refinement.levels.0.narrow.weight"
+        name = "refinement.levels.0.narrow.weight"
         (tensor,) = (t for t in model.graph.initializer if t.name == name)
         array = numpy_helper.to_array(tensor).copy()
         array.flat[7] = 1.0
