@@ -85,7 +85,7 @@ def opens(monkeypatch: pytest.MonkeyPatch) -> Opens:
 def spoiled(fixed: Subject, folder: Path) -> Path:
     model = onnx.ModelProto()
     model.CopyFrom(fixed.proto)
-    name = "model.refinement.levels.0.narrow.weight"
+    name = "refinement.levels.0.narrow.weight"
     (tensor,) = (t for t in model.graph.initializer if t.name == name)
     array = numpy_helper.to_array(tensor).copy()
     array.flat[7] = 1.0
