@@ -17,7 +17,7 @@ from ...runtime.contract import (
     META_VERSION,
     OUTPUT,
     SIZE_MULTIPLE,
-    Io,
+    IOFormat,
 )
 from ...runtime.files.failures import failure, stand_in
 from ...runtime.tensors.signature import require_names
@@ -55,7 +55,7 @@ _SIDES_DOC: Final = f" Height and width must be multiples of {SIZE_MULTIPLE}."
 
 
 def finish(
-    model: onnx.ModelProto, metadata: Mapping[str, str], *, io: Io, free: Collection[str]
+    model: onnx.ModelProto, metadata: Mapping[str, str], *, io: IOFormat, free: Collection[str]
 ) -> None:
     """Turn what the tracer left into the file of the contract, in place.
 
