@@ -196,13 +196,8 @@ def _luma(colours: Uint8 | Uint16) -> Uint8 | Uint16:
 def _small_numbers(path: Source, levels: Uint16, options: MaskOptions) -> Uint16:
     """Take numbers up to 255 in a 16-bit mask for 8-bit levels."""
     if levels.max() >= options.threshold:
-        notify(
-            logger,
-            "small-numbers",
-            "%s holds 16-bit numbers up to %d: read as 8-bit ones",
-            path,
-            levels.max(),
-        )
+        text = "%s holds 16-bit numbers up to %d: read as 8-bit ones"
+        notify(logger, "small-numbers", text, path, levels.max())
     eight: Uint16 = levels * np.uint16(SCALE)
     return eight
 
@@ -308,16 +303,8 @@ def _fit(path: Source, hole: Bool, size: tuple[int, int]) -> Bool:
             f"a mask must have the shape of its image, {width} x {height}; {path} is "
             f"{columns} x {rows}{turned if (columns, rows) == (height, width) else ''}"
         )
-    notify(
-        logger,
-        "scaled",
-        "%s is %d x %d: scaled to the image, %d x %d",
-        path,
-        columns,
-        rows,
-        width,
-        height,
-    )
+    text = "%s is %d x %d: scaled to the image, %d x %d"
+    notify(logger, "scaled", text, path, columns, rows, width, height)
     scaled: Bool = _any_over(_any_over(hole, height).T, width).T
     return scaled
 
@@ -343,9 +330,8 @@ def _judge(path: Source, hole: Bool, options: MaskOptions) -> None:
             "White is missing; if black is missing in this mask, use --mask-invert."
         )
     if coverage == 0:
-        notify(
-            logger, "empty", "%s marks nothing (white is missing): the result is the input", path
-        )
+        text = "%s marks nothing (white is missing): the result is the input"
+        notify(logger, "empty", text, path)
     elif coverage > INVERTED_COVERAGE:
         notify(
             logger,

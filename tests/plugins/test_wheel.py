@@ -44,6 +44,13 @@ def test_libraries_that_lie_in_the_package_are_in_the_wheel(names: set[str]) -> 
     assert "csakit/plugins/lib/libcsakit.so" in names
 
 
+def test_the_page_is_in_the_wheel(names: set[str]) -> None:
+    files = [path for path in (ROOT / "runtime/web/static").iterdir() if path.is_file()]
+
+    assert {f"csakit/runtime/web/static/{path.name}" for path in files} <= names
+    assert len(files) > 10
+
+
 def test_nothing_foreign_is_in_the_wheel(names: set[str]) -> None:
     assert [name for name in names if name.rpartition("/")[2].startswith("Nv")] == []
     assert [name for name in names if not name.startswith(("csakit/", "csakit-"))] == []

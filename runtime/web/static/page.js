@@ -483,7 +483,8 @@ function key(event) {
   } else if (letter === " " && (target === $("stage") || target === document.body)) {
     event.preventDefault();
     pointer.space(true);
-    if (!$("cross").hidden && !event.repeat) pointer.cross.press();
+    const byKeys = !$("cross").hidden || $("stage").matches(":focus-visible");
+    if (byKeys && target === $("stage") && !event.repeat && said) pointer.cross.press();
   } else if (letter === "Enter" && !target.closest?.("button, summary")) {
     startRepair();
   } else if ($("keys").checked && letter === "o") {
