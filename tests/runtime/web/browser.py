@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import pytest
+
+from .conftest import Running, encoded
 
 PLACES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE: Final = os.environ.get("CSAKIT_AXE", "")  # path of axe.min.js; it is not part of this project
@@ -97,3 +100,33 @@ class Page:
     def close(self) -> None:
         self.page.evaluate("() => (window.onbeforeunload = null)")
         self.context.close()
+
+
+@pytest.fixture
+def pages() -> Iterator[list[Page]]:
+    """Pages of a test; they are checked and closed at its end."""
+    made: list[Page] = []
+    yield made
+    for page in made:
+        page.check()
+        page.close()
+
+
+@pytest.fixture
+def cat(tmp_path: Path, photo: np.ndarray) -> Path:
+    path = tmp_path / "cat.jpg"
+    path.write_bytes(encoded(photo, "JPEG", quality=92, dpi=(300, 300)))
+    return path
+
+
+def opened(
+    pages: list[Page],
+    chromium: Any,  # noqa: ANN401
+    running: Running,
+    file: Path,
+    **more: Any,  # noqa: ANN401
+) -> Page:
+    page = Page(chromium, running.url, **more)
+    pages.append(page)
+    page.open(file)
+    return page
