@@ -19,11 +19,6 @@ from .config import TrainConfig
 from .fields import annotations, optional_of
 from .run_folder import RunFolder
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 Choice = dict[str, dict[str, Any]]
 
 SECTIONS: Final[dict[str, type]] = annotations(TrainConfig)
@@ -55,6 +50,10 @@ def read(path: Path) -> Choice:
     Raises:
         ContractError: the file is missing or no TOML, or has an unknown section or key.
     """
+    if sys.version_info >= (3, 11):  # deferred: help needs no tomli
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:

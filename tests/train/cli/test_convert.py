@@ -35,7 +35,10 @@ def test_a_pair_becomes_one_checkpoint(
 
     assert code == ExitCode.OK
     printed = capsys.readouterr()
-    assert printed.out == f"wrote {output}: width 2, similarity projection\n"
+    assert printed.out.splitlines() == [
+        f"wrote {output}: width 2, similarity projection",
+        f"next: csakit export {output} -o model.onnx",
+    ]
     assert printed.err == ""
     weights = checkpoint.load(output).state_dict()
     expected = authors.convert(*pair).state_dict()
