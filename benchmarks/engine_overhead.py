@@ -1,4 +1,4 @@
-"""What a session adds to its engine: host time of a call beside the engine's own device time.
+"""Overhead of a session: host time of a call beside the engine's own device time.
 
 Host time is from the arrays of the caller to an array of his own: copies to and from pinned
 memory, transfers, launch, waiting and Python. Device time is that of the engine, replayed back to

@@ -1,4 +1,4 @@
-"""What was measured, on what: the commit, the machine, the libraries. No host names, no paths."""
+"""The environment of a record: commit, machine, libraries. No host names, no paths."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""What the attention costs in training: one optimiser step with CSA and one without, in turn.
+"""Cost of the attention in training: optimiser steps with CSA and without, in turn.
 
 The step is the cheapest there is, L1 on both results and Adam: the paper's other losses cost
 the same with and without CSA, and would hide its share.

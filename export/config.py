@@ -1,4 +1,4 @@
-"""What to export; one frozen object, validated when it is made."""
+"""Options of an export: a frozen object, validated when it is created."""
 
 import dataclasses
 from typing import Final, Literal, get_args

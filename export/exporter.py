@@ -1,4 +1,4 @@
-"""Checkpoint to one ONNX file: trace, finish, verify, and only then give it its name."""
+"""Export a checkpoint to one ONNX file: trace, finish, verify, write."""
 
 import contextlib
 import copy

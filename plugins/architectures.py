@@ -1,4 +1,4 @@
-"""Which GPU architectures the kernels are compiled for.
+"""GPU architectures that the kernels are compiled for.
 
 "sm_86" is machine code for compute capability 8.6; it also runs on 8.7 and 8.9. "compute_100"
 is PTX, which the driver translates for any GPU from 10.0 on, once, when it is first loaded.

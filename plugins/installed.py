@@ -1,4 +1,4 @@
-"""What is built of the native libraries, from which sources, and for which GPUs."""
+"""The native libraries that are built: their sources and their GPUs."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Where the native libraries are looked for, in which order, and where builds are kept.
+"""Search path of the native libraries, and the folder of builds.
 
 1. what the environment variable ``CSAKIT_LIBRARY`` names: a library, or a folder of them;
 2. a path that the caller knows, such as the one in the manifest of an engine;

@@ -1,4 +1,4 @@
-"""The operator as a TensorRT plugin in Python, for whoever has TensorRT from pip.
+"""The operator as a TensorRT plugin in Python, for TensorRT from pip.
 
     import tensorrt
     from csakit.plugins.python_plugin import register
@@ -91,7 +91,7 @@ def _triple(creator: Foreign) -> tuple[str, str, str]:
 
 
 class _Creator:
-    """Makes plugins from fields; ``make_class`` adds the base."""
+    """Creates plugins from fields; ``make_class`` adds the base."""
 
     trt: Foreign
 

@@ -1,4 +1,4 @@
-"""What the CSA operator is called, how its node looks, and the constants of its definition.
+"""The CSA operator: its name, its node, and the constants of its definition.
 
 They are spelled nowhere else. The equations are in ``csakit.plugins.reference``.
 """

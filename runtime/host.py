@@ -86,7 +86,7 @@ def low_precision_instructions() -> tuple[str, ...]:
 
 
 def has_bfloat16() -> bool:
-    """Tell whether this processor multiplies bfloat16 numbers by itself."""
+    """Report whether this processor has bfloat16 instructions."""
     return not {*_BFLOAT16}.isdisjoint(low_precision_instructions())
 
 

@@ -1,4 +1,4 @@
-"""The one class a user needs: an image of any size in, the repaired image out.
+"""``Inpainter``: an image of any size in, the repaired image out.
 
 Letters: H W sides in pixels.
 """

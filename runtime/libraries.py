@@ -63,7 +63,7 @@ def import_ray() -> Any:  # noqa: ANN401
 
 @contextlib.contextmanager
 def _without(module: str) -> Iterator[None]:
-    """Let imports of a module fail; OpenVINO then takes an empty stub in its place."""
+    """Block imports of a module; OpenVINO then uses an empty stub."""
     before = sys.modules.get(module)
     sys.modules[module] = None  # type: ignore[assignment]  # what Python's import refuses
     try:

@@ -1,4 +1,4 @@
-"""What a user may choose about a repair. Every default of the runtime is in this file."""
+"""Options of a repair. Every default of the runtime is in this file."""
 
 import dataclasses
 import re

@@ -111,7 +111,7 @@ def load(path: str | Path) -> CSAInpainter:
 
 
 def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
-    """Make a network of given weights, without drawing random ones first.
+    """Create a network with given weights, without drawing random ones first.
 
     Args:
         config: of the network.
@@ -199,7 +199,7 @@ def check_shapes(
 
 
 def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Give name to shape of tensors."""
+    """Return tensor names and their shapes."""
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
 
 

@@ -1,4 +1,4 @@
-"""What the operator is timed on: sizes, and inputs that are the same in every run.
+"""Cases of the operator: sizes, and inputs that are the same in every run.
 
 Letters: B images, C channels, S positions a side, N = S * S positions, K known, M holes of an
 image. Cases that differ in their holes alone have the same features, so that what changes between

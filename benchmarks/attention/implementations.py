@@ -1,4 +1,4 @@
-"""What an implementation of the operator is to the benchmark, and which there are."""
+"""The implementations of the operator that are measured, and their protocol."""
 
 import dataclasses
 from collections.abc import Callable

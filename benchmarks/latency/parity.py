@@ -1,4 +1,4 @@
-"""Whether a backend computes what the torch model does, on the very input it is timed on.
+"""Parity of a backend with the torch model, on the very input that is timed.
 
 Letters: B images, H W sides in pixels.
 """

@@ -1,4 +1,4 @@
-"""What a run measures, and how often; one frozen object, validated when it is made."""
+"""The plan of a run: a frozen object, validated when it is created."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""ONNX to an engine with its manifest: prepare, parse, build, audit, and only then write."""
+"""Build an engine and its manifest from ONNX: prepare, parse, build, audit, write."""
 
 import dataclasses
 import logging

@@ -1,4 +1,4 @@
-"""What engine to build; one frozen object, validated when it is made.
+"""Options of an engine: a frozen object, validated when it is created.
 
 Letters: B images, H W sides in pixels.
 """

@@ -1,4 +1,4 @@
-"""Hand an exported model to TensorRT's parser; its errors become sentences with a remedy."""
+"""Parse an exported model with TensorRT, and explain the parser's errors."""
 
 from pathlib import Path
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""In which precision an engine really computes, from two kinds of evidence.
+"""The precision that an engine computes in, from two kinds of evidence.
 
 1. The network that was built: types of its convolutions and normalisations and of their
    weights. It is strongly typed, so the builder may not choose others. Always at hand.

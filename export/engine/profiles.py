@@ -1,4 +1,4 @@
-"""Which shapes an engine takes: what the user asks for within what the model was exported for.
+"""Optimization profiles: the shapes that were requested, within those of the model.
 
 Letters: B images, H W sides in pixels.
 """

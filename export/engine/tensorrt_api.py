@@ -1,4 +1,4 @@
-"""One face for the modules ``tensorrt`` (10.3 to 11.x) and ``tensorrt_rtx``.
+"""One interface to the modules ``tensorrt`` (10.3 to 11.x) and ``tensorrt_rtx``.
 
 What differs between them, all of it here: which of them needs a GPU to build, how the GPUs
 that an engine is for are stated, and options that a version lacks. Flags and enumerators are

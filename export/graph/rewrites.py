@@ -66,7 +66,7 @@ def in_tiles(model: CSAInpainter) -> None:
 
 
 def as_convolution(layer: nn.ConvTranspose2d) -> nn.Module:
-    """Give the convolution that computes what a transposed convolution computes.
+    """Return the convolution that is equal to a transposed convolution.
 
     Args:
         layer: 3x3 of stride 1, or 4x4 of stride 2, with padding 1.
@@ -172,7 +172,7 @@ def _turned(layer: nn.ConvTranspose2d) -> nn.Conv2d:
 def _convolution(
     weight: Tensor, bias: Tensor | None, *, stride: int, repeated: int = _PHASES
 ) -> nn.Conv2d:
-    """Make a convolution of padding 1, each of its biases for so many channels in a row."""
+    """Create a convolution of padding 1, each of its biases for so many channels in a row."""
     outer, inner, side, _ = weight.shape
     layer = nn.Conv2d(inner, outer, side, stride=stride, padding=1, bias=bias is not None)
     layer.weight = nn.Parameter(weight.contiguous())

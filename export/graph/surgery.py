@@ -188,7 +188,7 @@ def _load_weights(model: onnx.ModelProto, folder: Path) -> None:
 
 
 def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
-    """Give the ``metadata_props`` of a model as a dictionary."""
+    """Return the ``metadata_props`` of a model as a dictionary."""
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
@@ -267,7 +267,7 @@ def external_files(model: onnx.ModelProto) -> list[str]:
 
 
 def add_probes(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Make the inner stages outputs, in place, for parity checks.
+    """Add the inner stages to the outputs, in place, for parity checks.
 
     The match indices are inside CSA's body, which therefore gets a second output; nothing
     that is computed changes.

@@ -60,7 +60,7 @@ def export_cases(config: ExportConfig, images: int = 1) -> list[Case]:
 
 
 def oblong_case() -> Case:
-    """Give a case whose height and width differ, so that they cannot be mixed up."""
+    """Return a case whose height and width differ, so that they cannot be mixed up."""
     height, width = 2 * SIZE_MULTIPLE, SIZE_MULTIPLE
     return Case(
         name="astronaut-oblong",
@@ -108,7 +108,7 @@ def load_case(path: Path) -> Case:
 
 
 def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> Iterator[Case]:
-    """Give the cases of a verification: each photograph with each kind of hole.
+    """Return the cases of a verification: each photograph with each kind of hole.
 
     Args:
         size: H, W that the model is fixed to; None for a model of any size, which gets

@@ -1,4 +1,4 @@
-"""One stage of one case: how far a model is from its reference, and whether that is allowed.
+"""Compare one stage of one case with its reference, and with the limits.
 
 Letters: C channels, N feature positions, H W sides in pixels.
 """

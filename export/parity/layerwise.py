@@ -90,7 +90,7 @@ def compare_tensors(
 
 
 def reference_tensor(reference: Side, name: str, case: Case) -> Array:
-    """Give one tensor of a side.
+    """Return one tensor of a side.
 
     Args:
         reference: the side.

@@ -1,4 +1,4 @@
-"""How far an exported model may be from the torch model; one table for tests and commands.
+"""Parity limits: one table for tests and commands.
 
 Each number stands beside its reason. The worst of all cases counts, and a value that is not
 a number passes no limit.
@@ -72,7 +72,7 @@ INNER: Final[Mapping[ComputePrecision, Limit]] = {
 
 
 def limit_of(tensor: str, precision: ComputePrecision, io: IOFormat) -> Limit:
-    """Give what a tensor must keep.
+    """Return the limits of a tensor.
 
     Args:
         tensor: name of a stage, or of another tensor.

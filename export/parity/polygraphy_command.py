@@ -87,7 +87,7 @@ def repeat_command(
 
 
 def notes(suspect: Suspect, stages: tuple[StageParity, ...]) -> list[str]:
-    """Say what else somebody needs to know who runs the command.
+    """Return a note for whoever runs the command.
 
     Args:
         suspect: what failed.

@@ -23,7 +23,7 @@ _CHANNELS: Final = {contract.IMAGE: 3, contract.MASK: 1}
 
 
 def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Make the stages outputs, in place, with the types that TensorRT wants stated.
+    """Add the stages to the outputs, in place, with the types that TensorRT requires.
 
     Args:
         model: exported, with or without the function body of CSA.
@@ -47,7 +47,7 @@ def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:
 
 
 def onnxruntime_runner(model: onnx.ModelProto, tensors: Sequence[str], name: str) -> Any:  # noqa: ANN401
-    """Make a runner of ONNX Runtime on the CPU.
+    """Create a runner of ONNX Runtime on the CPU.
 
     Args:
         model: of ``mark_stages``, with its function body; its outputs are changed.
@@ -112,7 +112,7 @@ def marked_plan(network: Any, manifest: Manifest, gpu: str) -> Any:  # noqa: ANN
 
 
 def tensorrt_runner(plan: Any, name: str) -> Any:  # noqa: ANN401
-    """Make a runner of a built engine.
+    """Create a runner of a built engine.
 
     Args:
         plan: of ``marked_plan``.

@@ -12,7 +12,7 @@ _READS_THE_CHOICE = "polygraphy.backend.trt"  # when it is imported
 
 @contextlib.contextmanager
 def quiet(what: str = "Polygraphy") -> Iterator[None]:
-    """Let Polygraphy print nothing, and turn its exceptions into ours.
+    """Silence Polygraphy, and convert its exceptions.
 
     Args:
         what: it is doing, for the error.
@@ -36,7 +36,7 @@ def quiet(what: str = "Polygraphy") -> Iterator[None]:
 
 
 def choose_tensorrt(module: str) -> None:
-    """Let Polygraphy use one flavour of TensorRT in this process.
+    """Select the TensorRT module that Polygraphy uses in this process.
 
     Args:
         module: "tensorrt" or "tensorrt_rtx".

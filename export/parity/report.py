@@ -1,4 +1,4 @@
-"""What a comparison found, as values, as a table and as JSON."""
+"""Results of a comparison, as values, as a table and as JSON."""
 
 import dataclasses
 import math
@@ -83,7 +83,7 @@ class Report:
         return next((case for case in self.cases if not case.passed), None)
 
     def worst(self) -> list[StageParity]:
-        """Give each stage's worst values over all cases."""
+        """Return each stage's worst values over all cases."""
         stages: dict[str, list[StageParity]] = {}
         for case in self.cases:
             for stage in case.stages:
@@ -91,7 +91,7 @@ class Report:
         return [_worst(several) for several in stages.values()]
 
     def summary(self) -> str:
-        """Say in a line what was compared."""
+        """Return a line about what was compared."""
         failed = sum(not case.passed for case in self.cases)
         outcome = f"{failed} broke a limit" if failed else "every limit kept"
         return f"{len(self.cases)} images, {self.precision}, {self.io} I/O; {outcome}"
@@ -119,7 +119,7 @@ class Report:
         return "\n".join([*lines, *broken])
 
     def to_json(self) -> dict[str, Any]:
-        """Give everything but the pixels, JSON-serialisable."""
+        """Return everything but the pixels, JSON-serialisable."""
         return {
             "passed": self.passed,
             "precision": self.precision,
@@ -160,7 +160,7 @@ def _worst(several: list[StageParity]) -> StageParity:
 
 
 def record(stage: StageParity) -> Mapping[str, Any]:
-    """Give a stage as JSON values, which have no infinity."""
+    """Return a stage as JSON values, which have no infinity."""
     values = {
         key: (None if isinstance(value, float) and not math.isfinite(value) else value)
         for key, value in dataclasses.asdict(stage).items()

@@ -1,4 +1,4 @@
-"""What a verification is asked for, checked before anything heavy is imported."""
+"""The request of a verification, checked before anything heavy is imported."""
 
 import dataclasses
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Which tensor of one exported model is which of another.
+"""Pair the tensors of two exported models.
 
 Exports number their inner tensors as they come, so "conv2d_19" of one file is another layer
 in the next. Weights are named after their module in every export; a tensor is recognised by
@@ -34,7 +34,7 @@ def pair_tensors(model: onnx.ModelProto, reference: onnx.ModelProto) -> dict[str
 
 
 def describe_tensor(model: onnx.ModelProto, name: str) -> str:
-    """Say where a tensor comes from.
+    """Return where a tensor comes from.
 
     Args:
         model: exported.
@@ -51,7 +51,7 @@ def describe_tensor(model: onnx.ModelProto, name: str) -> str:
 
 
 def _keys(model: onnx.ModelProto) -> dict[str, str]:
-    """Give each tensor that a node of the graph computes what recognises it."""
+    """Return a fingerprint of each tensor that a node of the graph computes."""
     constants = {tensor.name: _content(tensor) for tensor in model.graph.initializer}
     known = {**constants, **{value.name: value.name for value in model.graph.input}}
     found = {}

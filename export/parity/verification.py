@@ -70,12 +70,12 @@ class Outcome:
         return next(broken, next(t for t in candidates if t.stage in _OUTWARD))
 
     def describe(self, tensor: StageParity) -> str:
-        """Say which tensor it is and what it broke."""
+        """Return a line about the tensor and the limit it exceeds."""
         made_by = "" if self.whence is None else self.whence(tensor.stage)
         return f"{tensor.stage}{made_by and f' ({made_by})'}: {tensor.broken[0]}"
 
     def to_json(self) -> dict[str, Any]:
-        """Give all of it, JSON-serialisable."""
+        """Return all of it, JSON-serialisable."""
         values = {**self.origin, **self.report.to_json()}
         if self.tensors:
             values["tensors"] = [record(tensor) for tensor in self.tensors]
@@ -187,7 +187,7 @@ def verify_built(request: VerifyRequest) -> Outcome:
 
 
 def cases_of(request: VerifyRequest, size: tuple[int, int] | None) -> Iterable[Case]:
-    """Give what is compared on.
+    """Return the cases of the comparison.
 
     Args:
         request: names a case or a folder, or neither.

@@ -31,7 +31,7 @@ _SMALL, _TALL = 256, 512  # sides of the cases for models of any size
 
 
 def audited_precision(engine: Path, manifest: Manifest) -> Precision:
-    """Say whose limits hold for an engine.
+    """Return the precision whose limits apply to an engine.
 
     Args:
         engine: its file.

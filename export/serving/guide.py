@@ -101,7 +101,7 @@ def _backend_options(engine: Manifest | None, need: PluginNeed | None) -> list[s
 
 
 def _matching(engine: Manifest, release: str | None) -> str:
-    """Say which container opens the engine, and how to be sure of it."""
+    """Return which container opens the engine, and how to check it."""
     build = engine.build
     ask = f"docker run --rm {image(release or 'YY.MM')} printenv TRT_VERSION"
     if build.version_compatible:

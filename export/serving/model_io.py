@@ -1,4 +1,4 @@
-"""What a served model takes, in Triton's terms.
+"""Inputs and outputs of a served model, in Triton's terms.
 
 Triton's batch is a dimension of its own: a model whose first dimension is free is declared
 without it, and one whose batch is fixed with it, and then Triton does not batch at all.
@@ -49,7 +49,7 @@ class ModelIO:
         return self.size or (self.sides.best, self.sides.best)
 
     def dims(self, tensor: str, size: tuple[int, int] | None = None) -> list[int]:
-        """Give the dimensions of a tensor as Triton wants them.
+        """Return the dimensions of a tensor as Triton wants them.
 
         Args:
             tensor: its name.
@@ -66,7 +66,7 @@ class ModelIO:
 
 
 def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> ModelIO:
-    """Say what an exported model takes.
+    """Return the inputs and outputs of an exported model.
 
     Args:
         path: of the model, for the messages.
@@ -119,7 +119,7 @@ def _model_batch(path: Path, signature: Signature, options: ServingOptions) -> i
 
 
 def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> ModelIO:
-    """Say what an engine takes.
+    """Return the inputs and outputs of an engine.
 
     Args:
         path: of the engine, for the messages.

@@ -1,4 +1,4 @@
-"""What to serve, and how; one frozen object, validated when it is made."""
+"""Options of a model repository: a frozen object, validated when it is created."""
 
 import dataclasses
 import re

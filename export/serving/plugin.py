@@ -57,7 +57,7 @@ def plugin_need(manifest: Manifest) -> PluginNeed | None:
 
 
 def _problem(status: LibraryStatus, targets: Sequence[str], major: str) -> str:
-    """Say why a library does not serve; empty if it does, as far as is known."""
+    """Return why a library cannot be used; empty if it can, as far as is known."""
     if status.path is None:
         return f"{LIBRARY} is not built"
     if status.problem is not None:
@@ -77,7 +77,7 @@ def _problem(status: LibraryStatus, targets: Sequence[str], major: str) -> str:
 
 
 def _covered(target: str, held: Sequence[str]) -> bool:
-    """Tell whether a library runs on a GPU: by machine code of its generation, or by PTX."""
+    """Report whether a library runs on a GPU: by machine code of its generation, or by PTX."""
     generation, step = _capability(target)
     for name in held:
         major, minor = _capability(name)

@@ -206,7 +206,7 @@ def _record(folder: Path, sources: list[_Source]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _staged(output: Path) -> Iterator[Path]:
-    """Lend a folder beside the output that takes its place when the block ends well."""
+    """Yield a temporary folder that replaces the output when the block succeeds."""
     target = output.absolute()
     with staged_folder(target) as staging, failures_told(f"write {output}"):
         yield staging

@@ -78,7 +78,7 @@ def write_files(form: ModelIO, folder: Path) -> None:
 
 
 def _tensor(form: ModelIO, name: str, content: Uint8) -> bytes:
-    """Give (B, H, W, C) bytes as the model takes them, in row-major order."""
+    """Return (B, H, W, C) bytes as the model takes them, in row-major order."""
     if form.io == "uint8":
         return content.tobytes()
     if name == IMAGE:

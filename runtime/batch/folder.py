@@ -173,7 +173,7 @@ def _folders(root: Path, apart: list[Path], *, enter: bool) -> Iterator[_Scanned
 
 
 def _sorted_out(folder: Path, apart: list[Path], *, enter: bool) -> _Scanned:
-    """Tell the entries of a folder apart."""
+    """Sort the entries of a folder by kind."""
     scanned = _Scanned(folder)
     for entry in _scan(folder):
         path, hidden = folder / entry.name, entry.name.startswith(".")
@@ -217,7 +217,7 @@ def _entries(
     *,
     shared: bool,
 ) -> Iterator[Job | Unmatched]:
-    """Make the jobs of a folder, one by one."""
+    """Yield the jobs of a folder."""
     yield from scanned.problems
     for name, several in pairs.items():
         image, target = scanned.folder / name, target_of(name)

@@ -155,7 +155,7 @@ class _Line:
         return lambda _: write_job(loaded, result, self._options)
 
     def _may_read(self, job: Job) -> bool:
-        """Tell whether there is room for one more, and nobody else will write its outputs."""
+        """Report whether there is room for one more, and nobody else writes its outputs."""
         if not (self._reading or self._writing):
             return True
         busy = [job for job, _ in self._reading] + [job for job, *_ in self._writing]
@@ -167,7 +167,7 @@ class _Line:
         )
 
     def _must_report(self) -> bool:
-        """Tell whether the oldest job is done, or has to be before there is other work."""
+        """Report whether the oldest job is done, or must be before there is other work."""
         return (
             self._writing[0][2].done()
             or not self._reading

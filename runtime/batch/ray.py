@@ -134,7 +134,7 @@ class RayPool:
         self._running[member.actor.open.remote(self._settings, None)] = (member, None)
 
     def _hand_out(self, waiting: Iterator[Job]) -> Iterator[Outcome]:
-        """Give jobs to the workers that have room for some."""
+        """Submit jobs to the workers that have room."""
         for round_ in range(_AHEAD):
             for member in self._members:
                 has = sum(one is member for one, _ in self._running.values())
@@ -228,7 +228,7 @@ class RayPool:
         return self._sent
 
     def _complain(self) -> float:
-        """Say once that no worker is ready."""
+        """Warn once that no worker is ready."""
         if not any(member.ready for member in (*self._members, *self._lost)):
             logger.warning(
                 "no worker is ready after %d s: they open the model, or the cluster has no room "

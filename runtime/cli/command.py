@@ -1,4 +1,4 @@
-"""What every ``csakit`` command does around its work: parse, run, report, exit code."""
+"""The frame of every ``csakit`` command: parse, run, report errors, return an exit code."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""What ``csakit inpaint`` prints, and a folder run: its jobs, what became of them, the summary."""
+"""Folder runs of ``csakit inpaint``: jobs, outcomes, the summary, and all printed lines."""
 
 import argparse
 import collections

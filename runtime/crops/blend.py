@@ -1,4 +1,4 @@
-"""Make a prediction meet the known pixels at the edge of a hole, which stay as they are.
+"""Blend a prediction with the known pixels at the edge of a hole; these do not change.
 
 Letters: H W sides in pixels, M hole pixels.
 

@@ -9,7 +9,7 @@ from ..tensors.pixels import Bool, Float32
 
 
 def distance_to(targets: Bool, limit: int) -> Float32:
-    """Give the Euclidean distance to the nearest target pixel, exact up to a limit.
+    """Return the Euclidean distance to the nearest target pixel, exact up to a limit.
 
     Columns first, by looking back at the last target; then rows, by one pass for each
     horizontal offset within the limit.

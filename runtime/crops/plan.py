@@ -132,7 +132,7 @@ def plan_crops(
 
 
 def _plan_regions(hole: Bool, options: InpaintOptions, window: Size, trained: int) -> Plan:
-    """Give each piece of a region a crop with its margin; pieces that fit into one share it."""
+    """Return crops with margins for the pieces of a region; pieces that fit into one share it."""
     box = bounding_box(hole) or (0, 0, 0, 0)
     corner = box[:2]
     labels, boxes = connected_regions(hole[box[0] : box[2], box[1] : box[3]])
@@ -265,7 +265,7 @@ def _round_up(side: int) -> int:
 
 
 def _log_scales(scales: npt.NDArray[np.float64]) -> None:
-    """Say that detail is lost."""
+    """Warn that detail is lost."""
     reduced = scales[scales < 1]
     if reduced.size:
         notify(

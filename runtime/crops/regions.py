@@ -15,7 +15,7 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclus
 
 
 def connected_regions(hole: Bool) -> tuple[Labels, Index]:
-    """Tell the connected regions of a hole apart.
+    """Return the connected regions of a hole.
 
     Args:
         hole: (H, W), True where pixels are missing.

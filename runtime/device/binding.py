@@ -1,4 +1,4 @@
-"""What a device needs of a CUDA binding, and the errors that every binding raises.
+"""The protocol of CUDA bindings, and the errors that they raise.
 
 Handles are whatever the binding makes; only ``stream_handle`` and ``address`` turn them into
 numbers. Every call but ``count``, ``name`` and ``retain`` needs a current context.

@@ -1,4 +1,4 @@
-"""Which process opened a model or a GPU: neither survives a fork."""
+"""Refuse models and GPUs after a fork, which neither survives."""
 
 import ctypes
 import os

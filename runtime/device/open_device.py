@@ -1,4 +1,4 @@
-"""Which CUDA binding is used, and opening a GPU with it."""
+"""Choose a CUDA binding, and open a GPU with it."""
 
 import dataclasses
 import importlib.util

@@ -1,4 +1,4 @@
-"""Whether an engine can be opened here, decided before TensorRT sees a byte of it."""
+"""Compatibility of an engine with this machine, judged before TensorRT reads it."""
 
 import dataclasses
 import re

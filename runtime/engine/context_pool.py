@@ -1,4 +1,4 @@
-"""Who gets which execution context: threads, shapes and pending calls.
+"""A pool of execution contexts, shared by threads, shapes and pending calls.
 
 A call takes, in this order: a context of its shape that is idle; a new context, up to the limit;
 the second buffers of a busy context of its shape; the place of an idle context of another shape.

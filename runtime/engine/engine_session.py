@@ -1,4 +1,4 @@
-"""An engine on a GPU, as a session: threads, futures, buffers and graphs around it.
+"""An engine on a GPU as a session: threads, futures, buffers and graphs.
 
 Letters: B images, H W sides in pixels, multiples of 256.
 """

@@ -1,4 +1,4 @@
-"""The file beside an engine that says what it is: from what, by what and for what it was built.
+"""The manifest beside an engine: its source, its builder, its target.
 
 An engine tells none of this before it is loaded, and loading a wrong one ends in anything from
 an error code to a crash. ``csakit.runtime.engine.compatibility`` compares the manifest with the

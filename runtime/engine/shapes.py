@@ -1,4 +1,4 @@
-"""Which shapes an engine takes, and the shape of one call.
+"""The shapes that an engine accepts, and the shape of one call.
 
 Letters: B images, H W sides in pixels.
 """

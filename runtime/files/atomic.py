@@ -1,4 +1,4 @@
-"""Outputs that are never half written, and hashes that name inputs."""
+"""Atomic writes, and hashes of files."""
 
 import contextlib
 import errno

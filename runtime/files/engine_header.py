@@ -1,4 +1,4 @@
-"""What the first bytes of an engine tell without TensorRT.
+"""Read the header of an engine, without TensorRT.
 
 TensorRT for RTX 1.7 begins its plans with "vtrt"; the 64-bit number at byte 16 is the length
 of the file, and the four bytes at 24 are the version. This is not documented but observed, so

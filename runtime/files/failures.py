@@ -1,4 +1,4 @@
-"""The one place that turns failures of the machine into messages: what failed, why, what to do.
+"""Messages for failures of the machine: what failed, why, what to do.
 
 Memory, permission, space and names are told as themselves, never as damage of a file.
 """

@@ -1,4 +1,4 @@
-"""What an ONNX file says of itself, without the package onnx and without reading weights.
+"""Read the header of an ONNX file, without the package onnx and without its weights.
 
 An ONNX file is one protobuf message. This walks the few fields that are wanted and steps over
 the others; numbers of fields are those of onnx.proto. The file is mapped, not read: a model of

@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself, from its header alone: no weights are read, no torch."""
+"""Read the header of a checkpoint, without its weights and without torch."""
 
 import dataclasses
 import json

@@ -125,7 +125,7 @@ def _with_key(levels: Uint16, key: object) -> Uint16:
 
 
 def _encode_png(levels: Uint16, arguments: dict[str, Any]) -> bytes:
-    """Let Pillow write all chunks around one pixel, and put the picture in its place."""
+    """Encode with Pillow the chunks around one pixel, and replace it by the picture."""
     height, width, channels = levels.shape
     buffer = io.BytesIO()
     Image.new(_MODES[channels], (1, 1)).save(buffer, "PNG", **arguments)
@@ -150,7 +150,7 @@ def _encode_png(levels: Uint16, arguments: dict[str, Any]) -> bytes:
 
 
 def _encode_tiff(levels: Uint16, arguments: dict[str, Any]) -> bytes:
-    """Let Pillow write the bytes as a picture of 8 bits and twice the width; correct its tags."""
+    """Encode the bytes as a picture of 8 bits and twice the width, and correct its tags."""
     height, width, channels = levels.shape
     end = "<" if sys.byteorder == "little" else ">"
     halves = levels.astype(f"{end}u2").view(np.uint8).reshape(height, 2 * width, channels)

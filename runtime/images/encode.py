@@ -1,4 +1,4 @@
-"""Image files to 8-bit RGB and back, in the mode, with the alpha and metadata they came with.
+"""Read image files as 8-bit RGB and write them back in their mode, with alpha and metadata.
 
 Letters: H W sides in pixels.
 """

@@ -1,4 +1,4 @@
-"""What an image file says beside its pixels, carried over to the repaired one.
+"""Metadata of image files: EXIF, XMP, profiles and texts, carried over to the repaired file.
 
 Kept: EXIF, XMP, ICC profile, what PNG says of its colours, resolution, comments and text. Each
 file format stores the part that it can.
@@ -184,7 +184,7 @@ def read_metadata(path: Source, file: Image.Image, size: tuple[int, int]) -> Met
 
 
 def adopt_raw_profiles(file: Image.Image) -> None:
-    """Let the EXIF, XMP and ICC data of a PNG file that lie in its texts count as such."""
+    """Adopt the EXIF, XMP and ICC data that a PNG file stores as texts."""
     for key in [key for key in getattr(file, "text", {}) if key.startswith(_RAW_PROFILE)]:
         kind, data = key.removeprefix(_RAW_PROFILE).lower(), _raw_profile(file.info.pop(key))
         if data and kind == "app1":

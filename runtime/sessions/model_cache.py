@@ -1,4 +1,4 @@
-"""Copies of models that a library has optimised already, so that the next start is short.
+"""A cache of optimised models, for short starts.
 
 An entry is a folder: the optimised model, its weights in a file of their own that is mapped into
 memory instead of read, and ``entry.json``, which states size and time of the files that it was

@@ -1,4 +1,4 @@
-"""What a model takes, read from its declared inputs, its output and its metadata.
+"""The signature of a model: its inputs, its output and its metadata.
 
 Letters: B images, H W sides in pixels.
 """

@@ -1,4 +1,4 @@
-"""Refuse tensors that no network takes, before a backend sees them.
+"""Validate tensors before a backend sees them.
 
 Letters: B images, H W sides in pixels, multiples of 256.
 """

@@ -1,4 +1,4 @@
-"""What the server says of itself: to the page, to its own clients, to those of IOPaint."""
+"""Descriptions of the server: for the page, its own clients, and those of IOPaint."""
 
 import dataclasses
 from typing import Any

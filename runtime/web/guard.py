@@ -1,4 +1,4 @@
-"""What every request passes first: who asks, from where, how much, and how fast.
+"""Checks of every request: client, origin, size and rate.
 
 Everything is read from the ASGI scope, never from a URL that was put together from headers.
 """

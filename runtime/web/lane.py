@@ -1,4 +1,4 @@
-"""Turns of work: so many at once, so many waiting, everybody else asked to come again."""
+"""A bounded queue: so many tasks at once, so many waiting, all others refused for now."""
 
 import asyncio
 import collections

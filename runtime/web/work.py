@@ -1,4 +1,4 @@
-"""What the threads of a lane do: decode, repair in parts, lay earlier parts over, encode.
+"""The work of a request: decode, repair in parts, lay earlier parts over, encode.
 
 Letters: H W sides in pixels of the picture, h w of a part.
 """

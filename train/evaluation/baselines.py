@@ -1,4 +1,4 @@
-"""What costs nothing: interpolation and OpenCV's inpainting, to be compared with a model.
+"""Baselines without a network: interpolation and OpenCV's inpainting.
 
 Letters: B images, H W sides in pixels. An image is (H, W, 3) uint8, a hole (H, W) bool.
 """
@@ -80,7 +80,7 @@ def open_repair(path: Path) -> Iterator[Model]:
 
 
 def repair_run(repair: Repair) -> Run:
-    """Let what repairs one 8-bit image be run on batches of network numbers."""
+    """Return a function on batches of network numbers for one that repairs an 8-bit image."""
 
     def run(images: Float32, holes: Float32) -> Float32:
         pixels = uint8_from_float(images)

@@ -1,4 +1,4 @@
-"""What a result differs from the truth by, over the whole image and inside the hole.
+"""Metrics: errors of a result, over the whole image and inside the hole.
 
 Letters: H W sides in pixels.
 

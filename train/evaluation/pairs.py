@@ -1,4 +1,4 @@
-"""What models are evaluated on: pairs of image and hole, the same every time.
+"""Pairs of image and hole for an evaluation, the same every time.
 
 Letters: S side in pixels.
 """

@@ -1,4 +1,4 @@
-"""What a run starts with: networks, new or from a checkpoint, VGG-16, and its data."""
+"""Initialisation of a run: networks, new or from a checkpoint, VGG-16, data."""
 
 import dataclasses
 from pathlib import Path
