@@ -25,6 +25,7 @@ from ...plugins.locations import (
 )
 from ...plugins.toolchain import (
     INCLUDE_VARIABLE,
+    find_cmake,
     find_headers,
     find_toolchain,
     how_to_get_headers,
@@ -179,6 +180,7 @@ def _as_json(statuses: list[LibraryStatus]) -> dict[str, Any]:
         ],
         "stale_builds": [str(path) for path in stale_builds()],
         "nvcc": _nvcc(),
+        "cmake": _cmake(),
         "tensorrt_headers": _headers(),
     }
 
@@ -195,7 +197,7 @@ def _lines(statuses: list[LibraryStatus]) -> list[str]:
         mark = "found" if place.found else "none"
         lines.append(f"  {number}. {mark:<6}{place.path}  ({place.why})")
     lines += [f"  stale       {path.parent}  (not used)" for path in stale_builds()]
-    lines += ["", f"nvcc: {_nvcc()}", f"TensorRT headers: {_headers()}"]
+    lines += ["", f"nvcc: {_nvcc()}", f"CMake: {_cmake()}", f"TensorRT headers: {_headers()}"]
     if not statuses[0].usable:
         lines += ["", _remedy()]
     return lines
@@ -246,6 +248,14 @@ def _nvcc() -> str:
     except LibraryError as error:
         return str(error)
     return f"{toolchain}, found by {toolchain.source}"
+
+
+def _cmake() -> str:
+    """Return which CMake and Ninja a build would take."""
+    try:
+        return " with ".join(find_cmake())
+    except LibraryError as error:
+        return str(error)
 
 
 def _headers() -> str:

@@ -141,6 +141,8 @@ def test_where_nothing_is_built_the_places_and_the_command_are_named(capsys: Pri
     assert f"(environment variable {LIBRARY_VARIABLE}: not set)" in out
     for place in search_places():
         assert f"{place.path}  ({place.why})" in out
+    for tool in ("nvcc", "CMake", "TensorRT headers"):
+        assert f"\n{tool}: " in out
     assert out.endswith("Build it with: csakit plugin build\n")
 
 
