@@ -86,7 +86,7 @@ class Inpainter:
 
         Args:
             model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written
-                by ``csakit build``; None, or "demo", is the model that comes along.
+                by ``csakit build``; None, or "demo", is the demo model of the package.
             options: how an image reaches the network; None takes the defaults.
             device: "cpu", "cuda" or "cuda:1"; None runs models on the CPU, engines on GPU 0.
             threads: of one run; None takes one per physical core that this process may use.

@@ -1,1 +1,1 @@
-"""The models that come along with the package."""
+"""The models of the package."""
