@@ -128,6 +128,8 @@ class ExportWrapper(nn.Module):
         if config.precision == "fp16":
             self.model.rough.half()
             self.model.refinement.half()
+            if self.model.detail is not None:
+                self.model.detail.half()
         for parent in list(self.model.modules()):
             for name, layer in parent.named_children():
                 if isinstance(layer, CoherentSemanticAttention):

@@ -31,6 +31,8 @@ class ModelConfig:
             channel of both networks.
         prediction: what the networks predict: "absolute", colours, as in the paper; or "residual",
             what is to be added to the interpolation, in units of the contrast around the hole.
+        detail: whether a third, small network adds detail deep in the hole, drawn from noise
+            in the manner of the attention's matches; with prediction "residual".
     """
 
     width: int = 64
@@ -38,6 +40,7 @@ class ModelConfig:
     similarity: Similarity = "cosine"
     fill: Fill = "constant"
     prediction: Prediction = "absolute"
+    detail: bool = False
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -51,6 +54,13 @@ class ModelConfig:
         ):
             if (value := getattr(self, name)) not in choices:
                 raise ContractError(f"{name} must be one of {choices}; got {value!r}")
+        if type(self.detail) is not bool:
+            raise ContractError(f"detail must be true or false; got {self.detail!r}")
+        if self.detail and self.prediction != "residual":
+            raise ContractError(
+                "detail must have prediction 'residual', whose contrast is its unit; "
+                f"got prediction {self.prediction!r}"
+            )
         if self.prediction == "residual" and self.fill != "interpolated":
             raise ContractError(
                 f"prediction 'residual' must have fill 'interpolated', to which it adds; "

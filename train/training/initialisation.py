@@ -35,7 +35,8 @@ def new_network(config: TrainConfig) -> CSAInpainter:
         if given.config == config.model:
             return given.requires_grad_(True).train()
         network = CSAInpainter(config.model)
-    network.load_state_dict(_with_more_inputs(given.state_dict(), network.state_dict()))
+    new = network.state_dict()
+    network.load_state_dict(new | _with_more_inputs(given.state_dict(), new))
     if config.model.prediction == "residual" != given.config.prediction:
         start_near_zero(network)
     return network
@@ -74,14 +75,15 @@ def open_vgg(weights: str) -> VGG16Features:
 def require_same_network(start: str, wanted: ModelConfig) -> None:
     """Check that a checkpoint fits the network of a run; the message names the flags that fit.
 
-    One in the paper's form may start an interpolating or residual network.
+    One in the paper's form may start an interpolating or residual network, and one without
+    detail a network with it.
 
     Raises:
         ContractError: it is another network's, or cannot be read.
     """
     header = checkpoint.read_header(start)
     names = ["width", "attention", "similarity"]
-    for name, papers in (("fill", "constant"), ("prediction", "absolute")):
+    for name, papers in (("fill", "constant"), ("prediction", "absolute"), ("detail", False)):
         if header[name] != papers:
             names.append(name)
     found = {name: header[name] for name in names}
@@ -89,7 +91,10 @@ def require_same_network(start: str, wanted: ModelConfig) -> None:
     if differing:
         ours = ", ".join(f"{name} {getattr(wanted, name)}" for name in differing)
         theirs = ", ".join(f"{name} {value}" for name, value in differing.items())
-        flags = " ".join(f"--{name} {value}" for name, value in differing.items())
+        flags = " ".join(
+            f"--{name}" if value is True else f"--{name} {value}"
+            for name, value in differing.items()
+        )
         raise ContractError(
             f"{start} must hold a network of this run's {ours}; it has {theirs}\n"
             f"Train that network with {flags}."

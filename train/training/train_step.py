@@ -50,8 +50,10 @@ class StagesModule(nn.Module):
         super().__init__()
         self.network = network
         self._stage = stage
-        if stage == "rough":
+        if stage != "all":
             network.refinement.requires_grad_(False)
+        if stage == "detail":
+            network.rough.requires_grad_(False)
 
     def forward(self, image: Tensor, hole: Tensor) -> Stages | RoughStage:
         """Inpaint a batch; see ``CSAInpainter.stages`` and ``rough_stage``."""

@@ -44,3 +44,20 @@ def test_a_hole_that_is_nowhere_deep_has_none() -> None:
     thin[..., 30:40, :] = 1
 
     assert loss(-TRUTH, thin) == 0
+
+
+def test_a_texture_elsewhere_is_nearer_than_none() -> None:
+    moved, blurred = TRUTH.roll((8, 8), dims=(2, 3)), F.avg_pool2d(TRUTH, 17, 1, 8)
+
+    assert loss(moved) < 0.9 * loss(blurred)
+
+
+def test_a_gradient_reaches_the_deep_alone() -> None:
+    image = (-TRUTH).requires_grad_()
+
+    features_loss(image, TRUTH, HOLE, network).backward()
+
+    assert image.grad is not None
+    assert image.grad.isfinite().all()
+    assert image.grad[..., 24:40, 24:40].any()
+    assert not image.grad[..., :10, :].any()

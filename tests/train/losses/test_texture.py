@@ -70,3 +70,20 @@ def test_kernels_follow_the_generator(seed: int) -> None:
 
     assert loss(image, truth, seed=seed) == loss(image, truth, seed=seed)
     assert loss(image, truth, seed=seed) != loss(image, truth, seed=0)
+
+
+def test_a_grid_is_further_away_than_noise_of_the_same_patches() -> None:
+    truth = noise(1)
+    grid = truth[..., 40:48, 40:48].repeat(1, 1, 12, 12)
+    shuffled = noise(2) * grid.std() / noise(2).std()
+
+    assert loss(grid, truth) > loss(shuffled, truth) + 0.5
+    assert loss(grid, grid) == 0  # windows of a house may repeat
+
+
+def test_streaks_are_far_from_a_texture_without_direction() -> None:
+    truth = noise(1)
+    streaks = torch.nn.functional.avg_pool2d(noise(2), (1, 9), 1, (0, 4))
+    streaks *= truth.std() / streaks.std()
+
+    assert loss(streaks, truth) > 2 * loss(noise(2), truth)
