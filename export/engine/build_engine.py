@@ -15,7 +15,7 @@ from ...runtime.engine.manifest import SUFFIX, Manifest, manifest_path
 from ...runtime.engine.shapes import ShapeRange
 from ...runtime.engine.tensorrt_module import LoadedPlugin, TensorRTModule, load_plugin
 from ...runtime.files.atomic import atomic_write
-from ...runtime.files.failures import is_file
+from ...runtime.files.failures import is_file, named
 from ..graph import surgery
 from .builder import Interrupts, build_plan, timing_cache
 from .config import BuildConfig
@@ -106,7 +106,7 @@ class BuildRequest:
 def _read(path: Path) -> onnx.ModelProto:
     """Read the graph; weights of a file of their own stay there, for TensorRT to read."""
     if not is_file(path):
-        raise ContractError(f"the model must be an existing file; got {path}")
+        raise ContractError(f"the model must be an existing file; got {named(path)}")
     proto = surgery.read(str(path), weights=False)
     for name in surgery.external_files(proto):
         if not is_file(path.parent / name):

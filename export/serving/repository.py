@@ -15,7 +15,7 @@ from ...runtime import contract
 from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest, manifest_path
 from ...runtime.files.atomic import sha256, staged_folder
-from ...runtime.files.failures import failures_told
+from ...runtime.files.failures import failures_told, named
 from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
 from . import guide, plugin, warmup
 from .model_config import MODEL_FILES, Model, config_text
@@ -121,7 +121,7 @@ def _require_free(output: Path, *, overwrite: bool) -> None:
 
 def _model_source(path: Path, options: ServingOptions) -> _Source:
     if not path.is_file():
-        raise ContractError(f"the model must be an existing file; got {path}")
+        raise ContractError(f"the model must be an existing file; got {named(path)}")
     header = read_onnx_header(path)
     form = form_of_model(path, header, options)
     files = [(path, MODEL_FILES["onnxruntime"])]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError, CsakitError
-from ..files.failures import failure, is_file, is_folder, is_same
+from ..files.failures import failure, is_file, is_folder, is_same, named
 from ..images.decode import INPUT_SUFFIXES, OTHER_SUFFIXES
 from ..images.encode import OUTPUT_FORMATS
 from .job import Job
@@ -129,7 +129,7 @@ def make_folder(folder: Path) -> None:
 def _check_folders(images: Path, masks: Path, output: Path) -> None:
     """Refuse folders that cannot be read, and an output folder that holds inputs."""
     if not (is_file(masks) or is_folder(masks)):
-        raise ContractError(f"masks must be an existing file or folder; got {masks}")
+        raise ContractError(f"masks must be an existing file or folder; got {named(masks)}")
     if output.suffix.lower() in OUTPUT_FORMATS or is_file(output):
         raise ContractError(f"the output of a folder must be a folder; got {output}")
     if is_folder(output) and any(

@@ -76,6 +76,12 @@ class Job:
                 f"the output of one image must be a file; {self.output} is a folder"
             )
         output_format(self.output)
+        folder = self.output.parent
+        if not is_folder(folder) or not os.access(folder, os.W_OK | os.X_OK):
+            raise ContractError(
+                f"cannot write {self.output}: its folder does not exist or cannot be written to\n"
+                f"Choose an existing folder with write permission (here: {folder})."
+            )
         for output in filter(self._taken, self.outputs(options)):
             if any(is_file(source) and is_same(output, source) for source in self._inputs):
                 raise ContractError(f"an output must not replace an input; got {output} for both")

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ from ..files.failures import failure
 if TYPE_CHECKING:
     import argparse  # `csakit --help` needs it not
 
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and ends of lines
 _SIGNALLED: Final = 128  # plus the number of the signal, what shells expect
 INTERRUPTED: Final = _SIGNALLED + signal.SIGINT
 _ENDINGS: Final = tuple(
@@ -96,10 +98,15 @@ def _interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
+def printable(text: object) -> str:
+    """Return a text without what would control a terminal: names of files may hold it."""
+    return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], str(text))
+
+
 def _tell(program: str, text: str, code: int) -> int:
     """Print a message, and return a code."""
     with contextlib.suppress(OSError):  # nobody listens
-        print(f"{program}: {text}", file=sys.stderr)
+        print(f"{program}: {printable(text)}", file=sys.stderr)
     return code
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from ..batch.folder import Unmatched, list_folders, make_folder
 from ..batch.job import FileOptions, Job, Repaired
 from ..batch.pipeline import Outcome, working_on
+from .command import printable
 from .inpaint_arguments import PROGRAM
 
 _SHOWN_REASONS: Final = 5
@@ -99,7 +100,7 @@ class FolderRun:
 
     def _name(self, image: Path) -> str:
         """Return the name of an image within the folder."""
-        return str(image.relative_to(self._args.image))
+        return _on_one_line(image.relative_to(self._args.image))
 
     def _progress(self, outcomes: Iterable[Outcome]) -> Iterable[Outcome]:
         """Show a bar on a terminal, if tqdm is installed."""
@@ -131,14 +132,18 @@ def with_folders(jobs: Iterable[Job]) -> Iterator[Job]:
 def describe(done: Repaired) -> str:
     """Return what was written."""
     return (
-        f"wrote {' and '.join(map(str, done.outputs))}: {done.size[1]} x {done.size[0]}, "
+        f"wrote {' and '.join(map(_on_one_line, done.outputs))}: {done.size[1]} x {done.size[0]}, "
         f"{100 * done.coverage:.1f} % repaired"
     )
 
 
+def _on_one_line(path: Path) -> str:
+    return printable(path).replace("\n", "\\n")
+
+
 def line(text: str) -> None:
     """Print one line to stderr, above the bar if there is one."""
-    text = f"{PROGRAM}: {text}"
+    text = f"{PROGRAM}: {printable(text)}"
     if "tqdm" in sys.modules:
         sys.modules["tqdm"].tqdm.write(text, file=sys.stderr)
     else:

@@ -18,7 +18,7 @@ from ..batch.ray import RayPool, model_hashes
 from ..batch.ray_cluster import connected, share
 from ..batch.ray_worker import Settings
 from ..files.atomic import staged_folder
-from ..files.failures import is_file, is_folder, is_same
+from ..files.failures import is_file, is_folder, is_same, named
 from ..host import DISTRIBUTION
 from ..inpainter import Inpainter
 from ..options import InpaintOptions
@@ -65,7 +65,7 @@ def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOpti
             raise ContractError(f"--{flag} is for folders{rest}")
     for path in (args.image, args.mask):
         if not is_file(path):
-            raise ContractError(f"IMAGE and MASK must be existing files; got {path}")
+            raise ContractError(f"IMAGE and MASK must be existing files; got {named(path)}")
     if is_same(args.image, args.mask):
         raise ContractError(f"IMAGE and MASK must be two files; got {args.image} for both")
     job = Job(image=args.image, mask=args.mask, output=args.output)

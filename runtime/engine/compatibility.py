@@ -16,7 +16,7 @@ from ...plugins.versions import numbers
 from ..contract import IMAGE, MASK, OUTPUT
 from ..files.atomic import sha256
 from ..files.engine_header import read_plan_header
-from ..files.failures import is_file
+from ..files.failures import is_file, named
 from .manifest import Artifact, Manifest, manifest_path, read_manifest
 
 
@@ -116,7 +116,7 @@ def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compa
         ContractError: there is no such file.
     """
     if not is_file(path):
-        raise ContractError(f"the engine must be an existing file; got {path}")
+        raise ContractError(f"the engine must be an existing file; got {named(path)}")
     described = manifest_path(path)
     if not is_file(described):
         text = f"{path} has no manifest ({described.name}), so what it is for cannot be known"

@@ -119,6 +119,21 @@ def is_file(path: Path) -> bool:
     return _ask(path, Path.is_file)
 
 
+def named(path: Path) -> str:
+    """Return the name of what is no file, with the reason where it can be seen."""
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return f"{path}, a link that leads in a circle"
+        with contextlib.suppress(OSError):
+            return f"{path}, a link to {path.readlink()}, which does not exist"
+        return str(path)
+    except ValueError:  # a zero byte
+        return str(path)
+    return f"{path}, {'a folder' if is_folder(path) else 'a pipe or a device'}"
+
+
 def is_folder(path: Path) -> bool:
     """Report whether a path is a folder.
 

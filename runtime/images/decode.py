@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from ...plugins.errors import ContractError, CsakitError
-from ..files.failures import failure, is_file, stand_in
+from ..files.failures import failure, is_file, named, stand_in
 from ..notices import notify
 from .deep import Uint16, bits_per_channel, read_levels
 from .metadata import Metadata, adopt_raw_profiles, read_metadata
@@ -156,7 +156,7 @@ def decode(path: Source, *, least_side: int | None = None) -> Decoded:
         ResourceError: there is too little memory.
     """
     if isinstance(path, Path) and not is_file(path):
-        raise ContractError(f"an image must be an existing file; got {path}")
+        raise ContractError(f"an image must be an existing file; got {named(path)}")
     head = b""
     try:
         with path.open("rb") as raw:

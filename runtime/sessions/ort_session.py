@@ -12,7 +12,7 @@ from typing import Any
 
 from ...plugins.errors import ContractError, CsakitError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..files.failures import failure, is_file, stand_in
+from ..files.failures import failure, is_file, named, stand_in
 from ..files.onnx_header import read_onnx_header
 from ..files.onnx_weights import require_finite_weights
 from ..host import physical_cores
@@ -82,7 +82,7 @@ def require_file(path: Path) -> None:
         ContractError: it is not, or it cannot.
     """
     if not is_file(path):
-        raise ContractError(f"the model must be an existing file; got {path}")
+        raise ContractError(f"the model must be an existing file; got {named(path)}")
     try:
         path.open("rb").close()
     except OSError as error:

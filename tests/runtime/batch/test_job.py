@@ -32,8 +32,9 @@ def test_a_file_is_repaired_with_what_it_says_of_itself(files: tuple[Path, Path,
     hole = np.asarray(Image.open(mask)) > 0
     np.testing.assert_array_equal(after[~hole], before[~hole])
     assert (after[hole] != before[hole]).any()
-    assert Image.open(output).getexif()[0x010F] == "maker"
-    assert Image.open(output).info["icc_profile"] == b"profile"
+    with Image.open(output) as written:
+        assert written.getexif()[0x010F] == "maker"
+        assert written.info["icc_profile"] == b"profile"
     assert done.size == hole.shape
     assert done.coverage == hole.mean()
     assert done.outputs == (output, output.with_name("out_side_by_side.png"))

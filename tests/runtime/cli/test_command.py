@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from csakit.plugins.errors import ContractError, EngineError, ExitCode
-from csakit.runtime.cli.command import INTERRUPTED, run_command
+from csakit.runtime.cli.command import INTERRUPTED, guard, run_command
 
 
 def run(error: BaseException | None) -> int:
@@ -172,3 +172,14 @@ def test_names_that_cannot_be_encoded_are_printed_with_escapes(encoding: str) ->
 
     assert err == ""
     assert r"\udcff" in out
+
+
+def test_names_of_files_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse() -> int:
+        raise ContractError("got \x1b]0;title\x07\x9b2J\x7f.png\nUse another\tname.")
+
+    assert guard("csakit", refuse) == 2
+
+    assert capsys.readouterr().err == (
+        "csakit: got \\x1b]0;title\\x07\\x9b2J\\x7f.png\nUse another\tname.\n"
+    )

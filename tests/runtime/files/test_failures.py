@@ -102,3 +102,27 @@ def test_what_stands_in_for_a_file_is_told(
 
     with pytest.raises(ContractError, match=rf"{re.escape(name)} {told}"):
         READERS[name](tmp_path / name)
+
+
+def test_why_something_is_no_file_is_told_where_it_can_be_seen(tmp_path: Path) -> None:
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "gone.png").symlink_to("nowhere.png")
+    (tmp_path / "circle.png").symlink_to("circle.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    reasons = {
+        "folder.png": ", a folder",
+        "gone.png": ", a link to nowhere.png, which does not exist",
+        "circle.png": ", a link that leads in a circle",
+        "pipe.png": ", a pipe or a device",
+        "absent.png": "",
+        "zero\0.png": "",
+    }
+
+    for name, reason in reasons.items():
+        with pytest.raises(ContractError) as refused:
+            load_image(tmp_path / name)
+
+        assert (
+            str(refused.value)
+            == f"an image must be an existing file; got {tmp_path / name}{reason}"
+        )
