@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from .conftest import Running, encoded
+from .serving import Running, encoded
 
 PLACES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE: Final = os.environ.get("CSAKIT_AXE", "")  # path of axe.min.js; it is not part of this project

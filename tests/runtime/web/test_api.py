@@ -13,7 +13,7 @@ import pytest
 from csakit.runtime.cli.inpaint import main as inpaint_command
 from PIL import Image
 
-from .conftest import Running, Serve, encoded, mask_of, pixels_of
+from .serving import Running, Serve, encoded, mask_of, pixels_of
 
 Body = dict[str, tuple[str, bytes]]
 NDJSON = {"Accept": "application/x-ndjson"}

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import httpx
 import pytest
+
+pytest.importorskip("starlette", reason="starlette is not installed")
+
 from csakit.plugins.errors import ContractError
 from csakit.runtime.web import guard
 from csakit.runtime.web.options import WebOptions
 from csakit.runtime.web.serve import addresses, listen
 
-from .conftest import Running, Serve
+from .serving import Running, Serve
 
 Body = dict[str, tuple[str, bytes]]
 POST = "/api/v1/inpaint"

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 from csakit.plugins.errors import EngineError
 
-from .conftest import GatedSession, Running, Serve, encoded, mask_of
+from .serving import GatedSession, Running, Serve, encoded, mask_of
 
 Body = dict[str, tuple[str, bytes]]
 POST = "/api/v1/inpaint"

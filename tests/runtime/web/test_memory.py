@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ..conftest import RecordingSession
-from .conftest import Serve, encoded, mask_of
+from .serving import Serve, encoded, mask_of
 
 PAGE_BYTES = 4096
 

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from .browser import Page, cat, chromium, opened, pages
-from .conftest import GatedSession, Running, Serve, encoded, mask_of, pixels_of
+from .serving import GatedSession, Running, Serve, encoded, mask_of, pixels_of
 
 __all__ = ["cat", "chromium", "pages"]
 

@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from .browser import Page, chromium
-from .conftest import Running, Serve, encoded
+from .serving import Running, Serve, encoded
 
 __all__ = ["chromium"]
 

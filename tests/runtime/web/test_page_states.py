@@ -13,7 +13,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 
 from .browser import Page, cat, chromium, opened, pages
-from .conftest import GatedSession, Running, Serve, encoded, pixels_of
+from .serving import GatedSession, Running, Serve, encoded, pixels_of
 
 __all__ = ["cat", "chromium", "pages"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import GatedSession, Running, Serve, encoded, mask_of
+from .serving import GatedSession, Running, Serve, encoded, mask_of
 
 Body = dict[str, tuple[str, bytes]]
 POST = "/api/v1/inpaint"
