@@ -22,7 +22,6 @@ from csakit.plugins.errors import ContractError, CsakitError, ExitCode, LibraryE
 from csakit.plugins.versions import installed
 from csakit.runtime import Inpainter, libraries
 from csakit.runtime.batch import ray as ray_batch
-from csakit.runtime.batch import ray_cluster
 from csakit.runtime.batch.job import FileOptions, Job
 from csakit.runtime.batch.ray import RayPool, model_hashes
 from csakit.runtime.batch.ray_cluster import RayOptions, Share, connected, share
@@ -36,21 +35,45 @@ ray = pytest.importorskip("ray", reason="Ray is not installed")
 NEEDED_BYTES = 200 << 20  # of shared memory: the object store, twice
 
 
+# In a process of its own: what Ray leaves behind when it does not start would fail other tests.
+CLUSTER = """
+import sys, ray
+from csakit.runtime.batch.ray_cluster import RayOptions, connected
+with connected(RayOptions(address="local")):
+    print(ray.get_runtime_context().gcs_address, flush=True)
+    sys.stdin.read()
+"""
+
+
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[str]:
-    """The address of a cluster on this machine: RAY_ADDRESS, or as ``--ray local`` starts it."""
+    """The address of a cluster of this machine, as ``--ray local`` starts it; connected to."""
     if shutil.disk_usage("/dev/shm").free < NEEDED_BYTES:
         pytest.skip("/dev/shm is too small for Ray's object store")
     if (os.cpu_count() or 1) < 2:
         pytest.skip("two workers need two processors")
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    try:
-        with connected(RayOptions(address="auto" if "RAY_ADDRESS" in os.environ else "local")):
-            yield ray.get_runtime_context().gcs_address
-    except LibraryError as error:
-        if "less busy" not in str(error):
-            raise
-        pytest.skip(f"this machine is too busy: {error}")
+    pipe = subprocess.PIPE
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_AUTH_TOKEN", "0123456789abcdef" * 4)
+        patch.delenv("RAY_AUTH_MODE", raising=False)  # Ray sets it
+        patch.delenv("RAY_ADDRESS", raising=False)
+        process = subprocess.Popen(
+            [sys.executable, "-c", CLUSTER], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+        with process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            address = process.stdout.readline().strip()
+            if not address:
+                reason = process.stderr.read()
+                assert "timed out during startup" in reason
+                pytest.skip("this machine is too busy: Ray did not start within its own limits")
+            patch.setenv("RAY_ADDRESS", address)
+            with connected(RayOptions(address="auto")):
+                yield address
+            process.stdin.close()
 
 
 @pytest.fixture
@@ -238,12 +261,10 @@ from csakit.runtime.cli.inpaint import main
 sys.exit(main([{str(work / "images")!r}, {str(work / "mask.png")!r}, "-o", {str(work / "out")!r},
     "--model", {str(work / "model.onnx")!r}, "--ray", "auto", "--ray-workers", "1"]))
 """
-    token = os.environ.get("RAY_AUTH_TOKEN", ray_cluster._own_token())
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "RAY_ADDRESS": cluster, "RAY_AUTH_TOKEN": token},
         start_new_session=True,
     )
     while process.poll() is None and len(list(work.glob("out/*"))) < 3:
