@@ -71,6 +71,8 @@ def cluster() -> Iterator[str]:
                 assert "timed out during startup" in reason
                 pytest.skip("this machine is too busy: Ray did not start within its own limits")
             patch.setenv("RAY_ADDRESS", address)
+            patch.setenv("RAY_AUTH_MODE", "token")
+            ray._raylet.Config.initialize("")  # it has read the mode when it was imported
             with connected(RayOptions(address="auto")):
                 yield address
             process.stdin.close()
