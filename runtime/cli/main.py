@@ -93,7 +93,8 @@ def _start(entry: metadata.EntryPoint, arguments: list[str], loaded: Callable[[]
         missing = (error.name or "").partition(".")[0]
         if missing in ("", PROGRAM):
             raise  # a defect of ours
-        needed = f"'{PROGRAM}[{','.join(entry.extras)}]'" if entry.extras else missing
+        extras = ",".join(entry.extras)
+        needed = f"'{PROGRAM}[{extras}]', or in a checkout '.[{extras}]'" if extras else missing
         print(
             f"{PROGRAM} {entry.name}: needs the Python package {missing!r}, which is not "
             f"installed\nInstall it with: pip install {needed}",
