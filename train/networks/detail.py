@@ -5,7 +5,7 @@ Letters: w the width, B images, H W sides in pixels, multiples of 256.
 Deep in a hole the network that makes the least error makes the mean of everything possible,
 which is a blur. This third network adds detail from noise. It sees what the attention took from
 the known region, so that bark gets bark's and a sky none. Its output has no shades, and in holes of
-up to 8 pixels it has no say, so the refined image stays what it is in both.
+up to 14 pixels it has no say, so the refined image stays what it is in both.
 
 Convolutions follow bilinear enlargements: strided transposed ones draw grids of 8 pixels.
 """
@@ -19,7 +19,7 @@ from torch.nn import functional as F  # noqa: N812
 from ...runtime.contract import SIZE_MULTIPLE
 from .generators import LEAK
 
-_DEPTH_PX: Final = 4  # from the edge of the hole: detail begins here, and is whole at twice that
+_DEPTH_PX: Final = 7  # from the edge of the hole: detail begins here, and is whole at twice that
 _SHADE: Final = 9  # side of the mean that is taken off
 _FIRST_DETAIL: Final = 0.1  # of the usual start of a last layer
 
@@ -78,7 +78,7 @@ class _DetailLevel(nn.Module):
 
 
 def depth_weight(missing: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 0 near the edge of the hole and outside, rising to 1 at 8 pixels, (B, 1, H, W)."""
+    """Return 0 near the edge of the hole and outside, rising to 1 at 14 pixels, (B, 1, H, W)."""
     side = 2 * _DEPTH_PX + 1
     near = F.max_pool2d((~missing).to(dtype), side, stride=1, padding=_DEPTH_PX)
     return _mean(1 - near, side)

@@ -38,16 +38,16 @@ def test_detail_has_the_image_s_size_and_no_shades() -> None:
     assert F.avg_pool2d(detail, 16).abs().max() < 0.2 * detail.std()
 
 
-def test_its_weight_is_0_at_the_edge_and_1_from_8_pixels_on() -> None:
+def test_its_weight_is_0_at_the_edge_and_1_from_14_pixels_on() -> None:
     weight = depth_weight(hole_of(60) > 0, torch.float32)[0, 0, 130]
 
     assert not weight[:60].any()
     assert weight[60] < 0.2
-    assert weight[68:112].eq(1).all()
-    assert weight[60:69].diff().ge(0).all()
+    assert weight[74:106].eq(1).all()
+    assert weight[60:75].diff().ge(0).all()
 
 
-@pytest.mark.parametrize("side", [3, 8])
+@pytest.mark.parametrize("side", [3, 14])
 def test_thin_holes_are_repaired_as_without_it(side: int) -> None:
     image, hole = torch.rand(1, 3, 256, 256) * 2 - 1, hole_of(side)
     model = CSAInpainter(CONFIG).eval()
