@@ -137,7 +137,7 @@ def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
     model.load_state_dict(copies, assign=True)
     model.fill = fill_colour()  # not among the weights
     if model.detail is not None:
-        model.detail.noise = noise_tile()
+        model.detail.noise.tile = noise_tile()
     return model.eval()
 
 

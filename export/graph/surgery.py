@@ -24,6 +24,7 @@ from ...runtime.tensors.signature import require_names
 from .attention_function import MATCHES, attention_function
 from .fill import expand_fills
 from .names import name_by_modules
+from .noise import expand_noise
 
 OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
 IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need 8
@@ -77,6 +78,7 @@ def finish(
     name_by_modules(model, kept={*ends, *TRACED_OUTPUTS})
     _drop_notes(model)
     expand_fills(model)
+    expand_noise(model)
     del graph.output[1 : len(TRACED_OUTPUTS)]
     axes = (0, 1, 2) if io == "uint8" else (0, 2, 3)
     for value, text in zip((*graph.input, *graph.output), _DOCS[io], strict=True):

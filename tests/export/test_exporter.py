@@ -1,12 +1,15 @@
 """An exported model computes what its source computes in torch."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from csakit.export.parity.limits import LIMITS
+from csakit.train import checkpoint
 from csakit.train.evaluation.metrics import hole_psnr
 from csakit.train.masks import centre_hole, freeform_hole
-from helpers.exported import Floats, Subject
+from helpers.exported import Floats, Subject, export_subject
 from helpers.features import image_like
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
@@ -101,6 +104,16 @@ def test_a_model_that_adds_to_interpolation_computes_what_torch_computes(
 
     decibels = hole_psnr(expected[0], result[0], hole[0, 0] > 0)
     assert decibels >= LIMITS["fp16"]["output"].psnr_db or kind == "full"
+
+
+def test_noise_and_fill_follow_the_size_of_a_dynamic_model(
+    residual_checkpoint: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    subject = export_subject(checkpoint.load(residual_checkpoint), residual_checkpoint, tmp_path)
+
+    for size in ((256, 512), (512, 256)):
+        image, hole = image_like(rng, 2, *size), hole_of("centre", *size)
+        check_like_torch(subject, image, np.concatenate([hole, hole_of("border", *size)]))
 
 
 @pytest.mark.parametrize("under", [0.0, 1e30, np.nan, np.inf], ids=str)

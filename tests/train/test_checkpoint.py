@@ -111,7 +111,7 @@ def test_a_residual_network_stays_one(tmp_path: Path) -> None:
     assert loaded.config == config
     assert loaded.detail is not None
     assert model.detail is not None
-    assert loaded.detail.noise.equal(model.detail.noise)
+    assert loaded.detail.noise.tile.equal(model.detail.noise.tile)
 
 
 def test_a_header_without_later_keys_means_the_papers_form(tmp_path: Path) -> None:

@@ -20,14 +20,13 @@ from ...runtime.contract import SIZE_MULTIPLE
 from .generators import LEAK
 
 _DEPTH_PX: Final = 7  # from the edge of the hole: detail begins here, and is whole at twice that
+FEATURE_STRIDE: Final = 8  # pixels of the image for one position of features
 _SHADE: Final = 9  # side of the mean that is taken off
 _FIRST_DETAIL: Final = 0.1  # of the usual start of a last layer
 
 
 class DetailNetwork(nn.Module):
     """Draws detail from noise by what the attention matched; width 16 has 0.11 million weights."""
-
-    noise: Tensor
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -44,17 +43,31 @@ class DetailNetwork(nn.Module):
         self.leave = nn.Conv2d(width, 3, kernel_size=3, padding=1)
         with torch.no_grad():
             self.leave.weight.mul_(_FIRST_DETAIL)
-        self.register_buffer("noise", noise_tile(), persistent=False)
+        self.noise = RepeatedNoise()
 
     def forward(self, attended: Tensor) -> Tensor:
         """Map (B, 8w, H/8, W/8) features to (B, 3, H, W) detail, in units of the contrast."""
-        tiles = [8 * side // SIZE_MULTIPLE for side in attended.shape[2:]]
-        noise = self.noise.to(attended.dtype).repeat(1, 1, *tiles)
+        noise = self.noise(attended)
         h = F.leaky_relu(self.enter(self.enter_norm(attended)), LEAK)
         for level in self.levels:
             h = level(h, noise)
         detail: Tensor = self.leave(h)
         return detail - _mean(detail, _SHADE)
+
+
+class RepeatedNoise(nn.Module):
+    """The tile of noise, as often as the image needs it. A layer, because exports write it anew."""
+
+    tile: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("tile", noise_tile(), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return (1, 1, H, W) noise for (B, C, H/8, W/8) features, in their type."""
+        tiles = [side * FEATURE_STRIDE // SIZE_MULTIPLE for side in features.shape[2:]]
+        return self.tile.to(features.dtype).repeat(1, 1, *tiles)
 
 
 class _DetailLevel(nn.Module):
@@ -101,4 +114,5 @@ def noise_tile() -> Tensor:
         hashed = (hashed ^ (hashed >> shift)) * factor & 0xFFFFFFFF
     total = torch.stack([hashed >> shift & 0xFF for shift in (0, 8, 16, 24)]).sum(dim=0)
     noise: Tensor = (total - 2 * 255).float() / (4 * (256**2 - 1) / 12) ** 0.5
+    noise = noise.half().float()  # files of float16 weights hold it exactly
     return noise.reshape(1, 1, SIZE_MULTIPLE, SIZE_MULTIPLE)

@@ -21,6 +21,7 @@ def test_noise_is_white_and_the_same_everywhere() -> None:
 
     assert tile.shape == (1, 1, 256, 256)
     assert (tile[0, 0, 0, :4] * 147.801).round().tolist() == [-510, -128, -17, 82]
+    assert tile.half().float().equal(tile)
     assert abs(float(tile.mean())) < 0.01
     assert abs(float(tile.std()) - 1) < 0.01
     spectrum = torch.fft.fft2(tile[0, 0]).abs().square() / tile.numel()
