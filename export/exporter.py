@@ -95,7 +95,9 @@ def export_onnx(
         metadata = _metadata(model, sha256(checkpoint_path), config, training)
         if config.weights == "fp16":
             surgery.store_in_half(proto)
-        surgery.finish(proto, metadata, io=config.io, free=_free_dimensions(config))
+        expand = (fill.expand_fills, noise.expand_noise)
+        free = _free_dimensions(config)
+        surgery.finish(proto, metadata, io=config.io, free=free, expand=expand)
         files = _write(proto, folder / output.name, external=config.external_weights)
         report = None
         if cases:

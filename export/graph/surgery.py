@@ -1,7 +1,7 @@
 """Surgery on exported models: finishing one, finding the CSA node, opening it for parity."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +22,7 @@ from ...runtime.contract import (
 from ...runtime.files.failures import failure, stand_in
 from ...runtime.tensors.signature import require_names
 from .attention_function import MATCHES, attention_function
-from .fill import expand_fills
 from .names import name_by_modules
-from .noise import expand_noise
 
 OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
 IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need 8
@@ -56,12 +54,17 @@ _SIDES_DOC: Final = f" Height and width must be multiples of {SIZE_MULTIPLE}."
 
 
 def finish(
-    model: onnx.ModelProto, metadata: Mapping[str, str], *, io: IOFormat, free: Collection[str]
+    model: onnx.ModelProto,
+    metadata: Mapping[str, str],
+    *,
+    io: IOFormat,
+    free: Collection[str],
+    expand: Collection[Callable[[onnx.ModelProto], None]] = (),
 ) -> None:
     """Turn what the tracer left into the file of the contract, in place.
 
     Nodes get names by module and the tracer's notes go (they hold paths of this machine), the
-    fill gets its nodes and CSA its function body, inner outputs become inner tensors, free
+    placeholders get their nodes and CSA its function body, inner outputs become inner tensors, free
     dimensions get names, and shapes are inferred.
 
     Args:
@@ -69,6 +72,8 @@ def finish(
         metadata: goes to ``metadata_props``.
         io: layout of the ends.
         free: which of ``DIMENSIONS`` may be any.
+        expand: replace placeholders of the tracer by nodes, in place; not imported here, because
+            the layers that they stand for are torch's, and engines are built without it.
 
     Raises:
         onnx.checker.ValidationError: the model is not valid; a defect of csakit.
@@ -77,8 +82,8 @@ def finish(
     ends = [value.name for value in (*graph.input, *graph.output)]
     name_by_modules(model, kept={*ends, *TRACED_OUTPUTS})
     _drop_notes(model)
-    expand_fills(model)
-    expand_noise(model)
+    for replace in expand:
+        replace(model)
     del graph.output[1 : len(TRACED_OUTPUTS)]
     axes = (0, 1, 2) if io == "uint8" else (0, 2, 3)
     for value, text in zip((*graph.input, *graph.output), _DOCS[io], strict=True):

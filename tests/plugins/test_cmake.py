@@ -15,7 +15,7 @@ from helpers import native
 LISTS = PACKAGE / "CMakeLists.txt"
 PROJECT = """cmake_minimum_required(VERSION 3.22)
 project(consumer LANGUAGES C)
-find_package(csakit 0.1 REQUIRED)
+find_package(csakit 0.2 REQUIRED)
 add_executable(consumer main.c)
 set_property(TARGET consumer PROPERTY C_STANDARD 11)
 target_compile_options(consumer PRIVATE -Wall -Wextra -Wpedantic -Werror)

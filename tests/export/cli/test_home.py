@@ -8,6 +8,7 @@ from helpers.exported import Subject
 from helpers.home import MAIN, Home
 from helpers.training import flags_of
 
+SM_89 = ["--targets", "sm_89"]  # there may be no GPU
 ATTENTION = ["--backends", "oracle", "--holes", "3", "--side", "8", "--channels", "16"]
 
 
@@ -16,7 +17,7 @@ ATTENTION = ["--backends", "oracle", "--holes", "3", "--side", "8", "--channels"
     [
         (["export", "a.safetensors", "-o", "m.onnx", "--size", "256"], "m.onnx"),
         (["train", "-o", "run", *flags_of(steps=2)], "run"),
-        (["build", "a.onnx", "-o", "m.engine", "--builder", "tensorrt-rtx"], "m.engine"),
+        (["build", "a.onnx", "-o", "m.engine", "--builder", "tensorrt-rtx", *SM_89], "m.engine"),
         (["bench", "attention", *ATTENTION, "--seconds", "0.1", "--json", "r.json"], "r.json"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

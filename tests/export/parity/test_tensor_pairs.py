@@ -37,8 +37,8 @@ def test_layers_with_other_numbers_are_recognised_by_their_weights(
     pairs = pair_tensors(for_ort.proto, fixed.proto)
 
     renumbered = {name: other for name, other in pairs.items() if name != other}
-    assert len(pairs) > 140
-    assert len(renumbered) > 10
+    assert len(pairs) > 110
+    assert len(renumbered) > 5  # convolutions that were transposed ones
     for name, other in renumbered.items():
         assert weights_of(for_ort.proto, name) == weights_of(fixed.proto, other)
 
@@ -90,8 +90,8 @@ def test_another_attribute_is_another_tensor() -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("conv2d", "Conv of model.rough.levels.0.down.weight"),
-        ("leaky_relu", "LeakyRelu"),
+        ("/rough/levels.0/down/Conv", "Conv of rough.levels.0.down.weight"),
+        ("/rough/LeakyRelu", "LeakyRelu of /rough/levels.0/down/Conv"),
         ("nowhere", ""),
     ],
 )

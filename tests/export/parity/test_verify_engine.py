@@ -49,7 +49,7 @@ def session_of(path: Path) -> Iterator[Session]:
 
 def verified(path: Path, reference: Path, *cases: int, batch: int = 1) -> Report:
     """Verify a model as if it were an engine of the reference."""
-    shapes = dataclasses.replace(ONE, batch=(1, batch, batch))
+    shapes = dataclasses.replace(ONE, batch=Span(1, batch, batch))
     probe = Probe(reference)
     with session_of(path) as session:
         return verify_engine(

@@ -22,6 +22,7 @@ class Module(types.ModuleType):
         return getattr(tensorrt_rtx, name)
 
 sys.modules["tensorrt_lean"] = Module("tensorrt")
+sys.modules["tensorrt_lean"].__version__ = "11.0.0"
 """
 
 LOAD = """
@@ -71,7 +72,7 @@ def test_a_library_that_is_none_is_refused(tmp_path: Path) -> None:
 
     lines = run(LOAD, library=tmp_path)
 
-    assert lines[0].startswith("EngineError TensorRT 11")
+    assert lines[0].startswith("EngineError TensorRT lean 11")
     assert f"cannot load {tmp_path}/libcsakit_trt.so" in lines[0]
     assert lines[1] == "Build it again: csakit plugin build --tensorrt-include DIR"
 
