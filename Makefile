@@ -11,7 +11,7 @@ WEIGHTS := train/weights/demo.safetensors
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model proof photos test web-slow fuzz check docs format bench bench-record plugins gpu clean
+.PHONY: help install demo model proof photos test test-slow web-slow fuzz check docs format bench bench-record plugins gpu clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
@@ -71,6 +71,9 @@ FUZZ_FIRST ?= $(shell date +%s)
 fuzz: $(STAMP)  ## mutate what is read and let calls on files fail, FUZZ_SECONDS for each reader
 	ulimit -v 8000000; FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_FIRST=$(FUZZ_FIRST) \
 	  $(BIN)/python -m pytest -q tests/fuzz
+
+test-slow: $(STAMP)  ## run all tests, also those that cost a minute each
+	CSAKIT_SLOW=1 $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal
 
 check: $(STAMP)  ## lint, hold the layers, and type-check
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from csakit.runtime.contract import Precision
 from csakit.train import CSAInpainter, checkpoint
 from helpers.exported import calm_model, export_subject
 from helpers.features import image_like
+from helpers.slow import slow
 from torch import nn
 
 LIMIT = 1e-5  # float32 sums in another order, over at most 4 x 4 x 24 products of about 1
@@ -147,6 +148,7 @@ def test_half_precision_is_not_computed_in_tiles(
     assert not any(isinstance(part, WinogradConvolution) for part in small_model.modules())
 
 
+@slow
 def test_an_export_in_tiles_takes_any_batch_and_size(
     tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ from csakit.runtime.batch.ray import RayPool, model_hashes
 from csakit.runtime.batch.ray_cluster import RayOptions, Share, connected, share
 from csakit.runtime.batch.ray_worker import Settings, Worker
 from csakit.runtime.cli.inpaint import main
+from helpers.slow import slow
 from PIL import Image
 
 from ..conftest import MakeModel
@@ -208,6 +209,7 @@ class Deadly(Inpainter):
         return super().__call__(image, mask)
 
 
+@slow
 def test_an_image_that_kills_workers_is_left_out(cluster: str, work: Path) -> None:
     Image.new("RGB", (128, 96)).save(work / "images/deadly.png")
     deadly = Job(
@@ -225,6 +227,7 @@ def test_an_image_that_kills_workers_is_left_out(cluster: str, work: Path) -> No
     assert "the worker ended twice while it repaired this" in str(outcomes[deadly].problem)
 
 
+@slow
 def test_jobs_are_taken_as_there_is_room_and_the_model_is_sent_where_it_is_not_seen(
     cluster: str, work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
