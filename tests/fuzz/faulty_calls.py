@@ -89,7 +89,8 @@ def copies(folder: Path) -> None:
     if cached.find() is None:
         cached.make(optimise)
     if (found := cached.find()) is not None:
-        assert found.read_bytes() == b"optimised"
+        with failures_told("read"):  # this reading may be the call that fails
+            assert found.read_bytes() == b"optimised"
 
 
 OPERATIONS: Final[dict[str, Callable[[Path], None]]] = {
