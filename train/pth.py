@@ -1,6 +1,7 @@
 """Read a ``.pth`` file of tensors without ever unpickling more than tensors."""
 
 import pickle
+import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +59,9 @@ def _load(path: Path) -> Any:  # noqa: ANN401
         mapped = zipfile.is_zipfile(path)
         if mapped:
             _require_stored(path)
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # torch, of types in damaged files
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise stand_in(path) or ContractError(
             f"{path} holds more than tensors, or is not a torch checkpoint; "
