@@ -49,7 +49,7 @@ def read_pth(path: Path) -> dict[str, Tensor]:
                 f"{path} must hold tensors only; {name!r} {problem}\n"
                 "Save the bare weights: torch.save(network.state_dict(), path)."
             )
-    return {str(key).removeprefix("module."): value for key, value in weights.items()}
+    return {str(key).removeprefix("module."): value.detach() for key, value in weights.items()}
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401

@@ -66,6 +66,14 @@ def test_weights_beside_other_things_are_found(tmp_path: Path, zipped: bool, nam
 
 
 @each_format
+def test_parameters_are_read_as_plain_tensors(tmp_path: Path, zipped: bool) -> None:
+    weights = {"a": torch.nn.Parameter(torch.ones(2))}
+    torch.save(weights, tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
+
+    assert not read_pth(tmp_path / "w.pth")["a"].requires_grad
+
+
+@each_format
 def test_counters_of_batch_norms_are_left_out(tmp_path: Path, zipped: bool) -> None:
     norm = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2))
     torch.save(norm.state_dict(), tmp_path / "w.pth", _use_new_zipfile_serialization=zipped)
