@@ -17,7 +17,7 @@ from ...runtime.contract import IOFormat, Precision
 from ..graph.attention_function import MATCHES
 from .cases import Case
 from .compare import STAGES, compare_stage
-from .polygraphy_setup import quiet
+from .polygraphy_runners import quiet
 from .probe import Array, as_float, network_input
 from .report import CaseParity, Report, StageParity
 

@@ -21,7 +21,7 @@ from ..graph.attention_function import MATCHES
 from .cases import Case
 from .compare import STAGES
 from .limits import limit_of
-from .polygraphy_setup import quiet
+from .polygraphy_runners import quiet
 from .probe import Array, network_input
 from .report import StageParity
 

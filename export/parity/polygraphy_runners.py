@@ -7,18 +7,22 @@ not bit for bit the one that it stands for; its precision, plugin and shapes are
 Letters: B images, H W sides in pixels.
 """
 
-from collections.abc import Sequence
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import onnx
 
+from ...plugins.errors import EngineError
 from ...runtime import contract
 from ...runtime.engine.manifest import Manifest
 from ..graph import surgery
 from ..graph.attention_function import MATCHES
 from .compare import STAGES
-from .polygraphy_setup import choose_tensorrt, quiet
 
+_READS_THE_CHOICE: Final = "polygraphy.backend.trt"  # of TensorRT, when it is imported
 _CHANNELS: Final = {contract.IMAGE: 3, contract.MASK: 1}
 
 
@@ -156,3 +160,48 @@ def _config(manifest: Manifest, gpu: str) -> Any:  # noqa: ANN401
 
     capability = int(gpu.rpartition("_")[2])
     return CreateConfigRTX(profiles=[profile], compute_capabilities=[divmod(capability, 10)])
+
+
+@contextlib.contextmanager
+def quiet(what: str = "Polygraphy") -> Iterator[None]:
+    """Silence Polygraphy, and convert its exceptions.
+
+    Args:
+        what: it is doing, for the error.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        EngineError: Polygraphy gave up; its last word is in the text.
+    """
+    from polygraphy.exception import PolygraphyException
+    from polygraphy.logger import G_LOGGER
+
+    try:
+        with G_LOGGER.verbosity(G_LOGGER.CRITICAL), warnings.catch_warnings():
+            # It calls what the newest TensorRT deprecates; nobody here can change that.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    except PolygraphyException as error:
+        raise EngineError(f"{what} failed: {error}\nSee: csakit doctor") from error
+
+
+def choose_tensorrt(module: str) -> None:
+    """Select the TensorRT module that Polygraphy uses in this process.
+
+    Args:
+        module: "tensorrt" or "tensorrt_rtx".
+
+    Raises:
+        EngineError: this process has used the other one, which cannot be taken back.
+    """
+    from polygraphy import config
+
+    rtx = module == "tensorrt_rtx"
+    if _READS_THE_CHOICE in sys.modules and rtx != config.USE_TENSORRT_RTX:
+        raise EngineError(
+            f"Polygraphy uses one TensorRT in a process and has taken the other one; got {module}\n"
+            "Compare this engine in a process of its own."
+        )
+    config.USE_TENSORRT_RTX = rtx

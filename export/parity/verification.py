@@ -22,8 +22,7 @@ from .probe import Array, Probe, torch_stages
 from .report import Report, StageParity, record
 from .request import CHECKPOINT, VerifyRequest
 from .verify_engine import audited_precision, case_size, parity_of, record_parity, verify_engine
-from .verify_model import require_same_architecture, verify_model
-from .verify_session import verify_session
+from .verify_model import require_same_architecture, verify_model, verify_session
 
 _OUTWARD: Final = ("attended", contract.OUTPUT)  # what hangs on the matches
 

@@ -134,7 +134,9 @@ def add_run_options(group: argparse._ArgumentGroup) -> None:
         help="crop: each hole with its context, at the scale the model was trained at; resize: "
         "the whole image, scaled down; whole: the whole image, full size (default: %(default)s)",
     )
-    _number(group, "--margin", InpaintOptions.margin, "PX", "context around each hole, in pixels")
+    add_number(
+        group, "--margin", InpaintOptions.margin, "PX", "context around each hole, in pixels"
+    )
     group.add_argument(
         "--blend",
         default=InpaintOptions.blend,
@@ -142,7 +144,7 @@ def add_run_options(group: argparse._ArgumentGroup) -> None:
         help="seamless: match colour and brightness at the edge of the hole; feather PX: fade "
         "that correction out over PX pixels; none: the network's pixels (default: %(default)s)",
     )
-    _number(
+    add_number(
         *(group, "--max-side", InpaintOptions.max_side, "PX"),
         "longest side with --strategy resize, a multiple of 256",
     )
@@ -191,16 +193,16 @@ def _add_mask_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--mask-invert", action="store_true", help="invert the mask: black pixels are masked"
     )
-    _number(
+    add_number(
         *(group, "--mask-threshold", MaskOptions.threshold, "GREY"),
         "pixels at or above this value are masked, 1 to 255",
     )
-    _number(group, "--dilate", MaskOptions.dilate, "PX", "grow the mask by PX pixels")
+    add_number(group, "--dilate", MaskOptions.dilate, "PX", "grow the mask by PX pixels")
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
     """Describe ``FileOptions`` and the format of folder runs."""
-    _number(
+    add_number(
         group, "--quality", FileOptions.quality, "N", "quality of JPEG and WebP outputs, 1 to 100"
     )
     group.add_argument(
@@ -248,9 +250,9 @@ def _add_ray_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def _number(
-    group: argparse._ArgumentGroup, flag: str, default: int, metavar: str, text: str
+def add_number(
+    group: argparse._ArgumentGroup, flag: str, default: float, metavar: str, text: str
 ) -> None:
-    """Describe one whole number."""
+    """Describe one number, of the type of its default."""
     help_text = f"{text} (default: %(default)s)"
-    group.add_argument(flag, type=int, default=default, metavar=metavar, help=help_text)
+    group.add_argument(flag, type=type(default), default=default, metavar=metavar, help=help_text)

@@ -13,7 +13,13 @@ from ..models.packaged import resolve_model
 from ..options import MaskOptions
 from ..web.options import WebOptions
 from .command import run_command
-from .inpaint_arguments import add_model_option, add_run_options, inpaint_options, join_blend
+from .inpaint_arguments import (
+    add_model_option,
+    add_number,
+    add_run_options,
+    inpaint_options,
+    join_blend,
+)
 
 PROGRAM: Final = "csakit web"
 
@@ -138,26 +144,11 @@ def web_parser() -> argparse.ArgumentParser:
     group.add_argument("--certificate", type=Path, metavar="PEM", help="certificate for HTTPS")
     group.add_argument("--key", type=Path, metavar="PEM", help="private key of the certificate")
     group = parser.add_argument_group("limits")
-    group.add_argument(
-        *("--max-upload",),
-        type=int,
-        default=WebOptions.max_upload,
-        metavar="MIB",
-        help="largest request, in MiB (default: %(default)s)",
-    )
-    group.add_argument(
-        "--queue",
-        type=int,
-        default=WebOptions.queue,
-        metavar="N",
-        help="repairs that may wait; further ones get HTTP 503 (default: %(default)s)",
-    )
-    group.add_argument(
-        "--deadline",
-        type=float,
-        default=WebOptions.deadline,
-        metavar="SECONDS",
-        help="time limit of a repair, including its wait (default: %(default)s)",
-    )
+    for flag, default, metavar, text in (
+        ("--max-upload", WebOptions.max_upload, "MIB", "largest request, in MiB"),
+        ("--queue", WebOptions.queue, "N", "repairs that may wait; further ones get HTTP 503"),
+        ("--deadline", WebOptions.deadline, "SECONDS", "time limit of a repair, with its wait"),
+    ):
+        add_number(group, flag, default, metavar, text)
     add_run_options(parser.add_argument_group("network, unless a request states otherwise"))
     return parser

@@ -140,7 +140,7 @@ class ContextPool:
         return future
 
     def prepare(self, shape: CallShape) -> None:
-        """Create a context for a shape, if there is none, so that no call has to wait for it."""
+        """Create a context for a shape that has none yet, so that no call waits for it."""
         _, buffers = self._take(shape)
         with self._changed:
             buffers.taken = False

@@ -81,7 +81,7 @@ class CacheFile:
         return str(self._path)
 
     def read(self) -> bytes | None:
-        """Return what it holds; None if there is none that may be read."""
+        """Return the content of the file, or None if it is absent or not trusted."""
         try:
             if self._path.stat().st_size > MOST_CACHE_BYTES:
                 logger.warning("%s is too large for a cache and is not read", self._path)

@@ -1,4 +1,4 @@
-"""JSON files that nobody vouches for, as frozen dataclasses; msgspec checks names and types."""
+"""Decode untrusted JSON files into frozen dataclasses; msgspec checks names and types."""
 
 import dataclasses
 import json

@@ -58,7 +58,7 @@ class CachedModel:
 
     @classmethod
     def of(cls, model: Path, environment: Mapping[str, str]) -> "CachedModel":
-        """Choose the places of a copy; there is none if the kind of processor is unknown.
+        """Return the cache paths of a model; without a known processor the list is empty.
 
         Args:
             model: an existing file.
@@ -71,7 +71,7 @@ class CachedModel:
         return cls(model, tuple(folder / f"{model.stem}-{digest[:16]}" for folder in folders))
 
     def find(self) -> Path | None:
-        """Return the optimised model, or None where there is none that may be used.
+        """Return the optimised model, or None without a valid entry.
 
         Logs a warning if there is one that is damaged, or that others could have written.
         """

@@ -135,7 +135,7 @@ class Lane:
         self._advance()
 
     def _finished(self, done: "asyncio.Future[Any]", watch: Watch, started: float) -> None:
-        """Let the next one run."""
+        """Record that a repair ended, and start the next."""
         done.cancelled() or done.exception()  # seen, also where nobody waits any more
         self._watches.discard(watch)
         self._running -= 1
@@ -153,7 +153,7 @@ class Lane:
             self._metrics.waiting, self._metrics.running = len(self._waiting), self._running
 
     def release(self) -> None:
-        """Give a place back."""
+        """Release a reserved place."""
         self._reserved -= 1
 
 
@@ -169,7 +169,7 @@ class Place:
         return self._lane
 
     def __exit__(self, *_: object) -> None:
-        """Give the place back."""
+        """Release the place."""
         self._lane.release()
 
 

@@ -34,7 +34,7 @@ class WebOptions:
     port: int = 8080
     max_upload: int = 64
     queue: int = 8
-    deadline: float = 300
+    deadline: float = 300.0
     token: str | None = None
     allow_hosts: tuple[str, ...] = ()
     certificate: Path | None = None

@@ -10,7 +10,7 @@ import pytest
 from csakit.export.cli import verify
 from csakit.export.parity.cases import oblong_case, save_case, verify_cases
 from csakit.export.parity.limits import LIMITS
-from csakit.export.parity.verify_session import verify_session
+from csakit.export.parity.verify_model import verify_session
 from csakit.runtime import open_session
 from csakit.runtime.host import has_bfloat16
 from csakit.train import checkpoint

@@ -11,12 +11,13 @@ from csakit.export.parity.cases import export_cases
 from csakit.export.parity.layerwise import compare_stages
 from csakit.export.parity.layerwise_run import engine_side, onnx_side
 from csakit.export.parity.polygraphy_runners import (
+    choose_tensorrt,
     mark_stages,
     marked_network,
     marked_plan,
+    quiet,
     tensorrt_runner,
 )
-from csakit.export.parity.polygraphy_setup import choose_tensorrt, quiet
 from csakit.export.parity.probe import ExportedModel
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import EngineError
