@@ -1,11 +1,7 @@
 """The baseline: CSA as a Python loop over positions, in torch.
 
-Written from the algorithm as the paper states it, with the steps that the published layer
-spends its time on: similarities of all positions, one small convolution a hole for the
-vector filled just before, a dense attention map, and a transposed convolution that pastes
-by it. Correct (it is checked before it is timed), and slow.
-
-Letters: C channels, H W sides, N = H * W positions, K known positions.
+Written from the paper, with the steps that the published layer spends its time on. It is checked
+before it is timed. Letters: C channels, H W sides, N = H * W positions, K known positions.
 """
 
 import torch
@@ -18,10 +14,7 @@ from ..plugins.spec import HOLE_THRESHOLD, NORM_EPSILON, Similarity
 def coherent_semantic_attention(
     features: Tensor, hole: Tensor, similarity: Similarity = "projection"
 ) -> Tensor:
-    """Fill (B, C, H, W) float32 features on any device, image by image.
-
-    ``hole`` is (B, 1, H, W), above 0.5 where the image is missing; some positions are known.
-    """
+    """Fill (B, C, H, W) float32 features image by image; hole (B, 1, H, W), above 0.5 missing."""
     images = zip(features[:, None], hole[:, None], strict=True)
     return torch.cat([_fill(*image, similarity) for image in images])
 

@@ -1,9 +1,7 @@
-"""From the shell's prompt to the repaired file: time, memory, and the rate of whole folders.
+"""Time from the prompt to the repaired file, memory, and the rate of whole folders.
 
-Every start is a process of its own, ``csakit inpaint``, everything included. Starts with the
-optimised copy, without it, and the first one, which makes it, are interleaved.
-
-Letters: H W sides in pixels.
+Every start is a process of ``csakit inpaint``. Starts with the optimised copy, without it, and the
+first one, which makes it, are interleaved. Letters: H W sides in pixels.
 """
 
 import contextlib
@@ -76,14 +74,7 @@ class Start(NamedTuple):
 def measure(
     threads: int, *, width: int = WIDTH, starts: int = STARTS, images: int = IMAGES
 ) -> Iterator[Target]:
-    """Measure every target in turn: starts of each kind, then a folder of images.
-
-    ``threads`` are also the cores that the processes may use; ``width`` is of the large network.
-
-    Raises:
-        ContractError: fewer than one thread, start or image.
-        EngineError: what would be timed computes something else, or failed.
-    """
+    """Measure every target in turn, on ``threads`` cores; ``width`` is of the large network."""
     if min(threads, starts, images) < 1:
         raise ContractError(
             f"threads, starts and images must be at least 1; got {threads}, {starts}, {images}"
@@ -155,9 +146,8 @@ def _start(model: Path, threads: int, *, cache: bool = True) -> Start:
 def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Target:
     """Compare the rate of a folder with the latency of one image before and after it.
 
-    The target is that of the model alone, which reading and writing take processors from where
-    there are no others: the model's share of the processor time is then the most that can be
-    reached. Beside it stands the latency from file to file.
+    Reading and writing take processors from the model where there are no others; its share of the
+    processor time is then the most that can be reached.
     """
     jobs = _folder(model, case, images)
     options = FileOptions(overwrite=True)

@@ -79,13 +79,10 @@ class Comparison:
 def compare(
     before: Record, after: Record, *, limit: float = LIMIT, relative_to: str | None = None
 ) -> Comparison:
-    """Compare two records of one benchmark; beyond the limit a ratio of medians is a regression.
+    """Compare two records of one benchmark; a ratio of medians beyond the limit is a regression.
 
-    ``relative_to`` is a backend of both whose own change is divided out: it stands for the state
-    of the machine. None compares milliseconds.
-
-    Raises:
-        ContractError: the kinds differ, nothing matches, or the limit or the backend is invalid.
+    With ``relative_to``, a backend of both, the change of that backend is divided out: it stands
+    for the state of the machine.
     """
     if before.kind != after.kind:
         raise ContractError(

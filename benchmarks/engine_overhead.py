@@ -1,8 +1,7 @@
 """Overhead of a session: host time of a call beside the engine's own device time.
 
-Host time is from the arrays of the caller to an array of his own: copies to and from pinned
-memory, transfers, launch, waiting and Python. Device time is that of the engine, replayed back to
-back between two events. The two are interleaved, so that a clock that drifts drifts for both.
+The engine is replayed back to back between two events, interleaved with whole calls from array to
+array, so that a clock that drifts drifts for both.
 """
 
 import argparse
@@ -39,10 +38,7 @@ _BUFFER_SEED: Final = 2019
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Overhead:
-    """Microseconds of each call at batch 1: of the host, and of the engine alone.
-
-    ``graphs`` is whether the session replays CUDA graphs.
-    """
+    """Microseconds of each call at batch 1: of the host, and of the engine alone."""
 
     title: str
     size: int
@@ -71,11 +67,7 @@ class Overhead:
 def measure_engine(
     path: Path, *, number: int = 0, calls: int = 200, options: EngineOptions | None = None
 ) -> Overhead:
-    """Open an engine, which takes batch 1, and measure a session around it.
-
-    Raises:
-        CsakitError: the engine cannot be run here.
-    """
+    """Open an engine that takes batch 1 and measure a session around it."""
     options = options or EngineOptions()
     found = diagnose(path, this_machine(), device=number)
     manifest = found.require_usable()
@@ -97,11 +89,7 @@ def measure(
     calls: int = 200,
     options: EngineOptions | None = None,
 ) -> Overhead:
-    """Measure a session around an engine that was loaded on the device; closes both.
-
-    Raises:
-        EngineError: the engine failed.
-    """
+    """Measure a session around an engine that was loaded on the device; close both."""
     session = EngineSession(engine, device, manifest, name="the engine", options=options)
     with contextlib.closing(session):
         size = manifest.profiles[0].size.least

@@ -48,8 +48,7 @@ def feature_like(
 ) -> Floats:
     """Draw (B, C, H, W) features: smooth, mostly positive, as a LeakyReLU leaves them.
 
-    The recurrence is ill-conditioned on zero-mean noise, where float32 and float64 differ by 1e-2
-    and more. On features like these, as in trained networks, they agree to rounding.
+    The recurrence is ill-conditioned on zero-mean noise, where float32 and float64 differ by 1e-2.
     """
     h = 1.5 + smooth(rng, (batch, channels, height, width))
     return np.where(h > 0, h, LEAK * h).astype(np.float32)
@@ -76,10 +75,9 @@ def _interpolation(fine: int, coarse: int, grain: int) -> npt.NDArray[np.float64
 def random_model(config: "ModelConfig", *, seed: int = SEED) -> "CSAInpainter":
     """Build a model in eval mode, float32 on the CPU; the same arguments give the same weights.
 
-    A freshly initialised network is a poor model: its features are near zero and of no common
-    direction, where the attention is ill-conditioned. Here every convolution keeps the spread of
-    its input, and the one that feeds the attention has a positive bias. The latency is that of
-    trained weights: nothing but CSA depends on values, and CSA only on the mask.
+    Freshly initialised features are near zero, where the attention is ill-conditioned. Here every
+    convolution keeps the spread of its input. Latency is that of trained weights: nothing but CSA
+    depends on values, and CSA only on the mask.
     """
     import torch  # deferred: what else is here does without
     from torch import nn
@@ -112,11 +110,10 @@ def random_model(config: "ModelConfig", *, seed: int = SEED) -> "CSAInpainter":
 
 
 def write_demo_photos(folder: Path) -> None:
-    """Write the two damaged photographs of the demo with their masks.
+    """Write the two damaged photographs of the demo, and their masks.
 
-    ``photo.png`` has scratches, a watermark and a spot; ``box.png`` lacks a square of 160 pixels,
-    which is more than the model can invent. Both are ``chelsea`` of scikit-image, which the demo
-    model was never trained on.
+    ``photo.png`` has scratches, a watermark and a spot; ``box.png`` lacks a square of 160 pixels.
+    Both are ``chelsea`` of scikit-image, which the demo model was never trained on.
     """
     import skimage.data  # deferred: slow
 

@@ -29,13 +29,7 @@ _STYLE: Any = {
 
 
 def plot(record: Record, output: Path) -> None:
-    """Draw a latency record into a ``.png`` or ``.svg`` file, replaced atomically.
-
-    Raises:
-        ContractError: the record is of another benchmark or has no measurement, or the suffix
-            is unknown.
-        LibraryError: matplotlib is not installed.
-    """
+    """Draw a latency record into a ``.png`` or ``.svg`` file, replaced atomically."""
     groups = grouped(record)
     if output.suffix not in SUFFIXES:
         raise ContractError(f"a plot's name must end in {' or '.join(SUFFIXES)}; got {output.name}")

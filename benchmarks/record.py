@@ -1,8 +1,7 @@
 """A benchmark record: what one run measured, on what, of what, and how accurate it was.
 
-One JSON file a run. It holds the raw samples; percentiles are computed from them, whoever reads.
-It holds no absolute path and no host name. Host time is a clock around the call; device times are
-events on the device, and are kept apart.
+One JSON file a run, with the raw samples and no absolute path or host name. Host time is a clock
+around the call; device times are events on the device, and are kept apart.
 """
 
 import collections
@@ -242,12 +241,7 @@ def timing_warnings(environment: Environment, measurements: Sequence[Measurement
 
 
 def write_record(record: Record, path: Path) -> None:
-    """Write a record; an interrupted call leaves no half file.
-
-    Raises:
-        ContractError: the path does not end in ``.json`` or cannot be written, or the record
-            names an absolute path.
-    """
+    """Write a record; an interrupted call leaves no half file."""
     _require(path.suffix == ".json", f"a record's name must end in .json; got {path.name}")
     value = dataclasses.asdict(record)
     for entry, measured in zip(value["measurements"], record.measurements, strict=True):
@@ -261,13 +255,7 @@ def write_record(record: Record, path: Path) -> None:
 
 
 def read_record(path: Path) -> Record:
-    """Read a record and check all of it.
-
-    Raises:
-        ContractError: the file is missing, too large, no record, of another schema, or
-            contradicts itself.
-        LibraryError: msgspec is not installed.
-    """
+    """Read a record and check all of it."""
     value = read_object(path, _MAX_BYTES)
     schema = value.get("schema")
     _require(type(schema) is int, f"{path} is not a benchmark record: it states no schema")

@@ -1,13 +1,7 @@
 """Latency records as text, and as Markdown tables in documents.
 
-In a document::
-
-    <!-- benchmark: benchmarks/results/NAME.json -->
-    what `csakit bench table` writes
-    <!-- end of benchmark -->
-
-The mark names the record, relative to the document's folder, so that the table cannot drift
-from it unseen: a test writes it again and compares.
+In a document `<!-- benchmark: RECORD.json -->`, relative to its folder, names the record of the
+table that ends at `<!-- end of benchmark -->`; a test writes it again and compares.
 """
 
 import re
@@ -42,12 +36,7 @@ _COMMIT_DIGITS: Final = 12
 
 
 def grouped(record: Record) -> list[Group]:
-    """Return the measurements of each model, size and batch: what one table holds.
-
-    Raises:
-        ContractError: the record is of another benchmark, has no measurement, or one whose case
-            lacks what a latency is a function of.
-    """
+    """Return the measurements of each model, size and batch: what one table holds."""
     if record.kind != "latency" or not record.measurements:
         raise ContractError(
             "a latency record with measurements is needed; got one of kind "
@@ -73,11 +62,7 @@ def title(measured: Measurement) -> str:
 
 
 def text(record: Record) -> str:
-    """Write a latency record for a terminal: every case, every cold start, every warning.
-
-    Raises:
-        ContractError: as ``grouped``.
-    """
+    """Write a latency record for a terminal: every case, every cold start, every warning."""
     lines = []
     for group in grouped(record):
         for case in dict.fromkeys(tuple(measured.case.items()) for measured in group):
@@ -97,11 +82,7 @@ def text(record: Record) -> str:
 
 
 def markdown(record: Record) -> str:
-    """Write the tables of a record, and where they are from.
-
-    Raises:
-        ContractError: as ``grouped``.
-    """
+    """Write the tables of a record, and where they are from."""
     lines: list[str] = []
     for group in grouped(record):
         lines += [*_table(record, group), "", *_table_by_holes(group)]
@@ -109,11 +90,7 @@ def markdown(record: Record) -> str:
 
 
 def rewritten(document: str, folder: Path) -> str:
-    """Return the text of a document with its marked tables as their records have them.
-
-    Raises:
-        ContractError: a record lies outside of the folder or is none, or a mark is not closed.
-    """
+    """Return the text of a document with its marked tables as their records have them."""
     marks = document.count("<!-- benchmark: "), len(_BLOCK.findall(document))
     if marks[0] != marks[1]:
         raise ContractError(
@@ -131,13 +108,9 @@ def rewritten(document: str, folder: Path) -> str:
 
 
 def rewrite(document: Path, record: Path | None = None, *, check: bool = False) -> bool:
-    """Write the marked tables of a file again; with a record, its one mark names that from now on.
+    """Update the marked tables of a file; with a record, its one mark names that from now on.
 
     Returns whether the tables changed; ``check`` writes nothing.
-
-    Raises:
-        ContractError: it cannot be read or written, a record is given and it has more marks or
-            none, or as ``rewritten``.
     """
     try:
         before = document.read_text()

@@ -104,8 +104,7 @@ def drift(samples_ms: Samples) -> float:
 def ratio_of_medians(numerator: Samples, denominator: Samples, *, per_round: int = 1) -> Interval:
     """Bootstrap the ratio of two independent runs; ``per_round`` samples in a row are one round.
 
-    Whole rounds are drawn: calls of one round resemble each other, and drawing them singly
-    would make the interval too narrow.
+    Whole rounds are drawn: calls of one round resemble each other.
     """
     return ratio_of_ratios((numerator,), (denominator,), per_round=per_round)
 

@@ -62,12 +62,7 @@ class Target:
 
 
 def measure(threads: int) -> Iterator[Target]:
-    """Measure every target in turn, with so many threads of torch and ONNX Runtime.
-
-    Raises:
-        ContractError: fewer than one thread.
-        EngineError: what would be timed computes something else.
-    """
+    """Measure every target in turn, with so many threads of torch and ONNX Runtime."""
     if threads < 1:
         raise ContractError(f"threads must be at least 1; got {threads}")
     torch.set_num_threads(threads)

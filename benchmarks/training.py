@@ -1,12 +1,7 @@
 """Cost of the attention in training: optimiser steps with CSA and without, in turn.
 
-The step is the cheapest there is, L1 on both results and Adam: the paper's other losses cost
-the same with and without CSA, and would hide its share.
-
-The verdict is by wall time. On a machine that others use too, that swings by more than the limit
-from round to round; the processor time beside it, of all threads, separates noise from cost.
-
-Letters: B images, H W sides in pixels.
+The step is the cheapest there is, L1 and Adam: other losses would hide its share. Wall time
+decides; the processor time beside it separates noise from cost. Letters: B images, H W in pixels.
 """
 
 import statistics
@@ -62,12 +57,7 @@ class Step:
 
 
 def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterator[Target]:
-    """Measure the step; takes minutes at full width, and 5 GB.
-
-    Raises:
-        ContractError: there are no threads, or no rounds.
-        EngineError: what would be timed does not compute what it should.
-    """
+    """Measure the step; takes minutes at full width, and 5 GB."""
     if threads < 1 or rounds < 1:
         raise ContractError(f"threads and rounds must be at least 1; got {threads} and {rounds}")
     before = torch.get_num_threads()

@@ -41,16 +41,11 @@ _EXTERNAL_THRESHOLD_BYTES = 1024  # smaller tensors stay in the model file
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote.
+    """What an export wrote."""
 
-    Attributes:
-        model: the ONNX file.
-        weights: the file beside it, where the weights are external.
-        report: the parity it had before it got its name; None where it was not verified.
-    """
-
-    model: Path
-    weights: Path | None
+    model: Path  # the ONNX file
+    weights: Path | None  # the file beside it, where the weights are external
+    # the parity it had before it got its name; None where it was not verified
     report: Report | None
 
 
@@ -115,10 +110,7 @@ def export_onnx(
 
 
 class ExportWrapper(nn.Module):
-    """What is traced: the pipeline with the ends and the placeholders of an exported model.
-
-    ``model`` is in eval mode and float32; it is copied and left as it is.
-    """
+    """What is traced: a copy of the pipeline with the ends and placeholders of an export."""
 
     def __init__(self, model: CSAInpainter, config: ExportConfig) -> None:
         super().__init__()
@@ -143,12 +135,7 @@ class ExportWrapper(nn.Module):
                     setattr(parent, name, _FillNode(layer.levels))
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Inpaint a batch in the layout of the configuration.
-
-        Images are (B, 3, H, W) float32 in [-1, 1], or (B, H, W, 3) uint8; masks (B, 1, H, W)
-        float32, 1 = missing, or (B, H, W, 1) uint8, non-zero = missing. Returns
-        ``surgery.TRACED_OUTPUTS``, the output in the layout of the image.
-        """
+        """Inpaint a batch in the configured layout; return ``surgery.TRACED_OUTPUTS``."""
         if self.uint8:
             # Converted first: TensorRT does nothing else with bytes.
             image = image.float().permute(0, 3, 1, 2) / 127.5 - 1.0

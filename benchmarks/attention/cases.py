@@ -93,11 +93,7 @@ class Problem:
 
 
 def make_problem(case: Case) -> Problem:
-    """Draw inputs from a fixed seed: feature-like, no near ties, holes in one piece.
-
-    Raises:
-        ContractError: the features cannot tell known positions apart.
-    """
+    """Draw inputs from a fixed seed: feature-like, no near ties, holes in one piece."""
     rng = np.random.default_rng([SEED, case.batch, case.channels, case.side])
     drawn = feature_like(rng, case.batch, case.channels, case.side, case.side)
     features = drawn.astype(case.dtype)
@@ -110,9 +106,9 @@ def make_problem(case: Case) -> Problem:
 
 
 def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
-    """Mark M positions around a centre, (S, S); 225 of 32x32 are the paper's 15x15 square.
+    """Mark M positions around a centre, (S, S), which wanders from image to image.
 
-    Each image of a batch has a mask of its own: the centre wanders.
+    225 of 32x32 are the paper's 15x15 square.
     """
     wander = np.random.default_rng([SEED, index]).integers(-case.side // 8, case.side // 8 + 1, 2)
     row, column = (case.side - 1) // 2 + (wander if index else np.zeros(2, dtype=np.int64))
@@ -125,9 +121,9 @@ def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
 
 
 def _separate(features: npt.NDArray[Any], hole: npt.NDArray[np.bool_]) -> None:
-    """Move holes of one image, (C, S, S), that have two equal matches towards the first; in place.
+    """Move holes of one image, (C, S, S), that have two equal matches to the first, in place.
 
-    Otherwise two correct results part at such a hole, and at all holes that are filled from it.
+    Two correct results would part at such a hole, and at all holes that are filled from it.
     """
     rows = features.reshape(features.shape[0], -1)  # (C, N), a view
     tied, known = np.flatnonzero(hole), np.flatnonzero(~hole)  # all holes may be, at first

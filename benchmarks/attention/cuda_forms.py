@@ -57,11 +57,7 @@ class KernelRun:
 
 
 def cuda_forms(names: Collection[str]) -> list[Implementation]:
-    """Return all of them; ``names`` are those wanted. torch keeps float32 products in float32.
-
-    Raises:
-        LibraryError: there is no GPU, torch has no CUDA, or libcsakit is wanted and not built.
-    """
+    """Return all of them; ``names`` are those wanted. torch keeps float32 products in float32."""
     if not torch.cuda.is_available():
         raise LibraryError(
             f"{', '.join(names)} must have an NVIDIA GPU and a torch with CUDA; "

@@ -33,11 +33,7 @@ def function_model(
     hole: str = "float32",
     probes: tuple[str, ...] = (),
 ) -> onnx.ModelProto:
-    """Build a model of the node and its function body alone, for any ONNX runtime.
-
-    It takes (B, C, H, W) and (B, 1, H, W) of the given types; ``probes`` are inner tensors of the
-    body that become outputs too.
-    """
+    """Build a model of the node and its body alone; ``probes`` are inner tensors to return too."""
     function = attention_function(similarity, OPSET)
     function.output.extend(probes)
     node = helper.make_node(

@@ -42,12 +42,7 @@ Samples = tuple[list[float], list[float]]  # ms of the host and of the device
 
 
 def find_implementations(names: Sequence[str], threads: int) -> list[Implementation]:
-    """Open what the named implementations need; in the order of ``NAMES``.
-
-    Raises:
-        ContractError: a name is unknown, or there are fewer than one thread.
-        LibraryError: one of them needs a GPU, or libcsakit, and there is none.
-    """
+    """Open what the named implementations need; in the order of ``NAMES``."""
     unknown = [name for name in names if name not in NAMES]
     if unknown or not names:
         raise ContractError(f"backends must be of {', '.join(NAMES)}; got {', '.join(unknown)!r}")
@@ -76,16 +71,10 @@ def measure(
     threads: int = 2,
     progress: Progress = lambda _: None,
 ) -> Iterator[Record]:
-    """Measure all implementations on all cases.
+    """Measure all implementations on all cases, ``seconds`` each; yield the record after every one.
 
-    Yields the record after every case, so that what was measured survives an interruption; the
-    last one has the profile of the kernels and the targets too. An implementation that computes
-    something else is not timed: the record has a failed check instead.
-
-    ``seconds`` is the time of each case; a slow implementation still has ``ROUNDS_MIN`` rounds.
-
-    Raises:
-        ContractError: there is nothing to measure.
+    The last record has the profile of the kernels and the targets too. An implementation that
+    computes something else is not timed, and a failed check.
     """
     if not cases or not implementations or not 0 < seconds < float("inf"):
         raise ContractError(
@@ -120,7 +109,7 @@ def measure(
 
 
 def parity(problem: Problem, filled: Floats, expected: Floats, storage: str) -> Parity:
-    """Compare a result (B, C, S, S) with the oracle's; ``storage`` is the type it was rounded to.
+    """Compare a result (B, C, S, S), rounded to ``storage``, with the oracle's.
 
     Known positions must pass unchanged: where one does not, the difference is infinite.
     """
@@ -147,10 +136,7 @@ def event_ms(work: Callable[[], object]) -> float:
 
 
 def kernel_times(prepared: Prepared) -> dict[str, float]:
-    """Profile the kernels of libcsakit; return ms of each in one call, by name without "Kernel".
-
-    Do it last: the profiler slows later launches. Empty where the profiler sees nothing.
-    """
+    """Profile libcsakit's kernels, last, as it slows later launches; return ms of each by name."""
     prepared.call()
     torch.cuda.synchronize()
     activities = [torch.profiler.ProfilerActivity.CUDA]
@@ -207,10 +193,7 @@ def _with_case(
 
 
 def _interleaved(ready: Sequence[tuple[Implementation, Prepared]], seconds: float) -> list[Samples]:
-    """Time one sample of each a round, for a while.
-
-    What warms up is not counted: one round, or as many as a GPU takes to raise its clock.
-    """
+    """Time one sample of each a round, for a while, after one round or the warm-up of a GPU."""
 
     def round_() -> list[tuple[float, float]]:
         return [_sample(one, prepared) for one, prepared in ready]

@@ -69,13 +69,7 @@ class Layer(NamedTuple):
 
 
 def profiled(file: Path, image: Float32, hole: Float32, threads: int) -> list[Layer]:
-    """Profile a file by ONNX Runtime's own profiler, mean over some calls, slowest layer first.
-
-    Nodes of a function are those it was inlined to.
-
-    Raises:
-        ContractError: the file has other inputs.
-    """
+    """Return ONNX Runtime's profile, mean over some calls, slowest layer first."""
     with tempfile.TemporaryDirectory(prefix="csakit-profile-") as folder:
         model = AnyModel(file, threads, profile=Path(folder) / "ort")
         for _ in range(_PROFILED_CALLS):

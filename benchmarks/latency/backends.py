@@ -1,8 +1,6 @@
 """The ways to run a model that are compared; to add one is to add a line to ``BACKENDS``.
 
-Nothing heavy is imported here: the command line lists these, and asks whether they can run.
-
-Letters: B images, H W sides in pixels.
+Nothing heavy is imported here. Letters: B images, H W sides in pixels.
 """
 
 import dataclasses
@@ -22,10 +20,7 @@ if TYPE_CHECKING:
 
 
 class Running(Protocol):
-    """An opened model in the process that is timed.
-
-    A function ``(file, threads) -> Running`` opens it.
-    """
+    """An opened model in the process that is timed; ``(file, threads) -> Running`` opens it."""
 
     def run(self, image: "Float32", hole: "Float32") -> "Float32":
         """Inpaint (B, 3, H, W) in [-1, 1] with (B, 1, H, W); return when the result is there."""
@@ -106,11 +101,7 @@ USUAL: Final = tuple(name for name, backend in BACKENDS.items() if not backend.b
 
 
 def chosen(names: tuple[str, ...]) -> tuple[BackendSpec, ...]:
-    """Look backends up, each once, the Python loop first, whether it was asked for or not.
-
-    Raises:
-        ContractError: one is unknown.
-    """
+    """Look backends up, each once, the Python loop always and first."""
     unknown = [name for name in names if name not in BACKENDS]
     if unknown:
         raise ContractError(f"a backend must be one of {', '.join(BACKENDS)}; got {unknown[0]!r}")

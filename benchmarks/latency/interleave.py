@@ -46,13 +46,7 @@ class InterleavedRun:
 
     @contextlib.contextmanager
     def opened(self, candidates: Sequence[Candidate]) -> Iterator[tuple[list[Timed], list[Absent]]]:
-        """Open all candidates and check every case of each; their processes end with the block.
-
-        Yields those whose results were right, and those that cannot run, with the reason.
-
-        Raises:
-            ParityError: a result was wrong.
-        """
+        """Open all candidates and check every case; yield the correct and the absent ones."""
         checked: list[Timed] = []
         absent: list[Absent] = []
         with contextlib.ExitStack() as stack:
@@ -75,12 +69,7 @@ class InterleavedRun:
             yield checked, absent
 
     def measure(self, timed: Sequence[Timed]) -> None:
-        """Warm up, then fill the samples round by round; the last results are checked too.
-
-        Raises:
-            EngineError: a process died.
-            ParityError: a result was wrong.
-        """
+        """Warm up, then fill the samples round by round; the last results are checked too."""
         plan = self.plan
         for one in timed:
             self.progress(f"warming up {one.candidate.name}")
@@ -103,14 +92,7 @@ class InterleavedRun:
                 one.parities[index] = max(before, after, key=_max_abs) if before and after else None
 
     def cold_start(self, candidate: Candidate) -> ColdStart:
-        """Start a fresh process up to the result of the first case.
-
-        Files lie in the page cache and Python's own are compiled: what a restart of a service
-        sees, not a reboot.
-
-        Raises:
-            EngineError: it failed.
-        """
+        """Start a fresh process up to its first result; files lie in the page cache, compiled."""
         process = self._start(candidate)
         with contextlib.closing(process):
             import_ms, load_ms = process.ask("open", **self._opening(candidate))

@@ -27,10 +27,7 @@ _FLOAT_BYTES: Final = 4
 
 @dataclasses.dataclass(frozen=True)
 class Candidate:
-    """One backend and the file it opens; "precision" and "io" of the options decide its limits.
-
-    ``compared`` is whether its results must be those of the torch model.
-    """
+    """One backend and the file it opens; its options decide the limits."""
 
     name: str
     backend: BackendSpec
@@ -41,9 +38,9 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """One checkpoint, ``.onnx`` files that were exported from it, and ones of other networks.
+    """One checkpoint, ``.onnx`` files exported from it, and ones of other networks.
 
-    Without a checkpoint it is one exported file or engine alone, which nothing is compared with.
+    Without a checkpoint it is one exported file or engine alone, compared with nothing.
     """
 
     model: Model | None
@@ -54,11 +51,7 @@ class ModelSource:
     def candidates(
         self, backends: Sequence[BackendSpec], plan: Plan, folder: Path
     ) -> list[Candidate]:
-        """Export what the backends need into a folder; one candidate a backend and given file.
-
-        Raises:
-            ParityError: an exported file differs from the checkpoint.
-        """
+        """Export what the backends need into a folder; one candidate a backend and given file."""
         if self.checkpoint is None:
             return [_alone(path) for path in self.exported]
         listed = [self._of_backend(backend, plan, folder) for backend in backends]
@@ -114,22 +107,14 @@ def _of_another_network(path: Path) -> Candidate:
 
 
 def read_alone(path: Path) -> ModelSource:
-    """Take one exported file or engine alone.
-
-    Raises:
-        ContractError: it is absent, or of another kind.
-    """
+    """Return one exported file or engine alone."""
     if path.suffix not in (".onnx", ".engine") or not path.is_file():
         raise ContractError(f"a model alone must be an .onnx or .engine file; got {path}")
     return ModelSource(model=None, checkpoint=None, exported=(path,))
 
 
 def stated_side(path: Path) -> int | None:
-    """Return the side in pixels that a file is fixed to, or an engine is tuned for; None if any.
-
-    Raises:
-        ContractError: the file cannot be read.
-    """
+    """Return the side that a file is fixed to, or an engine is tuned for; None if any."""
     if path.suffix == ".engine":
         return read_manifest(path).profiles[0].size[1]
     try:
@@ -141,12 +126,7 @@ def stated_side(path: Path) -> int | None:
 
 
 def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
-    """Sort ``.safetensors`` and ``.onnx`` files by checkpoint; none is the demo model.
-
-    Raises:
-        ContractError: a file is of another kind, two checkpoints have one name, or an exported
-            file came from none of the checkpoints.
-    """
+    """Sort ``.safetensors`` and ``.onnx`` files by checkpoint; none is the demo model."""
     given = list(paths) or [DEMO]
     checkpoints = [_source(path) for path in given if path.suffix == ".safetensors"]
     sources = {source.model.sha256: source for source in checkpoints if source.model}
@@ -169,11 +149,7 @@ def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
 
 
 def random_model_source(width: int, folder: Path) -> ModelSource:
-    """Write a model of random weights, the same in every run; width 64 is the published network.
-
-    Raises:
-        ContractError: there is no network of this width.
-    """
+    """Write a model of random weights, the same in every run; width 64 is the published network."""
     path = folder / f"random-{width}.safetensors"
     checkpoint.save(random_model(ModelConfig(width=width)), path)
     return _source(path)

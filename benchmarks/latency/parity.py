@@ -21,13 +21,7 @@ _REFERENCE: Final = "the torch model, float32"
 
 
 def compare(found: Float32, expected: Float32, case: Case, options: Mapping[str, Scalar]) -> Parity:
-    """Compare results (B, 3, H, W) with those of the torch model; the worst image counts.
-
-    The backend's "precision" and "io" decide the limits, which are those of exported files.
-
-    Raises:
-        ContractError: the result has another shape, or no limits are stated for the precision.
-    """
+    """Compare results (B, 3, H, W) with those of the torch model; the worst image counts."""
     if found.shape != expected.shape:
         raise ContractError(f"a result must have shape {expected.shape}; got {found.shape}")
     worst = [
@@ -52,11 +46,7 @@ def compare(found: Float32, expected: Float32, case: Case, options: Mapping[str,
 
 
 def require(parity: Parity, backend: str, case: Case) -> None:
-    """Refuse a backend whose results are wrong.
-
-    Raises:
-        ParityError: a limit is broken.
-    """
+    """Refuse a backend whose results are wrong."""
     if not parity.passed:
         raise ParityError(
             f"{backend} must compute what {parity.reference}, does before it is timed; on "

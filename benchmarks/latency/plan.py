@@ -68,10 +68,7 @@ class Plan:
         return self.threads or physical_cores()
 
     def processors(self) -> list[int] | None:
-        """Return the processors that every backend is pinned to, of different cores if possible.
-
-        One for every thread; None where the system cannot pin a process.
-        """
+        """Return the processors that backends are pinned to; None where none can be."""
         if not hasattr(os, "sched_setaffinity"):
             return None
         return core_processors()[: self.used_threads]

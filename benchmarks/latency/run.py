@@ -21,12 +21,7 @@ _SPINNING: Final = "OMP_WAIT_POLICY"  # how torch's threads wait for each other
 
 
 def measure(sources: Sequence[ModelSource], plan: Plan, folder: Path, progress: Progress) -> Record:
-    """Measure every model; ``folder`` is an empty one for exported files.
-
-    Raises:
-        ParityError: a backend computes something else.
-        EngineError: no backend can run, or one died while it was timed.
-    """
+    """Measure every model; ``folder`` is an empty one for exported files."""
     machine = environment.environment(plan.processors())
     backends = chosen(plan.backends)
     missing = {backend.name: backend.missing() for backend in backends}

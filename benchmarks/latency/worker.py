@@ -55,10 +55,7 @@ class Worker:
         self._inputs += inputs
 
     def run(self, case: int, lead: int = 0, calls: int = 1) -> list[float]:
-        """Run a case ``lead`` times untimed, then timed; return ms of each call.
-
-        The untimed calls bring back caches and clocks.
-        """
+        """Run a case ``lead`` times untimed, for caches and clocks, then timed; return ms."""
         return [self._timed(case) for _ in range(lead + calls)][lead:]
 
     def warm_up(self, case: int, calls: int, seconds: float) -> None:
@@ -112,11 +109,7 @@ def serve(connection: Connection, environment: dict[str, str], cpus: list[int] |
 
 
 class Process:
-    """A worker, seen from the process that directs the run.
-
-    Environment variables tell libraries to start no more than ``threads``; ``cpus`` are the
-    processors to stay on, None is anywhere; ``cache`` is a folder for what libraries compile.
-    """
+    """A worker, seen from the process that directs the run; ``cpus`` None is anywhere."""
 
     def __init__(self, name: str, threads: int, cpus: list[int] | None, cache: Path) -> None:
         self.name = name
@@ -129,11 +122,7 @@ class Process:
         theirs.close()  # else the death of the process would not end the connection
 
     def ask(self, request: str, **arguments: Any) -> Any:  # noqa: ANN401
-        """Send a request, a method of ``Worker``, and wait for its result.
-
-        Raises:
-            EngineError: it failed or died; the text says why.
-        """
+        """Send a request, a method of ``Worker``, and return its result."""
         try:
             self._connection.send((request, arguments))
             result, error = self._connection.recv()

@@ -38,15 +38,10 @@ _FROM_AMPERE: Final = tuple(name for name in SUPPORTED if name != "sm_75")
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """What a build wrote.
+    """What a build wrote."""
 
-    Attributes:
-        engine: the plan.
-        manifest: what lies beside it.
-    """
-
-    engine: Path
-    manifest: Manifest
+    engine: Path  # the plan
+    manifest: Manifest  # what lies beside it
 
 
 def build_engine(

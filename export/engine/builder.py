@@ -1,8 +1,7 @@
 """Run TensorRT's builder: progress bar, Ctrl-C, and the cache of layer times.
 
-TensorRT calls Python from C++, to log and to report its progress. A KeyboardInterrupt raised in
-such a call ends the process with a segmentation fault (seen in 1.7 of TensorRT for RTX). So while
-TensorRT is at work, Ctrl-C sets a flag, and the builder reads it.
+TensorRT calls Python from C++ to log and to report progress, and a KeyboardInterrupt raised in
+such a call crashes the process. So while TensorRT works, Ctrl-C sets a flag that the builder reads.
 """
 
 import contextlib
@@ -31,13 +30,9 @@ _OTHERWISE: Final = "Report this with what it printed and with what `csakit doct
 
 
 class Interrupts:
-    """Within the block Ctrl-C raises nothing; at its end it raises KeyboardInterrupt.
+    """Defers Ctrl-C to the end of the block, where it raises KeyboardInterrupt; a second one kills.
 
-    A second Ctrl-C ends the process at once. Elsewhere than in the main thread, where Python
-    delivers no signals, and where the process ignores Ctrl-C, nothing is changed.
-
-    Attributes:
-        came: whether Ctrl-C was pressed.
+    Outside of the main thread, and where the process ignores Ctrl-C, it changes nothing.
     """
 
     def __init__(self) -> None:
@@ -74,14 +69,7 @@ def build_plan(
     builder_config: Any,  # noqa: ANN401
     interrupts: Interrupts,
 ) -> bytes:
-    """Build a serialized engine.
-
-    TensorRT works in a thread of its own. Python handles signals in the main thread, and
-    between two of its own instructions: in a call of minutes it would never come to that.
-
-    Raises:
-        EngineError: TensorRT built nothing.
-    """
+    """Build a serialized engine in a thread, so that the main thread keeps handling signals."""
     progress = _Progress()
     if module.has("IBuilderConfig", "progress_monitor"):
         builder_config.progress_monitor = _monitor(module, progress, interrupts)
@@ -96,14 +84,7 @@ def build_plan(
 
 @contextlib.contextmanager
 def timing_cache(module: TensorRTModule, builder_config: Any, path: Path | None) -> Iterator[None]:  # noqa: ANN401
-    """Build with the layer times of the file at ``path``, if there are some, and write them after.
-
-    An existing file is replaced when the block ends without an error; None does nothing.
-
-    Raises:
-        ContractError: the path cannot be a file.
-        EngineError: the file is no cache, or one of another GPU or version.
-    """
+    """Build with the layer times in ``path``, where it exists, and write them back on success."""
     if path is None:
         yield
         return
@@ -131,11 +112,7 @@ def remedy_for(reason: str) -> str:
 
 
 def in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401
-    """Run a function in a thread, so that the main one goes on handling signals; return its result.
-
-    Raises:
-        BaseException: what the function raises.
-    """
+    """Return the result of a function that runs in a thread, or raise its exception."""
     returned: list[Any] = []
     failed: list[BaseException] = []
 

@@ -92,11 +92,7 @@ class BuildConfig:
 
 
 def parse_span(name: str, text: str) -> Span:
-    """Read "4" or "1:4:8", the value of the option ``name``.
-
-    Raises:
-        ContractError: it is neither, or not ascending.
-    """
+    """Read "4" or "1:4:8", the value of the option ``name``."""
     if not re.fullmatch(r"[0-9]{1,9}(:[0-9]{1,9}:[0-9]{1,9})?", text):
         raise ContractError(f"{name} must be N or MIN:OPT:MAX, whole numbers; got {text!r}")
     numbers = [int(part) for part in text.split(":")]
@@ -106,11 +102,7 @@ def parse_span(name: str, text: str) -> Span:
 
 
 def parse_bytes(text: str) -> int:
-    """Read "2GiB", "512 MiB" or a number of bytes.
-
-    Raises:
-        ContractError: it is no such text, or nothing.
-    """
+    """Read "2GiB", "512 MiB" or a number of bytes."""
     match = re.fullmatch(r"(\d{1,15}) ?([KMG]iB|B|)", text.strip())
     if match is None or not int(match[1]):
         raise ContractError(f"--workspace must be a size such as 2GiB or 512MiB; got {text!r}")

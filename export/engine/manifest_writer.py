@@ -34,43 +34,23 @@ _LEAN: Final = "tensorrt_lean"  # opens version-compatible engines; 44 MB instea
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BuildResult:
-    """What came out of a build, before it is written.
+    """What came out of a build, before it is written."""
 
-    Attributes:
-        module: that built it.
-        version: of the module.
-        config: what was asked for.
-        shapes: that it takes.
-        targets: the architectures it is for.
-        plan: its bytes.
-        plugin: that computes CSA; None where the function body does, or there is no CSA.
-        precision: as audited.
-        tensors: name, role, TensorRT's type and shape of each input and output.
-    """
-
-    module: str
-    version: str
-    config: BuildConfig
-    shapes: ShapeRange
-    targets: tuple[str, ...]
-    plan: bytes
+    module: str  # that built it
+    version: str  # of the module
+    config: BuildConfig  # what was asked for
+    shapes: ShapeRange  # that it takes
+    targets: tuple[str, ...]  # the architectures it is for
+    plan: bytes  # its bytes
+    # that computes CSA; None where the function body does, or there is no CSA
     plugin: LoadedPlugin | None
-    precision: Precision
+    precision: Precision  # as audited
+    # name, role, TensorRT's type and shape of each input and output
     tensors: tuple[tuple[str, str, str, tuple[int, ...]], ...]
 
 
 def describe(result: BuildResult, proto: onnx.ModelProto, *, model: Path, engine: Path) -> Manifest:
-    """Return the manifest of an engine, without parity: nothing has run yet.
-
-    Args:
-        result: of the build.
-        proto: the exported model.
-        model: its file.
-        engine: the file of the engine, which need not exist yet.
-
-    Raises:
-        EngineError: an input or output has a type that no session takes.
-    """
+    """Return the manifest of an engine, which need not be written yet, without parity."""
     metadata = surgery.metadata_of(proto)
     weights = tuple(
         _artifact(model.parent / name, engine.parent) for name in surgery.external_files(proto)
@@ -103,13 +83,7 @@ def describe(result: BuildResult, proto: onnx.ModelProto, *, model: Path, engine
 
 
 def rebuild_command(result: BuildResult, *, model: str, engine: str) -> tuple[str, ...]:
-    """Return the command that builds such an engine again; every default that mattered is there.
-
-    Args:
-        result: of the build.
-        model: the ONNX file, from the folder of the engine.
-        engine: name of the engine.
-    """
+    """Return the command that builds the same engine, with the defaults that were in effect."""
     config, shapes = result.config, result.shapes
     command = ["csakit", "build", model, "-o", engine, "--builder", config.builder]
     command += ["--batch", str(shapes.batch), "--size", str(shapes.size)]

@@ -24,11 +24,7 @@ _OTHERWISE: Final = "Try another version of TensorRT, and report this with what 
 
 
 def parse(module: TensorRTModule, network: Any, model: onnx.ModelProto, path: Path) -> None:  # noqa: ANN401
-    """Fill an empty network from a model as ``surgery.for_tensorrt`` prepares it.
-
-    Raises:
-        EngineError: the parser refuses a node; or CSA did not become what it should.
-    """
+    """Fill an empty network from a model that ``surgery.for_tensorrt`` prepared."""
     parser = module.trt.OnnxParser(network, module.log)
     module.log.clear()
     if not parser.parse(model.SerializeToString(), str(path)):

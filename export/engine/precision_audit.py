@@ -1,8 +1,7 @@
 """The precision that an engine computes in, from two kinds of evidence.
 
-1. The network that was built: types of its convolutions and normalisations and of their
-   weights. It is strongly typed, so the builder may not choose others. Always at hand.
-2. The layers of the built engine, from TensorRT's inspector. Needs a GPU that can open it.
+The types in the network, which is strongly typed, are always at hand; the layers of the built
+engine, from TensorRT's inspector, need a GPU that can open it.
 """
 
 import dataclasses
@@ -27,12 +26,7 @@ _STENCIL_MAX: Final = 27  # numbers of a kernel of the harmonic fill, which is a
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How much of something is in half precision.
-
-    Attributes:
-        half: in half precision.
-        total: in half or in single precision.
-    """
+    """How much of something is in half precision, of all that is in half or single precision."""
 
     half: int
     total: int
@@ -49,12 +43,7 @@ class Share:
 
 @dataclasses.dataclass(frozen=True)
 class Types:
-    """Layers and weights, in numbers.
-
-    Attributes:
-        layers: that compute.
-        weights: numbers, not bytes.
-    """
+    """The types of layers that compute, and of weights, counted in numbers."""
 
     layers: Share
     weights: Share
@@ -79,11 +68,7 @@ def network_types(module: TensorRTModule, network: Any) -> Types:  # noqa: ANN40
 
 
 def engine_types(text: str) -> Types:
-    """Count the layers in the inspector's JSON by the types of their outputs and weights.
-
-    Raises:
-        EngineError: it is not the inspector's JSON.
-    """
+    """Count the layers in the inspector's JSON by the types of their outputs and weights."""
     try:
         listed = json.loads(text)["Layers"]
     except (ValueError, KeyError, TypeError) as error:
@@ -97,11 +82,7 @@ def engine_types(text: str) -> Types:
 def inspect_plan(
     module: TensorRTModule, plan: bytes, gpus: list[str], targets: tuple[str, ...]
 ) -> str | None:
-    """Return what TensorRT's inspector says of a plan; None where no GPU of its targets is here.
-
-    Raises:
-        EngineError: TensorRT cannot open what it has just built.
-    """
+    """Return the inspector's report of a plan; None where no GPU of its targets is here."""
     if not gpus or gpus[0] not in targets:
         return None
     runtime = module.trt.Runtime(module.log)
@@ -116,16 +97,7 @@ def inspect_plan(
 
 
 def audit(stated: str, network: Types, engine: Types | None) -> Precision:
-    """Conclude in which precision an engine computes.
-
-    Args:
-        stated: precision of the model, "fp32" or "fp16".
-        network: what was built.
-        engine: what came of it; None where it cannot be opened.
-
-    Raises:
-        PrecisionError: it is not the one that is stated.
-    """
+    """Conclude in which precision an engine computes; refuse one that differs from ``stated``."""
     evidence = {
         "network": _to_json(network),
         "engine": None if engine is None else _to_json(engine),
@@ -166,10 +138,10 @@ def _conclude(network: Types) -> str:
 
 
 def _contradiction(stated: str, engine: Types) -> str | None:
-    """Return what of the engine cannot be: weights decide, and layers where it tells no weights.
+    """Return what contradicts the stated precision: weights, or layers where it lists no weights.
 
-    A half-precision engine has float32 layers, too: the ends, the masks and the inside of CSA,
-    which as a function body is most of the layers. So its layers only may not all be float32.
+    A half-precision engine has float32 layers too (the ends, the masks, the inside of CSA, which as
+    a function body is most of the layers), so there only all layers in float32 contradict.
     """
     what, share, least = "weights", engine.weights, 0.5
     if not share.total:

@@ -19,11 +19,7 @@ _SIZE = Span(256, 512, 1024)
 
 
 def resolve_shapes(model: onnx.ModelProto, config: BuildConfig) -> ShapeRange:
-    """Return the shapes that a user asks for, within what an exported model takes.
-
-    Raises:
-        ContractError: the model was not exported for what is asked for.
-    """
+    """Return the shapes that a user asks for, within those that the model was exported for."""
     dimensions = _image_dimensions(model)
     uint8 = metadata_of(model).get(contract.META_IO) == "uint8"
     batch, *sides = (dimensions[axis] for axis in ((0, 1, 2) if uint8 else (0, 2, 3)))
@@ -36,11 +32,7 @@ def resolve_shapes(model: onnx.ModelProto, config: BuildConfig) -> ShapeRange:
 
 
 def add_profile(builder: Any, builder_config: Any, network: Any, shapes: ShapeRange) -> None:  # noqa: ANN401
-    """Set the shapes of a build; a network whose shapes are all fixed needs no profile.
-
-    Raises:
-        ContractError: TensorRT does not take them.
-    """
+    """Set the shapes of a build; a network without free dimensions needs no profile."""
     inputs = [network.get_input(index) for index in range(network.num_inputs)]
     if not any(-1 in tuple(tensor.shape) for tensor in inputs):
         return

@@ -1,8 +1,6 @@
 """One interface to the modules ``tensorrt`` (10.3 to 11.x) and ``tensorrt_rtx``.
 
-What differs between them, all of it here: which of them needs a GPU to build, how the GPUs
-that an engine is for are stated, and options that a version lacks. Flags and enumerators are
-looked up by name, because their numbers change between versions.
+Flags and enumerators are looked up by name, because their numbers change between versions.
 """
 
 import importlib.util
@@ -23,11 +21,7 @@ _WEIGHT_OPTIONS: Final = MappingProxyType({"refit": "--refit", "strip": "--strip
 
 
 def open_module(builder: BuilderName) -> TensorRTModule:
-    """Import the TensorRT of a builder.
-
-    Raises:
-        LibraryError: it is not installed, cannot be imported, or is too old.
-    """
+    """Import the TensorRT of a builder."""
     try:
         return TensorRTModule.load(MODULES[builder])
     except LibraryError as error:
@@ -35,11 +29,7 @@ def open_module(builder: BuilderName) -> TensorRTModule:
 
 
 def make_builder(module: TensorRTModule) -> Any:  # noqa: ANN401
-    """Create TensorRT's ``Builder``.
-
-    Raises:
-        EngineError: there is no GPU, and this flavour needs one, or it failed.
-    """
+    """Create TensorRT's ``Builder``; raise EngineError where it needs a GPU and there is none."""
     if module.name == "tensorrt" and not device_architectures():
         raise EngineError(
             "TensorRT builds on the GPU that it builds for, and there is none here (no driver, or "
@@ -61,11 +51,7 @@ def make_network(module: TensorRTModule, builder: Any) -> Any:  # noqa: ANN401
 
 
 def make_config(module: TensorRTModule, builder: Any, config: BuildConfig) -> Any:  # noqa: ANN401
-    """Create an ``IBuilderConfig`` without profiles, plugins and timing cache.
-
-    Raises:
-        EngineError: this version lacks an option.
-    """
+    """Create an ``IBuilderConfig`` without profiles, plugins and timing cache."""
     trt, builder_config = module.trt, builder.create_builder_config()
     builder_config.profiling_verbosity = trt.ProfilingVerbosity.DETAILED  # the audit reads layers
     if config.workspace_bytes is not None:
@@ -91,11 +77,7 @@ def make_config(module: TensorRTModule, builder: Any, config: BuildConfig) -> An
 
 
 def set_targets(module: TensorRTModule, builder_config: Any, targets: tuple[str, ...]) -> None:  # noqa: ANN401
-    """Set the architectures that an engine of TensorRT for RTX is for, such as "sm_89".
-
-    Raises:
-        ContractError: this version does not build for one of them.
-    """
+    """Set the architectures, such as "sm_89", of an engine of TensorRT for RTX."""
     if module.name != "tensorrt_rtx":
         return  # it builds for the GPU it runs on, and has no such setting
     known = {f"sm_{name[2:]}": name for name in _members(module) if re.fullmatch(r"SM\d+", name)}
@@ -113,11 +95,7 @@ def set_targets(module: TensorRTModule, builder_config: Any, targets: tuple[str,
 
 
 def resolve_targets(config: BuildConfig) -> tuple[str, ...]:
-    """Return the stated architectures, in order and each once, or those of this machine's GPUs.
-
-    Raises:
-        EngineError: none is stated and there is no GPU here.
-    """
+    """Return the stated architectures, each once, or those of this machine's GPUs."""
     if config.targets is not None:
         return tuple(dict.fromkeys(config.targets))
     found = device_architectures() if config.rtx else devices()[:1]  # TensorRT takes number 0

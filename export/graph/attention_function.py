@@ -205,15 +205,7 @@ _COSINE_ADJACENCY: Final = """
 
 
 def attention_function(similarity: Similarity, opset: int) -> onnx.FunctionProto:
-    """Build the body of the CSA node.
-
-    Args:
-        similarity: which of the two forms; a body has one.
-        opset: of the default domain; TensorRT expects that of the model.
-
-    Returns:
-        A function of the operator's domain and name.
-    """
+    """Build the body of the CSA node for one similarity, of the opset of the model."""
     cosine = similarity == "cosine"
     function = onnx.parser.parse_function(
         _TEXT.format(

@@ -1,8 +1,7 @@
 """Names of nodes and tensors after the modules that compute them.
 
-The third level's 3x3 convolution is ``/refinement/levels.2/widen/Conv``, and so is its output:
-what Netron, profiles and layer-wise comparisons show. Names of inputs, outputs and probed stages
-stay; weights have the names of the checkpoint.
+The third level's 3x3 convolution is ``/refinement/levels.2/widen/Conv``, and so is its output.
+Names of inputs, outputs and probed stages stay; weights have the names of the checkpoint.
 """
 
 import ast

@@ -38,12 +38,7 @@ _WORTH: Final = 900
 
 
 def for_onnxruntime(model: CSAInpainter) -> None:
-    """Exchange what ONNX Runtime computes slowly, in place.
-
-    Args:
-        model: float32; its transposed convolutions are 3x3 of stride 1 or 4x4 of stride 2,
-            with padding 1.
-    """
+    """Replace the transposed convolutions, 3x3 of stride 1 or 4x4 of stride 2, in place."""
     for parent in list(model.modules()):
         for name, layer in list(parent.named_children()):
             if isinstance(layer, nn.ConvTranspose2d):
@@ -51,13 +46,7 @@ def for_onnxruntime(model: CSAInpainter) -> None:
 
 
 def in_tiles(model: CSAInpainter) -> None:
-    """Exchange the large convolutions of the refinement network for tiles, in place.
-
-    Only for float32: in half precision tiles would round too much.
-
-    Args:
-        model: as ``for_onnxruntime`` leaves it.
-    """
+    """Replace the large convolutions of a float32 refinement network by tiles, in place."""
     for index, tile in _TILES.items():
         level = model.refinement.levels[index]
         for name, layer in list(level.named_children()):
@@ -66,14 +55,7 @@ def in_tiles(model: CSAInpainter) -> None:
 
 
 def as_convolution(layer: nn.ConvTranspose2d) -> nn.Module:
-    """Return the convolution that is equal to a transposed convolution.
-
-    Args:
-        layer: 3x3 of stride 1, or 4x4 of stride 2, with padding 1.
-
-    Returns:
-        A layer of the same input and output.
-    """
+    """Return a convolution equal to a 3x3 stride-1 or 4x4 stride-2 transposed convolution."""
     form = (layer.kernel_size, layer.stride, layer.padding)
     few = _PHASES * layer.out_channels <= _BLOCK
     if form == ((3, 3), (1, 1), (1, 1)):
@@ -83,11 +65,7 @@ def as_convolution(layer: nn.ConvTranspose2d) -> nn.Module:
 
 
 class PhaseConvolution(nn.Module):
-    """A 4x4 stride-2 transposed convolution as four 2x2 convolutions, interleaved.
-
-    Args:
-        layer: what to compute.
-    """
+    """A 4x4 stride-2 transposed convolution as four 2x2 convolutions, interleaved."""
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
         super().__init__()
@@ -114,9 +92,6 @@ class UpBlockConvolution(nn.Module):
     """A 4x4 stride-2 transposed convolution of few channels as one 3x3 convolution.
 
     Four convolutions would fill the block of channels that is computed at once with zeros.
-
-    Args:
-        layer: what to compute.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
@@ -136,11 +111,7 @@ class UpBlockConvolution(nn.Module):
 
 
 class BlockConvolution(nn.Module):
-    """A 3x3 convolution of few channels that gives blocks of 2x2 pixels, as one 4x4 convolution.
-
-    Args:
-        layer: what to compute, of stride 1 and padding 1; for inputs of even sides.
-    """
+    """A 3x3 convolution of few channels, for even sides, as one 4x4 that gives 2x2 blocks."""
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()

@@ -63,20 +63,10 @@ def finish(
 ) -> None:
     """Turn what the tracer left into the file of the contract, in place.
 
-    Nodes get names by module and the tracer's notes go (they hold paths of this machine), the
-    placeholders get their nodes and CSA its function body, inner outputs become inner tensors, free
-    dimensions get names, and shapes are inferred.
-
-    Args:
-        model: as traced by the exporter.
-        metadata: goes to ``metadata_props``.
-        io: layout of the ends.
-        free: which of ``DIMENSIONS`` may be any.
-        expand: replace placeholders of the tracer by nodes, in place; not imported here, because
-            the layers that they stand for are torch's, and engines are built without it.
-
-    Raises:
-        onnx.checker.ValidationError: the model is not valid; a defect of csakit.
+    Nodes are named by module, the tracer's notes go (they hold paths of this machine), placeholders
+    become nodes and CSA gets its function body, inner outputs become inner tensors, the dimensions
+    in ``free`` get names, and shapes are inferred. ``expand`` replaces placeholders in place; it is
+    passed in, because the layers behind it are torch's, and engines are built without torch.
     """
     graph = model.graph
     ends = [value.name for value in (*graph.input, *graph.output)]
@@ -105,11 +95,7 @@ def finish(
 
 
 def store_in_half(model: onnx.ModelProto) -> None:
-    """Store float32 weights as float16, each widened by a Cast, in place; no number changes.
-
-    Raises:
-        ContractError: a weight is no half-precision number.
-    """
+    """Store float32 weights as float16, each widened by a Cast, in place; refuse any loss."""
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
@@ -136,14 +122,7 @@ def store_in_half(model: onnx.ModelProto) -> None:
 
 
 def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
-    """Read an exported model.
-
-    Args:
-        path: of the model.
-        weights: also those in a file of their own.
-
-    Returns:
-        The model.
+    """Read an exported model, with or without ``weights`` in a file of their own.
 
     Raises:
         ContractError: the file cannot be parsed, csakit did not export it, a newer one did, or
@@ -205,14 +184,7 @@ def csa_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def without_function(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Copy a model without the body of CSA, for a runtime that has its own kernel.
-
-    Args:
-        model: exported.
-
-    Returns:
-        The same graph; its CSA node then needs a kernel or a plugin of that name.
-    """
+    """Copy a model without the body of CSA, whose node then needs a kernel or plugin."""
     stripped = onnx.ModelProto()
     stripped.CopyFrom(model)
     kept = [f for f in model.functions if (f.domain, f.name) != _OPERATOR]
@@ -222,22 +194,10 @@ def without_function(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def for_tensorrt(model: onnx.ModelProto, *, plugin: bool) -> onnx.ModelProto:
-    """Copy a model so that every parser of TensorRT makes the same of its CSA node.
+    """Copy a model with CSA as a plugin or as a function, alike for every TensorRT parser.
 
     Which of a plugin and a function of the same name wins has changed with 10.7 and 10.15, and
-    TensorRT for RTX ends the process when it finds a plugin. So only one of them is left to
-    find.
-
-    Args:
-        model: exported; its external weights stay where they are.
-        plugin: whether CSA is to be the plugin.
-
-    Returns:
-        With the plugin: the node alone. Without: the node without the attribute that names a
-        plugin, and its function.
-
-    Raises:
-        ContractError: the function is wanted, and was removed.
+    TensorRT for RTX ends the process when it finds a plugin. So only one of them is left to find.
     """
     if plugin:
         return without_function(model)
@@ -256,14 +216,7 @@ def for_tensorrt(model: onnx.ModelProto, *, plugin: bool) -> onnx.ModelProto:
 
 
 def external_files(model: onnx.ModelProto) -> list[str]:
-    """Name the files that hold weights of a model.
-
-    Args:
-        model: read without its weights.
-
-    Returns:
-        As the model states them, relative to its folder; each once.
-    """
+    """List the files, relative to its folder, that hold weights of a model read without them."""
     locations = (
         entry.value
         for tensor in model.graph.initializer
@@ -274,19 +227,9 @@ def external_files(model: onnx.ModelProto) -> list[str]:
 
 
 def add_probes(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Add the inner stages to the outputs, in place, for parity checks.
+    """Add the inner stages to the outputs, in place; return the names of all outputs.
 
-    The match indices are inside CSA's body, which therefore gets a second output; nothing
-    that is computed changes.
-
-    Args:
-        model: exported.
-
-    Returns:
-        Names of the outputs: ``TRACED_OUTPUTS``, and "matches" where there is a CSA.
-
-    Raises:
-        ContractError: the function body of CSA was removed.
+    The match indices are inside CSA's body, which therefore gets a second output.
     """
     produced = {name for node in model.graph.node for name in node.output}
     names = [name for name in TRACED_OUTPUTS if name in produced]

@@ -37,12 +37,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 class WinogradConvolution(nn.Module):
-    """A convolution whose dilation is its stride, by tiles.
-
-    Args:
-        layer: what to compute; 3x3 or 4x4, and H and W over its stride are what it gives.
-        tile: m, 2 or 4; the sides of every result must be multiples of it.
-    """
+    """A 3x3 or 4x4 convolution whose dilation is its stride, by tiles of m x m results."""
 
     results: Tensor
     inputs: Tensor
@@ -80,17 +75,7 @@ class WinogradConvolution(nn.Module):
 
 
 def transforms(tile: int, taps: int) -> tuple[Matrix, Matrix, Matrix]:
-    """Build the matrices of Cook and Toom for a filter.
-
-    With d the a inputs, g the taps and y the m results, ``y = R @ ((K @ g) * (D @ d))``.
-
-    Args:
-        tile: m.
-        taps: r.
-
-    Returns:
-        R (m, a), K (a, r) and D (a, a).
-    """
+    """Return Cook and Toom's R (m, a), K (a, r) and D (a, a): ``y = R @ ((K @ g) * (D @ d))``."""
     points = np.asarray(_POINTS[tile, taps], dtype=np.float64)
 
     def powers(count: int) -> Matrix:

@@ -26,27 +26,15 @@ _EXPORT_ORDER: Final = ("chelsea", "astronaut", "coffee", "rocket")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One image to compare on.
+    """One image to compare on."""
 
-    Attributes:
-        name: photograph and kind of hole, for tables and file names.
-        image: (H, W, 3) uint8.
-        hole: (H, W) bool.
-    """
-
-    name: str
-    image: npt.NDArray[np.uint8]
-    hole: npt.NDArray[np.bool_]
+    name: str  # photograph and kind of hole, for tables and file names
+    image: npt.NDArray[np.uint8]  # (H, W, 3) uint8
+    hole: npt.NDArray[np.bool_]  # (H, W) bool
 
 
 def export_cases(config: ExportConfig, images: int = 1) -> list[Case]:
-    """Return the cases that an export is checked with before it gets its name.
-
-    Each photograph comes with three masks, the first of a model of any size also oblong.
-
-    Raises:
-        ContractError: there are fewer photographs.
-    """
+    """Return the cases of an export's own check: three holes a photograph, and an oblong one."""
     if not 0 <= images <= len(_EXPORT_ORDER):
         raise ContractError(
             f"an export can be verified on 0 to {len(_EXPORT_ORDER)} photographs; got {images}\n"
@@ -76,17 +64,7 @@ def save_case(case: Case, path: Path) -> None:
 
 
 def load_case(path: Path) -> Case:
-    """Read a case that ``save_case`` wrote.
-
-    Args:
-        path: of the ``.npz`` file.
-
-    Returns:
-        The case, named after the file.
-
-    Raises:
-        ContractError: the file is no such case.
-    """
+    """Read a case that ``save_case`` wrote; it is named after the file."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             image, hole = arrays["image"], arrays["hole"]
@@ -108,19 +86,7 @@ def load_case(path: Path) -> Case:
 
 
 def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> Iterator[Case]:
-    """Return the cases of a verification: each photograph with each kind of hole.
-
-    Args:
-        size: H, W that the model is fixed to; None for a model of any size, which gets
-            an oblong case as well.
-        images: a folder of photographs; None takes those that scikit-image ships.
-
-    Yields:
-        The cases, drawn from fixed seeds.
-
-    Raises:
-        ContractError: the folder has no image, or one that cannot be read.
-    """
+    """Yield each photograph with each kind of hole, at the model's (H, W), or any size at None."""
     height, width = size or (SIZE_MULTIPLE, SIZE_MULTIPLE)
     if size is None:
         yield oblong_case()
@@ -137,32 +103,14 @@ def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> It
 
 
 def bundled_photograph(name: str, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Take a photograph that scikit-image ships.
-
-    Args:
-        name: one of ``BUNDLED``, or another colour photograph of ``skimage.data``.
-        height: H.
-        width: W.
-
-    Returns:
-        (H, W, 3), the middle of the photograph, enlarged only if it is too small.
-    """
+    """Return (H, W, 3), the middle of a colour photograph in ``skimage.data``."""
     import skimage.data  # deferred: half a second, and only this function needs it
 
     return fitted(getattr(skimage.data, name)(), height, width)
 
 
 def fitted(image: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Cut the middle out of an image, enlarging it first where it is too small.
-
-    Args:
-        image: (any, any, 3) uint8.
-        height: H.
-        width: W.
-
-    Returns:
-        (H, W, 3).
-    """
+    """Crop the middle (H, W, 3) of an image, enlarging it first where it is too small."""
     picture = Image.fromarray(image)
     scale = max(height / picture.height, width / picture.width, 1.0)
     picture = picture.resize(

@@ -30,19 +30,7 @@ def compare_stage(
     precision: ComputePrecision,
     io: IOFormat,
 ) -> StageParity:
-    """Compare one stage of one case, and hold it against its limits.
-
-    Args:
-        name: of the stage, or of any other inner tensor.
-        reference: what is right; (C, H, W), (N,) for the matches, any shape for inner tensors.
-        found: by the model, of the same shape.
-        case: that both computed.
-        precision: whose limits hold.
-        io: "uint8" where the result was rounded to bytes.
-
-    Returns:
-        The differences, and the limits they broke.
-    """
+    """Compare a stage of a case, (C, H, W), or (N,) for matches, with its reference and limits."""
     if name == MATCHES:
         return _judged(_compare_matches(reference, found), precision, io)
     difference = np.abs(reference.astype(np.float64) - found)

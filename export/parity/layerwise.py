@@ -1,8 +1,7 @@
 """Compare two runners tensor by tensor, and find the first that diverges.
 
-Polygraphy runs both sides and steps through their results; the limits are those of every other
-verification. A side passes or fails by its stages. The tensors between them are compared on
-request, to find where it goes wrong.
+A side passes or fails by its stages, under the limits of every other verification. The tensors
+between them are compared on request, to find where it goes wrong.
 """
 
 import dataclasses
@@ -24,42 +23,19 @@ from .report import CaseParity, Report, StageParity
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two that are compared.
+    """One of the two that are compared."""
 
-    Attributes:
-        name: for people.
-        io: its form of images.
-        precision: it computes in.
-        size: the one (H, W) it takes; None if it takes others.
-        batch: images it must be given at once; all of them the same.
-        stages: that it can give.
-        runner: makes Polygraphy's runner that gives these tensors.
-    """
-
-    name: str
-    io: IOFormat
-    precision: Precision
-    size: tuple[int, int] | None
-    batch: int = 1
-    stages: tuple[str, ...]
-    runner: Callable[[Sequence[str]], Any]
+    name: str  # for people
+    io: IOFormat  # its form of images
+    precision: Precision  # it computes in
+    size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes others
+    batch: int = 1  # images it must be given at once; all of them the same
+    stages: tuple[str, ...]  # that it can give
+    runner: Callable[[Sequence[str]], Any]  # makes Polygraphy's runner that gives these tensors
 
 
 def compare_stages(model: Side, reference: Side, cases: Iterable[Case]) -> Report:
-    """Compare the stages that both sides have.
-
-    Args:
-        model: what is judged.
-        reference: what it is held against.
-        cases: what to compare on.
-
-    Returns:
-        The report; a broken limit is no error here.
-
-    Raises:
-        ContractError: a side does not take the size of a case.
-        EngineError: a runner failed.
-    """
+    """Compare the stages that both sides have."""
     listed = list(cases)
     names: dict[str, str] = {s: s for s in STAGES if {s} <= {*model.stages} & {*reference.stages}}
     compared = _compare(model, reference, names, listed)
@@ -70,36 +46,13 @@ def compare_stages(model: Side, reference: Side, cases: Iterable[Case]) -> Repor
 def compare_tensors(
     model: Side, reference: Side, pairs: Mapping[str, str], case: Case
 ) -> tuple[StageParity, ...]:
-    """Compare stages and inner tensors on one case.
-
-    Args:
-        model: what is judged.
-        reference: what it is held against.
-        pairs: by name in the model the name in the reference, in the order of computation.
-        case: what to compare on.
-
-    Returns:
-        Each floating-point tensor that has the same shape on both sides, in that order.
-
-    Raises:
-        ContractError: a side does not take the size of the case.
-        EngineError: a runner failed.
-    """
+    """Compare the float tensors of one case by pairs of names, in the model and the reference."""
     (compared,) = _compare(model, reference, pairs, [case])
     return compared
 
 
 def reference_tensor(reference: Side, name: str, case: Case) -> Array:
-    """Return one tensor of a side.
-
-    Args:
-        reference: the side.
-        name: of the tensor, there.
-        case: to compute.
-
-    Returns:
-        As ``compare_stage`` takes it.
-    """
+    """Return one tensor of a side, as ``compare_stage`` takes it."""
     (outputs,) = _run(reference, [name], [case])[0][1]
     return _values(outputs[name], name, reference.io)
 

@@ -29,19 +29,7 @@ from .verify_engine import audited_precision, case_size
 
 
 def verify_layerwise(request: VerifyRequest) -> Outcome:
-    """Compare stages, and on request all tensors, of two runners.
-
-    Args:
-        request: for a model with another one, or for an engine.
-
-    Returns:
-        The outcome. All tensors are those of the first failing case, or of the first case.
-
-    Raises:
-        ContractError: a file is not what it should be.
-        EngineError: an engine cannot be built or run here, or a runner failed.
-        LibraryError: what builds an engine is not installed.
-    """
+    """Compare stages, and on request all tensors of the first failing case, of two runners."""
     if request.engine:
         model, proto, suspect, against = _engine(request)
     else:
@@ -69,18 +57,7 @@ def verify_layerwise(request: VerifyRequest) -> Outcome:
 
 
 def onnx_side(path: Path, batch: int = 1) -> tuple[Side, onnx.ModelProto]:
-    """Describe a file in ONNX Runtime on the CPU; it is opened when it runs.
-
-    Args:
-        path: of the exported model.
-        batch: images to give it at once.
-
-    Returns:
-        The side, and the model with its stages marked.
-
-    Raises:
-        ContractError: it is no exported model.
-    """
+    """Return a model in ONNX Runtime as a side, and its graph with the stages marked."""
     proto = surgery.read(str(path))
     stated = ExportedModel(path, proto)
     stages = mark_stages(proto)
@@ -121,23 +98,7 @@ def engine_side(
     stated: ExportedModel,
     machine: HostCapabilities,
 ) -> tuple[Side, onnx.ModelProto]:
-    """Describe a build of the same model with its tensors marked; it is built when it runs.
-
-    Args:
-        engine: that it stands for.
-        manifest: of the engine.
-        proto: the exported model.
-        stated: what that says of itself.
-        machine: with the GPU to build for.
-
-    Returns:
-        The side, and the model as TensorRT gets it.
-
-    Raises:
-        ContractError: the engine's precision has no limits.
-        EngineError: TensorRT refused the plugin.
-        LibraryError: the TensorRT that built the engine, or the plugin, is not installed.
-    """
+    """Return a build of an engine's model with marked tensors, and the graph it is built from."""
     plugin = manifest.build.plugin is not None
     prepared = surgery.for_tensorrt(proto, plugin=plugin)
     stages = mark_stages(prepared)

@@ -13,23 +13,16 @@ from ...runtime.contract import OUTPUT, ComputePrecision, IOFormat
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What one stage must keep; None does not limit.
+    """What one stage must keep; None does not limit."""
 
-    Attributes:
-        max_abs: largest difference, in the units of the stage. Images are in [-1, 1].
-        max_relative: largest difference over the largest value of the stage.
-        mean_relative: mean difference over the largest value of the stage.
-        psnr_db: least peak signal-to-noise ratio inside the hole, for a range of 2.
-        equal: least share of equal match indices.
-        reason: why these numbers.
-    """
-
+    # largest difference, in the units of the stage. Images are in [-1, 1]
     max_abs: float | None = None
-    max_relative: float | None = None
-    mean_relative: float | None = None
+    max_relative: float | None = None  # largest difference over the largest value of the stage
+    mean_relative: float | None = None  # mean difference over the largest value of the stage
+    # least peak signal-to-noise ratio inside the hole, for a range of 2
     psnr_db: float | None = None
-    equal: float | None = None
-    reason: str
+    equal: float | None = None  # least share of equal match indices
+    reason: str  # why these numbers
 
 
 # Half of an 8-bit step may round to either side, so two bytes may differ by one step.
@@ -72,16 +65,7 @@ INNER: Final[Mapping[ComputePrecision, Limit]] = {
 
 
 def limit_of(tensor: str, precision: ComputePrecision, io: IOFormat) -> Limit:
-    """Return the limits of a tensor.
-
-    Args:
-        tensor: name of a stage, or of another tensor.
-        precision: that the networks are computed in.
-        io: "uint8" where the result is bytes, which are rounded once more.
-
-    Returns:
-        The limit.
-    """
+    """Return the limits of a stage or another tensor; bytes are rounded once more."""
     limit = LIMITS[precision].get(tensor, INNER[precision])
     if tensor != OUTPUT or io != "uint8":
         return limit

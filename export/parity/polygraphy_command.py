@@ -32,42 +32,20 @@ _DLOPENED: Final = "csakit_trt_autoreg"  # Polygraphy opens plugins, and does no
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Suspect:
-    """What failed, as Polygraphy is to run it.
+    """What failed, as Polygraphy is to run it."""
 
-    Attributes:
-        path: of the .onnx or .engine file.
-        io: its form of images.
-        precision: whose limits hold.
-        runner: "onnxrt" or "trt".
-        rtx: whether it is TensorRT for RTX.
-        plugin: whether the C++ plugin must be opened first.
-    """
-
-    path: Path
-    io: IOFormat
-    precision: Precision
-    runner: str = "onnxrt"
-    rtx: bool = False
-    plugin: bool = False
+    path: Path  # of the .onnx or .engine file
+    io: IOFormat  # its form of images
+    precision: Precision  # whose limits hold
+    runner: str = "onnxrt"  # "onnxrt" or "trt"
+    rtx: bool = False  # whether it is TensorRT for RTX
+    plugin: bool = False  # whether the C++ plugin must be opened first
 
 
 def repeat_command(
     suspect: Suspect, case: Case, broken: StageParity, expected: Array
 ) -> tuple[str, ...]:
-    """Save a failing case in Polygraphy's form and write the command that runs it.
-
-    Args:
-        suspect: what failed.
-        case: that it failed on; its files are named after it, in the working folder.
-        broken: the tensor to compare.
-        expected: what the reference gave, (...) as ``compare_stage`` takes it.
-
-    Returns:
-        The command and its arguments.
-
-    Raises:
-        ContractError: the files cannot be written.
-    """
+    """Save a failing case for Polygraphy in the working folder; return the command that runs it."""
     values = as_output(expected, broken.stage, suspect.io)
     image, hole = network_input(case, suspect.io)
     given = {contract.IMAGE: image, contract.MASK: hole}
@@ -87,15 +65,7 @@ def repeat_command(
 
 
 def notes(suspect: Suspect, stages: tuple[StageParity, ...]) -> list[str]:
-    """Return a note for whoever runs the command.
-
-    Args:
-        suspect: what failed.
-        stages: of the failing case.
-
-    Returns:
-        Sentences; mostly none.
-    """
+    """Return notes, mostly none, for whoever runs the command."""
     said = []
     if all(stage.passed or stage.stage == MATCHES for stage in stages):
         said.append("Polygraphy cannot see the match indices; compared is what leaves CSA.")
@@ -115,16 +85,7 @@ def _plugin() -> tuple[str, str | None]:
 
 
 def as_output(values: Array, stage: str, io: IOFormat) -> Array:
-    """Lay a compared tensor out as the model gives it.
-
-    Args:
-        values: one image's, without a batch; a result is (3, H, W) in [-1, 1].
-        stage: name of the tensor.
-        io: form of the model's result.
-
-    Returns:
-        A batch of one; a result is bytes (1, H, W, 3) where the model's is.
-    """
+    """Return one image's tensor as a batch in the model's layout; bytes where its result is."""
     if stage not in STAGES:
         return values  # inner tensors are kept as the runner gave them
     if stage == contract.OUTPUT and io == "uint8":

@@ -1,10 +1,7 @@
 """Polygraphy's runners of an exported model with inner tensors as outputs.
 
-One is ONNX Runtime on the CPU; the other a TensorRT engine, built from the same file with the
-tensors marked. Marked tensors keep TensorRT from fusing across them, so the built engine is
-not bit for bit the one that it stands for; its precision, plugin and shapes are.
-
-Letters: B images, H W sides in pixels.
+Marked tensors keep TensorRT from fusing across them, so a built engine is not bit for bit the one
+that it stands for; its precision, plugin and shapes are.
 """
 
 import contextlib
@@ -27,15 +24,7 @@ _CHANNELS: Final = {contract.IMAGE: 3, contract.MASK: 1}
 
 
 def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:
-    """Add the stages to the outputs, in place, with the types that TensorRT requires.
-
-    Args:
-        model: exported, with or without the function body of CSA.
-
-    Returns:
-        Names of the outputs. The match indices, which are inside CSA, are among them only where
-        its function body is.
-    """
+    """Add the stages to the outputs, in place, with the types that TensorRT requires."""
     typed = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
     typed[MATCHES] = onnx.helper.make_tensor_value_info(MATCHES, onnx.TensorProto.INT64, None)
     if model.functions or not surgery.csa_nodes(model):
@@ -51,19 +40,7 @@ def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:
 
 
 def onnxruntime_runner(model: onnx.ModelProto, tensors: Sequence[str], name: str) -> Any:  # noqa: ANN401
-    """Create a runner of ONNX Runtime on the CPU.
-
-    Args:
-        model: of ``mark_stages``, with its function body; its outputs are changed.
-        tensors: names of what it is to give.
-        name: of the runner.
-
-    Returns:
-        Polygraphy's runner, inactive.
-
-    Raises:
-        EngineError: a tensor is not in the model.
-    """
+    """Create a runner of ONNX Runtime on the CPU for a model of ``mark_stages``."""
     from polygraphy.backend.onnx import BytesFromOnnx, ModifyOutputs
     from polygraphy.backend.onnxrt import OnnxrtRunner, SessionFromOnnx
 
@@ -73,20 +50,7 @@ def onnxruntime_runner(model: onnx.ModelProto, tensors: Sequence[str], name: str
 
 
 def marked_network(model: onnx.ModelProto, tensors: Sequence[str], module: str) -> Any:  # noqa: ANN401
-    """Parse a model with TensorRT and mark inner tensors as outputs.
-
-    Args:
-        model: of ``surgery.for_tensorrt`` and then ``mark_stages``.
-        tensors: names of what it is to give; those that the parser folded away and those that
-            are neither stages nor floats are left out.
-        module: "tensorrt" or "tensorrt_rtx".
-
-    Returns:
-        Polygraphy's triple of builder, network and parser.
-
-    Raises:
-        EngineError: TensorRT refuses the model.
-    """
+    """Parse a model with TensorRT and mark stages and float tensors; folded ones are left out."""
     choose_tensorrt(module)
     from polygraphy.backend.trt import ModifyNetworkOutputs, NetworkFromOnnxBytes
 
@@ -96,19 +60,7 @@ def marked_network(model: onnx.ModelProto, tensors: Sequence[str], module: str) 
 
 
 def marked_plan(network: Any, manifest: Manifest, gpu: str) -> Any:  # noqa: ANN401
-    """Build an engine like another one from a network with more outputs.
-
-    Args:
-        network: of ``marked_network``.
-        manifest: of the engine that it stands for: module, shapes.
-        gpu: architecture to build for, such as "sm_89"; TensorRT takes the device here.
-
-    Returns:
-        The plan, as TensorRT's buffer.
-
-    Raises:
-        EngineError: TensorRT cannot build it here.
-    """
+    """Build an engine with the manifest's module and shapes from a network with more outputs."""
     from polygraphy.backend.trt import EngineBytesFromNetwork
 
     with quiet("building the engine with marked tensors"):
@@ -116,15 +68,7 @@ def marked_plan(network: Any, manifest: Manifest, gpu: str) -> Any:  # noqa: ANN
 
 
 def tensorrt_runner(plan: Any, name: str) -> Any:  # noqa: ANN401
-    """Create a runner of a built engine.
-
-    Args:
-        plan: of ``marked_plan``.
-        name: of the runner.
-
-    Returns:
-        Polygraphy's runner, inactive.
-    """
+    """Create a runner of a plan."""
     from polygraphy.backend.trt import EngineFromBytes, TrtRunner
 
     return TrtRunner(EngineFromBytes(plan), name=name)
@@ -164,17 +108,7 @@ def _config(manifest: Manifest, gpu: str) -> Any:  # noqa: ANN401
 
 @contextlib.contextmanager
 def quiet(what: str = "Polygraphy") -> Iterator[None]:
-    """Silence Polygraphy, and convert its exceptions.
-
-    Args:
-        what: it is doing, for the error.
-
-    Yields:
-        Nothing.
-
-    Raises:
-        EngineError: Polygraphy gave up; its last word is in the text.
-    """
+    """Silence Polygraphy, and convert its exceptions to EngineError."""
     from polygraphy.exception import PolygraphyException
     from polygraphy.logger import G_LOGGER
 
@@ -188,14 +122,7 @@ def quiet(what: str = "Polygraphy") -> Iterator[None]:
 
 
 def choose_tensorrt(module: str) -> None:
-    """Select the TensorRT module that Polygraphy uses in this process.
-
-    Args:
-        module: "tensorrt" or "tensorrt_rtx".
-
-    Raises:
-        EngineError: this process has used the other one, which cannot be taken back.
-    """
+    """Select the TensorRT module that Polygraphy uses in this process; refuse a second one."""
     from polygraphy import config
 
     rtx = module == "tensorrt_rtx"

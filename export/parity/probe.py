@@ -29,15 +29,7 @@ Choice = TypeVar("Choice", bound=str)
 
 
 class ExportedModel:
-    """What an exported model says of itself.
-
-    Args:
-        path: of the exported model.
-        model: as read from there; not kept.
-
-    Raises:
-        ContractError: it was not exported by this csakit.
-    """
+    """What an exported model, read from ``path``, states in its metadata."""
 
     def __init__(self, path: Path, model: onnx.ModelProto) -> None:
         self.name = path.name
@@ -51,15 +43,7 @@ class ExportedModel:
 
 
 class Probe(ExportedModel):
-    """An exported model in ONNX Runtime whose inner stages are outputs too.
-
-    Args:
-        path: of the exported model.
-
-    Raises:
-        ContractError: the file is not an exported model.
-        EngineError: ONNX Runtime cannot load it.
-    """
+    """An exported model in ONNX Runtime whose inner stages are outputs too."""
 
     def __init__(self, path: Path) -> None:
         import onnxruntime  # deferred: only where a model runs
@@ -91,15 +75,7 @@ class Probe(ExportedModel):
 
 
 def network_input(case: Case, io: IOFormat) -> tuple[Array, Array]:
-    """Lay a case out as a batch of one.
-
-    Args:
-        case: to lay out.
-        io: "float" or "uint8".
-
-    Returns:
-        Image and hole, as ``csakit.runtime.contract`` has them.
-    """
+    """Return image and hole as a batch of one, in the model's layout."""
     if io == "uint8":
         return case.image[None], case.hole[None, :, :, None].astype(np.uint8)
     return as_float(case.image)[None], case.hole[None, None].astype(np.float32)

@@ -11,33 +11,20 @@ from .cases import Case
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StageParity:
-    """How one stage of one case compares.
+    """How one stage of one case compares."""
 
-    Attributes:
-        stage: its name.
-        max_abs: largest difference.
-        mean_abs: mean difference.
-        max_relative: largest difference over the largest value of the reference.
-        mean_relative: mean difference over the same.
-        psnr_db: inside the hole; None for stages that are no images.
-        ssim: inside the hole; None for stages that are no images.
-        equal: share of equal match indices; None for other stages.
-        finite: whether the model's values are all finite.
-        outside_equal: whether known pixels are bit-equal to the input; None for inner stages.
-        broken: the limits that it broke, in words; empty when it passed.
-    """
-
-    stage: str
-    max_abs: float
-    mean_abs: float
-    max_relative: float
-    mean_relative: float
-    psnr_db: float | None = None
-    ssim: float | None = None
-    equal: float | None = None
-    finite: bool
+    stage: str  # its name
+    max_abs: float  # largest difference
+    mean_abs: float  # mean difference
+    max_relative: float  # largest difference over the largest value of the reference
+    mean_relative: float  # mean difference over the same
+    psnr_db: float | None = None  # inside the hole; None for stages that are no images
+    ssim: float | None = None  # inside the hole; None for stages that are no images
+    equal: float | None = None  # share of equal match indices; None for other stages
+    finite: bool  # whether the model's values are all finite
+    # whether known pixels are bit-equal to the input; None for inner stages
     outside_equal: bool | None = None
-    broken: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()  # the limits that it broke, in words; empty when it passed
 
     @property
     def passed(self) -> bool:
@@ -60,17 +47,11 @@ class CaseParity:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """Parity of one model.
+    """Parity of one model."""
 
-    Attributes:
-        precision: that the model was run in.
-        io: of the model.
-        cases: in the order they ran.
-    """
-
-    precision: ComputePrecision
-    io: IOFormat
-    cases: tuple[CaseParity, ...]
+    precision: ComputePrecision  # that the model was run in
+    io: IOFormat  # of the model
+    cases: tuple[CaseParity, ...]  # in the order they ran
 
     @property
     def passed(self) -> bool:

@@ -15,26 +15,17 @@ MODEL: Final = ".onnx"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VerifyRequest:
-    """One call of ``csakit verify``.
+    """One call of ``csakit verify``."""
 
-    Attributes:
-        model: .onnx or .engine, to be verified.
-        against: .safetensors or .onnx; None takes the model that an engine was built from.
-        images: folder of photographs; None takes those that scikit-image ships.
-        case: a saved case, to be compared on alone.
-        layerwise: compare inner tensors of two runners.
-        all_tensors: also those between the stages.
-        backend: compare the result of a model in this backend of the runtime.
-        precision: that the backend computes in; None is that of the model.
-    """
-
-    model: Path
+    model: Path  # .onnx or .engine, to be verified
+    # .safetensors or .onnx; None takes the model that an engine was built from
     against: Path | None = None
-    images: Path | None = None
-    case: Path | None = None
-    layerwise: bool = False
-    all_tensors: bool = False
-    backend: Backend | None = None
+    images: Path | None = None  # folder of photographs; None takes those that scikit-image ships
+    case: Path | None = None  # a saved case, to be compared on alone
+    layerwise: bool = False  # compare inner tensors of two runners
+    all_tensors: bool = False  # also those between the stages
+    backend: Backend | None = None  # compare the result of a model in this backend of the runtime
+    # that the backend computes in; None is that of the model
     precision: ComputePrecision | None = None
 
     def __post_init__(self) -> None:
@@ -72,14 +63,7 @@ class VerifyRequest:
         return self.model.suffix == ENGINE
 
     def command(self, case: Path) -> tuple[str, ...]:
-        """Write the command that repeats it on one case.
-
-        Args:
-            case: as saved.
-
-        Returns:
-            The command and its arguments.
-        """
+        """Return the command that repeats it on one saved case."""
         command = ["csakit", "verify", str(self.model)]
         if self.against is not None:
             command += ["--against", str(self.against)]

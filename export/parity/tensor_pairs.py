@@ -1,9 +1,7 @@
-"""Pair the tensors of two exported models.
+"""Pair the tensors of two exported models, whose inner tensors have different names.
 
-Exports number their inner tensors as they come, so "conv2d_19" of one file is another layer
-in the next. Weights are named after their module in every export; a tensor is recognised by
-the weights of the node that gives it, and otherwise by its operator and what it is computed
-from.
+A tensor is recognised by the weights of the node that computes it, named alike in every export, and
+otherwise by its operator and inputs.
 """
 
 import hashlib
@@ -19,30 +17,13 @@ _SMALL_BYTES = 4096  # constants up to here are compared by their content
 
 
 def pair_tensors(model: onnx.ModelProto, reference: onnx.ModelProto) -> dict[str, str]:
-    """Pair the tensors that two exports have in common.
-
-    Args:
-        model: exported.
-        reference: exported from a checkpoint of the same architecture.
-
-    Returns:
-        By name in the model, in the order it computes them, the name in the reference; stages
-        have the same one. A pair may differ in type and, where one export packs, in shape.
-    """
+    """Map names of tensors to those in the reference, in the order the model computes them."""
     known = {key: name for name, key in _unique(_keys(reference)).items()}
     return {name: known[key] for name, key in _unique(_keys(model)).items() if key in known}
 
 
 def describe_tensor(model: onnx.ModelProto, name: str) -> str:
-    """Return where a tensor comes from.
-
-    Args:
-        model: exported.
-        name: of the tensor.
-
-    Returns:
-        The operator and, where it has some, its weights; empty where no node gives it.
-    """
+    """Return the operator and the weights that compute a tensor; empty where no node does."""
     for node in model.graph.node:
         if name in node.output:
             weights = [i for i in node.input if "." in i]

@@ -29,25 +29,17 @@ _OUTWARD: Final = ("attended", contract.OUTPUT)  # what hangs on the matches
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a verification found, and what repeats it elsewhere.
+    """What a verification found, and what repeats it elsewhere."""
 
-    Attributes:
-        report: of the stages.
-        origin: hashes of the files.
-        suspect: what may have failed, for Polygraphy; None where it has no such runner.
-        expected: gives what the reference has for a tensor of a case.
-        tensors: all tensors of one case, in the order they are computed, where asked for.
-        tensors_of: name of that case.
-        whence: says what computes a tensor.
-    """
-
-    report: Report
-    origin: Mapping[str, str]
+    report: Report  # of the stages
+    origin: Mapping[str, str]  # hashes of the files
+    # what may have failed, for Polygraphy; None where it has no such runner
     suspect: Suspect | None
-    expected: Callable[[Case, str], Array]
+    expected: Callable[[Case, str], Array]  # gives what the reference has for a tensor of a case
+    # all tensors of one case, in the order they are computed, where asked for
     tensors: tuple[StageParity, ...] = ()
-    tensors_of: str = ""
-    whence: Callable[[str], str] | None = None
+    tensors_of: str = ""  # name of that case
+    whence: Callable[[str], str] | None = None  # says what computes a tensor
 
     @property
     def divergence(self) -> StageParity | None:
@@ -58,9 +50,9 @@ class Outcome:
 
     @property
     def visible(self) -> StageParity:
-        """The first tensor of the failing case that breaks a limit and that Polygraphy can see.
+        """The first broken tensor of the failing case that Polygraphy can see.
 
-        Where only the match indices break one, which are inside of CSA, it is what leaves CSA.
+        Match indices are inside CSA; where only they break a limit, it is what leaves CSA.
         """
         failing = self.report.failing
         assert failing is not None
@@ -84,18 +76,7 @@ class Outcome:
 
 
 def verify_export(request: VerifyRequest) -> Outcome:
-    """Compare an exported model with its checkpoint, stage by stage.
-
-    Args:
-        request: for a model, with a checkpoint.
-
-    Returns:
-        The outcome.
-
-    Raises:
-        ContractError: a file is not what it should be.
-        EngineError: ONNX Runtime cannot run the model.
-    """
+    """Compare an exported model with its checkpoint, stage by stage."""
     assert request.against is not None
     probe = Probe(request.model)  # first: what is no export is refused at once
     source, digest = checkpoint.load(request.against), sha256(request.against)
@@ -110,19 +91,7 @@ def verify_export(request: VerifyRequest) -> Outcome:
 
 
 def verify_backend(request: VerifyRequest) -> Outcome:
-    """Compare the result of a model in a backend of the runtime with that of its checkpoint.
-
-    Args:
-        request: for a model, with a checkpoint, and a backend.
-
-    Returns:
-        The outcome.
-
-    Raises:
-        ContractError: a file is not what it should be, or the backend cannot be chosen for it.
-        EngineError: the backend cannot run the model.
-        LibraryError: the backend is not installed, or the processor lacks the precision.
-    """
+    """Compare the result of a model in a backend of the runtime with that of its checkpoint."""
     assert request.against is not None
     session = open_session(request.model, backend=request.backend, precision=request.precision)
     with contextlib.closing(session):
@@ -141,18 +110,9 @@ def verify_backend(request: VerifyRequest) -> Outcome:
 
 
 def verify_built(request: VerifyRequest) -> Outcome:
-    """Compare the result of an engine with that of its model, and write it into its manifest.
+    """Compare the result of an engine with its model's, and record it in the manifest.
 
-    Args:
-        request: for an engine.
-
-    Returns:
-        The outcome. One saved case that passes proves little and is not written down.
-
-    Raises:
-        ContractError: a file is not what it should be.
-        EngineError: the engine cannot be opened here, or failed.
-        LibraryError: what opens it is not installed.
+    One saved case that passes proves little and is not recorded.
     """
     machine = this_machine()
     found = diagnose(request.model, machine)
@@ -186,34 +146,12 @@ def verify_built(request: VerifyRequest) -> Outcome:
 
 
 def cases_of(request: VerifyRequest, size: tuple[int, int] | None) -> Iterable[Case]:
-    """Return the cases of the comparison.
-
-    Args:
-        request: names a case or a folder, or neither.
-        size: H, W of the model; None for any.
-
-    Returns:
-        The cases.
-
-    Raises:
-        ContractError: the case or the folder cannot be read.
-    """
+    """Return the saved case of a request, or all cases for the (H, W) of a model."""
     return [load_case(request.case)] if request.case else verify_cases(size, request.images)
 
 
 def source_model(engine: Path, manifest: Manifest) -> Path:
-    """Find the model that an engine was built from.
-
-    Args:
-        engine: its file.
-        manifest: of it.
-
-    Returns:
-        The path of the model.
-
-    Raises:
-        ContractError: it is not where the manifest says.
-    """
+    """Find the model that an engine was built from."""
     path = engine.parent / manifest.source.model.name
     if path.is_file():
         return path

@@ -31,18 +31,7 @@ _SMALL, _TALL = 256, 512  # sides of the cases for models of any size
 
 
 def audited_precision(engine: Path, manifest: Manifest) -> Precision:
-    """Return the precision whose limits apply to an engine.
-
-    Args:
-        engine: its file.
-        manifest: of it.
-
-    Returns:
-        The precision that its build audited.
-
-    Raises:
-        ContractError: it found none that limits are stated for.
-    """
+    """Return the audited precision of an engine, which decides its limits."""
     for known in PRECISIONS:
         if known == manifest.precision.audited:
             return known
@@ -53,14 +42,7 @@ def audited_precision(engine: Path, manifest: Manifest) -> Precision:
 
 
 def case_size(shapes: ShapeRange) -> tuple[int, int] | None:
-    """Choose the sides of the cases for an engine.
-
-    Args:
-        shapes: that it takes.
-
-    Returns:
-        (H, W); None where it takes the cases of a model of any size.
-    """
+    """Return the (H, W) of an engine's cases; None where it takes those of any size."""
     least, best, most = shapes.size
     return None if least <= _SMALL and most >= _TALL else (best, best)
 
@@ -105,17 +87,7 @@ def verify_engine(
 def parity_of(
     report: Report, *, module: str | None, gpu: str, against: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Write a verification down for the manifest.
-
-    Args:
-        report: of the engine.
-        module: that opened the engine.
-        gpu: architecture of the device it ran on.
-        against: name and SHA-256 of the file it was held against.
-
-    Returns:
-        JSON values.
-    """
+    """Return a verification as JSON values for the manifest."""
     (worst,) = report.to_json()["worst"]
     return {
         "passed": report.passed,
@@ -130,16 +102,7 @@ def parity_of(
 
 
 def record_parity(engine: Path, verified: Manifest, parity: Mapping[str, object]) -> None:
-    """Write the parity of an engine into its manifest, which gets a new checksum.
-
-    Args:
-        engine: its file.
-        verified: its manifest, as it was when the verification began.
-        parity: as ``parity_of`` gives it.
-
-    Raises:
-        ContractError: the manifest cannot be written, or the engine was built again meanwhile.
-    """
+    """Write the parity of an engine into its manifest, unless it was built again meanwhile."""
     path = manifest_path(engine)
     if read_manifest(path).engine != verified.engine:
         raise ContractError(

@@ -52,15 +52,7 @@ def verify_model(probe: Probe, model: CSAInpainter, cases: Iterable[Case]) -> Re
 
 
 def require_same_architecture(probe: Probe, model: CSAInpainter) -> None:
-    """Refuse a model that cannot have come from a checkpoint, whatever their hashes are.
-
-    Args:
-        probe: the exported model.
-        model: read from the checkpoint.
-
-    Raises:
-        ContractError: their attention differs.
-    """
+    """Refuse a model that cannot have come from a checkpoint, whatever their hashes are."""
     if (probe.attention, probe.similarity) != (model.config.attention, model.config.similarity):
         raise ContractError(
             f"{probe.name} has {probe.attention} attention ({probe.similarity}); the checkpoint "

@@ -26,16 +26,9 @@ Box = tuple[slice, slice]
 
 
 def repair(server: Any, model: str, photo: Pixels, hole: Mask) -> Pixels:  # noqa: ANN401
-    """Repair one picture.
+    """Repair one picture: photo (H, W, 3) RGB, hole (H, W) True where a pixel is missing.
 
-    Args:
-        server: a ``tritonclient.http.InferenceServerClient``.
-        model: name of the model on the server.
-        photo: (H, W, 3), RGB.
-        hole: (H, W), True where a pixel is missing.
-
-    Returns:
-        (H, W, 3). Pixels outside of the hole are those of ``photo``.
+    Known pixels are returned as they are.
 
     Raises:
         ValueError: nothing or everything is missing, or the hole is larger than the model takes.
@@ -56,14 +49,9 @@ def repair(server: Any, model: str, photo: Pixels, hole: Mask) -> Pixels:  # noq
 
 
 def window(hole: Mask, sides: str) -> tuple[Box, tuple[int, int]]:
-    """Choose the part of the picture that goes to the server.
+    """Return the part of the picture to send, and the (H, W) it is padded to.
 
-    Args:
-        hole: (H, W).
-        sides: that the model takes: "256", or "256:512:1024" for the least, the best, the most.
-
-    Returns:
-        The part, and the (H, W) that it is padded to: equal, and a multiple of 256.
+    Sides are "256", or "256:512:1024" for the least, the best, the most.
     """
     least, most = int(sides.split(":")[0]), int(sides.split(":")[-1])
     spans = [np.flatnonzero(hole.any(axis=axis))[[0, -1]] for axis in (1, 0)]
@@ -87,18 +75,7 @@ def infer(
     photo: Pixels,
     hole: Mask,
 ) -> Pixels:
-    """Send one picture of a size that the model takes.
-
-    Args:
-        server: as for ``repair``.
-        model: its name.
-        config: of the model, as the server gives it.
-        photo: (H, W, 3).
-        hole: (H, W).
-
-    Returns:
-        (H, W, 3).
-    """
+    """Send a picture (H, W, 3) with its hole (H, W), of a size that the model takes."""
     as_bytes = config["input"][0]["data_type"] == "TYPE_UINT8"
     if as_bytes:
         tensors = {"image": photo, "mask": hole[..., None].astype(np.uint8)}

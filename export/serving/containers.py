@@ -1,9 +1,7 @@
-"""Which releases of Triton's container open an engine, as far as NVIDIA's documents tell.
+"""Which releases of Triton's container open an engine: those with the TensorRT that built it.
 
-An engine opens in the version of TensorRT that built it and, as Triton starts it, in no other.
-NVIDIA publishes one table of all containers, its frameworks support matrix. The few rows here
-come from its list of containers with TensorRT-LLM, whose TensorRT may differ, and none was
-tried; a server tells its version itself, in TRT_VERSION.
+NVIDIA's frameworks support matrix lists all. The rows here come from its list of containers with
+TensorRT-LLM, and none was tried; a server states its version in TRT_VERSION.
 """
 
 from collections.abc import Mapping
@@ -25,14 +23,7 @@ _RELEASES: Final[Mapping[str, str]] = {
 
 
 def release_for(version: str) -> str | None:
-    """Name a release of Triton whose TensorRT opens engines of a version.
-
-    Args:
-        version: of the TensorRT that built the engine.
-
-    Returns:
-        "25.10" for example; None where it is not known.
-    """
+    """Return a release, such as "25.10", that opens engines of a TensorRT; None if unknown."""
     return _RELEASES.get(".".join(version.split(".")[:3]))
 
 

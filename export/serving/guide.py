@@ -17,15 +17,7 @@ _MOUNT: Final = "/csakit"  # where the container finds the folder
 
 
 def guide_text(models: Described, need: PluginNeed | None) -> str:
-    """Write the README.
-
-    Args:
-        models: that are served; an engine with its manifest.
-        need: what the engine needs of the plugin.
-
-    Returns:
-        Markdown.
-    """
+    """Write the README."""
     parts = [
         "# CSA inpainting on Triton Inference Server\n",
         _models(models),

@@ -21,19 +21,12 @@ PARAMETER_SIDES: Final = "csakit_sides"  # the client reads it; the backends pas
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """One served model.
+    """One served model."""
 
-    Attributes:
-        backend: that runs it.
-        form: what it takes.
-        options: how it is served.
-        facts: what else to state of it, by name.
-    """
-
-    backend: Backend
-    form: ModelIO
-    options: ServingOptions
-    facts: Mapping[str, str]
+    backend: Backend  # that runs it
+    form: ModelIO  # what it takes
+    options: ServingOptions  # how it is served
+    facts: Mapping[str, str]  # what else to state of it, by name
 
     @property
     def name(self) -> str:
@@ -53,14 +46,7 @@ class Model:
 
 
 def config_text(model: Model) -> str:
-    """Write the configuration of a model.
-
-    Args:
-        model: which.
-
-    Returns:
-        Text of a ``ModelConfig``.
-    """
+    """Write the ``ModelConfig`` of a model."""
     form, options = model.form, model.options
     message: dict[str, Value] = {
         "name": model.name,

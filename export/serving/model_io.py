@@ -22,21 +22,13 @@ FREE: Final = -1  # a dimension that Triton takes any size of
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelIO:
-    """What a served model takes.
+    """What a served model takes."""
 
-    Attributes:
-        io: "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8.
-        max_batch: Triton's; 0 where the batch is a dimension like the others.
-        batch: that dimension; 1 where Triton has the batch.
-        size: the one (H, W); None where both are free.
-        sides: which sides the model takes.
-    """
-
-    io: IOFormat
-    max_batch: int
-    batch: int
-    size: tuple[int, int] | None
-    sides: Span
+    io: IOFormat  # "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8
+    max_batch: int  # Triton's; 0 where the batch is a dimension like the others
+    batch: int  # that dimension; 1 where Triton has the batch
+    size: tuple[int, int] | None  # the one (H, W); None where both are free
+    sides: Span  # which sides the model takes
 
     @property
     def dtype(self) -> str:
@@ -49,15 +41,7 @@ class ModelIO:
         return self.size or (self.sides.best, self.sides.best)
 
     def dims(self, tensor: str, size: tuple[int, int] | None = None) -> list[int]:
-        """Return the dimensions of a tensor as Triton wants them.
-
-        Args:
-            tensor: its name.
-            size: (H, W); None declares what the model takes.
-
-        Returns:
-            Without B, unless it is fixed; -1 where free.
-        """
+        """Return the dimensions of a tensor for (H, W); B where it is fixed, -1 where free."""
         height, width = size or self.size or (FREE, FREE)
         channels = {IMAGE: 3, MASK: 1, OUTPUT: 3}[tensor]
         sides = [height, width]
@@ -66,19 +50,7 @@ class ModelIO:
 
 
 def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> ModelIO:
-    """Return the inputs and outputs of an exported model.
-
-    Args:
-        path: of the model, for the messages.
-        header: what it says of itself.
-        options: how it is to be served.
-
-    Returns:
-        Its form.
-
-    Raises:
-        ContractError: it is no model of csakit, or was not exported for these options.
-    """
+    """Return the inputs and outputs of an exported model."""
     signature = read_signature(path, header.metadata, inputs=header.inputs, outputs=header.outputs)
     size = signature.size
     sides = Span(SIZE_MULTIPLE, options.size or SIZE_MULTIPLE, MAX_SIZE)
@@ -119,20 +91,7 @@ def _model_batch(path: Path, signature: Signature, options: ServingOptions) -> i
 
 
 def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> ModelIO:
-    """Return the inputs and outputs of an engine.
-
-    Args:
-        path: of the engine, for the messages.
-        manifest: of the engine.
-        options: how it is to be served.
-
-    Returns:
-        Its form. A larger ``max_batch`` than the engine has is cut to that.
-
-    Raises:
-        EngineError: its smallest batch is not 1, so that Triton could not serve one image.
-        ContractError: the options do not fit it.
-    """
+    """Return the inputs and outputs of an engine; a larger ``max_batch`` is cut to the engine's."""
     shape = next(t.shape for t in manifest.tensors if t.name == IMAGE)
     batch, sides = manifest.profiles[0].batch, manifest.profiles[0].size
     if options.size is not None and not sides.least <= options.size <= sides.most:

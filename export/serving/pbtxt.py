@@ -17,16 +17,7 @@ Value: TypeAlias = Union[  # noqa: UP007 - a string in it stands for what comes 
 
 
 def write(message: Mapping[str, Value], indent: int = 0) -> str:
-    """Write a message.
-
-    Args:
-        message: values by field. A list is a repeated field, a mapping a message. Texts are
-            printable ASCII.
-        indent: of each line, in steps of two blanks.
-
-    Returns:
-        Lines, each with its end.
-    """
+    """Write a message: a list is a repeated field, a mapping a message; texts are ASCII."""
     return "".join(line for name, value in message.items() for line in _field(name, value, indent))
 
 

@@ -1,8 +1,6 @@
-"""The plugin as Triton needs it: a library that registers itself when it is opened.
+"""The plugin library that Triton's TensorRT backend opens, and that must register itself.
 
-Triton's TensorRT backend opens the libraries of its option ``plugins`` and calls nothing in
-them, so ``libcsakit_trt_autoreg`` it has to be, built with the headers of the same major
-version of TensorRT, with kernels for the GPU of the engine.
+It is built with the headers of the engine's major version of TensorRT, for the engine's GPU.
 """
 
 import dataclasses
@@ -21,28 +19,15 @@ LIBRARY: Final = file_name("csakit_trt_autoreg")
 
 @dataclasses.dataclass(frozen=True)
 class PluginNeed:
-    """What an engine needs of the plugin.
+    """What an engine needs of the plugin."""
 
-    Attributes:
-        library: to be copied; None where there is none that fits.
-        problem: why there is none; empty where there is.
-        command: that builds it, in the folder of the output.
-    """
-
-    library: Path | None
-    problem: str
-    command: str
+    library: Path | None  # to be copied; None where there is none that fits
+    problem: str  # why there is none; empty where there is
+    command: str  # that builds it, in the folder of the output
 
 
 def plugin_need(manifest: Manifest) -> PluginNeed | None:
-    """Find the library that an engine needs in Triton.
-
-    Args:
-        manifest: of the engine.
-
-    Returns:
-        The need; None where the engine computes CSA without a plugin or carries it.
-    """
+    """Find the plugin library for an engine; None where it needs none or carries it."""
     build = manifest.build
     if build.plugin is None or build.plugin.embedded:
         return None

@@ -30,16 +30,11 @@ _CLIENT: Final = Path(__file__).with_name("client.py")  # imports what servers h
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repository:
-    """What was written.
+    """What was written."""
 
-    Attributes:
-        folder: of the output; Triton is given ``folder/models``.
-        models: in it.
-        plugin: what the engine needs of the plugin; None if nothing, or there is no engine.
-    """
-
-    folder: Path
-    models: tuple[Model, ...]
+    folder: Path  # of the output; Triton is given ``folder/models``
+    models: tuple[Model, ...]  # in it
+    # what the engine needs of the plugin; None if nothing, or there is no engine
     plugin: plugin.PluginNeed | None
 
 

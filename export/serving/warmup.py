@@ -20,15 +20,7 @@ _WAVES: Final = 3  # across the picture
 
 
 def samples(form: ModelIO, batches: Sequence[int]) -> Iterator[Value]:
-    """Describe the requests.
-
-    Args:
-        form: of the model.
-        batches: images in each request; Triton repeats the files for more than one.
-
-    Yields:
-        Messages ``ModelWarmup``.
-    """
+    """Describe one request for each size of batch, as ``ModelWarmup``."""
     size = form.warm_size
     inputs = [
         {
@@ -50,25 +42,12 @@ def samples(form: ModelIO, batches: Sequence[int]) -> Iterator[Value]:
 
 
 def file_name(tensor: str, size: tuple[int, int]) -> str:
-    """Name the file of an input.
-
-    Args:
-        tensor: name of the input.
-        size: (H, W).
-
-    Returns:
-        The name.
-    """
+    """Return the name of the file of an input of (H, W)."""
     return f"{tensor}_{size[1]}x{size[0]}.raw"
 
 
 def write_files(form: ModelIO, folder: Path) -> None:
-    """Write the files that the requests are read from.
-
-    Args:
-        form: of the model.
-        folder: of the model; a folder ``warmup`` is made in it.
-    """
+    """Write the files of the requests into ``warmup`` in the folder of a model."""
     size = form.warm_size
     target = folder / FOLDER
     target.mkdir()
@@ -87,14 +66,7 @@ def _tensor(form: ModelIO, name: str, content: Uint8) -> bytes:
 
 
 def picture(size: tuple[int, int]) -> Uint8:
-    """Draw waves of colour.
-
-    Args:
-        size: (H, W).
-
-    Returns:
-        (H, W, 3).
-    """
+    """Draw waves of colour, (H, W, 3)."""
     height, width = size
     down, right = np.mgrid[0:height, 0:width].astype(np.float32)
     phase = (2 * np.pi * _WAVES) * np.stack([down / height, right / width, (down + right) / width])
@@ -103,14 +75,7 @@ def picture(size: tuple[int, int]) -> Uint8:
 
 
 def centre_hole(size: tuple[int, int]) -> Uint8:
-    """Leave out the middle, a quarter of the picture.
-
-    Args:
-        size: (H, W).
-
-    Returns:
-        (H, W, 1), 1 is missing.
-    """
+    """Return (H, W, 1), 1 in the middle quarter of the picture."""
     height, width = size
     hole = np.zeros((height, width, 1), dtype=np.uint8)
     hole[height // 4 : 3 * height // 4, width // 4 : 3 * width // 4] = 1
