@@ -29,14 +29,10 @@ _LOW_PRECISION = (*_BFLOAT16, "amx_int8", "avx512_vnni", "avx_vnni", "avx512_fp1
 
 
 def physical_cores() -> int:
-    """Count the physical cores that this process may use.
+    """Count the physical cores that this process may use, at least 1.
 
-    Hyper-threads share the units that convolutions keep busy, so one thread per core is the
-    fastest; more threads than a container's quota would be throttled. Where Linux does not
-    tell, the number of logical processors is taken.
-
-    Returns:
-        At least 1.
+    Hyper-threads share the units that convolutions keep busy, so one thread per core is fastest;
+    more threads than a container's quota would be throttled. Fallback: logical processors.
     """
     cores = {_siblings(cpu) for cpu in _allowed()}
     quota = _quota()
@@ -44,11 +40,7 @@ def physical_cores() -> int:
 
 
 def core_processors() -> list[int]:
-    """List the logical processors that this process may use, one of every core first.
-
-    Returns:
-        All of them; as many as there are cores share none.
-    """
+    """List the logical processors that this process may use, one of every core first."""
     cores: dict[str, int] = {}  # processors seen of each core
     order = []
     for cpu in sorted(_allowed()):
@@ -59,11 +51,7 @@ def core_processors() -> list[int]:
 
 
 def processor_kind() -> str | None:
-    """Describe what libraries choose their code by: model and instruction sets.
-
-    Returns:
-        A text that differs between kinds of processors; None where the system does not tell.
-    """
+    """Return model and instruction sets, by which libraries choose code; None if unknown."""
     try:
         with _KIND.open() as file:
             first = itertools.takewhile(str.strip, file)  # a blank line ends each processor
@@ -76,11 +64,7 @@ def processor_kind() -> str | None:
 
 
 def low_precision_instructions() -> tuple[str, ...]:
-    """List the instruction sets of this processor that low precision is fast with.
-
-    Returns:
-        Names as Linux has them; none where the system does not tell.
-    """
+    """List this processor's instruction sets for low precision, by their names in Linux."""
     found = (processor_kind() or "").replace(";", " ").split()
     return tuple(name for name in _LOW_PRECISION if name in found)
 
@@ -115,14 +99,7 @@ def _quota() -> float | None:
 
 
 def minimum(distribution: str) -> str:
-    """Read from csakit's own requirements the least version of a package.
-
-    Args:
-        distribution: as pip names it.
-
-    Returns:
-        The version; "0" if there is no requirement, or csakit is not installed.
-    """
+    """Return the least version of a package that csakit requires; "0" without a requirement."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         for requirement in metadata.requires(DISTRIBUTION) or ():
             if match := re.match(rf"{re.escape(distribution)}\s*>=\s*([\d.]+)", requirement):
@@ -134,17 +111,7 @@ DeviceKind = Literal["cpu", "cuda"]
 
 
 def parse_device(text: str) -> tuple[DeviceKind, int]:
-    """Read the name of a processor.
-
-    Args:
-        text: "cpu", "cuda" or "cuda:N".
-
-    Returns:
-        Its kind, and the number of the GPU; 0 for the CPU.
-
-    Raises:
-        ContractError: it is neither.
-    """
+    """Return the kind and number that "cpu", "cuda" or "cuda:N" names."""
     if text == "cpu":
         return "cpu", 0
     match = re.fullmatch(r"cuda(?::(\d{1,3}))?", text)

@@ -18,12 +18,7 @@ _OPENVINO_TELEMETRY: Final = "openvino_telemetry"
 
 
 def import_onnxruntime() -> Any:  # noqa: ANN401
-    """Return the module onnxruntime.
-
-    Raises:
-        LibraryError: it is not installed or broken.
-        ResourceError: there is too little memory for it.
-    """
+    """Return the module onnxruntime; LibraryError if it is not installed or broken."""
     try:
         import onnxruntime
     except Exception as error:  # a broken wheel fails in any way
@@ -32,12 +27,7 @@ def import_onnxruntime() -> Any:  # noqa: ANN401
 
 
 def import_openvino() -> Any:  # noqa: ANN401
-    """Return the module openvino.
-
-    Raises:
-        LibraryError: it is not installed or broken.
-        ResourceError: there is too little memory for it.
-    """
+    """Return the module openvino; see ``import_onnxruntime``."""
     try:
         with _without(_OPENVINO_TELEMETRY):
             import openvino
@@ -47,12 +37,7 @@ def import_openvino() -> Any:  # noqa: ANN401
 
 
 def import_ray() -> Any:  # noqa: ANN401
-    """Return the module ray, which then reports its usage to nobody unless the user wishes it.
-
-    Raises:
-        LibraryError: it is not installed or broken.
-        ResourceError: there is too little memory for it.
-    """
+    """Return the module ray, with its usage reports off by default."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray

@@ -12,29 +12,16 @@ _collected: Final = contextvars.ContextVar["list[Notice] | None"]("notices", def
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """What a user should know about a repair that went well.
+    """What a user should know about a repair that went well."""
 
-    Attributes:
-        kind: "reduced", "empty", "inverted" and others, for programs.
-        text: for people.
-    """
-
-    kind: str
-    text: str
+    kind: str  # "reduced", "empty", "inverted" and others, for programs
+    text: str  # for people
 
 
 def notify(
     logger: logging.Logger, kind: str, text: str, *values: object, level: int = logging.WARNING
 ) -> None:
-    """Log a notice, and hand it to the collector of this thread or task if there is one.
-
-    Args:
-        logger: of the module that found it.
-        kind: see ``Notice``.
-        text: with the placeholders of ``logging``.
-        values: of the placeholders.
-        level: of the log record.
-    """
+    """Log a notice, and pass it to the collector of this thread or task if there is one."""
     logger.log(level, text, *values)
     if (notices := _collected.get()) is not None:
         notices.append(Notice(kind, text % values if values else text))

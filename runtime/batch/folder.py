@@ -25,59 +25,34 @@ _SYSTEM_FILES: Final = ("._", ".csakit", ".DS_Store")  # of macOS, and ours
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Unmatched:
-    """An image that cannot be repaired.
+    """An image that cannot be repaired, and why."""
 
-    Attributes:
-        image: its file.
-        reason: why not.
-    """
-
-    image: Path
-    reason: str
+    image: Path  # its file
+    reason: str  # why not
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Listing:
-    """What one folder holds. Only names are kept: a million images with masks are 0.35 GB.
+    """One folder: its jobs and what it holds beside. Only names are kept: 0.35 GB for a million."""
 
-    Attributes:
-        entries: one for each image, in the order of names, made as they are asked for.
-        count: how many they are.
-        ignored: files that are not images by their suffix, or hidden.
-        folders: sub-folders that were not entered.
-        unused: masks that belong to no image.
-    """
-
-    entries: Iterator[Job | Unmatched]
-    count: int
-    ignored: list[Path]
-    folders: list[Path]
-    unused: list[Path]
+    entries: Iterator[Job | Unmatched]  # one for each image, by name, made on demand
+    count: int  # how many they are
+    ignored: list[Path]  # files that are not images by their suffix, or hidden
+    folders: list[Path]  # sub-folders that were not entered
+    unused: list[Path]  # masks that belong to no image
 
 
 def list_folders(
     images: Path, masks: Path, output: Path, suffix: str | None = None, *, recursive: bool = False
 ) -> Iterator[Listing]:
-    """Find the mask and name the output of every image, folder by folder.
+    """Yield each folder's images with their masks and outputs; take its entries before the next.
 
     The mask of ``cat.jpg`` is ``cat.*``, ``cat_mask.*`` or ``cat_mask001.*`` in the folder of
-    masks. If the masks lie among the images, not the first. Accents may be encoded in two ways,
-    and the case may differ where no other image has that mask.
-
-    Args:
-        images: the folder.
-        masks: the folder of masks, or the one mask file for all images.
-        output: the folder of results; it need not exist.
-        suffix: of all outputs, as ".png"; None takes that of each input.
-        recursive: also repair what is in sub-folders, with masks and results in sub-folders of
-            the same names.
-
-    Yields:
-        What a folder holds; its entries must be taken before the next folder.
+    masks; if the masks lie among the images, not the first. Accents may be encoded in two ways,
+    and the case may differ where no other image has that mask. Sub-folders correspond by name.
 
     Raises:
-        ContractError: there is no image, or a folder cannot be read, or the output folder is one
-            of the others.
+        ContractError: there is no image, a folder cannot be read, or the output folder is an input.
     """
     _check_folders(images, masks, output)
     single = masks if is_file(masks) else None
@@ -115,11 +90,7 @@ def list_folders(
 
 
 def make_folder(folder: Path) -> None:
-    """Create the folder of results and its parents, if it does not exist.
-
-    Raises:
-        ContractError: it cannot be created.
-    """
+    """Create the folder of results and its parents, unless it exists."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

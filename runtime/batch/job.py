@@ -25,19 +25,12 @@ _COMPARISON: Final = "_side_by_side.png"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """How files are read and written.
-
-    Attributes:
-        mask: how a mask file becomes a hole.
-        quality: 1 to 100, of JPEG and WebP outputs.
-        overwrite: replace outputs that exist; without it they are refused.
-        side_by_side: also write input, mask and result beside each other.
-    """
+    """How files are read and written."""
 
     mask: MaskOptions = dataclasses.field(default_factory=MaskOptions)
-    quality: int = QUALITY
-    overwrite: bool = False
-    side_by_side: bool = False
+    quality: int = QUALITY  # 1 to 100, of JPEG and WebP outputs
+    overwrite: bool = False  # replace outputs that exist; without it they are refused
+    side_by_side: bool = False  # also write input, mask and result beside each other
 
     def __post_init__(self) -> None:
         """Refuse a quality that encoders would silently change."""
@@ -47,17 +40,11 @@ class FileOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """What to repair. It alone decides whether its outputs may be written.
+    """Files to read, which stay as they are, and a file to write, whose suffix is the format."""
 
-    Attributes:
-        image: file to repair; never written to.
-        mask: file that marks in white what is missing; never written to.
-        output: file to write; its suffix is the format.
-    """
-
-    image: Path
-    mask: Path
-    output: Path
+    image: Path  # file to repair; never written to
+    mask: Path  # file that marks in white what is missing; never written to
+    output: Path  # file to write; its suffix is the format
 
     def outputs(self, options: FileOptions) -> tuple[Path, ...]:
         """Return the files that are written: the output, then ``<stem>_side_by_side.png``."""
@@ -65,12 +52,7 @@ class Job:
         return (self.output, beside) if options.side_by_side else (self.output,)
 
     def check(self, options: FileOptions) -> None:
-        """Refuse what would destroy a file or cannot be written, before the work.
-
-        Raises:
-            ContractError: the output is an input, exists, is a folder, has no known format, or
-                is in no folder.
-        """
+        """Refuse outputs that are inputs, exist, cannot be written or have no known format."""
         if is_folder(self.output):
             raise ContractError(
                 f"the output of one image must be a file; {self.output} is a folder"
@@ -107,17 +89,11 @@ class Job:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A job whose files were read.
+    """A job whose files were read."""
 
-    Attributes:
-        job: the three files.
-        picture: the image.
-        hole: (H, W), True where pixels are missing.
-    """
-
-    job: Job
-    picture: Picture
-    hole: Bool
+    job: Job  # the three files
+    picture: Picture  # the image
+    hole: Bool  # (H, W), True where pixels are missing
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,13 +184,7 @@ def fill(inpaint: Inpainter, loaded: Loaded) -> Uint8:
 
 
 def write_job(loaded: Loaded, result: Uint8, options: FileOptions) -> Repaired:
-    """Write the outputs of a job; see ``repair_file`` for what it raises.
-
-    Args:
-        loaded: what its files hold.
-        result: (H, W, 3), the repaired pixels.
-        options: how outputs are written.
-    """
+    """Write the outputs of a job with its repaired pixels, (H, W, 3); raises as ``repair_file``."""
     job, picture, hole = loaded.job, loaded.picture, loaded.hole
     repaired, outputs = picture.repaired(result, hole), job.outputs(options)
     save_image(repaired, job.output, quality=options.quality)

@@ -35,19 +35,12 @@ working_on: "contextvars.ContextVar[Job | None]" = contextvars.ContextVar(
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What became of a job; one of the two others is None.
+    """Result of a job: either ``repaired`` or ``problem`` is None."""
 
-    Attributes:
-        job: the three files.
-        repaired: what was done.
-        problem: why it was skipped.
-        warnings: what the library logged about it, with the level in front.
-    """
-
-    job: Job
-    repaired: Repaired | None
-    problem: CsakitError | None
-    warnings: tuple[str, ...] = ()
+    job: Job  # the three files
+    repaired: Repaired | None  # what was done
+    problem: CsakitError | None  # why it was skipped
+    warnings: tuple[str, ...] = ()  # what the library logged about it, with the level in front
 
 
 class _Warnings(logging.Handler):
@@ -71,20 +64,12 @@ class _Warnings(logging.Handler):
 def repair_files(
     inpaint: Inpainter, jobs: Iterable[Job], options: FileOptions
 ) -> Generator[Outcome, None, None]:
-    """Repair image files; one that cannot be repaired is skipped.
+    """Yield one outcome for each job in order; a job that fails is skipped.
 
-    Args:
-        inpaint: the model and how an image reaches it.
-        jobs: with outputs of their own; taken one by one, as there is room.
-        options: how files are read and written.
-
-    Yields:
-        One outcome for each job, in their order, when its outputs are there. If the iterator is
-        closed before its end, or interrupted, what is being written is finished, and what is
-        not yet is left.
+    A closed or interrupted iterator finishes the files that are being written.
 
     Raises:
-        EngineError: the model failed. Outcomes of earlier jobs come before.
+        EngineError: the model failed; outcomes of earlier jobs come first.
     """
     logger, warnings = logging.getLogger("csakit"), _Warnings()
     logger.addHandler(warnings)

@@ -81,19 +81,12 @@ class RayPool:
         self._losses = 0
 
     def repair_files(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
-        """Repair image files on the workers; see ``pipeline.repair_files``.
-
-        Args:
-            jobs: taken as there is room.
-
-        Yields:
-            One outcome for each job, as they are done. If the iterator is closed, workers finish
-            what they are writing, and end.
+        """Yield outcomes as jobs are done; see ``pipeline.repair_files``.
 
         Raises:
             ContractError: a worker does not see a folder.
             EngineError: the model failed, or workers end again and again.
-            LibraryError: csakit on a worker is another.
+            LibraryError: a worker has another version of csakit.
         """
         waiting = iter(jobs)
         first = list(itertools.islice(waiting, self._share.workers))
@@ -251,11 +244,7 @@ class RayPool:
 
 
 def model_hashes(model: Path | None, options: RayOptions) -> dict[str, str] | None:
-    """Return the SHA-256 of the model's files, where workers may not see this machine's.
-
-    Raises:
-        ContractError: the model is absent or no model.
-    """
+    """Return the SHA-256 of the model's files for workers that may not see this machine's."""
     files = model_files(model)
     return None if options.address == LOCAL else {path.name: sha256(path) for path in files}
 

@@ -26,19 +26,13 @@ _STORE_BYTES: Final = 100 << 20  # of a local cluster: through it go names only;
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RayOptions:
-    """Which cluster, and how it is divided.
+    """Which cluster, and how it is divided."""
 
-    Attributes:
-        address: "local" starts one on this machine, "auto" takes the one that this machine is
-            part of (or that RAY_ADDRESS names), "ray://HOST:PORT" connects to another.
-        workers: processes with a model each; None takes as many as there is room for.
-        gpus_each: GPUs of a worker: a share of one, or a whole number; None is one if the model
-            runs on GPUs.
-    """
-
+    # "local" starts a cluster on this machine, "auto" takes the one that this machine is part of
+    # (or that RAY_ADDRESS names), "ray://HOST:PORT" connects to another.
     address: str
-    workers: int | None = None
-    gpus_each: float | None = None
+    workers: int | None = None  # processes with a model each; None: as many as fit
+    gpus_each: float | None = None  # a share or a whole number; None: 1 if the model is on GPUs
 
     def __post_init__(self) -> None:
         """Refuse what no cluster can be asked for."""
@@ -58,7 +52,7 @@ class RayOptions:
 
 @contextlib.contextmanager
 def connected(options: RayOptions) -> Iterator[None]:
-    """Connect to a cluster, or start one, for the length of a block; use a connection there is.
+    """Connect to a cluster or start one for a block; reuse an existing connection.
 
     Raises:
         ContractError: the address cannot be reached.
@@ -184,12 +178,7 @@ class Share:
 
 
 def share(options: RayOptions, threads: int | None, *, on_gpu: bool) -> Share:
-    """Divide the connected cluster among workers.
-
-    Args:
-        options: see ``RayOptions``.
-        threads: of one worker; None divides the smallest machine evenly.
-        on_gpu: whether the model runs on GPUs.
+    """Divide the cluster among workers; None as ``threads`` divides the smallest machine evenly.
 
     Raises:
         ContractError: there is no room for a worker, or on this machine not for all.

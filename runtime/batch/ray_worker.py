@@ -23,33 +23,19 @@ from .pipeline import Outcome, repair_files
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a worker needs to know.
+    """What a worker needs to know."""
 
-    Attributes:
-        open_model: ``Inpainter.open`` with all arguments but the model, ``threads`` and ``cache``.
-        model: its path; None is the model that comes along.
-        threads: of one run; None takes the worker's share of its machine.
-        cache: keep an optimised copy of the model.
-        files: how files are read and written.
-        folders: that every worker must see; the last exists as long as the run.
-        output: the folder of results, for messages.
-        here: the folder that relative paths start from; None if all are absolute.
-        cpus: logical processors that are this worker's; None if it has a GPU.
-        hashes: SHA-256 of the model's files by name; None where workers see the driver's files.
-        version: csakit's, of the driver.
-    """
-
-    open_model: Callable[..., Inpainter]
-    model: Path | None
-    threads: int | None
-    cache: bool
-    files: FileOptions
-    folders: tuple[Path, ...]
-    output: Path
-    here: Path | None
-    cpus: int | None
-    hashes: Mapping[str, str] | None
-    version: str | None
+    open_model: Callable[..., Inpainter]  # takes model, threads and cache
+    model: Path | None  # its path; None is the model that comes along
+    threads: int | None  # of one run; None takes the worker's share of its machine
+    cache: bool  # keep an optimised copy of the model
+    files: FileOptions  # how files are read and written
+    folders: tuple[Path, ...]  # that every worker must see; the last exists as long as the run
+    output: Path  # the folder of results, for messages
+    here: Path | None  # the folder that relative paths start from; None if all are absolute
+    cpus: int | None  # logical processors that are this worker's; None if it has a GPU
+    hashes: Mapping[str, str] | None  # SHA-256 by file name; None: workers see the files
+    version: str | None  # csakit's, of the driver
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,17 +53,11 @@ class Unseen:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Chunk:
-    """What became of some jobs.
-
-    Attributes:
-        outcomes: in the order of the jobs; fewer than jobs if the run was cancelled or failed.
-        seconds: that they took.
-        failure: what ends the run.
-    """
+    """Outcomes of some jobs, in order; fewer than jobs if the run was cancelled or failed."""
 
     outcomes: list[Outcome]
-    seconds: float
-    failure: CsakitError | None = None
+    seconds: float  # that they took
+    failure: CsakitError | None = None  # what ends the run
 
 
 class Worker:
@@ -86,12 +66,7 @@ class Worker:
     def open(
         self, settings: Settings, sent: "Mapping[str, object] | None"
     ) -> Opened | Unseen | CsakitError:
-        """Check the folders and open the model.
-
-        Args:
-            settings: of the run.
-            sent: references to the content of the model's files, by name.
-        """
+        """Check the folders and open the model; ``sent`` refers to its files' content by name."""
         try:
             _check(settings)
             if sent is not None:
@@ -121,11 +96,7 @@ class Worker:
 
 
 def model_files(model: Path | None) -> list[Path]:
-    """Return the files that a model consists of; none for the one that comes along.
-
-    Raises:
-        ContractError: the file is absent or no model.
-    """
+    """Return the files of a model; none for the packaged one."""
     if model is None or str(model) == DEMO:
         return []
     if not model.is_file():

@@ -37,31 +37,15 @@ def run_command(
     work: "Callable[[argparse.Namespace], int]",
     arguments: Sequence[str] | None = None,
 ) -> int:
-    """Parse the arguments, do the work, and turn what went wrong into a line and a code.
-
-    Args:
-        parser: of the sub-command; its ``prog`` starts every message.
-        work: takes the parsed arguments, returns the exit code.
-        arguments: of the command line; None takes those of this process.
-
-    Returns:
-        The exit code; see ``ExitCode``.
-    """
+    """Parse the arguments and run ``work`` under ``guard``; return its exit code."""
     return guard(parser.prog, lambda: work(parser.parse_args(arguments)))
 
 
 def guard(program: str, work: Callable[[], int]) -> int:
-    """Do some work, and turn what went wrong into a line and a code.
+    """Run ``work``; report errors of csakit, signals and failures of the machine in one line.
 
-    Errors that csakit raises on purpose, signals and failures of the machine are told; any other
-    exception keeps its traceback, because it is a defect to report.
-
-    Args:
-        program: starts every message.
-        work: returns the exit code.
-
-    Returns:
-        The exit code; see ``ExitCode``. 130, 143 and 129 after an interrupt, SIGTERM and SIGHUP.
+    Any other exception is a defect and keeps its traceback. The exit code is one of ``ExitCode``,
+    or 130, 143 or 129 after an interrupt, SIGTERM or SIGHUP.
     """
     _prepare_streams()
     try:

@@ -45,14 +45,7 @@ neither an engine nor a folder; 3 otherwise.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; None takes those of this process.
-
-    Returns:
-        The exit code; see ``ExitCode``.
-    """
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(
         prog="csakit doctor",
         description="Check what is installed, what can run here, and what to install.",

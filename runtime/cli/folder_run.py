@@ -20,11 +20,7 @@ _SHOWN_REASONS: Final = 5
 
 
 class FolderRun:
-    """The images of a folder, and how many were repaired, skipped or done before.
-
-    Attributes:
-        skipped: images that were named and left out.
-    """
+    """The images of a folder, and how many were repaired, skipped or done before."""
 
     def __init__(self, args: argparse.Namespace, files: FileOptions) -> None:
         """Prepare a run; nothing is listed before ``jobs`` is asked."""

@@ -106,11 +106,7 @@ def runs_on_gpu(args: argparse.Namespace) -> bool:
 
 
 def ray_options(args: argparse.Namespace) -> RayOptions | None:
-    """Return the cluster that a folder is repaired on; None is this process.
-
-    Raises:
-        ContractError: options do not go together.
-    """
+    """Return the options of the cluster; None repairs in this process."""
     if args.ray is None:
         for flag in ("workers", "gpus_each"):
             if getattr(args, f"ray_{flag}") is not None:

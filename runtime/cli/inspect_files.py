@@ -18,14 +18,7 @@ damaged, edited or stale, or a model lacks its weights; 2 a file is absent or of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; None takes those of this process.
-
-    Returns:
-        The exit code; see ``ExitCode``.
-    """
+    """Run the command; return its exit code."""
     parser = argparse.ArgumentParser(
         prog="csakit inspect",
         description="Say what a checkpoint, an exported model or an engine is, from what and for "

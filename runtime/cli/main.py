@@ -36,15 +36,7 @@ SUMMARIES: Final = MappingProxyType(
 def main(
     arguments: Sequence[str] | None = None, *, loaded: Callable[[], None] = lambda: None
 ) -> int:
-    """Run the command line of csakit.
-
-    Args:
-        arguments: of the command line; None takes those of this process.
-        loaded: called when the sub-command is imported, before it works.
-
-    Returns:
-        The exit code; see ``ExitCode``.
-    """
+    """Run csakit; ``loaded`` is called between import and work of the sub-command."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     return guard(PROGRAM, lambda: _run(given, loaded))
 

@@ -39,14 +39,7 @@ exit codes: 0 done; 2 wrong usage; 3 something is not installed, not built, or d
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; None takes those of this process.
-
-    Returns:
-        The exit code; see ``ExitCode``.
-    """
+    """Run the command; return its exit code."""
     return run_command(_parser(), lambda args: int(args.work(args)), arguments)
 
 

@@ -39,14 +39,7 @@ installed, or the model cannot be run; 143 ended by SIGTERM.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command.
-
-    Args:
-        arguments: of the command line; None takes those of this process.
-
-    Returns:
-        The exit code; see ``ExitCode``.
-    """
+    """Run the command; return its exit code."""
     given = join_blend(sys.argv[1:] if arguments is None else arguments)
     return run_command(web_parser(), _work, given)
 

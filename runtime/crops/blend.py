@@ -20,15 +20,7 @@ RIM_PX: Final = 2  # 1 loses 0.2 dB on scratches and text, 4 loses 0.4 on spots 
 
 
 def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
-    """Enlarge a hole by the rim on which the network's error is seen.
-
-    Args:
-        hole: (H, W), not all True.
-        rim: its width in pixels.
-
-    Returns:
-        (H, W); the hole itself where the rim would leave nothing known.
-    """
+    """Enlarge a hole (H, W) by a rim of pixels, unless that would leave nothing known."""
     wide = hole
     for _ in range(rim):  # by all four neighbours; no larger array than a mask
         near = wide.copy()
@@ -41,11 +33,11 @@ def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
 
 
 def correct(image: Uint8, result: Uint8, hole: Bool, share: Float32 | None = None) -> None:
-    """Correct a prediction by the harmonic continuation of its error on the rim.
+    """Correct ``result`` in the hole by the harmonic continuation of its error on the rim.
 
     Args:
         image: (H, W, 3), valid outside of the hole.
-        result: (H, W, 3), predicted in the hole and on its rim; corrected in the hole.
+        result: (H, W, 3), predicted in the hole and on its rim; changed in place.
         hole: (H, W), neither empty nor full.
         share: (M,) of the correction that is added, in raster order; None is all of it.
     """
@@ -61,15 +53,7 @@ def correct(image: Uint8, result: Uint8, hole: Bool, share: Float32 | None = Non
 
 
 def fading(hole: Bool, length: int) -> Float32:
-    """Return the share of a correction that fades out with the distance from the edge.
-
-    Args:
-        hole: (H, W).
-        length: pixels over which it fades out.
-
-    Returns:
-        (H, W), 1 at the outermost pixels of the hole.
-    """
+    """Return a share (H, W) that fades from 1 at the edge of a hole to 0 at ``length`` pixels."""
     depth = distance_to(~hole, length + 1) - 1
     share: Float32 = np.clip(1 - depth / np.float32(length), 0, 1)
     smooth: Float32 = share * share * (3 - 2 * share)  # no visible line where it ends

@@ -9,18 +9,7 @@ from ..tensors.pixels import Bool, Float32
 
 
 def distance_to(targets: Bool, limit: int) -> Float32:
-    """Return the Euclidean distance to the nearest target pixel, exact up to a limit.
-
-    Columns first, by looking back at the last target; then rows, by one pass for each
-    horizontal offset within the limit.
-
-    Args:
-        targets: (H, W).
-        limit: pixels; distances beyond it are reported as it.
-
-    Returns:
-        (H, W), 0 on targets.
-    """
+    """Return the Euclidean distance (H, W) to the nearest target, exact up to ``limit`` pixels."""
     columns = np.minimum(_since(targets, limit), _since(targets[::-1], limit)[::-1])
     squares = columns * columns
     nearest = squares.copy()
@@ -33,15 +22,7 @@ def distance_to(targets: Bool, limit: int) -> Float32:
 
 
 def dilate(mask: Bool, radius: int) -> Bool:
-    """Grow a set by all pixels within a radius.
-
-    Args:
-        mask: (H, W).
-        radius: pixels; 0 changes nothing.
-
-    Returns:
-        (H, W).
-    """
+    """Grow a set (H, W) by all pixels within a radius."""
     return distance_to(mask, radius + 1) <= radius if radius else mask
 
 

@@ -33,11 +33,7 @@ class HarmonicContinuation:
     """
 
     def __init__(self, hole: Bool) -> None:
-        """Prepare the levels of the multigrid cycle.
-
-        Args:
-            hole: (H, W), True where pixels are missing; neither none nor all of them.
-        """
+        """Build the multigrid levels of a hole (H, W), neither empty nor full."""
         level = _Level(hole)
         self._inner, self.rim = level.edges(hole.shape)
         held = np.bincount(self._inner, minlength=level.unknowns)
@@ -52,15 +48,7 @@ class HarmonicContinuation:
         self._inverse = level.dense_inverse()
 
     def solve(self, values: Float32) -> Float32:
-        """Continue values into the hole.
-
-        Args:
-            values: (E, C), at most 4 channels, of the pixels of ``rim``; 0 to 255 or differences
-                of such numbers.
-
-        Returns:
-            (M, C), the hole pixels in raster order; within 0.1 of the exact solution.
-        """
+        """Continue values (E, C <= 4) of pixels on the rim into the hole: (M, C), within 0.1."""
         level = self._levels[0]
         force = level.zeros()
         for channel, column in enumerate(values.T):
@@ -214,10 +202,9 @@ class _Level:
     def restrict(self, fine: Float32, quarters: Sequence[int]) -> Float32:
         """Add the numbers of each cell's pixels in these quarters; 0 and 3 are red.
 
-        A cell without a pixel in a quarter takes the last number, which is 0. Coarse couplings
-        stay 1 where the Galerkin product has 2: that makes up for the stiffness of constant
-        pieces (Braess, "Towards algebraic multigrid for elliptic problems of second order",
-        Computing 55, 1995).
+        A cell without a pixel in a quarter takes the last number, 0. Coarse couplings stay 1 where
+        the Galerkin product has 2: that makes up for the stiffness of constant pieces (Braess,
+        "Towards algebraic multigrid for elliptic problems of second order", Computing 55, 1995).
         """
         total = np.zeros((self._children.shape[1] + 1, _CHANNELS), np.float32)
         term = np.empty_like(total[:-1])

@@ -36,23 +36,14 @@ WHOLE_MAX_PX: Final = 1024 * 1024
 
 @dataclasses.dataclass(frozen=True)
 class Crop:
-    """One run of the network.
+    """One run of the network."""
 
-    Attributes:
-        top: first row of the part of the image that is taken.
-        left: first column.
-        part: (H, W) of that part.
-        scaled: (H, W) the part is scaled to; equal to ``part`` at full resolution.
-        network: (H, W) of the network input; the rest is padded by reflection.
-        regions: those that are predicted from this crop; others only happen to lie in it.
-    """
-
-    top: int
-    left: int
-    part: Size
-    scaled: Size
-    network: Size
-    regions: Index
+    top: int  # first row of the part of the image that is taken
+    left: int  # first column
+    part: Size  # (H, W) of that part
+    scaled: Size  # (H, W) the part is scaled to; equal to ``part`` at full resolution
+    network: Size  # (H, W) of the network input; the rest is padded by reflection
+    regions: Index  # those that are predicted from this crop; others only happen to lie in it
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -63,18 +54,11 @@ class Crop:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """All runs for one image.
+    """All runs for one image; none depends on the result of another."""
 
-    Attributes:
-        crops: in the order of running; none looks at the result of another.
-        labels: (h, w), the region of a hole pixel; -1 at known pixels. Of the bounding box of
-            the hole alone.
-        corner: top and left of that box.
-    """
-
-    crops: list[Crop]
-    labels: Labels
-    corner: tuple[int, int] = (0, 0)
+    crops: list[Crop]  # in the order of running; none looks at the result of another
+    labels: Labels  # (h, w) of the hole's bounding box: region of a hole pixel, else -1
+    corner: tuple[int, int] = (0, 0)  # top and left of that box
 
     def predicted(self, crop: Crop) -> Bool:
         """Return which pixels of a crop's part are predicted from it, (H, W)."""
@@ -100,7 +84,7 @@ class Plan:
 def plan_crops(
     hole: Bool, options: InpaintOptions, size: Size | None, trained: int = TRAINED_HOLE
 ) -> Plan:
-    """Plan the runs for one image.
+    """Plan the runs for one image; each hole pixel lies in a crop that predicts its region.
 
     Args:
         hole: (H, W), True where pixels are missing.
@@ -108,11 +92,8 @@ def plan_crops(
         size: the one (H, W) the model takes; None if it takes any multiple of 256.
         trained: side in pixels of the largest hole that the model was trained on.
 
-    Returns:
-        The plan. Every hole pixel lies in a crop that predicts its region.
-
     Raises:
-        ContractError: the strategy is "whole" and the image too large for any memory.
+        ContractError: the strategy is "whole" and the image too large.
     """
     if options.strategy == "crop":
         return _plan_regions(hole, options, size or (SIZE_MULTIPLE, SIZE_MULTIPLE), trained)
@@ -164,10 +145,7 @@ def _plan_regions(hole: Bool, options: InpaintOptions, window: Size, trained: in
 def _scales(
     labels: Labels, boxes: Index, margin: int, window: Size, trained: int, image: Size
 ) -> tuple[npt.NDArray[np.float64], Index]:
-    """Return the scale of each region, at most 1, and its margin in pixels of the image, (R,).
-
-    The margin is half of the hole's side, as in training, and at most a quarter of the window.
-    """
+    """Return the scale of each region, at most 1, and its margin in pixels of the image, (R,)."""
     sides = boxes[:, 2:] - boxes[:, :2]
     holes = sides.min(axis=1)  # the side of the largest square is no larger
     for region in np.flatnonzero(holes > trained):
@@ -211,10 +189,7 @@ def _slices(box: Index) -> tuple[slice, slice]:
 
 
 def _sharing(needs: Index, owner: Labels, seed: Index, window: Size) -> Index:
-    """Return the rows of ``needs`` without owner that fit into one window with the seed.
-
-    The box around the seed grows over its neighbours, nearest first, while it fits.
-    """
+    """Return the rows of ``needs`` without owner that fit into one window with the seed."""
     first, last = np.searchsorted(needs[:, 0], [seed[0] - window[0], seed[0] + window[0]])
     near = needs[first:last][owner[first:last] == -1]
     near = near[near[:, 4] != seed[4]]

@@ -15,16 +15,7 @@ Box = tuple[int, int, int, int]  # top, left, bottom, right; the last two exclus
 
 
 def connected_regions(hole: Bool) -> tuple[Labels, Index]:
-    """Return the connected regions of a hole.
-
-    Args:
-        hole: (H, W), True where pixels are missing.
-
-    Returns:
-        labels: (H, W), -1 at known pixels, else the region, 0 to R - 1, counted in raster
-            order of their first pixels.
-        boxes: (R, 4), top, left, bottom, right of each region; the last two exclusive.
-    """
+    """Return labels (H, W), -1 where known, else 0 to R - 1 in raster order; and boxes (R, 4)."""
     height, width = hole.shape
     stride = width + 1  # a known column after each row keeps segments within their rows
     starts, stops = _segments(hole, stride)
@@ -38,15 +29,7 @@ def connected_regions(hole: Bool) -> tuple[Labels, Index]:
 
 
 def bounding_box(mask: Bool, around: int = 0) -> Box | None:
-    """Return the smallest box that holds all missing pixels, and some pixels around it.
-
-    Args:
-        mask: (H, W).
-        around: pixels on each side, where the image has them.
-
-    Returns:
-        Top, left, bottom, right, the last two exclusive; None if nothing is missing.
-    """
+    """Return the box of all missing pixels and ``around`` more on each side; None without any."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
         return None
@@ -61,14 +44,7 @@ def bounding_box(mask: Bool, around: int = 0) -> Box | None:
 
 
 def largest_square(region: Bool) -> int:
-    """Return the side of the largest square of hole pixels.
-
-    Args:
-        region: (H, W), with at least one of them.
-
-    Returns:
-        The side in pixels, at least 1.
-    """
+    """Return the side of the largest square of hole pixels in a region (H, W)."""
     corners, side = region, 1  # where full squares of this side begin
     while (larger := _grown(corners, side)).any():
         corners, side = larger, 2 * side
@@ -97,8 +73,7 @@ def _segments(hole: Bool, stride: int) -> tuple[Index, Index]:
 def _roots(starts: Index, stops: Index, stride: int) -> Index:
     """Return for each segment the first segment of its region, (S,).
 
-    Every round hooks the root of each segment onto the smallest root it touches, and then
-    shortens all chains to one step; a few rounds are enough for the most tangled hole.
+    Each round hooks the root of a segment onto the smallest root it touches, then halves chains.
     """
     upper, lower = _touching(starts, stops, stride)
     roots = np.arange(starts.size)

@@ -28,39 +28,23 @@ _NOTHING: Final = "the mask is empty: the output is the image"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """What a repair needs to know of the model.
+    """The model as a repair sees it."""
 
-    Attributes:
-        run: repairs (1, H, W, 3) where (1, H, W, 1) is not 0.
-        size: the one (H, W) it takes; None if it takes any multiple of 256.
-        least_side: least side that it takes.
-        trained_hole: side of the largest hole that it was trained on.
-        rim: pixels around the hole that are predicted as well where results are blended, to see
-            the error there.
-    """
-
-    run: Callable[[Uint8, Uint8], Uint8]
-    size: tuple[int, int] | None
-    least_side: int
-    trained_hole: int
-    rim: int
+    run: Callable[[Uint8, Uint8], Uint8]  # repairs (1, H, W, 3) where (1, H, W, 1) is not 0
+    size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes any multiple of 256
+    least_side: int  # least side that it takes
+    trained_hole: int  # side of the largest hole that it was trained on
+    rim: int  # known pixels around the hole that are predicted too, to measure the error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Part:
-    """A finished part of a repair.
+    """A finished part of a repair."""
 
-    Attributes:
-        box: top, left, bottom, right of the part in the image; the last two exclusive.
-        scale: share of the image's resolution that the network saw, at most 1.
-        hole: (h, w), True where ``pixels`` replace those of the image.
-        pixels: (h, w, 3), repaired in ``hole``; elsewhere as in the image.
-    """
-
-    box: Box
-    scale: float
-    hole: Bool
-    pixels: Uint8
+    box: Box  # top, left, bottom, right of the part in the image; the last two exclusive
+    scale: float  # share of the image's resolution that the network saw, at most 1
+    hole: Bool  # (h, w), True where ``pixels`` replace those of the image
+    pixels: Uint8  # (h, w, 3), repaired in ``hole``; elsewhere as in the image
 
     @property
     def window(self) -> tuple[slice, slice]:
@@ -86,18 +70,7 @@ class Repair:
         options: InpaintOptions,
         progress: Callable[[int, int], None] | None,
     ) -> None:
-        """Plan the runs within the bounding box of the mask.
-
-        Args:
-            image: (H, W, 3).
-            mask: (H, W), not all True.
-            network: the model.
-            options: how the image reaches it.
-            progress: see ``Inpainter.parts``.
-
-        Raises:
-            ContractError: no plan fits the strategy.
-        """
+        """Plan the runs within the bounding box of the mask; arguments as ``Inpainter.parts``."""
         self._image, self._mask = image, mask
         self._network, self._options = network, options
         self._rim = 0 if options.blend == "none" else network.rim
@@ -123,11 +96,7 @@ class Repair:
         return len(self._groups)
 
     def __iter__(self) -> Iterator[Part]:
-        """Run the network, and yield one part after the other.
-
-        Raises:
-            EngineError: the model failed.
-        """
+        """Run the network, and yield one part after the other."""
         self._done = 0
         for group in self._groups:
             yield self._repair(group)
@@ -240,10 +209,7 @@ def _scale(crop: Crop) -> float:
 
 
 def _weights(crop: Crop, image: tuple[int, ...]) -> Float32:
-    """Return the weight of each pixel of a crop, (H, W): its distance to the edge of the crop.
-
-    The edge of the image is none.
-    """
+    """Return the weight of each pixel of a crop, (H, W): its distance to edges in the image."""
     ramps = []
     for first, length, whole in zip((crop.top, crop.left), crop.part, image, strict=False):
         ramp = np.full(length, np.float32(length))

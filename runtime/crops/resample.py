@@ -13,18 +13,10 @@ OPAQUE = 255
 
 
 def shrink(image: Uint8, hole: Bool, size: tuple[int, int]) -> tuple[Uint8, Bool]:
-    """Scale an image and its hole down; what lies under the hole colours nothing.
+    """Scale an image (H, W, 3) and its hole down to a size.
 
-    Each pixel becomes the mean of the known pixels under it. It is known when all of them
-    are; if that leaves none, when any of them is.
-
-    Args:
-        image: (H, W, 3).
-        hole: (H, W).
-        size: (H, W) of the result.
-
-    Returns:
-        The scaled image and hole.
+    Each pixel becomes the mean of the known pixels under it. It is known when all of them are; if
+    that leaves none, when any of them is.
     """
     known = np.where(hole, 0, OPAQUE).astype(np.uint8)
     covered = Image.fromarray(np.dstack([image, known]))
@@ -38,29 +30,13 @@ def shrink(image: Uint8, hole: Bool, size: tuple[int, int]) -> tuple[Uint8, Bool
 
 
 def enlarge(image: Uint8, size: tuple[int, int]) -> Uint8:
-    """Scale an image up, smoothly.
-
-    Args:
-        image: (H, W, 3).
-        size: (H, W) of the result.
-
-    Returns:
-        The scaled image.
-    """
+    """Scale an image (H, W, 3) up to a size, bicubically."""
     scaled = Image.fromarray(image).resize(size[::-1], Image.Resampling.BICUBIC)
     return np.array(scaled, dtype=np.uint8)
 
 
 def pad(array: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.NDArray[np.generic]:
-    """Continue an image or a hole to the right and below by reflection, as often as needed.
-
-    Args:
-        array: (H, W) or (H, W, C).
-        size: (H, W) of the result, not smaller.
-
-    Returns:
-        The array itself if nothing is added.
-    """
+    """Extend (H, W) or (H, W, C) to a size by reflection to the right and below."""
     if array.shape[:2] == size:
         return array
     rows, columns = (_reflect(old, new) for old, new in zip(array.shape[:2], size, strict=True))

@@ -33,14 +33,7 @@ LOST: Final = frozenset(
 
 
 class CudaError(EngineError):
-    """A call of the CUDA driver failed.
-
-    Args:
-        call: its name.
-        name: of the error, such as "CUDA_ERROR_INVALID_VALUE".
-        text: what the driver says about it.
-        message: of the exception; None is made of the others.
-    """
+    """A call of the CUDA driver failed, with the error's name and the driver's text."""
 
     def __init__(self, call: str, name: str, text: str, message: str | None = None) -> None:
         self.call = call

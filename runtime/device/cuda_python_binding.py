@@ -20,12 +20,7 @@ _contexts: Final[dict[int, Any]] = {}  # by number of the GPU; see Binding.retai
 
 
 class CudaPythonBinding:
-    """See ``csakit.runtime.device.binding.Binding``.
-
-    Raises:
-        LibraryError: cuda-python is not installed or cannot be imported, or there is no driver.
-        CudaError: the driver cannot be initialised.
-    """
+    """See ``Binding``; LibraryError without cuda-python or a driver."""
 
     def __init__(self) -> None:
         self._driver = _library()

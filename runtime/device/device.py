@@ -22,13 +22,7 @@ from .fork_guard import ForkGuard
 
 
 class Resource:
-    """Something of a device that is freed once.
-
-    Args:
-        device: that owns it.
-        handle: of the binding.
-        free: what frees it.
-    """
+    """Something of a device that is freed once."""
 
     def __init__(self, device: "Device", handle: Handle, free: Callable[[Any], None]) -> None:
         self._device = device
@@ -75,17 +69,7 @@ class Stream(Resource):
         self._device.binding.copy_to_host(target, source.address, self._handle)
 
     def capture(self, work: Callable[[], None]) -> "Graph":
-        """Record what is enqueued, which does not run it.
-
-        Args:
-            work: enqueues on this stream, and neither allocates nor waits.
-
-        Returns:
-            A graph that does all of it.
-
-        Raises:
-            EngineError: it cannot be captured. The stream can be used again.
-        """
+        """Record what ``work`` enqueues as a graph, without running it; ``work`` must not wait."""
         binding = self._device.binding
         collects = gc.isenabled()
         gc.disable()  # it may free somebody's device memory in this thread, which ends a capture
@@ -120,12 +104,7 @@ class Event(Resource):
 
 
 class DeviceBuffer(Resource):
-    """Memory of the device, aligned to 256 bytes or more.
-
-    Args:
-        device: that owns it.
-        size: in bytes.
-    """
+    """Memory of the device, aligned to 256 bytes or more."""
 
     def __init__(self, device: "Device", size: int) -> None:
         super().__init__(device, device.binding.allocate(size), device.binding.free)
@@ -134,15 +113,7 @@ class DeviceBuffer(Resource):
 
 
 class PinnedBuffer(Resource):
-    """Page-locked memory of the host, which the device copies without the processor's help.
-
-    Args:
-        device: that owns it.
-        size: in bytes.
-
-    Attributes:
-        bytes: the memory; valid until it is closed.
-    """
+    """Page-locked memory of the host, ``bytes``, valid until it is closed."""
 
     def __init__(self, device: "Device", size: int) -> None:
         handle, self.bytes = device.binding.allocate_pinned(size)
@@ -158,22 +129,7 @@ class Graph(Resource):
 
 
 class Device:
-    """One GPU in this process.
-
-    Args:
-        binding: that reaches the driver.
-        number: of the GPU.
-        spin: threads that wait for an event keep a core busy, which is a little faster; else they
-            sleep.
-
-    Attributes:
-        binding: as given.
-        number: as given.
-        name: of the GPU.
-
-    Raises:
-        EngineError: there is no GPU of this number, or the driver failed.
-    """
+    """One GPU in this process; with ``spin``, waiting threads keep a core busy."""
 
     def __init__(self, binding: Binding, number: int = 0, *, spin: bool = True) -> None:
         count = binding.count()
@@ -198,11 +154,7 @@ class Device:
         return self._context is not None and self._process.is_this
 
     def current(self) -> AbstractContextManager[None]:
-        """Return a context manager that makes the device current in this thread.
-
-        Blocks in blocks cost next to nothing. Entering one raises EngineError if the device is
-        closed, or was opened before a fork.
-        """
+        """Return a context manager that makes the device current in a thread; nesting is cheap."""
         return self._current
 
     def push(self) -> None:
@@ -242,11 +194,7 @@ class Device:
         self._owned.pop(id(resource), None)
 
     def close(self) -> None:
-        """Free everything that was made here. Calling twice is harmless.
-
-        In a forked process nothing is freed, nor let go of: it belongs to the other one, and
-        PyCUDA's objects would call the driver.
-        """
+        """Free all resources; idempotent. A forked process frees nothing, which is the parent's."""
         if not self.usable:
             return
         for resource in reversed(list(self._owned.values())):

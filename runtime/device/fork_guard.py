@@ -28,12 +28,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class ForkGuard:
-    """The process that opened something, without asking the system each time.
-
-    Args:
-        owner: what was opened; a forked child never destroys it.
-        subject: what does not survive the fork, for the message.
-    """
+    """The process that opened ``owner``; a forked child never destroys it."""
 
     def __init__(self, owner: Any = None, subject: str = "CUDA") -> None:  # noqa: ANN401
         self.owner = (lambda: None) if owner is None else weakref.ref(owner)
@@ -48,11 +43,7 @@ class ForkGuard:
         return self._forks == _forks
 
     def require_this(self) -> None:
-        """Refuse to use what another process opened.
-
-        Raises:
-            EngineError: this is another one, forked from it.
-        """
+        """Raise EngineError in a process that was forked from the one that opened it."""
         if self._forks != _forks:
             raise EngineError(
                 f"{self._subject} does not survive a fork; this process ({os.getpid()}) was forked "

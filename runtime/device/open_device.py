@@ -24,28 +24,15 @@ _initialised: Final[list[ForkGuard]] = []  # where CUDA was; a fork inherits the
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The CUDA binding that would be used.
+    """The CUDA binding that would be used."""
 
-    Attributes:
-        adapter: its name; None if there is none.
-        version: of what is installed.
-        reason: why this one, or what to install.
-    """
-
-    adapter: Adapter | None
-    version: str | None
-    reason: str
+    adapter: Adapter | None  # its name; None if there is none
+    version: str | None  # of what is installed
+    reason: str  # why this one, or what to install
 
 
 def choose_adapter(requested: str | None = None) -> Choice:
-    """Return which CUDA binding would be used, and why; imports none.
-
-    Args:
-        requested: "pycuda" or "cuda-python"; None takes the first that is installed.
-
-    Raises:
-        ContractError: it is neither.
-    """
+    """Return which CUDA binding would be used, and why; imports none."""
     if requested is not None and requested not in ADAPTERS:
         known = ", ".join(ADAPTERS)
         raise ContractError(f"a CUDA binding must be one of {known}; got {requested!r}")
@@ -62,18 +49,10 @@ def choose_adapter(requested: str | None = None) -> Choice:
 
 
 def open_device(number: int = 0, *, adapter: str | None = None, spin: bool = True) -> Device:
-    """Open a GPU.
-
-    Args:
-        number: of the GPU.
-        adapter: "pycuda" or "cuda-python"; None takes the first that is installed.
-        spin: see ``Device``.
-
-    Returns:
-        The device. Close it.
+    """Open a GPU; the caller closes it.
 
     Raises:
-        ContractError: the adapter is neither.
+        ContractError: the binding is neither "pycuda" nor "cuda-python".
         LibraryError: the binding is not installed, or there is no driver.
         EngineError: there is no such GPU, CUDA was used before a fork, or the driver failed.
     """

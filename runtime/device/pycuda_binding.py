@@ -21,12 +21,7 @@ _contexts: Final[dict[int, Any]] = {}  # by number of the GPU; see Binding.retai
 
 
 class PyCudaBinding:
-    """See ``csakit.runtime.device.binding.Binding``.
-
-    Raises:
-        LibraryError: PyCUDA is not installed or cannot be imported; without a driver it cannot.
-        CudaError: the driver cannot be initialised.
-    """
+    """See ``Binding``; LibraryError without PyCUDA or a driver."""
 
     def __init__(self) -> None:
         self._cuda = _library()
@@ -163,10 +158,7 @@ class PyCudaBinding:
 
 
 class _Translation:
-    """Turns PyCUDA's errors, which tell the driver's text and no name, into ours.
-
-    A block of it costs a third of what a generator's would; there are several in each call.
-    """
+    """Translates PyCUDA's errors into ours; as a class it costs a third of a generator."""
 
     def __init__(self, kind: type[Exception]) -> None:
         self._kind = kind

@@ -14,11 +14,7 @@ _ALREADY_HERE: Final = ", or see: csakit doctor"  # part of a remedy
 
 
 def find_engines(paths: Sequence[Path]) -> list[Path]:
-    """Return the engines among files and in folders, which are not searched deeper.
-
-    Raises:
-        ContractError: a path does not exist, or is a file of another kind.
-    """
+    """Return the engines among files and in folders, not searched deeper; refuse other paths."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():

@@ -21,21 +21,13 @@ _DIGITS = 12  # of a hash, for people; JSON has all of them
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What one file is.
+    """What one file is."""
 
-    Attributes:
-        path: of the file.
-        kind: "checkpoint", "model" or "engine".
-        lines: for people, what by name.
-        values: all of it, JSON-serialisable.
-        damaged: whether the file is not what it claims to be.
-    """
-
-    path: Path
-    kind: str
-    lines: Mapping[str, str]
-    values: Mapping[str, Any]
-    damaged: bool = False
+    path: Path  # of the file
+    kind: str  # "checkpoint", "model" or "engine"
+    lines: Mapping[str, str]  # for people, what by name
+    values: Mapping[str, Any]  # all of it, JSON-serialisable
+    damaged: bool = False  # whether the file is not what it claims to be
 
     def text(self) -> str:
         """Write it for people."""
@@ -48,11 +40,7 @@ class Inspection:
 
 
 def inspect(path: Path, machine: HostCapabilities) -> Inspection:
-    """Report what a file is, by its suffix and then by its content.
-
-    Raises:
-        ContractError: it is absent or of another kind, or is not what its suffix says.
-    """
+    """Report what a file is, by its suffix and then by its content."""
     kinds = {".safetensors": _checkpoint, ".onnx": _model}
     suffix = path.suffix.lower()
     if suffix not in (*kinds, ".engine"):

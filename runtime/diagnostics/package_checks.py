@@ -28,17 +28,11 @@ class Status(str, enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One line of ``csakit doctor``.
+    """One line of ``csakit doctor``; the text ends with the remedy."""
 
-    Attributes:
-        status: how it ended.
-        name: what it is about.
-        text: what is true, and the remedy.
-    """
-
-    status: Status
-    name: str
-    text: str
+    status: Status  # how it ended
+    name: str  # what it is about
+    text: str  # what is true, and the remedy
 
     def __str__(self) -> str:
         """Write the line."""
@@ -47,19 +41,12 @@ class Check:
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """An optional package.
+    """An optional package: what csakit does with it, and the arguments of ``pip install``."""
 
-    Attributes:
-        name: what people call it.
-        gives: what csakit does with it.
-        install: the arguments of ``pip install``.
-        wheels: distributions that provide it; the name by default.
-    """
-
-    name: str
-    gives: str
-    install: str
-    wheels: tuple[str, ...] = ()
+    name: str  # what people call it
+    gives: str  # what csakit does with it
+    install: str  # the arguments of ``pip install``
+    wheels: tuple[str, ...] = ()  # distributions that provide it; the name by default
 
 
 OPTIONAL: Final = (
@@ -106,11 +93,7 @@ def check_optional(package: Package) -> Check:
 
 
 def check_onnxruntime(*, needed: bool = True) -> list[Check]:
-    """Check onnxruntime; one check more where two of its wheels overwrite each other.
-
-    Args:
-        needed: whether nothing else runs models here.
-    """
+    """Check onnxruntime; one check more where two of its wheels overwrite each other."""
     wheels = [f"{wheel} {version}" for wheel in ORT_WHEELS if (version := installed(wheel))]
     if not wheels:
         text = "absent; runs .onnx models: pip install 'csakit[runtime]'"

@@ -22,17 +22,11 @@ from .manifest import Artifact, Manifest, manifest_path, read_manifest
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostCapabilities:
-    """What decides whether an engine can be opened here.
+    """What decides whether an engine can be opened here."""
 
-    Attributes:
-        gpus: architecture of each device, number 0 first; empty without GPU or driver.
-        modules: version by name of each installed module of TensorRT.
-        plugin: whether a library of the plugin is built, in C++ or for the one in Python.
-    """
-
-    gpus: tuple[str, ...]
-    modules: Mapping[str, str]
-    plugin: bool
+    gpus: tuple[str, ...]  # architecture of each device; empty without GPU or driver
+    modules: Mapping[str, str]  # version by name of each installed module of TensorRT
+    plugin: bool  # whether a library of the plugin is built, in C++ or for the one in Python
 
 
 def this_machine() -> HostCapabilities:
@@ -60,15 +54,10 @@ _AMPERE: Final = 80
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One reason.
+    """One reason, and what helps against it."""
 
-    Attributes:
-        text: what is wrong, with the values.
-        remedy: what helps; a command where there is one.
-    """
-
-    text: str
-    remedy: str
+    text: str  # what is wrong, with the values
+    remedy: str  # what helps; a command where there is one
 
     def __str__(self) -> str:
         """Write both, as the errors of csakit do."""
@@ -77,21 +66,13 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Compatibility:
-    """What was found out about an engine.
+    """What is known of an engine, its corruption, and its incompatibility with this machine."""
 
-    Attributes:
-        engine: its file.
-        manifest: what it states; None where it cannot be trusted to state anything.
-        corrupt: of the files; such an engine is good for nothing anywhere.
-        incompatible: what this machine lacks for it.
-        module: that opens it here, the lightest; None if there is none.
-    """
-
-    engine: Path
-    manifest: Manifest | None
-    corrupt: tuple[Problem, ...] = ()
-    incompatible: tuple[Problem, ...] = ()
-    module: str | None = None
+    engine: Path  # its file
+    manifest: Manifest | None  # what it states; None where it cannot be trusted to state anything
+    corrupt: tuple[Problem, ...] = ()  # of the files; such an engine is good for nothing anywhere
+    incompatible: tuple[Problem, ...] = ()  # what this machine lacks for it
+    module: str | None = None  # that opens it here, the lightest; None if there is none
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -99,22 +80,14 @@ class Compatibility:
         return (*self.corrupt, *self.incompatible)
 
     def require_usable(self) -> Manifest:
-        """Return the manifest of an engine that can be opened here.
-
-        Raises:
-            EngineError: it cannot; the text is the first reason.
-        """
+        """Return the manifest, or raise EngineError with the first reason."""
         if self.problems or self.manifest is None:
             raise EngineError(str(self.problems[0]))
         return self.manifest
 
 
 def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compatibility:
-    """Compare an engine with its manifest, its source and a machine; loads nothing.
-
-    Raises:
-        ContractError: there is no such file.
-    """
+    """Compare an engine with its manifest, its source and a machine; loads nothing."""
     if not is_file(path):
         raise ContractError(f"the engine must be an existing file; got {named(path)}")
     described = manifest_path(path)

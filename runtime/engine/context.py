@@ -27,12 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 class CudaGraphPolicy:
-    """Whether calls of an engine are captured; one for all contexts, so that a reason is told once.
-
-    Args:
-        title: of the engine, for the log.
-        wanted: by the user, and not done by the engine itself.
-    """
+    """Whether calls of an engine are captured; shared by its contexts, so it warns once."""
 
     def __init__(self, title: str, *, wanted: bool) -> None:
         self._title = title
@@ -56,22 +51,7 @@ def input_layout(shape: CallShape) -> tuple[dict[str, int], int]:
 
 
 class StagingBuffers:
-    """Host buffers of one call.
-
-    Args:
-        device: to allocate on.
-        shape: of the call.
-
-    Attributes:
-        inputs: image and mask in one piece, which one copy brings to the device.
-        output: the result.
-        image: a view of the inputs.
-        mask: a view of the inputs.
-        result: a view of the output.
-        done: reached when the result is there.
-        graph: that does the call; None where it is enqueued piece by piece.
-        taken: whether a call holds it; the pool's lock guards it.
-    """
+    """Host buffers of one call; ``taken`` is guarded by the pool's lock."""
 
     def __init__(self, device: Device, shape: CallShape) -> None:
         offsets, size = input_layout(shape)
@@ -90,18 +70,7 @@ class StagingBuffers:
 
 
 class ExecutionContext:
-    """See the module.
-
-    Args:
-        device: to work on, current.
-        engine: to run.
-        shape: of every call.
-        graphs: whether calls are captured.
-
-    Raises:
-        EngineError: the engine does not take the shape, or failed.
-        OutOfMemoryError: the device has too little memory; nothing is kept of it.
-    """
+    """See the module. Raises OutOfMemoryError and keeps nothing if the device is full."""
 
     def __init__(
         self, device: Device, engine: TensorRtEngine, shape: CallShape, graphs: CudaGraphPolicy
@@ -131,11 +100,7 @@ class ExecutionContext:
         return not any(buffers.taken for buffers in self.staging)
 
     def start(self, buffers: StagingBuffers, image: Array, mask: Array) -> None:
-        """Enqueue a call with buffers that the caller holds.
-
-        Raises:
-            EngineError: it was refused.
-        """
+        """Enqueue a call with buffers that the caller holds."""
         np.copyto(buffers.image, image)
         np.copyto(buffers.mask, mask)
         with self._lock:

@@ -26,14 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class InferenceFuture(Generic[T]):
-    """One call; any thread may ask for its result, as often as it likes.
-
-    Args:
-        pool: that it came from.
-        context: that works on it.
-        buffers: that it holds until it is completed.
-        finish: turns the engine's answer into what the caller wants.
-    """
+    """One call; any thread may ask for its result, as often as it likes."""
 
     def __init__(
         self,
@@ -66,11 +59,7 @@ class InferenceFuture(Generic[T]):
             self._completing.release()
 
     def complete(self) -> Array:
-        """Wait for the answer, the first time, and give the buffers back; return the answer.
-
-        Raises:
-            EngineError: the device failed.
-        """
+        """Wait for the answer the first time, free the buffers; return the answer."""
         with self._completing:
             if self._answer is None and self._error is None:
                 try:
@@ -85,10 +74,7 @@ class InferenceFuture(Generic[T]):
         return self._answer
 
     def result(self) -> T:
-        """Wait for the result.
-
-        Returns:
-            The same array each time, which belongs to the caller: no other call writes to it.
+        """Wait for the result: the same array each time, which no other call writes to.
 
         Raises:
             EngineError: the engine failed, or answered with NaN where that is checked.
@@ -100,13 +86,7 @@ class InferenceFuture(Generic[T]):
 
 
 class ContextPool:
-    """See the module.
-
-    Args:
-        device: that contexts work on.
-        make: makes a context for a shape, with the device current.
-        limit: of contexts.
-    """
+    """See the module; ``make`` creates a context with the device current."""
 
     def __init__(
         self, device: Device, make: Callable[[CallShape], ExecutionContext], limit: int
@@ -121,11 +101,7 @@ class ContextPool:
         self._closed = False
 
     def start(self, shape: CallShape, inputs: ModelInputs[T]) -> InferenceFuture[T]:
-        """Start a call.
-
-        Raises:
-            EngineError: the pool is closed, the device has too little memory, or it failed.
-        """
+        """Start a call."""
         context, buffers = self._take(shape)
         future = InferenceFuture(self, context, buffers, inputs.finish)
         try:

@@ -42,19 +42,7 @@ T = TypeVar("T", bound=Array)
 
 
 class EngineSession:
-    """An engine on a GPU; see ``csakit.runtime.sessions.session.Session``. Owns engine and device.
-
-    Args:
-        engine: loaded.
-        device: that it was loaded on.
-        manifest: of the engine.
-        name: for messages.
-        options: how it is run.
-        check_finite: refuse answers with NaN or infinity.
-
-    Raises:
-        ContractError: finite answers cannot be checked, since the engine answers with bytes.
-    """
+    """An engine on a GPU as a ``Session``; owns engine and device."""
 
     def __init__(
         self,
@@ -133,8 +121,7 @@ class EngineSession:
             mask: (B, 1, H, W) float32 or (B, H, W, 1) uint8.
 
         Returns:
-            A future; its ``result()`` has the form of the image. One that is dropped holds up
-            nobody.
+            A future; its ``result()`` has the form of the image.
 
         Raises:
             ContractError: a shape, type or range is wrong, or not what the engine was built for.
@@ -147,25 +134,13 @@ class EngineSession:
             return self._start(self._floats(image, mask))
 
     def prepare(self, batch: int, size: tuple[int, int]) -> None:
-        """Prepare a context for a shape, so that its first call does not wait for that.
-
-        Args:
-            batch: B.
-            size: (H, W).
-
-        Raises:
-            ContractError: the engine was not built for it.
-            EngineError: see ``submit``.
-        """
+        """Create a context for a batch and (H, W), so that its first call is not slower."""
         with self._working():
             self._check(batch, size)
             self._pool.prepare(CallShape(self.io, batch, *size))
 
     def close(self) -> None:
-        """Finish what was started and free everything. Calling twice is harmless.
-
-        Futures keep their results. In a forked process nothing is freed: it belongs to the other.
-        """
+        """Finish pending calls and free all but results; idempotent. Does nothing after a fork."""
         if not self._device.usable:  # first: a fork may have copied the lock while it was held
             return
         with self._closing:

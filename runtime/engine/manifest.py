@@ -124,12 +124,7 @@ def manifest_path(engine: Path) -> Path:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """Read and check a manifest by itself.
-
-    Raises:
-        ContractError: it cannot be read, was edited, or is of a newer csakit.
-        LibraryError: msgspec is not installed.
-    """
+    """Read a manifest; ContractError if it is unreadable, edited, or of a newer csakit."""
     values = read_object(path)
     schema = values.get("schema")
     if type(schema) is not int or schema < 1:

@@ -22,13 +22,7 @@ def open_engine_session(
     check_finite: bool = False,
     spin: bool = True,
 ) -> EngineSession:
-    """Open an engine with the lightest module of TensorRT that fits it; see ``open_session``.
-
-    Raises:
-        ContractError: there is no such file, or an option is wrong.
-        LibraryError: TensorRT, a CUDA binding or the plugin is missing.
-        EngineError: the engine is damaged, stale or foreign, or TensorRT refuses it.
-    """
+    """Open an engine with the lightest module of TensorRT that fits it; see ``open_session``."""
     options = options or EngineOptions()
     found = diagnose(path, this_machine(), device=device)
     manifest = found.require_usable()
@@ -50,12 +44,7 @@ def open_engine_session(
 
 
 def load_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> TensorRtEngine:
-    """Open an engine on the GPU that is current.
-
-    Raises:
-        LibraryError: the plugin is missing.
-        EngineError: TensorRT refuses the engine.
-    """
+    """Open an engine on the GPU that is current."""
     if manifest.build.module != "tensorrt_rtx":
         return TensorRtEngine(module, path, manifest)
     from .rtx_engine import RtxEngine
@@ -64,11 +53,7 @@ def load_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> Tenso
 
 
 def device_number(text: str | None, path: Path) -> int:
-    """Return the number of the GPU that "cuda" or "cuda:1" names; None is GPU 0.
-
-    Raises:
-        ContractError: it names no GPU.
-    """
+    """Return the number of the GPU that "cuda" or "cuda:1" names; None is GPU 0."""
     kind, number = parse_device(text or "cuda")
     if kind != "cuda":
         raise ContractError(

@@ -22,16 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class RtxEngine(TensorRtEngine):
-    """A loaded engine; see ``TensorRtEngine``.
-
-    Args:
-        module: TensorRT for RTX.
-        path: of the engine.
-        manifest: of the engine.
-
-    Raises:
-        EngineError: TensorRT refuses the engine.
-    """
+    """A loaded engine; see ``TensorRtEngine``."""
 
     manages_cuda_graphs = True
 
@@ -66,11 +57,7 @@ class RtxEngine(TensorRtEngine):
 
 
 class CacheFile:
-    """The file of compiled kernels; whatever is wrong with it costs time and nothing else.
-
-    Args:
-        path: of the file; it need not exist, nor its folder be writable.
-    """
+    """The file of compiled kernels; any problem with it costs time and nothing else."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

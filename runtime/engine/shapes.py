@@ -13,10 +13,7 @@ from ..contract import IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, IOFormat
 
 
 class Span(NamedTuple):
-    """The least, the usual and the largest value of one dimension.
-
-    TensorRT tunes for the usual one; the largest decides how much memory an engine needs.
-    """
+    """The least, usual and largest value of one dimension; TensorRT tunes for the usual one."""
 
     least: int
     best: int
@@ -27,11 +24,7 @@ class Span(NamedTuple):
         return str(self.best) if len({*self}) == 1 else ":".join(map(str, self))
 
     def require_ascending(self, name: str) -> None:
-        """Refuse what TensorRT would refuse minutes later.
-
-        Raises:
-            ContractError: it does not ascend from 1 or more.
-        """
+        """Refuse what TensorRT would refuse minutes later."""
         if not 1 <= self.least <= self.best <= self.most:
             raise ContractError(
                 f"{name} must satisfy 1 <= min <= opt <= max; got {':'.join(map(str, self))}"
@@ -40,15 +33,10 @@ class Span(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShapeRange:
-    """Shapes that an engine takes.
+    """Shapes that an engine takes: B, and H and W each by itself."""
 
-    Attributes:
-        batch: B.
-        size: H and W, each by itself.
-    """
-
-    batch: Span
-    size: Span
+    batch: Span  # B
+    size: Span  # H and W, each by itself
 
     def __post_init__(self) -> None:
         """Refuse what is no range."""
@@ -70,17 +58,7 @@ class ShapeRange:
         return (self.size.least,) * 2 if self.size.least == self.size.most else None
 
     def check(self, batch: int, sides: tuple[int, ...], *, name: str, rebuild: str) -> None:
-        """Refuse a shape that an engine was not built for.
-
-        Args:
-            batch: B.
-            sides: H and W.
-            name: of the engine.
-            rebuild: the command that built it.
-
-        Raises:
-            ContractError: it was not; the text lists what it was built for.
-        """
+        """Raise ContractError for a shape that the engine ``name`` was not built for."""
         least, _, most = self.size
         height, width = sides
         fits = least <= height <= most and least <= width <= most
@@ -97,19 +75,12 @@ class ShapeRange:
 
 @dataclasses.dataclass(frozen=True)
 class CallShape:
-    """The shape of one call.
+    """The shape of one call."""
 
-    Attributes:
-        io: form of the tensors.
-        batch: B.
-        height: H.
-        width: W.
-    """
-
-    io: IOFormat
-    batch: int
-    height: int
-    width: int
+    io: IOFormat  # form of the tensors
+    batch: int  # B
+    height: int  # H
+    width: int  # W
 
     def __str__(self) -> str:
         """Write it as people do, width first."""

@@ -38,11 +38,8 @@ class TensorRTModule:
     """A module of TensorRT with its log.
 
     Attributes:
-        name: "tensorrt", "tensorrt_lean" or "tensorrt_rtx".
-        trt: the module.
-        log: an ``ILogger`` that forwards to ``logging``. It has the methods ``reason()``, the
-            last error since ``clear()`` in plain words; ``complaints()``, all warnings and
-            errors since; and ``clear()``.
+        log: an ``ILogger`` that forwards to ``logging``, with ``reason()``, the last error since
+            ``clear()``; ``complaints()``, all warnings and errors since; and ``clear()``.
     """
 
     name: str
@@ -51,11 +48,7 @@ class TensorRTModule:
 
     @classmethod
     def load(cls, name: str) -> "TensorRTModule":
-        """Import a module.
-
-        Raises:
-            LibraryError: it cannot be imported, or is older than csakit supports.
-        """
+        """Import a module; LibraryError if it cannot be, or is older than csakit supports."""
         flavour = FLAVOURS[name]
         try:
             trt = importlib.import_module(name)
@@ -151,19 +144,12 @@ def plain(message: str) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class LoadedPlugin:
-    """The plugin that an engine is built or opened with.
+    """The plugin that an engine is built or opened with."""
 
-    Attributes:
-        implementation: "c++" or "python"; an engine built with one runs with the other.
-        library: the file that holds it, or the kernels it calls.
-        source_hash: of what the library was built from; None if that is unknown.
-        architectures: that it holds code for; empty if that is unknown.
-    """
-
-    implementation: str
-    library: Path
-    source_hash: str | None
-    architectures: tuple[str, ...] = ()
+    implementation: str  # "c++" or "python"; an engine built with one runs with the other
+    library: Path  # the file that holds it, or the kernels it calls
+    source_hash: str | None  # of what the library was built from; None if that is unknown
+    architectures: tuple[str, ...] = ()  # that it holds code for; empty if that is unknown
 
 
 def load_plugin(
@@ -173,17 +159,14 @@ def load_plugin(
     known: Path | None = None,
     registry: Any = None,  # noqa: ANN401
 ) -> LoadedPlugin:
-    """Load and look up the plugin; the C++ one, or where it is not built, the one in Python.
+    """Load the plugin in C++; where it is not built, the one in Python.
 
     Args:
-        module: that it is registered with.
+        module: to register it with.
         embed: whether the library is to travel in the engine, which only the C++ one can.
         known: a folder or file where the C++ one may lie, besides the usual places.
-        registry: TensorRT's, to load the C++ one into; None is that of the process. An engine
-            that carries the plugin registers it there, which fails where it is already.
-
-    Returns:
-        What is registered now.
+        registry: TensorRT's, for the C++ one; None is that of the process, where an engine that
+            carries the plugin fails to register it again.
 
     Raises:
         LibraryError: neither is built, or the library cannot be loaded.

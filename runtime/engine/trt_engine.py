@@ -23,12 +23,7 @@ _COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
 
 
 def require_plugin(module: TensorRTModule, path: Path, manifest: Manifest) -> None:
-    """Register the plugin that an engine needs; it may lie beside the engine.
-
-    Raises:
-        LibraryError: the plugin is not built, or cannot be loaded.
-        EngineError: it is not the one that the engine needs.
-    """
+    """Register the plugin that an engine needs; it may lie beside the engine."""
     plugin = manifest.build.plugin
     if plugin is None or plugin.embedded:
         return
@@ -41,15 +36,7 @@ def require_plugin(module: TensorRTModule, path: Path, manifest: Manifest) -> No
 
 
 def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple[Any, Any]:
-    """Open an engine whose files were compared with its manifest, by a module that has the plugin.
-
-    Returns:
-        TensorRT's runtime and engine; the runtime has to outlive the engine.
-
-    Raises:
-        EngineError: TensorRT refuses it; the text has what it logged, and the command that
-            builds the engine again.
-    """
+    """Return TensorRT's runtime and engine; the runtime has to outlive the engine."""
     module.log.clear()
     rebuild = f"Build it again on this machine: {manifest.rebuild}"
     try:
@@ -94,20 +81,7 @@ def _check_tensors(module: TensorRTModule, engine: Any, path: Path, manifest: Ma
 
 
 class TensorRtExecutor:
-    """An engine made ready for one shape; used by one thread at a time.
-
-    Args:
-        module: that the context is of.
-        context: fresh, without memory of its own.
-        device: to allocate on.
-        stream: that it will be enqueued on.
-        shape: of every call.
-        addresses: of the tensors.
-
-    Raises:
-        EngineError: TensorRT refuses the shape.
-        OutOfMemoryError: there is no memory for it.
-    """
+    """An engine made ready for one shape; used by one thread at a time."""
 
     def __init__(
         self,
@@ -131,11 +105,7 @@ class TensorRtExecutor:
             raise
 
     def enqueue(self, stream: Stream) -> None:
-        """Enqueue the engine on tensors that lie on the device; wait for nothing.
-
-        Raises:
-            EngineError: it was refused.
-        """
+        """Enqueue the engine on tensors that lie on the device; wait for nothing."""
         if not self._context.execute_async_v3(self._number):
             raise self._failure("did not run")
 
@@ -175,17 +145,7 @@ class TensorRtExecutor:
 
 
 class TensorRtEngine:
-    """A loaded engine. All calls are made with its device current.
-
-    Args:
-        module: that opens it.
-        path: of the engine.
-        manifest: of the engine.
-
-    Raises:
-        LibraryError: the plugin is missing.
-        EngineError: TensorRT refuses the engine.
-    """
+    """A loaded engine. All calls are made with its device current."""
 
     manages_cuda_graphs = False  # inside, so that nobody should capture it
 
@@ -203,13 +163,7 @@ class TensorRtEngine:
     def executor(
         self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
     ) -> TensorRtExecutor:
-        """Prepare the engine for a shape.
-
-        Args:
-            device: to allocate on.
-            stream: that it will be enqueued on.
-            shape: of every call.
-            addresses: of each tensor's memory, by its name.
+        """Prepare the engine for a shape and the addresses of its tensors.
 
         Raises:
             EngineError: it does not take the shape, or was refused.

@@ -30,21 +30,13 @@ _swept: set[Path] = set()  # folders where this process has looked for leftovers
 
 @contextlib.contextmanager
 def atomic_write(output: Path) -> Iterator[Path]:
-    """Yield a temporary path that becomes ``output`` when the block ends without an error.
+    """Yield a temporary path that replaces ``output`` when the block ends without an error.
 
-    The temporary file lies in the folder of the output, so that the move is atomic, and
-    keeps its suffix, because writers choose formats by it. An error or an interrupt
-    removes it; what a killed process left there is removed by the next one.
-
-    Args:
-        output: the target file. An existing one is replaced.
-
-    Yields:
-        The path to write to.
+    The temporary file lies beside the output, for an atomic move, and keeps its suffix, by which
+    writers choose formats. An error removes it; leftovers of a killed process go with the next.
 
     Raises:
-        ContractError: the folder does not exist or cannot be written, or the output is a
-            folder.
+        ContractError: the folder does not exist or cannot be written, or the output is a folder.
     """
     if is_folder(output):
         raise ContractError(f"the output must be a file; {output} is a folder")
@@ -59,19 +51,7 @@ def atomic_write(output: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def staged_folder(output: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside ``output``, so that moving out of it is atomic.
-
-    It is removed at the end, with what is still in it; see ``atomic_write``.
-
-    Args:
-        output: a file or folder that is to be written; it need not exist.
-
-    Yields:
-        An empty folder.
-
-    Raises:
-        ContractError: the folder of the output does not exist or cannot be written.
-    """
+    """Yield a temporary folder beside ``output``, removed at the end; see ``atomic_write``."""
     with _reserved(output, folder=True) as temporary:
         yield temporary
 
@@ -158,12 +138,7 @@ def _remove(path: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """Return the hash of a file, 64 hexadecimal digits.
-
-    Raises:
-        ContractError: it cannot be read.
-        ResourceError: the disk failed.
-    """
+    """Return the hash of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
     with failures_told(f"read {path}"), path.open("rb") as file:
         while block := file.read(_HASH_BLOCK_BYTES):

@@ -18,15 +18,10 @@ _HEADER_BYTES: Final = 64  # Runtime.engine_header_size
 
 @dataclasses.dataclass(frozen=True)
 class PlanHeader:
-    """The header of a plan of TensorRT for RTX.
+    """Version of TensorRT for RTX, and the bytes that the whole file should have."""
 
-    Attributes:
-        version: of TensorRT for RTX.
-        bytes: that the whole file should have.
-    """
-
-    version: str
-    bytes: int
+    version: str  # of TensorRT for RTX
+    bytes: int  # that the whole file should have
 
 
 def read_plan_header(path: Path) -> PlanHeader | None:

@@ -56,15 +56,7 @@ _RESOURCES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errn
 
 
 def failure(error: BaseException, doing: str) -> CsakitError | None:
-    """Return the error that tells a failure of the machine as what it is.
-
-    Args:
-        error: that was raised.
-        doing: what failed, after "cannot": "read photo.png".
-
-    Returns:
-        The error to raise; None where the machine did not fail, so that it is about the content.
-    """
+    """Return the error for a failure of the machine in ``doing``, as "read x.png"; else None."""
     if isinstance(error, CsakitError):
         return error
     number = error.errno if isinstance(error, OSError) else None
@@ -88,12 +80,7 @@ def failure(error: BaseException, doing: str) -> CsakitError | None:
 
 
 def stand_in(path: object, head: bytes | None = None) -> ContractError | None:
-    """Return the error for what was put in place of a file; None where it is something else.
-
-    Args:
-        path: of a file that could not be understood.
-        head: its first bytes; None reads them.
-    """
+    """Return the error for a placeholder of a file; None if it is none. ``head``: first bytes."""
     if head is None and isinstance(path, Path):
         with contextlib.suppress(OSError), path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -111,11 +98,7 @@ def failures_told(doing: str) -> Iterator[None]:
 
 
 def is_file(path: Path) -> bool:
-    """Report whether a path is a file.
-
-    Raises:
-        ContractError: the system does not answer: a closed folder, a name that is too long.
-    """
+    """Report whether a path is a file; ContractError where the system does not answer."""
     return _ask(path, Path.is_file)
 
 
@@ -135,20 +118,12 @@ def named(path: Path) -> str:
 
 
 def is_folder(path: Path) -> bool:
-    """Report whether a path is a folder.
-
-    Raises:
-        ContractError: the system does not answer: a closed folder, a name that is too long.
-    """
+    """Report whether a path is a folder; ContractError where the system does not answer."""
     return _ask(path, Path.is_dir)
 
 
 def is_same(path: Path, other: Path) -> bool:
-    """Report whether two existing paths are one file or folder.
-
-    Raises:
-        ContractError: the system does not answer.
-    """
+    """Report whether two existing paths are one file or folder."""
     return _ask(path, lambda one: one.samefile(other))
 
 

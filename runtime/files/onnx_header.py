@@ -30,17 +30,11 @@ _MAX_SHIFT: Final = 63  # bits; longer numbers are no protobuf
 
 @dataclasses.dataclass(frozen=True)
 class OnnxTensor:
-    """One input or output.
+    """One input or output."""
 
-    Attributes:
-        name: of the tensor.
-        dtype: "float32" for example.
-        shape: numbers, and names where free.
-    """
-
-    name: str
-    dtype: str
-    shape: tuple[int | str, ...]
+    name: str  # of the tensor
+    dtype: str  # "float32" for example
+    shape: tuple[int | str, ...]  # numbers, and names where free
 
     @property
     def type(self) -> str:
@@ -50,36 +44,20 @@ class OnnxTensor:
 
 @dataclasses.dataclass(frozen=True)
 class OnnxHeader:
-    """What an ONNX file is.
+    """What an ONNX file is."""
 
-    Attributes:
-        metadata: its ``metadata_props``.
-        inputs: of the graph, without weights.
-        outputs: of the graph.
-        opsets: version by domain.
-        operators: how many nodes of the graph have which operator, "domain::name" where the
-            domain is not ONNX's.
-        functions: "domain::name" of each function it carries.
-        weights: numbers stored, by their type.
-        external: files that hold weights, and how many bytes each must have.
-    """
-
-    metadata: Mapping[str, str]
-    inputs: tuple[OnnxTensor, ...]
-    outputs: tuple[OnnxTensor, ...]
-    opsets: Mapping[str, int]
-    operators: Mapping[str, int]
-    functions: tuple[str, ...]
-    weights: Mapping[str, int]
-    external: Mapping[str, int]
+    metadata: Mapping[str, str]  # its ``metadata_props``
+    inputs: tuple[OnnxTensor, ...]  # of the graph, without weights
+    outputs: tuple[OnnxTensor, ...]  # of the graph
+    opsets: Mapping[str, int]  # version by domain
+    operators: Mapping[str, int]  # nodes by operator, "domain::name" outside ONNX's domain
+    functions: tuple[str, ...]  # "domain::name" of each function it carries
+    weights: Mapping[str, int]  # numbers stored, by their type
+    external: Mapping[str, int]  # files that hold weights, and how many bytes each must have
 
 
 def read_onnx_header(path: Path) -> OnnxHeader:
-    """Read what an ONNX file states of itself.
-
-    Raises:
-        ContractError: it cannot be read, or is no ONNX file, or not a whole one.
-    """
+    """Read the header; ContractError if the file cannot be read or is not a whole ONNX file."""
     try:
         return _model(mapped(path))
     except OSError as error:
@@ -91,11 +69,7 @@ def read_onnx_header(path: Path) -> OnnxHeader:
 
 
 def with_weights(path: Path) -> Path:
-    """Return the path of a model beside which its weights lie: if it alone is a link, its target.
-
-    Raises:
-        ContractError: it is a link to what is no ONNX file.
-    """
+    """Return the path of a model with its weights beside it: if it alone is a link, its target."""
     with failures_told(f"open {path}"):
         if not path.is_symlink() or not path.exists():
             return path
@@ -107,12 +81,7 @@ def with_weights(path: Path) -> Path:
 
 
 def mapped(path: Path) -> memoryview:
-    """Map a file, until the last view of it is gone.
-
-    Raises:
-        OSError: it cannot be read.
-        ValueError: it is empty.
-    """
+    """Map a file, until the last view of it is gone; ValueError if it is empty."""
     with path.open("rb") as file:
         if not path.stat().st_size:
             raise ValueError("it is empty")

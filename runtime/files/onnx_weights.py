@@ -26,11 +26,7 @@ _MAX_MAGNITUDE: Final = 1e6
 
 
 def require_finite_weights(path: Path) -> None:
-    """Refuse a model of which a weight is NaN, infinite, or so large that sums overflow.
-
-    Raises:
-        ContractError: there is such a weight, or the weights cannot be read.
-    """
+    """Refuse a model of which a weight is NaN, infinite, or so large that sums overflow."""
     try:
         for name, values in _weights(path):
             if values.size and not _sound(values):

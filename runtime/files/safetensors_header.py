@@ -17,24 +17,14 @@ _MAX_BYTES: Final = 10 << 20  # of a header; those of the networks have 30 KB
 
 @dataclasses.dataclass(frozen=True)
 class CheckpointHeader:
-    """The header of a checkpoint.
+    """The header of a checkpoint."""
 
-    Attributes:
-        config: format, width, attention, similarity and training; empty if csakit did not
-            write the file.
-        parameters: numbers stored, by their type: "F32" for example.
-    """
-
-    config: Mapping[str, Any]
-    parameters: Mapping[str, int]
+    config: Mapping[str, Any]  # as csakit wrote it; empty if another program did
+    parameters: Mapping[str, int]  # numbers stored, by their type: "F32" for example
 
 
 def read_checkpoint_header(path: Path) -> CheckpointHeader:
-    """Read the header of a ``.safetensors`` file.
-
-    Raises:
-        ContractError: it is not such a file, or not a whole one.
-    """
+    """Read the header of a ``.safetensors`` file; ContractError unless it is a whole one."""
     try:
         with path.open("rb") as file:
             size = int.from_bytes(file.read(8), "little")

@@ -14,11 +14,7 @@ MAX_BYTES: Final = 1 << 20  # manifests have a few kilobytes
 
 
 def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
-    """Read a file that holds one JSON object.
-
-    Raises:
-        ContractError: it cannot be read, has more bytes than the limit, or holds something else.
-    """
+    """Read a file of at most ``limit`` bytes that holds one JSON object, or raise ContractError."""
     try:
         with path.open("rb") as file:
             data = file.read(limit + 1)
@@ -39,8 +35,7 @@ def decode(kind: type[Record], value: Mapping[str, Any]) -> Record:
     """Create a dataclass from a JSON object that has all of its fields and no others.
 
     Raises:
-        ContractError: a field is missing, is unknown, or has another type; the text begins with
-            what is wrong and ends with where.
+        ContractError: a field is missing, unknown or of another type; the text ends with where.
         LibraryError: msgspec is not installed.
     """
     try:

@@ -31,28 +31,14 @@ _MASK: Final = ImageBytes(b"", "the mask")
 
 @dataclasses.dataclass(frozen=True)
 class Adapted:
-    """An image as the network takes it, and the way back.
+    """An image as the network takes it, and the way back."""
 
-    Attributes:
-        pixels: (H, W, 3), RGB.
-        restore: takes repaired pixels, (H, W, 3), and their hole, (H, W), True where they count;
-            returns the image of the caller with them, in the caller's type.
-    """
-
-    pixels: Uint8
-    restore: Callable[[Uint8, Bool], Any]
+    pixels: Uint8  # (H, W, 3), RGB
+    restore: Callable[[Uint8, Bool], Any]  # from repaired pixels (H, W, 3) and hole (H, W)
 
 
 def adapt_image(image: ImageLike) -> Adapted:
-    """Return an image as 8-bit RGB.
-
-    Args:
-        image: a path; a Pillow image of at most 8 bits a channel, or grey of 16; an array,
-            (H, W) or (H, W, C), of uint8, uint16, or float in [0, 1].
-
-    Raises:
-        ContractError: it is something else, or the file cannot be read.
-    """
+    """Return an image as 8-bit RGB; see ``Inpainter.__call__`` for what is taken."""
     if isinstance(image, np.ndarray):
         return _adapt_array(image)
     if isinstance(image, Image.Image):
@@ -65,16 +51,7 @@ def adapt_image(image: ImageLike) -> Adapted:
 
 
 def adapt_mask(mask: ImageLike, size: tuple[int, int]) -> Bool:
-    """Return what is missing in an image, (H, W).
-
-    Args:
-        mask: a path or a Pillow image, read as ``csakit inpaint`` reads masks by default; an
-            array of bool (True is missing), uint8 (128 and more) or float (0.5 and more).
-        size: (H, W) of the image.
-
-    Raises:
-        ContractError: it is something else, does not fit, or the file cannot be read.
-    """
+    """Return what is missing in an image of this (H, W); see ``Inpainter.__call__``."""
     if isinstance(mask, np.ndarray):
         return _hole_of_array(mask, size)
     if isinstance(mask, Image.Image):

@@ -119,23 +119,14 @@ _SMALLER: Final = "Cut out the part to repair, or scale the image down."
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Decoded:
-    """An image file in memory.
+    """An image file in memory."""
 
-    Attributes:
-        image: upright, in the mode of the file.
-        format: Pillow's name of the file format.
-        deep: the file has more than 8 bits a channel, even where the mode hides it.
-        turned: the file's EXIF orientation was not upright.
-        levels: (H, W, C), upright, all bits of a PNG or TIFF file of 16 bits; None of others.
-        metadata: what else the file says.
-    """
-
-    image: Image.Image
-    format: str
-    deep: bool
-    turned: bool
-    levels: Uint16 | None
-    metadata: Metadata
+    image: Image.Image  # upright, in the mode of the file
+    format: str  # Pillow's name of the file format
+    deep: bool  # the file has more than 8 bits a channel, even where the mode hides it
+    turned: bool  # the file's EXIF orientation was not upright
+    levels: Uint16 | None  # (H, W, C), upright, all bits of a 16-bit PNG or TIFF
+    metadata: Metadata  # what else the file says
 
 
 def decode(path: Source, *, least_side: int | None = None) -> Decoded:
@@ -143,16 +134,11 @@ def decode(path: Source, *, least_side: int | None = None) -> Decoded:
 
     Args:
         path: of the file, or its bytes. Of several frames the first is read, with a warning.
-        least_side: a JPEG is decoded at a half, a quarter or an eighth of its size where its
-            shorter side then still has this many pixels, several times faster; None always
-            decodes all pixels.
-
-    Returns:
-        The image.
+        least_side: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side keeps
+            this many pixels, several times faster; None always decodes all pixels.
 
     Raises:
-        ContractError: the file is absent, may not be read, is not an image, of a kind that is
-            not read, corrupt, truncated, or too large.
+        ContractError: the file is absent, not an image, not supported, damaged, or too large.
         ResourceError: there is too little memory.
     """
     if isinstance(path, Path) and not is_file(path):
@@ -225,10 +211,7 @@ def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int 
 def _upright(
     path: Source, file: ImageFile.ImageFile, levels: Uint16 | None
 ) -> tuple[Image.Image, Uint16 | None, bool]:
-    """Turn an image as its EXIF orientation says, and report whether it was turned.
-
-    An orientation that cannot be read says nothing.
-    """
+    """Turn an image as its EXIF orientation says, and report whether it was turned."""
     try:
         orientation = file.getexif().get(0x0112, 1)
         upright = ImageOps.exif_transpose(file)

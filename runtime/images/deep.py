@@ -30,12 +30,7 @@ _UP: Final = 2  # the PNG filter that subtracts the row above; the same for 8 an
 
 
 def bits_per_channel(path: Source, file: ImageFile.ImageFile) -> int:
-    """Return how many bits a file has, whatever the mode that it is opened in.
-
-    Args:
-        path: of the file.
-        file: as opened, not yet loaded.
-    """
+    """Return how many bits a file has, whatever the mode that it is opened in."""
     if file.format == "PNG":
         with path.open("rb") as raw:
             return raw.read(_PNG_DEPTH_AT + 1)[_PNG_DEPTH_AT]
@@ -48,15 +43,7 @@ def bits_per_channel(path: Source, file: ImageFile.ImageFile) -> int:
 
 
 def read_levels(path: Source, file: ImageFile.ImageFile) -> Uint16 | None:
-    """Read all bits of a loaded PNG or TIFF of 16 bits; None if its layout is not read.
-
-    Args:
-        path: of the file.
-        file: as loaded.
-
-    Returns:
-        (H, W, C), as stored: not turned upright.
-    """
+    """Return all bits (H, W, C) of a loaded 16-bit PNG or TIFF, as stored; None if unsupported."""
     if file.format not in DEEP_FORMATS or bits_per_channel(path, file) != _BITS:
         return None
     tags = _tags(file)
@@ -83,13 +70,7 @@ def read_levels(path: Source, file: ImageFile.ImageFile) -> Uint16 | None:
 
 
 def encode_deep(levels: Uint16, kind: str, arguments: dict[str, Any]) -> bytes:
-    """Encode 16-bit levels.
-
-    Args:
-        levels: (H, W, C).
-        kind: "PNG" or "TIFF".
-        arguments: of Pillow's ``save``.
-    """
+    """Encode 16-bit levels (H, W, C) as "PNG" or "TIFF" with Pillow's arguments of ``save``."""
     levels = np.ascontiguousarray(levels)
     return (_encode_png if kind == "PNG" else _encode_tiff)(levels, arguments)
 

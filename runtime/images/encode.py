@@ -53,33 +53,18 @@ _READ_AS: Final = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An image file as the network sees it, with what is needed to write it back.
+    """An image file as the network sees it, with what is needed to write it back."""
 
-    Attributes:
-        pixels: (H, W, 3), RGB.
-        alpha: (H, W), None where the file has none.
-        grey: the file has one colour channel.
-        metadata: what else the file says.
-        deep: (H, W, C), all bits of a file of 16 bits a channel: grey or RGB, and alpha.
-        format: Pillow's name of the file's format; empty where there was none.
-        turned: the file's EXIF orientation was not upright, as the pixels are.
-    """
-
-    pixels: Uint8
-    alpha: Uint8 | None
-    grey: bool
-    metadata: Metadata
-    deep: Uint16 | None = None
-    format: str = ""
-    turned: bool = False
+    pixels: Uint8  # (H, W, 3), RGB
+    alpha: Uint8 | None  # (H, W), None where the file has none
+    grey: bool  # the file has one colour channel
+    metadata: Metadata  # what else the file says
+    deep: Uint16 | None = None  # (H, W, C), all bits of a 16-bit file: grey or RGB, and alpha
+    format: str = ""  # Pillow's name of the file's format; empty where there was none
+    turned: bool = False  # the file's EXIF orientation was not upright, as the pixels are
 
     def repaired(self, pixels: Uint8, hole: Bool) -> "Picture":
-        """Return the picture with other pixels in its hole.
-
-        Args:
-            pixels: (H, W, 3); where the picture is grey, their grey level counts.
-            hole: (H, W), True where they count.
-        """
+        """Return the picture with other pixels (H, W, 3) where the hole (H, W) is True."""
         if self.grey:
             pixels = np.where(hole[..., None], _grey(pixels), self.pixels)
         deep = None
@@ -95,21 +80,10 @@ def _grey(pixels: Uint8) -> Uint8:
 
 
 def load_image(path: Source) -> Picture:
-    """Read an image file, upright, as 8-bit RGB.
-
-    Palettes become colours; CMYK is converted without its profile, with a warning. 16-bit PNG
-    and TIFF keep their bits beside the 8-bit pixels.
-
-    Args:
-        path: of a file, or its bytes: PNG, JPEG, WebP, TIFF, BMP, GIF or PPM; HEIC or AVIF where
-            Pillow has the plugin.
-
-    Returns:
-        The picture.
+    """Read an image file or its bytes, upright, as 8-bit RGB; 16-bit PNG and TIFF keep all bits.
 
     Raises:
-        ContractError: the file cannot be read, or has more than 8 bits a channel in another
-            way, or a mode that RGB cannot stand for.
+        ContractError: it cannot be read, or RGB cannot represent its mode.
     """
     file = decode(path)
     if file.levels is not None:
@@ -120,15 +94,7 @@ def load_image(path: Source) -> Picture:
 
 
 def picture_of(file: Decoded, name: Source) -> Picture:
-    """Return a decoded image of at most 8 bits a channel as a picture.
-
-    Args:
-        file: the image.
-        name: what messages call it.
-
-    Raises:
-        ContractError: RGB cannot stand for its mode.
-    """
+    """Return a decoded image of at most 8 bits a channel; ContractError if RGB cannot hold it."""
     image, metadata = file.image, file.metadata
     if image.mode not in _READ_AS:
         raise _refused(name, image.mode)
@@ -180,17 +146,7 @@ def _deep_picture(levels: Uint16, file: Decoded) -> Picture:
 
 
 def output_format(path: Path) -> str:
-    """Return the file format that a suffix asks for.
-
-    Args:
-        path: of an output.
-
-    Returns:
-        Pillow's name of the format.
-
-    Raises:
-        ContractError: the suffix is unknown, or of a format that cannot keep known pixels.
-    """
+    """Return Pillow's name of the format of a suffix; ContractError if it is not supported."""
     kind = OUTPUT_FORMATS.get(path.suffix.lower())
     if kind is None:
         raise ContractError(
@@ -201,18 +157,13 @@ def output_format(path: Path) -> str:
 
 
 def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
-    """Write a picture in the format that the suffix names, whole or not at all.
+    """Write a picture in the format of the suffix, whole or not at all.
 
-    JPEG and WebP are lossy: known pixels are equal to the input's before they are encoded.
-
-    Args:
-        picture: what to write; grey ones are written grey where the format allows.
-        path: of the output. An existing one is replaced.
-        quality: 1 to 100, of JPEG and WebP.
+    JPEG and WebP are lossy: known pixels equal the input's before they are encoded.
 
     Raises:
-        ContractError: the suffix is unknown, the format has no alpha channel and the picture
-            is not opaque, or the file cannot be written.
+        ContractError: the suffix is unknown, the picture has an alpha channel and the format does
+            not, or the file cannot be written.
         ResourceError: there is too little memory or space.
     """
     output_format(path)  # before a file is begun
@@ -221,13 +172,7 @@ def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
 
 
 def encode_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> bytes:
-    """Return the bytes of the file that ``save_image`` writes; see there for what it raises.
-
-    Args:
-        picture: what to encode.
-        path: names the format by its suffix, and the output in messages; nothing is written.
-        quality: 1 to 100, of JPEG and WebP.
-    """
+    """Return the bytes of the file that ``save_image`` writes."""
     kind = output_format(path)
     if lost := picture.metadata.lost_colours(kind):
         notify(
@@ -281,8 +226,8 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
 def _png_strategy(image: Image.Image) -> int:
     """Return how PNG is compressed, by a band from the middle of the image.
 
-    Looking for runs alone takes a quarter of the time and is as small for photographs (0.97 to
-    1.05 of the size); drawings and text would become several times as large.
+    Run-length coding takes a quarter of the time and is as small for photographs (0.97 to 1.05 of
+    the size); drawings and text would become several times as large.
     """
     width, height = image.size
     if height < 4 * _BAND_ROWS:

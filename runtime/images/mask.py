@@ -41,15 +41,10 @@ _ALPHA: Final = "If what is transparent is missing: --mask-channel alpha"
 
 @dataclasses.dataclass(frozen=True)
 class _Layer:
-    """A mask file as it is stored.
+    """A mask file as it is stored."""
 
-    Attributes:
-        colours: (H, W, 1 or 3).
-        alpha: (H, W), of the same type; None where the file has none.
-    """
-
-    colours: Uint8 | Uint16
-    alpha: Uint8 | Uint16 | None
+    colours: Uint8 | Uint16  # (H, W, 1 or 3)
+    alpha: Uint8 | Uint16 | None  # (H, W), of the same type; None where the file has none
 
     @property
     def full(self) -> int:
@@ -90,35 +85,19 @@ class _Layer:
 
 
 def load_hole(path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
-    """Read the mask of one image.
+    """Read the mask of an image of this upright (H, W); a mask of its shape is scaled.
 
-    Logs a warning when the mask is scaled, is empty, is coloured or has many greys, or looks
-    inverted.
-
-    Args:
-        path: of the mask file, or its bytes.
-        size: (H, W) of the upright image. A mask of the same shape in another size is scaled.
-        options: channel, threshold, inversion and dilation.
-
-    Returns:
-        (H, W), True where pixels are missing.
+    Logs a warning when the mask is scaled, empty, coloured, has many greys, or looks inverted.
 
     Raises:
-        ContractError: the file cannot be read, its shape is another, it covers the whole image,
-            it is a photograph, or it is not black and yet marks nothing.
+        ContractError: the file cannot be read, has another shape, covers the whole image, is a
+            photograph, or is not black and yet marks nothing.
     """
     return _hole(_read(path), path, size, options)
 
 
 def hole_of(image: Image.Image, name: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
-    """Return the hole of a mask that is a Pillow image; see ``load_hole``.
-
-    Args:
-        image: the mask.
-        name: what messages call it.
-        size: (H, W) of the image that is repaired.
-        options: channel, threshold, inversion and dilation.
-    """
+    """Return the hole of a mask that is a Pillow image; see ``load_hole``."""
     return _hole(_layer(_stored(name, image)), name, size, options)
 
 
@@ -136,17 +115,7 @@ def _hole(layer: _Layer, path: Source, size: tuple[int, int], options: MaskOptio
 
 
 def load_grey(path: Source) -> Uint8:
-    """Read a mask file as grey levels.
-
-    Args:
-        path: of an image file of any mode, or its bytes; 16-bit ones are reduced to 8.
-
-    Returns:
-        (H, W); transparent parts are 0.
-
-    Raises:
-        ContractError: the file cannot be read, or holds numbers without a known scale.
-    """
+    """Read a mask file as grey levels (H, W); transparent parts are 0."""
     return (_read(path).levels("grey") // SCALE).astype(np.uint8)
 
 
@@ -288,10 +257,7 @@ def _remedy(layer: _Layer, options: MaskOptions) -> str:
 
 
 def _fit(path: Source, hole: Bool, size: tuple[int, int]) -> Bool:
-    """Scale a hole to the size of its image, if the shapes agree within rounding.
-
-    A pixel is missing when any pixel of the mask that lies over it is.
-    """
+    """Scale a hole to its image; a pixel is missing when any mask pixel over it is."""
     if hole.shape == size:
         return hole
     (height, width), (rows, columns) = size, hole.shape

@@ -89,32 +89,18 @@ _SRGB_CODE: Final = bytes((1, 13, 0, 1))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What an image file says beside its pixels. None where it says nothing.
+    """What an image file says beside its pixels. None where it says nothing."""
 
-    Attributes:
-        exif: serialized.
-        icc_profile: what its colours mean.
-        colours: the chunks by which a PNG file says what its colours mean.
-        dpi: dots per inch, horizontal and vertical.
-        comment: of a JPEG file.
-        xmp: serialized.
-        text: chunks of a PNG file.
-    """
-
-    exif: bytes | None = None
-    icc_profile: bytes | None = None
-    colours: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)
-    dpi: tuple[float, float] | None = None
-    comment: bytes | None = None
-    xmp: bytes | None = None
-    text: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    exif: bytes | None = None  # serialized
+    icc_profile: bytes | None = None  # what its colours mean
+    colours: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)  # PNG chunks
+    dpi: tuple[float, float] | None = None  # dots per inch, horizontal and vertical
+    comment: bytes | None = None  # of a JPEG file
+    xmp: bytes | None = None  # serialized
+    text: Mapping[str, str] = dataclasses.field(default_factory=dict)  # chunks of a PNG file
 
     def save_arguments(self, kind: str) -> dict[str, Any]:
-        """Return the arguments of Pillow's ``save`` that store this.
-
-        Args:
-            kind: Pillow's name of the file format; BMP stores the resolution only.
-        """
+        """Return the arguments of Pillow's ``save`` that store this in a format."""
         arguments: dict[str, Any] = {"dpi": self.dpi}
         if kind != "BMP":
             arguments |= {"exif": self.exif, "icc_profile": self.icc_profile}
@@ -156,13 +142,7 @@ class Metadata:
 
 
 def read_metadata(path: Source, file: Image.Image, size: tuple[int, int]) -> Metadata:
-    """Collect what a file says.
-
-    Args:
-        path: of the file.
-        file: as opened and loaded.
-        size: (W, H) of the upright image.
-    """
+    """Collect the metadata of a loaded file; ``size`` is (W, H) of the upright image."""
     text = getattr(file, "text", {})
     xmp = file.info.get("xmp") or text.get(_XMP_KEY)
     comment = file.info.get("comment")

@@ -8,15 +8,10 @@ from typing import BinaryIO
 
 @dataclasses.dataclass(frozen=True)
 class ImageBytes:
-    """The content of an image file.
+    """The content of an image file; the name is for messages alone."""
 
-    Attributes:
-        data: all of its bytes.
-        name: what messages call it; no file of that name is opened.
-    """
-
-    data: bytes
-    name: str = "the image"
+    data: bytes  # all of its bytes
+    name: str = "the image"  # what messages call it; no file of that name is opened
 
     def open(self, mode: str = "rb") -> BinaryIO:
         """Return the bytes as a file, as ``Path.open`` does; ``mode`` is always "rb"."""

@@ -15,11 +15,7 @@ _REINSTALL: Final = "Install csakit again: pip install --force-reinstall --no-de
 
 
 def resolve_model(model: str | Path | None) -> Path:
-    """Return the path of a model, which is the packaged one for None and "demo".
-
-    Raises:
-        EngineError: the packaged model is missing or damaged.
-    """
+    """Return the path of a model, which is the packaged one for None and "demo"."""
     if model is not None and str(model) != DEMO:
         return Path(model)
     path = FOLDER / f"{DEMO}.onnx"

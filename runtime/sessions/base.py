@@ -23,20 +23,13 @@ T = TypeVar("T", bound=Array)
 
 @dataclasses.dataclass(eq=False)
 class LoadedSession(abc.ABC):
-    """All of ``csakit.runtime.sessions.session.Session`` but how a library runs its model.
+    """All of ``Session`` but how a library runs its model."""
 
-    Attributes:
-        path: of the model.
-        signature: what it takes.
-        metadata: what the export wrote into it.
-        check_finite: whether answers with NaN or infinity are refused.
-    """
-
-    path: Path
-    signature: Signature
-    metadata: Mapping[str, str]
+    path: Path  # of the model
+    signature: Signature  # what it takes
+    metadata: Mapping[str, str]  # what the export wrote into it
     _model: Any  # of the library, which may run it in several threads; None: closed
-    check_finite: bool = False
+    check_finite: bool = False  # whether answers with NaN or infinity are refused
     library: ClassVar[str] = "the library"
 
     def __post_init__(self) -> None:
@@ -71,10 +64,7 @@ class LoadedSession(abc.ABC):
         return self._finish(ModelInputs.from_pixels(self.io, image, mask))
 
     def close(self) -> None:
-        """Release the model; a run in another thread still ends well.
-
-        In a forked process nothing is freed: it belongs to the other.
-        """
+        """Release the model; calls in other threads still end. Nothing is freed after a fork."""
         if self._process.is_this:
             self._model = None
 

@@ -46,24 +46,14 @@ _STALE: Final = "absent or of an older model"  # nothing to warn of
 
 @dataclasses.dataclass(frozen=True)
 class CachedModel:
-    """One model's optimised copy, which may not exist yet.
+    """One model's optimised copy, which may not exist yet."""
 
-    Attributes:
-        model: the file that was exported.
-        entries: where the copy may lie, best first.
-    """
-
-    model: Path
-    entries: tuple[Path, ...]
+    model: Path  # the file that was exported
+    entries: tuple[Path, ...]  # where the copy may lie, best first
 
     @classmethod
     def of(cls, model: Path, environment: Mapping[str, str]) -> "CachedModel":
-        """Return the cache paths of a model; without a known processor the list is empty.
-
-        Args:
-            model: an existing file.
-            environment: version and options of the library; the processor is added.
-        """
+        """Return the copy for a library's version and options; no entries on unknown processors."""
         processor = processor_kind()
         key = [_FORMAT, str(model.resolve()), processor, dict(environment)]
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -71,10 +61,7 @@ class CachedModel:
         return cls(model, tuple(folder / f"{model.stem}-{digest[:16]}" for folder in folders))
 
     def find(self) -> Path | None:
-        """Return the optimised model, or None without a valid entry.
-
-        Logs a warning if there is one that is damaged, or that others could have written.
-        """
+        """Return the optimised model, or None without a valid entry; warn of an unsafe one."""
         for entry in self.entries:
             try:
                 problem = self._problem(entry)
@@ -92,16 +79,7 @@ class CachedModel:
         return None
 
     def make(self, write: Callable[[Path], object]) -> bool:
-        """Create the copy, if that is possible here and now.
-
-        Args:
-            write: makes an optimised model at a path named ``MODEL_FILE``, and its weights
-                beside it, named ``WEIGHTS_FILE``. It may raise what it likes.
-
-        Returns:
-            Whether it was made. If not, the reason is logged for information: without a copy
-            the model runs as well, it only starts later.
-        """
+        """Create the copy by ``write(path)`` if possible; report whether it was made."""
         try:
             weights = (self.model.parent / name for name in read_onnx_header(self.model).external)
             sources = [self.model, *filter(Path.is_file, weights)]
@@ -171,9 +149,8 @@ def _unchanged(folder: Path, stamps: Mapping[str, Any]) -> bool:
 def folders_for(model: Path) -> list[Path]:
     """List the folders that copies of a model may lie in, best first; they need not exist.
 
-    Beside the model, so that they are deleted, moved and mounted together, if its folder is
-    this user's or the system's; then among the user's caches. None where the system does not
-    tell users apart.
+    Beside the model, so that they are deleted, moved and mounted together, if its folder is this
+    user's or the system's; then among the user's caches.
     """
     if not hasattr(os, "geteuid"):
         return []
@@ -187,11 +164,7 @@ def folders_for(model: Path) -> list[Path]:
 
 
 def prepare(folder: Path) -> bool:
-    """Create a folder for copies; False unless this user can write it and others cannot.
-
-    A folder beside a model is only made in this user's own: nothing is left among the files of
-    others.
-    """
+    """Create a folder for copies; False unless this user can write it and others cannot."""
     try:
         if folder.name == BESIDE and folder.parent.stat().st_uid != os.geteuid():
             return False
@@ -202,11 +175,7 @@ def prepare(folder: Path) -> bool:
 
 
 def trusted(path: Path) -> bool:
-    """Report whether only this user or the system's can have written a file or folder.
-
-    Raises:
-        OSError: there is no such file.
-    """
+    """Report whether only this user or the system's can have written a file or folder."""
     found = path.lstat()
     return (
         not stat.S_ISLNK(found.st_mode)

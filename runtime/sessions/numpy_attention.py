@@ -16,16 +16,7 @@ from ..tensors.pixels import Float32
 
 
 def fill_holes(features: Float32, hole: Float32, similarity: Similarity) -> Float32:
-    """Fill the holes of feature maps, each image from its own known positions.
-
-    Args:
-        features: (B, C, H, W).
-        hole: (B, 1, H, W), above 0.5 where features are missing.
-        similarity: "cosine" or "projection".
-
-    Returns:
-        A new array; an image without holes, or without known positions, as it is.
-    """
+    """Fill holes (B, 1, H, W) > 0.5 of features (B, C, H, W) from each image's known positions."""
     filled: Float32 = np.array(features, dtype=np.float32, order="C")
     missing = hole.reshape(len(hole), -1) > HOLE_THRESHOLD
     for vectors, is_hole in zip(filled.reshape(*filled.shape[:2], -1), missing, strict=True):

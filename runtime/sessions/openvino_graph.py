@@ -37,16 +37,11 @@ _REFERENCES: Final = (_NOBODY,) * 10_000
 
 
 class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
-    """CSA as an operator of OpenVINO; see ``csakit.runtime.sessions.numpy_attention``.
+    """CSA as an operator of OpenVINO: features (B, C, H, W) and hole (B, 1, H, W).
 
     OpenVINO would keep this object alive by a reference that no garbage collector sees, and with
     it the weights and all of the graph, for ever. It is given ``_NOBODY`` to keep instead, and
     ``Operators`` keeps this one.
-
-    Args:
-        inputs: features (B, C, H, W) and hole (B, 1, H, W).
-        similarity: "cosine" or "projection".
-        operators: that it joins.
     """
 
     def __init__(self, inputs: list[Any], similarity: Similarity, operators: "Operators") -> None:
@@ -94,11 +89,7 @@ class Operators:
 
 
 def read_network(core: Any, path: Path, operators: Operators) -> Any:  # noqa: ANN401
-    """Read an exported model; the operators must outlive it and what is compiled from it.
-
-    Raises:
-        RuntimeError: OpenVINO cannot read it.
-    """
+    """Read an exported model; the operators must outlive it and what is compiled from it."""
     weakly = weakref.ref(operators)  # OpenVINO keeps the conversion
 
     def attention(node: Any) -> Any:  # noqa: ANN401

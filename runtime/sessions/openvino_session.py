@@ -32,11 +32,7 @@ PRECISIONS: Final[Mapping[ComputePrecision, str]] = {
 
 @dataclasses.dataclass(eq=False)
 class OpenVinoSession(LoadedSession):
-    """A model on OpenVINO; see ``csakit.runtime.sessions.session.Session``.
-
-    Attributes:
-        precision: what the networks are computed in; CSA, masks and compositing are float32.
-    """
+    """A model on OpenVINO; CSA, masks and compositing are float32 in any precision."""
 
     precision: ComputePrecision = "fp32"
     library = "OpenVINO"
@@ -50,14 +46,7 @@ class OpenVinoSession(LoadedSession):
         precision: ComputePrecision | None = None,
         check_finite: bool = False,
     ) -> "OpenVinoSession":
-        """Load a model in fp32, to be computed in "fp32" or "bf16"; see ``open_session``.
-
-        Raises:
-            ContractError: the file is absent, unreadable, not a model of csakit or not fp32.
-            EngineError: OpenVINO cannot compile it.
-            LibraryError: openvino is not installed, or this processor cannot compute in the
-                precision.
-        """
+        """Load a model in fp32, to be computed in "fp32" or "bf16"; see ``open_session``."""
         precision = precision or "fp32"
         if precision not in PRECISIONS:
             raise ContractError(f"precision must be one of {(*PRECISIONS,)}; got {precision!r}")

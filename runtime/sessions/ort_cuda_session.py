@@ -37,11 +37,7 @@ _INSTALL: Final = "pip uninstall -y onnxruntime onnxruntime-gpu; pip install onn
 
 @dataclasses.dataclass(eq=False)
 class OrtCudaSession(OrtSession):
-    """A model on a GPU; see ``csakit.runtime.sessions.session.Session``.
-
-    Attributes:
-        place: device type and number that inputs and outputs are bound to.
-    """
+    """A model on a GPU; inputs and outputs are bound to device type and number ``place``."""
 
     place: tuple[str, int] = ("cuda", 0)
 
@@ -55,13 +51,7 @@ class OrtCudaSession(OrtSession):
         spin: bool = True,
         check_finite: bool = False,
     ) -> "OrtCudaSession":
-        """Load a model onto a GPU; see ``open_session``. The CPU's threads compute shapes only.
-
-        Raises:
-            ContractError: the file is absent, unreadable, or not a model of csakit.
-            LibraryError: this onnxruntime has no CUDA provider.
-            EngineError: the provider did not take the GPU.
-        """
+        """Load a model onto a GPU; see ``open_session``. The CPU's threads compute shapes only."""
         require_file(path)
         ort = import_onnxruntime()
         require_provider(ort)
@@ -116,11 +106,7 @@ def provider_options(device: int) -> dict[str, str]:
 
 
 def require_provider(ort: Any) -> None:  # noqa: ANN401
-    """Refuse an onnxruntime that has no CUDA provider, and name the wheels that are installed.
-
-    Raises:
-        LibraryError: it has none, or one that is too old.
-    """
+    """Refuse an onnxruntime without a CUDA provider, and name the installed wheels."""
     offered = ort.get_available_providers()
     if PROVIDER in offered:
         if numbers(ort.__version__) < _OLDEST:
@@ -140,11 +126,7 @@ def require_provider(ort: Any) -> None:  # noqa: ANN401
 
 
 def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
-    """Refuse a session that onnxruntime would run on the CPU instead.
-
-    Raises:
-        EngineError: the provider is not in use, or uses another GPU.
-    """
+    """Refuse a session that onnxruntime would run on the CPU or another GPU instead."""
     used = session.get_providers()
     if used[:1] != [PROVIDER]:
         raise EngineError(

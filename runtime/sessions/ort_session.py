@@ -51,12 +51,7 @@ class OrtSession(LoadedSession):
         spin: bool = True,
         check_finite: bool = False,
     ) -> "OrtSession":
-        """Load a model; see ``open_session``.
-
-        Raises:
-            ContractError: the file is absent, unreadable, or not a model of csakit.
-            LibraryError: onnxruntime is not installed or cannot be imported.
-        """
+        """Load a model; see ``open_session``."""
         require_file(path)
         ort, threads = import_onnxruntime(), threads or physical_cores()
         session = _load_copy(ort, path, threads, spin=spin) if cache else None
@@ -76,11 +71,7 @@ class OrtSession(LoadedSession):
 
 
 def require_file(path: Path) -> None:
-    """Refuse a model that is not there or cannot be read.
-
-    Raises:
-        ContractError: it is not, or it cannot.
-    """
+    """Refuse a model that is not there or cannot be read."""
     if not is_file(path):
         raise ContractError(f"the model must be an existing file; got {named(path)}")
     try:
@@ -95,11 +86,7 @@ def describe(
     *,
     check_finite: bool,
 ) -> tuple[Signature, Mapping[str, str], Any]:
-    """Return signature and metadata of an opened model of csakit, and the session itself.
-
-    Raises:
-        ContractError: it is not one, or finite answers cannot be checked.
-    """
+    """Return signature and metadata of an opened model of csakit, and the session itself."""
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     signature = read_signature(
         path, metadata, inputs=session.get_inputs(), outputs=session.get_outputs()
@@ -109,11 +96,7 @@ def describe(
 
 
 def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401
-    """Open the file that was exported.
-
-    Raises:
-        ContractError: the file is no complete model.
-    """
+    """Open the file that was exported; ContractError if it is no complete model."""
     try:
         contents = _read_weights(path, options)
         session = _create(ort, path, options, providers)
@@ -130,10 +113,10 @@ def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDE
 
 
 def _read_weights(path: Path, options: Any) -> list[bytes]:  # noqa: ANN401
-    """Read the weights beside a model: mapped, they would change with a file written in place.
+    """Read the weights beside a model; onnxruntime before 1.19 maps them.
 
-    An onnxruntime before 1.19 maps them. Keep the result until the session is there. Nothing is
-    read where something is wrong, which is told when the model is opened.
+    Mapped weights would change with a file written in place. Keep the result until the session is
+    open. Nothing is read where something is wrong, which opening the model reports.
     """
     if not hasattr(options, "add_external_initializers_from_files_in_memory"):
         return []
@@ -151,10 +134,7 @@ def _read_weights(path: Path, options: Any) -> list[bytes]:  # noqa: ANN401
 
 
 def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
-    """Open the optimised copy of a model; make it while loading the model if there is none.
-
-    None if neither can be done; what is wrong with a model shows when it is loaded plainly.
-    """
+    """Open the optimised copy of a model, made if there is none; None if that cannot be done."""
     build = {"onnxruntime": ort.__version__, "build": ort.get_build_info(), **_SAVING}
     copy = CachedModel.of(path, build)
     optimised = copy.find()

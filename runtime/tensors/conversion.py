@@ -20,17 +20,11 @@ T = TypeVar("T", bound=Array)
 
 @dataclasses.dataclass(frozen=True)
 class ModelInputs(Generic[T]):
-    """A call in the form of the model.
+    """A call in the form of the model; ``finish`` converts its answer to the caller's form."""
 
-    Attributes:
-        image: as the model takes it.
-        mask: as the model takes it.
-        finish: turns the model's answer into what the caller wants.
-    """
-
-    image: Array
-    mask: Array
-    finish: Callable[[Array], T]
+    image: Array  # as the model takes it
+    mask: Array  # as the model takes it
+    finish: Callable[[Array], T]  # turns the model's answer into what the caller wants
 
     @staticmethod
     def from_floats(io: IOFormat, image: Float32, mask: Float32) -> "ModelInputs[Float32]":
@@ -55,11 +49,7 @@ class ModelInputs(Generic[T]):
 
 
 def require_checkable(io: IOFormat, *, check_finite: bool) -> None:
-    """Refuse to look for NaN among the bytes that a uint8 model returns.
-
-    Raises:
-        ContractError: it is, and the model answers with bytes.
-    """
+    """Refuse to look for NaN among the bytes that a uint8 model returns."""
     if check_finite and io == "uint8":
         raise ContractError(
             "check_finite needs a model with float32 output; this model returns uint8, where NaN "
@@ -68,11 +58,7 @@ def require_checkable(io: IOFormat, *, check_finite: bool) -> None:
 
 
 def require_finite(answer: Array, source: object) -> None:
-    """Refuse an answer with NaN or infinity; the source of the model is for the message.
-
-    Raises:
-        EngineError: there is one.
-    """
+    """Raise EngineError for an answer with NaN or infinity; ``source`` is for the message."""
     if not np.isfinite(answer).all():
         raise EngineError(
             f"{source} must answer with finite numbers; {_count(answer)} of {answer.size} are not\n"

@@ -26,11 +26,7 @@ def float_from_uint8(image: Uint8) -> Float32:
 
 
 def uint8_from_float(numbers: Float32) -> Uint8:
-    """Convert (B, 3, H, W) numbers to the nearest (B, H, W, 3) pixels; clipped beyond [-1, 1].
-
-    Raises:
-        EngineError: a number is NaN or infinite; casting would hide it as a colour.
-    """
+    """Convert (B, 3, H, W) numbers to the nearest (B, H, W, 3) pixels; refuse NaN and infinity."""
     pixels = numbers.transpose(0, 2, 3, 1) * np.float32(HALF_RANGE)
     if not np.isfinite(pixels).all():
         raise EngineError(

@@ -42,27 +42,15 @@ class Declared(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a model takes.
+    """What a model takes."""
 
-    Attributes:
-        io: "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8.
-        batch: the one B; None is any.
-        size: the one (H, W); None is any multiple of 256.
-        max_batch: the largest B it was exported for; None is any.
-    """
-
-    io: IOFormat
-    batch: int | None
-    size: tuple[int, int] | None
-    max_batch: int | None = None
+    io: IOFormat  # "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8
+    batch: int | None  # the one B; None is any
+    size: tuple[int, int] | None  # the one (H, W); None is any multiple of 256
+    max_batch: int | None = None  # the largest B it was exported for; None is any
 
     def check(self, batch: int, sides: tuple[int, ...]) -> None:
-        """Refuse a tensor that the model was not exported for.
-
-        Raises:
-            ContractError: B or H and W differ from the one the model takes, or B is larger
-                than it was exported for.
-        """
+        """Raise ContractError for a B or (H, W) that the model was not exported for."""
         if self.max_batch is not None and batch > self.max_batch:
             raise ContractError(
                 f"this model takes batches of at most {self.max_batch}; got {batch}\n"
@@ -84,8 +72,7 @@ def read_signature(
     """Return what a model of csakit takes, by its metadata and declared tensors.
 
     Raises:
-        ContractError: it is not a model of csakit, one of a newer format, or one whose inputs
-            and output have other names.
+        ContractError: it is not a model of csakit, or one of a newer format or with other tensors.
     """
     _check_format(path, metadata)
     require_names(path, (item.name for item in inputs), (item.name for item in outputs))

@@ -14,15 +14,7 @@ RANGE_TOLERANCE = 1e-3  # beyond [-1, 1] and [0, 1]; rounding stays far below, p
 
 
 def check_floats(image: Float32, mask: Float32) -> None:
-    """Refuse tensors that ``Session.run`` does not take. NaN fails every range.
-
-    Args:
-        image: (B, 3, H, W) in [-1, 1].
-        mask: (B, 1, H, W) in [0, 1].
-
-    Raises:
-        ContractError: a shape, type or range is wrong.
-    """
+    """Refuse tensors that ``Session.run`` does not take. NaN fails every range."""
     _check_array(IMAGE, image, np.float32, "(B, 3, H, W)", image.shape[1:2] == (3,))
     _check_array(MASK, mask, np.float32, "(B, 1, H, W)", mask.shape[1:2] == (1,))
     _check_sides(image.shape[0], image.shape[2:], mask.shape[0], mask.shape[2:])
@@ -31,15 +23,7 @@ def check_floats(image: Float32, mask: Float32) -> None:
 
 
 def check_pixels(image: Uint8, mask: Uint8) -> None:
-    """Refuse tensors that ``Session.run_uint8`` does not take.
-
-    Args:
-        image: (B, H, W, 3).
-        mask: (B, H, W, 1).
-
-    Raises:
-        ContractError: a shape or type is wrong.
-    """
+    """Refuse tensors that ``Session.run_uint8`` does not take."""
     _check_array(IMAGE, image, np.uint8, "(B, H, W, 3)", image.shape[3:] == (3,))
     _check_array(MASK, mask, np.uint8, "(B, H, W, 1)", mask.shape[3:] == (1,))
     _check_sides(image.shape[0], image.shape[1:3], mask.shape[0], mask.shape[1:3])

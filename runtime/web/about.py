@@ -12,29 +12,17 @@ from .options import WebOptions
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """The model that is served.
+    """The model that is served."""
 
-    Attributes:
-        version: of csakit.
-        name: of its file.
-        sha256: of its file.
-        precision: that it was exported in, or is computed in.
-        backend: what runs it.
-        device: where.
-        size: the one (H, W) it takes; None if it takes any multiple of 256.
-        trained_hole: side in pixels of the largest hole that it was trained on.
-        lanes: repairs that it can run at once.
-    """
-
-    version: str
-    name: str
-    sha256: str
-    precision: str
-    backend: str
-    device: str
-    size: tuple[int, int] | None
-    trained_hole: int
-    lanes: int = 1
+    version: str  # of csakit
+    name: str  # of its file
+    sha256: str  # of its file
+    precision: str  # that it was exported in, or is computed in
+    backend: str  # what runs it
+    device: str  # where
+    size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes any multiple of 256
+    trained_hole: int  # side in pixels of the largest hole that it was trained on
+    lanes: int = 1  # repairs that it can run at once
 
 
 def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any]:

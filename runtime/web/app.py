@@ -30,12 +30,7 @@ _WARNING_BYTES: Final = 1500  # of a header
 
 
 class Web:
-    """One model behind HTTP.
-
-    Attributes:
-        app: the ASGI application, guarded.
-        routes: of the application.
-    """
+    """One model behind HTTP: ``app`` is the guarded ASGI application."""
 
     def __init__(
         self,
@@ -44,14 +39,7 @@ class Web:
         options: WebOptions,
         wishes: Wishes,
     ) -> None:
-        """Build the application.
-
-        Args:
-            inpaint: an open model; closed by its owner.
-            model: what is told of it.
-            options: of the server.
-            wishes: defaults of requests.
-        """
+        """Build the application around an open model, which its owner closes."""
         self._options, self._wishes, self._model = options, wishes, model
         self._metrics = Metrics()
         self._worker = Worker(inpaint, self._metrics)
@@ -262,11 +250,7 @@ async def _send_line(send: Send, event: Event) -> None:
 
 
 def _accepted(request: Request, offered: tuple[str, ...]) -> str:
-    """Return the first of the offered media types that a client asks for.
-
-    Raises:
-        Problem: it takes none of them.
-    """
+    """Return the first of the offered media types that a client accepts, or raise Problem."""
     asked = request.headers.get("accept", "*/*")
     for one in asked.split(",")[:20]:
         kind = one.partition(";")[0].strip().lower()

@@ -50,42 +50,22 @@ class _MemoryParser(MultiPartParser):
 
 @dataclasses.dataclass
 class Fields:
-    """What a client sent.
+    """What a client sent."""
 
-    Attributes:
-        files: contents by name: image, mask, edits.
-        texts: options by name.
-        filename: of the image, as the client calls it; empty if unknown.
-        ignored: names that were sent and are not used.
-    """
-
-    files: dict[str, bytes]
-    texts: dict[str, str]
-    filename: str = ""
-    ignored: tuple[str, ...] = ()
+    files: dict[str, bytes]  # contents by name: image, mask, edits
+    texts: dict[str, str]  # options by name
+    filename: str = ""  # of the image, as the client calls it; empty if unknown
+    ignored: tuple[str, ...] = ()  # names that were sent and are not used
 
     def file(self, name: str) -> bytes:
-        """Return the content of a field that must be there.
-
-        Raises:
-            Problem: it is absent or empty.
-        """
+        """Return the content of a required field."""
         if not self.files.get(name):
             raise Problem(422, f"the field '{name}' is missing or empty\nSend it as a file.")
         return self.files[name]
 
 
 async def read_fields(request: Request, known: tuple[str, ...], *, limit: int) -> Fields:
-    """Read the body of a request.
-
-    Args:
-        request: with a form, or with JSON as clients of IOPaint send it.
-        known: names of the files that may come, beside the options.
-        limit: bytes of one field.
-
-    Raises:
-        Problem: the body is of another kind, malformed, or has unknown or repeated fields.
-    """
+    """Read a form, or JSON as clients of IOPaint send it; ``limit`` is in bytes of one field."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data":
         return await _read_form(request, known, limit)
@@ -161,28 +141,16 @@ def _read_json(body: bytes) -> Fields:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Wishes:
-    """The options of one request.
+    """The options of one request."""
 
-    Attributes:
-        inpaint: how the image reaches the network.
-        mask: how the mask is read.
-        format: one of ``FORMATS``.
-        quality: 1 to 100, of JPEG and WebP.
-    """
-
-    inpaint: InpaintOptions
-    mask: MaskOptions
-    format: str = "same"
-    quality: int = QUALITY
+    inpaint: InpaintOptions  # how the image reaches the network
+    mask: MaskOptions  # how the mask is read
+    format: str = "same"  # one of ``FORMATS``
+    quality: int = QUALITY  # 1 to 100, of JPEG and WebP
 
 
 def read_wishes(texts: Mapping[str, str], defaults: Wishes) -> Wishes:
-    """Return the options that a client sent, and the server's own for the others.
-
-    Raises:
-        ContractError: a value is out of its range.
-        Problem: a value is not a number, or the format is unknown.
-    """
+    """Return the options that a client sent, with the server's defaults for the others."""
     whole = {name: _whole(name, texts[name]) for name in _NUMBERS if name in texts}
     wanted = texts.get("format", defaults.format)
     if wanted not in FORMATS:

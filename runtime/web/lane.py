@@ -18,12 +18,7 @@ class Watch:
     """What work asks between its steps: does anybody still wait for it?"""
 
     def __init__(self, seconds: float, emit: Callable[[Event], None]) -> None:
-        """Start the clock.
-
-        Args:
-            seconds: until the deadline.
-            emit: takes events for the client, from any thread.
-        """
+        """Start the clock; ``emit`` takes events for the client from any thread."""
         self.emit = emit
         self.waited = 0.0
         self.on_stop: Callable[[], None] = lambda: None
@@ -42,12 +37,7 @@ class Watch:
         return max(0.0, self._end - time.monotonic())
 
     def check(self) -> None:
-        """Raise if the work is to end.
-
-        Raises:
-            Problem: the deadline has passed, or the server stops.
-            ClientLeftError: the client left.
-        """
+        """Raise Problem after the deadline or a stop, ClientLeftError if the client left."""
         if self._problem is not None:
             raise self._problem
         if not self.left:
@@ -62,13 +52,7 @@ class Lane:
     """A queue in front of a few threads. All methods belong to the event loop."""
 
     def __init__(self, width: int, places: int, metrics: Metrics | None = None) -> None:
-        """Create the lane.
-
-        Args:
-            width: pieces of work that run at once.
-            places: that may wait.
-            metrics: that show how many wait and run.
-        """
+        """Create the lane: so many run at once, so many may wait."""
         self._threads = ThreadPoolExecutor(width, "csakit-web")
         self._width, self._places = width, places
         self._metrics = metrics
@@ -79,11 +63,7 @@ class Lane:
         self.stopping = False
 
     def reserve(self) -> "Place":
-        """Take a place, before the body of the request is read.
-
-        Raises:
-            Problem: all places are taken, or the server stops.
-        """
+        """Take a place before the body of the request is read, or raise Problem."""
         if self.stopping:
             raise _stopping()
         if self._reserved >= self._width + self._places:

@@ -16,29 +16,17 @@ TOKEN_BYTES: Final = 24
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WebOptions:
-    """Where the server listens, whom it answers, and how much at once.
+    """Where the server listens, whom it answers, and how much at once."""
 
-    Attributes:
-        host: address to listen on; one that is not loopback needs a token.
-        port: to listen on.
-        max_upload: MiB of one request's body.
-        queue: repairs that may wait for their turn; one more is answered 503.
-        deadline: seconds from a request's admission to its end.
-        token: what clients send as "Authorization: Bearer TOKEN"; None asks for none.
-        allow_hosts: names by which the server may be called, beside localhost and IP addresses.
-        certificate: PEM file for TLS; None serves plain HTTP.
-        key: PEM file of its private key; None if the certificate's file holds it.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    max_upload: int = 64
-    queue: int = 8
-    deadline: float = 300.0
-    token: str | None = None
-    allow_hosts: tuple[str, ...] = ()
-    certificate: Path | None = None
-    key: Path | None = None
+    host: str = "127.0.0.1"  # address to listen on; one that is not loopback needs a token
+    port: int = 8080  # to listen on
+    max_upload: int = 64  # MiB of one request's body
+    queue: int = 8  # repairs that may wait for their turn; one more is answered 503
+    deadline: float = 300.0  # seconds from a request's admission to its end
+    token: str | None = None  # of "Authorization: Bearer TOKEN"; None asks for none
+    allow_hosts: tuple[str, ...] = ()  # names of the server beside localhost and IP addresses
+    certificate: Path | None = None  # PEM file for TLS; None serves plain HTTP
+    key: Path | None = None  # PEM file of its private key; None if the certificate's file holds it
 
     def __post_init__(self) -> None:
         """Refuse what no server can run with."""

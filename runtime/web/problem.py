@@ -12,13 +12,7 @@ GONE = 499  # the client left; nobody reads it
 
 
 class Problem(Exception):  # noqa: N818 - the name of RFC 9457
-    """A request that is not answered as asked.
-
-    Attributes:
-        status: of HTTP.
-        detail: what is wrong, and what to do.
-        headers: of the answer.
-    """
+    """A request that cannot be answered as asked: status, detail with remedy, headers."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -41,13 +35,7 @@ def problem_of(error: CsakitError) -> Problem:
 
 
 def problem_response(problem: Problem, request_id: str, *, errors: bool = False) -> Response:
-    """Return the answer.
-
-    Args:
-        problem: what to tell.
-        request_id: for a search in the log.
-        errors: also tell it as clients of IOPaint expect it.
-    """
+    """Return the answer; with ``errors`` also in the form that clients of IOPaint expect."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,

@@ -52,14 +52,7 @@ def new_token() -> str:
 def describe_model(
     inpaint: Inpainter, path: Path, *, device: str | None, backend: str | None
 ) -> Model:
-    """Return what the server says of an open model.
-
-    Args:
-        inpaint: the model.
-        path: of its file.
-        device: as it was asked for; None is the default.
-        backend: likewise.
-    """
+    """Return what the server reports of an open model."""
     session, engine = inpaint.session, path.suffix.lower() == ".engine"
     stated = session.metadata.get(META_TRAINED_HOLE, "")
     return Model(
@@ -76,11 +69,7 @@ def describe_model(
 
 
 def listen(options: WebOptions) -> socket.socket:
-    """Return a socket that listens where the options say.
-
-    Raises:
-        ContractError: the address or the port cannot be had.
-    """
+    """Return a socket that listens where the options say."""
     try:
         return _bound(options.host, options.port)
     except OSError as error:
@@ -133,11 +122,7 @@ def addresses(options: WebOptions, port: int) -> str:
 
 
 def make_server(web: Web, options: WebOptions) -> Server:
-    """Return the server of an application.
-
-    Raises:
-        ContractError: the certificate or the key cannot be used.
-    """
+    """Return the server of an application."""
     config = uvicorn.Config(
         web.app,
         http="h11",
@@ -175,19 +160,7 @@ def serve(
     ready: Callable[[str], None],
     browser: bool,
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
-
-    Args:
-        inpaint: an open model.
-        model: what is told of it.
-        options: of the server.
-        wishes: defaults of requests.
-        ready: called with the address once clients can connect.
-        browser: open the page.
-
-    Raises:
-        ContractError: the port is taken, or the certificate cannot be used.
-    """
+    """Serve until SIGINT or SIGTERM; ``ready`` gets the address once clients can connect."""
     server = make_server(Web(inpaint, model, options, wishes), options)
     with listen(options) as listening:
         address = addresses(options, listening.getsockname()[1])

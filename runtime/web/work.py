@@ -51,21 +51,13 @@ _NAME: Final = re.compile(r"[^A-Za-z0-9._ ()-]+")
 
 @dataclasses.dataclass
 class Result:
-    """What a request became.
+    """Result of a request."""
 
-    Attributes:
-        content: the encoded picture; empty where it was not asked for.
-        media_type: of the content.
-        filename: to save it under.
-        notices: warnings, in their order.
-        seconds: by stage, in their order.
-    """
-
-    content: bytes = b""
-    media_type: str = ""
-    filename: str = ""
-    notices: list[Notice] = dataclasses.field(default_factory=list)
-    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    content: bytes = b""  # the encoded picture; empty where it was not asked for
+    media_type: str = ""  # of the content
+    filename: str = ""  # to save it under
+    notices: list[Notice] = dataclasses.field(default_factory=list)  # warnings, in their order
+    seconds: dict[str, float] = dataclasses.field(default_factory=dict)  # by stage, in their order
 
 
 class Worker:
@@ -77,13 +69,7 @@ class Worker:
         self._metrics = metrics
 
     def repair(self, fields: Fields, wishes: Wishes, watch: Watch, *, whole: bool) -> Result:
-        """Repair a picture.
-
-        Args:
-            fields: with image and mask, and earlier edits.
-            wishes: the options.
-            watch: receives the parts, and may end the work.
-            whole: encode the repaired picture as well.
+        """Repair a picture; with ``whole``, encode all of it as well.
 
         Raises:
             Problem: what was sent is wrong, or the model failed.
