@@ -1,7 +1,6 @@
-"""The C interface of libcsakit as Python sees it: a mirror of ``include/csakit.h``.
+"""The C interface of libcsakit as Python sees it: a mirror of ``include/csakit.h``, kept by a test.
 
-Letters: B images, C channels, H W sides of the feature map, N = H * W positions. A test
-compares every number, name and field here with the header.
+Letters: B images, C channels, H W sides of the feature map, N = H * W positions.
 """
 
 import ctypes
@@ -58,7 +57,7 @@ class Direction(enum.IntEnum):
 
 
 class AttentionDesc(ctypes.Structure):
-    """What the attention is computed on; ``attention_desc`` makes one."""
+    """What the attention is computed on; ``attention_desc`` creates one."""
 
     _fields_ = [
         (name, ctypes.c_int32)
@@ -88,17 +87,8 @@ def attention_desc(
 ) -> AttentionDesc:
     """Describe what the attention is computed on.
 
-    Args:
-        shape: B, C, H, W of the features, in this order for either layout. Sizes are checked
-            by the library, not here; each must fit into 31 bits.
-        dtype: of the features, the output and the gradients.
-        hole_dtype: of the hole.
-        similarity: "projection" or "cosine".
-        layout: of the features, the output and the gradients.
-        chain: sequential only for comparison.
-
-    Returns:
-        The descriptor.
+    ``shape`` is (B, C, H, W) for either layout; the library checks it. ``dtype`` and ``layout`` are
+    of features, output and gradients; a sequential ``chain`` is only for comparison.
     """
     batch, channels, height, width = shape
     return AttentionDesc(
@@ -144,14 +134,7 @@ PROTOTYPES: Final = MappingProxyType(
 
 
 def declare(library: ctypes.CDLL) -> None:
-    """Declare the functions of an opened library.
-
-    Args:
-        library: as ctypes opened it.
-
-    Raises:
-        AttributeError: one of the functions is not in it.
-    """
+    """Declare the functions of an opened library; AttributeError if one is not in it."""
     for name, (result, arguments) in PROTOTYPES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

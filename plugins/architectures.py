@@ -23,13 +23,8 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of the drive
 def choose(wish: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
     """Return what to compile for, and what of "all" the compiler does not know.
 
-    Args:
-        wish: "all", "native", or names such as "sm_75,sm_90,compute_90".
-        offered: what the compiler knows.
-
-    Raises:
-        ContractError: a name is malformed, or older than the kernels support.
-        LibraryError: "native" without a GPU, or a name that the compiler does not know.
+    ``wish`` is "all", "native", or names such as "sm_75,sm_90,compute_90"; ``offered`` what the
+    compiler knows.
     """
     if wish == "all":
         newest = [name for name in (PTX, "compute_90", "compute_89") if name in offered][:1]

@@ -1,8 +1,7 @@
 """Build the native libraries with CMake: libcsakit always, the TensorRT plugin where headers are.
 
-CMakeLists.txt states how. The libraries appear all at once, under their names, when everything
-compiled and linked. Kept in the user's cache they are found by ``csakit.plugins.library``
-without being named.
+The libraries appear all at once, when everything compiled and linked. Kept in the user's cache
+they are found by ``csakit.plugins.library`` without being named.
 """
 
 import contextlib
@@ -74,9 +73,8 @@ class BuildConfig:
 
     Attributes:
         architectures: "all", "native", or names such as "sm_75,sm_90".
-        tensorrt_include: folder of TensorRT's headers; None looks in the usual places.
-        output: folder for the libraries; None keeps them in the user's cache. Nothing is
-            written to the cache if it is given.
+        tensorrt_include: folder of TensorRT's headers; None searches the usual places.
+        output: folder for the libraries, and the only one written to; None is the user's cache.
         jobs: compilers at a time; None takes one for each core.
         warnings_as_errors: refuse what the compilers warn of.
         csrc: folder of the sources, with CMakeLists.txt and the folder ``include`` beside it.
@@ -123,19 +121,12 @@ class Build:
 
 
 def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None) -> Build:
-    """Build the libraries.
-
-    Args:
-        config: what to build.
-        progress: is called with one line when compiling begins.
-
-    Returns:
-        What was built.
+    """Build the libraries; ``progress`` is called with one line when compiling begins.
 
     Raises:
         ContractError: an architecture is malformed or too old.
         LibraryError: a compiler, CMake, Ninja or the headers asked for are missing, a source
-            does not compile, or the folder cannot be written. The text names the remedy.
+            does not compile, or the folder cannot be written.
     """
     start = time.monotonic()
     toolchain, tools = find_toolchain(), find_cmake()

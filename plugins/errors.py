@@ -1,7 +1,6 @@
-"""The exceptions that csakit raises on purpose, for all layers.
+"""The exceptions that csakit raises on purpose, and the exit codes that commands map them to.
 
-A message states the rule and the value that broke it, and then the remedy, as a command
-where there is one. Command-line tools map the classes to exit codes; see ``ExitCode``.
+A message states the rule and the value that broke it, and then the remedy.
 """
 
 import enum

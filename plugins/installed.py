@@ -50,14 +50,10 @@ class LibraryStatus:
 
 
 def library_status(kind: Kind = "csakit", known: Path | None = None) -> LibraryStatus:
-    """Return what is known of a library; never fails.
+    """Return what is known of a library, perhaps at the path ``known``; never fails.
 
     libcsakit is opened and asked. Of the others, which only TensorRT can open, the record of the
     build is read.
-
-    Args:
-        kind: of the library.
-        known: where the caller believes it to be.
     """
     try:
         path = find_library(kind, known)

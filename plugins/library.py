@@ -5,8 +5,7 @@
     size = library.workspace_bytes(desc, Direction.FORWARD)
     library.forward(desc, features=..., hole=..., output=..., workspace=..., ...)
 
-Importing this opens nothing. The first ``load`` opens the library, compares its ABI version,
-and says what to do where there is none. ``csakit.h`` states what the functions do.
+Importing this opens nothing. ``csakit.h`` states what the functions do.
 """
 
 import ctypes
@@ -33,11 +32,8 @@ class Library:
     """The opened library.
 
     All pointers are addresses of device memory, aligned to 16 bytes, owned by the caller; the
-    stream is a ``cudaStream_t``, 0 for the default one. Work is enqueued on the current
-    device, and calls return before it is done.
-
-    Args:
-        path: of the file.
+    stream is a ``cudaStream_t``, 0 for the default one. Work is enqueued on the current device, and
+    calls return before it is done.
 
     Raises:
         LibraryError: the file cannot be opened, or has another ABI version.
@@ -48,25 +44,12 @@ class Library:
         self._functions = _open(path)
 
     def build_info(self) -> dict[str, str]:
-        """Return what the library was built from.
-
-        Returns:
-            "version" (of csakit), "source_hash", "compiler", and "architectures", joined by
-            commas.
-        """
+        """Return "version", "source_hash", "compiler", and "architectures", joined by commas."""
         info: dict[str, str] = json.loads(self._functions.csakit_build_info())
         return info
 
     def workspace_bytes(self, desc: AttentionDesc, direction: Direction) -> int:
-        """Return the bytes of workspace that a direction needs.
-
-        Args:
-            desc: what is computed on.
-            direction: of the call.
-
-        Raises:
-            ContractError: a size or an enumerator is out of its range.
-        """
+        """Return the bytes that a direction needs; ContractError if a size is out of range."""
         size = ctypes.c_size_t()
         function = self._functions.csakit_attention_workspace_size
         self._check(function(ctypes.byref(desc), direction, ctypes.byref(size)))
@@ -91,11 +74,10 @@ class Library:
             features: (B, C, H, W) or (B, H, W, C).
             hole: (B, 1, H, W), above 0.5 where missing.
             output: as the features; may not overlap them.
-            workspace: for reading and writing, of the size that ``workspace_bytes`` tells.
-            workspace_bytes: its size.
+            workspace: for reading and writing.
+            workspace_bytes: its size, as the method of that name returns it.
             stream: to enqueue on.
-            matches: (B, N) int32, the known position each position is copied from; None for
-                no such output.
+            matches: (B, N) int32, the known position each one is copied from; None for no output.
 
         Raises:
             ContractError: an argument breaks the contract; nothing was enqueued.
@@ -122,19 +104,8 @@ class Library:
     ) -> None:
         """Compute dX = dY + A^T dY, the attention A held constant.
 
-        Args:
-            desc: what is computed on.
-            features: as in the forward call.
-            hole: as in the forward call.
-            output_gradient: dY, as the features.
-            input_gradient: dX, as the features; may not overlap any input.
-            workspace: for reading and writing, of the size that ``workspace_bytes`` tells.
-            workspace_bytes: its size.
-            stream: to enqueue on.
-
-        Raises:
-            ContractError: an argument breaks the contract; nothing was enqueued.
-            LibraryError: no code for this GPU, or CUDA failed.
+        ``output_gradient`` is dY, ``input_gradient`` dX, both as the features; dX may not overlap
+        an input. The rest, and errors, as in ``forward``.
         """
         self._check(
             self._functions.csakit_attention_backward(
@@ -162,29 +133,12 @@ class Library:
 
 @functools.cache
 def load(known: Path | None = None) -> Library:
-    """Open libcsakit, once for each process and argument.
-
-    Args:
-        known: where the caller believes it to be, as the manifest of an engine does.
-
-    Returns:
-        The library.
-
-    Raises:
-        LibraryError: there is none, it cannot be opened, or it has another ABI version.
-    """
+    """Open libcsakit, once a process and argument; LibraryError if there is none that fits."""
     return Library(find_library("csakit", known))
 
 
 def find_library(kind: Kind = "csakit", known: Path | None = None) -> Path:
-    """Find the file of a library; ``csakit.plugins.locations`` tells the order of the search.
-
-    Args:
-        kind: of the library.
-        known: where the caller believes it to be: a file, or a folder.
-
-    Returns:
-        The first that exists.
+    """Return the first library of a kind that exists, in the order of ``locations``.
 
     Raises:
         LibraryError: there is none, or none where the environment variable points to.

@@ -63,8 +63,8 @@ def builds_folder() -> Path:
 def source_hash(csrc: Path = CSRC) -> str:
     """Return the hash of all sources, as CMakeLists.txt computes it too.
 
-    It is the SHA-256, in hexadecimal digits, of the lines "<SHA-256 of the file>  <name>" in the
-    order of the names, each relative to the folder that holds ``csrc`` and ``include``.
+    It is the SHA-256 of the lines "<SHA-256 of the file>  <name>" in the order of the names, each
+    relative to the folder that holds ``csrc`` and ``include``.
     """
     root = csrc.parent
     names = sorted(
@@ -79,12 +79,7 @@ def source_hash(csrc: Path = CSRC) -> str:
 
 
 def search_places(kind: Kind = "csakit", known: Path | None = None) -> list[Place]:
-    """Return every place in the order of the search.
-
-    Args:
-        kind: of the library.
-        known: where the caller believes it to be; a file of this kind, or a folder.
-    """
+    """Return every place in the order of the search; ``known`` is a file or a folder."""
     name, places = file_name(kind), []
     if stated := os.environ.get(LIBRARY_VARIABLE):
         places.append(Place(f"environment variable {LIBRARY_VARIABLE}", _named(stated, kind)))

@@ -1,7 +1,6 @@
 """The layer as TensorRT's Python interface sees it: types, shapes, formats, workspace, work.
 
 The twin of ``csrc/tensorrt/csa_plugin.cpp``; all arithmetic is behind ``csakit.h``.
-
 Letters: B images, C channels, H W sides of the feature map.
 """
 
@@ -27,10 +26,7 @@ Foreign: TypeAlias = Any  # an object of TensorRT, whose classes are known when 
 
 
 def make_class(trt: ModuleType, own: type, *bases: type) -> type:
-    """Return a class that joins ``own``, whose methods come first, with bases of TensorRT.
-
-    Each base wants to be initialised by itself. The module becomes the attribute ``trt``.
-    """
+    """Return a class that joins ``own``, whose methods come first, with each base of TensorRT."""
 
     def initialise(self: object, *arguments: object) -> None:
         for base in bases:
@@ -49,10 +45,7 @@ def layer_class(trt: ModuleType) -> type:
 
 
 def fields_of(trt: ModuleType, value: str) -> Foreign:
-    """Return a ``PluginFieldCollection`` of the one field.
-
-    Its closing zero counts, as in fields that the ONNX parser and the C++ plugin make.
-    """
+    """Return a ``PluginFieldCollection`` of the one field; its closing zero counts."""
     return _kept_fields(trt, value)[-1]
 
 
@@ -64,11 +57,7 @@ def _kept_fields(trt: ModuleType, value: str) -> tuple[object, Foreign, Foreign]
 
 
 class _Layer:
-    """What the layer decides; ``make_class`` adds the bases.
-
-    Methods are in the order in which TensorRT calls them. What they raise, TensorRT's Python
-    package prints, and TensorRT takes for a failure of the plugin.
-    """
+    """Decisions of the layer, in the order of TensorRT's calls; an exception fails the plugin."""
 
     trt: Foreign
 

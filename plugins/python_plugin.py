@@ -52,17 +52,10 @@ def register(trt: ModuleType, library: Library | None = None) -> bool:
 
 
 def make_creator(trt: ModuleType, library: Library) -> Foreign:
-    """Create the object that creates plugins.
+    """Create the ``IPluginCreatorV3One`` that creates plugins.
 
-    Args:
-        trt: a module of TensorRT.
-        library: the kernels.
-
-    Returns:
-        An ``IPluginCreatorV3One``. Its ``create_plugin`` raises ContractError unless there is
-        exactly the field "similarity", a string that names one. Nothing is assumed where it is
-        missing: both similarities give plausible images, and the weights need one of them.
-
+    It raises ContractError unless there is exactly the field "similarity", a string that names one:
+    both similarities give plausible images, and the weights need one of them.
     """
     return make_class(trt, _Creator, trt.IPluginCreatorV3One)(library)
 

@@ -82,16 +82,7 @@ def plans(
 ) -> list[Plan]:
     """Return for each image which position fills every hole, and how much is carried on.
 
-    Args:
-        features: (B, C, H, W), any real type.
-        hole: (B, 1, H, W), above 0.5 where the image is missing.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        One plan an image; without holes where nothing is filled.
-
-    Raises:
-        ContractError: as ``coherent_semantic_attention``.
+    Arguments and errors as ``coherent_semantic_attention``; no holes where nothing is filled.
     """
     x, holes = _checked(features, hole, similarity)
     return [
@@ -103,19 +94,11 @@ def plans(
 def attention_weights(
     features: npt.ArrayLike, hole: npt.ArrayLike, similarity: Similarity = "projection"
 ) -> Array:
-    """Return the attention A of each image: ``filled = A @ features``, position by position.
+    """Return the attention A of each image, (B, N, N): ``filled = A @ features``, by position.
 
-    Args:
-        features: (B, C, H, W), any real type.
-        hole: (B, 1, H, W), above 0.5 where the image is missing.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, N, N). Rows of known positions, and of images that are left unchanged, are
-        those of the identity. Rows of holes sum to 1 and use known positions only.
-
-    Raises:
-        ContractError: as ``coherent_semantic_attention``.
+    Rows of known positions, and of images that are left unchanged, are those of the identity. Rows
+    of holes sum to 1 and use known positions only. Arguments and errors as
+    ``coherent_semantic_attention``.
     """
     positions = int(np.prod(np.shape(features)[2:]))
     attention = []
@@ -140,16 +123,7 @@ def input_gradient(
 
     The rule is the authors'. It is not the derivative of the map (there A^T dY alone would
     be the part through the copied vectors): the hole's own features are trained too, as if
-    the layer had a skip connection around it.
-
-    Args:
-        features: (B, C, H, W), any real type.
-        hole: (B, 1, H, W), above 0.5 where the image is missing.
-        output_gradient: (B, C, H, W), dY.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, H, W), dX.
+    the layer had a skip connection around it. All are (B, C, H, W), ``output_gradient`` is dY.
 
     Raises:
         ContractError: as ``coherent_semantic_attention``.
@@ -166,14 +140,7 @@ def input_gradient(
 
 
 def unit(vectors: Array) -> Array:
-    """Scale vectors to length one; near-zero ones stay near zero.
-
-    Args:
-        vectors: (..., C).
-
-    Returns:
-        (..., C), v / (|v| + 1e-8).
-    """
+    """Scale (..., C) vectors to length one, v / (|v| + 1e-8); near-zero ones stay near zero."""
     norms: Array = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return vectors / (norms + NORM_EPSILON)
 

@@ -84,11 +84,7 @@ class Headers:
 
 
 def find_toolchain() -> Toolchain:
-    """Return the compilers of the first place that has an nvcc, see ``find_nvcc``.
-
-    Raises:
-        LibraryError: nvcc or the host compiler is missing, broken, incomplete or too old.
-    """
+    """Return the compilers of the first place that has an nvcc, see ``find_nvcc``."""
     nvcc, source = find_nvcc()
     _require_complete(nvcc)
     version = _version(nvcc)
@@ -103,9 +99,6 @@ def find_nvcc() -> tuple[Path, str]:
 
     Searched are CUDA_HOME, CUDA_PATH, PATH, /usr/local/cuda and the Python packages of NVIDIA:
     a variable is set on purpose, and comes before what happens to be on PATH.
-
-    Raises:
-        LibraryError: there is none, or none where CUDA_HOME or CUDA_PATH points to.
     """
     for variable in ("CUDA_HOME", "CUDA_PATH"):
         if stated := os.environ.get(variable):
@@ -126,11 +119,7 @@ def find_nvcc() -> tuple[Path, str]:
 
 
 def find_cmake() -> tuple[str, str]:
-    """Return the commands of CMake and Ninja: those on PATH, else those that pip installed.
-
-    Raises:
-        LibraryError: one of them is missing.
-    """
+    """Return the commands of CMake and Ninja: those on PATH, else those that pip installed."""
     scripts = sysconfig.get_path("scripts")  # of an environment that is not activated
     found = {name: shutil.which(name) or shutil.which(name, path=scripts) for name in _CMAKE}
     if missing := [title for name, title in _CMAKE.items() if found[name] is None]:
@@ -143,12 +132,8 @@ def find_cmake() -> tuple[str, str]:
 def find_headers(given: Path | None = None) -> Headers | None:
     """Return the headers of TensorRT, None if there are none and none were asked for.
 
-    Args:
-        given: a folder that holds them, or one whose folder ``include`` does; by default the
-            one that CSAKIT_TENSORRT_INCLUDE names, those of system packages, the user's cache.
-
-    Raises:
-        LibraryError: the given or named folder holds none, or they are too old.
+    ``given`` holds them, or its folder ``include`` does; by default the folder that
+    CSAKIT_TENSORRT_INCLUDE names, those of system packages, the user's cache.
     """
     stated = os.environ.get(INCLUDE_VARIABLE)
     if given is not None:
@@ -170,8 +155,7 @@ def headers_folder() -> Path:
 def how_to_get_headers() -> str:
     """Return the commands that fetch the headers of the installed TensorRT.
 
-    Headers of an older version serve a newer TensorRT, so where the repository lacks a version,
-    its newest stands in.
+    Headers of an older version serve a newer TensorRT: the newest published one stands in.
     """
     version = installed_tensorrt()
     newest = _PUBLISHED[max(_PUBLISHED)]

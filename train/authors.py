@@ -1,17 +1,10 @@
 """Read the weights that the authors' code writes: a pair ``*_net_P.pth`` and ``*_net_G.pth``.
 
-Their networks are nested blocks, each an ``nn.Sequential`` whose entries are numbered and
-whose middle entry is the next block. A tensor's key spells the way down to it, for example
-
-    model.model.1.model.3.model.5.weight
-          |     |       |       '- entry 5 of the third block: its transposed convolution
-          |     |       '- entry 3 of the second block is the third block
-          |     '- entry 1 of the outermost block is the second block
-          '- every block keeps its entries in ``model``
-
-so the map needs only, for each kind of block, which entry is which part and which entry
-holds the next block. Entries that have no weights (activations, CSA, the loss taps) count
-in the numbering; that is why the block with CSA is numbered differently.
+Their networks are nested blocks, each an ``nn.Sequential`` whose entries are numbered and whose
+middle entry is the next block. ``model.model.1.model.3.model.5.weight`` is entry 1 of the outermost
+block, entry 3 of that, and there entry 5: a transposed convolution. So the map needs, for each kind
+of block, which entry is which part and which holds the next block. Entries without weights
+(activations, CSA, the loss taps) count in the numbering.
 
 Source: the published code's ``networks.py``, read for its facts.
 """

@@ -69,11 +69,7 @@ def save(
 
 
 def check_output(path: Path) -> None:
-    """Refuse a place that ``save`` could not write to, before the work.
-
-    Raises:
-        ContractError: the path has another suffix, is a folder, or its folder cannot be written.
-    """
+    """Refuse a place that ``save`` could not write to, before the work."""
     if path.suffix != ".safetensors":
         raise ContractError(f"a checkpoint's name must end in .safetensors; got {path.name}")
     if is_folder(path):
@@ -112,17 +108,9 @@ def load(path: str | Path) -> CSAInpainter:
 
 
 def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
-    """Create a network with given weights, without drawing random ones first.
+    """Create a float32 network in eval mode with given weights, without drawing random ones first.
 
-    Args:
-        config: of the network.
-        weights: all of its tensors, of any floating type; names and shapes are checked.
-
-    Returns:
-        The model, in eval mode, float32. It does not share memory with other tensors.
-
-    Raises:
-        ContractError: a weight is NaN, infinite or no floating-point number.
+    Names and shapes are checked, and that all are finite. It shares no memory with other tensors.
     """
     with torch.device("meta"):
         model = CSAInpainter(config)
@@ -157,14 +145,7 @@ def read_header(path: str | Path) -> dict[str, Any]:
 
 
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """List the tensors of a network without building it.
-
-    Args:
-        config: of the network.
-
-    Returns:
-        Name to shape.
-    """
+    """Return name to shape of the tensors of a network without building it."""
     with torch.device("meta"):
         return {name: tuple(t.shape) for name, t in CSAInpainter(config).state_dict().items()}
 
@@ -175,16 +156,7 @@ def check_shapes(
     *,
     source: str,
 ) -> None:
-    """Compare two tables of tensors and name every difference.
-
-    Args:
-        expected: name to shape, of the network.
-        found: name to shape, of the file.
-        source: what the message calls the file.
-
-    Raises:
-        ContractError: a tensor is missing, unexpected, or of another shape.
-    """
+    """Raise ContractError that names every difference of two tables of tensors, name to shape."""
     problems = [
         *_listed("missing", [name for name in expected if name not in found]),
         *_listed("unexpected", [name for name in found if name not in expected]),

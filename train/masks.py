@@ -21,13 +21,9 @@ _LARGEST: Final = {"center": 120, "box": 140, "freeform": 25, "thin": 8, "blob":
 
 
 def largest_hole(summary: Mapping[str, Any]) -> int | None:
-    """Return the side of the largest square hole that a source of masks draws.
+    """Return the side in pixels of the largest square hole that a source of masks draws in 256.
 
-    Args:
-        summary: of the source, as a checkpoint keeps it: its kind, and the parts of a mixture.
-
-    Returns:
-        Pixels, for training on squares of 256; None if no part of the source is a known kind.
+    ``summary`` is as a checkpoint keeps it; None if no part of the source is a known kind.
     """
     parts = summary.get("parts", (summary,))
     known = [_LARGEST[part["kind"]] for part in parts if part.get("kind") in _LARGEST]
@@ -64,11 +60,7 @@ def freeform_hole(
     *,
     ratio: tuple[float, float] = (0.1, 0.4),
 ) -> Hole:
-    """Draw strokes until a share drawn from ``ratio``, in (0, 1), is missing; return (H, W).
-
-    Each stroke is a walk of a few straight lines of one thickness, with round joints, that may
-    leave the image; the look of scratches, text and fingers.
-    """
+    """Draw strokes with round joints until a share drawn from ``ratio``, in (0, 1), is missing."""
     return _until(height, width, rng, ratio, _stroke)
 
 
@@ -79,10 +71,7 @@ def thin_hole(
     *,
     ratio: tuple[float, float] = (0.02, 0.2),
 ) -> Hole:
-    """Draw scratches, dust or text until a share of the image is missing; return (H, W).
-
-    Scratches are 1 to 6 pixels wide, dust has a radius of 1 to 4, letters are 12 to 60 high.
-    """
+    """Draw scratches (1 to 6 px), dust (radius 1 to 4) or text (12 to 60 high) up to a share."""
     draw = (_scratch, _dust, _word)[int(rng.choice(3, p=(0.45, 0.2, 0.35)))]
     return _until(height, width, rng, ratio, draw)
 

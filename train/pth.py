@@ -18,20 +18,15 @@ _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "network",
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
-    """Read a state_dict, refusing anything that would run code.
+    """Read a state_dict, refusing anything that would run code; return name to tensor, on the CPU.
 
-    Args:
-        path: what ``torch.save(network.state_dict(), path)`` wrote, of any torch; or a dictionary
-            with that in an entry such as ``state_dict``.
-
-    Returns:
-        Name to tensor, on the CPU, without the ``module.`` that ``nn.DataParallel`` prepends and
-        without the counters of batch norms, which are no weights.
-        They may be read from the file only when they are used.
+    ``path`` is what ``torch.save(network.state_dict(), path)`` wrote, of any torch, or a dictionary
+    with that in an entry such as ``state_dict``. ``module.`` of ``nn.DataParallel`` and counters of
+    batch norms are left out. Tensors may be read from the file only when they are used.
 
     Raises:
-        ContractError: the file is missing or damaged, or holds more than named tensors
-            of floating-point numbers.
+        ContractError: the file is missing or damaged, or holds more than named tensors of
+            floating-point numbers.
     """
     if not is_file(path):
         raise ContractError(f"no checkpoint at {path}")

@@ -3,19 +3,13 @@
 Letters: B images, C channels, N = H * W positions, K known, M hole positions, S = 32 holes
 of a chunk. Equations and oracle: ``csakit.plugins.reference``.
 
-A hole needs the finished vector of the hole before it, which looks like one C-long product a
-hole. It is not: within a chunk every vector is a combination of the S + 1 vectors
+A hole needs the finished vector of the hole before it. Within a chunk every vector is a
+combination of ``basis = [last vector of the chunk before, x[c_1], ..., x[c_S]]``, so that
+<unit(x[h_i]), y_{i-1}> = <attention row of i - 1, row i of (directions @ basis^T)>: one small
+matrix product a chunk, S steps on S + 1 numbers, one product for the vectors.
 
-    basis = [last vector of the chunk before, x[c_1], ..., x[c_S]]
-
-so that <unit(x[h_i]), y_{i-1}> = <attention row of i - 1, row i of (directions @ basis^T)>.
-One small matrix product a chunk, then S steps on S + 1 numbers, then one product for the
-vectors. The ONNX function body and the CUDA kernels have the same three parts.
-
-Gradient: the authors' rule, dX = dY + A^T dY with A held constant. The chunks are walked
-backwards, carrying the gradient of the vector between them; no N x N matrix is built.
-
-Source: Liu et al., ICCV 2019, arXiv:1905.12384, section 3.2 and the published code.
+The gradient is dX = dY + A^T dY with A held constant; chunks are walked backwards, carrying the
+gradient of the vector between them.
 """
 
 import dataclasses

@@ -1,13 +1,10 @@
 """Coherent semantic attention on CUDA devices, in the kernels of libcsakit.
 
-Letters: B images, C channels, H W sides of the feature map, N = H * W positions. The functions
-are those of ``csakit.train.attention.chunked``, which also does what the kernels do not take:
-float64, sizes above their limits, empty tensors, and everything where libcsakit is not built.
-That is said once for each reason, through the logger of this module.
+Letters: B images, C channels, H W sides of the feature map, N = H * W positions.
+``csakit.train.attention.chunked`` does what the kernels do not take; a warning says so once.
 
-Pointers and the current stream are passed through and nothing waits for the GPU, so that all
-of it can be captured in a CUDA graph. The workspace comes from torch's caching allocator, which
-hands it out again only to later work of the same stream.
+Nothing waits for the GPU, so all of it can be captured in a CUDA graph. The workspace comes from
+torch's caching allocator, which hands it out again only to later work of the same stream.
 """
 
 import dataclasses
@@ -40,12 +37,7 @@ _log = logging.getLogger(__name__)
 
 
 def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Fill the holes of features on a CUDA device; channels-last features stay so.
-
-    Raises:
-        LibraryError: CUDA failed, libcsakit holds no code for this GPU, or the one that
-            CSAKIT_LIBRARY names cannot be used.
-    """
+    """Fill the holes of features on a CUDA device; channels-last features stay so."""
     library = _library_for(features)
     if library is None:
         filled = chunked.fill(features, hole, similarity)
@@ -57,11 +49,7 @@ def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
 def input_gradient(
     output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
 ) -> Tensor:
-    """Return dX = dY + A^T dY, (B, C, H, W), with the layout of the features.
-
-    Raises:
-        LibraryError: as ``fill``.
-    """
+    """Return dX = dY + A^T dY, (B, C, H, W), with the layout of the features."""
     library = _library_for(features, output_gradient)
     if library is None:
         given = (output_gradient, features, hole, similarity)
@@ -73,11 +61,7 @@ def input_gradient(
 
 
 def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Return the known position each position is copied from, (B, N) int64; a known one is its own.
-
-    Raises:
-        LibraryError: as ``fill``.
-    """
+    """Return the known position each one is copied from, (B, N) int64; known ones are their own."""
     library = _library_for(features)
     if library is None:
         return chunked.match_positions(features, hole, similarity)
@@ -155,15 +139,7 @@ _ALIGNMENT_BYTES: Final = 16  # of all pointers; the kernels load so much at a t
 
 @dataclasses.dataclass
 class KernelCall:
-    """One call of the library, with tensors made ready for it.
-
-    Args:
-        library: to call.
-        features: (B, C, H, W), not empty, of a type and size that the kernels take.
-        hole: (B, 1, H, W), any type and layout.
-        similarity: "projection" or "cosine".
-        stream: to enqueue on, of the current device; 0 for the default one.
-    """
+    """One call of the library on ``stream``, with tensors made ready for it."""
 
     library: Library
     features: Tensor

@@ -1,12 +1,7 @@
 """Coherent semantic attention as a torch operator, differentiable, for training and export.
 
-Letters: B images, C channels, N = H * W positions. Equations and oracle:
-``csakit.plugins.reference``. The operator runs as ``csakit.train.attention.chunked`` says,
-and on CUDA devices in the kernels of libcsakit (``csakit.train.attention.cuda_kernels``).
-
-Gradient: the authors' rule, dX = dY + A^T dY with A held constant.
-
-Source: Liu et al., ICCV 2019, arXiv:1905.12384, section 3.2 and the published code.
+Letters: B images, C channels, N = H * W positions. Equations, source and oracle:
+``csakit.plugins.reference``. Gradient: the authors' rule, dX = dY + A^T dY with A held constant.
 """
 
 from typing import Any
@@ -46,23 +41,10 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
 def coherent_semantic_attention_backward(
     output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
 ) -> Tensor:
-    """Return dX = dY + A^T dY, the attention A held constant.
+    """Return dX = dY + A^T dY, (B, C, H, W), the attention A held constant and computed again.
 
-    The attention is computed again rather than kept: that costs a few milliseconds, and the forward
-    operator stays one node with one output in every exported graph.
-
-    Args:
-        output_gradient: (B, C, H, W), dY.
-        features: (B, C, H, W), as given to the operator.
-        hole: (B, 1, H, W), as given to the operator.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, H, W), dX, type of the output gradient, layout of the operator's result.
-
-    Raises:
-        ContractError: ranks, sizes or devices disagree, or the similarity is unknown.
-        LibraryError: CUDA failed, or libcsakit holds no code for this GPU.
+    That costs a few milliseconds, and the forward operator stays one node with one output in every
+    exported graph. Arguments and errors are those of the operator; dX has its result's layout.
     """
     _check_gradient(output_gradient, features, hole, similarity)
     return chunked.input_gradient(output_gradient, features, hole, similarity)
@@ -128,11 +110,7 @@ class CoherentSemanticAttention(nn.Module):
 
 
 def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
-    """Return the known position each position is copied from, (B, N) int64, for parity checks.
-
-    Raises:
-        ContractError: as the operator.
-    """
+    """Return the known position each position is copied from, (B, N) int64, for parity checks."""
     _check(features, hole, similarity)
     if features.is_cuda:
         return cuda_kernels.match_positions(features, hole, similarity)

@@ -1,9 +1,6 @@
-"""Fetch the photographs that the demo weights are trained on, from Debian and Python packages.
+"""Fetch the photographs of ``fetch.toml``, from Debian and Python packages, for the demo weights.
 
-    python -m csakit.train.data.fetch photos
-
-``fetch.toml`` beside this file lists them. All are in the public domain, CC0 or CC-BY, or what
-scikit-image and scikit-learn ship. Packages that cannot be had are named and left out.
+python -m csakit.train.data.fetch photos
 """
 
 import argparse
@@ -82,12 +79,7 @@ def _package(table: dict[str, Any]) -> Package:
 
 
 def fetch(output: Path, packages: Sequence[Package], obtain: Obtain) -> int:
-    """Write the pictures of all packages that can be obtained, and SOURCES.md; return the count.
-
-    Raises:
-        ContractError: there is something in ``output``.
-        LibraryError: not one picture could be fetched.
-    """
+    """Write the pictures of all packages that can be obtained, and SOURCES.md; return the count."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ContractError(
             f"the output must be an empty folder or not exist; {output} does\n"

@@ -1,7 +1,6 @@
 """Cut a square out of a picture of any size, and augment it.
 
-What is cut is drawn before the file is opened, so that a JPEG need not be decoded at a higher
-resolution than the result has.
+The cut is drawn before the file is opened, so that a JPEG is decoded no larger than needed.
 
 Letters: H W sides of the picture, S side of the result, in pixels.
 """
@@ -36,14 +35,13 @@ class Framing:
     """How squares are cut.
 
     Attributes:
-        where: "centre"; "random"; "thirds", which is left, middle or right; or "whole", which
-            is no square but the whole picture, stretched.
-        share: range of the side over the shorter side of the picture, at most 1. The square is
-            never made smaller than the result, as long as the picture is not.
-        even: shares are drawn by ratio: twice as large is as likely as half as large.
-        pixels: instead of ``share``: range of the side in pixels of the picture, for a result
-            of 256; larger results take proportionally more, smaller ones are scaled down.
-        flip: left and right are exchanged half of the time.
+        where: "centre"; "random"; "thirds" (left, middle or right); "whole" (stretched, no square).
+        share: range of side / shorter side of the picture, at most 1. No square is smaller than
+            the result, as long as the picture is not.
+        even: draw shares by ratio: twice as large is as likely as half as large.
+        pixels: instead of ``share``: range of the side in pixels, for a result of 256; larger
+            results take proportionally more, smaller ones are scaled down.
+        flip: exchange left and right half of the time.
         turn: by a random number of quarter turns.
         smooth: bicubic; otherwise bilinear, where a recipe's source says so.
     """
@@ -109,10 +107,10 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 def tint(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Mix an (H, W, 3) image with a one-coloured version of itself; change brightness and contrast.
+    """Change hue, brightness and contrast of an (H, W, 3) image.
 
-    A network trained on few photographs, or on drawn ones, must learn that a hole has the hue of
-    its surroundings. Permuting the channels taught the opposite: green patches in brown fur.
+    Trained on few photographs, a network must learn that a hole has the hue of its surroundings.
+    Permuting the channels taught the opposite: green patches in brown fur.
     """
     own, gain, shift = rng.uniform(0.5, 1.0), rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
     # Grey is linear in the channels, so that the whole change is one 3 x 3 matrix.

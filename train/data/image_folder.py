@@ -20,13 +20,7 @@ _MODES = frozenset(
 
 
 class FolderImages:
-    """The images below a folder; all splits but "train" are cut without augmentation.
-
-    With a cache, the first images that are read stay decoded in memory, as many as fit.
-
-    Raises:
-        ContractError: there is no folder, or no image in it.
-    """
+    """Images below a folder, augmented in split "train"; a cache keeps the first ones decoded."""
 
     def __init__(self, root: Path, recipe: RecipeName, split: Split, *, cache_mib: int = 0) -> None:
         self.root = root
@@ -48,12 +42,7 @@ class FolderImages:
         return self._names[index]
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Cut an (S, S, 3) square out of an image.
-
-        Raises:
-            BrokenImageError: the file is absent, corrupt, too large, or has more than 8 bits a
-                channel.
-        """
+        """Cut an (S, S, 3) square out of an image; see ``ImageSource``."""
         cut = self.framing.draw(rng)
         picture = self._cached.get(index) or self._read(index, least_side(cut, size))
         return cut_out(picture, size, cut, smooth=self.framing.smooth)
@@ -80,13 +69,7 @@ class FolderImages:
 
 
 def read_rgb(path: Path, least: int | None = None) -> Image.Image:
-    """Read an image file upright, as RGB; transparent pixels show their hidden colour.
-
-    A JPEG is decoded at a half, a quarter or an eighth if its shorter side keeps ``least`` pixels.
-
-    Raises:
-        BrokenImageError: the file cannot be read, or has more than 8 bits a channel.
-    """
+    """Read an upright RGB image; a JPEG is decoded at a fraction that keeps ``least`` pixels."""
     try:
         file = decode(path, least_side=least)
         if file.deep or file.image.mode not in _MODES:

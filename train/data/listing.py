@@ -15,11 +15,7 @@ HOLD_OUT: Final = 20  # one file in so many is for validation, where a set has n
 
 
 def check_folder(folder: Path, what: str) -> None:
-    """Check that a folder exists; ``what`` it should hold is for the message.
-
-    Raises:
-        ContractError: it does not exist, or is not a folder.
-    """
+    """Check that a folder exists; ``what`` it should hold is for the message."""
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
         raise ContractError(f"{what} must be a folder; {folder} {problem}")
@@ -28,8 +24,7 @@ def check_folder(folder: Path, what: str) -> None:
 def walk(folder: Path) -> Iterator[str]:
     """Yield the image files below a folder by suffix, sorted, as relative paths with "/".
 
-    Hidden files and folders are left out: they hold previews and version control. Links are
-    followed, except where they lead in a circle.
+    Hidden files and folders are left out. Links are followed, except in circles.
     """
     seen: set[tuple[int, int]] = set()
     for path, folders, files in os.walk(folder, followlinks=True):
@@ -46,11 +41,7 @@ def walk(folder: Path) -> Iterator[str]:
 
 
 def read_list(path: Path) -> list[list[str]]:
-    """Return the columns of each line of a text file, divided by spaces, in a ``.csv`` by commas.
-
-    Raises:
-        ContractError: the file cannot be read as text.
-    """
+    """Return the columns of each line of a text file, split at spaces, in a ``.csv`` at commas."""
     try:
         text = path.read_text("utf-8", "surrogateescape")
     except OSError as error:
@@ -62,8 +53,7 @@ def read_list(path: Path) -> list[list[str]]:
 def present(names: Iterable[str], folder: Path) -> list[str]:
     """Return the names whose parent folder exists, because people keep parts of large data sets.
 
-    Single files are not looked for. There may be millions, on a network; one that is absent is
-    skipped when its turn comes.
+    Files are not looked for: there may be millions, on a network. Absent ones are skipped later.
     """
     known: dict[str, bool] = {}
     kept = []
@@ -79,8 +69,7 @@ def present(names: Iterable[str], folder: Path) -> list[str]:
 def hold_out(names: list[str]) -> tuple[list[str], list[str]]:
     """Split names into those for training and, about one in ``HOLD_OUT``, those for validation.
 
-    By the names alone: files that are added later change nothing for those that were there. Of two
-    or more names each list gets at least one.
+    By the names alone, so that added files move no other. Of two or more names each list gets one.
     """
     chosen = {name for name in names if _hash(name) % HOLD_OUT == 0}
     if len(names) > 1 and not 0 < len(chosen) < len(names):
@@ -93,10 +82,9 @@ def _hash(name: str) -> int:
 
 
 class NameList:
-    """An immutable sequence of strings, kept as bytes, undecodable ones included.
+    """An immutable sequence of strings in one block of bytes, undecodable ones included.
 
-    Each worker process gets a copy. 1.8 million strings cost 200 MB and half a second in each; the
-    same text in one block costs its own size.
+    Each worker gets a copy; 1.8 million strings would cost 200 MB and half a second in each.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -109,11 +97,7 @@ class NameList:
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> str:
-        """Return one of them.
-
-        Raises:
-            IndexError: there is no such one; negative numbers are not taken.
-        """
+        """Return one of them; IndexError for others, negative numbers too."""
         if not 0 <= index < len(self):
             raise IndexError(f"index must be in 0..{len(self) - 1}; got {index}")
         start, end = self._ends[index : index + 2]

@@ -201,22 +201,14 @@ def _collate(samples: "list[Sample | Failure]") -> "_Raw | Failure":
 
 
 def _start_worker(worker: int) -> None:
-    """Detach a worker from the process group; it ends with the process that trains.
-
-    Ctrl-C, and whatever else is sent to the whole group, does not end it: the training process
-    decides when to stop, and may need batches until then.
-    """
+    """Detach a worker from the process group: the training process decides when to stop."""
     os.setsid()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """Wait until the training process is gone, then end this one.
-
-    torch watches the parent of the process, which here is the fork server; and that one lives
-    as long as its workers.
-    """
+    """End with the training process; torch watches the fork server, which lives on."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

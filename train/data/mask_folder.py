@@ -1,11 +1,7 @@
-"""Irregular masks from a folder, as Liu et al. publish them.
+"""Irregular masks from a folder, mirrored, turned by any angle, cut and scaled in one step.
 
-G. Liu et al., "Image Inpainting for Irregular Holes Using Partial Convolutions", ECCV 2018: 512 x
-512 PNG files. In their 12,000 test masks (``testing_mask_dataset``, which most work trains with
-too) white is missing; in their 55,116 training masks black is, and they are to be dilated, turned
-and cut at random. Here masks are mirrored, turned by any angle, cut and scaled in one step.
-
-Letters: S side of the result in pixels.
+As G. Liu et al., ECCV 2018, publish them: 512 x 512 PNG files, white missing in the test masks,
+black in the training masks. Letters: S side of the result in pixels.
 """
 
 import logging
@@ -30,13 +26,7 @@ _PROBES: Final = 8  # files that are looked at when a folder is opened
 
 
 class FolderMasks:
-    """The masks below a folder, at any depth; white is missing, or black if inverted.
-
-    They are mirrored, turned and cut; without augmentation, the middle square is scaled.
-
-    Raises:
-        ContractError: there is no folder, no mask in it, or the first few cannot be read.
-    """
+    """Masks below a folder, white missing; without augmentation, the middle square is scaled."""
 
     kind = "folder"
 
@@ -58,11 +48,7 @@ class FolderMasks:
         return len(self._names)
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Read a random mask and augment it; return (S, S), True = missing, perhaps empty or full.
-
-        Raises:
-            BrokenImageError: the file cannot be read.
-        """
+        """Read a random mask; return (S, S), True = missing, perhaps empty or full."""
         index = int(rng.integers(len(self._names)))
         numbers = rng.random(6)  # before the file is read: as many, whatever it is
         mask = Image.fromarray(self._read(index).astype(np.uint8) * 255)

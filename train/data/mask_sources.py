@@ -35,11 +35,7 @@ def bounds(bucket: str) -> tuple[float, float]:
 
 
 def check_buckets(buckets: Sequence[str]) -> tuple[str, ...]:
-    """Check names of buckets; return each once, ascending.
-
-    Raises:
-        ContractError: one is unknown, or there is none.
-    """
+    """Return each named bucket once, ascending; ContractError if one is unknown, or none given."""
     unknown = sorted({*buckets} - {*BUCKETS})
     if unknown or not buckets:
         raise ContractError(
@@ -93,12 +89,7 @@ class MixedHoles:
         self._shares = tuple(share / sum(shares) for share in shares)
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw an (S, S) hole of one part.
-
-        Raises:
-            BrokenImageError: a file that was drawn cannot be read.
-            ContractError: a part has no hole that fits.
-        """
+        """Draw an (S, S) hole of one part."""
         part = int(rng.choice(len(self._sources), p=self._shares))
         return self._sources[part].draw(size, rng)
 
@@ -112,11 +103,7 @@ class MixedHoles:
 
 
 class DrawnHoles:
-    """Strokes ("freeform"), "thin" damage or ellipses ("blob") that reach a share of the image.
-
-    Raises:
-        ContractError: the range of shares is not within 0 and 1.
-    """
+    """Strokes ("freeform"), "thin" damage or ellipses ("blob") that reach a share of the image."""
 
     def __init__(self, kind: str, ratio: tuple[float, float]) -> None:
         if not 0 < ratio[0] <= ratio[1] < 1:
@@ -152,11 +139,9 @@ class FreeformBuckets:
 
 
 class FilteredHoles:
-    """Holes of another source that are neither empty nor full, and in given buckets.
+    """Holes of another source, drawn until one is neither empty nor full, and in given buckets.
 
-    Holes are drawn until one fits. That needs no list of the ratios of all masks, which would have
-    to be read before the first image; and it judges the hole that is used, after it was turned, cut
-    and scaled. Drawing from one of six buckets of a folder takes six files on average.
+    That judges the hole as it is used, and needs no list of the ratios of all masks.
     """
 
     def __init__(self, source: MaskSource, buckets: Sequence[str] | None) -> None:
@@ -169,12 +154,7 @@ class FilteredHoles:
         return self._source.kind
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw an (S, S) hole that fits.
-
-        Raises:
-            BrokenImageError: a file that was drawn cannot be read.
-            ContractError: none of many fits.
-        """
+        """Draw an (S, S) hole that fits; ContractError if none of many does."""
         for _ in range(_TRIES):
             hole = self._source.draw(size, rng)
             if not 0 < np.count_nonzero(hole) < hole.size:

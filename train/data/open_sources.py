@@ -1,8 +1,4 @@
-"""Open images and masks by the specifications of the command line.
-
-images = open_images("photos:0.7,procedural:0.3")
-masks = open_masks("freeform")
-"""
+"""Open images and masks by the specifications of the command line."""
 
 import bisect
 import itertools
@@ -78,11 +74,7 @@ def _is_mixture(spec: str) -> bool:
 
 
 def _parts(spec: str, example: str) -> dict[str, float]:
-    """Read the parts of a mixture and their shares.
-
-    Raises:
-        ContractError: one has no share, or comes twice.
-    """
+    """Read the parts of a mixture and their shares."""
     found = [_SHARED.fullmatch(part.strip()) for part in spec.split(",")]
     shares = {part["spec"]: float(part["share"]) for part in found if part}
     if len(shares) != len(found) or not all(shares.values()):
@@ -160,8 +152,7 @@ def open_masks(
 class Mixture:
     """Images of several sources, as often as their shares say; only the ratios of shares count.
 
-    An epoch is as long as it takes until every image of every source has come; sources that are
-    small for their share come several times, each time cut and augmented anew.
+    An epoch lasts until every image of every finite source has come; others come several times.
     """
 
     def __init__(self, sources: list[ImageSource], shares: list[float]) -> None:

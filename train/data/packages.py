@@ -1,7 +1,6 @@
 """Files out of Debian packages and Python wheels, downloaded by their own tools, never installed.
 
-apt checks the signatures of what it downloads. It gets settings and folders of its own: the
-machine's package lists stay as they are, and no rights are needed.
+apt checks signatures. It gets its own settings and folders, so the machine's lists stay unchanged.
 """
 
 import importlib.metadata
@@ -35,11 +34,7 @@ _ZSTANDARD: Final = 4
 
 
 def debian_mirror() -> str:
-    """Return the address of the Debian mirror that the machine's apt is set up with.
-
-    Raises:
-        LibraryError: there is no apt, or its sources name none.
-    """
+    """Return the address of the Debian mirror in this machine's apt sources."""
     # Only prints. It knows the addresses where no package list was ever fetched, too.
     uris = _run("apt-get", "update", "--print-uris")
     if found := re.search(r"'(\S+/debian)/dists/", uris):
@@ -56,9 +51,6 @@ def download_deb(
     """Download a Debian package of any suite into ``scratch``; return the file and its version.
 
     ``lists`` is the folder for apt's package lists, which serve all packages of a suite.
-
-    Raises:
-        LibraryError: there is no apt, or it cannot get the package; with its reason.
     """
     state = lists / suite
     sources = state / "sources.list"
@@ -93,9 +85,6 @@ def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
     """Return the folder a package is installed in, or its newest wheel downloaded; and the version.
 
     ``member`` is a file that it must hold: installed packages are sometimes cut down.
-
-    Raises:
-        LibraryError: pip is missing, or cannot get it; with its reason.
     """
     try:
         installed = importlib.metadata.distribution(name)
@@ -113,10 +102,6 @@ def extract(archive: Path, members: Collection[str], folder: Path) -> dict[str, 
     """Copy files out of a .deb, an .rcc, a ZIP file or a folder; return member to copy.
 
     Paths of members may lead through .rcc and .pk3 archives, as through folders.
-
-    Raises:
-        ContractError: an archive is damaged.
-        LibraryError: dpkg-deb is missing.
     """
     folder.mkdir(parents=True)
     inner: dict[str, dict[str, str]] = {}  # of each archive on the way: what is wanted of it
@@ -212,11 +197,6 @@ def read_resource(data: bytes, path: str) -> bytes | None:
 
     Big-endian: a header with the offsets of three parts, then a tree of entries, names in UTF-16,
     and contents with their lengths before them. Source: Qt's ``rcc.cpp``, formats 1 to 3.
-
-    Raises:
-        ContractError: it is no resource file, or compresses the file in another way than by zlib.
-        struct.error: it ends early.
-        zlib.error: the content is damaged.
     """
     magic, version, tree, contents, names = struct.unpack_from(">4s4I", data)
     if magic != b"qres":

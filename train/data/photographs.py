@@ -29,11 +29,7 @@ _FRAMING: Final = Framing(where="random", pixels=(256 / 1.5, 512.0), flip=True, 
 
 
 class Photographs:
-    """Squares of the photographs that scikit-image ships; "val" and "auto" are chelsea and coffee.
-
-    Raises:
-        LibraryError: scikit-image is not installed.
-    """
+    """Squares of the photographs that scikit-image ships; "val" and "auto": chelsea and coffee."""
 
     def __init__(self, split: Split) -> None:
         self._names = _NAMES[split]

@@ -1,12 +1,7 @@
 """Drawn images with the statistics of photographs: textured shapes that cover each other.
 
-Shapes of one size distribution that occlude each other ("dead leaves") have the edges, the
-statistics of wavelet coefficients and, with radii of density r^-3, the scale invariance of
-natural images: Lee, Mumford and Huang, "Occlusion Models for Natural Images", IJCV 41, 2001.
-Textures inside the shapes are what a network needs beside edges: Achddou, Gousseau and Ladjal,
-"Synthetic Images as a Regularity Prior for Image Restoration Neural Networks", SSVM 2021.
-
-Letters: S side of the image in pixels, L leaves.
+"Dead leaves" with radii of density r^-3: Lee, Mumford and Huang, IJCV 41, 2001; with textures:
+Achddou, Gousseau and Ladjal, SSVM 2021. Letters: S side of the image in pixels, L leaves.
 """
 
 import functools
@@ -124,10 +119,7 @@ def _outlines(x: Float32, y: Float32, radius: Float32, rng: np.random.Generator)
 
 
 def _draw(outlines: Float32, colours: npt.NDArray[np.uint8], size: int) -> Image.Image:
-    """Draw the leaves on each other, (2S, 2S), with their colours as the palette.
-
-    At twice the size, because Pillow's edges are jagged.
-    """
+    """Draw the leaves on each other, colours as palette; (2S, 2S) for Pillow's jagged edges."""
     canvas = Image.new("P", (2 * size, 2 * size))
     canvas.putpalette(colours.tobytes())
     pen = ImageDraw.Draw(canvas)

@@ -1,9 +1,7 @@
-"""The protocols of sources of images and masks, and how sources describe themselves.
+"""Protocols of sources of images and masks. S is a side in pixels.
 
-A source is small, can be pickled, and keeps no state that changes what it returns: the
-generator that is passed in decides everything. That makes samples independent of workers.
-
-Letters: S side in pixels.
+A source is small, can be pickled, and keeps no state that changes what it returns: the generator
+that is passed in decides everything. That makes samples independent of workers.
 """
 
 from typing import Any, Protocol, runtime_checkable

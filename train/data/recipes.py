@@ -1,34 +1,11 @@
 """Layouts of the paper's data sets, and how squares of 256 are cut out of them.
 
-==========  =====================================================  ==============================
-recipe      files                                                  squares
-==========  =====================================================  ==============================
-folder      any images at any depth; ``train.txt``/``val.txt``     training: 1/2 to all of the
-            (or ``.flist``) with one path a line, else folders     shorter side, anywhere,
-            ``train``/``val``, else 1 in 20 is held out by name    mirrored; else the middle
-zoom        as "folder"                                            training: 0.22 to all of the
-                                                                   shorter side, small ones as
-                                                                   likely as large ones; mirrored
-places2     ``places365_train_standard.txt`` with                  training: 256 x 256 pixels
-            ``data_large[_standard]``, ``places365_val.txt``       anywhere, mirrored; else the
-            with ``val_large``; or the 256 versions of both        middle 256 x 256
-celeba      ``img_align_celeba`` (178 x 218) with                  the middle 178 x 178,
-            ``list_eval_partition.txt``: 0 train, 1 val, 2 test    bilinear; mirrored in training
-paris       ``paris_train_original`` (936 x 537) and               training: the left, middle or
-            ``paris_eval_gt``                                      right 537 x 537, mirrored;
-                                                                   else the middle
-stretch     any of the above                                       the whole picture, stretched to
-                                                                   a square; mirrored in training
-==========  =====================================================  ==============================
-
-Sources. Layout of Places2: its site and torchvision's ``datasets/places365.py``; of CelebA: its
-site and ``datasets/celeba.py``. Squares of Places2: Yu et al., "Generative Image Inpainting with
-Contextual Attention" (arXiv:1801.07892) cut 256 x 256 at random from the full resolution; tests
-there and later take the middle. Squares of CelebA and Paris StreetView: Nazeri et al.,
-"EdgeConnect" (arXiv:1901.00212), which most later work repeats. Layout of Paris StreetView: as
-Pathak et al. (arXiv:1604.07379) hand it out; ``paris_eval_corrupted`` has the hole painted in and
-is never read. The CSA paper says only that its inputs are 256 x 256; its published code mirrors
-half of the pictures and stretches each to that, which is "stretch".
+See docs/training.md for files and squares of each. Sources. Layout of Places2: its site and
+torchvision's ``places365.py``; of CelebA: its site and ``celeba.py``; of Paris StreetView: Pathak
+et al., arXiv:1604.07379, whose ``paris_eval_corrupted`` has the hole painted in and is never read.
+Squares of Places2: Yu et al., arXiv:1801.07892, cut 256 x 256 at random from the full resolution;
+tests take the middle. Squares of CelebA and Paris: Nazeri et al., arXiv:1901.00212. The CSA paper
+states 256 x 256 only; its published code mirrors and stretches each picture, which is "stretch".
 """
 
 import dataclasses
@@ -62,8 +39,8 @@ class Recipe:
 
     Attributes:
         framing: of training squares; those of other splits are its ``fixed()`` form.
-        layouts: each finds the split below a root folder, or says that it is laid out in another
-            way; the last resort is that of "folder".
+        layouts: each returns the split below a root folder, or None if it is laid out otherwise;
+            the last resort is the layout of "folder".
     """
 
     framing: Framing
@@ -80,9 +57,6 @@ def list_images(root: Path, recipe: Recipe, split: Split) -> list[str]:
 
     Split "val" takes one in 20 where the set has none; "auto" takes "val" where the set has one,
     else "all".
-
-    Raises:
-        ContractError: the root is no folder, a list cannot be read, or nothing was found.
     """
     check_folder(root, "a data set")
     train, val = recipe.parts(root)

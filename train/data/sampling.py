@@ -1,7 +1,4 @@
-"""Samples of a run by their position: image, hole, and the files that were skipped.
-
-Letters: S side in pixels.
-"""
+"""Samples of a run by their position: image, hole, skipped files. S is a side in pixels."""
 
 import enum
 import functools
@@ -99,11 +96,7 @@ class TrainingSamples(Dataset["Sample | Failure"]):
 def draw_hole(
     masks: MaskSource, size: int, seed: int, stream: Stream, *key: int
 ) -> tuple[Hole, list[str]]:
-    """Draw an (S, S) hole, another for a broken file; return a line for each file skipped too.
-
-    Raises:
-        ContractError: no file can be read, or no hole fits.
-    """
+    """Draw an (S, S) hole, another for a broken file; return a line for each file skipped too."""
     broken = list[str]()
     for attempt in range(ATTEMPTS):
         try:

@@ -31,12 +31,7 @@ _RADIUS_PX: Final = 3.0  # of OpenCV's neighbourhoods; what its examples use
 
 
 def open_baselines(names: Sequence[str]) -> dict[str, Model]:
-    """Open some of ``BASELINES``, by name; OpenCV has two algorithms, Telea's and Navier-Stokes.
-
-    Raises:
-        ContractError: there is no such baseline.
-        LibraryError: OpenCV is not installed.
-    """
+    """Open some of ``BASELINES``; OpenCV has two algorithms, Telea's and Navier-Stokes."""
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise ContractError(
@@ -55,13 +50,7 @@ def open_baselines(names: Sequence[str]) -> dict[str, Model]:
 
 @contextlib.contextmanager
 def open_repair(path: Path) -> Iterator[Model]:
-    """Open an exported model, or "demo", as ``csakit inpaint`` does, with its default options.
-
-    Raises:
-        ContractError: the file is a checkpoint, or no model of csakit.
-        EngineError: the model is damaged.
-        LibraryError: its backend is not installed.
-    """
+    """Open an exported model, or "demo", as ``csakit inpaint`` does, with its default options."""
     if str(path) != DEMO and path.suffix.lower() not in EXPORTED:
         raise ContractError(
             f"baselines are compared with what a user runs, {' or '.join(EXPORTED)}; got "

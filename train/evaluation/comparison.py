@@ -31,9 +31,6 @@ def compare(
     """Evaluate models, by name, on the same pairs; ``watch`` sees each pair, for a progress bar.
 
     ``baselines`` are the names of those models that the others are compared with.
-
-    Raises:
-        ContractError: a model does not take images of that size, or nothing can be scored.
     """
     size, batch = pairs.options.size, pairs.options.batch
     for name, model in models.items():
@@ -60,10 +57,7 @@ def compare(
 
 
 def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:
-    """Draw the best, median and worst case of each kind of holes, as the first model has them.
-
-    The models of the evaluation are still open; the pairs are those that it was made on.
-    """
+    """Draw the best, median and worst case of the first model, for each kind of holes."""
     runs = {name: model.run for name, model in evaluation.models.items()}
     rows = [
         row
@@ -92,13 +86,7 @@ def chosen_cases(report: Report) -> dict[str, ImageScore]:
 def draw_cases(
     runs: Mapping[str, Run], pairs: Iterable[Pair], cases: Mapping[str, ImageScore], *, title: str
 ) -> list[list[Cell]]:
-    """Draw chosen cases, a row each: the image with its hole, each model's result, the truth.
-
-    All models are run on them again; ``title`` ends the label of each row.
-
-    Raises:
-        ContractError: the pairs are not those that the cases were scored on, from the start.
-    """
+    """Draw a row a case, labelled ``title``: image with hole, each model's result anew, truth."""
     found = _found(pairs, [case.position for case in cases.values()])
     rows = []
     for rank, case in cases.items():

@@ -1,7 +1,4 @@
-"""Labelled pictures side by side, as one picture.
-
-Letters: H W sides in pixels of one picture.
-"""
+"""Labelled pictures of H x W pixels side by side, as one picture."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -31,11 +28,7 @@ class Cell:
 
 
 def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
-    """Draw rows of pictures of one size, labels above them where a row has some; rows may differ.
-
-    Raises:
-        ContractError: there is no picture, or their shapes differ.
-    """
+    """Draw rows of pictures of one size, with labels above them where a row has some."""
     shapes = {cell.picture.shape for row in rows for cell in row}
     if len(shapes) != 1 or any(len(shape) != 3 or shape[2] != 3 for shape in shapes):
         raise ContractError(f"a grid must hold pictures of one (H, W, 3); got {sorted(shapes)}")

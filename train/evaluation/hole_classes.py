@@ -1,6 +1,6 @@
-"""Holes as people mark them, by class: the same for the same seed.
+"""Holes as people mark them, by class, the same for the same seed; NumPy and Pillow alone.
 
-Letters: H W sides in pixels. A hole is (H, W) bool, True = missing. NumPy and Pillow alone.
+Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,13 +21,7 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def draw_hole(name: str, size: tuple[int, int], seed: int) -> Hole:
-    """Draw an (H, W) hole of one of ``HOLE_CLASSES``, neither empty nor full, by a seed.
-
-    The same seed draws other holes in other classes.
-
-    Raises:
-        ContractError: there is no such class, or the image has less than 256 pixels a side.
-    """
+    """Draw an (H, W) hole of one of ``HOLE_CLASSES``; a seed draws others in other classes."""
     if name not in HOLE_CLASSES:
         raise ContractError(f"hole class must be one of {', '.join(HOLE_CLASSES)}; got {name!r}")
     if min(size) < 256:

@@ -1,18 +1,12 @@
-"""Metrics: errors of a result, over the whole image and inside the hole.
-
-Letters: H W sides in pixels.
+"""Metrics: errors of a result, over the whole image and inside the hole. H W are sides in pixels.
 
 A picture is (H, W, 3) uint8, of range R = 255; or (3, H, W) float32 in [-1, 1], of range 2.
 With e the differences over all channels of a region, divided by R:
 
     mean L1 %   100 mean |e|          mean L2 %   100 mean e^2          PSNR   -10 log10 mean e^2
 
-SSIM is that of scikit-image with its defaults: the mean over channels of windows of 7 x 7 equal
-weights, sample covariance, K1 = 0.01, K2 = 0.03, range R, on intensities from 0 (its luminance
-term has no meaning for negative ones, so network numbers are shifted by 1). Over the whole
-image, windows that would leave it do not count; inside the hole, it is the mean of the map over
-the hole's pixels, with the image mirrored at its border. The paper states none of this for its
-own SSIM, so compare numbers that this module computed.
+SSIM is scikit-image's with its defaults, on intensities from 0 (network numbers are shifted by 1);
+inside the hole, the mean of its map over the hole's pixels. The paper states no form of its SSIM.
 """
 
 import dataclasses
@@ -54,11 +48,7 @@ NOT_A_NUMBER: Final = Measures(
 
 
 def measure(result: Uint8, truth: Uint8, hole: Bool) -> tuple[Measures, Measures]:
-    """Compare a composited (H, W, 3) result with the truth: over the whole image, and in the hole.
-
-    Raises:
-        ContractError: shapes disagree, or no pixel was missing.
-    """
+    """Compare a composited (H, W, 3) result with the truth: in the whole image, and in the hole."""
     _check(result, truth, hole)
     if not hole.any():
         raise ContractError("inside the hole nothing can be measured where no pixel is missing")
@@ -71,25 +61,13 @@ def measure(result: Uint8, truth: Uint8, hole: Bool) -> tuple[Measures, Measures
 
 
 def hole_psnr(result: Picture, truth: Picture, hole: Bool) -> float:
-    """Compute the PSNR over the pixels of an (H, W) hole; cheap.
-
-    Infinite where nothing differs, and where no pixel is missing.
-
-    Raises:
-        ContractError: shapes disagree.
-    """
+    """Compute the PSNR over an (H, W) hole; infinite where nothing differs or is missing."""
     _check(result, truth, hole)
     return _psnr(result, truth, hole) if hole.any() else math.inf
 
 
 def hole_ssim(result: Picture, truth: Picture, hole: Bool) -> float:
-    """Compute the mean structural similarity over windows centred in an (H, W) hole.
-
-    1 where nothing differs, and where no pixel is missing.
-
-    Raises:
-        ContractError: shapes disagree.
-    """
+    """Compute the mean SSIM of windows centred in an (H, W) hole; 1 where nothing is missing."""
     _check(result, truth, hole)
     if not hole.any():
         return 1.0

@@ -48,14 +48,7 @@ class Model:
 
 @contextlib.contextmanager
 def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
-    """Open a checkpoint on a torch device, or an exported model, whatever its suffix names.
-
-    Raises:
-        ContractError: the file is absent, unreadable or not a model of csakit, its suffix is
-            another, or there is no such device.
-        EngineError: the runtime has no backend for the file.
-        LibraryError: the backend is not installed.
-    """
+    """Open a checkpoint on a torch device, or an exported model, whatever its suffix names."""
     suffix = path.suffix.lower()
     if suffix == CHECKPOINT:
         yield _of_checkpoint(path, device)
@@ -90,11 +83,7 @@ def torch_run(network: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]") -
 
 
 def session_run(session: Session) -> Run:
-    """Run an open session on batches of any number of images.
-
-    Batches are split where the model takes fewer, and the last is filled up where it takes
-    one number only.
-    """
+    """Run a session on any number of images, split or filled up to the batch that it takes."""
     stated = session.metadata.get(META_MAX_BATCH, "")
     most = session.batch or (int(stated) if stated.isdecimal() else None)
 

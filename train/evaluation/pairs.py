@@ -1,7 +1,4 @@
-"""Pairs of image and hole for an evaluation, the same every time.
-
-Letters: S side in pixels.
-"""
+"""Pairs of image and hole for an evaluation, the same every time. S is a side in pixels."""
 
 import dataclasses
 import itertools
@@ -80,11 +77,7 @@ class EvaluationOptions:
 
 
 class Pairs:
-    """The pairs of image and hole that options describe; iterated as often as is needed.
-
-    Raises:
-        ContractError: images or masks cannot be opened.
-    """
+    """The pairs of image and hole that options describe; iterated as often as is needed."""
 
     def __init__(self, options: EvaluationOptions) -> None:
         self.options = options

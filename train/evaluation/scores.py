@@ -1,9 +1,7 @@
 """Scores of one model on pairs of image and hole: of each image, and as means.
 
+A score is of what a user gets: the hole from the model, rounded to 8 bits, all else from the image.
 Letters: B images, H W sides in pixels.
-
-What is scored is what a user gets: the hole from the model, rounded to 8 bits, everything else
-from the image.
 """
 
 import dataclasses
@@ -115,10 +113,6 @@ def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
 
     A pair with an empty hole is not run: its result would be perfect whatever the model. A result
     that is not finite is no error here.
-
-    Raises:
-        ContractError: the batch is not positive, no pair has a hole, the model answers in
-            another shape, or the pairs of a batch differ in size.
     """
     if batch < 1:
         raise ContractError(f"a batch must have at least one image; got {batch}")
@@ -137,13 +131,7 @@ def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
 
 
 def composites(run: Run, pairs: Sequence[Pair]) -> list[Uint8 | None]:
-    """Run a model once; return what a user gets of each pair, None where it is not finite.
-
-    (H, W, 3), outside of the hole equal to the image.
-
-    Raises:
-        ContractError: the model answers in another shape, or the pairs differ in size.
-    """
+    """Run a model once; return each (H, W, 3) composite, None where it is not finite."""
     if len({image.shape for _, image, _ in pairs}) != 1:
         shapes = sorted({image.shape for _, image, _ in pairs})
         raise ContractError(f"the images of a batch must have one size; got {shapes}")

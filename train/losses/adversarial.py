@@ -1,4 +1,4 @@
-"""Adversarial losses: relativistic average least squares.
+"""Adversarial losses: relativistic average least squares (RaLSGAN), arXiv:1807.00734.
 
 With C the scores of a discriminator, x real and f fake, and E the mean over the batch and over
 all scores of an image::
@@ -7,14 +7,9 @@ all scores of an image::
     discriminator:  (E[(real - 1)^2] + E[(fake + 1)^2]) / 2
     generator:      (E[(real + 1)^2] + E[(fake - 1)^2]) / 2
 
-Source: Jolicoeur-Martineau, "The relativistic discriminator", ICLR 2019, arXiv:1807.00734, RaLSGAN;
-named by Liu et al., ICCV 2019. The halves are those of the published code, whose
-weight of 0.002 they belong to.
-
-Several processes: the outer means average per-score losses, so the engine's average of gradients
-already makes them global. The inner means are subtracted *before* squaring, and squares about local
-means are not squares about the global one. So ``mean`` is a parameter, and it must average over
-processes *with gradient*: a score moves the losses of all of them.
+The halves are the published code's, whose weight of 0.002 they belong to. The inner means are
+subtracted before squaring, so with several processes ``mean`` must average over all of them, *with
+gradient*: a score moves the losses of all. The engine's average of gradients does the outer ones.
 """
 
 from collections.abc import Callable

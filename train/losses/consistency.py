@@ -1,26 +1,15 @@
 """Consistency loss: inside the hole, features must be those VGG-16 has for the truth.
 
 Letters: B images, C channels, h w sides of the features (an eighth of the image's), M hole
-positions of an image. The paper's loss, with y the CSA output, d the decoder feature of the same
-size, t = relu4_3 of the truth::
-
-    L_c = sum over the hole of |y - t|^2 + |d - t|^2
-
-and ours, for each image, then the mean over the B images::
+positions of an image. With y the CSA output, d the decoder feature of the same size, t = relu4_3
+of the truth, for each image, then the mean over the B images::
 
     L_c = 1 / (M C) * sum over the hole of |y - t|^2 + |d - t|^2
 
-Why so. The paper's weight of 0.01 does not fit a sum: the centre hole has 252 * 512 terms, so the
-loss would be 1290 times a mean squared difference, beside an L1 loss near 0.1. It belongs to the
-published code's mean over channels and positions. That code's mean is over *all* positions: a small
-hole then hardly counts, and the known positions add a constant |t|^2. Divided by M, one weight
-serves every mask. An image without a hole adds 0 but still counts among the B, so that the mean
-over processes of equal batches is the loss of the whole batch.
-
-Source: Liu et al., ICCV 2019.
-
-Deviation: the published code adds the bare number, without gradient, so that there the loss
-trains nothing. Ours reaches the network.
+The paper has the bare sum, which its weight of 0.01 does not fit: the centre hole has 252 * 512
+terms. The published code has a mean over all positions, in which small holes hardly count and known
+ones add a constant, and adds the number without gradient, so that it trains nothing. Ours reaches
+the network, and one weight serves every mask. An image without a hole adds 0 but counts among B.
 """
 
 from typing import Final

@@ -1,13 +1,8 @@
 """Features loss: deep in the hole, EfficientNet's features must be those of the truth.
 
-Letters: B images, C channels, H W sides in pixels.
-
 Half of it compares place by place, which keeps shapes where they belong. The other half compares
-the distribution of each channel over the hole, sorted, which keeps texture alive where no place
-can be guessed: the sliced Wasserstein distance along the axes.
-
-Source: Heitz et al., "A sliced Wasserstein loss for neural texture synthesis", CVPR 2021,
-arXiv:2006.07229.
+the sorted values of each channel over the hole, which keeps texture alive where no place can be
+guessed: a sliced Wasserstein distance (Heitz et al., CVPR 2021, arXiv:2006.07229).
 """
 
 from collections.abc import Callable, Sequence

@@ -1,11 +1,7 @@
 """Reconstruction loss: how far both networks' images are from the truth, in L1.
 
-Letters: B images, H W sides in pixels. With I_p the rough and I_r the refined image::
-
-    L_r = |I_p - I_gt|_1 + |I_r - I_gt|_1
-
-Source: Liu et al., ICCV 2019. The norms are means over all pixels and channels,
-as in the published code: known pixels count, and neither image is composited or clamped.
+With I_p the rough and I_r the refined image, L_r = |I_p - I_gt|_1 + |I_r - I_gt|_1. The norms are
+means over all pixels and channels, as in the published code, of images as the networks return them.
 """
 
 from typing import Final

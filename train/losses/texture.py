@@ -3,17 +3,14 @@
 Letters: B images, H W sides in pixels, K kernels.
 
 A mean of errors is least where everything possible is averaged, which is blur. This loss compares
-distributions instead of places: differences of two pixels of a patch, sorted, on three levels of a
-pyramid, divided by what the truth has, so that 0 is the truth's texture and 1 is none. It is the
-sliced Wasserstein distance of 7x7 patches of detail with sparse directions. Dense random ones see
-little but the variance of a patch, to which streaks are as good as bark.
+distributions: differences of two pixels of a patch, sorted, on three levels of a pyramid, over the
+truth's, so that 0 is the truth's texture and 1 is none: the sliced Wasserstein distance of 7x7
+patches with sparse directions. Dense random ones see little but the variance of a patch.
 
-To distributions a grid is as good as bark, and grids are what strided layers draw most easily. So
-detail must not repeat more than the truth's, in means over places that are 8 or 16 pixels apart.
+Strided layers draw grids most easily, so detail must not repeat more than the truth's either, in
+means over places that are 8 or 16 pixels apart.
 
-Source: Rabin et al., "Wasserstein barycenter and its application to texture mixing", SSVM 2011;
-Heitz et al., "A sliced Wasserstein loss for neural texture synthesis", CVPR 2021,
-arXiv:2006.07229.
+Source: Rabin et al., SSVM 2011; Heitz et al., CVPR 2021, arXiv:2006.07229.
 """
 
 from typing import Final

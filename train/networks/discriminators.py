@@ -1,15 +1,8 @@
-"""The two discriminators: one looks at patches of the image, one at patches of VGG features.
+"""The two discriminators: patches of the image, and patches of VGG features. For training only.
 
-Letters: B images, H W sides in pixels, w a width.
-
-Training only: no checkpoint of the network and no export contains them.
-
-Source: Liu et al., ICCV 2019, and the published code, which sets what the paper
-leaves open: affine instance norms in the image's discriminator and a plain one in the features',
-no spectral norm, no sigmoid, weights from N(0, 0.02) and biases 0.
-
-Where they differ we follow the code: the paper's figure pools relu3_3 first and shrinks only once,
-to 14x14 scores for an image of 256x256; the code shrinks three times, to 8x8.
+Letters: B images, H W sides in pixels, w a width. Source: Liu et al., ICCV 2019, and the published
+code, which we follow: affine instance norms for the image, plain ones for features, no spectral
+norm, no sigmoid; it shrinks relu3_3 three times, where the paper's figure pools and shrinks once.
 """
 
 from typing import Final
@@ -48,11 +41,7 @@ class PatchDiscriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Score (B, 3, H, W) images of sides from 32: (B, 1, H/8 - 2, W/8 - 2), any size.
-
-        Raises:
-            ContractError: the shape is another one.
-        """
+        """Score (B, 3, H, W) images of sides from 32: (B, 1, H/8 - 2, W/8 - 2), any size."""
         _check(image, "image", 3, _IMAGE_SIDE_MIN)
         scores: Tensor = self.layers(image)
         return scores
@@ -61,8 +50,7 @@ class PatchDiscriminator(nn.Module):
 class FeaturePatchDiscriminator(nn.Module):
     """Scores relu3_3 of VGG-16 patch by patch; width 512 has 10.49 million parameters.
 
-    There is no last layer with one channel, in the paper's figure and in the published code alike:
-    each of the w channels at each position is a score.
+    Each of the w channels at each position is a score, as in the published code.
     """
 
     def __init__(self, width: int = 512) -> None:
@@ -79,11 +67,7 @@ class FeaturePatchDiscriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score relu3_3 of images, (B, 256, H/4, W/4), sides from 8: (B, w, H/32, W/32).
-
-        Raises:
-            ContractError: the shape is another one.
-        """
+        """Score relu3_3 of images, (B, 256, H/4, W/4), sides from 8: (B, w, H/32, W/32)."""
         _check(features, "features", RELU3_3_CHANNELS, _FEATURE_SIDE_MIN)
         scores: Tensor = self.layers(features)
         return scores
@@ -92,9 +76,7 @@ class FeaturePatchDiscriminator(nn.Module):
 def score_frozen(discriminator: nn.Module, given: Tensor) -> Tensor:
     """Return scores whose gradient reaches the input, never the discriminator.
 
-    The parameters stand in detached, so nothing is switched off and on again and no gradient of
-    theirs is computed. Not for a module wrapped for several processes, which would wait for that
-    gradient.
+    Not for a module wrapped for several processes, which would wait for that gradient.
     """
     detached = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
     scores: Tensor = functional_call(discriminator, detached, (given,))

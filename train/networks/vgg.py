@@ -1,15 +1,8 @@
 """VGG-16 up to relu4_3: the features that the losses compare images by. Frozen, no classifier.
 
-Letters: B images, H W sides in pixels.
-
-Layers are numbered as in torchvision's ``vgg16().features``, whose weights these are; a file
-of them holds ``features.<number>.weight`` and ``.bias``. The weights are buffers that no
-state_dict lists: no optimiser can train them and no checkpoint carries their 30 MB.
-
-Source: Simonyan and Zisserman, ICLR 2015, arXiv:1409.1556, configuration D.
-
-Deviation: the published CSA code feeds images in [-1, 1] as they are. Here they are
-normalised as the weights were trained to see them.
+Letters: B images, H W sides in pixels. Layers are numbered as in torchvision's ``features``.
+The weights are buffers that no state_dict lists, so no checkpoint carries their 30 MB. Images are
+normalised as the weights were trained, which the published CSA code omits.
 """
 
 import math
@@ -81,9 +74,6 @@ class VGG16Features(nn.Module):
         """Compute both layers of (B, 3, H, W) RGB images in [-1, 1], with gradient.
 
         Values outside are not clamped: a network that overshoots needs its gradient.
-
-        Raises:
-            ContractError: the shape is another one.
         """
         shallow = self.relu3_3(image)
         return Features(shallow, self._run(shallow, after=_RELU3_3))
@@ -112,12 +102,7 @@ class VGG16Features(nn.Module):
 
 
 def load_vgg(weights: str | Path | None = None) -> VGG16Features:
-    """Load VGG-16 from a file or, None, torch's cache; "random" draws it, always the same.
-
-    Raises:
-        ContractError: there is no such file, it is damaged or altered, or a tensor that
-            is needed is missing or of another shape; the text says how to get a good one.
-    """
+    """Load VGG-16 from a file or, None, torch's cache; "random" draws it, always the same."""
     if weights == "random":
         return VGG16Features(random_weights(), kind="random", origin=f"random, seed {_RANDOM_SEED}")
     path = cached_weights() if weights is None else Path(weights)

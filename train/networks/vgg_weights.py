@@ -24,11 +24,7 @@ HOW_TO_GET: Final = (
 
 
 def cached_weights() -> Path:
-    """Return torchvision's file of weights in torch's cache of downloads.
-
-    Raises:
-        ContractError: it is not there; the text says how to get it.
-    """
+    """Return torchvision's file of weights in torch's cache of downloads."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME
     if not path.is_file():
         raise ContractError(f"no VGG-16 weights at {path}\n{_remedy()}")
@@ -39,10 +35,6 @@ def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str,
     """Return the tensors of ``shapes`` as float32, without the rest of the file.
 
     If its name contains the start of its SHA-256, as torchvision's does, the content is compared.
-
-    Raises:
-        ContractError: there is no such file, it is damaged or altered, or a tensor
-            is missing, of another shape, not floating-point, or not finite.
     """
     if not path.is_file():
         raise ContractError(f"no VGG-16 weights at {path}\n{_remedy()}")

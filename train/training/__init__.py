@@ -1,14 +1,11 @@
 """The training loop on Lightning Fabric: configuration, one step, state, records.
 
-    from pathlib import Path
-
     from csakit.train.training import DataConfig, TrainConfig
     from csakit.train.training.loop import train
 
     train(TrainConfig(data=DataConfig(data="procedural")), Path("run"))
 
-``csakit train`` is the same as a command. Importing this package is cheap; importing the loop
-needs the extra ``train``.
+Importing this package is cheap; importing the loop needs the extra ``train``.
 """
 
 from .config import DataConfig as DataConfig

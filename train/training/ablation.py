@@ -1,7 +1,6 @@
 """The paper's ablations: the same training without one part each, and a table of the results.
 
-Every variant has the seed, the data in their order, the steps and everything else of the full
-recipe; so has the evaluation. With one seed a difference is an observation, not a law.
+All else is equal: seed, data and their order, steps, evaluation.
 """
 
 import contextlib
@@ -36,11 +35,7 @@ logger = logging.getLogger(__name__)
 
 
 def variants(config: TrainConfig) -> dict[str, TrainConfig]:
-    """Return the full recipe and those that lack one part each, by name.
-
-    Raises:
-        ContractError: the recipe lacks one of these parts already, or needs several processes.
-    """
+    """Return the full recipe and those that lack one part each, by name."""
     losses = config.losses
     parts = {
         "--attention csa": config.model.attention == "csa",
@@ -71,14 +66,10 @@ def variants(config: TrainConfig) -> dict[str, TrainConfig]:
 
 
 def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None, int]:
-    """Train the variants one after the other, and compare them.
+    """Train the variants one after the other, each in a folder of its name, and compare them.
 
-    Each has a run in a folder of its name; one that was stopped goes on, a finished one is kept.
-    The folder also gets the table, the same as JSON, pictures, and curves. If a signal stops a run,
-    there is no evaluation, only the exit code.
-
-    Raises:
-        ContractError: see ``variants``; or a run in the folder has another configuration.
+    Stopped runs go on, finished ones are kept. The folder also gets the table, the same as JSON,
+    pictures, and curves. If a signal stops a run, there is no evaluation, only the exit code.
     """
     runs = {name: RunFolder(folder / name) for name in variants(config)}
     pairs = Pairs(_evaluation(config))  # refused now, not after hours

@@ -1,7 +1,6 @@
 """The configuration of a training run, with every default and every check of a value.
 
-Each class is one section of a configuration file, each field one key and one flag; the names
-are unique across the sections.
+Each class is a section of a configuration file, each field a key and a flag of unique name.
 """
 
 import dataclasses
@@ -256,16 +255,7 @@ class RecordsConfig:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """A whole run.
-
-    Attributes:
-        data: what is learnt from.
-        model: the network.
-        losses: what is minimised.
-        optimisation: how.
-        engine: where.
-        records: what is written.
-    """
+    """A whole run; each field is a section."""
 
     data: DataConfig
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

@@ -1,7 +1,6 @@
 """Configurations as TOML: shipped recipes, files of users, and the configuration of a stopped run.
 
-A choice maps section to key to value and holds only what a user stated; defaults come from the
-classes.
+A choice maps section to key to value and holds only what a user stated; classes have defaults.
 """
 
 import dataclasses
@@ -45,11 +44,7 @@ def find_recipe(given: Path) -> Path:
 
 
 def read(path: Path) -> Choice:
-    """Read a configuration file; the classes check its values later.
-
-    Raises:
-        ContractError: the file is missing or no TOML, or has an unknown section or key.
-    """
+    """Read a configuration file; the classes check its values later."""
     if sys.version_info >= (3, 11):  # deferred: help needs no tomli
         import tomllib
     else:
@@ -90,11 +85,7 @@ def coerce(hint: Any, value: Any) -> Any:  # noqa: ANN401
 
 
 def build(*choices: Choice) -> TrainConfig:
-    """Create the configuration of some choices; a later one overrides earlier ones.
-
-    Raises:
-        ContractError: a value breaks the rule of its class, or the data is not stated.
-    """
+    """Create the configuration of some choices; a later one overrides earlier ones."""
     merged: Choice = {section: {} for section in SECTIONS}
     for choice in choices:
         for section, values in choice.items():
@@ -112,10 +103,6 @@ def read_resumed(folder: Path, *choices: Choice, extend: int | None = None) -> T
 
     ``extend`` raises its number of steps. The learning rate follows the new number from then on:
     the weights are those of one run of so many steps if it had not begun to fall before.
-
-    Raises:
-        ContractError: there is no run, a change would alter what it learns, or there are more
-            steps already.
     """
     run = RunFolder(folder)
     if not run.config.is_file():
@@ -159,11 +146,7 @@ def to_toml(config: TrainConfig) -> str:
 
 
 def write(config: TrainConfig, path: Path) -> None:
-    """Write a configuration file.
-
-    Raises:
-        ContractError: it cannot be written there.
-    """
+    """Write a configuration file."""
     with atomic_write(path) as temporary:
         temporary.write_text(to_toml(config), encoding="utf-8")
 

@@ -31,11 +31,7 @@ def optional_of(hint: Any) -> Any:  # noqa: ANN401
 
 
 def require_types(config: Any) -> None:  # noqa: ANN401
-    """Check that each value has the type that its class states.
-
-    Raises:
-        ContractError: a value has another type, is not finite, or is not one of the choices.
-    """
+    """Check that each value has the type that its class states."""
     for name, hint in annotations(type(config)).items():
         value = getattr(config, name)
         if not _fits(hint, value):
@@ -43,11 +39,7 @@ def require_types(config: Any) -> None:  # noqa: ANN401
 
 
 def require(condition: bool, name: str, rule: str, value: object) -> None:
-    """Check one rule of one value.
-
-    Raises:
-        ContractError: the condition is false.
-    """
+    """Check one rule of one value."""
     if not condition:
         raise ContractError(f"{name} must be {rule}; got {value!r}")
 

@@ -20,11 +20,7 @@ from .validation import Pair
 
 
 def new_network(config: TrainConfig) -> CSAInpainter:
-    """Create the generator, with the seed's weights or those of the checkpoint to start from.
-
-    Raises:
-        ContractError: the checkpoint cannot be read, or is of another network.
-    """
+    """Create the generator, with the seed's weights or those of the checkpoint to start from."""
     start = config.optimisation.start
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optimisation.seed)
@@ -62,11 +58,7 @@ def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
 
 
 def open_vgg(weights: str) -> VGG16Features:
-    """Load VGG-16: "cache", "random", or a file.
-
-    Raises:
-        ContractError: there are no such weights; the text says how to get them.
-    """
+    """Load VGG-16: "cache", "random", or a file."""
     if weights == CACHED_VGG:
         return load_vgg(None)
     return load_vgg("random" if weights == RANDOM_VGG else Path(weights))
@@ -77,9 +69,6 @@ def require_same_network(start: str, wanted: ModelConfig) -> None:
 
     One in the paper's form may start an interpolating or residual network, and one without
     detail a network with it.
-
-    Raises:
-        ContractError: it is another network's, or cannot be read.
     """
     header = checkpoint.read_header(start)
     names = ["width", "attention", "similarity"]
@@ -116,11 +105,7 @@ class RunData:
 
 
 def open_run_data(config: TrainConfig) -> RunData:
-    """Open the data of a run.
-
-    Raises:
-        ContractError: a folder is missing or empty, or a source is unknown.
-    """
+    """Open the data of a run."""
     data = config.data
     images = open_images(data.data, recipe=data.recipe, split="train", cache_mib=data.cache)
     masks = _open_masks(data, data.masks)

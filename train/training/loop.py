@@ -285,11 +285,7 @@ class _Session:
         }
 
     def _raise_divergence(self, batch: Batch, wrong: list[str]) -> None:
-        """Save the batch and stop.
-
-        Raises:
-            DivergenceError: always.
-        """
+        """Save the batch and raise DivergenceError."""
         step = self.progress.step
         path = self.run.bad_batch(step, self.fabric.global_rank)
         with atomic_write(path) as temporary:

@@ -1,7 +1,4 @@
-"""The log of a run: a progress bar, lines, JSON, TensorBoard; curves of several runs.
-
-Only the first process of a run records.
-"""
+"""The log of a run: progress bar, lines, JSON, TensorBoard; curves of several runs."""
 
 import json
 import logging
@@ -27,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class MetricsLog:
-    """Where scalars and pictures go. A context manager.
+    """Where scalars and pictures go, in the first process of a run. A context manager.
 
     What an earlier session wrote of steps after ``step`` is dropped, because they are run again.
     """
@@ -146,11 +143,7 @@ _DOTS_PER_INCH: Final = 100
 
 
 def draw_curves(runs: Mapping[str, Scalars], path: Path) -> None:
-    """Draw the scalars of runs, name to log, to a ``.png`` file, which is replaced.
-
-    Raises:
-        ContractError: no run has a scalar to draw, or the file cannot be written.
-    """
+    """Draw the scalars of runs, name to log, to a ``.png`` file, which is replaced."""
     # deferred: slow, and only ablations draw
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

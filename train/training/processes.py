@@ -1,7 +1,4 @@
-"""The processes of a run: their start, common decisions, and means with gradient.
-
-Letters: R processes.
-"""
+"""The processes of a run: start, common decisions, means with gradient. R is their number."""
 
 from collections.abc import Callable
 from typing import Any, Final, Literal
@@ -22,11 +19,7 @@ STRATEGY_OF_MANY: Final = "ddp"  # what "auto" means for several processes, said
 
 
 def start(config: EngineConfig) -> Fabric:
-    """Start the processes of a run; in each of them this call returns the engine.
-
-    Raises:
-        LibraryError: there is no such accelerator here, or fewer devices.
-    """
+    """Start the processes of a run; in each of them this call returns the engine."""
     several = config.devices * config.nodes > 1
     strategy = STRATEGY_OF_MANY if several and config.strategy == "auto" else config.strategy
     try:
@@ -61,11 +54,7 @@ def mean_over_processes(values: Tensor) -> Tensor:
 
 
 def on_first_process(fabric: Fabric, work: Callable[[], Any]) -> None:
-    """Run a function in the first process only, while the others wait; all share its ContractError.
-
-    Raises:
-        ContractError: the function raised it.
-    """
+    """Run a function in the first process while the others wait; all raise its ContractError."""
     refusal = None
     if fabric.is_global_zero:
         try:

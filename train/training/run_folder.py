@@ -54,11 +54,7 @@ class RunFolder:
             path.unlink(missing_ok=True)
 
     def require_new(self) -> None:
-        """Check that the folder is new or empty.
-
-        Raises:
-            ContractError: there is something in it.
-        """
+        """Check that the folder is new or empty."""
         if self.path.is_dir() and any(self.path.iterdir()):
             raise ContractError(
                 f"a new run needs a new or empty folder; {self.path} has files\n"
@@ -66,11 +62,7 @@ class RunFolder:
             )
 
     def create(self) -> None:
-        """Create the folder of a new run.
-
-        Raises:
-            ContractError: it cannot be written.
-        """
+        """Create the folder of a new run."""
         try:
             (self.path / "states").mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -9,10 +9,9 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Records the first SIGINT or SIGTERM; a second SIGINT interrupts at once.
+    """Records the first SIGINT or SIGTERM; a second SIGINT interrupts at once. A context manager.
 
-    Use as a context manager; what handled the signals before handles them again after it. In
-    threads other than the main one, where Python delivers no signals, it does nothing.
+    In threads other than the main one, where Python delivers no signals, it does nothing.
     """
 
     def __init__(self) -> None:

@@ -1,9 +1,8 @@
 """The whole state of a run in one safetensors file, from which it resumes exactly.
 
-Tensors are named by what holds them, ``network.rough...``, ``critics...``, ``average...``, and
-``optimiser.<name>.<number of the parameter>.<key>``; the rest is JSON in the metadata. Nothing
-is ever unpickled. Images, masks and their order need no state: they follow from the seed
-and the number of the step. Nor do random generators: after the start no step draws.
+Tensors are ``network...``, ``critics...``, ``average...``, and ``optimiser.<name>.<number of the
+parameter>.<key>``; the rest is JSON in the metadata. Data and random numbers need no state: they
+follow from the seed and the number of the step.
 """
 
 import dataclasses
@@ -37,13 +36,7 @@ class Progress:
 
 
 def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:
-    """Write the state; an interrupted call leaves no half file.
-
-    Raises:
-        DivergenceError: a weight is not finite; going on from it would be useless.
-        ContractError: the folder cannot be written.
-        EngineError: writing failed on the way, for example because the disk is full.
-    """
+    """Write the state; an interrupted call leaves no half file. DivergenceError if not finite."""
     tensors = {name: t.detach().to("cpu").contiguous() for name, t in _tensors(train_step)}
     if not_finite := [name for name, t in tensors.items() if not t.isfinite().all()]:
         raise DivergenceError(
@@ -63,11 +56,7 @@ def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:
 
 
 def load_state(train_step: TrainStep, path: Path) -> Progress:
-    """Load a state into a new train step of the same configuration; return its progress.
-
-    Raises:
-        ContractError: the file is damaged or foreign, or of another configuration.
-    """
+    """Load a state into a new train step of the same configuration; return its progress."""
     try:
         with safe_open(path, framework="pt") as file:
             progress = _progress(file.metadata() or {}, path)

@@ -1,10 +1,7 @@
-"""One training step: the networks of a run, their optimisers, losses and learning rate.
+"""One training step: networks, optimisers, losses and learning rate. B images, H W sides in pixels.
 
-Letters: B images, H W sides in pixels.
-
-A step runs the generator once. The discriminators take their step on what it made, and then the
-generator takes its own, judged by the discriminators as they are now, as the published training
-does.
+A step runs the generator once. The discriminators take their step on its result, and then the
+generator takes its own, judged by the updated discriminators, as the published training does.
 """
 
 import functools
@@ -67,9 +64,6 @@ class TrainStep:
 
     ``optimisers`` have the names of a saved state. ``discriminators``, ``average`` and ``vgg`` are
     None where nothing needs them.
-
-    Raises:
-        ContractError: weights cannot be read, or are of another network.
     """
 
     def __init__(self, config: TrainConfig, fabric: Fabric) -> None:
@@ -109,9 +103,8 @@ class TrainStep:
     def run(self, image: Tensor, hole: Tensor, number: int) -> dict[str, Tensor]:
         """Take step ``number``, from 0, of the discriminators and of the generator.
 
-        ``image`` is (B, 3, H, W) in [-1, 1], ``hole`` (B, 1, H, W), both on the device. The losses
-        of this process's batch are detached scalars: each unweighted, and "total", what the
-        generator minimised.
+        ``image`` is (B, 3, H, W) in [-1, 1], ``hole`` (B, 1, H, W), both on the device. Losses of
+        this process are detached scalars: each unweighted, and "total", the generator's.
         """
         rate = learning_rate(self.config.optimisation, number)
         for optimiser in self.optimisers.values():
@@ -258,9 +251,8 @@ def _weights(config: LossConfig) -> dict[str, float]:
 def learning_rate(config: OptimisationConfig, step: int) -> float:
     """Return the learning rate of a step, from 0: constant, then linear to 0.
 
-    With n steps and d the step from which it decays, step t has the rate times ``min(1, (n - t) /
-    (n - d))``: the first step of the decay has the full rate, the last of all one part of n - d. It
-    depends on nothing else, so that a resumed run has it too.
+    With n steps and d the step from which it decays, step t has the rate times min(1, (n - t) /
+    (n - d)). It depends on nothing else, so that a resumed run has it too.
     """
     start = config.decay_from * config.steps
     if step < start or start >= config.steps:

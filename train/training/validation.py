@@ -23,10 +23,7 @@ _PSNR_MAX_DB: Final = 99.0  # of a perfect image, so that one does not make the 
 
 
 def validate(model: CSAInpainter, pairs: Sequence[Pair]) -> tuple[float, Uint8]:
-    """Inpaint pairs one by one; return mean PSNR in the hole of uint8 results in dB, and a grid.
-
-    The mode and the gradients of the model are left as they are.
-    """
+    """Return mean PSNR in the hole of uint8 results in dB, and a grid; one pair a time."""
     device = next(model.parameters()).device
     figures: list[float] = []
     rows: list[list[Cell]] = []
