@@ -163,10 +163,7 @@ class RayPool:
         member = self._running[ref][0]
         try:
             answer = self._ray.get(ref)
-        except (
-            self._ray.exceptions.RayActorError,
-            self._ray.exceptions.ObjectLostError,
-        ) as error:
+        except (self._ray.exceptions.RayActorError, self._ray.exceptions.ObjectLostError) as error:
             yield from self._replace(member, _reason(error))
             return
         del self._running[ref]

@@ -7,14 +7,7 @@ import numpy as np
 
 from ...plugins.errors import LibraryError
 from ...plugins.versions import installed
-from .binding import (
-    CAPTURE_THREAD_LOCAL,
-    NON_BLOCKING,
-    CudaError,
-    Handle,
-    HostBytes,
-    cuda_error,
-)
+from .binding import CAPTURE_THREAD_LOCAL, NON_BLOCKING, CudaError, Handle, HostBytes, cuda_error
 
 _contexts: Final[dict[int, Any]] = {}  # by number of the GPU; see Binding.retain
 

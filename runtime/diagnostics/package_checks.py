@@ -8,13 +8,7 @@ from typing import Final
 
 from ...plugins.errors import CsakitError
 from ...plugins.versions import installed, numbers
-from ..host import (
-    DISTRIBUTION,
-    ORT_WHEELS,
-    has_bfloat16,
-    low_precision_instructions,
-    minimum,
-)
+from ..host import DISTRIBUTION, ORT_WHEELS, has_bfloat16, low_precision_instructions, minimum
 from ..libraries import import_onnxruntime
 
 

@@ -33,10 +33,7 @@ def open_engine_session(
         with gpu.current():
             engine = load_engine(module, path, manifest)
         return EngineSession(
-            *(engine, gpu, manifest),
-            name=str(path),
-            options=options,
-            check_finite=check_finite,
+            *(engine, gpu, manifest), name=str(path), options=options, check_finite=check_finite
         )
     except BaseException:
         gpu.close()

@@ -19,14 +19,7 @@ from ..files.onnx_weights import require_finite_weights
 from ..host import ORT_WHEELS, physical_cores
 from ..libraries import import_onnxruntime
 from ..tensors.conversion import Array
-from .ort_session import (
-    OrtSession,
-    describe,
-    load,
-    make_options,
-    reason,
-    require_file,
-)
+from .ort_session import OrtSession, describe, load, make_options, reason, require_file
 
 PROVIDER: Final = "CUDAExecutionProvider"
 logger = logging.getLogger(__name__)

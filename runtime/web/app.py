@@ -33,11 +33,7 @@ class Web:
     """One model behind HTTP: ``app`` is the guarded ASGI application."""
 
     def __init__(
-        self,
-        inpaint: Inpainter,
-        model: Model,
-        options: WebOptions,
-        wishes: Wishes,
+        self, inpaint: Inpainter, model: Model, options: WebOptions, wishes: Wishes
     ) -> None:
         """Build the application around an open model, which its owner closes."""
         self._options, self._wishes, self._model = options, wishes, model

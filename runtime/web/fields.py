@@ -78,11 +78,7 @@ async def read_fields(request: Request, known: tuple[str, ...], *, limit: int) -
 async def _read_form(request: Request, known: tuple[str, ...], limit: int) -> Fields:
     """Read a form."""
     parser = _MemoryParser(
-        request.headers,
-        request.stream(),
-        max_files=_FILES,
-        max_fields=_FIELDS,
-        max_part_size=limit,
+        request.headers, request.stream(), max_files=_FILES, max_fields=_FIELDS, max_part_size=limit
     )
     try:
         return await _sorted_out(await parser.parse(), known)
