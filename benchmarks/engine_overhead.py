@@ -72,7 +72,7 @@ def measure_engine(
     found = diagnose(path, this_machine(), device=number)
     manifest = found.require_usable()
     module = TensorRTModule.load(found.module or manifest.build.module)
-    device = open_device(number, adapter=options.adapter)
+    device = open_device(number, binding=options.binding)
     try:
         with device.current():
             engine = load_engine(module, path, manifest)
@@ -175,13 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("engine", type=Path, metavar="model.engine")
     parser.add_argument("--gpu", type=int, default=0, metavar="N", help="default: %(default)s")
     parser.add_argument("--calls", type=int, default=200, help="default: %(default)s")
-    parser.add_argument("--adapter", help="pycuda or cuda-python; default: what is installed")
+    parser.add_argument("--binding", help="pycuda or cuda-python; default: what is installed")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples")
     return run_command(parser, _work, arguments)
 
 
 def _work(args: argparse.Namespace) -> int:
-    options = EngineOptions(adapter=args.adapter)
+    options = EngineOptions(binding=args.binding)
     found = measure_engine(args.engine, number=args.gpu, calls=args.calls, options=options)
     print(found)
     if args.json is not None:

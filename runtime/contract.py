@@ -1,4 +1,7 @@
-"""Names, ranges and sizes that every layer agrees on; spelled nowhere else."""
+"""Names, ranges and sizes that every layer agrees on; spelled nowhere else.
+
+Letters in the shapes of all docstrings: B images, C channels, H W sides in pixels.
+"""
 
 from typing import Final, Literal
 

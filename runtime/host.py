@@ -75,7 +75,6 @@ def has_bfloat16() -> bool:
 
 
 def _allowed() -> set[int]:
-    """Return the logical processors of this process."""
     if hasattr(os, "sched_getaffinity"):  # Linux
         return os.sched_getaffinity(0)
     return set(range(os.cpu_count() or 1))

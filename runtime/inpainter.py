@@ -1,11 +1,7 @@
-"""``Inpainter``: an image of any size in, the repaired image out.
-
-Letters: H W sides in pixels.
-"""
+"""``Inpainter``: an image of any size in, the repaired image out."""
 
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 import numpy as np
@@ -174,7 +170,6 @@ class Inpainter:
         return repaired
 
     def _repair(self, image: Uint8, hole: Bool) -> Uint8:
-        """Return an image with its hole filled."""
         repair = self.parts(image, hole)
         result: Uint8 = image.copy()
         for part in repair:
@@ -214,7 +209,6 @@ class Inpainter:
         return Repair(image, mask, self._network, options or self._options, progress)
 
     def _check_open(self) -> None:
-        """Refuse to work after ``close``."""
         if self._closed:
             raise EngineError("the inpainter is closed; open it again")
 
@@ -224,16 +218,9 @@ class Inpainter:
         self._session.close()
 
     def __enter__(self) -> "Inpainter":
-        """Return the inpainter itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Release the model."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 

@@ -1,8 +1,7 @@
-"""ONNX Runtime, OpenVINO and Ray, imported when they are needed and with their telemetry off.
+"""ONNX Runtime, OpenVINO and Ray, imported when needed and with their telemetry off.
 
-The first two report to their makers when they are imported, unless told not to: they write a
-device or client id to the user's home and look a host up. ``csakit.runtime`` sets what
-onnxruntime reads.
+Otherwise the first two write an id to the user's home and look a host up when they are imported;
+``csakit.runtime`` sets what onnxruntime reads.
 """
 
 import contextlib

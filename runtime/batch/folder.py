@@ -1,7 +1,4 @@
-"""A folder of images with a folder of masks, or with one mask for all.
-
-Every entry of the folder of images becomes a job, or is named with the reason why not.
-"""
+"""Pair a folder of images with a folder of masks, or with one mask for all."""
 
 import contextlib
 import dataclasses
@@ -145,7 +142,6 @@ def _folders(root: Path, apart: list[Path], *, enter: bool) -> Iterator[_Scanned
 
 
 def _sorted_out(folder: Path, apart: list[Path], *, enter: bool) -> _Scanned:
-    """Sort the entries of a folder by kind."""
     scanned = _Scanned(folder)
     with _scan(folder) as entries:
         for entry in entries:
@@ -157,7 +153,6 @@ def _sorted_out(folder: Path, apart: list[Path], *, enter: bool) -> _Scanned:
 
 
 def _put(entry: os.DirEntry[str], scanned: _Scanned, apart: list[Path], *, enter: bool) -> None:
-    """Put an entry where it belongs."""
     path, hidden = scanned.folder / entry.name, entry.name.startswith(".")
     suffix = path.suffix.lower()
     if entry.name.startswith(_SYSTEM_FILES):
@@ -198,7 +193,6 @@ def _entries(
     *,
     shared: bool,
 ) -> Iterator[Job | Unmatched]:
-    """Yield the jobs of a folder."""
     yield from scanned.problems
     for name, several in pairs.items():
         image, target = scanned.folder / name, target_of(name)
@@ -290,7 +284,6 @@ def _match(
 
 
 def _mask_problem(image: Path, masks: Path, found: list[str], *, shared: bool) -> str:
-    """Return why there is not one mask."""
     if found:
         return f"more than one mask: {', '.join(found)}"
     own = "" if shared else f"{image.stem}.* or "
@@ -298,6 +291,5 @@ def _mask_problem(image: Path, masks: Path, found: list[str], *, shared: bool) -
 
 
 def _output_name(image: Path, suffix: str | None) -> str:
-    """Return the file name of the result of an image."""
     own = image.suffix if image.suffix.lower() in OUTPUT_FORMATS else _DEFAULT_SUFFIX
     return image.stem + (suffix or own)

@@ -1,7 +1,4 @@
-"""One image file and its mask file to one output file.
-
-Letters: H W sides in pixels.
-"""
+"""One image file and its mask file to one output file."""
 
 import dataclasses
 import os
@@ -80,7 +77,6 @@ class Job:
 
     @staticmethod
     def _taken(output: Path) -> bool:
-        """Report whether something has the name of an output."""
         try:
             return output.exists() or output.is_symlink()
         except OSError as error:

@@ -1,9 +1,7 @@
-"""Many image files through one model: while it fills one, others are read and written.
+"""Many image files through one model; others are read and written while it works.
 
-Decoders, encoders and ONNX Runtime let go of Python's lock while they work, so threads are
-enough. The model runs in the calling thread, one image after the other: results are those of
-``run_job``, bit by bit, and an interrupt reaches it between two images. What is reported
-comes in the order of the jobs.
+Decoders, encoders and ONNX Runtime release Python's lock, so threads are enough. The model runs in
+the calling thread, one image after the other: results equal those of ``run_job`` bit by bit.
 """
 
 import collections

@@ -1,8 +1,7 @@
 """A folder on a Ray cluster: jobs in chunks to workers that each hold the model.
 
-Ray Core, not Ray Data: jobs are two names, so there is nothing for Data's blocks, Arrow and object
-store to carry, while lazy listing, one image as the unit that fails, and overwriting only what a
-lost worker had written are not Data's. The driver holds no more than two chunks a worker.
+Ray Core, not Ray Data: jobs are names, so its blocks would carry nothing, while lazy listing, one
+image as the unit that fails, and overwriting only what a lost worker wrote are not Data's.
 """
 
 import collections
@@ -121,7 +120,6 @@ class RayPool:
         ]
 
     def _start(self) -> None:
-        """Start one more worker."""
         member = _Member(self._actor.remote())
         self._members.append(member)
         self._running[member.actor.open.remote(self._settings, None)] = (member, None)
@@ -159,7 +157,6 @@ class RayPool:
         return None
 
     def _collect(self, ref: Any) -> Iterator[Outcome]:  # noqa: ANN401
-        """Take what a worker has done."""
         member = self._running[ref][0]
         try:
             answer = self._ray.get(ref)
@@ -218,7 +215,6 @@ class RayPool:
         return self._sent
 
     def _complain(self) -> float:
-        """Warn once that no worker is ready."""
         if not any(member.ready for member in (*self._members, *self._lost)):
             logger.warning(
                 "no worker is ready after %d s: they open the model, or the cluster has no room "

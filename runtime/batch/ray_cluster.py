@@ -83,7 +83,6 @@ def connected(options: RayOptions) -> Iterator[None]:
 
 
 def _start(ray: Any) -> None:  # noqa: ANN401
-    """Start a cluster of this machine's size."""
     with _token():
         for last in (False, True):
             try:
@@ -172,7 +171,6 @@ class Share:
     gpus: float
 
     def __str__(self) -> str:
-        """Return it for messages."""
         cores = f"{self.cpus} processor{'' if self.cpus == 1 else 's'}"
         return f"{self.gpus:g} GPU and {cores}" if self.gpus else cores
 

@@ -1,8 +1,4 @@
-"""``csakit doctor``: what is installed, what can run here, and what to install.
-
-Loads no framework: versions are read from the installed metadata. Only onnxruntime is
-imported, because nothing else tells whether it works, and the driver is asked for its GPUs.
-"""
+"""``csakit doctor``: what is installed, what can run here, and what to install."""
 
 import argparse
 from collections.abc import Sequence
@@ -63,7 +59,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    """Run and print all checks."""
     engines = find_engines(args.paths or [Path()])
     machine = this_machine()
     backend = check_engine_backend(machine)
@@ -98,7 +93,6 @@ def _shown(check: Check) -> bool:
 
 
 def _check_onnx_backends(runtime: Check, machine: HostCapabilities) -> list[Check]:
-    """Check what ONNX models run on here."""
     if runtime.status is not Status.OK:
         return [Check(runtime.status, ".onnx models", "cannot run: see onnxruntime above")]
     text = f"run on the CPU, with {physical_cores()} threads, by ONNX Runtime"

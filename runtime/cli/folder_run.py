@@ -95,11 +95,9 @@ class FolderRun:
         self._examples.setdefault(kind, text.partition("\n")[0])
 
     def _name(self, image: Path) -> str:
-        """Return the name of an image within the folder."""
         return _on_one_line(image.relative_to(self._args.image))
 
     def _progress(self, outcomes: Iterable[Outcome]) -> Iterable[Outcome]:
-        """Show a bar on a terminal, if tqdm is installed."""
         if not sys.stderr.isatty():
             yield from outcomes
             return

@@ -43,7 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    """Check what is cheap to check, open the model once, and run."""
     options, files = inpaint_options(args), file_options(args)
     ray_options(args)
     with warnings_as_lines():
@@ -51,7 +50,6 @@ def _work(args: argparse.Namespace) -> int:
 
 
 def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
-    """Repair one image."""
     for flag in ("format", "resume", "recursive", "ray"):
         if getattr(args, flag):
             rest = "; the suffix of OUT is the format of one image" if flag == "format" else ""
@@ -119,7 +117,6 @@ def _repairing(
 
 
 def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
-    """Open the model here."""
     _name_model(args)
     return _opener(args, options)(args.model, threads=args.threads, cache=args.cache)
 

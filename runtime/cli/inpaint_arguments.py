@@ -178,7 +178,6 @@ def add_run_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_mask_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``MaskOptions``."""
     group.add_argument(
         "--mask-channel",
         choices=CHANNELS,
@@ -197,7 +196,6 @@ def _add_mask_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``FileOptions`` and the format of folder runs."""
     add_number(
         group, "--quality", FileOptions.quality, "N", "quality of JPEG and WebP outputs, 1 to 100"
     )
@@ -225,7 +223,6 @@ def _add_output_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_ray_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``RayOptions``."""
     group.add_argument(
         "--ray",
         metavar="WHERE",

@@ -97,7 +97,6 @@ def _start(entry: metadata.EntryPoint, arguments: list[str], loaded: Callable[[]
 
 
 def _usage(commands: dict[str, metadata.EntryPoint]) -> str:
-    """Write what ``csakit --help`` shows."""
     lines = [
         f"usage: {PROGRAM} COMMAND ...",
         "",
@@ -114,7 +113,6 @@ def _usage(commands: dict[str, metadata.EntryPoint]) -> str:
 
 
 def _unknown(name: str, commands: dict[str, metadata.EntryPoint]) -> str:
-    """Write what an unknown command is answered with."""
     close = difflib.get_close_matches(name, commands)
     hint = f"Did you mean: {', '.join(close)}?" if close else f"See: {PROGRAM} --help"
     return f"{PROGRAM}: a command must be one of {', '.join(commands)}; got {name!r}\n{hint}"

@@ -93,7 +93,6 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 
 def _build(args: argparse.Namespace) -> int:
-    """Build, and report."""
     config = BuildConfig(
         architectures=args.arch,
         tensorrt_include=args.tensorrt_include,
@@ -106,7 +105,6 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _report(built: Build, config: BuildConfig) -> None:
-    """Print what was built, and what not, and why."""
     for line in built.warnings:
         print(line, file=sys.stderr)
     if built.omitted:
@@ -154,7 +152,6 @@ def _range(numbers: Iterable[int]) -> str:
 
 
 def _info(args: argparse.Namespace) -> int:
-    """Print what is built and where it was searched."""
     statuses = [library_status(kind) for kind in KINDS]
     if args.json:
         print(json.dumps(_as_json(statuses), indent=1))
@@ -179,7 +176,6 @@ def _as_json(statuses: list[LibraryStatus]) -> dict[str, Any]:
 
 
 def _lines(statuses: list[LibraryStatus]) -> list[str]:
-    """Write the answer for people."""
     lines = []
     for status in statuses:
         lines += [*_describe(status), ""]
@@ -204,7 +200,6 @@ def _remedy() -> str:
 
 
 def _describe(status: LibraryStatus) -> list[str]:
-    """Write what is known of one library."""
     name = file_name(status.kind)
     if status.path is None:
         stated = os.environ.get(LIBRARY_VARIABLE)
@@ -235,7 +230,6 @@ def _launches(architectures: Sequence[str]) -> str:
 
 
 def _nvcc() -> str:
-    """Return which compilers a build would take."""
     try:
         toolchain = find_toolchain()
     except LibraryError as error:
@@ -244,7 +238,6 @@ def _nvcc() -> str:
 
 
 def _cmake() -> str:
-    """Return which CMake and Ninja a build would take."""
     try:
         return " with ".join(find_cmake())
     except LibraryError as error:
@@ -252,7 +245,6 @@ def _cmake() -> str:
 
 
 def _headers() -> str:
-    """Return which headers a build would take."""
     try:
         headers = find_headers()
     except LibraryError as error:

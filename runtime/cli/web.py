@@ -45,7 +45,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    """Open the model, then serve it."""
     from ..web.fields import Wishes  # deferred: help needs no web framework
     from ..web.serve import describe_model, serve
 

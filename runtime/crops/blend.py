@@ -1,11 +1,9 @@
-"""Blend a prediction with the known pixels at the edge of a hole; these do not change.
+"""Blend a prediction with the known pixels at the edge of a hole, which do not change.
 
-Letters: H W sides in pixels, M hole pixels.
-
-The network also predicts a rim of pixels that are known. Its error there, truth minus prediction,
-is continued harmonically into the hole and added: colour and brightness meet at the edge, and a
+The network also predicts a rim of known pixels. Its error there, truth minus prediction, is
+continued harmonically into the hole and added: colour and brightness meet at the edge, and a
 prediction without detail becomes interpolation (Perez, Gangnet, Blake, "Poisson image editing",
-SIGGRAPH 2003, solved for the correction).
+SIGGRAPH 2003, solved for the correction). Letters: M hole pixels.
 """
 
 from typing import Final

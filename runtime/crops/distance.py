@@ -1,7 +1,4 @@
-"""How far each pixel is from a set of pixels, and the growing of sets.
-
-Letters: H W sides in pixels.
-"""
+"""Distances of pixels to a set of pixels, and the growth of sets."""
 
 import numpy as np
 

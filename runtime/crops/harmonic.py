@@ -1,7 +1,6 @@
 """Laplace's equation in a hole of any shape: each missing pixel is the mean of its neighbours.
 
-Letters: H W sides in pixels, M hole pixels, E edges between a hole pixel and a known one, n
-unknowns of a level.
+Letters: M hole pixels, E edges between a hole pixel and a known one, n unknowns of a level.
 
 Known pixels are held; nothing lies beyond the border of the picture. Solved by conjugate gradients
 with a multigrid cycle over ever coarser holes as preconditioner (Briggs, Henson, McCormick, "A

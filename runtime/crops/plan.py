@@ -1,11 +1,8 @@
-"""Which parts of an image the network runs on, at which scale, and which regions each predicts.
+"""Parts of an image that the network runs on, their scales, and the regions each predicts.
 
-Letters: H W sides in pixels, R regions, P pieces of them. A box is (top, left, bottom, right), the
-last two exclusive. All strategies are plans: "whole" and "resize" have one crop, the image.
-
+Letters: R regions, P pieces of them. A box is (top, left, bottom, right), the last two exclusive.
 Networks are trained on squares of 256 pixels with holes up to some size. So a crop has that size,
-a region with a larger hole is scaled down to it, and a long one is cut into pieces whose crops
-overlap.
+a region with a larger hole is scaled down, and a long one is cut into overlapping pieces.
 """
 
 import dataclasses
@@ -77,7 +74,6 @@ class Plan:
 
     @functools.cached_property
     def _regions(self) -> int:
-        """Return the number of regions."""
         return int(self.labels.max(initial=-1)) + 1
 
 
@@ -235,12 +231,10 @@ def _crop(box: tuple[int, ...], image: Size, network: Size, scale: float, region
 
 
 def _round_up(side: int) -> int:
-    """Return the next multiple of 256."""
     return -(-side // SIZE_MULTIPLE) * SIZE_MULTIPLE
 
 
 def _log_scales(scales: npt.NDArray[np.float64]) -> None:
-    """Warn that detail is lost."""
     reduced = scales[scales < 1]
     if reduced.size:
         notify(

@@ -1,7 +1,6 @@
 """The connected regions of a hole, in NumPy alone and fast for many megapixels.
 
-Letters: H W sides in pixels, R regions, S segments: stretches of hole pixels within a row.
-Pixels that touch at a corner are connected.
+Letters: R regions, S segments: stretches of hole pixels within a row. Corners connect pixels.
 """
 
 import numpy as np
@@ -96,7 +95,6 @@ def _touching(starts: Index, stops: Index, stride: int) -> tuple[Index, Index]:
 
 
 def _boxes(starts: Index, stops: Index, region: Index, stride: int, regions: int) -> Index:
-    """Return the (R, 4) bounding boxes."""
     rows = starts // stride
     boxes = np.empty((regions, 4), dtype=np.int64)
     boxes[:, :2] = np.iinfo(np.int64).max

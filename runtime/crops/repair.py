@@ -1,9 +1,7 @@
 """A repair as a sequence of parts, each final when it is yielded.
 
 A part is what must be computed together: the crops that share a region of the hole. Parts have no
-pixel in common, and no pixel of one is used for another.
-
-Letters: H W sides in pixels of the image, h w of a part, M missing pixels.
+pixel in common, and none is used for another. Letters: h w sides of a part, M missing pixels.
 """
 
 import dataclasses
@@ -92,11 +90,9 @@ class Repair:
         self._groups = _grouped(self._plan.crops)
 
     def __len__(self) -> int:
-        """Return the number of parts."""
         return len(self._groups)
 
     def __iter__(self) -> Iterator[Part]:
-        """Run the network, and yield one part after the other."""
         self._done = 0
         for group in self._groups:
             yield self._repair(group)
@@ -209,7 +205,6 @@ def _scale(crop: Crop) -> float:
 
 
 def _weights(crop: Crop, image: tuple[int, ...]) -> Float32:
-    """Return the weight of each pixel of a crop, (H, W): its distance to edges in the image."""
     ramps = []
     for first, length, whole in zip((crop.top, crop.left), crop.part, image, strict=False):
         ramp = np.full(length, np.float32(length))

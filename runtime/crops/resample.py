@@ -1,7 +1,4 @@
-"""Scale and pad the parts of an image that a network takes.
-
-Letters: H W sides in pixels.
-"""
+"""Scale and pad the parts of an image that a network takes."""
 
 import numpy as np
 import numpy.typing as npt

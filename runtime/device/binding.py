@@ -1,7 +1,7 @@
-"""The protocol of CUDA bindings, and the errors that they raise.
+"""The protocol of CUDA bindings, and their errors.
 
-Handles are whatever the binding makes; only ``stream_handle`` and ``address`` turn them into
-numbers. Every call but ``count``, ``name`` and ``retain`` needs a current context.
+Only ``stream_handle`` and ``address`` turn handles into numbers. Every call but ``count``, ``name``
+and ``retain`` needs a current context.
 """
 
 from typing import Any, Final, Protocol

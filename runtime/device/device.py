@@ -1,19 +1,13 @@
 """One GPU: streams, events, memory and graphs, whichever binding reaches the driver.
 
-    with open_device(0) as device, device.current():
-        stream = device.stream()
-        ...
-
-Work in the primary context only, which torch, TensorRT and ONNX Runtime share; it is pushed for a
-block and popped after it, so that whatever another library made current stays so. Everything made
-here is closed by hand or with its device; closing twice is harmless. Nothing survives a fork.
+Work in the primary context, which torch, TensorRT and ONNX Runtime share; ``current()`` pushes it
+for a block, so that whatever another library made current stays so. Nothing survives a fork.
 """
 
 import gc
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from types import TracebackType
 from typing import Any
 
 from ...plugins.errors import EngineError
@@ -202,16 +196,9 @@ class Device:
         self._context = None
 
     def __enter__(self) -> "Device":
-        """Return the device itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Free everything."""
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
@@ -227,12 +214,7 @@ class _Current(threading.local):
             self._device.push()
         self._depth += 1
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._depth -= 1
         if not self._depth:
             self._device.binding.pop()

@@ -10,8 +10,8 @@ from .binding import Binding, CudaError
 from .device import Device
 from .fork_guard import ForkGuard
 
-Adapter = Literal["pycuda", "cuda-python"]
-ADAPTERS: Final[tuple[Adapter, ...]] = ("pycuda", "cuda-python")  # the first installed is used
+BindingName = Literal["pycuda", "cuda-python"]
+BINDINGS: Final[tuple[BindingName, ...]] = ("pycuda", "cuda-python")  # the first installed is used
 _DISTRIBUTIONS: Final = {"pycuda": ("pycuda",), "cuda-python": ("cuda-python", "cuda-bindings")}
 _MODULES: Final = {"pycuda": ("pycuda",), "cuda-python": ("cuda", "bindings")}
 _HINT: Final = (
@@ -26,17 +26,17 @@ _initialised: Final[list[ForkGuard]] = []  # where CUDA was; a fork inherits the
 class Choice:
     """The CUDA binding that would be used."""
 
-    adapter: Adapter | None  # its name; None if there is none
+    binding: BindingName | None  # its name; None if there is none
     version: str | None  # of what is installed
     reason: str  # why this one, or what to install
 
 
-def choose_adapter(requested: str | None = None) -> Choice:
+def choose_binding(requested: str | None = None) -> Choice:
     """Return which CUDA binding would be used, and why; imports none."""
-    if requested is not None and requested not in ADAPTERS:
-        known = ", ".join(ADAPTERS)
+    if requested is not None and requested not in BINDINGS:
+        known = ", ".join(BINDINGS)
         raise ContractError(f"a CUDA binding must be one of {known}; got {requested!r}")
-    there = [name for name in ADAPTERS if _is_installed(name)]
+    there = [name for name in BINDINGS if _is_installed(name)]
     for name in there:
         if requested in (None, name):
             others = [other for other in there if other != name]
@@ -48,7 +48,7 @@ def choose_adapter(requested: str | None = None) -> Choice:
     return Choice(None, None, f"{lacking} installed: pip install {requested or 'cuda-python'}")
 
 
-def open_device(number: int = 0, *, adapter: str | None = None, spin: bool = True) -> Device:
+def open_device(number: int = 0, *, binding: str | None = None, spin: bool = True) -> Device:
     """Open a GPU; the caller closes it.
 
     Raises:
@@ -56,20 +56,20 @@ def open_device(number: int = 0, *, adapter: str | None = None, spin: bool = Tru
         LibraryError: the binding is not installed, or there is no driver.
         EngineError: there is no such GPU, CUDA was used before a fork, or the driver failed.
     """
-    choice = choose_adapter(adapter)
-    if choice.adapter is None:
+    choice = choose_binding(binding)
+    if choice.binding is None:
         raise LibraryError(f"a GPU needs a CUDA binding for Python: {choice.reason}")
     if _initialised:
         _initialised[0].require_this()
     _initialised.append(ForkGuard())
     try:
-        return Device(_binding(choice.adapter), number, spin=spin)
+        return Device(_imported(choice.binding), number, spin=spin)
     except CudaError as error:
         raise type(error)(error.call, error.name, f"{error.text}{_HINT}") from error
 
 
-def _binding(adapter: Adapter) -> Binding:
-    if adapter == "pycuda":
+def _imported(binding: BindingName) -> Binding:
+    if binding == "pycuda":
         from .pycuda_binding import PyCudaBinding  # deferred with what it imports
 
         return PyCudaBinding()
@@ -78,13 +78,13 @@ def _binding(adapter: Adapter) -> Binding:
     return CudaPythonBinding()
 
 
-def _is_installed(adapter: Adapter) -> bool:
+def _is_installed(binding: BindingName) -> bool:
     """Report whether the modules can be found; the first alone is imported, an empty namespace."""
     try:
-        return importlib.util.find_spec(".".join(_MODULES[adapter])) is not None
+        return importlib.util.find_spec(".".join(_MODULES[binding])) is not None
     except ModuleNotFoundError:
         return False
 
 
-def _version(adapter: Adapter) -> str | None:
-    return next(filter(None, map(installed, _DISTRIBUTIONS[adapter])), None)
+def _version(binding: BindingName) -> str | None:
+    return next(filter(None, map(installed, _DISTRIBUTIONS[binding])), None)

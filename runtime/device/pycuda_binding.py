@@ -1,14 +1,11 @@
 """The CUDA driver through PyCUDA, which JetPack brings.
 
-PyCUDA knows no graphs; those calls go to the driver by ``ctypes``, with its stream's handle.
-Its objects free themselves when they go; ours are dropped with their context current, because
-elsewhere PyCUDA refuses. It lets go of a primary context only in the thread that took it, and
-leaves it current there.
+PyCUDA has no graphs: those calls go to the driver by ``ctypes``. Its objects free themselves, only
+with their context current; it releases a primary context only in the thread that retained it.
 """
 
 import ctypes
 import functools
-from types import TracebackType
 from typing import Any, Final
 
 import numpy as np
@@ -166,13 +163,8 @@ class _Translation:
     def __enter__(self) -> None:
         pass
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is not None and isinstance(error, self._kind):
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, self._kind):
             call, _, text = str(error).partition(" failed: ")
             raise cuda_error(call, _names().get(text, "an unknown error"), text) from error
 

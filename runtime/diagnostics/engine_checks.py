@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from ..device.open_device import choose_adapter
+from ..device.open_device import choose_binding
 from ..engine.compatibility import HostCapabilities, diagnose
 from ..engine.manifest import SUFFIX
 from .package_checks import Check, Status
@@ -30,7 +30,7 @@ def check_engines(engines: Iterable[Path], machine: HostCapabilities) -> Iterabl
     """Check whether each engine would open here; loads nothing."""
     for engine in engines:
         found = diagnose(engine, machine)
-        if not found.problems and choose_adapter().adapter is None:
+        if not found.problems and choose_binding().binding is None:
             text = "needs a CUDA binding for Python: pip install cuda-python"
             yield Check(Status.FIX, str(engine), text)
             continue
@@ -51,7 +51,7 @@ def check_engine_backend(machine: HostCapabilities) -> Check:
         missing.append("a GPU")
     if not machine.modules:
         missing.append("TensorRT (pip install tensorrt)")
-    if choose_adapter().adapter is None:
+    if choose_binding().binding is None:
         missing.append("a CUDA binding (pip install cuda-python)")
     if missing:
         text = f"cannot run here: lacking {' and '.join(missing)}"

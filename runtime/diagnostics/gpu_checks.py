@@ -13,7 +13,7 @@ from ...plugins.installed import library_status
 from ...plugins.locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, stale_builds
 from ...plugins.tensorrt_flavours import FLAVOURS
 from ...plugins.versions import installed
-from ..device.open_device import choose_adapter
+from ..device.open_device import choose_binding
 from ..engine.compatibility import HostCapabilities
 from .package_checks import Check, Status
 
@@ -77,11 +77,11 @@ def check_tensorrt(machine: HostCapabilities) -> list[Check]:
 
 def check_binding() -> Check:
     """Report the CUDA binding that Python engines would be run with."""
-    choice = choose_adapter()
-    if choice.adapter is None:
+    choice = choose_binding()
+    if choice.binding is None:
         return Check(Status.ABSENT, "CUDA binding", f"for running engines: {choice.reason}")
     version = choice.version or "of unknown version"
-    return Check(Status.OK, "CUDA binding", f"{choice.adapter} {version}, {choice.reason}")
+    return Check(Status.OK, "CUDA binding", f"{choice.binding} {version}, {choice.reason}")
 
 
 def check_library(kind: Kind, gpus: Sequence[str] = ()) -> Check:

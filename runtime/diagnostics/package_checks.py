@@ -29,7 +29,6 @@ class Check:
     text: str  # what is true, and the remedy
 
     def __str__(self) -> str:
-        """Write the line."""
         return f"{self.status.value:<4}{self.name:<21} {self.text}"
 
 

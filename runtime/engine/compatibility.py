@@ -60,7 +60,6 @@ class Problem:
     remedy: str  # what helps; a command where there is one
 
     def __str__(self) -> str:
-        """Write both, as the errors of csakit do."""
         return f"{self.text}\n{self.remedy}"
 
 

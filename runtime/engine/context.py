@@ -1,8 +1,7 @@
 """One execution context at work: its stream, its memory, and two sets of host buffers.
 
-While the device works on one call, the host fills the buffers of the next. All of a call (copy in,
-engine, copy out) is one CUDA graph, captured when the context is made and launched ever after. A
-context has one shape: TensorRT binds what it captured to the shape that it had.
+While the device works on one call, the host fills the buffers of the next. A call (copy in, engine,
+copy out) is one CUDA graph, captured when the context is made, and therefore of one shape.
 """
 
 import contextlib
@@ -128,7 +127,6 @@ class ExecutionContext:
         return resource
 
     def _enqueue(self, buffers: StagingBuffers) -> None:
-        """Enqueue all of a call, piece by piece."""
         self._stream.copy_in(self._inputs, buffers.inputs.bytes)
         self._executor.enqueue(self._stream)
         self._stream.copy_out(buffers.output.bytes, self._output)

@@ -1,7 +1,4 @@
-"""An engine on a GPU as a session: threads, futures, buffers and graphs.
-
-Letters: B images, H W sides in pixels, multiples of 256.
-"""
+"""An engine on a GPU as a session: threads, futures, buffers and graphs."""
 
 import dataclasses
 import functools

@@ -1,9 +1,7 @@
 """The manifest beside an engine: its source, its builder, its target.
 
-An engine tells none of this before it is loaded, and loading a wrong one ends in anything from
-an error code to a crash. ``csakit.runtime.engine.compatibility`` compares the manifest with the
-files and with this machine. The manifest is bound to the engine by its hash, and to itself by a
-checksum that finds edits and accidents; neither is a signature.
+Loading a wrong engine may crash, so ``compatibility`` compares the manifest with files and machine
+first. Its hash of the engine and its own checksum find edits and accidents; neither is a signature.
 """
 
 import dataclasses

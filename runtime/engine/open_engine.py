@@ -28,7 +28,7 @@ def open_engine_session(
     manifest = found.require_usable()
     require_checkable("uint8" if manifest.io == "uint8" else "float", check_finite=check_finite)
     module = TensorRTModule.load(found.module or manifest.build.module)
-    gpu = open_device(device, adapter=options.adapter, spin=spin)
+    gpu = open_device(device, binding=options.binding, spin=spin)
     try:
         with gpu.current():
             engine = load_engine(module, path, manifest)

@@ -1,7 +1,7 @@
 """An engine in TensorRT for RTX, which compiles kernels when it first runs a shape.
 
-What it compiled is kept in a file beside the engine, ``model.engine.rtx-cache``, so that the next
-start does not compile again. CUDA graphs are its own business there. It takes no plugins.
+They are kept in ``model.engine.rtx-cache`` for the next start. It captures CUDA graphs itself, and
+takes no plugins.
 """
 
 import hashlib
@@ -64,7 +64,6 @@ class CacheFile:
         self._written = ""
 
     def __str__(self) -> str:
-        """Name it."""
         return str(self._path)
 
     def read(self) -> bytes | None:

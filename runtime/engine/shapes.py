@@ -1,7 +1,4 @@
-"""The shapes that an engine accepts, and the shape of one call.
-
-Letters: B images, H W sides in pixels.
-"""
+"""The shapes that an engine accepts, and the shape of one call."""
 
 import dataclasses
 from typing import NamedTuple

@@ -88,7 +88,6 @@ class TensorRTModule:
 
 
 def _make_log(trt: ModuleType) -> Any:  # noqa: ANN401
-    """Create the log of a ``TensorRTModule``."""
     levels: dict[Any, Callable[[str], None]] = {
         trt.ILogger.INTERNAL_ERROR: logger.error,
         trt.ILogger.ERROR: logger.error,

@@ -1,8 +1,7 @@
 """An engine in TensorRT (``tensorrt`` or ``tensorrt_lean``, 10.3 to 11.x), ready to be enqueued.
 
-Everything that is TensorRT's own: the checks before an engine is opened, opening it, and execution
-contexts. Contexts work in memory that we allocate for the very shape they run, so that running out
-of it is an error of ours and not one of theirs.
+Contexts work in memory that we allocate for the very shape they run, so that running out of it is
+an error of ours and not one of TensorRT's.
 """
 
 import contextlib

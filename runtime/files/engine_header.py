@@ -1,8 +1,7 @@
-"""Read the header of an engine, without TensorRT.
+"""The header of an engine, read without TensorRT, to explain engines without a manifest.
 
-TensorRT for RTX 1.7 begins its plans with "vtrt"; the 64-bit number at byte 16 is the length
-of the file, and the four bytes at 24 are the version. This is not documented but observed, so
-it only explains, and decides nothing. Plans of TensorRT are not told apart from other files.
+TensorRT for RTX 1.7 begins its plans with "vtrt", has their length at byte 16 and its version at
+byte 24: observed, not documented. TensorRT's own plans cannot be told from other files.
 """
 
 import dataclasses

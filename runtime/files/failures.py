@@ -1,7 +1,4 @@
-"""Messages for failures of the machine: what failed, why, what to do.
-
-Memory, permission, space and names are told as themselves, never as damage of a file.
-"""
+"""Messages for failures of the machine: what failed, why, what to do."""
 
 import contextlib
 import errno

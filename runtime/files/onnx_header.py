@@ -1,8 +1,7 @@
 """Read the header of an ONNX file, without the package onnx and without its weights.
 
-An ONNX file is one protobuf message. This walks the few fields that are wanted and steps over
-the others; numbers of fields are those of onnx.proto. The file is mapped, not read: a model of
-half a gigabyte takes a millisecond.
+Walks the protobuf fields that are wanted and steps over the others; numbers of fields are those of
+onnx.proto. The file is mapped, not read: half a gigabyte takes a millisecond.
 """
 
 import dataclasses

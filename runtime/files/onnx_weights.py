@@ -1,7 +1,6 @@
 """Check the weights of an ONNX file, without the package onnx.
 
-Some runtimes turn NaN into numbers (OpenVINO's Relu and Clamp, a cast to bytes), so that what is
-wrong with the weights cannot be seen in the result.
+Some runtimes turn NaN into numbers (OpenVINO's Relu and Clamp, a cast to bytes) and hide them.
 """
 
 from collections.abc import Iterator

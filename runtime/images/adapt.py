@@ -1,6 +1,6 @@
 """Images and masks as Python programs hold them: paths, Pillow images, NumPy arrays.
 
-Letters: H W sides in pixels, C channels: grey or RGB, then alpha if there is one.
+Letters: C channels: grey or RGB, then alpha if there is one.
 """
 
 import dataclasses
@@ -136,8 +136,6 @@ def _adapt_pillow(image: Image.Image) -> Adapted:
 
 
 def _adapt_picture(picture: Picture, info: dict[Any, Any]) -> Adapted:
-    """Adapt what was read of an image; the result is a Pillow image."""
-
     def restore(repaired: Uint8, hole: Bool) -> Image.Image:
         result = pillow_image(picture.repaired(repaired, hole))
         result.info = dict(info)
@@ -156,7 +154,6 @@ def _loaded(image: Image.Image, name: ImageBytes) -> Image.Image:
 
 
 def _hole_of_array(mask: npt.NDArray[Any], size: tuple[int, int]) -> Bool:
-    """Return the hole that an array marks."""
     plain = mask[..., 0] if mask.ndim == 3 and mask.shape[2] == 1 else mask
     if plain.shape != size:
         raise ContractError(f"mask must have the (H, W) of the image, {size}; got {mask.shape}")
@@ -178,7 +175,6 @@ def _hole_of_array(mask: npt.NDArray[Any], size: tuple[int, int]) -> Bool:
 
 
 def _not_adaptable(what: str, value: object) -> str:
-    """Return the message about a value of another type."""
     return (
         f"{what} must be a path, a Pillow image or a NumPy array; got {type(value).__name__}\n"
         "From a tensor or a list: numpy.asarray(...)."

@@ -182,7 +182,6 @@ def _plugin(path: Source, head: bytes) -> list[str]:
 
 
 def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int | None) -> Decoded:
-    """Check the header, then decode."""
     width, height = file.size
     if width * height > MAX_PIXELS:
         raise ContractError(
@@ -211,7 +210,6 @@ def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int 
 def _upright(
     path: Source, file: ImageFile.ImageFile, levels: Uint16 | None
 ) -> tuple[Image.Image, Uint16 | None, bool]:
-    """Turn an image as its EXIF orientation says, and report whether it was turned."""
     try:
         orientation = file.getexif().get(0x0112, 1)
         upright = ImageOps.exif_transpose(file)
@@ -237,12 +235,10 @@ def _heif_bits(head: bytes) -> int:
 
 
 def _kind(head: bytes, signatures: tuple[tuple[bytes, str], ...]) -> str | None:
-    """Return what a file begins as."""
     return next((name for sign, name in signatures if re.match(sign, head, re.DOTALL)), None)
 
 
 def _not_read(path: Source, head: bytes) -> ContractError:
-    """Return the error for what no decoder takes."""
     if told := stand_in(path, head):
         return told
     if kind := _kind(head, _SIGNATURES):
@@ -260,7 +256,6 @@ def _not_read(path: Source, head: bytes) -> ContractError:
 
 
 def _broken(path: Source, head: bytes, error: Exception) -> ContractError:
-    """Return the error for what a decoder gave up."""
     text = str(error) or type(error).__name__
     if "MAX_TEXT" in text:
         return ContractError(

@@ -1,6 +1,6 @@
 """PNG and TIFF of 16 bits a channel, of which Pillow reads and writes 8 where they have colours.
 
-Letters: C channels (grey, grey and alpha, RGB, RGBA), H W sides in pixels.
+Letters: C channels (grey, grey and alpha, RGB, RGBA).
 """
 
 import io

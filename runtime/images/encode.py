@@ -1,7 +1,4 @@
-"""Read image files as 8-bit RGB and write them back in their mode, with alpha and metadata.
-
-Letters: H W sides in pixels.
-"""
+"""Read image files as 8-bit RGB and write them back in their mode, with alpha and metadata."""
 
 import contextlib
 import dataclasses
@@ -120,7 +117,6 @@ def picture_of(file: Decoded, name: Source) -> Picture:
 
 
 def _refused(name: Source, kind: str) -> ContractError:
-    """Return the error for an image of another kind."""
     return ContractError(
         "an image must be grey, RGB, palette or CMYK of 8 bits, or PNG or TIFF of 16; "
         f"{name} is {kind}\n"
@@ -241,7 +237,6 @@ def _png_strategy(image: Image.Image) -> int:
 
 
 def _png_bytes(image: Image.Image, strategy: int) -> int:
-    """Return the size of an image as PNG."""
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_type=strategy)
     return buffer.tell()

@@ -1,9 +1,7 @@
 """Mask files of any mode and size to the hole of one image. White is missing.
 
-Letters: H W sides in pixels.
-
-A mask with an alpha channel is what paint programs save of a layer: its transparent parts are
-known, whatever colour they hide. ``MaskOptions.channel`` says so where something else is meant.
+Paint programs save a layer with an alpha channel: its transparent parts are known, whatever colour
+they hide, unless ``MaskOptions.channel`` says otherwise.
 """
 
 import dataclasses
@@ -120,7 +118,6 @@ def load_grey(path: Source) -> Uint8:
 
 
 def _read(path: Source) -> _Layer:
-    """Read the colours and the alpha channel of a mask file."""
     file = decode(path)
     return _layer(_stored(path, file.image) if file.levels is None else file.levels)
 
@@ -248,7 +245,6 @@ def _share_between(levels: Uint16) -> tuple[float, bool]:
 
 
 def _remedy(layer: _Layer, options: MaskOptions) -> str:
-    """Return what to do about a mask that is a photograph."""
     if options.channel == "grey" and layer.alpha is not None and (layer.alpha < 32768).any():
         return _ALPHA
     if options.channel == "grey" and layer.coloured:

@@ -1,11 +1,7 @@
 """Metadata of image files: EXIF, XMP, profiles and texts, carried over to the repaired file.
 
-Kept: EXIF, XMP, ICC profile, what PNG says of its colours, resolution, comments and text. Each
-file format stores the part that it can.
-
-Left out, because it would show what was removed: thumbnails and everything else that can hold a
-picture, maker notes among them, whose layout only their makers know. Left out, because it is
-applied: the orientation. Left out, because what they point at is: pointers into the old file.
+Left out is whatever could show what was removed (thumbnails, previews, maker notes of unknown
+layout), the orientation, which is applied, and pointers into the old file.
 """
 
 import contextlib

@@ -18,7 +18,6 @@ class ImageBytes:
         return io.BytesIO(self.data)
 
     def __str__(self) -> str:
-        """Return the name."""
         return self.name
 
 

@@ -1,7 +1,4 @@
-"""A loaded model that answers a call at once: what ONNX Runtime's and OpenVINO's sessions share.
-
-Letters: B images, H W sides in pixels.
-"""
+"""What the sessions of ONNX Runtime and OpenVINO share: a call is answered at once."""
 
 import abc
 import dataclasses
@@ -33,7 +30,6 @@ class LoadedSession(abc.ABC):
     library: ClassVar[str] = "the library"
 
     def __post_init__(self) -> None:
-        """Remember the process."""
         self._process = ForkGuard(self, f"a model in {self.library}")
 
     @property

@@ -1,14 +1,9 @@
 """A cache of optimised models, for short starts.
 
-An entry is a folder: the optimised model, its weights in a file of their own that is mapped into
-memory instead of read, and ``entry.json``, which states size and time of the files that it was
-made from and of its own. The entry's name depends on the path of the model, the version and
-options of the library and the kind of processor, because an optimised graph may hold layouts that
-others cannot run. Whatever differs leads to a new entry, never to a result.
-
-Entries lie where only this user or the system can have written. An entry gets its name when it is
-complete, by one rename. Of several processes that start at once, one makes the entry and the
-others go without.
+An entry is a folder: the optimised model, its weights in a file that is mapped into memory, and
+``entry.json`` with size and time of its sources and of its own files. Its name depends on the
+model's path, the library's version and options, and the processor: a difference leads to a new
+entry, never to a result. Entries lie where only this user or the system can write.
 """
 
 import contextlib

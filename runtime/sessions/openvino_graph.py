@@ -1,16 +1,10 @@
 """An exported model as OpenVINO's CPU plugin computes it best. Imports openvino.
 
-Two things change, and no result but by rounding:
-
-* CSA becomes an operator of its own that computes in float32 whatever the precision of the
-  networks is: scores that are rounded before their argmax choose other matches (29 dB inside
-  the hole where CSA was in bfloat16 too, 47 dB and more where it is not).
-* The 3x3 transposed convolutions of stride 1 become the convolutions they are. OpenVINO keeps
-  what follows the last *convolution* of a model in float32, for accuracy; the decoder of these
-  networks has none otherwise, and would never be computed in bfloat16. The 4x4 transposed ones
-  of stride 2 stay: as four convolutions they take twice the time.
-
-Letters: B images, C channels, H W sides.
+* CSA becomes an operator of its own that computes in float32 in any precision: scores that are
+  rounded before their argmax choose other matches (29 dB inside the hole in bfloat16, 47 without).
+* The 3x3 transposed convolutions of stride 1 become the convolutions they are. OpenVINO keeps what
+  follows the last *convolution* of a model in float32; the decoder would never be computed in
+  bfloat16. The 4x4 ones of stride 2 stay: as four convolutions they take twice the time.
 """
 
 import weakref

@@ -1,7 +1,4 @@
-"""OpenVINO on the CPU, in float32 or in bfloat16. Imports openvino when a model is opened.
-
-Letters: B images, H W sides in pixels.
-"""
+"""OpenVINO on the CPU, in float32 or in bfloat16. Imports openvino when a model is opened."""
 
 import collections
 import dataclasses

@@ -1,7 +1,4 @@
-"""ONNX Runtime on an NVIDIA GPU, through its CUDA provider and through nothing else.
-
-Letters: B images, H W sides in pixels.
-"""
+"""ONNX Runtime on an NVIDIA GPU, through its CUDA provider and through nothing else."""
 
 import contextlib
 import dataclasses

@@ -1,7 +1,4 @@
-"""ONNX Runtime on the CPU.
-
-Letters: B images, H W sides in pixels.
-"""
+"""ONNX Runtime on the CPU."""
 
 import logging
 import re

@@ -1,7 +1,4 @@
-"""One loaded model as every backend offers it, and the choice of a backend by the suffix.
-
-Letters: B images, H W sides in pixels, multiples of 256.
-"""
+"""One loaded model as every backend offers it, and the choice of a backend by the suffix."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,4 @@
-"""Both forms of a call on a model of either form, so that every backend converts alike.
-
-Letters: B images, H W sides in pixels.
-"""
+"""Both forms of a call on a model of either form, so that every backend converts alike."""
 
 import dataclasses
 from collections.abc import Callable

@@ -1,7 +1,4 @@
-"""8-bit pixels and the numbers a network works on, and the way back. Exact in both directions.
-
-Letters: B images, H W sides.
-"""
+"""8-bit pixels to the numbers that a network takes, and back; exact in both directions."""
 
 from typing import Final
 

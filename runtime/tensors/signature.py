@@ -1,7 +1,4 @@
-"""The signature of a model: its inputs, its output and its metadata.
-
-Letters: B images, H W sides in pixels.
-"""
+"""The signature of a model: its inputs, its output and its metadata."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence

@@ -1,7 +1,4 @@
-"""Validate tensors before a backend sees them.
-
-Letters: B images, H W sides in pixels, multiples of 256.
-"""
+"""Validate tensors before a backend sees them."""
 
 import numpy as np
 import numpy.typing as npt

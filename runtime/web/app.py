@@ -123,7 +123,6 @@ class Web:
         work: Callable[[Watch], Result],
         fields: Fields,
     ) -> None:
-        """Do the work, and answer with its content."""
         watch = Watch(self._options.deadline, lambda _: None)
         async with _watching(request, watch):
             result = await lane.run(work, watch)
@@ -211,7 +210,6 @@ class _post:  # noqa: N801 - reads as a function where routes are listed
         self._name, self._answer = name, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
         scope[ROUTE] = self._name
         await self._answer(Request(scope, receive), send)
 

@@ -76,7 +76,6 @@ async def read_fields(request: Request, known: tuple[str, ...], *, limit: int) -
 
 
 async def _read_form(request: Request, known: tuple[str, ...], limit: int) -> Fields:
-    """Read a form."""
     parser = _MemoryParser(
         request.headers, request.stream(), max_files=_FILES, max_fields=_FIELDS, max_part_size=limit
     )

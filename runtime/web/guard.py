@@ -1,7 +1,4 @@
-"""Checks of every request: client, origin, size and rate.
-
-Everything is read from the ASGI scope, never from a URL that was put together from headers.
-"""
+"""Checks of every request: client, origin, size and rate. All is read from the ASGI scope."""
 
 import asyncio
 import ipaddress
@@ -50,7 +47,6 @@ class Guard:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, options: WebOptions, metrics: Metrics) -> None:
-        """Guard an application; see ``WebOptions`` for what is let through."""
         self._app = app
         self._options = options
         self._metrics = metrics
@@ -139,7 +135,6 @@ class _Answer:
         self._started = False
 
     async def __call__(self, message: Message) -> None:
-        """Send one message."""
         if message["type"] == "http.response.start":
             self._started, self.status = True, message["status"]
             headers = [*message.get("headers", ()), *HEADERS]
@@ -222,7 +217,6 @@ def _single(scope: Scope, name: bytes, status: int) -> str | None:
 
 
 def _request_id(scope: Scope) -> str:
-    """Return the client's own id of a request if it has one, else a new one."""
     values = [value for key, value in scope["headers"] if key == b"x-request-id"]
     if len(values) == 1 and _KNOWN_ID.fullmatch(values[0]):
         return str(values[0].decode())

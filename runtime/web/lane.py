@@ -141,15 +141,12 @@ class Place:
     """A reserved place; a context manager."""
 
     def __init__(self, lane: Lane) -> None:
-        """Belong to a lane."""
         self._lane = lane
 
     def __enter__(self) -> Lane:
-        """Return the lane."""
         return self._lane
 
     def __exit__(self, *_: object) -> None:
-        """Release the place."""
         self._lane.release()
 
 

@@ -14,7 +14,6 @@ class Metrics:
     """All numbers, for threads and tasks alike."""
 
     def __init__(self) -> None:
-        """Start at zero."""
         self._lock = threading.Lock()
         self._requests: Counter[tuple[str, int]] = Counter()
         self._buckets = {stage: [0] * (len(BUCKETS) + 1) for stage in STAGES}

@@ -23,7 +23,6 @@ class StaticFiles:
     """All files of the page, by their URL path."""
 
     def __init__(self) -> None:
-        """Read them."""
         self._files = {
             f"/{path.name}": (path.read_bytes(), _TYPES[path.suffix])
             for path in sorted(_FOLDER.iterdir())

@@ -1,7 +1,4 @@
-"""The work of a request: decode, repair in parts, lay earlier parts over, encode.
-
-Letters: H W sides in pixels of the picture, h w of a part.
-"""
+"""The work of a request: decode, repair in parts, lay earlier parts over, encode."""
 
 import base64
 import binascii
@@ -64,7 +61,6 @@ class Worker:
     """The model and the server's defaults."""
 
     def __init__(self, inpaint: Inpainter, metrics: Metrics) -> None:
-        """Work with an open model."""
         self._inpaint = inpaint
         self._metrics = metrics
 
@@ -177,7 +173,6 @@ class Worker:
         return repaired
 
     def _encode(self, picture: Picture, fields: Fields, wishes: Wishes, result: Result) -> None:
-        """Encode the picture in the format that was asked for."""
         suffix = FORMATS[wishes.format] or _SUFFIXES.get(
             "JPEG" if picture.format == "MPO" else picture.format, ".png"
         )

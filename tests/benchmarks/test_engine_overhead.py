@@ -9,16 +9,16 @@ from collections.abc import Iterator
 import pytest
 from csakit.benchmarks.engine_overhead import Overhead, main, measure
 from csakit.runtime.device.device import Device
-from csakit.runtime.device.open_device import ADAPTERS, choose_adapter, open_device
+from csakit.runtime.device.open_device import BINDINGS, choose_binding, open_device
 from helpers.negative_engine import NegativeEngine, manifest_of
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=BINDINGS)
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
-    choice = choose_adapter(request.param)
-    if choice.adapter is None:
+    choice = choose_binding(request.param)
+    if choice.binding is None:
         pytest.skip(choice.reason)
-    with open_device(adapter=request.param) as opened:
+    with open_device(binding=request.param) as opened:
         yield opened
 
 

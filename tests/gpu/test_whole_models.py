@@ -16,7 +16,7 @@ import pytest
 from csakit.plugins.errors import ContractError, LibraryError
 from csakit.runtime import EngineOptions, open_session
 from csakit.runtime.contract import Precision
-from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
+from csakit.runtime.device.open_device import BINDINGS, choose_binding
 from gpu.reference_results import MAX_BATCH, MODELS, SIZE, check, load, prepared
 
 pytestmark = pytest.mark.gpu
@@ -45,21 +45,21 @@ def test_onnxruntime_on_cuda_computes_what_torch_does(
         record_property(name, value)
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
+@pytest.mark.parametrize("binding", BINDINGS)
 @pytest.mark.parametrize("builder", BUILDERS)
 @each_precision
 def test_an_engine_computes_what_torch_does(
-    precision: Precision, builder: str, adapter: str, record_property: Record
+    precision: Precision, builder: str, binding: str, record_property: Record
 ) -> None:
     for package in (BUILDERS[builder], "onnx"):
         if importlib.util.find_spec(package) is None:  # before anything slow is done
             pytest.skip(f"{package} is not installed")
-    choice = choose_adapter(adapter)
-    if choice.adapter is None:
+    choice = choose_binding(binding)
+    if choice.binding is None:
         pytest.skip(choice.reason)
     from csakit.benchmarks.engine_overhead import measure_engine
 
-    engine, options = built(precision, builder), EngineOptions(adapter=adapter)
+    engine, options = built(precision, builder), EngineOptions(binding=binding)
     with contextlib.closing(open_session(engine, engine=options)) as session:
         found = check(session.run, load(prepared()), precision)
     overhead = measure_engine(engine, options=options)

@@ -23,7 +23,7 @@ from csakit.runtime.contract import (
     OUTPUT,
 )
 from csakit.runtime.device.device import Device
-from csakit.runtime.device.open_device import ADAPTERS, choose_adapter, open_device
+from csakit.runtime.device.open_device import BINDINGS, choose_binding, open_device
 from helpers.fake_driver import FAKE_DRIVER, FakeDriver
 
 if TYPE_CHECKING:
@@ -138,13 +138,13 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(2019)
 
 
-@pytest.fixture(params=ADAPTERS)
+@pytest.fixture(params=BINDINGS)
 def device(request: pytest.FixtureRequest) -> Iterator[Device]:
     """The first GPU, real or fake, through each binding that is installed."""
-    choice = choose_adapter(request.param)
-    if choice.adapter is None:
+    choice = choose_binding(request.param)
+    if choice.binding is None:
         pytest.skip(choice.reason)
-    with open_device(adapter=request.param) as opened:
+    with open_device(binding=request.param) as opened:
         yield opened
 
 

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
+from csakit.runtime.device.open_device import BINDINGS, choose_binding
 from helpers.fake_driver import run_python
 
 TESTS = Path(__file__).parents[1]
@@ -20,14 +20,14 @@ FILES = (
 )
 
 
-@pytest.mark.parametrize("adapter", ADAPTERS)
-def test_all_of_it_passes_on_the_fake_driver(adapter: str) -> None:
-    choice = choose_adapter(adapter)
-    if choice.adapter is None:
+@pytest.mark.parametrize("binding", BINDINGS)
+def test_all_of_it_passes_on_the_fake_driver(binding: str) -> None:
+    choice = choose_binding(binding)
+    if choice.binding is None:
         pytest.skip(choice.reason)
 
     files = [str(TESTS / file) for file in FILES]
-    done = run_python("-m", "pytest", "-q", *files, "-k", adapter)
+    done = run_python("-m", "pytest", "-q", *files, "-k", binding)
 
     summary = done.stdout.strip().splitlines()[-1:]
     assert done.returncode == 0, done.stdout + done.stderr

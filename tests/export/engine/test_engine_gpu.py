@@ -14,7 +14,7 @@ from csakit.export.engine.config import BuildConfig, BuilderName
 from csakit.export.parity.cases import export_cases
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.runtime import EngineOptions, Inpainter, open_session
-from csakit.runtime.device.open_device import ADAPTERS, choose_adapter
+from csakit.runtime.device.open_device import BINDINGS, choose_binding
 from csakit.runtime.engine.compatibility import this_machine
 from csakit.runtime.engine.engine_session import EngineSession
 from csakit.runtime.engine.open_engine import open_engine_session
@@ -50,17 +50,17 @@ def engine(
         pytest.skip(f"{request.param}: {error}")
 
 
-@pytest.fixture(params=ADAPTERS)
-def adapter(request: pytest.FixtureRequest) -> str:
-    choice = choose_adapter(request.param)
-    if choice.adapter is None:
+@pytest.fixture(params=BINDINGS)
+def binding(request: pytest.FixtureRequest) -> str:
+    choice = choose_binding(request.param)
+    if choice.binding is None:
         pytest.skip(choice.reason)
-    return choice.adapter
+    return choice.binding
 
 
 @contextlib.contextmanager
-def opened(engine: Path, adapter: str, contexts: int = 2) -> Iterator[EngineSession]:
-    options = EngineOptions(adapter=adapter, contexts=contexts)
+def opened(engine: Path, binding: str, contexts: int = 2) -> Iterator[EngineSession]:
+    options = EngineOptions(binding=binding, contexts=contexts)
     session = open_engine_session(engine, options=options)
     with contextlib.closing(session):
         yield session
@@ -83,9 +83,9 @@ def check(result: np.ndarray, packed: Subject, image: np.ndarray, hole: np.ndarr
 
 
 def test_an_engine_gives_what_its_model_gives(
-    engine: Path, packed: Subject, adapter: str, caplog: pytest.LogCaptureFixture
+    engine: Path, packed: Subject, binding: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with caplog.at_level(logging.WARNING), opened(engine, adapter) as session:
+    with caplog.at_level(logging.WARNING), opened(engine, binding) as session:
         for image, hole in batches(packed):
             for _ in range(3):  # plainly, and replayed
                 check(session.run_uint8(image, hole), packed, image, hole)
@@ -93,19 +93,19 @@ def test_an_engine_gives_what_its_model_gives(
 
 
 def test_each_image_of_a_batch_is_filled_as_by_itself(
-    engine: Path, packed: Subject, adapter: str
+    engine: Path, packed: Subject, binding: str
 ) -> None:
     squares = [pair for pair in batches(packed) if pair[0].shape[1] == pair[0].shape[2]]
     image, hole = (np.concatenate(parts) for parts in zip(*squares, strict=True))
 
-    with opened(engine, adapter) as session:
+    with opened(engine, binding) as session:
         check(session.run_uint8(image, hole), packed, image, hole)
 
 
-def test_threads_and_futures_get_their_own(engine: Path, packed: Subject, adapter: str) -> None:
+def test_threads_and_futures_get_their_own(engine: Path, packed: Subject, binding: str) -> None:
     pairs = batches(packed)
 
-    with opened(engine, adapter) as session:
+    with opened(engine, binding) as session:
         expected = [session.run_uint8(*pair) for pair in pairs]
         with ThreadPoolExecutor(4) as threads:
             results = list(
@@ -120,13 +120,13 @@ def test_threads_and_futures_get_their_own(engine: Path, packed: Subject, adapte
         assert np.abs(difference).max() <= 1  # contexts may choose other kernels
 
 
-def test_torch_in_the_same_process_keeps_its_context(engine: Path, adapter: str) -> None:
+def test_torch_in_the_same_process_keeps_its_context(engine: Path, binding: str) -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("this torch has no CUDA")
     before = torch.arange(1000, device="cuda")
 
-    with opened(engine, adapter) as session:
+    with opened(engine, binding) as session:
         session.prepare(1, (256, 256))
         inside = (before * 2).sum().item()
 

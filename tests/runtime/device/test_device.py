@@ -178,7 +178,7 @@ def test_a_number_that_no_gpu_has_is_refused(device: Device) -> None:
 def test_closing_frees_everything_and_twice_is_harmless(device: Device, fake: FakeDriver) -> None:
     device.close()
     before = fake.live
-    with open_device(1, adapter=device.binding.title.split()[0].lower()) as second:
+    with open_device(1, binding=device.binding.title.split()[0].lower()) as second:
         with second.current():
             stream = second.stream()
             there_and_back(second, stream, np.zeros(64, dtype=np.uint8))

@@ -4,7 +4,7 @@ import pytest
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError, LibraryError
 from csakit.runtime.device import open_device as device_choice
-from csakit.runtime.device.open_device import choose_adapter, open_device
+from csakit.runtime.device.open_device import choose_binding, open_device
 
 
 def let_installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -15,26 +15,26 @@ def let_installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 def test_pycuda_is_preferred_where_both_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     let_installed(monkeypatch, "pycuda", "cuda-python")
 
-    choice = choose_adapter()
+    choice = choose_binding()
 
-    assert (choice.adapter, choice.version) == ("pycuda", "1.2")
+    assert (choice.binding, choice.version) == ("pycuda", "1.2")
     assert choice.reason == "preferred to cuda-python, which is installed too"
 
 
 def test_what_is_installed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     let_installed(monkeypatch, "cuda-python")
 
-    choice = choose_adapter()
+    choice = choose_binding()
 
-    assert (choice.adapter, choice.reason) == ("cuda-python", "the only one installed")
+    assert (choice.binding, choice.reason) == ("cuda-python", "the only one installed")
 
 
 def test_a_wish_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
     let_installed(monkeypatch, "pycuda", "cuda-python")
 
-    assert choose_adapter("cuda-python").adapter == "cuda-python"
+    assert choose_binding("cuda-python").binding == "cuda-python"
     with pytest.raises(ContractError, match="one of pycuda, cuda-python; got 'cupy'"):
-        choose_adapter("cupy")
+        choose_binding("cupy")
 
 
 @pytest.mark.parametrize(
@@ -49,16 +49,16 @@ def test_what_is_not_installed_is_named(
 ) -> None:
     let_installed(monkeypatch)
 
-    assert choose_adapter(wish).adapter is None
+    assert choose_binding(wish).binding is None
     with pytest.raises(LibraryError, match=f"needs a CUDA binding for Python: {message}"):
-        open_device(adapter=wish)
+        open_device(binding=wish)
 
 
 def test_choosing_imports_no_binding(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] in ("cuda", "pycuda")]:
         monkeypatch.delitem(sys.modules, name)
 
-    choose_adapter()
+    choose_binding()
 
     assert "pycuda" not in sys.modules
     assert "cuda.bindings.driver" not in sys.modules
@@ -70,6 +70,6 @@ def test_a_machine_without_driver_says_so() -> None:
         pytest.skip("there is a GPU")
 
     with pytest.raises(LibraryError, match=r"finds no NVIDIA driver(.|\n)*csakit doctor"):
-        open_device(adapter="cuda-python")
+        open_device(binding="cuda-python")
     with pytest.raises(LibraryError, match="finds no NVIDIA driver"):  # the same again
-        open_device(adapter="cuda-python")
+        open_device(binding="cuda-python")

@@ -18,7 +18,7 @@ NO_BINDING = Choice(None, None, "neither is installed")
 
 @pytest.fixture(autouse=True)
 def _binding(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_checks, "choose_adapter", lambda: BINDING)
+    monkeypatch.setattr(engine_checks, "choose_binding", lambda: BINDING)
 
 
 def line(engine: Path, machine: HostCapabilities = HERE) -> str:
@@ -41,7 +41,7 @@ def test_without_a_gpu_the_model_is_the_remedy(tmp_path: Path) -> None:
 def test_without_a_binding_its_installation_is_the_remedy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine_checks, "choose_adapter", lambda: NO_BINDING)
+    monkeypatch.setattr(engine_checks, "choose_binding", lambda: NO_BINDING)
 
     assert line(write_engine(tmp_path)).endswith(
         "needs a CUDA binding for Python: pip install cuda-python"
@@ -94,7 +94,7 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
 
 
 def test_all_that_is_missing_to_run_engines_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_checks, "choose_adapter", lambda: NO_BINDING)
+    monkeypatch.setattr(engine_checks, "choose_binding", lambda: NO_BINDING)
 
     text = str(check_engine_backend(HostCapabilities(gpus=(), modules={}, plugin=False)))
 
