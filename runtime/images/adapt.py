@@ -160,18 +160,23 @@ def _hole_of_array(mask: npt.NDArray[Any], size: tuple[int, int]) -> Bool:
     if plain.dtype == np.bool_:
         return plain
     if plain.dtype == np.uint8:
-        if plain.max() == 1:
-            raise ContractError(
-                "a uint8 mask is missing where it is 128 or more; got 0 and 1 only\n"
-                "Use mask.astype(bool)."
-            )
-        return np.asarray(plain >= 128)
+        return _marked(plain, 128)
     if np.issubdtype(plain.dtype, np.floating) and plain.min() >= 0 and plain.max() <= 1:
-        return np.asarray(plain >= 0.5)
+        return _marked(plain, 0.5)
     raise ContractError(
         f"mask must be bool, uint8, or float in [0, 1]; got {plain.dtype} from {plain.min():.4g} "
         f"to {plain.max():.4g}\nWhere everything but 0 is missing: mask != 0."
     )
+
+
+def _marked(mask: npt.NDArray[Any], least: float) -> Bool:
+    """Return where a mask is at least a level; refuse one that is not black and has none."""
+    if 0 < (highest := mask.max()) < least:
+        raise ContractError(
+            f"a mask of {mask.dtype} is missing where it is {least} or more; got {highest:.4g} at "
+            "most\nWhere everything but 0 is missing: mask != 0."
+        )
+    return np.asarray(mask >= least)
 
 
 def _not_adaptable(what: str, value: object) -> str:

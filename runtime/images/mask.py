@@ -119,7 +119,14 @@ def load_grey(path: Source) -> Uint8:
 
 def _read(path: Source) -> _Layer:
     file = decode(path)
-    return _layer(_stored(path, file.image) if file.levels is None else file.levels)
+    if file.levels is not None:
+        return _layer(file.levels)
+    if file.deep and file.image.mode[0] not in "IF":  # Pillow cut it to 8 bits, or worse
+        raise ContractError(
+            f"a mask must have 8 bits a channel, or 16 in PNG or TIFF; {path} has more, or another "
+            "layout\nConvert it first, for example: magick INPUT -depth 8 OUTPUT.png"
+        )
+    return _layer(_stored(path, file.image))
 
 
 def _layer(stored: Uint8 | Uint16) -> _Layer:
@@ -287,9 +294,10 @@ def _judge(path: Source, hole: Bool, options: MaskOptions) -> None:
     coverage = float(hole.mean())
     if coverage == 1:
         cause = f", after growing it by {options.dilate} pixels" if options.dilate else ""
+        what = {"grey": "White", "alpha": "What is transparent"}.get(options.channel, "The colour")
         raise ContractError(
             f"at least one pixel must be known; {path} covers the whole image{cause}\n"
-            "White is missing; if black is missing in this mask, use --mask-invert."
+            f"{what} is missing; if the rest is missing in this mask, use --mask-invert."
         )
     if coverage == 0:
         text = "%s marks nothing (white is missing): the result is the input"

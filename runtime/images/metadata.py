@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, PngImagePlugin
 
 from ..files.failures import failure
 from ..notices import notify
+from .embedded import holds_picture, profile_holds_picture
 from .source import Source
 
 logger = logging.getLogger(__name__)
@@ -55,16 +56,6 @@ _DROPPED_DETAILS: Final = frozenset(
 _TEXT_TAGS: Final = frozenset((ExifTags.Base.UserComment, *range(0x9C9B, 0x9CA0)))
 _LONGEST: Final = 1024  # of numbers whose meaning is not known; a picture needs more
 
-# JPEG, PNG, WebP, GIF, TIFF; then so many letters without a space, as base64 has them, and
-# hexadecimal digits by pairs.
-_PICTURES: Final = re.compile(
-    rb"\xff\xd8\xff|\x89PNG\r\n|RIFF....WEBP|GIF8[79]a|II\*\0\x08\0|MM\0\*\0\0", re.DOTALL
-)
-_RUNS: Final = re.compile(r"[A-Za-z0-9+/=_-]+")
-_BLOCK_LETTERS: Final = 512  # in runs of
-_RUN_LETTERS: Final = 60  # longer than words and names; base64 is often cut into lines of 64 or 76
-_DIGITS: Final = re.compile(r"(?:(?:0x)?[0-9A-Fa-f]{2}[\s,;:]+){256}")
-_LINE_ENDS: Final = re.compile(r"\s*(?:\n|\r|\\[nr]|&#(?:10|13|[xX]0*[aAdD]);)\s*")
 _XMP_DROPPED: Final = (  # elements and attributes by their name; prefixes vary
     "Thumbnails|Orientation|PixelXDimension|PixelYDimension|ImageWidth|ImageLength|"
     "HasExtendedXMP|MicroVideo\\w*|MotionPhoto\\w*|Directory"
@@ -144,7 +135,7 @@ def read_metadata(path: Source, file: Image.Image, size: tuple[int, int]) -> Met
     comment = file.info.get("comment")
     return Metadata(
         exif=_exif(path, file, size),
-        icc_profile=file.info.get("icc_profile") or None,
+        icc_profile=_profile(path, file.info.get("icc_profile")),
         colours=_colour_chunks(path) if file.format == "PNG" else {},
         dpi=_dpi(file.info.get("dpi")),
         comment=comment if isinstance(comment, bytes) and not holds_picture(comment) else None,
@@ -170,23 +161,20 @@ def adopt_raw_profiles(file: Image.Image) -> None:
             file.info.setdefault(name, data)
 
 
-def holds_picture(value: bytes | str) -> bool:
-    """Report whether a value may hold a picture: as such, in base64 or in hexadecimal digits."""
-    if isinstance(value, str):
-        value = value.encode("utf-8", "surrogateescape")
-    if _PICTURES.search(value):
-        return True
-    text = _LINE_ENDS.sub("", value.replace(b"\0", b"").decode("latin-1"))
-    runs = (len(run[0]) for run in _RUNS.finditer(text))
-    letters = sum(length for length in runs if length >= _RUN_LETTERS)
-    return letters >= _BLOCK_LETTERS or bool(_DIGITS.search(text))
-
-
 def _told_picture(path: Source, key: str, value: str) -> bool:
     """Report whether a text may hold a picture, and log that it is dropped."""
-    if found := holds_picture(value):
+    if found := holds_picture(f"{value}\n{getattr(value, 'tkey', '')}"):  # iTXt has its key twice
         notify(logger, "metadata", "%s: its text %r may hold a picture, and is dropped", path, key)
     return found
+
+
+def _profile(path: Source, profile: bytes | None) -> bytes | None:
+    """Return a colour profile, unless it holds a picture."""
+    if profile and profile_holds_picture(profile):
+        text = "%s: its colour profile holds a picture, and is dropped: colours may look different"
+        notify(logger, "metadata", text, path)
+        return None
+    return profile or None
 
 
 def _raw_profile(text: str) -> bytes | None:

@@ -163,7 +163,9 @@ def test_other_images_are_refused_with_the_rule(image: np.ndarray, message: str)
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        (np.ones((8, 8), np.uint8), r"128 or more; got 0 and 1 only\nUse mask.astype\(bool\)"),
+        (np.ones((8, 8), np.uint8), r"128 or more; got 1 at most\nWhere.*: mask != 0"),
+        (np.full((8, 8), 127, np.uint8), "128 or more; got 127 at most"),
+        (np.full((8, 8), 0.49), "0.5 or more; got 0.49 at most"),
         (np.full((8, 8), np.nan), "bool, uint8, or float in .*; got float64 from nan"),
         (np.full((8, 8), 255.0), "float in .*; got float64 from 255 to 255\n.*mask != 0"),
         (np.zeros((8, 8), np.int64), "got int64 from 0 to 0"),

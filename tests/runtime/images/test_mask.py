@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from csakit.plugins.errors import ContractError
 from csakit.runtime.images.deep import encode_deep
 from csakit.runtime.images.mask import load_hole
@@ -25,11 +26,83 @@ def save(path: Path, levels: np.ndarray, mode: str = "L") -> Path:
     return path
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
-def test_white_is_missing_in_every_mode(tmp_path: Path, hole: np.ndarray, mode: str) -> None:
-    path = save(tmp_path / ("m.tif" if mode == "CMYK" else "m.png"), hole * 255, mode)
+MODES = {  # that Pillow writes
+    ".png": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    ".tif": ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "I", "I;16"),
+    ".webp": ("L", "RGB", "RGBA"),
+    ".gif": ("1", "L", "P"),
+    ".bmp": ("1", "L", "P", "RGB", "RGBA"),
+    ".jpg": ("1", "L", "RGB", "CMYK", "YCbCr"),
+}
 
-    np.testing.assert_array_equal(load_hole(path, SIZE, MaskOptions()), hole)
+
+@pytest.mark.parametrize(
+    ("suffix", "mode"), [(suffix, mode) for suffix in MODES for mode in MODES[suffix]]
+)
+def test_white_is_missing_in_every_mode(
+    tmp_path: Path, hole: np.ndarray, mode: str, suffix: str
+) -> None:
+    image = Image.fromarray((hole * 255).astype(np.uint8))
+    image = image.convert({"PA": "RGBA", "YCbCr": "RGB"}.get(mode, "L")).convert(mode)
+    image.save(tmp_path / f"m{suffix}")
+
+    np.testing.assert_array_equal(load_hole(tmp_path / f"m{suffix}", SIZE, MaskOptions()), hole)
+
+
+@pytest.mark.parametrize("transparent", [0, b"\0\xff", b"\x40\xff"])
+def test_a_palette_with_transparency_marks_what_is_seen(
+    tmp_path: Path, hole: np.ndarray, transparent: int | bytes
+) -> None:
+    image = Image.frombytes("P", SIZE[::-1], hole.astype(np.uint8).tobytes())
+    image.putpalette([255, 255, 255] * 2)  # white everywhere
+    image.save(tmp_path / "m.png", transparency=transparent)
+
+    np.testing.assert_array_equal(load_hole(tmp_path / "m.png", SIZE, MaskOptions()), hole)
+
+
+@pytest.mark.parametrize("highest", [255, 65535])
+@pytest.mark.parametrize("layout", ["planes", "P6", "P3"])
+def test_a_deep_mask_of_a_layout_that_is_not_read_is_refused(
+    tmp_path: Path, hole: np.ndarray, layout: str, highest: int
+) -> None:
+    levels = np.dstack([hole * np.uint16(highest)] * 3)
+    if layout == "planes":
+        planes = np.moveaxis(levels, -1, 0)
+        tifffile.imwrite(tmp_path / "m", planes, photometric="rgb", planarconfig="separate")
+    else:
+        numbers = " ".join(map(str, levels.ravel())).encode()
+        content = levels.astype(">u2").tobytes() if layout == "P6" else numbers
+        (tmp_path / "m").write_bytes(f"{layout} 30 20 65535\n".encode() + content)
+
+    with pytest.raises(ContractError, match=r"8 bits a channel, or 16 in PNG or TIFF(.|\n)*-depth"):
+        load_hole(tmp_path / "m", SIZE, MaskOptions())
+
+
+@pytest.mark.parametrize("dtype", ["u4", "i4", "i2", ">u2", ">i2"])
+def test_whole_numbers_of_other_sizes_are_read_up_to_16_bits(
+    tmp_path: Path, hole: np.ndarray, dtype: str
+) -> None:
+    tifffile.imwrite(
+        tmp_path / "m.tif",
+        (hole * 255).astype(dtype),
+        byteorder=dtype[0] if dtype[0] == ">" else "<",
+    )
+
+    np.testing.assert_array_equal(load_hole(tmp_path / "m.tif", SIZE, MaskOptions()), hole)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("f4", 1), ("f4", np.nan), ("u4", 2**32 - 1), ("i4", -1), ("i2", -1)]
+)
+def test_numbers_beyond_16_bits_are_refused(
+    tmp_path: Path, hole: np.ndarray, dtype: str, value: float
+) -> None:
+    numbers = np.zeros(SIZE, dtype)
+    numbers[hole] = value
+    tifffile.imwrite(tmp_path / "m.tif", numbers)
+
+    with pytest.raises(ContractError, match="8 or 16 bits, black to white"):
+        load_hole(tmp_path / "m.tif", SIZE, MaskOptions())
 
 
 def test_16_bit_masks_are_read(tmp_path: Path, hole: np.ndarray) -> None:
@@ -241,3 +314,26 @@ def test_a_channel_that_marks_nothing_is_told(tmp_path: Path, hole: np.ndarray) 
     for channel in ("alpha", "red"):
         with pytest.raises(ContractError, match="has nothing of it\nLeave --mask-channel out"):
             load_hole(path, SIZE, MaskOptions(channel=channel))
+
+
+def test_a_channel_that_marks_everything_is_told(tmp_path: Path, hole: np.ndarray) -> None:
+    alpha = np.where(hole, np.uint8(0), np.uint8(1))  # 255 is opaque
+    path = save(tmp_path / "m.png", np.dstack([np.zeros((*SIZE, 3)), alpha]), "RGBA")
+
+    with pytest.raises(ContractError, match=r"\nWhat is transparent is missing;.*--mask-invert"):
+        load_hole(path, SIZE, MaskOptions(channel="alpha"))
+
+
+def test_a_thin_scratch_beside_a_blob_keeps_all_its_pixels(tmp_path: Path) -> None:
+    rows, columns = 80, 120  # four times the image
+    levels = np.zeros((rows, columns))
+    levels[8:36, 20:60] = 255
+    levels[20, 60:] = 255  # from the blob to the edge, one pixel high
+    levels[36:, 41] = 255
+
+    hole = load_hole(save(tmp_path / "m.png", levels), SIZE, MaskOptions())
+
+    assert hole[2:9, 5:15].all()
+    assert hole[5, 15:].all()
+    assert hole[9:, 10].all()
+    assert hole.sum() == 7 * 10 + 15 + 11
