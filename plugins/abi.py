@@ -62,16 +62,8 @@ class AttentionDesc(ctypes.Structure):
     _fields_ = [
         (name, ctypes.c_int32)
         for name in (
-            "struct_bytes",
-            "batch",
-            "channels",
-            "height",
-            "width",
-            "dtype",
-            "hole_dtype",
-            "similarity",
-            "layout",
-            "chain",
+            *("struct_bytes", "batch", "channels", "height", "width"),
+            *("dtype", "hole_dtype", "similarity", "layout", "chain"),
         )
     ]
 
@@ -90,24 +82,18 @@ def attention_desc(
     ``shape`` is (B, C, H, W) for either layout; the library checks it. ``dtype`` and ``layout`` are
     of features, output and gradients; a sequential ``chain`` is only for comparison.
     """
-    batch, channels, height, width = shape
     return AttentionDesc(
-        struct_bytes=ctypes.sizeof(AttentionDesc),
-        batch=batch,
-        channels=channels,
-        height=height,
-        width=width,
-        dtype=dtype,
-        hole_dtype=hole_dtype,
-        similarity=SIMILARITIES.index(similarity),
-        layout=layout,
-        chain=chain,
+        *(ctypes.sizeof(AttentionDesc), *shape, dtype, hole_dtype),
+        *(SIMILARITIES.index(similarity), layout, chain),
     )
 
 
 _desc: Final = ctypes.POINTER(AttentionDesc)
 _pointer: Final = ctypes.c_void_p  # device memory, and the stream
 _status: Final = ctypes.c_int32
+
+_run: Final = (_status, (_desc, *[_pointer] * 5, ctypes.c_size_t, _pointer))
+_size: Final = ctypes.POINTER(ctypes.c_size_t)
 
 # name -> (result, arguments); no function is called without one, because ctypes would cut a
 # pointer to 32 bits
@@ -117,18 +103,9 @@ PROTOTYPES: Final = MappingProxyType(
         "csakit_build_info": (ctypes.c_char_p, ()),
         "csakit_status_string": (ctypes.c_char_p, (ctypes.c_int32,)),
         "csakit_last_error": (ctypes.c_char_p, ()),
-        "csakit_attention_workspace_size": (
-            _status,
-            (_desc, ctypes.c_int32, ctypes.POINTER(ctypes.c_size_t)),
-        ),
-        "csakit_attention_forward": (
-            _status,
-            (_desc, *[_pointer] * 5, ctypes.c_size_t, _pointer),
-        ),
-        "csakit_attention_backward": (
-            _status,
-            (_desc, *[_pointer] * 5, ctypes.c_size_t, _pointer),
-        ),
+        "csakit_attention_workspace_size": (_status, (_desc, ctypes.c_int32, _size)),
+        "csakit_attention_forward": _run,
+        "csakit_attention_backward": _run,
     }
 )
 

@@ -1,7 +1,7 @@
 """GPU architectures that the kernels are compiled for.
 
 "sm_86" is machine code for compute capability 8.6; it also runs on 8.7 and 8.9. "compute_100"
-is PTX, which the driver translates for any GPU from 10.0 on, once, when it is first loaded.
+is PTX, which the driver translates for any GPU from 10.0 on when it is first loaded.
 """
 
 import ctypes
@@ -23,8 +23,7 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of the drive
 def choose(wish: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
     """Return what to compile for, and what of "all" the compiler does not know.
 
-    ``wish`` is "all", "native", or names such as "sm_75,sm_90,compute_90"; ``offered`` what the
-    compiler knows.
+    ``wish`` is "all", "native", or names such as "sm_75,sm_90,compute_90".
     """
     if wish == "all":
         newest = [name for name in (PTX, "compute_90", "compute_89") if name in offered][:1]
@@ -44,7 +43,7 @@ def choose(wish: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
 def covers(architectures: Iterable[str], gpu: str) -> bool:
     """Return whether code for some architectures runs on a GPU such as "sm_89".
 
-    Machine code of the same major version and no later minor one does, and PTX that is no later.
+    Machine code of the same major and no later minor version does, and PTX that is no later.
     """
     wanted = int(re.sub(r"\D", "", gpu))
     for name in architectures:

@@ -1,7 +1,6 @@
 """Build the native libraries with CMake: libcsakit always, the TensorRT plugin where headers are.
 
-The libraries appear all at once, when everything compiled and linked. Kept in the user's cache
-they are found by ``csakit.plugins.library`` without being named.
+They appear all at once when everything is linked; ``library`` finds those in the user's cache.
 """
 
 import contextlib
@@ -33,14 +32,7 @@ from .locations import (
     file_name,
     source_hash,
 )
-from .toolchain import (
-    INSTALL_HOST,
-    Headers,
-    Toolchain,
-    find_cmake,
-    find_headers,
-    find_toolchain,
-)
+from .toolchain import INSTALL_HOST, Headers, Toolchain, find_cmake, find_headers, find_toolchain
 from .versions import installed
 
 RECORD_SCHEMA: Final = 1
@@ -69,26 +61,16 @@ _SHARED: Final = re.compile(r"(\d+)(?:\+\d+)? bytes smem")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """What to build.
+    """What to build."""
 
-    Attributes:
-        architectures: "all", "native", or names such as "sm_75,sm_90".
-        tensorrt_include: folder of TensorRT's headers; None searches the usual places.
-        output: folder for the libraries, and the only one written to; None is the user's cache.
-        jobs: compilers at a time; None takes one for each core.
-        warnings_as_errors: refuse what the compilers warn of.
-        csrc: folder of the sources, with CMakeLists.txt and the folder ``include`` beside it.
-    """
-
-    architectures: str = "all"
-    tensorrt_include: Path | None = None
-    output: Path | None = None
-    jobs: int | None = None
+    architectures: str = "all"  # or "native", or names such as "sm_75,sm_90"
+    tensorrt_include: Path | None = None  # TensorRT's headers; None searches the usual places
+    output: Path | None = None  # of the libraries, the only folder written to; None is the cache
+    jobs: int | None = None  # compilers at a time; None takes one for each core
     warnings_as_errors: bool = False
-    csrc: Path = CSRC
+    csrc: Path = CSRC  # sources, with CMakeLists.txt and the folder ``include`` beside it
 
     def __post_init__(self) -> None:
-        """Refuse numbers of jobs that mean nothing."""
         if self.jobs is not None and self.jobs < 1:
             raise ContractError(f"jobs must be at least 1; got {self.jobs}")
 

@@ -1,6 +1,6 @@
 """The exceptions that csakit raises on purpose, and the exit codes that commands map them to.
 
-A message states the rule and the value that broke it, and then the remedy.
+A message states the rule, the value that broke it, and the remedy.
 """
 
 import enum

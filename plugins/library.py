@@ -1,11 +1,9 @@
 """Call libcsakit, the CUDA kernels, from Python. No torch: pointers and streams are integers.
 
-    library = load()
-    desc = attention_desc((1, 512, 32, 32), dtype=Dtype.FLOAT16, ...)
-    size = library.workspace_bytes(desc, Direction.FORWARD)
-    library.forward(desc, features=..., hole=..., output=..., workspace=..., ...)
-
-Importing this opens nothing. ``csakit.h`` states what the functions do.
+library = load()
+desc = attention_desc((1, 512, 32, 32), dtype=Dtype.FLOAT16, ...)
+size = library.workspace_bytes(desc, Direction.FORWARD)
+library.forward(desc, features=..., hole=..., output=..., workspace=..., ...)
 """
 
 import ctypes
@@ -16,14 +14,7 @@ from typing import Final
 
 from .abi import ABI_VERSION, AttentionDesc, Direction, Status, declare
 from .errors import ContractError, LibraryError
-from .locations import (
-    BUILD_COMMAND,
-    LIBRARY_VARIABLE,
-    Kind,
-    file_name,
-    search_places,
-    stale_builds,
-)
+from .locations import BUILD_COMMAND, LIBRARY_VARIABLE, Kind, file_name, search_places, stale_builds
 
 _CALLER: Final = {Status.INVALID_ARGUMENT, Status.UNSUPPORTED_SIZE, Status.WORKSPACE_TOO_SMALL}
 
@@ -69,15 +60,9 @@ class Library:
     ) -> None:
         """Fill the hole positions of each feature map.
 
-        Args:
-            desc: what is computed on.
-            features: (B, C, H, W) or (B, H, W, C).
-            hole: (B, 1, H, W), above 0.5 where missing.
-            output: as the features; may not overlap them.
-            workspace: for reading and writing.
-            workspace_bytes: its size, as the method of that name returns it.
-            stream: to enqueue on.
-            matches: (B, N) int32, the known position each one is copied from; None for no output.
+        ``features`` and ``output`` are (B, C, H, W) or (B, H, W, C) and may not overlap; ``hole``
+        is (B, 1, H, W), above 0.5 where missing. ``workspace_bytes`` is at least what the method of
+        that name returns. ``matches``, (B, N) int32, receives the position each one is copied from.
 
         Raises:
             ContractError: an argument breaks the contract; nothing was enqueued.

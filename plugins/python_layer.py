@@ -1,7 +1,6 @@
 """The layer as TensorRT's Python interface sees it: types, shapes, formats, workspace, work.
 
-The twin of ``csrc/tensorrt/csa_plugin.cpp``; all arithmetic is behind ``csakit.h``.
-Letters: B images, C channels, H W sides of the feature map.
+The twin of ``csrc/tensorrt/csa_plugin.cpp``. Letters: B images, C channels, H W feature sides.
 """
 
 import functools
@@ -159,11 +158,7 @@ class _Layer:
         return self.library.workspace_bytes(desc, Direction.FORWARD)
 
     def _describe(
-        self,
-        features: Foreign,
-        hole: Foreign,
-        shape: Iterable[int],
-        hole_shape: Iterable[int],
+        self, features: Foreign, hole: Foreign, shape: Iterable[int], hole_shape: Iterable[int]
     ) -> AttentionDesc:
         """Return the description that csakit.h wants."""
         shape, hole_shape = tuple(shape), tuple(hole_shape)

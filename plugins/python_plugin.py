@@ -5,9 +5,8 @@
 
     register(tensorrt)  # then build or load engines in this process
 
-It needs libcsakit and no C++ headers. Name, version, namespace and field are those of the C++
-plugin, libcsakit_trt: an engine that was built with one runs with the other. Importing this
-imports no TensorRT; its classes become bases when its module is handed in.
+It needs libcsakit and no C++ headers. An engine that was built with this plugin or the C++ one,
+libcsakit_trt, runs with either. Importing this imports no TensorRT.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,14 +23,9 @@ _registered: Final[list[Foreign]] = []  # the registry keeps addresses, and not 
 
 
 def register(trt: ModuleType, library: Library | None = None) -> bool:
-    """Register the plugin with TensorRT in this process.
+    """Register the plugin with ``tensorrt`` in this process; False if there is one of that name.
 
-    Args:
-        trt: the module ``tensorrt``.
-        library: the kernels; None opens libcsakit where it is found.
-
-    Returns:
-        True; False if there is a plugin of that name already, such as the C++ one.
+    Without ``library``, libcsakit is opened where it is found.
 
     Raises:
         EngineError: this TensorRT takes no plugins in Python, or refused it.
@@ -115,10 +109,9 @@ class _Creator:
                 f"give one of {', '.join(spec.SIMILARITIES)}, as `csakit export` does"
             )
         text = bytes(fields[-1].data).partition(b"\0")[0].decode(errors="replace")
-        for known in spec.SIMILARITIES:
-            if text == known:
-                return known
-        raise ContractError(
-            f"{spec.NAME}: field {spec.ATTRIBUTE} must be one of "
-            f'{", ".join(spec.SIMILARITIES)}; got "{text}"'
-        )
+        if text not in spec.SIMILARITIES:
+            raise ContractError(
+                f"{spec.NAME}: field {spec.ATTRIBUTE} must be one of "
+                f'{", ".join(spec.SIMILARITIES)}; got "{text}"'
+            )
+        return text

@@ -39,33 +39,20 @@ Indices = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Where each hole of one image is filled from.
+    """Where each of the M holes of one image is filled from."""
 
-    Attributes:
-        holes: (M,) positions h_1 < h_2 < ...
-        matches: (M,) positions c_1, c_2, ...
-        scores: (M,) s_i.
-        weights: (M,) w_i, the share of the vector filled just before; w_1 = 0.
-    """
-
-    holes: Indices
-    matches: Indices
-    scores: Array
-    weights: Array
+    holes: Indices  # positions h_1 < h_2 < ...
+    matches: Indices  # positions c_1, c_2, ...
+    scores: Array  # s_i
+    weights: Array  # w_i, the share of the vector filled just before; w_1 = 0
 
 
 def coherent_semantic_attention(
     features: npt.ArrayLike, hole: npt.ArrayLike, similarity: Similarity = "projection"
 ) -> Array:
-    """Fill the hole positions of each feature map.
+    """Fill the hole positions of each feature map, (B, C, H, W); known ones equal the input.
 
-    Args:
-        features: (B, C, H, W), any real type.
-        hole: (B, 1, H, W), above 0.5 where the image is missing.
-        similarity: "projection" or "cosine".
-
-    Returns:
-        (B, C, H, W). Known positions equal the input.
+    ``features`` are (B, C, H, W) of any real type, ``hole`` (B, 1, H, W), above 0.5 where missing.
 
     Raises:
         ContractError: ranks or sizes disagree, or the similarity is unknown.

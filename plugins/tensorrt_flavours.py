@@ -14,23 +14,14 @@ UNKNOWN: Final = "unknown"  # version of a module that no distribution owns
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Flavour:
-    """One module of TensorRT.
-
-    Attributes:
-        module: that is imported.
-        title: what people call it.
-        purpose: what it is installed for.
-        package: that brings it, where a version is stated.
-        install: argument of ``pip install`` for any version that csakit supports.
-        oldest: version that csakit supports.
-    """
+    """One module of TensorRT."""
 
     module: str
-    title: str
-    purpose: str
-    package: str
-    install: str
-    oldest: tuple[int, ...] = OLDEST
+    title: str  # what people call it
+    purpose: str  # what it is installed for
+    package: str  # that brings it, where a version is stated
+    install: str  # argument of ``pip install`` for any version that csakit supports
+    oldest: tuple[int, ...] = OLDEST  # version that csakit supports
 
     @property
     def distributions(self) -> tuple[str, ...]:
@@ -50,32 +41,28 @@ class Flavour:
         return version == UNKNOWN or numbers(version) >= self.oldest
 
 
-FLAVOURS: Final[Mapping[str, Flavour]] = MappingProxyType(
-    {
-        flavour.module: flavour
-        for flavour in (
-            Flavour(
-                module="tensorrt",
-                title="TensorRT",
-                purpose="building engines, and opening them",
-                package="tensorrt",
-                install="tensorrt",
-            ),
-            Flavour(
-                module="tensorrt_lean",
-                title="TensorRT lean",
-                purpose="opening version-compatible engines",
-                package="tensorrt-lean-cu13",
-                install="tensorrt-lean-cu13",
-            ),
-            Flavour(
-                module="tensorrt_rtx",
-                title="TensorRT for RTX",
-                purpose="engines for GeForce RTX, built anywhere",
-                package="tensorrt-rtx-cu13",
-                install="'csakit[rtx]'",
-                oldest=(),
-            ),
-        )
-    }
+_FLAVOURS: Final = (
+    Flavour(
+        module="tensorrt",
+        title="TensorRT",
+        purpose="building engines, and opening them",
+        package="tensorrt",
+        install="tensorrt",
+    ),
+    Flavour(
+        module="tensorrt_lean",
+        title="TensorRT lean",
+        purpose="opening version-compatible engines",
+        package="tensorrt-lean-cu13",
+        install="tensorrt-lean-cu13",
+    ),
+    Flavour(
+        module="tensorrt_rtx",
+        title="TensorRT for RTX",
+        purpose="engines for GeForce RTX, built anywhere",
+        package="tensorrt-rtx-cu13",
+        install="'csakit[rtx]'",
+        oldest=(),
+    ),
 )
+FLAVOURS: Final[Mapping[str, Flavour]] = MappingProxyType({one.module: one for one in _FLAVOURS})

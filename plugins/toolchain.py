@@ -71,7 +71,6 @@ class Toolchain:
     architectures: frozenset[str]  # that nvcc compiles for, as "sm_75" and "compute_75"
 
     def __str__(self) -> str:
-        """Name both compilers; builds by equal names are equal."""
         return f"nvcc {self.version} with {Path(self.host).name} {self.host_version}"
 
 
@@ -103,14 +102,14 @@ def find_nvcc() -> tuple[Path, str]:
     for variable in ("CUDA_HOME", "CUDA_PATH"):
         if stated := os.environ.get(variable):
             path = Path(stated) / "bin" / "nvcc"
-            if not _runnable(path):
+            if not shutil.which(path):
                 raise LibraryError(
                     f"{variable} must name the folder of a CUDA toolkit; there is no {path}\n"
                     f"Correct the variable, or unset it. {INSTALL_NVCC}"
                 )
             return path, variable
     for path, source in _places():
-        if _runnable(path):
+        if shutil.which(path):
             return path, source
     raise LibraryError(
         "nvcc is missing: it is not on PATH, CUDA_HOME and CUDA_PATH are not set, and the "
@@ -135,10 +134,9 @@ def find_headers(given: Path | None = None) -> Headers | None:
     ``given`` holds them, or its folder ``include`` does; by default the folder that
     CSAKIT_TENSORRT_INCLUDE names, those of system packages, the user's cache.
     """
-    stated = os.environ.get(INCLUDE_VARIABLE)
     if given is not None:
         return _require_headers(given, "--tensorrt-include")
-    if stated:
+    if stated := os.environ.get(INCLUDE_VARIABLE):
         return _require_headers(Path(stated), INCLUDE_VARIABLE)
     for folder in (*SYSTEM_FOLDERS, *_cached_headers()):
         found = _read_headers(folder)
@@ -185,17 +183,9 @@ def _places() -> Iterator[tuple[Path, str]]:
     yield USUAL_NVCC, str(USUAL_NVCC.parents[1])
     packages = importlib.util.find_spec("nvidia")  # a namespace: finding it runs no code
     for folder in (packages and packages.submodule_search_locations) or ():
-        found = sorted(Path(folder).glob("cu[0-9]*/bin/nvcc"), key=_cuda_major, reverse=True)
-        yield from ((path, "Python packages of NVIDIA") for path in found)
-
-
-def _cuda_major(nvcc: Path) -> int:
-    """Read 13 from ".../cu13/bin/nvcc"."""
-    return int(re.sub(r"\D", "", nvcc.parents[1].name) or 0)
-
-
-def _runnable(path: Path) -> bool:
-    return path.is_file() and os.access(path, os.X_OK)
+        found = Path(folder).glob("cu[0-9]*/bin/nvcc")
+        for path in sorted(found, key=lambda path: numbers(path.parents[1].name), reverse=True):
+            yield path, "Python packages of NVIDIA"
 
 
 def _require_complete(nvcc: Path) -> None:

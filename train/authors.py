@@ -32,6 +32,13 @@ class _Block:
     next_block: int | None
 
 
+def _parts(*entries: int) -> dict[str, int]:
+    """Return which entries of a middle block of the refinement network are which parts."""
+    names = (f"{part}{kind}" for part in ("shrink", "widen", "narrow", "grow") for kind in _KINDS)
+    return dict(zip(names, entries, strict=True))
+
+
+_KINDS: Final = ("", "_norm")
 # rough: [conv, NEXT, relu, deconv, tanh]
 _ROUGH_OUTERMOST: Final = _Block({"down": 0, "up": 3}, 1)
 # rough: [relu, conv, norm, NEXT, relu, deconv, norm]
@@ -42,33 +49,9 @@ _ROUGH_INNERMOST: Final = _Block({"down": 1, "up": 3, "up_norm": 4}, None)
 # refinement: [conv, NEXT, relu, deconv]
 _REFINE_OUTERMOST: Final = _Block({"enter": 0, "leave": 3}, 1)
 # refinement: [relu, conv4, norm, relu, conv3, norm, NEXT, relu, deconv3, norm, relu, deconv4, norm]
-_REFINE_MIDDLE: Final = _Block(
-    {
-        "shrink": 1,
-        "shrink_norm": 2,
-        "widen": 4,
-        "widen_norm": 5,
-        "narrow": 8,
-        "narrow_norm": 9,
-        "grow": 11,
-        "grow_norm": 12,
-    },
-    6,
-)
+_REFINE_MIDDLE: Final = _Block(_parts(1, 2, 4, 5, 8, 9, 11, 12), 6)
 # refinement: as above with CSA and its loss tap after conv3, and a loss tap after NEXT
-_REFINE_ATTENTION: Final = _Block(
-    {
-        "shrink": 1,
-        "shrink_norm": 2,
-        "widen": 4,
-        "widen_norm": 7,
-        "narrow": 11,
-        "narrow_norm": 12,
-        "grow": 14,
-        "grow_norm": 15,
-    },
-    8,
-)
+_REFINE_ATTENTION: Final = _Block(_parts(1, 2, 4, 7, 11, 12, 14, 15), 8)
 # refinement: [relu, conv4, relu, deconv4, norm]
 _REFINE_INNERMOST: Final = _Block({"shrink": 1, "grow": 3, "grow_norm": 4}, None)
 
@@ -90,17 +73,10 @@ _WIDTH_KEY: Final = "model.model.0.weight"  # the first convolution: (w, 3, 4, 4
 
 
 def convert(rough: str | Path, refine: str | Path) -> CSAInpainter:
-    """Build the network that a pair of the authors' checkpoints describes.
+    """Build the network, in eval mode, that a pair of the authors' checkpoints describes.
 
-    The width is read off the first convolution. The similarity is "projection", what the
-    published code computes.
-
-    Args:
-        rough: their ``*_net_P.pth``.
-        refine: their ``*_net_G.pth``.
-
-    Returns:
-        The model, in eval mode.
+    ``rough`` is their ``*_net_P.pth``, ``refine`` their ``*_net_G.pth``. The width is read off the
+    first convolution; the similarity is "projection", what the published code computes.
 
     Raises:
         ContractError: a file is missing, unreadable, holds more than tensors, or its keys

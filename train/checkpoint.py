@@ -42,8 +42,7 @@ def save(
     Args:
         model: what to write.
         path: ends in ``.safetensors``; an existing file is replaced.
-        dtype: of the stored weights, for example ``torch.float16`` to halve the file;
-            None keeps the model's own.
+        dtype: of the stored weights, such as ``torch.float16``; None keeps the model's own.
         training: what is known of the training, JSON-serialisable.
 
     Raises:
@@ -61,9 +60,17 @@ def save(
         name: tensor.detach().to("cpu", dtype).contiguous()
         for name, tensor in model.state_dict().items()
     }
+    write_tensors(path, weights, {_KEY: header})
+
+
+def write_tensors(
+    path: Path, tensors: dict[str, Tensor], metadata: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Write a safetensors file with JSON metadata; an interrupted call leaves no half file."""
+    texts = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
     with atomic_write(path) as temporary:
         try:
-            save_file(weights, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
+            save_file(tensors, temporary, metadata=texts)
         except (SafetensorError, OSError, MemoryError) as error:
             raise failure(error, f"write {path}") or error from error
 
@@ -79,13 +86,7 @@ def check_output(path: Path) -> None:
 
 
 def load(path: str | Path) -> CSAInpainter:
-    """Read a model, in eval mode, float32, on the CPU.
-
-    Args:
-        path: a file that ``save`` wrote.
-
-    Returns:
-        The model.
+    """Read a model from a file that ``save`` wrote, in eval mode, float32, on the CPU.
 
     Raises:
         ContractError: the file is missing, truncated, foreign, newer than this version, or
@@ -130,13 +131,7 @@ def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """Read what a checkpoint says of itself, without its weights.
-
-    Args:
-        path: a file that ``save`` wrote.
-
-    Returns:
-        format, width, attention, similarity, fill, prediction, detail, training.
+    """Read what a checkpoint says of itself: the format, the fields of ModelConfig, the training.
 
     Raises:
         ContractError: the file is missing, truncated, foreign or newer than this version.

@@ -3,15 +3,13 @@
 import dataclasses
 from typing import Final, Literal, get_args
 
-from ..plugins.errors import ContractError
-from ..plugins.spec import SIMILARITIES, Similarity
+from ..plugins.spec import Similarity
+from .fields import require, require_types
 
 Attention = Literal["csa", "conv", "none"]
 ATTENTIONS: Final[tuple[Attention, ...]] = get_args(Attention)
 Fill = Literal["constant", "interpolated"]
-FILLS: Final[tuple[Fill, ...]] = get_args(Fill)
 Prediction = Literal["absolute", "residual"]
-PREDICTIONS: Final[tuple[Prediction, ...]] = get_args(Prediction)
 
 MAX_WIDTH: Final = 128  # 8 x 128 = 1024 channels, the most that the CUDA kernels take
 
@@ -43,26 +41,11 @@ class ModelConfig:
     detail: bool = False
 
     def __post_init__(self) -> None:
-        """Check every value."""
-        if type(self.width) is not int or not 1 <= self.width <= MAX_WIDTH:
-            raise ContractError(f"width must be an integer in 1..{MAX_WIDTH}; got {self.width!r}")
-        for name, choices in (
-            ("attention", ATTENTIONS),
-            ("similarity", SIMILARITIES),
-            ("fill", FILLS),
-            ("prediction", PREDICTIONS),
-        ):
-            if (value := getattr(self, name)) not in choices:
-                raise ContractError(f"{name} must be one of {choices}; got {value!r}")
-        if type(self.detail) is not bool:
-            raise ContractError(f"detail must be true or false; got {self.detail!r}")
-        if self.detail and self.prediction != "residual":
-            raise ContractError(
-                "detail must have prediction 'residual', whose contrast is its unit; "
-                f"got prediction {self.prediction!r}"
-            )
-        if self.prediction == "residual" and self.fill != "interpolated":
-            raise ContractError(
-                f"prediction 'residual' must have fill 'interpolated', to which it adds; "
-                f"got fill {self.fill!r}"
-            )
+        fits = type(self.width) is int and 1 <= self.width <= MAX_WIDTH
+        require(fits, "width", f"an integer in 1..{MAX_WIDTH}", self.width)
+        require_types(self)
+        residual = self.prediction == "residual"
+        rule = "'residual' with detail, whose unit is its contrast"
+        require(residual or not self.detail, "prediction", rule, self.prediction)
+        rule = "'interpolated' with prediction 'residual', which adds to it"
+        require(self.fill == "interpolated" or not residual, "fill", rule, self.fill)

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import logging
 import os
+from collections.abc import Callable
 from types import MappingProxyType
 from typing import Final, cast
 
@@ -52,8 +53,7 @@ def input_gradient(
     """Return dX = dY + A^T dY, (B, C, H, W), with the layout of the features."""
     library = _library_for(features, output_gradient)
     if library is None:
-        given = (output_gradient, features, hole, similarity)
-        gradient = chunked.input_gradient(*given)
+        gradient = chunked.input_gradient(output_gradient, features, hole, similarity)
         return gradient.contiguous(memory_format=result_format(features))
     with torch.cuda.device(features.device):
         call = KernelCall(library, features, hole, similarity, stream=_stream())
@@ -148,7 +148,6 @@ class KernelCall:
     stream: int
 
     def __post_init__(self) -> None:
-        """Lay out and align what is given, copying only what is not so already."""
         self.layout = layout_of(self.features) or Layout.NCHW
         self.format = torch.channels_last if self.layout else torch.contiguous_format
         self.features = self._ready(self.features)
@@ -171,17 +170,7 @@ class KernelCall:
     def fill(self, matches: Tensor | None = None) -> Tensor:
         """Return the filled features, (B, C, H, W); write (B, N) int32 ``matches`` if given."""
         output = torch.empty_like(self.features, memory_format=self.format)
-        desc, workspace = self.desc, self._workspace(Direction.FORWARD)
-        self.library.forward(
-            desc,
-            features=self.features.data_ptr(),
-            hole=self.hole.data_ptr(),
-            output=output.data_ptr(),
-            matches=None if matches is None else matches.data_ptr(),
-            workspace=workspace.data_ptr(),
-            workspace_bytes=workspace.numel(),
-            stream=self.stream,
-        )
+        self._run(self.library.forward, Direction.FORWARD, output=output, matches=matches)
         return output
 
     def match_positions(self) -> Tensor:
@@ -194,27 +183,31 @@ class KernelCall:
     def input_gradient(self, output_gradient: Tensor) -> Tensor:
         """Return dX for dY, (B, C, H, W), with the layout of the features."""
         dy = self._ready(output_gradient)
-        gradient = torch.empty_like(self.features, memory_format=self.format)
-        desc, workspace = self.desc, self._workspace(Direction.BACKWARD)
-        self.library.backward(
+        dx = torch.empty_like(self.features, memory_format=self.format)
+        function, direction = self.library.backward, Direction.BACKWARD
+        self._run(function, direction, output_gradient=dy, input_gradient=dx)
+        return dx
+
+    def _run(
+        self, function: Callable[..., None], direction: Direction, **tensors: Tensor | None
+    ) -> None:
+        """Call the library with a workspace of the direction's size."""
+        desc = self.desc
+        size = self.library.workspace_bytes(desc, direction)
+        workspace = torch.empty(max(size, 1), dtype=torch.uint8, device=self.features.device)
+        function(
             desc,
             features=self.features.data_ptr(),
             hole=self.hole.data_ptr(),
-            output_gradient=dy.data_ptr(),
-            input_gradient=gradient.data_ptr(),
             workspace=workspace.data_ptr(),
             workspace_bytes=workspace.numel(),
             stream=self.stream,
+            **{name: None if t is None else t.data_ptr() for name, t in tensors.items()},
         )
-        return gradient
 
     def _ready(self, tensor: Tensor) -> Tensor:
         """Lay out and align a tensor as the library needs it."""
         return _aligned(tensor.contiguous(memory_format=self.format))
-
-    def _workspace(self, direction: Direction) -> Tensor:
-        size = self.library.workspace_bytes(self.desc, direction)
-        return torch.empty(max(size, 1), dtype=torch.uint8, device=self.features.device)
 
 
 def layout_of(features: Tensor) -> Layout | None:

@@ -89,11 +89,7 @@ coherent_semantic_attention.register_autograd(_backward, setup_context=_save)
 
 
 class CoherentSemanticAttention(nn.Module):
-    """The operator as a layer; it has no parameters.
-
-    Args:
-        similarity: "projection", as the authors' weights need it, or "cosine".
-    """
+    """The operator as a layer without parameters; the authors' weights need "projection"."""
 
     def __init__(self, similarity: Similarity) -> None:
         super().__init__()

@@ -1,7 +1,4 @@
-"""``csakit evaluate``: parse, call one function, print its table.
-
-Defaults come from ``EvaluationOptions``.
-"""
+"""``csakit evaluate``: score models on images with holes, and print a table."""
 
 import argparse
 import contextlib
@@ -19,7 +16,7 @@ from PIL import Image
 from ...plugins.errors import ContractError, ExitCode
 from ...runtime.cli.command import run_command
 from ...runtime.files.atomic import atomic_write
-from ..data import BUCKETS, RECIPE_NAMES
+from ..data import BUCKETS
 from ..evaluation.baselines import BASELINES, open_baselines, open_repair
 from ..evaluation.comparison import Watch, compare, draw_comparison
 from ..evaluation.hole_classes import HOLE_CLASSES
@@ -27,6 +24,7 @@ from ..evaluation.margins import markdown
 from ..evaluation.models import open_model
 from ..evaluation.pairs import EvaluationOptions, Pairs
 from ..evaluation.scores import Pair
+from .flags import add_flags
 
 PROGRAM: Final = "csakit evaluate"
 _ALL: Final = "all"
@@ -59,7 +57,9 @@ def _evaluate(args: argparse.Namespace) -> int:
     if args.grid and args.grid.suffix.lower() != ".png":
         raise ContractError(f"the picture of --grid must be a .png file; got {args.grid}")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_warnings_as_lines())
+        logger, handler = logging.getLogger("csakit"), _Lines()
+        logger.addHandler(handler)
+        stack.callback(logger.removeHandler, handler)
         # Opened first: a file that cannot be written is refused before the work.
         record = stack.enter_context(atomic_write(args.json)) if args.json else None
         sheet = stack.enter_context(atomic_write(args.grid)) if args.grid else None
@@ -129,17 +129,6 @@ class _Lines(logging.Handler):
             tqdm.write(text, file=sys.stderr)
 
 
-@contextlib.contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Print warnings while the command runs, and leave logging as it was."""
-    logger, handler = logging.getLogger("csakit"), _Lines()
-    logger.addHandler(handler)
-    try:
-        yield
-    finally:
-        logger.removeHandler(handler)
-
-
 def evaluate_parser() -> argparse.ArgumentParser:
     """Return the parser; ``options_of`` reads its results."""
     parser = argparse.ArgumentParser(
@@ -152,87 +141,26 @@ def evaluate_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "models", nargs="+", type=Path, metavar="MODEL", help=".safetensors, .onnx or .engine"
     )
-    _add_images(parser)
-    _add_holes(parser)
-    _add_run(parser)
-    return parser
-
-
-def options_of(args: argparse.Namespace) -> EvaluationOptions:
-    """Return the options of parsed arguments."""
-    names = EvaluationOptions.__dataclass_fields__
-    return EvaluationOptions(**{name: getattr(args, name) for name in names})
-
-
-def _add_images(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("images")
-    group.add_argument(
-        "--data",
-        required=True,
-        metavar="SPEC",
-        help="a folder; 'scikit-image', photographs it ships; 'procedural', drawn ones",
+    add_flags(
+        group,
+        EvaluationOptions,
+        ("data", "split", "recipe", "count", "size"),
+        data={"metavar": "SPEC"},
+        split={"choices": ("val", _ALL)},
+        count={"type": int, "metavar": "N"},
     )
-    group.add_argument(
-        "--split",
-        choices=("val", _ALL),
-        help="what the data set keeps apart for validation, or one image in 20 where it keeps "
-        "nothing; or all of it" + _default("split"),
-        default=EvaluationOptions.split,
-    )
-    group.add_argument(
-        "--recipe",
-        choices=RECIPE_NAMES,
-        help="how a folder is laid out and cut" + _default("recipe"),
-        default=EvaluationOptions.recipe,
-    )
-    group.add_argument(
-        "--count", type=int, metavar="N", help="how many, from the first (default: all)"
-    )
-    group.add_argument(
-        "--size",
-        type=int,
-        metavar="PX",
-        help="of each side, a multiple of 256" + _default("size"),
-        default=EvaluationOptions.size,
-    )
-
-
-def _add_holes(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("holes")
-    group.add_argument(
-        "--masks",
-        required=True,
-        type=_masks,
-        metavar="SPEC[,SPEC...]",
-        help="'center', 'freeform', 'box', a folder of masks where white is missing; "
-        f"{', '.join(HOLE_CLASSES)}, or 'classes' for all of these",
+    add_flags(
+        group,
+        EvaluationOptions,
+        ("masks", "buckets", "mask_invert", "seed"),
+        masks={"type": _masks, "metavar": "SPEC[,SPEC...]"},
+        buckets={"type": _buckets, "metavar": "LIST"},
+        mask_invert={"action": "store_true"},
     )
-    group.add_argument(
-        "--buckets",
-        type=_buckets,
-        metavar="LIST",
-        help="a hole of each of these sizes for each image, in per cent of its pixels: some of "
-        f"{','.join(BUCKETS)}, or '{_ALL}'; the centre hole has one size (default: as drawn)",
-    )
-    group.add_argument("--mask-invert", action="store_true", help="black is missing in folders")
-    group.add_argument(
-        "--seed",
-        type=int,
-        metavar="N",
-        help="of the holes" + _default("seed"),
-        default=EvaluationOptions.seed,
-    )
-
-
-def _add_run(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("run")
-    group.add_argument(
-        "--batch",
-        type=int,
-        metavar="N",
-        help="images of one run" + _default("batch"),
-        default=EvaluationOptions.batch,
-    )
+    add_flags(group, EvaluationOptions, ("batch",))
     group.add_argument(
         "--device",
         metavar="NAME",
@@ -255,10 +183,13 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="also draw the best, the median and the worst case of the first model",
     )
+    return parser
 
 
-def _default(name: str) -> str:
-    return f" (default: {getattr(EvaluationOptions, name)})"
+def options_of(args: argparse.Namespace) -> EvaluationOptions:
+    """Return the options of parsed arguments."""
+    names = EvaluationOptions.__dataclass_fields__
+    return EvaluationOptions(**{name: getattr(args, name) for name in names})
 
 
 def _masks(text: str) -> tuple[str, ...]:

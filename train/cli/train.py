@@ -1,15 +1,10 @@
-"""``csakit train``: a flag for every key of a configuration.
-
-Flags, help texts and defaults come from the configuration classes; none is spelled here.
-"""
+"""``csakit train``: a flag for every key of a configuration."""
 
 import argparse
-import dataclasses
 import logging
-import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final
 
 from ...plugins.errors import ContractError
 from ...runtime.cli.command import run_command
@@ -23,11 +18,10 @@ from ..training.config_file import (
     read_resumed,
     recipe_names,
 )
-from ..training.fields import annotations, help_texts, optional_of
 from ..training.run_folder import RunFolder
+from .flags import add_flags
 
 PROGRAM: Final = "csakit train"
-_NONE: Final = "none"  # what a flag is given to undo an optional value of the file
 
 _EPILOG: Final = """\
 examples:
@@ -121,16 +115,7 @@ def train_parser() -> argparse.ArgumentParser:
         "without the feature-patch discriminator, each in a folder below RUN; print a table",
     )
     for section, cls in SECTIONS.items():
-        group = parser.add_argument_group(section)
-        texts, hints = help_texts(cls), annotations(cls)
-        for field in dataclasses.fields(cls):
-            text = texts.get(field.name, "").rstrip(".") + _default(field)
-            group.add_argument(
-                flag_of(field.name),
-                help=text.replace("%", "%%"),
-                default=argparse.SUPPRESS,
-                **_argument(hints[field.name]),
-            )
+        add_flags(parser.add_argument_group(section), cls, defaults=False)
     return parser
 
 
@@ -142,36 +127,3 @@ def choice_of(args: argparse.Namespace) -> Choice:
             value = getattr(args, name)
             choice.setdefault(section, {})[name] = tuple(value) if type(value) is list else value
     return choice
-
-
-def flag_of(name: str) -> str:
-    """Return the flag of a key."""
-    return f"--{name.replace('_', '-')}"
-
-
-def _default(field: "dataclasses.Field[Any]") -> str:
-    if field.default in (dataclasses.MISSING, None):
-        return ""
-    values = field.default if isinstance(field.default, tuple) else (field.default,)
-    return f" (default: {' '.join(map(str, values))})"
-
-
-def _argument(hint: Any) -> dict[str, Any]:  # noqa: ANN401
-    if inner := optional_of(hint):
-        return {"type": _or_none(inner), "metavar": inner.__name__.upper()}
-    if hint is bool:
-        return {"action": argparse.BooleanOptionalAction}
-    origin, parts = typing.get_origin(hint), typing.get_args(hint)
-    if origin is Literal:
-        return {"choices": parts}
-    if origin is tuple:
-        return {"nargs": len(parts), "type": parts[0], "metavar": parts[0].__name__.upper()}
-    return {"type": hint, "metavar": hint.__name__.upper()}
-
-
-def _or_none(inner: Any) -> Any:  # noqa: ANN401
-    def read(text: str) -> Any:  # noqa: ANN401
-        return None if text == _NONE else inner(text)
-
-    read.__name__ = inner.__name__  # argparse names it in its message
-    return read

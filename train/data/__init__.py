@@ -10,18 +10,11 @@ for batch in training_batches(images, masks, size=256, batch=1, seed=0, workers=
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .loader import Batch as Batch
-    from .loader import evaluation_pairs as evaluation_pairs
-    from .loader import training_batches as training_batches
-from .mask_sources import BUCKETS as BUCKETS
-from .mask_sources import bucket_of as bucket_of
-from .open_sources import open_images as open_images
-from .open_sources import open_masks as open_masks
-from .protocols import BrokenImageError as BrokenImageError
-from .protocols import ImageSource as ImageSource
-from .protocols import MaskSource as MaskSource
-from .protocols import describe as describe
-from .recipes import RECIPE_NAMES as RECIPE_NAMES
+    from .loader import Batch, evaluation_pairs, training_batches
+from .mask_sources import BUCKETS, bucket_of
+from .open_sources import open_images, open_masks
+from .protocols import BrokenImageError, ImageSource, MaskSource, describe
+from .recipes import RECIPE_NAMES
 
 __all__ = [
     "BUCKETS",

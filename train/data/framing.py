@@ -32,27 +32,20 @@ class Cut(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Framing:
-    """How squares are cut.
+    """How squares are cut."""
 
-    Attributes:
-        where: "centre"; "random"; "thirds" (left, middle or right); "whole" (stretched, no square).
-        share: range of side / shorter side of the picture, at most 1. No square is smaller than
-            the result, as long as the picture is not.
-        even: draw shares by ratio: twice as large is as likely as half as large.
-        pixels: instead of ``share``: range of the side in pixels, for a result of 256; larger
-            results take proportionally more, smaller ones are scaled down.
-        flip: exchange left and right half of the time.
-        turn: by a random number of quarter turns.
-        smooth: bicubic; otherwise bilinear, where a recipe's source says so.
-    """
-
+    # "thirds" is left, middle or right; "whole" is no square but the whole picture, stretched
     where: Literal["centre", "random", "thirds", "whole"] = "centre"
+    # Side over the shorter side of the picture, at most 1; a square is never made smaller than
+    # the result, as long as the picture is not.
     share: tuple[float, float] = (1.0, 1.0)
-    even: bool = False
+    even: bool = False  # draw shares by ratio: twice as large is as likely as half as large
+    # Instead of ``share``: the side in pixels for a result of 256; larger results take
+    # proportionally more, smaller ones are scaled down.
     pixels: tuple[float, float] | None = None
-    flip: bool = False
-    turn: bool = False
-    smooth: bool = True
+    flip: bool = False  # exchange left and right half of the time
+    turn: bool = False  # by a random number of quarter turns
+    smooth: bool = True  # bicubic; otherwise bilinear, where a recipe's source says so
 
     def fixed(self) -> "Framing":
         """Return the framing without augmentation: the middle, at the middle of the range."""

@@ -34,15 +34,12 @@ class FolderImages:
         self._names = NameList(list_images(root, RECIPES[recipe], split))
 
     def __len__(self) -> int:
-        """Return how many images there are."""
         return len(self._names)
 
     def name(self, index: int) -> str:
-        """Return the path of an image below the folder."""
         return self._names[index]
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Cut an (S, S, 3) square out of an image; see ``ImageSource``."""
         cut = self.framing.draw(rng)
         picture = self._cached.get(index) or self._read(index, least_side(cut, size))
         return cut_out(picture, size, cut, smooth=self.framing.smooth)
@@ -58,7 +55,6 @@ class FolderImages:
         return picture
 
     def summary(self) -> dict[str, Any]:
-        """Return what the folder is called and how many images it has."""
         return {
             "kind": "folder",
             "name": self.root.resolve().name,

@@ -93,7 +93,6 @@ class NameList:
         self._ends = np.cumsum([0, *map(len, parts)])
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> str:

@@ -3,6 +3,7 @@
 Letters: B images of a batch on one process, H = W = S sides in pixels.
 """
 
+import itertools
 import logging
 import multiprocessing
 import multiprocessing.connection
@@ -19,6 +20,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import float_from_uint8
+from ..fields import require_least
 from .protocols import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
 from .sampling import Failure, Sample, Stream, TrainingSamples, draw_hole, generator
 
@@ -48,7 +50,7 @@ def training_batches(
     rank: int = 0,
     world: int = 1,
 ) -> Iterable[Batch]:
-    """Iterate over the batches of steps ``start_step`` to ``steps`` - 1 of a run.
+    """Return the batches of steps ``start_step`` to ``steps`` - 1 of a run; iterated, from there.
 
     The samples of a run have one endless order, epoch after epoch, each a permutation. Step t
     takes positions t B W to (t + 1) B W - 1 for W = ``world``, of which rank r has the r-th B.
@@ -62,22 +64,18 @@ def training_batches(
         size: S.
         batch: B.
         seed: of all randomness, not negative.
-        workers: processes that prepare batches; 0 prepares them in this one. They are started
-            once, not for each epoch, and are not in this process's group: what is sent to the
-            group, as Ctrl-C is, does not end them.
+        workers: processes that prepare batches, started once; 0 prepares them in this one. They
+            are not in this process's group, so Ctrl-C does not end them.
         start_step: steps that were done before.
         steps: the step to stop before, counted from the start of the run.
         rank: of this process.
         world: number of processes.
 
-    Returns:
-        The batches. Each iteration starts again at ``start_step``.
-
     Raises:
         ContractError: a number is out of range. While iterating: no file can be read.
     """
-    _check(size=size, batch=batch, world=world, least=1)
-    _check(seed=seed, workers=workers, start_step=start_step, steps=steps, rank=rank, least=0)
+    require_least(1, size=size, batch=batch, world=world)
+    require_least(0, seed=seed, workers=workers, start_step=start_step, steps=steps, rank=rank)
     if rank >= world:
         raise ContractError(f"rank must be below world; got {rank} of {world}")
     positions = _Positions(batch, start_step, steps, rank, world)
@@ -85,39 +83,41 @@ def training_batches(
 
 
 def evaluation_pairs(
-    images: ImageSource, masks: MaskSource, *, size: int, seed: int, count: int | None = None
+    images: ImageSource,
+    masks: MaskSource,
+    *,
+    size: int,
+    seed: int,
+    count: int | None = None,
+    broken: list[str] | None = None,
 ) -> Iterator[tuple[str, Pixels, Hole]]:
-    """Iterate over images in their order, each with a hole of its own: the same every time.
+    """Yield name, (S, S, 3) image and (S, S) hole of the first ``count`` images, always the same.
 
-    Args:
-        images: source of images. Those that cannot be read are left out, with a warning.
-        masks: source of holes.
-        size: S.
-        seed: of all randomness, not negative. Other than what the same seed trains with.
-        count: how many images are taken, from the first; None takes all.
-
-    Yields:
-        name, (S, S, 3) image, (S, S) hole.
+    Images that cannot be read are left out, with a warning. A seed, not negative, draws others
+    than it does in training; no ``count`` takes all. ``broken`` receives a line for each image
+    that is left out.
 
     Raises:
         ContractError: no image, or no mask, can be read.
     """
     total = len(images) if count is None else min(count, len(images))
-    broken = list[str]()
+    skipped = 0
+    broken = [] if broken is None else broken
     for index in range(total):
         rng = generator(seed, Stream.EVALUATION_IMAGE, index)
         try:
             image = images.load(index, size, rng)
         except BrokenImageError as error:
+            skipped += 1
             broken.append(str(error))
             logger.warning("skipped: %s", error)
             continue
-        hole, skipped = draw_hole(masks, size, seed, Stream.EVALUATION_MASK, index)
-        for line in skipped:
+        hole, broken_masks = draw_hole(masks, size, seed, Stream.EVALUATION_MASK, index)
+        for line in broken_masks:
             logger.warning("skipped: %s", line)
         yield images.name(index), image, hole
-    if broken and len(broken) == total:
-        raise ContractError(f"at least one image must be readable; none is: {broken[0]}")
+    if 0 < skipped == total:
+        raise ContractError(f"at least one image must be readable; none is: {broken[-1]}")
 
 
 class _Raw(NamedTuple):
@@ -190,13 +190,13 @@ class _Batches:
 def _collate(samples: "list[Sample | Failure]") -> "_Raw | Failure":
     """Join samples, or pass on why there is one less."""
     good = [sample for sample in samples if isinstance(sample, Sample)]
-    for sample in samples:
-        if isinstance(sample, Failure):
-            return sample
+    if len(good) < len(samples):
+        return next(sample for sample in samples if isinstance(sample, Failure))
+    images, holes, broken = zip(*good, strict=True)
     return _Raw(
-        torch.from_numpy(np.stack([sample.image for sample in good])),
-        torch.from_numpy(np.stack([sample.hole for sample in good])),
-        tuple(line for sample in good for line in sample.broken),
+        torch.from_numpy(np.stack(images)),
+        torch.from_numpy(np.stack(holes)),
+        tuple(itertools.chain(*broken)),
     )
 
 
@@ -213,9 +213,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])
         os._exit(1)
-
-
-def _check(*, least: int, **numbers: int) -> None:
-    for name, number in numbers.items():
-        if number < least:
-            raise ContractError(f"{name} must be at least {least}; got {number}")

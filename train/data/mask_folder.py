@@ -44,11 +44,9 @@ class FolderMasks:
         self._probe()
 
     def __len__(self) -> int:
-        """Return how many files there are."""
         return len(self._names)
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Read a random mask; return (S, S), True = missing, perhaps empty or full."""
         index = int(rng.integers(len(self._names)))
         numbers = rng.random(6)  # before the file is read: as many, whatever it is
         mask = Image.fromarray(self._read(index).astype(np.uint8) * 255)
@@ -59,7 +57,6 @@ class FolderMasks:
         return np.asarray(drawn) >= _THRESHOLD
 
     def summary(self) -> dict[str, Any]:
-        """Return what the folder is called and how many masks it has."""
         return {
             "kind": self.kind,
             "name": self.root.resolve().name,

@@ -3,27 +3,22 @@
 Letters: S side in pixels.
 """
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
 
 from ...plugins.errors import ContractError
 from ..masks import blob_hole, box_hole, centre_hole, freeform_hole, thin_hole
-from .protocols import Hole, MaskSource, describe
+from .protocols import Hole, MaskSource, describe, describe_mixture
 
 BUCKETS: Final = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60")  # per cent
 
 
 def bucket_of(hole: Hole) -> str | None:
-    """Return the bucket that a hole is in.
-
-    Args:
-        hole: (H, W), True = missing.
-
-    Returns:
-        One of ``BUCKETS``; None for an empty hole and for more than 60 %.
-    """
+    """Return which of ``BUCKETS`` an (H, W) hole is in; None if empty or above 60 %."""
     tenths = -(-10 * int(np.count_nonzero(hole)) // hole.size)  # rounded up: 10 % is in 0-10
     return BUCKETS[tenths - 1] if 1 <= tenths <= len(BUCKETS) else None
 
@@ -51,32 +46,52 @@ _TRIES: Final = 2400
 DRAWN: Final = {"freeform": freeform_hole, "thin": thin_hole, "blob": blob_hole}
 
 
-class CentreHoles:
-    """The paper's centre hole, always the same."""
+@dataclasses.dataclass(frozen=True)
+class ComputedHoles:
+    """Holes that a function of height, width and generator draws; ``facts`` describe them."""
 
-    kind = "center"
-
-    def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Return the (S, S) centre hole; the generator is not used."""
-        return centre_hole(size, size)
-
-    def summary(self) -> dict[str, Any]:
-        """Return the kind."""
-        return {"kind": self.kind}
-
-
-class BoxHoles:
-    """One rectangle of any place and size."""
-
-    kind = "box"
+    kind: str
+    function: Callable[[int, int, np.random.Generator], Hole]
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw an (S, S) hole of 15 to 55 % of each side."""
-        return box_hole(size, size, rng)
+        return self.function(size, size, rng)
 
     def summary(self) -> dict[str, Any]:
-        """Return the kind."""
-        return {"kind": self.kind}
+        return {"kind": self.kind, **self.facts}
+
+
+def centre_holes() -> ComputedHoles:
+    """Return the paper's centre hole, always the same."""
+    return ComputedHoles("center", _centre)
+
+
+def box_holes() -> ComputedHoles:
+    """Return rectangles of any place, 15 to 55 % of each side."""
+    return ComputedHoles("box", box_hole)
+
+
+def drawn_holes(kind: str, ratio: tuple[float, float]) -> ComputedHoles:
+    """Return strokes ("freeform"), "thin" damage or ellipses ("blob") up to a drawn share."""
+    if not 0 < ratio[0] <= ratio[1] < 1:
+        raise ContractError(f"ratios must be 0 < low <= high < 1; got {ratio[0]}, {ratio[1]}")
+    return ComputedHoles(kind, partial(DRAWN[kind], ratio=ratio), {"ratio": list(ratio)})
+
+
+def freeform_buckets(buckets: Sequence[str]) -> ComputedHoles:
+    """Return strokes of some buckets, each drawn as often; they may end in the next bucket."""
+    return ComputedHoles("freeform", partial(_bucketed, [*map(bounds, buckets)]))
+
+
+def _centre(height: int, width: int, _rng: np.random.Generator) -> Hole:
+    return centre_hole(height, width)
+
+
+def _bucketed(
+    ranges: Sequence[tuple[float, float]], height: int, width: int, rng: np.random.Generator
+) -> Hole:
+    low, high = ranges[int(rng.integers(len(ranges)))]
+    return freeform_hole(height, width, rng, ratio=(max(low, 0.01), high))
 
 
 class MixedHoles:
@@ -89,53 +104,11 @@ class MixedHoles:
         self._shares = tuple(share / sum(shares) for share in shares)
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw an (S, S) hole of one part."""
         part = int(rng.choice(len(self._sources), p=self._shares))
         return self._sources[part].draw(size, rng)
 
     def summary(self) -> dict[str, Any]:
-        """Return the parts with their shares."""
-        parts = zip(self._sources, self._shares, strict=True)
-        return {
-            "kind": self.kind,
-            "parts": [{"share": round(share, 4), **describe(source)} for source, share in parts],
-        }
-
-
-class DrawnHoles:
-    """Strokes ("freeform"), "thin" damage or ellipses ("blob") that reach a share of the image."""
-
-    def __init__(self, kind: str, ratio: tuple[float, float]) -> None:
-        if not 0 < ratio[0] <= ratio[1] < 1:
-            raise ContractError(f"ratios must be 0 < low <= high < 1; got {ratio[0]}, {ratio[1]}")
-        self.kind = kind
-        self._ratio = ratio
-
-    def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw an (S, S) hole."""
-        return DRAWN[self.kind](size, size, rng, ratio=self._ratio)
-
-    def summary(self) -> dict[str, Any]:
-        """Return kind and range."""
-        return {"kind": self.kind, "ratio": list(self._ratio)}
-
-
-class FreeformBuckets:
-    """Strokes that cover what a bucket says; each bucket is drawn as often."""
-
-    kind = "freeform"
-
-    def __init__(self, buckets: Sequence[str]) -> None:
-        self._ranges = [bounds(bucket) for bucket in buckets]
-
-    def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw (S, S) strokes; the last one may end in the next bucket."""
-        low, high = self._ranges[int(rng.integers(len(self._ranges)))]
-        return freeform_hole(size, size, rng, ratio=(max(low, 0.01), high))
-
-    def summary(self) -> dict[str, Any]:
-        """Return the kind."""
-        return {"kind": self.kind}
+        return describe_mixture(self._sources, self._shares)
 
 
 class FilteredHoles:
@@ -154,7 +127,6 @@ class FilteredHoles:
         return self._source.kind
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Draw an (S, S) hole that fits; ContractError if none of many does."""
         for _ in range(_TRIES):
             hole = self._source.draw(size, rng)
             if not 0 < np.count_nonzero(hole) < hole.size:
@@ -170,6 +142,5 @@ class FilteredHoles:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Return what the source is, and the buckets."""
         chosen = {} if self._buckets is None else {"buckets": list(self._buckets)}
         return {**describe(self._source), **chosen}

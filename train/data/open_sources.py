@@ -15,17 +15,17 @@ from .image_folder import FolderImages
 from .mask_folder import FolderMasks
 from .mask_sources import (
     DRAWN,
-    BoxHoles,
-    CentreHoles,
-    DrawnHoles,
     FilteredHoles,
-    FreeformBuckets,
     MixedHoles,
+    box_holes,
+    centre_holes,
     check_buckets,
+    drawn_holes,
+    freeform_buckets,
 )
 from .photographs import Photographs
 from .procedural import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
-from .protocols import ImageSource, MaskSource, Pixels, describe
+from .protocols import ImageSource, MaskSource, Pixels, describe_mixture
 from .recipes import RECIPE_NAMES, SPLITS, RecipeName, Split
 
 PROCEDURAL: Final = "procedural"
@@ -50,9 +50,6 @@ def open_images(
             "all" of it; or "auto", for images that were not trained on: what the set keeps
             apart, and all of it where it says nothing. Only "train" is augmented.
         cache_mib: of decoded images that each folder keeps, in every process.
-
-    Returns:
-        The source.
 
     Raises:
         ContractError: a folder does not exist or holds no image, or a name is unknown.
@@ -117,9 +114,6 @@ def open_masks(
         augment: mirror, turn and cut the masks of a folder.
         ratio: the missing share that drawn holes reach, where no buckets are asked for.
 
-    Returns:
-        The source.
-
     Raises:
         ContractError: a folder does not exist or holds no mask, or a bucket is unknown or
             asked of the centre square.
@@ -133,13 +127,13 @@ def open_masks(
     if spec in CENTRE:
         if chosen is not None:
             raise ContractError(f"the centre hole has one size; got buckets {', '.join(chosen)}")
-        return CentreHoles()
+        return centre_holes()
     if spec == BOX:
-        return FilteredHoles(BoxHoles(), chosen)
+        return FilteredHoles(box_holes(), chosen)
     if spec == "freeform" and chosen is not None:
-        return FilteredHoles(FreeformBuckets(chosen), chosen)
+        return FilteredHoles(freeform_buckets(chosen), chosen)
     if spec in DRAWN:
-        return FilteredHoles(DrawnHoles(spec, ratio), chosen)
+        return FilteredHoles(drawn_holes(spec, ratio), chosen)
     root = Path(spec)
     if not root.exists():
         raise ContractError(
@@ -170,26 +164,18 @@ class Mixture:
         self._ends = list(itertools.accumulate(counts))
 
     def __len__(self) -> int:
-        """Return how many images make an epoch."""
         return self._ends[-1]
 
     def name(self, index: int) -> str:
-        """Return the name that the part gives."""
         source, local = self._find(index)
         return source.name(local)
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Load an image from the part it belongs to; see ``ImageSource``."""
         source, local = self._find(index)
         return source.load(local, size, rng)
 
     def summary(self) -> dict[str, Any]:
-        """Return the parts with their shares."""
-        parts = zip(self._sources, self._shares, strict=True)
-        return {
-            "kind": "mixture",
-            "parts": [{"share": round(share, 4), **describe(source)} for source, share in parts],
-        }
+        return describe_mixture(self._sources, self._shares)
 
     def _find(self, index: int) -> tuple[ImageSource, int]:
         part = bisect.bisect_right(self._ends, index)

@@ -37,22 +37,18 @@ class Photographs:
         _photograph(self._names[0])  # says now what is missing
 
     def __len__(self) -> int:
-        """Return how many there are."""
         return len(self._names)
 
     def name(self, index: int) -> str:
-        """Return what scikit-image calls a photograph."""
         return self._names[index]
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Cut an (S, S, 3) square out of a photograph; see ``ImageSource``."""
         augmented = self._split == "train"
         cut = (_FRAMING if augmented else _FRAMING.fixed()).draw(rng)
         square = cut_out(_photograph(self._names[index]), size, cut)
         return tint(square, rng) if augmented else square
 
     def summary(self) -> dict[str, Any]:
-        """Return the names."""
         return {"kind": "scikit-image", "split": self._split, "names": list(self._names)}
 
 

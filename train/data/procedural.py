@@ -37,19 +37,15 @@ class DeadLeaves:
         self._length = length
 
     def __len__(self) -> int:
-        """Return how many images count as an epoch."""
         return self._length
 
     def name(self, index: int) -> str:
-        """Return a numbered name."""
         return f"procedural-{index:05d}"
 
     def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        """Draw an (S, S, 3) image; the generator alone decides."""
         return dead_leaves(size, rng)
 
     def summary(self) -> dict[str, Any]:
-        """Return the kind."""
         return {"kind": "procedural", "images": None}
 
 

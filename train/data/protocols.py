@@ -4,7 +4,8 @@ A source is small, can be pickled, and keeps no state that changes what it retur
 that is passed in decides everything. That makes samples independent of workers.
 """
 
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -51,23 +52,22 @@ class MaskSource(Protocol):
         """
 
 
-@runtime_checkable
-class Described(Protocol):
-    """A source that can tell what it is."""
-
-    def summary(self) -> dict[str, Any]:
-        """Return names and counts that JSON can hold; no absolute path."""
-
-
 def describe(source: ImageSource | MaskSource) -> dict[str, Any]:
-    """Return what a source is, for a checkpoint's training summary.
+    """Return what a source is, for a checkpoint: JSON values without absolute paths.
 
-    Args:
-        source: of images or masks.
-
-    Returns:
-        Names and counts that JSON can hold, without absolute paths: checkpoints travel.
+    That is what its method ``summary`` returns, or without one the name of its class.
     """
-    if isinstance(source, Described):
-        return source.summary()
+    if summary := getattr(source, "summary", None):
+        return dict(summary())
     return {"kind": type(source).__name__}
+
+
+def describe_mixture(
+    sources: Iterable[ImageSource | MaskSource], shares: Iterable[float]
+) -> dict[str, Any]:
+    """Return what the parts of a mixture are, with their shares."""
+    parts = zip(sources, shares, strict=True)
+    return {
+        "kind": "mixture",
+        "parts": [{"share": round(share, 4), **describe(source)} for source, share in parts],
+    }

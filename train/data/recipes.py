@@ -9,7 +9,7 @@ states 256 x 256 only; its published code mirrors and stretches each picture, wh
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, get_args
 
@@ -35,15 +35,10 @@ class Parts(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How one data set is read.
+    """How one data set is read."""
 
-    Attributes:
-        framing: of training squares; those of other splits are its ``fixed()`` form.
-        layouts: each returns the split below a root folder, or None if it is laid out otherwise;
-            the last resort is the layout of "folder".
-    """
-
-    framing: Framing
+    framing: Framing  # of training squares; those of other splits are its ``fixed()`` form
+    # Each returns the split below a root folder, or None if it is laid out in another way.
     layouts: tuple[Callable[[Path], "Parts | None"], ...] = ()
 
     def parts(self, root: Path) -> Parts:
@@ -83,7 +78,7 @@ def _folder_parts(root: Path) -> Parts:
     lists = [_listed(root, stems) for stems in (_TRAIN_LISTS, _VAL_LISTS)]
     if lists[0]:
         return Parts(*lists)
-    train, val = _first_folder(root, _TRAIN_FOLDERS), _first_folder(root, _VAL_FOLDERS)
+    train, val = _first(root, _TRAIN_FOLDERS), _first(root, _VAL_FOLDERS)
     if train is None:  # a lone folder "test" is as likely to be a category
         return Parts(None, None)
     return Parts(_walker(root, train), None if val is None else _walker(root, val))
@@ -104,8 +99,8 @@ def _listed(root: Path, stems: tuple[str, ...]) -> Lister | None:
 
 
 def _places2_parts(root: Path) -> Parts | None:
-    train = _first_folder(root, [f"data_{kind}" for kind in _PLACES2_KINDS])
-    val = _first_folder(root, ["val_large", "val_256"])
+    train = _first(root, [f"data_{kind}" for kind in _PLACES2_KINDS])
+    val = _first(root, ["val_large", "val_256"])
     if train is None and val is None:
         return None
     lists = (["places365_train_standard.txt", "places365_train_challenge.txt"], "places365_val.txt")
@@ -122,7 +117,8 @@ _PLACES2_KINDS: Final = (
 
 
 def _places2_names(root: Path, folder: str, lists: list[str]) -> Lister:
-    found = _first_file(root, [f"{place}{name}" for place in _PLACES2_LISTS for name in lists])
+    paths = [f"{place}{name}" for place in _PLACES2_LISTS for name in lists]
+    found = _first(root, paths, Path.is_file)
     if found is None:
         return _walker(root, folder)
     return lambda: present(
@@ -134,10 +130,9 @@ _PLACES2_LISTS: Final = ("", "filelist_places365-standard/", "filelist_places365
 
 
 def _celeba_parts(root: Path) -> Parts | None:
-    images = _first_folder(root, _CELEBA_FOLDERS)
-    found = _first_file(
-        root, [f"{p}list_eval_partition{s}" for p in _CELEBA_LISTS for s in _TABLES]
-    )
+    images = _first(root, _CELEBA_FOLDERS)
+    paths = [f"{p}list_eval_partition{s}" for p in _CELEBA_LISTS for s in (".txt", ".csv")]
+    found = _first(root, paths, Path.is_file)
     if found is None:
         return None
     prefix = "" if images is None else f"{images}/"
@@ -156,23 +151,20 @@ _CELEBA_FOLDERS: Final = (
     "celeba/img_align_celeba",
 )
 _CELEBA_LISTS: Final = ("", "Eval/", "celeba/")
-_TABLES: Final = (".txt", ".csv")
 
 
 def _paris_parts(root: Path) -> Parts | None:
-    train = _first_folder(root, ["paris_train_original"])
-    val = _first_folder(root, ["paris_eval_gt", "paris_eval/paris_eval_gt"])
+    train = _first(root, ["paris_train_original"])
+    val = _first(root, ["paris_eval_gt", "paris_eval/paris_eval_gt"])
     if train is None or val is None:
         return None
     return Parts(_walker(root, train), _walker(root, val))
 
 
-def _first_folder(root: Path, names: "tuple[str, ...] | list[str]") -> str | None:
-    return next((name for name in names if (root / name).is_dir()), None)
-
-
-def _first_file(root: Path, names: list[str]) -> str | None:
-    return next((name for name in names if (root / name).is_file()), None)
+def _first(
+    root: Path, names: Iterable[str], is_there: Callable[[Path], bool] = Path.is_dir
+) -> str | None:
+    return next((name for name in names if is_there(root / name)), None)
 
 
 def _walker(root: Path, folder: str) -> Lister:

@@ -4,6 +4,7 @@ Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
@@ -12,8 +13,9 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from ...plugins.errors import ContractError
+from ..data.mask_sources import ComputedHoles
+from ..data.protocols import Hole
 
-Hole = npt.NDArray[np.bool_]
 _Draw = Callable[[ImageDraw.ImageDraw, tuple[int, int], np.random.Generator], None]
 
 _PIXELS_PER_MARK: Final = 256 * 256 / 4  # scratches, dust, spots, strokes: 4 in 256 x 256
@@ -32,19 +34,13 @@ def draw_hole(name: str, size: tuple[int, int], seed: int) -> Hole:
     return np.asarray(canvas) > 127
 
 
-class ClassHoles:
-    """The holes of one class as a source of masks; see ``csakit.train.data.protocols``."""
+def class_holes(name: str) -> ComputedHoles:
+    """Return the holes of one class as a source of masks."""
+    return ComputedHoles(name, partial(_hole_of_class, name))
 
-    def __init__(self, name: str) -> None:
-        self.kind = name
 
-    def draw(self, size: int, rng: np.random.Generator) -> Hole:
-        """Return one (S, S) hole."""
-        return draw_hole(self.kind, (size, size), int(rng.integers(2**31)))
-
-    def summary(self) -> dict[str, str]:
-        """Return the class."""
-        return {"kind": self.kind}
+def _hole_of_class(name: str, height: int, width: int, rng: np.random.Generator) -> Hole:
+    return draw_hole(name, (height, width), int(rng.integers(2**31)))
 
 
 def _scratches(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:

@@ -30,29 +30,17 @@ _HEAD: Final = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Margin:
-    """A model against the best of the baselines, picture by picture; means in the hole.
-
-    Attributes:
-        images: how many.
-        psnr_db: of the model.
-        best_psnr_db: of the best baseline of each picture.
-        gain_db: the mean of their differences.
-        ssim: of the model.
-        best_ssim: of the baseline with the best SSIM of each picture.
-        sharpness: gradient energy in the hole over the truth's, the median over pictures.
-        best_sharpness: that of the sharpest baseline.
-        wins: share of pictures in which the model's PSNR is above that of every baseline.
-    """
+    """A model against the best of the baselines, picture by picture; means in the hole."""
 
     images: int
-    psnr_db: float
-    best_psnr_db: float
-    gain_db: float
+    psnr_db: float  # of the model
+    best_psnr_db: float  # of the best baseline of each picture
+    gain_db: float  # the mean of their differences
     ssim: float
     best_ssim: float
-    sharpness: float
-    best_sharpness: float
-    wins: float
+    sharpness: float  # gradient energy in the hole over the truth's, the median over pictures
+    best_sharpness: float  # that of the sharpest baseline
+    wins: float  # share of pictures in which the model's PSNR is above that of every baseline
 
 
 def margin(model: Report, baselines: Sequence[Report]) -> Margin:

@@ -27,19 +27,12 @@ BYTE_RANGE: Final = 255.0
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Measures:
-    """The paper's four numbers, over one region of one image or as means over images.
+    """The paper's four numbers, over one region of one image or as means over images."""
 
-    Attributes:
-        l1_percent: mean absolute error over [0, 1], in per cent.
-        l2_percent: mean squared error over [0, 1], in per cent.
-        ssim: structural similarity, at most 1.
-        psnr_db: peak signal-to-noise ratio; infinite where nothing differs.
-    """
-
-    l1_percent: float
-    l2_percent: float
-    ssim: float
-    psnr_db: float
+    l1_percent: float  # mean absolute error over [0, 1], in per cent
+    l2_percent: float  # mean squared error over [0, 1], in per cent
+    ssim: float  # structural similarity, at most 1
+    psnr_db: float  # peak signal-to-noise ratio; infinite where nothing differs
 
 
 NOT_A_NUMBER: Final = Measures(

@@ -27,23 +27,14 @@ EXPORTED: Final = (".onnx", ".engine")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model that is open.
-
-    Attributes:
-        path: of the file.
-        sha256: of the file, 64 hexadecimal digits.
-        backend: "torch" or "runtime".
-        size: the one (H, W) it takes; None if it takes all multiples of 256.
-        facts: what the file says of itself, JSON-serialisable.
-        run: inpaints a batch of any number of images.
-    """
+    """A model that is open."""
 
     path: Path
-    sha256: str
-    backend: str
-    size: tuple[int, int] | None
-    facts: Mapping[str, Any]
-    run: Run
+    sha256: str  # of the file
+    backend: str  # "torch" or "runtime"
+    size: tuple[int, int] | None  # the one (H, W) it takes; None for all multiples of 256
+    facts: Mapping[str, Any]  # what the file says of itself, JSON-serialisable
+    run: Run  # inpaints a batch of any number of images
 
 
 @contextlib.contextmanager

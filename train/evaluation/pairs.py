@@ -6,22 +6,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
-from ...runtime.tensors.pixels import Uint8
-from ..data import (
-    BrokenImageError,
-    ImageSource,
-    MaskSource,
-    describe,
-    open_images,
-    open_masks,
-)
+from ..data import MaskSource, describe, open_images, open_masks
 from ..data.open_sources import CENTRE
 from ..data.recipes import RecipeName, Split
-from .hole_classes import HOLE_CLASSES, ClassHoles
+from ..fields import require, require_least
+from .hole_classes import HOLE_CLASSES, class_holes
 from .scores import Pair
 
 
@@ -30,17 +21,21 @@ class EvaluationOptions:
     """What to evaluate on.
 
     Attributes:
-        data: a folder of images, or what else ``open_images`` takes.
-        masks: "center", "freeform", "box", or folders of masks; each is evaluated apart.
-        size: pixels of each side, a multiple of 256.
-        seed: of crops and holes, not negative; the same one gives the same pairs.
-        count: images taken from the first; None takes all.
-        batch: images of one run.
-        buckets: every image gets a hole of each of these sizes, "10-20" and so on, in per
-            cent; not for "center", which has one size. None takes holes as they are drawn.
-        recipe: how folders of images are laid out and cut; see ``csakit.train.data.recipes``.
-        split: "val", what the set keeps apart for validation, or one image in 20; or "all".
-        mask_invert: black is missing in folders of masks.
+        data: a folder; "scikit-image", photographs it ships; "procedural", drawn ones
+        masks: each evaluated apart: "center", "freeform", "box", a folder of masks where white is
+            missing; scratches, text, dust, spots, strokes, box96, box160, or "classes" for all of
+            these
+        size: of each side in pixels, a multiple of 256
+        seed: of crops and holes, not negative; the same one draws the same pairs
+        count: how many images, from the first; by default all
+        batch: images of one run
+        buckets: a hole of each of these sizes for each image, in per cent of its pixels: some of
+            0-10,10-20,20-30,30-40,40-50,50-60, or "all"; the centre hole has one size; by
+            default as drawn
+        recipe: how a folder is laid out and cut
+        split: "val", what the data set keeps apart for validation, or one image in 20 where it
+            keeps nothing; or "all" of it
+        mask_invert: black is missing in folders of masks
     """
 
     data: str
@@ -55,18 +50,11 @@ class EvaluationOptions:
     mask_invert: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what no evaluation could be made of."""
-        if self.size < SIZE_MULTIPLE or self.size % SIZE_MULTIPLE:
-            raise ContractError(
-                f"the size must be a positive multiple of {SIZE_MULTIPLE} pixels; got {self.size}"
-            )
-        for name, number, least in (
-            ("the seed", self.seed, 0),
-            ("the count of images", 1 if self.count is None else self.count, 1),
-            ("the batch", self.batch, 1),
-        ):
-            if number < least:
-                raise ContractError(f"{name} must be at least {least}; got {number}")
+        whole = self.size > 0 and self.size % SIZE_MULTIPLE == 0
+        rule = f"a positive multiple of {SIZE_MULTIPLE} pixels"
+        require(whole, "size", rule, self.size)
+        require_least(0, seed=self.seed)
+        require_least(1, batch=self.batch, count=1 if self.count is None else self.count)
         if self.split == "train":
             raise ContractError('the split must be "val" or "all": "train" is augmented')
         if not self.masks or not all(self.masks) or len({*self.masks}) < len(self.masks):
@@ -81,9 +69,8 @@ class Pairs:
 
     def __init__(self, options: EvaluationOptions) -> None:
         self.options = options
-        self._broken: dict[str, None] = {}  # in their order, each once
-        source = open_images(options.data, recipe=options.recipe, split=options.split)
-        self._images = _Noting(source, self._broken)
+        self._broken: list[str] = []
+        self._images = open_images(options.data, recipe=options.recipe, split=options.split)
         self._masks = {
             name: _open_masks(spec, options)
             for name, spec in zip(_short(options.masks), options.masks, strict=True)
@@ -97,10 +84,9 @@ class Pairs:
     @property
     def broken(self) -> tuple[str, ...]:
         """The images that could not be read so far, with the reason."""
-        return tuple(self._broken)
+        return tuple(dict.fromkeys(self._broken))
 
     def __len__(self) -> int:
-        """Return how many pairs all kinds have together, as long as no image is broken."""
         images = len(self._images)
         count = images if self.options.count is None else min(self.options.count, images)
         return count * sum(len(sources) for sources in self._masks.values())
@@ -109,9 +95,11 @@ class Pairs:
         """Iterate over name, image and hole of one of ``kinds``, the same every time."""
         from ..data import evaluation_pairs  # deferred: needs torch
 
-        o = self.options
+        asked: dict[str, Any] = {
+            name: getattr(self.options, name) for name in ("size", "seed", "count")
+        }
         return itertools.chain.from_iterable(
-            evaluation_pairs(self._images, masks, size=o.size, seed=o.seed, count=o.count)
+            evaluation_pairs(self._images, masks, broken=self._broken, **asked)
             for masks in self._masks[kind]
         )
 
@@ -119,7 +107,7 @@ class Pairs:
         """Describe the pairs, JSON-serialisable."""
         o = self.options
         return {
-            "images": describe(self._images.source),
+            "images": describe(self._images),
             "masks": {
                 kind: [describe(source) for source in sources]
                 for kind, sources in self._masks.items()
@@ -128,31 +116,10 @@ class Pairs:
         }
 
 
-class _Noting:
-    """Images of another source, with a note of each that cannot be read."""
-
-    def __init__(self, source: ImageSource, broken: dict[str, None]) -> None:
-        self.source = source
-        self._broken = broken
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def name(self, index: int) -> str:
-        return self.source.name(index)
-
-    def load(self, index: int, size: int, rng: np.random.Generator) -> Uint8:
-        try:
-            return self.source.load(index, size, rng)
-        except BrokenImageError as error:
-            self._broken[str(error)] = None
-            raise
-
-
 def _open_masks(spec: str, options: EvaluationOptions) -> list[MaskSource]:
     """Open one source, or one for each bucket. Folders are not augmented."""
     if spec in HOLE_CLASSES:
-        return [ClassHoles(spec)]
+        return [class_holes(spec)]
     if options.buckets is None or spec in CENTRE:
         return [open_masks(spec, invert=options.mask_invert, augment=False)]
     return [

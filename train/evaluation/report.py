@@ -1,16 +1,16 @@
 """An evaluation as a table for people and as JSON for programs."""
 
 import dataclasses
-import importlib.metadata
 import math
 import platform
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from ...plugins.versions import installed
 from .margins import Margin, margin
 from .metrics import Measures
 from .models import Model
-from .scores import Report, Row
+from .scores import ImageScore, Report, Row
 
 SCHEMA: Final = 1  # of the JSON; raised when an old reader would be wrong
 
@@ -28,41 +28,34 @@ DEFINITIONS: Final = {
     "bucket": "per cent of the pixels that are missing, the upper edge included",
 }
 _LIBRARIES: Final = (
-    *("numpy", "pillow", "scikit-image", "torch", "onnxruntime", "opencv-python-headless"),
+    *("csakit", "numpy", "pillow", "scikit-image", "torch"),
+    *("onnxruntime", "opencv-python-headless"),
 )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Several models on the same images and the same holes.
+    """Several models on the same images and the same holes."""
 
-    Attributes:
-        data: what was evaluated on, JSON-serialisable.
-        models: with the name that each has in tables.
-        reports: kind of holes to the reports of the models, in their order.
-        baselines: names of those models that the others are compared with, picture by picture.
-        broken: names of the images that could not be read, with the reason.
-    """
-
-    data: Mapping[str, Any]
-    models: Mapping[str, Model]
-    reports: Mapping[str, Sequence[Report]]
-    baselines: Sequence[str] = ()
-    broken: Sequence[str] = ()
+    data: Mapping[str, Any]  # what was evaluated on, JSON-serialisable
+    models: Mapping[str, Model]  # by the name that each has in tables
+    reports: Mapping[str, Sequence[Report]]  # kind of holes to those of the models, in their order
+    baselines: Sequence[str] = ()  # names of those models that the others are compared with
+    broken: Sequence[str] = ()  # images that could not be read, with the reason
 
     def margins(self) -> dict[str, dict[str, Margin]]:
         """Compare each model with the best of the baselines: name to kind of holes to margin."""
-        names = list(self.models)
-        found: dict[str, dict[str, Margin]] = {}
-        for index, name in enumerate(names):
-            if self.baselines and name not in self.baselines:
-                found[name] = {
-                    kind: margin(
-                        reports[index], [reports[names.index(other)] for other in self.baselines]
-                    )
-                    for kind, reports in self.reports.items()
-                }
-        return found
+        reports = {
+            kind: dict(zip(self.models, all_, strict=True)) for kind, all_ in self.reports.items()
+        }
+        others = [name for name in self.models if self.baselines and name not in self.baselines]
+        return {
+            name: {
+                kind: margin(of[name], [of[other] for other in self.baselines])
+                for kind, of in reports.items()
+            }
+            for name in others
+        }
 
     @property
     def failures(self) -> list[str]:
@@ -82,16 +75,14 @@ class Evaluation:
 
     def table(self) -> str:
         """Write the means; rows to compare stand below each other."""
-        rows = [
-            (masks, name, row)
-            for masks, reports in self.reports.items()
-            for several in zip(*(_shown(report) for report in reports), strict=True)
-            for name, row in zip(self.models, several, strict=True)
-        ]
-        head = ("masks", "hole %", "images", "model", *_MEASURES, *_MEASURES)
-        cells = [head, *(_cells(masks, name, row) for masks, name, row in rows)]
-        widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
-        left = sum(widths[: -2 * len(_MEASURES)]) + 2 * len(head[: -2 * len(_MEASURES)])
+        cells = [("masks", "hole %", "images", "model", *_MEASURES, *_MEASURES)]
+        for masks, reports in self.reports.items():
+            for several in zip(*map(_shown, reports), strict=True):
+                for name, row in zip(self.models, several, strict=True):
+                    numbers = _texts(row.whole) + _texts(row.inside)
+                    cells.append((masks, row.bucket, str(row.images), name, *numbers))
+        widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
+        left = sum(widths[: -2 * len(_MEASURES)]) + 2 * len(cells[0][: -2 * len(_MEASURES)])
         region = sum(widths[-len(_MEASURES) :]) + 2 * len(_MEASURES)
         regions = f"{'':<{left}}{'whole image':<{region + 1}}inside the hole"
         return "\n".join([regions, *(_line(row, widths) for row in cells)])
@@ -155,17 +146,8 @@ def _shown(report: Report) -> list[Row]:
     return buckets if len(buckets) == 1 else [overall, *buckets]
 
 
-def _cells(masks: str, name: str, row: Row) -> tuple[str, ...]:
-    return (masks, row.bucket, str(row.images), name, *_texts(row.whole), *_texts(row.inside))
-
-
-def _texts(measures: Measures) -> tuple[str, ...]:
-    return (
-        f"{measures.l1_percent:.2f}",
-        f"{measures.l2_percent:.3f}",
-        f"{measures.ssim:.4f}",
-        f"{measures.psnr_db:.2f}",
-    )
+def _texts(of: Measures) -> list[str]:
+    return f"{of.l1_percent:.2f} {of.l2_percent:.3f} {of.ssim:.4f} {of.psnr_db:.2f}".split()
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
@@ -183,38 +165,15 @@ def _record(report: Report) -> dict[str, Any]:
     return {
         "empty": list(report.empty),
         "not_finite": list(report.not_finite),
-        "rows": [
-            {
-                "bucket": row.bucket,
-                "images": row.images,
-                "exact": row.exact,
-                "hole_ratio": round(row.hole_ratio, 6),
-                "whole": _numbers(row.whole),
-                "inside": _numbers(row.inside),
-            }
-            for row in report.rows()
-        ],
-        "images": [
-            {
-                "name": score.name,
-                "bucket": score.bucket,
-                "hole_ratio": round(score.hole_ratio, 6),
-                "finite": score.finite,
-                "whole": _numbers(score.whole),
-                "inside": _numbers(score.inside),
-                "sharpness": _plain(score.sharpness),
-            }
-            for score in report.images
-        ],
+        "rows": [_rounded(row) for row in report.rows()],
+        "images": [_rounded(score) for score in report.images],
     }
 
 
-def _numbers(measures: Measures) -> dict[str, float | None]:
-    """Return measures as JSON values, which have neither NaN nor infinity."""
-    return {
-        key: value if math.isfinite(value) else None
-        for key, value in dataclasses.asdict(measures).items()
-    }
+def _rounded(scored: Row | ImageScore) -> dict[str, Any]:
+    fields = {key: _plain(value) for key, value in dataclasses.asdict(scored).items()}
+    fields.pop("position", None)
+    return {**fields, "hole_ratio": round(scored.hole_ratio, 6)}
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
@@ -227,10 +186,5 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
 
 
 def _libraries() -> dict[str, str]:
-    found = {"python": platform.python_version()}
-    for name in ("csakit", *_LIBRARIES):
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    versions = {"python": platform.python_version(), **{one: installed(one) for one in _LIBRARIES}}
+    return {name: version for name, version in versions.items() if version}

@@ -29,61 +29,36 @@ OVER: Final = "over 60"  # per cent of the pixels; what no bucket has
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ImageScore:
-    """Scores of one image.
-
-    Attributes:
-        name: of the image.
-        position: of the pair among those that were given, from 0.
-        hole_ratio: missing pixels over all, in (0, 1].
-        bucket: the one of ``BUCKETS`` that the hole is in, or ``OVER``.
-        finite: whether the result has no NaN and no infinity; if not, the measures are NaN.
-        whole: over the whole image.
-        inside: inside the hole.
-        sharpness: gradient energy inside the hole over the truth's; NaN where it has none.
-    """
+    """Scores of one image."""
 
     name: str
-    position: int
-    hole_ratio: float
-    bucket: str
-    finite: bool
-    whole: Measures
-    inside: Measures
-    sharpness: float = math.nan
+    position: int  # of the pair among those that were given, from 0
+    hole_ratio: float  # missing pixels over all, in (0, 1]
+    bucket: str  # one of ``BUCKETS``, or ``OVER``
+    finite: bool  # whether the result has no NaN and no infinity; if not, the measures are NaN
+    whole: Measures  # over the whole image
+    inside: Measures  # inside the hole
+    sharpness: float = math.nan  # gradient energy inside the hole over the truth's
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Row:
-    """Means over the images of one bucket, or over all.
+    """Means over the images of one bucket, or over all; NaN if a result is not finite."""
 
-    Attributes:
-        bucket: one of ``BUCKETS``, ``OVER``, or ``ALL``.
-        images: how many.
-        hole_ratio: mean, in (0, 1].
-        exact: how many equal the truth. They have no finite PSNR and are left out of its mean.
-        whole: means over the whole image; NaN if a result is not finite.
-        inside: means inside the hole; NaN if a result is not finite.
-    """
-
-    bucket: str
+    bucket: str  # one of ``BUCKETS``, ``OVER``, or ``ALL``
     images: int
-    hole_ratio: float
-    exact: int
+    hole_ratio: float  # mean, in (0, 1]
+    exact: int  # images that equal the truth: without a finite PSNR, they are left out of its mean
     whole: Measures
     inside: Measures
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """Scores of one model on one kind of holes.
+    """Scores of one model on one kind of holes."""
 
-    Attributes:
-        images: at least one, in the order of the pairs.
-        empty: names of the images whose hole was empty; they are not scored.
-    """
-
-    images: tuple[ImageScore, ...]
-    empty: tuple[str, ...] = ()
+    images: tuple[ImageScore, ...]  # at least one, in the order of the pairs
+    empty: tuple[str, ...] = ()  # names of the images whose hole was empty; they are not scored
 
     @property
     def not_finite(self) -> tuple[str, ...]:

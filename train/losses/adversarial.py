@@ -25,14 +25,9 @@ Mean = Callable[[Tensor], Tensor]  # scores to a scalar: the mean over them all,
 def discriminator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
     """Return the loss where real is not 1 above the average fake, or fake not below the real.
 
-    Args:
-        real_scores: (B, ...) of true images.
-        fake_scores: (B, ...) of the network's images, detached from it.
-        mean: over all scores of the batch, of every process; processes have equal batches.
-
-    Returns:
-        Scalar float32, not negative; 1 where all scores are equal. With several processes, of
-        this one's scores: their average is the loss of the whole batch.
+    Scores are (B, ...), the fake ones detached from the network; ``mean`` averages over all of the
+    batch, of every process with equal batches. A scalar float32, not negative, 1 where all scores
+    are equal; of several processes' the average is the loss of the whole batch.
 
     Raises:
         ContractError: the shapes differ, or there is no score.
@@ -43,16 +38,8 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = to
 def generator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
     """Return the loss where fake is not 1 above the average real, or real not below the fake.
 
-    Args:
-        real_scores: (B, ...) of true images, from ``score_frozen``.
-        fake_scores: (B, ...) of the network's images, with gradient to it.
-        mean: as for ``discriminator_loss``.
-
-    Returns:
-        Scalar float32, as for ``discriminator_loss``.
-
-    Raises:
-        ContractError: the shapes differ, or there is no score.
+    As ``discriminator_loss``, with ``real_scores`` from ``score_frozen`` and ``fake_scores`` with
+    gradient to the network.
     """
     return _relativistic(real_scores, fake_scores, mean, margin=-1.0)
 

@@ -27,18 +27,14 @@ _SEED: Final = 512  # of the projections: a constant of the loss, so never the r
 def consistency_loss(
     attended: Tensor, decoded: Tensor, truth_features: Tensor, feature_hole: Tensor
 ) -> Tensor:
-    """Compare both features with the truth's, over the hole.
+    """Return the mean distance of features from the truth's over the hole, a float32 scalar.
 
     Args:
         attended: (B, C, h, w), what leaves the attention.
         decoded: (B, C, h, w), the decoder's features of that size.
         truth_features: (B, C, h, w), relu4_3 of the truth, through ``TruthProjection`` if C is
             not 512. No gradient goes there.
-        feature_hole: (B, 1, h, w), above 0.5 is hole; values elsewhere play no part, not even
-            NaN.
-
-    Returns:
-        Scalar float32: the mean over the batch; 0 for images without hole positions.
+        feature_hole: (B, 1, h, w), above 0.5 is hole; other places play no part, not even NaN.
 
     Raises:
         ContractError: the shapes do not fit.
@@ -62,17 +58,14 @@ def consistency_loss(
 
 
 class TruthProjection(nn.Module):
-    """Projection of the 512 channels of relu4_3 to those of a narrower network, always the same.
+    """Projection of the 512 channels of relu4_3 to C, those of a narrower network, always the same.
 
     The C rows are orthonormal and point in random directions, so squared distances become C / 512
     of what they were, on average: their mean over channels, which is what the loss takes, is kept.
     At 512 channels it is the identity.
 
-    Args:
-        channels: C, 8 times the network's width; at most 512.
-
     Raises:
-        ContractError: there are more channels than VGG has.
+        ContractError: ``channels`` is not in 1..512.
     """
 
     matrix: Tensor | None

@@ -26,17 +26,9 @@ def features_loss(
 ) -> Tensor:
     """Compare features of the composite and the truth where the hole is deeper than 6 pixels.
 
-    Each channel counts in units of its root mean square over the truth's batch.
-
-    Args:
-        image: (B, 3, H, W), not composited.
-        truth: (B, 3, H, W) in [-1, 1].
-        hole: (B, 1, H, W), 1 where pixels are missing.
-        network: maps images to (B, C, H/n, W/n) of several sizes.
-
-    Returns:
-        Scalar float32: the mean over sizes of the mean absolute difference, half of features and
-        half of each channel sorted; 0 where no hole is that deep.
+    Images are (B, 3, H, W) in [-1, 1], not composited, ``hole`` (B, 1, H, W), 1 = missing;
+    ``network`` maps images to (B, C, H/n, W/n) of several sizes. Each channel counts in units of
+    its root mean square over the truth's batch. A scalar float32, 0 where no hole is that deep.
     """
     missing = hole > HOLE_THRESHOLD
     side = 2 * _DEPTH_PX + 1

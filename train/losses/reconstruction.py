@@ -17,16 +17,10 @@ _FLOOR: Final = 0.02
 
 
 def reconstruction_loss(image: Tensor, truth: Tensor) -> Tensor:
-    """Compute the mean absolute error of one of the two images.
+    """Return the mean absolute error of an image, a float32 scalar.
 
-    A mean over processes of equal batches is the loss of one process with all of them.
-
-    Args:
-        image: (B, 3, H, W), of the rough or the refinement network, not composited.
-        truth: (B, 3, H, W) in [-1, 1].
-
-    Returns:
-        Scalar float32, 0 where both are equal.
+    Both are (B, 3, H, W) in [-1, 1], the image of either network and not composited. A mean over
+    processes of equal batches is the loss of one process with all of them.
 
     Raises:
         ContractError: the shapes differ.
@@ -43,17 +37,9 @@ def relative_loss(image: Tensor, truth: Tensor, baseline: Tensor, hole: Tensor) 
     """Compare the error in the hole with that of a baseline, picture by picture.
 
     Skies count as much as bark, and small holes as much as large ones, as in a mean of decibels.
-
-    Args:
-        image: (B, 3, H, W), what is judged.
-        truth: (B, 3, H, W) in [-1, 1].
-        baseline: (B, 3, H, W), for example the harmonic fill; no gradient goes there.
-        hole: (B, 1, H, W), 1 where pixels are missing.
-
-    Returns:
-        Scalar float32: mean over the batch of half the ratio of mean absolute errors and half
-        that of root mean squares; 0 where the image is the truth, near 1 where it is the
-        baseline.
+    Images are (B, 3, H, W), ``hole`` (B, 1, H, W), 1 = missing; no gradient goes to the baseline.
+    A float32 scalar: the mean of half the ratio of mean absolute errors and half that of root mean
+    squares; 0 where the image is the truth, near 1 where it is the baseline.
 
     Raises:
         ContractError: the shapes differ.

@@ -34,16 +34,9 @@ _FLOOR: Final = 0.02  # of responses: what is smooth in truth need not be exactl
 def texture_loss(image: Tensor, truth: Tensor, hole: Tensor, generator: torch.Generator) -> Tensor:
     """Compare the distributions of patches that are at least half in the hole.
 
-    Thin holes have no such patch and no loss.
-
-    Args:
-        image: (B, 3, H, W), not composited.
-        truth: (B, 3, H, W) in [-1, 1].
-        hole: (B, 1, H, W), 1 where pixels are missing.
-        generator: draws the kernels and, of large holes, the places; on the CPU.
-
-    Returns:
-        Scalar float32: the mean over the images that have such patches; 0 where none has.
+    Images are (B, 3, H, W) in [-1, 1], not composited, ``hole`` (B, 1, H, W), 1 = missing. The
+    generator, on the CPU, draws the kernels and, of large holes, the places. A float32 scalar: the
+    mean over the images that have such patches, which thin holes do not; 0 where none has.
     """
     kernels = _draw_kernels(generator).to(truth.device)
     missing = (hole > HOLE_THRESHOLD).float()

@@ -8,12 +8,14 @@
 Importing this package is cheap; importing the loop needs the extra ``train``.
 """
 
-from .config import DataConfig as DataConfig
-from .config import EngineConfig as EngineConfig
-from .config import LossConfig as LossConfig
-from .config import OptimisationConfig as OptimisationConfig
-from .config import RecordsConfig as RecordsConfig
-from .config import TrainConfig as TrainConfig
+from .config import (
+    DataConfig,
+    EngineConfig,
+    LossConfig,
+    OptimisationConfig,
+    RecordsConfig,
+    TrainConfig,
+)
 
 __all__ = [
     "DataConfig",

@@ -51,17 +51,16 @@ def variants(config: TrainConfig) -> dict[str, TrainConfig]:
             "ablations run in one process; got several --devices or --nodes\n"
             "Train each variant by itself, with its flags, to use them."
         )
+
+    def changed(section: str, **values: object) -> TrainConfig:
+        part = dataclasses.replace(getattr(config, section), **values)
+        return dataclasses.replace(config, **{section: part})
+
     return {
         FULL: config,
-        "convolution": dataclasses.replace(
-            config, model=dataclasses.replace(config.model, attention="conv")
-        ),
-        "no-consistency": dataclasses.replace(
-            config, losses=dataclasses.replace(losses, consistency=0.0)
-        ),
-        "no-feature-patch": dataclasses.replace(
-            config, losses=dataclasses.replace(losses, feature_patch=False)
-        ),
+        "convolution": changed("model", attention="conv"),
+        "no-consistency": changed("losses", consistency=0.0),
+        "no-feature-patch": changed("losses", feature_patch=False),
     }
 
 

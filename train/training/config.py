@@ -10,7 +10,7 @@ from ...runtime.contract import SIZE_MULTIPLE
 from ..config import ModelConfig
 from ..data.open_sources import FREEFORM_RATIO
 from ..data.recipes import RecipeName
-from .fields import require, require_types
+from ..fields import require, require_types
 
 ErrorMeasure = Literal["absolute", "relative"]
 Stage = Literal["all", "rough", "detail"]
@@ -22,9 +22,31 @@ Precision = Literal["32", "bf16-mixed", "64"]
 CACHED_VGG: Final = "cache"  # torchvision's file where torch keeps its downloads
 RANDOM_VGG: Final = "random"
 
+_LEAST: Final = {  # what the values of some keys are at least
+    **dict.fromkeys(("workers", "validation_count", "cache"), 0),
+    **dict.fromkeys(("reconstruction", "rough_weight", "known_weight", "consistency"), 0),
+    **dict.fromkeys(("adversarial", "texture", "features"), 0),
+    **dict.fromkeys(("batch", "patch_width", "feature_patch_width", "steps", "devices"), 1),
+    **dict.fromkeys(("nodes", "log_every", "image_every", "validate_every", "save_every"), 1),
+    "keep": 1,
+}
+_POSITIVE: Final = ("learning_rate", "epsilon", "clip", "minutes")  # or None
+
+
+class _Section:
+    """A section of the configuration: values have their types and are in their ranges."""
+
+    def __post_init__(self) -> None:
+        require_types(self)
+        for name, value in vars(self).items():
+            if name in _LEAST:
+                require(value >= _LEAST[name], name, f"at least {_LEAST[name]}", value)
+            elif name in _POSITIVE:
+                require(value is None or value > 0, name, "positive", value)
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DataConfig:
+class DataConfig(_Section):
     """What is learnt from.
 
     Attributes:
@@ -64,15 +86,9 @@ class DataConfig:
     validation_count: int = 16
 
     def __post_init__(self) -> None:
-        """Check every value."""
-        require_types(self)
+        super().__post_init__()
         whole = self.size > 0 and self.size % SIZE_MULTIPLE == 0
         require(whole, "size", f"a positive multiple of {SIZE_MULTIPLE} pixels", self.size)
-        require(self.batch > 0, "batch", "at least 1", self.batch)
-        require(self.workers >= 0, "workers", "at least 0", self.workers)
-        require(self.cache >= 0, "cache", "at least 0 MiB", self.cache)
-        count = self.validation_count
-        require(count >= 0, "validation_count", "at least 0", count)
         low, high = self.mask_ratio
         require(0 < low <= high < 1, "mask_ratio", "two shares in (0, 1)", self.mask_ratio)
         require(bool(self.data.strip()), "data", "a folder or a source", self.data)
@@ -80,7 +96,7 @@ class DataConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LossConfig:
+class LossConfig(_Section):
     """What is minimised; the defaults are the paper's.
 
     Attributes:
@@ -127,15 +143,7 @@ class LossConfig:
     vgg: str = CACHED_VGG
 
     def __post_init__(self) -> None:
-        """Check every value, and that something is minimised."""
-        require_types(self)
-        for name in (
-            *("reconstruction", "rough_weight", "known_weight"),
-            *("consistency", "adversarial", "texture", "features"),
-        ):
-            require(getattr(self, name) >= 0, name, "at least 0", getattr(self, name))
-        for name in ("patch_width", "feature_patch_width"):
-            require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
+        super().__post_init__()
         require(bool(self.vgg), "vgg", 'a file, "cache" or "random"', self.vgg)
         others = self.texture or self.features or self.needs_discriminators
         some = bool(self.reconstruction or self.consistency or others)
@@ -153,7 +161,7 @@ class LossConfig:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class OptimisationConfig:
+class OptimisationConfig(_Section):
     """How it is minimised; the defaults are the paper's, but for the number of steps.
 
     Attributes:
@@ -186,20 +194,15 @@ class OptimisationConfig:
     stage: Stage = "all"
 
     def __post_init__(self) -> None:
-        """Check every value."""
-        require_types(self)
-        require(self.steps > 0, "steps", "at least 1", self.steps)
-        require(self.learning_rate > 0, "learning_rate", "positive", self.learning_rate)
+        super().__post_init__()
         require(0 <= self.decay_from <= 1, "decay_from", "in 0..1", self.decay_from)
         require(all(0 <= beta < 1 for beta in self.betas), "betas", "in [0, 1)", self.betas)
-        require(self.epsilon > 0, "epsilon", "positive", self.epsilon)
-        require(self.clip is None or self.clip > 0, "clip", "positive", self.clip)
         require(self.ema is None or 0 < self.ema < 1, "ema", "between 0 and 1", self.ema)
         require(0 <= self.seed < 1 << 63, "seed", "in 0..2^63-1", self.seed)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EngineConfig:
+class EngineConfig(_Section):
     """Where it runs.
 
     Attributes:
@@ -217,15 +220,9 @@ class EngineConfig:
     strategy: Strategy = "auto"
     precision: Precision = "32"
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        require_types(self)
-        require(self.devices > 0, "devices", "at least 1", self.devices)
-        require(self.nodes > 0, "nodes", "at least 1", self.nodes)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RecordsConfig:
+class RecordsConfig(_Section):
     """What is written, and when. None of this changes what is learnt.
 
     Attributes:
@@ -245,13 +242,6 @@ class RecordsConfig:
     keep: int = 2
     minutes: float | None = None
 
-    def __post_init__(self) -> None:
-        """Check every value."""
-        require_types(self)
-        for name in ("log_every", "image_every", "validate_every", "save_every", "keep"):
-            require(getattr(self, name) > 0, name, "at least 1", getattr(self, name))
-        require(self.minutes is None or self.minutes > 0, "minutes", "positive", self.minutes)
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -265,7 +255,6 @@ class TrainConfig:
     records: RecordsConfig = dataclasses.field(default_factory=RecordsConfig)
 
     def __post_init__(self) -> None:
-        """Check that the sections go together."""
         if self.losses.error == "relative":
             interpolated = self.model.fill == "interpolated"
             require(interpolated, "fill", "'interpolated' with error 'relative'", self.model.fill)

@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError
 from ...runtime.files.atomic import atomic_write
+from ..fields import annotations, optional_of
 from .config import TrainConfig
-from .fields import annotations, optional_of
 from .run_folder import RunFolder
 
 Choice = dict[str, dict[str, Any]]

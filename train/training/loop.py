@@ -56,7 +56,7 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
     Raises:
         ContractError: data, weights or the folder cannot be used.
         DivergenceError: a loss or a weight is not finite; the batch is saved.
-        EngineError: a file could not be written.
+        ResourceError: the disk is full.
         LibraryError: there is no such accelerator.
     """
     run = RunFolder(folder)
@@ -68,7 +68,9 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
         train_step = TrainStep(config, fabric)
         newest = run.newest_state() if resume else None
         progress = load_state(train_step, newest) if newest else Progress()
-        on_first_process(fabric, lambda: _prepare(run, config, resume=resume))
+        if not resume:
+            on_first_process(fabric, run.create)
+        on_first_process(fabric, lambda: config_file.write(config, run.config))
         session = _Session(config, run, fabric, train_step, data, progress)
         if fabric.is_global_zero:
             logger.info("%s", session.heading())
@@ -82,13 +84,6 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
         logger.debug("process %d: %s", fabric.global_rank, error)  # the first one says it
         return Outcome(step=0, signal=0, first=False)
     return Outcome(step=progress.step, signal=signal, first=fabric.is_global_zero)
-
-
-def _prepare(run: RunFolder, config: TrainConfig, *, resume: bool) -> None:
-    """Create the folder, and write the configuration that is in force from now on."""
-    if not resume:
-        run.create()
-    config_file.write(config, run.config)
 
 
 class _Session:
@@ -117,12 +112,9 @@ class _Session:
         steps = self.config.optimisation.steps
         if not self.fabric.is_global_zero:
             return self._steps(stop)
-        world = self.fabric.world_size
+        images = self.config.data.batch * self.fabric.world_size
         with MetricsLog(
-            self.run,
-            step=self.progress.step,
-            steps=steps,
-            images_per_step=self.config.data.batch * world,
+            self.run, step=self.progress.step, steps=steps, images_per_step=images
         ) as self.log:
             return self._steps(stop)
 
@@ -160,22 +152,19 @@ class _Session:
         if self.progress.best_psnr_db is not None:
             best = f"; best.safetensors beside it, of step {self.progress.best_step}, has "
             best += f"{self.progress.best_psnr_db:.2f} dB in validation holes"
-        lines = [f"wrote {run.model} after {done} steps{best}"]
-        return "\n".join(
-            [*lines, f"next: csakit export {shlex.quote(str(run.model))} -o model.onnx"]
-        )
+        export = f"csakit export {shlex.quote(str(run.model))} -o model.onnx"
+        return f"wrote {run.model} after {done} steps{best}\nnext: {export}"
 
     def _steps(self, stop: StopSignals) -> int:
         signal = out_of_time = 0
         for batch in self._batches():
             self._step(batch)
             self._report(batch)
-            signal, out_of_time = max_over_processes(
-                self.fabric, stop.received, int(self._minutes_are_up())
-            )
+            flags = stop.received, int(self._minutes_are_up())
+            signal, out_of_time = max_over_processes(self.fabric, *flags)
             last = self.progress.step == self.config.optimisation.steps
             if last or signal or out_of_time or self._due(self.config.records.save_every):
-                self._save()
+                on_first_process(self.fabric, self._save)
             if signal or out_of_time:
                 break
         return signal
@@ -226,9 +215,8 @@ class _Session:
         if self.log:
             self.log.advance()
             if self._due(options.image_every):
-                image, hole = self.fabric.to_device((batch.image, batch.hole))
-                grid = training_grid(self.train_step.result, image, hole)
-                self.log.log_images("training", step, grid)
+                shown = self.fabric.to_device((batch.image, batch.hole))
+                self.log.log_images("training", step, training_grid(self.train_step.result, *shown))
 
     def _due(self, every: int) -> bool:
         return self.progress.step % every == 0
@@ -257,9 +245,6 @@ class _Session:
         self.log.log_validation(step, psnr_db, grid, best=best)
 
     def _save(self) -> None:
-        on_first_process(self.fabric, self._save_alone)
-
-    def _save_alone(self) -> None:
         save_state(self.train_step, self.progress, self.run.state(self.progress.step))
         self._write_model(self.run.model)
         self.run.remove_old_states(self.config.records.keep)

@@ -39,11 +39,9 @@ class MetricsLog:
         self._since = (time.monotonic(), step)
 
     def __enter__(self) -> "MetricsLog":
-        """Begin."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Write what is pending and close."""
         self._bar.close()
         self._writer.close()
 

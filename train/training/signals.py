@@ -19,13 +19,11 @@ class StopSignals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> "StopSignals":
-        """Install the handlers."""
         if threading.current_thread() is threading.main_thread():
             self._before = {one: signal.signal(one, self._handle) for one in _SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Restore the handlers from before."""
         for one, handler in self._before.items():
             signal.signal(one, handler)
 

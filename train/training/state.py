@@ -13,11 +13,10 @@ from typing import Any, Final
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from ...plugins.errors import ContractError, DivergenceError, EngineError
-from ...runtime.files.atomic import atomic_write
+from ...plugins.errors import ContractError, DivergenceError
+from ..checkpoint import write_tensors
 from .train_step import TrainStep
 
 FORMAT_VERSION: Final = 1
@@ -45,14 +44,7 @@ def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:
             "learning rate in a new run, or with --clip."
         )
     header = {"format": FORMAT_VERSION, **dataclasses.asdict(progress)}
-    with atomic_write(path) as temporary:
-        try:
-            save_file(tensors, temporary, metadata={_KEY: json.dumps(header, sort_keys=True)})
-        except (OSError, SafetensorError) as error:
-            raise EngineError(
-                f"cannot write {path}: {error}\nFree some space, and go on with "
-                f"`csakit train --resume {path.parents[1]}`."
-            ) from error
+    write_tensors(path, tensors, {_KEY: header})
 
 
 def load_state(train_step: TrainStep, path: Path) -> Progress:

@@ -115,10 +115,8 @@ class TrainStep:
         losses = {}
         if self.discriminators is not None:
             assert isinstance(stages, Stages)
-            real, fake = (
-                DiscriminatorInputs(image, truth.relu3_3),
-                self._discriminator_inputs(stages, truth),
-            )
+            real = DiscriminatorInputs(image, truth.relu3_3)
+            fake = self._discriminator_inputs(stages, truth)
             losses["discriminators"] = self._discriminator_step(real, fake.detached())
             with self._fabric.autocast():
                 losses["adversarial"] = self.discriminators.generator_loss(
@@ -193,21 +191,17 @@ class TrainStep:
         losses = {}
         if self.config.losses.reconstruction > 0:
             losses["reconstruction"] = self._reconstruction(stages, truth)
+        if isinstance(stages, RoughStage):
+            return losses
         if truth.relu4_3 is not None:
-            assert isinstance(stages, Stages)
             losses["consistency"] = consistency_loss(
                 stages.attended, stages.decoded, truth.relu4_3, stages.feature_hole
             )
+        images = stages.refined, truth.image, truth.hole
         if self.config.losses.texture > 0:
-            assert isinstance(stages, Stages)
-            losses["texture"] = texture_loss(
-                stages.refined, truth.image, truth.hole, self._random(number)
-            )
+            losses["texture"] = texture_loss(*images, self._random(number))
         if self._features is not None:
-            assert isinstance(stages, Stages)
-            losses["features"] = features_loss(
-                stages.refined, truth.image, truth.hole, self._features
-            )
+            losses["features"] = features_loss(*images, self._features)
         return losses
 
     def _random(self, number: int) -> torch.Generator:
@@ -238,14 +232,13 @@ def _weighted_error(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
 
 def _weights(config: LossConfig) -> dict[str, float]:
     """Return the weight of each loss that is on."""
-    weights = {
-        "reconstruction": config.reconstruction,
-        "consistency": config.consistency,
-        "adversarial": config.adversarial if config.needs_discriminators else 0.0,
-        "texture": config.texture,
-        "features": config.features,
+    names = ("reconstruction", "consistency", "adversarial", "texture", "features")
+    off = () if config.needs_discriminators else ("adversarial",)
+    return {
+        name: getattr(config, name)
+        for name in names
+        if name not in off and getattr(config, name) > 0
     }
-    return {name: weight for name, weight in weights.items() if weight > 0}
 
 
 def learning_rate(config: OptimisationConfig, step: int) -> float:

@@ -39,6 +39,7 @@ def test_half_precision_is_computed_in_float32(
     assert filled.dtype == dtype
     torch.testing.assert_close(filled, expected, rtol=0, atol=0)
     matches = match_indices(rounded, hole, similarity)
+    assert matches.dtype == torch.int64
     assert matches.equal(match_indices(rounded.float(), hole, similarity))
 
 

@@ -150,7 +150,7 @@ def empty(tmp_path: Path) -> Path:
         ),
         (
             "{model} --data scikit-image --masks center --count 0",
-            "count of images must be at least 1",
+            "count must be at least 1",
         ),
         ("{model} --data scikit-image --masks center --batch 0", "batch must be at least 1; got 0"),
         ("{model} --data scikit-image --masks center --seed -1", "seed must be at least 0; got -1"),

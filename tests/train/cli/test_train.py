@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from csakit.plugins.errors import ExitCode
 from csakit.train import checkpoint
+from csakit.train.cli.flags import flag_of
 from csakit.train.cli.train import choice_of as choice_of_args
-from csakit.train.cli.train import flag_of, main, train_parser
+from csakit.train.cli.train import main, train_parser
 from csakit.train.training.config_file import SECTION_OF, SECTIONS, build, from_mapping, to_toml
 from csakit.train.training.metrics_log import read_scalars
 from csakit.train.training.run_folder import RunFolder

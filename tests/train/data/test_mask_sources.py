@@ -7,15 +7,15 @@ import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.data.mask_sources import (
     BUCKETS,
-    BoxHoles,
-    CentreHoles,
-    DrawnHoles,
     FilteredHoles,
-    FreeformBuckets,
     MixedHoles,
     bounds,
+    box_holes,
     bucket_of,
+    centre_holes,
     check_buckets,
+    drawn_holes,
+    freeform_buckets,
 )
 from csakit.train.data.protocols import describe
 
@@ -95,7 +95,7 @@ def test_a_source_without_a_fitting_hole_is_refused(
 
 @pytest.mark.parametrize("bucket", BUCKETS)
 def test_strokes_can_be_drawn_for_each_bucket(bucket: str, rng: np.random.Generator) -> None:
-    source = FilteredHoles(FreeformBuckets([bucket]), [bucket])
+    source = FilteredHoles(freeform_buckets([bucket]), [bucket])
 
     holes = [source.draw(128, rng) for _ in range(8)]
 
@@ -104,7 +104,7 @@ def test_strokes_can_be_drawn_for_each_bucket(bucket: str, rng: np.random.Genera
 
 
 def test_each_of_several_buckets_is_drawn(rng: np.random.Generator) -> None:
-    source = FilteredHoles(FreeformBuckets(BUCKETS), BUCKETS)
+    source = FilteredHoles(freeform_buckets(BUCKETS), BUCKETS)
 
     counts = Counter(bucket_of(source.draw(64, rng)) for _ in range(120))
 
@@ -114,7 +114,7 @@ def test_each_of_several_buckets_is_drawn(rng: np.random.Generator) -> None:
 @pytest.mark.parametrize("ratio", [(0, 0.5), (0.5, 0.4), (0.2, 1.0)])
 def test_impossible_ratios_are_refused(ratio: tuple[float, float]) -> None:
     with pytest.raises(ContractError, match="0 < low <= high < 1"):
-        DrawnHoles("freeform", ratio)
+        drawn_holes("freeform", ratio)
 
 
 @pytest.mark.parametrize("shares", [(0.25, 0.75), (1, 3)])
@@ -131,14 +131,14 @@ def test_parts_of_a_mixture_are_drawn_as_often_as_their_shares_say(
 
 
 def test_computed_holes_describe_themselves(rng: np.random.Generator) -> None:
-    assert describe(CentreHoles()) == {"kind": "center"}
-    assert describe(BoxHoles()) == {"kind": "box"}
-    assert CentreHoles().draw(256, rng).sum() == 120 * 120
-    assert describe(FilteredHoles(DrawnHoles("freeform", (0.1, 0.4)), None)) == {
+    assert describe(centre_holes()) == {"kind": "center"}
+    assert describe(box_holes()) == {"kind": "box"}
+    assert centre_holes().draw(256, rng).sum() == 120 * 120
+    assert describe(FilteredHoles(drawn_holes("freeform", (0.1, 0.4)), None)) == {
         "kind": "freeform",
         "ratio": [0.1, 0.4],
     }
-    assert describe(FilteredHoles(FreeformBuckets(["0-10"]), ["0-10"])) == {
+    assert describe(FilteredHoles(freeform_buckets(["0-10"]), ["0-10"])) == {
         "kind": "freeform",
         "buckets": ["0-10"],
     }

@@ -8,7 +8,7 @@ import pytest
 from csakit.plugins.errors import ContractError
 from csakit.runtime.tensors.pixels import Bool, Uint8
 from csakit.train.evaluation.baselines import interpolate, open_baselines, open_repair
-from csakit.train.evaluation.hole_classes import ClassHoles
+from csakit.train.evaluation.hole_classes import class_holes
 from csakit.train.evaluation.margins import margin, markdown
 from csakit.train.evaluation.metrics import sharpness
 from csakit.train.evaluation.scores import Report, evaluate
@@ -103,7 +103,7 @@ def test_margins_become_a_markdown_table(hole: Bool) -> None:
 
 
 def test_holes_of_a_class_repeat_with_their_generator() -> None:
-    source = ClassHoles("dust")
+    source = class_holes("dust")
 
     one, two = (source.draw(256, np.random.default_rng(3)) for _ in range(2))
 

@@ -127,11 +127,11 @@ def test_the_summary_says_what_was_evaluated_on(photos: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"size": 300}, "the size must be a positive multiple of 256 pixels; got 300"),
+        ({"size": 300}, "size must be a positive multiple of 256 pixels; got 300"),
         ({"size": 0}, "got 0"),
-        ({"count": 0}, "the count of images must be at least 1; got 0"),
-        ({"seed": -1}, "the seed must be at least 0; got -1"),
-        ({"batch": 0}, "the batch must be at least 1; got 0"),
+        ({"count": 0}, "count must be at least 1; got 0"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
+        ({"batch": 0}, "batch must be at least 1; got 0"),
         ({"split": "train"}, '"train" is augmented'),
         ({"masks": ()}, "masks must be one or more of"),
         ({"masks": ("center", "")}, "masks must be one or more of .* got 'center,'"),

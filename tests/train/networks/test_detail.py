@@ -76,7 +76,9 @@ def test_deep_holes_get_detail_in_units_of_the_contrast_around_them() -> None:
 
 
 def test_it_is_refused_without_a_contrast() -> None:
-    with pytest.raises(ContractError, match=r"detail must have prediction 'residual'.*'absolute'"):
+    with pytest.raises(
+        ContractError, match=r"prediction must be 'residual' with detail.*'absolute'"
+    ):
         ModelConfig(fill="interpolated", detail=True)
     with pytest.raises(ContractError, match="detail must be true or false; got 1"):
         ModelConfig(detail=1)  # type: ignore[arg-type]

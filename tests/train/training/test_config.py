@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import pytest
 from csakit.plugins.errors import ContractError
+from csakit.train.fields import help_texts, require, require_types
 from csakit.train.training import (
     DataConfig,
     EngineConfig,
@@ -14,7 +15,6 @@ from csakit.train.training import (
     RecordsConfig,
     TrainConfig,
 )
-from csakit.train.training.fields import help_texts, require, require_types
 from helpers.training import small_config
 
 

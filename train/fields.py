@@ -1,4 +1,4 @@
-"""The fields of a configuration class: their types, their help, and whether a value fits."""
+"""The fields of a configuration class: their types, their help, and checks of their values."""
 
 import inspect
 import math
@@ -7,7 +7,7 @@ import types
 import typing
 from typing import Any, Literal
 
-from ...plugins.errors import ContractError
+from ..plugins.errors import ContractError
 
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
@@ -44,6 +44,12 @@ def require(condition: bool, name: str, rule: str, value: object) -> None:
         raise ContractError(f"{name} must be {rule}; got {value!r}")
 
 
+def require_least(least: int, **numbers: int) -> None:
+    """Check that numbers, by name, are not below a limit."""
+    for name, number in numbers.items():
+        require(number >= least, name, f"at least {least}", number)
+
+
 def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
     if inner := optional_of(hint):
         return value is None or _fits(inner, value)
@@ -52,9 +58,8 @@ def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
         return value in typing.get_args(hint)
     if origin is tuple:
         parts = typing.get_args(hint)
-        return (
-            isinstance(value, tuple) and len(value) == len(parts) and all(map(_fits, parts, value))
-        )
+        fits = isinstance(value, tuple) and len(value) == len(parts)
+        return fits and all(map(_fits, parts, value))
     if hint is float:
         return type(value) in (int, float) and math.isfinite(value)
     return type(value) is hint
@@ -68,10 +73,5 @@ def _described(hint: Any) -> str:  # noqa: ANN401
         return f"one of {parts}"
     if origin is tuple:
         return f"{len(parts)} values, each {_described(parts[0])}"
-    plain = {
-        int: "a whole number",
-        float: "a finite number",
-        bool: "true or false",
-        str: "a text",
-    }
+    plain = {int: "a whole number", float: "a finite number", bool: "true or false", str: "a text"}
     return plain.get(hint, str(hint))
