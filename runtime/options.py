@@ -34,6 +34,8 @@ class InpaintOptions:
         blend: how the result meets the known pixels: "seamless" continues the network's error at
             the edge harmonically into the hole; "feather 8" lets that correction fade out over
             8 pixels; "none" leaves the network's pixels alone.
+        texture: add fine detail of the known region to large holes, where networks answer a blur;
+            not with blend "none".
         max_side: longest side of the network's input with "resize", for models that take any
             size. The networks were trained at 256, and the matrix of the attention grows with
             the fourth power of the side: 16 Mi numbers at 512.
@@ -42,6 +44,7 @@ class InpaintOptions:
     strategy: Strategy = "crop"
     margin: int = 32
     blend: str = "seamless"
+    texture: bool = True
     max_side: int = 512
 
     def __post_init__(self) -> None:

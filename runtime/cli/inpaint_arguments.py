@@ -80,7 +80,11 @@ def join_blend(arguments: Sequence[str]) -> list[str]:
 def inpaint_options(args: argparse.Namespace) -> InpaintOptions:
     """Return how an image reaches the network."""
     return InpaintOptions(
-        strategy=args.strategy, margin=args.margin, blend=args.blend, max_side=args.max_side
+        strategy=args.strategy,
+        margin=args.margin,
+        blend=args.blend,
+        texture=args.texture,
+        max_side=args.max_side,
     )
 
 
@@ -139,6 +143,13 @@ def add_run_options(group: argparse._ArgumentGroup) -> None:
         metavar="HOW",
         help="seamless: match colour and brightness at the edge of the hole; feather PX: fade "
         "that correction out over PX pixels; none: the network's pixels (default: %(default)s)",
+    )
+    group.add_argument(
+        "--no-texture",
+        dest="texture",
+        action="store_false",
+        help="leave large holes as smooth as the network predicts them, without fine detail of "
+        "their surroundings",
     )
     add_number(
         *(group, "--max-side", InpaintOptions.max_side, "PX"),

@@ -18,6 +18,7 @@ from .blend import correct, fading, with_rim
 from .plan import Crop, Plan, plan_crops
 from .regions import Box, bounding_box
 from .resample import enlarge, pad, shrink
+from .texture import transfer_texture
 
 logger = logging.getLogger(__name__)
 
@@ -111,17 +112,19 @@ class Repair:
         result: Uint8 = np.array(image)
         result[wide] = self._predict(pieces, wide)
         hole: Bool = wide & self._mask[around]
-        reduced = any(_scale(crop) < 1 for crop in crops)
-        if self._options.blend != "none" and (self._rim or reduced):
+        if self._rim:
             # Once for all crops of the part, so that their edges meet as well.
             correct(image, result, hole, self._share(pieces, hole))
             rim = wide & ~hole
             result[rim] = image[rim]
+        scale = min(map(_scale, crops))
+        if self._options.blend != "none" and self._options.texture:
+            transfer_texture(image, result, hole, self._mask[around], max(1, round(1 / scale)))
         box = bounding_box(hole) or (0, 0, 0, 0)
         inner = slice(box[0], box[2]), slice(box[1], box[3])
         return Part(
             box=(top + box[0], left + box[1], top + box[2], left + box[3]),
-            scale=min(map(_scale, crops)),
+            scale=scale,
             hole=hole[inner],
             pixels=result[inner],
         )

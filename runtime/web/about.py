@@ -51,6 +51,7 @@ def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any
             "strategy": {"default": inpaint.strategy, "values": list(STRATEGIES)},
             "margin": {"default": inpaint.margin, "least": MARGIN_MIN, "most": MARGIN_MAX},
             "blend": {"default": inpaint.blend, "values": ["seamless", "none", "feather PX"]},
+            "texture": {"default": inpaint.texture, "values": [False, True]},
             "max_side": {"default": inpaint.max_side, "multiple_of": 256},
             "mask_channel": {"default": mask.channel, "values": list(CHANNELS)},
             "mask_invert": {"default": mask.invert, "values": [False, True]},

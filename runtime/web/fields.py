@@ -32,7 +32,7 @@ _JSON_FIELDS: Final = ("image", "mask", "mime")
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 _DATA_URL: Final = re.compile(r"data:[\w/+.-]*(?:;[\w=-]+)*,")
 _OPTIONS: Final = (
-    *("strategy", "margin", "blend", "max_side", "mask_channel", "mask_invert"),
+    *("strategy", "margin", "blend", "texture", "max_side", "mask_channel", "mask_invert"),
     *("mask_threshold", "dilate", "format", "quality"),
 )
 
@@ -155,6 +155,8 @@ def read_wishes(texts: Mapping[str, str], defaults: Wishes) -> Wishes:
         raise Problem(422, f"quality must be 1 to 100; got {quality}")
     inpaint: dict[str, Any] = {n: texts[n] for n in ("strategy", "blend") if n in texts}
     inpaint |= {n: whole[n] for n in ("margin", "max_side") if n in whole}
+    if "texture" in texts:
+        inpaint["texture"] = _truth("texture", texts["texture"])
     mask: dict[str, Any] = {}
     if "mask_channel" in texts:
         mask["channel"] = texts["mask_channel"]
