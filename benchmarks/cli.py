@@ -4,10 +4,12 @@ import argparse
 import contextlib
 import dataclasses
 import importlib
+import itertools
+import json
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -16,6 +18,7 @@ from ..plugins.errors import ContractError, ExitCode
 from ..plugins.spec import SIMILARITIES
 from ..runtime.cli.command import run_command
 from ..runtime.files.atomic import atomic_write
+from ..runtime.options import EngineOptions
 from . import report
 from .attention.cases import DTYPES, Case
 from .attention.implementations import HOST, NAMES
@@ -26,6 +29,7 @@ from .record import read_record, write_record
 
 _Value = TypeVar("_Value")
 Add = Callable[..., Any]  # adds an argument to a command
+Work = Callable[[argparse.Namespace], int]
 
 # 225 are the published hole; of 1024 of 32x32 positions nothing is known, so nothing is filled.
 HOLES: Final = (1, 8, 32, 128, 225, 512, 768, 1024)
@@ -41,8 +45,6 @@ backends:
 torch model on real photographs and masks. A backend that cannot run here is listed
 with the reason. Exit code 1 when a backend computes something else than the torch model.
 """
-
-
 _TARGETS: Final = {  # benchmark: what it measures
     "training": "a training step with CSA beside one without, at full width; minutes, and 5 GB",
     "cold-start": "csakit inpaint from prompt to file: time, memory, rate of folders; minutes",
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="csakit bench", description="Measure csakit.")
     commands = parser.add_subparsers(dest="benchmark", required=True, metavar="BENCHMARK")
 
-    def command(name: str, text: str, description: str, epilog: str = "") -> Add:
+    def command(name: str, work: Work, text: str, description: str, epilog: str = "") -> Add:
         made = commands.add_parser(
             name,
             help=text,
@@ -63,17 +65,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             epilog=epilog,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        made.set_defaults(work=work)
         return made.add_argument
 
     text = "whole models: backends in their own processes, interleaved, checked and timed"
-    _add_latency(command("latency", text, f"Measure {text}.", _LATENCY_EPILOG))
+    _add_latency(command("latency", _latency, text, f"Measure {text}.", _LATENCY_EPILOG))
     text = "the attention operator alone, in all implementations, by number of holes"
-    _add_attention(command("attention", text, f"Check and time {text}.", _ATTENTION_EPILOG))
+    _add_attention(
+        command("attention", _attention, text, f"Check and time {text}.", _ATTENTION_EPILOG)
+    )
     for name, text in _TARGETS.items():
-        add = command(name, text, f"Measure {text}. Exit code 1 when a target is missed.")
+        add = command(name, _targets, text, f"Measure {text}. Exit code 1 when a target is missed.")
         add("--threads", type=int, default=2, help="default: %(default)s")
+    text = "host time of a call of an engine beside its device time, at batch 1"
+    add = command("overhead", _overhead, text, f"Measure {text}. Exit code 1 above the target.")
+    add("engine", type=Path, metavar="FILE.engine")
+    add("--gpu", type=int, default=0, metavar="N", help="default: %(default)s")
+    add("--calls", type=int, default=200, help="default: %(default)s")
+    add("--binding", help="pycuda or cuda-python (default: what is installed)")
+    add("--json", type=Path, metavar="FILE", help="write all samples")
     _add_readers(command)
-    return run_command(parser, lambda args: _WORK[args.benchmark](args), arguments)
+    return run_command(parser, lambda args: args.work(args), arguments)
 
 
 def _add_latency(add: Add) -> None:
@@ -89,14 +101,16 @@ def _add_latency(add: Add) -> None:
         ("batches", int, "images a call, for example 1,4"),
         ("hole-ratios", str, f"{CENTRE!r}, or shares of the image, as in {CENTRE},0,0.1,0.6"),
     ):
-        add(f"--{name}", type=_listed(kind), metavar="LIST", help=text)
+        dest = {"hole-ratios": "holes"}.get(name, name)
+        add(f"--{name}", type=_listed(kind), metavar="LIST", help=text, dest=dest)
     add("--threads", type=int, help="of every backend (default: one per core)")
     add("--rounds", type=int, help=f"default: {Plan.rounds}")
     add("--calls", type=int, help=f"timed, a round (default: {Plan.calls})")
     add("--cold-starts", type=int, help=f"fresh processes of each (default: {Plan.cold_starts})")
     text = "another network, with inputs named image and mask, timed beside; repeatable"
     add("--external", action="append", type=Path, default=[], metavar="FILE.onnx", help=text)
-    text = "also list the slowest layers of each .onnx file, by ONNX Runtime's profiler"
+    text = "also list the slowest layers of each .onnx file, by ONNX Runtime's profiler; for an "
+    text += "engine, print the command of TensorRT that does"
     add("--profile", action="store_true", help=text)
     add("--quick", action="store_true", help="everything once, for its correctness; in a minute")
     add("--json", type=Path, metavar="FILE", help="also write the record")
@@ -120,9 +134,9 @@ def _add_attention(add: Add) -> None:
     add("--json", type=Path, metavar="FILE", help="write the record there, after every case")
 
 
-def _add_readers(command: Callable[[str, str, str], Add]) -> None:
+def _add_readers(command: Callable[..., Add]) -> None:
     add = command(
-        "compare",
+        *("compare", _compare),
         "two records: ratios with their confidence; fails on a regression",
         "Compare two records case by case. A case has regressed when even the lower end of the "
         "95 % interval of its ratio is above the limit; exit code 1 then. Exit code 4 when none "
@@ -134,7 +148,7 @@ def _add_readers(command: Callable[[str, str, str], Add]) -> None:
     text = "divide by the time of this backend in the same run, so that a slower machine does not "
     add("--relative-to", metavar="BACKEND", help=f"{text}count; for example {BASELINE}")
     add = command(
-        "plot",
+        *("plot", _plot),
         "a latency record as PNG or SVG: against holes, distributions, accuracy",
         "Draw a latency record: medians against the hole ratio, every sample as a distribution, "
         "and accuracy against latency. Needs the extra 'bench'.",
@@ -142,7 +156,7 @@ def _add_readers(command: Callable[[str, str, str], Add]) -> None:
     add("record", type=Path, metavar="RECORD.json")
     add("-o", "--output", type=Path, required=True, metavar="FILE.png|svg")
     add = command(
-        "table",
+        *("table", _table),
         "latency records as Markdown, also into a document",
         "Print latency records as Markdown. Or, with --into, write every table of a document that "
         "stands between '<!-- benchmark: RECORD.json -->' and '<!-- end of benchmark -->' from the "
@@ -155,11 +169,8 @@ def _add_readers(command: Callable[[str, str, str], Add]) -> None:
 
 
 def _latency(args: argparse.Namespace) -> int:
-    given = {
-        name: getattr(args, name)
-        for name in ("backends", "sizes", "batches", "threads", "rounds", "calls", "cold_starts")
-    } | {"holes": args.hole_ratios}
-    stated = {name: value for name, value in given.items() if value is not None}
+    fields = {field.name for field in dataclasses.fields(Plan)}
+    stated = {name: x for name, x in vars(args).items() if name in fields and x is not None}
     plan = dataclasses.replace(QUICK if args.quick else Plan(), **stated)
     if sum((args.width is not None, bool(args.models), args.model is not None)) > 1:
         raise ContractError("give one of FILE, --models and --width")
@@ -189,29 +200,20 @@ def _latency(args: argparse.Namespace) -> int:
             write_record(record, output)
         print(report.text(record))
         if args.profile:
-            from .latency.any_onnx import profile_text, profiled
+            from .latency.any_onnx import profile
 
             case = make_cases(plan)[0]
             for path in sorted({*folder.glob("*.onnx"), *args.models, *given_files}):
-                if path.suffix == ".onnx":
-                    layers = profiled(path, case.image, case.hole, plan.used_threads)
-                    print(f"\n{profile_text(path, layers)}")
+                if path.suffix != ".safetensors":
+                    print(f"\n{profile(path, case.image, case.hole, plan.used_threads)}")
     return ExitCode.OK
 
 
 def _attention(args: argparse.Namespace) -> int:
+    same = {name: getattr(args, name) for name in ("channels", "side", "similarity")}
     cases = [
-        Case(
-            holes=holes,
-            batch=batch,
-            channels=args.channels,
-            side=args.side,
-            dtype=dtype,
-            similarity=args.similarity,
-        )
-        for dtype in args.dtype
-        for batch in args.batch
-        for holes in args.holes
+        Case(holes=holes, batch=batch, dtype=dtype, **same)
+        for dtype, batch, holes in itertools.product(args.dtype, args.batch, args.holes)
     ]
     names = args.backends or (NAMES if device_architectures() else HOST)
     if names is HOST:
@@ -239,6 +241,18 @@ def _targets(args: argparse.Namespace) -> int:
         missed += not target.met
         print(target, flush=True)
     return ExitCode.CHECK_FAILED if missed else ExitCode.OK
+
+
+def _overhead(args: argparse.Namespace) -> int:
+    from .engine_overhead import TARGET_US, measure_engine
+
+    options = EngineOptions(binding=args.binding)
+    found = measure_engine(args.engine, number=args.gpu, calls=args.calls, options=options)
+    print(found)
+    if args.json is not None:
+        value = {**vars(found), "overhead_us": found.overhead_us, "target_us": TARGET_US}
+        args.json.write_text(json.dumps(value, indent=1) + "\n")
+    return ExitCode.CHECK_FAILED if found.missed else ExitCode.OK
 
 
 def _compare(args: argparse.Namespace) -> int:
@@ -285,13 +299,3 @@ def _listed(kind: Callable[[str], _Value]) -> Callable[[str], tuple[_Value, ...]
 
 def _progress(line: str) -> None:
     print(f"csakit bench: {line}", file=sys.stderr, flush=True)
-
-
-_WORK: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
-    "latency": _latency,
-    "attention": _attention,
-    "compare": _compare,
-    "plot": _plot,
-    "table": _table,
-    **dict.fromkeys(_TARGETS, _targets),
-}

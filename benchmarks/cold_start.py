@@ -31,12 +31,12 @@ from ..runtime.host import core_processors
 from ..runtime.sessions.model_cache import BESIDE
 from ..train import ModelConfig, checkpoint
 from .inputs import random_model
+from .latency.models import DEMO
 from .targets import Target
 
 STARTS: Final = 11  # an odd number, so that the median is one of them
 IMAGES: Final = 200
 WIDTH: Final = 64  # the published network
-DEMO: Final = Path(__file__).parents[1] / "train" / "weights" / "demo.safetensors"
 
 _DEMO_SECONDS: Final = 1.0
 _FULL_SECONDS: Final = 2.5
@@ -80,7 +80,10 @@ def measure(
             f"threads, starts and images must be at least 1; got {threads}, {starts}, {images}"
         )
     case = next(verify_cases((_SIDE, _SIDE)))
-    with tempfile.TemporaryDirectory() as name, _cores(threads):
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        if hasattr(os, "sched_setaffinity"):
+            stack.callback(os.sched_setaffinity, 0, os.sched_getaffinity(0))
+            os.sched_setaffinity(0, core_processors()[:threads])
         folder = Path(name)
         Image.fromarray(case.image).save(folder / "photo.png")
         Image.fromarray(case.hole.astype(np.uint8) * 255).save(folder / "mask.png")
@@ -144,12 +147,14 @@ def _start(model: Path, threads: int, *, cache: bool = True) -> Start:
 
 
 def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Target:
-    """Compare the rate of a folder with the latency of one image before and after it.
-
-    Reading and writing take processors from the model where there are no others; its share of the
-    processor time is then the most that can be reached.
-    """
-    jobs = _folder(model, case, images)
+    """Compare the rate of a folder with the latency of one image before and after it."""
+    folder, mask = model.parent / f"folder-{model.stem}", model.parent / "mask.png"
+    folder.mkdir()
+    jobs = []
+    for index in range(images):  # images that differ
+        image, output = folder / f"{index:04}.png", folder / f"{index:04}-out.png"
+        Image.fromarray(np.roll(case.image, index, axis=1)).save(image)
+        jobs.append(Job(image=image, mask=mask, output=output))
     options = FileOptions(overwrite=True)
     with Inpainter.open(model, threads=threads, spin=False) as inpaint:
         alone: Callable[[], object] = lambda: inpaint(case.image, case.hole)  # noqa: E731
@@ -176,19 +181,6 @@ def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Targ
     )
 
 
-def _folder(model: Path, case: Case, images: int) -> list[Job]:
-    """Write images that differ; return what becomes of them."""
-    folder = model.parent / f"folder-{model.stem}"
-    folder.mkdir()
-    jobs = []
-    for index in range(images):
-        image = folder / f"{index:04}.png"
-        Image.fromarray(np.roll(case.image, index, axis=1)).save(image)
-        output = folder / f"{index:04}-out.png"
-        jobs.append(Job(image=image, mask=model.parent / "mask.png", output=output))
-    return jobs
-
-
 def _latencies(call: Callable[[], object]) -> list[tuple[float, float]]:
     """Time a call, again and again: seconds, and processor seconds of all threads."""
     samples = []
@@ -198,17 +190,3 @@ def _latencies(call: Callable[[], object]) -> list[tuple[float, float]]:
         if index >= _WARMUP_CALLS:
             samples.append((time.perf_counter() - start, time.process_time() - cpu_start))
     return samples
-
-
-@contextlib.contextmanager
-def _cores(count: int) -> Iterator[None]:
-    """Keep this process and those it starts on so many cores."""
-    if not hasattr(os, "sched_setaffinity"):
-        yield
-        return
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, core_processors()[:count])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)

@@ -79,11 +79,7 @@ class Comparison:
 def compare(
     before: Record, after: Record, *, limit: float = LIMIT, relative_to: str | None = None
 ) -> Comparison:
-    """Compare two records of one benchmark; a ratio of medians beyond the limit is a regression.
-
-    With ``relative_to``, a backend of both, the change of that backend is divided out: it stands
-    for the state of the machine.
-    """
+    """Compare two records; with ``relative_to``, the change of that backend is divided out."""
     if before.kind != after.kind:
         raise ContractError(
             f"records must be of one benchmark; got {before.kind!r} and {after.kind!r}"

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
@@ -50,8 +51,7 @@ class Environment:
 
     cpu: str  # model name
     logical_cpus: int  # of the machine
-    # those that every backend was pinned to; None where nothing was pinned
-    cpus_used: tuple[int, ...] | None
+    cpus_used: tuple[int, ...] | None  # that every backend was pinned to; None where none was
     ram_bytes: int | None  # of the machine
     system: str  # operating system, kernel and architecture
     gpu: Gpu | None  # the GPU that was used; None where none was
@@ -75,14 +75,15 @@ def source() -> Source:
 
 def environment(cpus_used: Iterable[int] | None = None, *, gpu: Gpu | None = None) -> Environment:
     """Describe this machine."""
-    load = None
-    with contextlib.suppress(OSError, AttributeError):
+    load = ram = None
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         load = round(os.getloadavg()[0], 2)
+        ram = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return Environment(
         cpu=_cpu_name(),
         logical_cpus=os.cpu_count() or 1,
         cpus_used=None if cpus_used is None else tuple(sorted(cpus_used)),
-        ram_bytes=_ram_bytes(),
+        ram_bytes=ram,
         system=f"{platform.system()} {platform.release()} {platform.machine()}",
         gpu=gpu,
         load_average=load,
@@ -115,17 +116,10 @@ def now() -> str:
 
 def _cpu_name() -> str:
     with contextlib.suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == "model name":
-                return value.strip()
+        text = Path("/proc/cpuinfo").read_text()
+        if found := re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE):
+            return found[1].strip()
     return platform.processor() or platform.machine()
-
-
-def _ram_bytes() -> int | None:
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return None
 
 
 def _output(command: list[str], folder: Path) -> str:

@@ -1,20 +1,13 @@
-"""Inputs that look like real ones: features, networks of random weights, the demo's photograph.
-
-``python -m csakit.benchmarks.inputs DIR`` writes the photographs and the masks of the demo.
+"""Inputs that look like real ones: features, and networks of random weights.
 
 Letters: B images, C channels, H W sides of the feature map.
 """
 
 import math
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFont
-
-from ..runtime.files.atomic import atomic_write
 
 if TYPE_CHECKING:
     from ..train import CSAInpainter, ModelConfig
@@ -31,25 +24,12 @@ NORM_STD: Final = 0.2
 ATTENTION_BIAS: Final = 0.3  # about the spread of the features it is added to
 SEED: Final = 2  # of 0..2, the one whose best matches lead by most: 1e-4 of their score
 
-_DEMO_SEED: Final = 4
-_WATERMARK_PX: Final = 44
-_SPOT: Final = (236, 14, 278, 56)  # left, top, right, bottom: in the fur
-_BOX: Final = (150, 90, 309, 249)
-_DAMAGE: Final = {  # RGB of what is drawn over the photograph
-    "scratches": (240, 238, 226),
-    "text": (255, 255, 255),
-    "spot": (52, 38, 30),
-    "box": (128, 128, 128),
-}
-
 
 def feature_like(
     rng: np.random.Generator, batch: int, channels: int, height: int, width: int
 ) -> Floats:
-    """Draw (B, C, H, W) features: smooth, mostly positive, as a LeakyReLU leaves them.
-
-    The recurrence is ill-conditioned on zero-mean noise, where float32 and float64 differ by 1e-2.
-    """
+    """Draw (B, C, H, W) features: smooth, mostly positive, as a LeakyReLU leaves them."""
+    # On zero-mean noise the recurrence is ill-conditioned: float32 and float64 differ by 1e-2.
     h = 1.5 + smooth(rng, (batch, channels, height, width))
     return np.where(h > 0, h, LEAK * h).astype(np.float32)
 
@@ -76,8 +56,7 @@ def random_model(config: "ModelConfig", *, seed: int = SEED) -> "CSAInpainter":
     """Build a model in eval mode, float32 on the CPU; the same arguments give the same weights.
 
     Freshly initialised features are near zero, where the attention is ill-conditioned. Here every
-    convolution keeps the spread of its input. Latency is that of trained weights: nothing but CSA
-    depends on values, and CSA only on the mask.
+    convolution keeps the spread of its input. Latency is that of trained weights.
     """
     import torch  # deferred: what else is here does without
     from torch import nn
@@ -107,42 +86,3 @@ def random_model(config: "ModelConfig", *, seed: int = SEED) -> "CSAInpainter":
         assert bias is not None
         bias.add_(ATTENTION_BIAS)
     return model.eval()
-
-
-def write_demo_photos(folder: Path) -> None:
-    """Write the two damaged photographs of the demo, and their masks.
-
-    ``photo.png`` has scratches, a watermark and a spot; ``box.png`` lacks a square of 160 pixels.
-    Both are ``chelsea`` of scikit-image, which the demo model was never trained on.
-    """
-    import skimage.data  # deferred: slow
-
-    from ..train.evaluation.hole_classes import draw_hole
-
-    photograph: npt.NDArray[np.uint8] = skimage.data.chelsea()  # type: ignore[no-untyped-call]
-    height, width = photograph.shape[:2]
-    masks = {name: Image.new("L", (width, height)) for name in ("scratches", "text", "spot", "box")}
-    masks["scratches"] = Image.fromarray(draw_hole("scratches", (height, width), _DEMO_SEED))
-    font = ImageFont.load_default(_WATERMARK_PX)
-    ImageDraw.Draw(masks["text"]).text((20, 185), "csakit sample 2026", fill=255, font=font)
-    ImageDraw.Draw(masks["spot"]).ellipse(_SPOT, fill=255)
-    ImageDraw.Draw(masks["box"]).rectangle(_BOX, fill=255)
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, parts in {"photo": ("scratches", "text", "spot"), "box": ("box",)}.items():
-        damaged, whole = Image.fromarray(photograph), Image.new("L", (width, height))
-        for part in parts:
-            mask = masks[part].convert("L").point(lambda grey: 255 * (grey > 0))
-            damaged.paste(_DAMAGE[part], mask=mask)
-            whole.paste(255, mask=mask)
-        mask_name = "mask.png" if name == "photo" else f"{name}_mask.png"
-        for file, picture in ((f"{name}.png", damaged), (mask_name, whole)):
-            with atomic_write(folder / file) as temporary:
-                picture.save(temporary)
-        print(
-            f"wrote {folder / name}.png ({width}x{height}) and {folder / mask_name} "
-            f"({100 * np.asarray(whole).mean() / 255:.0f} % missing)"
-        )
-
-
-if __name__ == "__main__":
-    write_demo_photos(Path(sys.argv[1]))

@@ -13,6 +13,8 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
+import numpy as np
+
 from ..plugins.errors import ContractError
 from ..runtime.files.atomic import atomic_write
 from ..runtime.files.typed_json import decode, read_object
@@ -62,9 +64,7 @@ class Parity:
     reference: str  # what it was compared with
     images: int  # how many were compared
     max_abs: float  # largest difference
-    # least peak signal-to-noise ratio inside a hole; None where nothing differs or nothing is
-    # missing, or the values are no images
-    psnr_db: float | None = None
+    psnr_db: float | None = None  # least, inside a hole; None where nothing differs, or no image
     max_abs_limit: float | None = None  # what ``max_abs`` may be; None does not limit
     psnr_db_limit: float | None = None  # what ``psnr_db`` must be; None does not limit
 
@@ -83,10 +83,7 @@ class DeviceTimes:
     """Milliseconds on the device by events, one per sample of the host."""
 
     compute_ms: tuple[float, ...]  # of the model or the operator
-    to_device_ms: tuple[float, ...] = ()  # copying the inputs; empty where they lie there
-    to_host_ms: tuple[float, ...] = ()  # copying the result; likewise
-    # mean of each kernel by name, profiled in a run of its own; may be empty
-    kernels_ms: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    kernels_ms: Mapping[str, float] = dataclasses.field(default_factory=dict)  # profiled apart
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,8 +91,7 @@ class Measurement:
     """One backend on one case."""
 
     backend: str  # name of one of the record's
-    # whose weights it ran, or beside whose; None for an operator or a file alone
-    model: str | None = None
+    model: str | None = None  # whose weights it ran; None for an operator or a file alone
     case: Mapping[str, Scalar]  # what was computed, by name: sizes, batch, holes
     samples_ms: tuple[float, ...]  # host time of every timed call, in the order they ran
     calls_per_round: int = 1  # so many samples in a row are of one round; backends are interleaved
@@ -114,14 +110,11 @@ class Measurement:
         _require(
             type(batch) is int and batch > 0, f"a batch must have at least 1 image; got {batch!r}"
         )
-        device: list[tuple[float, ...]] = []
-        if self.device:
-            copies = self.device.to_device_ms, self.device.to_host_ms
-            device = [self.device.compute_ms, *filter(None, copies)]
+        device = self.device.compute_ms if self.device else self.samples_ms
         _require(
             all(math.isfinite(time) and time > 0 for time in self.samples_ms)
-            and all(math.isfinite(time) and time >= 0 for times in device for time in times)
-            and all(len(times) == len(self.samples_ms) for times in device),
+            and all(math.isfinite(time) and time >= 0 for time in device)
+            and len(device) == len(self.samples_ms),
             f"{self.backend} must have times above 0 ms, and as many of each kind",
         )
         _require(
@@ -156,15 +149,11 @@ class Backend:
     """One way to compute the same."""
 
     name: str  # unique within the record, with the model
-    # whose weights it ran, or beside whose; None for an operator or a file alone
-    model: str | None = None
+    model: str | None = None  # whose weights it ran; None for an operator or a file alone
     description: str  # in words
-    # how it was configured or exported
-    options: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)
+    options: Mapping[str, Scalar] = dataclasses.field(default_factory=dict)  # and of its export
     cold_starts: tuple[ColdStart, ...] = ()  # each in a process of its own
-    # of the process that was timed, over all its cases; None if unknown
-    peak_host_bytes: int | None = None
-    peak_device_bytes: int | None = None  # of the device, likewise; None where none was used
+    peak_host_bytes: int | None = None  # of the timed process, over all cases; None if unknown
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -270,7 +259,12 @@ def read_record(path: Path) -> Record:
     try:
         record = decode(Record, value)
         for measured, summary in zip(record.measurements, summaries, strict=True):
-            _require_summary(measured, summary)
+            stated = dataclasses.astuple(decode(Summary, summary or {}))
+            _require(
+                np.allclose(stated, dataclasses.astuple(measured.summary), _ROUNDING, _ROUNDING),
+                f"the summary of {measured.backend} on {dict(measured.case)} must follow from its "
+                f"samples; got {summary}",
+            )
     except ContractError as error:
         raise ContractError(f"{path} is not a valid benchmark record: {error}") from error
     return record
@@ -290,22 +284,6 @@ def _require_private(value: object) -> None:
             _require_private(part)
     elif isinstance(value, str) and (found := _ABSOLUTE_PATH.search(value)):
         raise ContractError(f"a record must hold no absolute path; got {found[0]!r}")
-
-
-def _require_summary(measured: Measurement, summary: object) -> None:
-    """Refuse a stated summary that does not follow from the samples."""
-    expected = dataclasses.asdict(measured.summary)
-    equal = isinstance(summary, dict) and summary.keys() == expected.keys()
-    _require(
-        equal and all(_near(summary[name], expected[name]) for name in expected),  # type: ignore[index]
-        f"the summary of {measured.backend} on {dict(measured.case)} must follow from its "
-        f"samples; got {summary}",
-    )
-
-
-def _near(stated: object, expected: float) -> bool:
-    number = isinstance(stated, int | float) and not isinstance(stated, bool)
-    return number and math.isclose(stated, expected, rel_tol=_ROUNDING, abs_tol=_ROUNDING)  # type: ignore[arg-type]
 
 
 def _unique(what: str, names: Iterable[Hashable]) -> None:

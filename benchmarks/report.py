@@ -4,7 +4,9 @@ In a document `<!-- benchmark: RECORD.json -->`, relative to its folder, names t
 table that ends at `<!-- end of benchmark -->`; a test writes it again and compares.
 """
 
+import os
 import re
+import statistics
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -14,13 +16,12 @@ from ..runtime.files.atomic import atomic_write
 from .latency.backends import BASELINE
 from .latency.plan import CENTRE
 from .record import Backend, Measurement, Record, read_record
-from .stats import ratio_of_medians, summarise
+from .stats import ratio_of_medians
 
 Group = list[Measurement]
 
 _BLOCK: Final = re.compile(
-    r"(?P<open>^<!-- benchmark: (?P<path>\S+) -->\n)(?P<table>.*?)"
-    r"(?P<close>^<!-- end of benchmark -->$)",
+    r"^<!-- benchmark: (?P<path>\S+) -->\n.*?(?P<close>^<!-- end of benchmark -->$)",
     re.MULTILINE | re.DOTALL,
 )
 _TEXT_HEAD: Final = (
@@ -89,35 +90,38 @@ def markdown(record: Record) -> str:
     return "\n".join([*lines, *_provenance(record)]) + "\n"
 
 
-def rewritten(document: str, folder: Path) -> str:
+def rewritten(document: str, folder: Path, record: Path | None = None) -> str:
     """Return the text of a document with its marked tables as their records have them."""
-    marks = document.count("<!-- benchmark: "), len(_BLOCK.findall(document))
-    if marks[0] != marks[1]:
+    marks, blocks = document.count("<!-- benchmark: "), len(_BLOCK.findall(document))
+    if marks != blocks:
         raise ContractError(
             f"every '<!-- benchmark: FILE -->' must have a line of its own and be followed by "
-            f"'<!-- end of benchmark -->'; {marks[0] - marks[1]} of {marks[0]} are not"
+            f"'<!-- end of benchmark -->'; {marks - blocks} of {marks} are not"
+        )
+    if record is not None and blocks != 1:
+        raise ContractError(
+            f"a record takes the place of a document's one table; the document has {blocks}"
         )
 
     def table(found: re.Match[str]) -> str:
         path = Path(found["path"])
+        if record is not None:
+            path = Path(os.path.relpath(record.resolve(), folder.resolve()))
         if path.is_absolute() or ".." in path.parts:
             raise ContractError(f"a mark must name a record beside the document; got {path}")
-        return f"{found['open']}\n{markdown(read_record(folder / path))}\n{found['close']}"
+        new = markdown(read_record(folder / path))
+        return f"<!-- benchmark: {path.as_posix()} -->\n\n{new}\n{found['close']}"
 
     return _BLOCK.sub(table, document)
 
 
 def rewrite(document: Path, record: Path | None = None, *, check: bool = False) -> bool:
-    """Update the marked tables of a file; with a record, its one mark names that from now on.
-
-    Returns whether the tables changed; ``check`` writes nothing.
-    """
+    """Update the marked tables of a file, unless ``check``; return whether they changed."""
     try:
         before = document.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise ContractError(f"cannot read {document}: {error}") from error
-    marked = before if record is None else _with_record(before, document, record)
-    after = rewritten(marked, document.parent)
+    after = rewritten(before, document.parent, record)
     if after != before and not check:
         with atomic_write(document) as temporary:
             temporary.write_text(after)
@@ -168,10 +172,12 @@ def _table(record: Record, group: Group) -> Iterator[str]:
         backend, s = backends[measured.model, measured.backend], measured.summary
         peak = "" if backend.peak_host_bytes is None else _mebibytes(backend.peak_host_bytes)
         p99 = f"{s.p99_ms:.1f}" if s.calls >= _P99_CALLS else ""
+        totals = [start.total_ms / 1e3 for start in backend.cold_starts]
+        cold_start = f"{statistics.median(totals):.2f}" if totals else ""
         yield (
             f"| `{backend.name}`: {backend.description} | {s.calls} | {s.p50_ms:.1f} "
             f"| {s.p90_ms:.1f} | {p99} | {_of_baseline(measured, first, '1')} "
-            f"| {s.items_per_s:.2f} | {_cold_start(backend)} | {peak} | {_max_abs(measured)} |"
+            f"| {s.items_per_s:.2f} | {cold_start} | {peak} | {_max_abs(measured)} |"
         )
 
 
@@ -213,11 +219,6 @@ def _of_baseline(measured: Measurement, group: Group, own: str) -> str:
     return str(ratio_of_medians(measured.samples_ms, loop.samples_ms, per_round=per_round))
 
 
-def _cold_start(backend: Backend) -> str:
-    totals = [start.total_ms for start in backend.cold_starts]
-    return f"{summarise(totals).p50_ms / 1e3:.2f}" if totals else ""
-
-
 def _max_abs(measured: Measurement) -> str:
     return "" if measured.parity is None else f"{measured.parity.max_abs:.1e}"
 
@@ -240,17 +241,3 @@ def _check_case(measured: Measurement) -> None:
         raise ContractError(
             f"the case of a latency must have size, batch, holes and hole_ratio; got {dict(case)}"
         )
-
-
-def _with_record(content: str, document: Path, record: Path) -> str:
-    """Name a record in the one mark of a document."""
-    found = list(_BLOCK.finditer(content))
-    folder = document.parent.resolve()
-    if len(found) != 1:
-        raise ContractError(
-            f"a record takes the place of a document's one table; {document} has {len(found)}"
-        )
-    if not record.resolve().is_relative_to(folder):
-        raise ContractError(f"a mark must name a record beside the document; got {record}")
-    start, end = found[0].span("path")
-    return content[:start] + record.resolve().relative_to(folder).as_posix() + content[end:]

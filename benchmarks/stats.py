@@ -102,20 +102,14 @@ def drift(samples_ms: Samples) -> float:
 
 
 def ratio_of_medians(numerator: Samples, denominator: Samples, *, per_round: int = 1) -> Interval:
-    """Bootstrap the ratio of two independent runs; ``per_round`` samples in a row are one round.
-
-    Whole rounds are drawn: calls of one round resemble each other.
-    """
+    """Bootstrap the ratio of two independent runs, by rounds of ``per_round`` samples."""
     return ratio_of_ratios((numerator,), (denominator,), per_round=per_round)
 
 
 def ratio_of_ratios(
     numerator: Sequence[Samples], denominator: Sequence[Samples], *, per_round: int = 1
 ) -> Interval:
-    """Bootstrap how (candidate, baseline) of one run compare with (candidate, baseline) of another.
-
-    Both of a pair were interleaved: what slows a whole machine slows both, and cancels.
-    """
+    """Bootstrap how interleaved (candidate, baseline) of one run compare with those of another."""
     rng = np.random.default_rng(_SEED)
     value, ratios = 1.0, np.ones(_RESAMPLES)
     for run, power in ((numerator, 1), (denominator, -1)):

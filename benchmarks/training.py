@@ -63,21 +63,17 @@ def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterat
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        yield _measured(threads, width, rounds)
+        steps = {kind: Step(ModelConfig(width=width, attention=kind)) for kind in ("csa", "none")}
+        if not steps["csa"].attends() or steps["none"].attends():
+            raise EngineError("CSA must change the features of the hole, and of the hole only")
+        samples = interleaved(steps, rounds)
     finally:
         torch.set_num_threads(before)
-
-
-def _measured(threads: int, width: int, rounds: int) -> Target:
-    steps = {kind: Step(ModelConfig(width=width, attention=kind)) for kind in ("csa", "none")}
-    if not steps["csa"].attends() or steps["none"].attends():
-        raise EngineError("CSA must change the features of the hole, and of the hole only")
-    samples = interleaved(steps, rounds)
     ratio = median_ratio(samples["csa"], samples["none"])
     csa, none = (statistics.median(samples[kind]) / 1e3 for kind in ("csa", "none"))
     counted = {kind: step.processor_s[-rounds:] for kind, step in steps.items()}
     of_processor = median_ratio(counted["csa"], counted["none"])
-    return Target(
+    yield Target(
         what=f"a training step with CSA, width {width}, {_SIDE}x{_SIDE}, batch 1, L1 and Adam, "
         f"{threads} threads",
         target=f"at most {LIMIT} times the step of the same network without attention",

@@ -1,8 +1,6 @@
-"""Cases of the operator: sizes, and inputs that are the same in every run.
+"""Cases of the operator; those that differ in their holes alone have the same features.
 
-Letters: B images, C channels, S positions a side, N = S * S positions, K known, M holes of an
-image. Cases that differ in their holes alone have the same features, so that what changes between
-them is the holes.
+Letters: B images, C channels, S positions a side, N = S * S positions, K known, M holes.
 """
 
 import dataclasses
@@ -106,10 +104,7 @@ def make_problem(case: Case) -> Problem:
 
 
 def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
-    """Mark M positions around a centre, (S, S), which wanders from image to image.
-
-    225 of 32x32 are the paper's 15x15 square.
-    """
+    """Mark M positions around a centre that wanders, (S, S); 225 of 32x32 are the paper's 15x15."""
     wander = np.random.default_rng([SEED, index]).integers(-case.side // 8, case.side // 8 + 1, 2)
     row, column = (case.side - 1) // 2 + (wander if index else np.zeros(2, dtype=np.int64))
     along = np.arange(case.side)
@@ -121,10 +116,7 @@ def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
 
 
 def _separate(features: npt.NDArray[Any], hole: npt.NDArray[np.bool_]) -> None:
-    """Move holes of one image, (C, S, S), that have two equal matches to the first, in place.
-
-    Two correct results would part at such a hole, and at all holes that are filled from it.
-    """
+    """Move holes of one image, (C, S, S), that have two equal matches to the first, in place."""
     rows = features.reshape(features.shape[0], -1)  # (C, N), a view
     tied, known = np.flatnonzero(hole), np.flatnonzero(~hole)  # all holes may be, at first
     if known.size < 2:

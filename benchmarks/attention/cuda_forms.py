@@ -16,7 +16,7 @@ from ...plugins.library import Library, load
 from ...train.attention import chunked
 from .. import baseline
 from .cases import Case, Problem
-from .host_forms import keeping, loop_refusal
+from .host_forms import filling, loop_refusal
 from .implementations import Implementation, Prepared
 
 LAUNCHES: Final = 20  # of the operator in one sample, and in one captured graph
@@ -67,14 +67,17 @@ def cuda_forms(names: Collection[str]) -> list[Implementation]:
         load()  # reports what to do where there is none
     torch.backends.cudnn.allow_tf32 = False  # ten bits of a score choose another match
     torch.backends.cuda.matmul.allow_tf32 = False
-    loop = "torch on the GPU, a Python loop over positions, float32"
+    title = "torch on the GPU, a Python loop over positions, float32"
+    python_loop = filling(baseline.coherent_semantic_attention, widened=True, on_gpu=True)
     own = "csakit's operator in torch's own operations, on the GPU"
     kernels = f"csakit's CUDA kernels, {LAUNCHES} calls"
     return [
         Implementation(
-            "python-loop-cuda", loop, _loop, _loop_refusal, on_gpu=True, storage="float32"
+            "python-loop-cuda", title, python_loop, _loop_refusal, on_gpu=True, storage="float32"
         ),
-        Implementation("torch-cuda", own, _torch, on_gpu=True, calls=_EAGER),
+        Implementation(
+            "torch-cuda", own, filling(chunked.fill, on_gpu=True), on_gpu=True, calls=_EAGER
+        ),
         Implementation("cuda", f"{kernels} back to back", _kernels, on_gpu=True, calls=LAUNCHES),
         Implementation("cuda-graph", f"{kernels} in one captured graph", _graph, on_gpu=True),
     ]
@@ -84,20 +87,6 @@ def _loop_refusal(case: Case) -> str | None:
     if case.batch > 1:
         return "it takes image after image: a batch costs as many times what one costs"
     return loop_refusal(case)
-
-
-def _loop(problem: Problem) -> Prepared:
-    features = torch.from_numpy(problem.features).float().cuda()
-    hole = torch.from_numpy(problem.hole).cuda()
-    fill = baseline.coherent_semantic_attention
-    return keeping(lambda: fill(features, hole, problem.case.similarity))
-
-
-def _torch(problem: Problem) -> Prepared:
-    features, hole = torch.from_numpy(problem.features).cuda(), torch.from_numpy(problem.hole)
-    hole = hole.cuda()
-    similarity = problem.case.similarity
-    return keeping(lambda: chunked.fill(features, hole, similarity))
 
 
 def _kernels(problem: Problem) -> Prepared:

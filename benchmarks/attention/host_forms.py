@@ -6,20 +6,27 @@ import torch
 from torch import Tensor
 
 from ...plugins.reference import coherent_semantic_attention as oracle
+from ...plugins.spec import Similarity
 from ...train.attention import operator as _attention  # noqa: F401  registers the operator
 from .. import baseline
 from .cases import Case, Problem
 from .implementations import Implementation, Prepared
+
+Fill = Callable[[Tensor, Tensor, Similarity], Tensor]
 
 
 def host_forms(threads: int) -> list[Implementation]:
     """Return all of them; torch is told the number of threads."""
     torch.set_num_threads(threads)
     loop = "torch on the CPU, a Python loop over positions, float32"
+    python_loop = filling(baseline.coherent_semantic_attention, widened=True)
+    operator = filling(torch.ops.csakit.coherent_semantic_attention)
     return [
-        Implementation("oracle", "NumPy float64, hole by hole", _oracle, storage="float32"),
-        Implementation("python-loop", loop, _loop, loop_refusal, storage="float32"),
-        Implementation("torch", "csakit's torch operator on the CPU", _torch),
+        Implementation(
+            "oracle", "NumPy float64, hole by hole", filling(_oracle), storage="float32"
+        ),
+        Implementation("python-loop", loop, python_loop, loop_refusal, storage="float32"),
+        Implementation("torch", "csakit's torch operator on the CPU", operator),
     ]
 
 
@@ -28,28 +35,24 @@ def loop_refusal(case: Case) -> str | None:
     return "it needs a known position" if case.known == 0 else None
 
 
-def keeping(compute: Callable[[], Tensor]) -> Prepared:
-    """Wrap a function that returns (B, C, S, S); its last result is kept."""
-    kept: list[Tensor] = []
+def filling(
+    fill: Fill, *, widened: bool = False, on_gpu: bool = False
+) -> Callable[[Problem], Prepared]:
+    """Return what prepares a function of tensors, whose features are float32 where widened."""
 
-    def call() -> None:
-        kept[:] = [compute()]
+    def prepare(problem: Problem) -> Prepared:
+        inputs = map(torch.from_numpy, (problem.features, problem.hole))
+        features, hole = (tensor.cuda() if on_gpu else tensor for tensor in inputs)
+        features = features.float() if widened else features
+        kept: list[Tensor] = []
 
-    return Prepared(call, lambda: kept[0].float().cpu().numpy())
+        def call() -> None:
+            kept[:] = [fill(features, hole, problem.case.similarity)]
 
+        return Prepared(call, lambda: kept[0].float().cpu().numpy())
 
-def _oracle(problem: Problem) -> Prepared:
-    inputs = problem.features, problem.hole, problem.case.similarity
-    return keeping(lambda: torch.from_numpy(oracle(*inputs)))
-
-
-def _loop(problem: Problem) -> Prepared:
-    features, hole = torch.from_numpy(problem.features).float(), torch.from_numpy(problem.hole)
-    fill = baseline.coherent_semantic_attention
-    return keeping(lambda: fill(features, hole, problem.case.similarity))
+    return prepare
 
 
-def _torch(problem: Problem) -> Prepared:
-    features, hole = torch.from_numpy(problem.features), torch.from_numpy(problem.hole)
-    operator = torch.ops.csakit.coherent_semantic_attention
-    return keeping(lambda: operator(features, hole, problem.case.similarity))
+def _oracle(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
+    return torch.from_numpy(oracle(features.numpy(), hole.numpy(), similarity))

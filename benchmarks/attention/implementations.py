@@ -33,8 +33,7 @@ class Implementation:
     name: str  # for the command line and the record
     description: str  # in words
     prepare: Callable[[Problem], Prepared]  # makes it ready for a problem
-    # returns why it does not take a case; None if it takes it
-    refusal: Callable[[Case], str | None] = lambda _: None
+    refusal: Callable[[Case], str | None] = lambda _: None  # why it does not take a case
     on_gpu: bool = False  # it is timed by events too, and ``calls`` of one sample run back to back
     calls: int = 1  # of one sample
     storage: str | None = None  # type of its result, if that is not the type of the case

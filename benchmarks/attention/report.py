@@ -1,11 +1,7 @@
-"""A record of the operator as text: times by holes, their slope, and the stated targets.
+"""A record of the operator as text: median times by holes, their slope, and the targets.
 
-Times are medians, of the device where there is one. Cases where nothing is filled are left out of
-lines: without a known position 1024 holes cost as little as none.
-
-The targets are stated for an H200-class GPU, float16, 512 channels, 32x32. Times are those of the
-captured graph, except against the Python loop, which no graph can hold and which is compared with
-kernels launched one by one.
+Targets are for an H200-class GPU and the captured graph, except that against the Python loop, which
+no graph can hold. Cases where nothing is filled are left out of slopes.
 """
 
 import statistics

@@ -38,7 +38,7 @@ _ROUNDING: Final = {"float32": 0.0, "float16": 2.0**-11}  # half a unit in the l
 _PROFILED_CALLS: Final = 20
 
 Progress = Callable[[str], None]
-Samples = tuple[list[float], list[float]]  # ms of the host and of the device
+Samples = list[tuple[float, ...]]  # ms of the host and of the device
 
 
 def find_implementations(names: Sequence[str], threads: int) -> list[Implementation]:
@@ -71,10 +71,9 @@ def measure(
     threads: int = 2,
     progress: Progress = lambda _: None,
 ) -> Iterator[Record]:
-    """Measure all implementations on all cases, ``seconds`` each; yield the record after every one.
+    """Check and time all implementations on all cases; yield the record after every case.
 
-    The last record has the profile of the kernels and the targets too. An implementation that
-    computes something else is not timed, and a failed check.
+    The last record has the profile of the kernels and the targets too.
     """
     if not cases or not implementations or not 0 < seconds < float("inf"):
         raise ContractError(
@@ -109,10 +108,7 @@ def measure(
 
 
 def parity(problem: Problem, filled: Floats, expected: Floats, storage: str) -> Parity:
-    """Compare a result (B, C, S, S), rounded to ``storage``, with the oracle's.
-
-    Known positions must pass unchanged: where one does not, the difference is infinite.
-    """
+    """Compare a result (B, C, S, S), rounded to ``storage``, with the oracle's."""
     known = np.broadcast_to(problem.hole == 0, filled.shape)
     unchanged = np.array_equal(filled[known], problem.features[known].astype(np.float32))
     largest = float(np.abs(expected).max(initial=0.0))
@@ -178,9 +174,9 @@ def _with_case(
         Measurement(
             backend=one.name,
             case=dataclasses.asdict(case),
-            samples_ms=tuple(host),
+            samples_ms=host,
             parity=found,
-            device=DeviceTimes(compute_ms=tuple(device)) if one.on_gpu else None,
+            device=DeviceTimes(compute_ms=device) if one.on_gpu else None,
         )
         for (one, _, found), (host, device) in zip(ready, samples, strict=True)
     ]
@@ -203,14 +199,11 @@ def _interleaved(ready: Sequence[tuple[Implementation, Prepared]], seconds: floa
     round_()
     while on_gpu and timer() - start < warm_up:
         round_()
-    samples: list[Samples] = [([], []) for _ in ready]
-    start, rounds = timer(), 0
-    while rounds < ROUNDS_MIN or (rounds < ROUNDS_MAX and timer() - start < seconds):
-        for (host_ms, device_ms), (host, device) in zip(round_(), samples, strict=True):
-            host.append(host_ms)
-            device.append(device_ms)
-        rounds += 1
-    return samples
+    rounds: list[list[tuple[float, float]]] = []
+    start = timer()
+    while len(rounds) < ROUNDS_MIN or (len(rounds) < ROUNDS_MAX and timer() - start < seconds):
+        rounds.append(round_())
+    return [[*zip(*of_one, strict=True)] for of_one in zip(*rounds, strict=True)]
 
 
 def _sample(one: Implementation, prepared: Prepared) -> tuple[float, float]:

@@ -5,6 +5,7 @@ Letters: B images, H W sides in pixels.
 
 import collections
 import json
+import shlex
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,9 @@ import numpy.typing as npt
 import onnxruntime
 
 from ...plugins.errors import ContractError
+from ...plugins.locations import file_name
 from ...runtime.contract import IMAGE, MASK
+from ...runtime.engine.manifest import manifest_path, read_manifest
 from ...runtime.tensors.pixels import Float32
 
 _PROFILED_CALLS: Final = 10
@@ -66,6 +69,18 @@ class Layer(NamedTuple):
     name: str
     kind: str
     ms: float
+
+
+def profile(file: Path, image: Float32, hole: Float32, threads: int) -> str:
+    """Return the slowest layers of a file, or the command that lists those of an engine."""
+    if file.suffix == ".onnx":
+        return profile_text(file, profiled(file, image, hole, threads))
+    build = read_manifest(manifest_path(file)).build
+    tool = "tensorrt_rtx" if build.module == "tensorrt_rtx" else "trtexec"
+    command = [tool, f"--loadEngine={file}", "--dumpProfile", "--separateProfileRun"]
+    if build.plugin is not None and not build.plugin.embedded:
+        command.append(f"--staticPlugins={file_name('csakit_trt_autoreg')}")
+    return f"TensorRT lists the layers of an engine:\n  {shlex.join(command)}"
 
 
 def profiled(file: Path, image: Float32, hole: Float32, threads: int) -> list[Layer]:

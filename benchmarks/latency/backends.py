@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from ...export.config import Target
 from ...plugins.errors import ContractError
-from ...runtime.contract import ComputePrecision, Precision
+from ...runtime.contract import ComputePrecision
 from ...runtime.host import has_bfloat16
 
 if TYPE_CHECKING:
@@ -36,8 +36,7 @@ class BackendSpec:
     opener: str = "csakit.runtime:open_session"  # module, relative to this one, and function
     session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # more arguments of it
     target: Target | None = None  # how the checkpoint is exported; None runs the checkpoint itself
-    precision: Precision = "fp32"  # of the exported file
-    computes: ComputePrecision | None = None  # decides the limits of results; None is the precision
+    computes: ComputePrecision = "fp32"  # decides the limits of results; files are exported in fp32
     also: Callable[[], str | None] = lambda: None  # returns what else is missing here
     by_name: bool = False  # it runs only where it is asked for
 
@@ -66,16 +65,14 @@ def _no_bfloat16() -> str | None:
 BASELINE: Final = "torch-python-loop"  # always in the table
 
 
-_TORCH: Final = ("torch", "safetensors")
+_TORCH: Final = ("torch", "safetensors"), ".torch_backends:open_torch"
 _ALL: Final = (
     BackendSpec(
-        *(BASELINE, "PyTorch, CSA as a Python loop over positions", _TORCH),
-        opener=".torch_backends:open_python_loop",
+        BASELINE, "PyTorch, CSA as a Python loop over positions", *_TORCH, {"form": "loop"}
     ),
-    BackendSpec("torch", "PyTorch, csakit's operator", _TORCH, ".torch_backends:open_eager"),
+    BackendSpec("torch", "PyTorch, csakit's operator", *_TORCH),
     BackendSpec(
-        *("torch-compile", "torch.compile, csakit's operator", _TORCH),
-        opener=".torch_backends:open_compiled",
+        *("torch-compile", "torch.compile, csakit's operator", *_TORCH, {"form": "compiled"}),
         also=_no_compiler,
     ),
     BackendSpec("ort", "ONNX Runtime", ("onnxruntime",), target="generic"),

@@ -2,18 +2,22 @@
 
 import contextlib
 import dataclasses
+import math
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from ...plugins.errors import EngineError, ParityError
+from ...export.parity.limits import LIMITS, limit_of
+from ...plugins.errors import ContractError, EngineError, ParityError
+from ...runtime.contract import OUTPUT
 from ...runtime.tensors.pixels import Float32
-from ..record import Absent, ColdStart, Parity, without_paths
-from . import parity
+from ...train.evaluation.metrics import hole_psnr
+from ..record import Absent, ColdStart, Parity, Scalar, without_paths
 from .cases import Case
 from .models import Candidate
 from .plan import Plan
@@ -21,6 +25,7 @@ from .worker import Process
 
 Progress = Callable[[str], None]
 _SEED: Final = 2019  # of the order within a round
+_REFERENCE: Final = "the torch model, float32"
 
 
 @dataclasses.dataclass
@@ -39,8 +44,7 @@ class InterleavedRun:
 
     plan: Plan  # how often
     cases: Sequence[Case]  # the inputs
-    # results of the torch model, one for each case; none where nothing is compared
-    expected: Sequence[Float32]
+    expected: Sequence[Float32]  # results of the torch model; none where nothing is compared
     folder: Path  # for caches; what was compiled at an earlier start is used again, as by users
     progress: Progress  # is called with what begins
 
@@ -89,7 +93,8 @@ class InterleavedRun:
         for one in timed:
             for index, before in enumerate(one.parities):
                 after = self._parity(one, index)
-                one.parities[index] = max(before, after, key=_max_abs) if before and after else None
+                worse = max(filter(None, (before, after)), key=attrgetter("max_abs"), default=None)
+                one.parities[index] = worse
 
     def cold_start(self, candidate: Candidate) -> ColdStart:
         """Start a fresh process up to its first result; files lie in the page cache, compiled."""
@@ -129,10 +134,33 @@ class InterleavedRun:
             if not np.isfinite(found).all():
                 raise ParityError(f"{one.candidate.name} returns NaN or infinity on {case.name}")
             return None
-        compared = parity.compare(found, self.expected[index], case, one.candidate.options)
-        parity.require(compared, one.candidate.name, case)
-        return compared
+        parity = compare(found, self.expected[index], case, one.candidate.options)
+        if not parity.passed:
+            raise ParityError(
+                f"{one.candidate.name} must compute what {parity.reference}, does before it is "
+                f"timed; on {case.name} max abs is {parity.max_abs:.2g} (limit "
+                f"{parity.max_abs_limit}) and PSNR {parity.psnr_db} dB (limit "
+                f"{parity.psnr_db_limit})"
+            )
+        return parity
 
 
-def _max_abs(parity: Parity) -> float:
-    return parity.max_abs
+def compare(found: Float32, expected: Float32, case: Case, options: Mapping[str, Scalar]) -> Parity:
+    """Compare results (B, 3, H, W) with those of the torch model; the worst image counts."""
+    if found.shape != expected.shape:
+        raise ContractError(f"a result must have shape {expected.shape}; got {found.shape}")
+    psnr_db = min(map(hole_psnr, found, expected, case.hole[:, 0] > 0.5))
+    if options["precision"] not in LIMITS:
+        raise ContractError(
+            f"a precision must be one of {', '.join(LIMITS)}, for which limits are stated; got "
+            f"{options['precision']!r}"
+        )
+    limit = limit_of(OUTPUT, options["precision"], options["io"])  # type: ignore[arg-type]
+    return Parity(
+        reference=_REFERENCE,
+        images=case.batch,
+        max_abs=float(np.abs(found.astype(np.float64) - expected).max()),
+        psnr_db=None if psnr_db == math.inf else psnr_db,
+        max_abs_limit=limit.max_abs,
+        psnr_db_limit=limit.psnr_db,
+    )

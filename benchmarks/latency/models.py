@@ -6,15 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Literal
 
-import onnx
-
 from ...export.config import ExportConfig
 from ...export.exporter import export_onnx
 from ...export.graph import surgery
 from ...plugins.errors import ContractError
 from ...runtime.contract import META_CHECKPOINT, META_IO, META_PRECISION, META_TARGET
-from ...runtime.engine.manifest import read_manifest
+from ...runtime.engine.manifest import manifest_path, read_manifest
 from ...runtime.files.atomic import sha256
+from ...runtime.files.onnx_header import read_onnx_header
 from ...train import ModelConfig, checkpoint
 from ..inputs import random_model
 from ..record import Model, Scalar
@@ -38,10 +37,7 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """One checkpoint, ``.onnx`` files exported from it, and ones of other networks.
-
-    Without a checkpoint it is one exported file or engine alone, compared with nothing.
-    """
+    """One checkpoint with ``.onnx`` files of it and of others; or one file or engine alone."""
 
     model: Model | None
     checkpoint: Path | None
@@ -55,24 +51,22 @@ class ModelSource:
         if self.checkpoint is None:
             return [_alone(path) for path in self.exported]
         listed = [self._of_backend(backend, plan, folder) for backend in backends]
-        listed += [self._of_file(path) for path in self.exported]
-        return listed + [_of_another_network(path) for path in self.external]
+        listed += map(_exported, self.exported)
+        return [*listed, *map(_of_another_network, self.external)]
 
     def _of_backend(self, backend: BackendSpec, plan: Plan, folder: Path) -> Candidate:
         assert self.checkpoint is not None
         assert self.model is not None
         if backend.target is None:
-            options: dict[str, Scalar] = {"precision": backend.precision, "io": "float"}
+            options: dict[str, Scalar] = {"precision": backend.computes, "io": "float"}
             return Candidate(backend.name, backend, self.checkpoint, options)
         size: int | Literal["dynamic"] = plan.sizes[0] if len({*plan.sizes}) == 1 else "dynamic"
         batch = 1 if {*plan.batches} == {1} else None
-        config = ExportConfig(
-            precision=backend.precision, size=size, max_batch=batch, target=backend.target
-        )
+        config = ExportConfig(size=size, max_batch=batch, target=backend.target)
         path = folder / f"{self.model.name}-{backend.name}.onnx"
         export_onnx(self.checkpoint, path, config)
         options = {
-            "precision": backend.computes or config.precision,
+            "precision": backend.computes,
             "io": config.io,
             "target": config.target,
             "size": str(size),
@@ -80,30 +74,36 @@ class ModelSource:
         }
         return Candidate(backend.name, backend, path, options)
 
-    def _of_file(self, path: Path) -> Candidate:
-        """Take a given file as it is; its suffix chooses the backend."""
-        metadata = surgery.metadata_of(onnx.load(path, load_external_data=False))
-        title = f"ONNX Runtime, {path.name} as given"
-        backend = dataclasses.replace(BACKENDS["ort"], title=title, target=None)
-        options: dict[str, Scalar] = {
-            "precision": metadata.get(META_PRECISION, ""),
-            "io": metadata.get(META_IO, ""),
-            "target": metadata.get(META_TARGET, "generic"),
-            "sha256": sha256(path),
-        }
-        return Candidate(f"ort:{path.name}", backend, path, options)
+
+def _exported(path: Path) -> Candidate:
+    """Return a file that was exported from the checkpoint, as it is."""
+    metadata = read_onnx_header(path).metadata
+    title = f"ONNX Runtime, {path.name} as given"
+    backend = dataclasses.replace(BACKENDS["ort"], title=title, target=None)
+    options: dict[str, Scalar] = {
+        "precision": metadata.get(META_PRECISION, ""),
+        "io": metadata.get(META_IO, ""),
+        "target": metadata.get(META_TARGET, "generic"),
+        "sha256": sha256(path),
+    }
+    return Candidate(f"ort:{path.name}", backend, path, options)
+
+
+def _uncompared(path: Path, title: str, opener: str = BackendSpec.opener) -> Candidate:
+    """Return an engine, or a file in ONNX Runtime, whose results are compared with nothing."""
+    modules = ("onnxruntime",) if path.suffix == ".onnx" else ()
+    backend = BackendSpec(path.name, title, modules, opener)
+    return Candidate(path.name, backend, path, {"sha256": sha256(path)}, compared=False)
 
 
 def _alone(path: Path) -> Candidate:
-    title = f"{'ONNX Runtime' if path.suffix == '.onnx' else 'an engine'}, {path.name} as given"
-    backend = BackendSpec(path.name, title, ("onnxruntime",) if path.suffix == ".onnx" else ())
-    return Candidate(path.name, backend, path, {"sha256": sha256(path)}, compared=False)
+    runs = "ONNX Runtime" if path.suffix == ".onnx" else "an engine"
+    return _uncompared(path, f"{runs}, {path.name} as given")
 
 
 def _of_another_network(path: Path) -> Candidate:
     title = f"another network in ONNX Runtime, {path.name}; not compared"
-    backend = BackendSpec(path.name, title, ("onnxruntime",), opener=".any_onnx:AnyModel")
-    return Candidate(path.name, backend, path, {"sha256": sha256(path)}, compared=False)
+    return _uncompared(path, title, opener=".any_onnx:AnyModel")
 
 
 def read_alone(path: Path) -> ModelSource:
@@ -116,13 +116,9 @@ def read_alone(path: Path) -> ModelSource:
 def stated_side(path: Path) -> int | None:
     """Return the side that a file is fixed to, or an engine is tuned for; None if any."""
     if path.suffix == ".engine":
-        return read_manifest(path).profiles[0].size[1]
-    try:
-        inputs = onnx.load(path, load_external_data=False).graph.input
-    except Exception as error:  # protobuf's DecodeError has no stable home
-        raise ContractError(f"{path} is no ONNX model: {error}") from error
-    shapes = [[d.dim_value for d in one.type.tensor_type.shape.dim] for one in inputs]
-    return max((side for shape in shapes for side in shape[1:] if side > 3), default=None)
+        return read_manifest(manifest_path(path)).profiles[0].size.best
+    sizes = (side for tensor in read_onnx_header(path).inputs for side in tensor.shape[1:])
+    return max((side for side in sizes if isinstance(side, int) and side > 3), default=None)
 
 
 def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:

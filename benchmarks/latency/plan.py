@@ -23,16 +23,11 @@ class Plan:
     backends: tuple[str, ...] = USUAL  # names; the Python loop is added where it is not among them
     sizes: tuple[int, ...] = (256,)  # of a side in pixels, multiples of 256
     batches: tuple[int, ...] = (1,)  # images a call
-    # "center", the published hole; or shares of the image that strokes cover, 0 to 0.9, as texts
-    holes: tuple[str, ...] = HOLES
-    # each backend may use; None is one per physical core. Every backend is pinned to as many
-    # processors
-    threads: int | None = None
+    holes: tuple[str, ...] = HOLES  # "center", the published hole; or shares, 0 to 0.9, of strokes
+    threads: int | None = None  # and processors of each backend; None is one per physical core
     rounds: int = 10  # in each, every backend runs every case
     calls: int = 3  # timed calls a round
-    # untimed calls before them, which bring back what the others pushed out of the caches, and wake
-    # the threads
-    lead: int = 1
+    lead: int = 1  # untimed calls before them, which fill caches and wake threads
     warmup_calls: int = 3  # of every backend on every case before the first round, at least
     warmup_seconds: float = 1.0  # of the same, at least
     cold_starts: int = 3  # fresh processes of every backend

@@ -82,21 +82,20 @@ def _measure(
         for index, case in enumerate(cases)
         for one in timed
     ]
-    starts: dict[str, list[ColdStart]] = {one.candidate.name: [] for one in timed}
+    starts: list[list[ColdStart]] = []
     for number in range(plan.cold_starts):
         progress(f"cold start {number + 1} of {plan.cold_starts}")
-        for one in timed:
-            starts[one.candidate.name].append(run.cold_start(one.candidate))
+        starts.append([run.cold_start(one.candidate) for one in timed])
     results = [
         Backend(
             name=one.candidate.name,
             model=name,
             description=one.candidate.backend.description,
             options=one.candidate.options,
-            cold_starts=tuple(starts[one.candidate.name]),
-            peak_host_bytes=peak,
+            cold_starts=tuple(round_[index] for round_ in starts),
+            peak_host_bytes=peaks[index],
         )
-        for one, peak in zip(timed, peaks, strict=True)
+        for index, one in enumerate(timed)
     ]
     return results, measurements, absent
 

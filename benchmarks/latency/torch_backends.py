@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ...plugins.errors import ContractError
 from ...plugins.spec import Similarity
 from ...runtime.tensors.pixels import Float32
-from ...train import CSAInpainter, checkpoint
+from ...train import checkpoint
 from .. import baseline
 
 
@@ -42,25 +42,14 @@ class LoopAttention(nn.Module):
         return baseline.coherent_semantic_attention(features, hole, self.similarity)
 
 
-def open_eager(file: Path, threads: int) -> TorchModel:
-    """Open a checkpoint."""
-    return TorchModel(_loaded(file, threads))
-
-
-def open_python_loop(file: Path, threads: int) -> TorchModel:
-    """Open a checkpoint with the loop in place of CSA."""
-    model = _loaded(file, threads)
-    if model.config.attention != "csa":
-        raise ContractError(f"the model has no CSA: attention is {model.config.attention!r}")
-    model.refinement.attention = LoopAttention(model.config.similarity)
-    return TorchModel(model)
-
-
-def open_compiled(file: Path, threads: int) -> TorchModel:
-    """Open a checkpoint to be compiled at its first call, once for each shape."""
-    return TorchModel(torch.compile(_loaded(file, threads), dynamic=False))
-
-
-def _loaded(file: Path, threads: int) -> CSAInpainter:
+def open_torch(file: Path, threads: int, form: str = "eager") -> TorchModel:
+    """Open a checkpoint: "eager", "compiled" at its first call of a shape, or CSA as a "loop"."""
     torch.set_num_threads(threads)
-    return checkpoint.load(file).requires_grad_(False)
+    model = checkpoint.load(file).requires_grad_(False)
+    if form == "compiled":
+        return TorchModel(torch.compile(model, dynamic=False))
+    if form == "loop":
+        if model.config.attention != "csa":
+            raise ContractError(f"the model has no CSA: attention is {model.config.attention!r}")
+        model.refinement.attention = LoopAttention(model.config.similarity)
+    return TorchModel(model)

@@ -101,13 +101,11 @@ def _verify(args: argparse.Namespace) -> int:
 def _run(request: VerifyRequest) -> "Outcome":
     """Import what the request needs; it imports torch, and ONNX Runtime or TensorRT."""
     if request.layerwise:
-        from ..parity.layerwise_run import verify_layerwise
+        from ..parity.layerwise import verify_layerwise
 
         return verify_layerwise(request)
-    from ..parity.verification import verify_backend, verify_built, verify_export
+    from ..parity.verification import verify_built, verify_export
 
-    if request.backend or request.precision:
-        return verify_backend(request)
     return verify_built(request) if request.engine else verify_export(request)
 
 

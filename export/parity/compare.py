@@ -1,24 +1,59 @@
-"""Compare one stage of one case with its reference, and with the limits.
+"""Compare cases with their reference, stage by stage, under the limits.
 
 Letters: C channels, N feature positions, H W sides in pixels.
 """
 
 import dataclasses
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 
 from ...runtime import contract
 from ...runtime.contract import ComputePrecision, IOFormat
+from ...runtime.tensors.conversion import Array
 from ...train.evaluation.metrics import hole_psnr, hole_ssim
 from ..graph.attention_function import MATCHES
 from .cases import Case
 from .limits import limit_of
-from .probe import Array, as_float
-from .report import StageParity
+from .probe import as_float
+from .report import CaseParity, Report, StageParity
 
 STAGES: Final = ("rough", "features", MATCHES, "attended", contract.OUTPUT)  # as computed
 _IMAGES: Final = ("rough", contract.OUTPUT)  # stages that are images; the others are features
+
+
+Stages = Mapping[str, Array]
+
+
+def compare_cases(
+    run: Callable[[Sequence[Case]], Iterable[Stages]],
+    reference: Callable[[Case], Stages],
+    cases: Iterable[Case],
+    *,
+    precision: ComputePrecision,
+    io: IOFormat,
+    batch: int = 1,
+) -> Report:
+    """Compare what ``run`` returns for ``batch`` cases of one size with the reference."""
+    sizes: dict[tuple[int, ...], list[Case]] = {}
+    for case in cases:
+        sizes.setdefault(case.hole.shape, []).append(case)
+    results = []
+    for group in sizes.values():
+        for start in range(0, len(group), batch):
+            chosen = group[start : start + batch]
+            filled_up = list(itertools.islice(itertools.cycle(chosen), batch))
+            for case, found in zip(chosen, run(filled_up), strict=False):
+                expected = reference(case)
+                stages = tuple(
+                    compare_stage(n, expected[n], found[n], case, precision=precision, io=io)
+                    for n in STAGES
+                    if n in found
+                )
+                results.append(CaseParity(case=case, stages=stages))
+    return Report(precision=precision, io=io, cases=tuple(results))
 
 
 def compare_stage(

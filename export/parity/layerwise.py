@@ -1,4 +1,4 @@
-"""Compare two runners tensor by tensor, and find the first that diverges.
+"""``csakit verify --layerwise``: two of Polygraphy's runners compared tensor by tensor.
 
 A side passes or fails by its stages, under the limits of every other verification. The tensors
 between them are compared on request, to find where it goes wrong.
@@ -6,88 +6,190 @@ between them are compared on request, to find where it goes wrong.
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from ...plugins.errors import ContractError
 from ...runtime import contract
 from ...runtime.contract import IOFormat, Precision
+from ...runtime.engine.compatibility import HostCapabilities, diagnose, this_machine
+from ...runtime.engine.manifest import Manifest
+from ...runtime.engine.tensorrt_module import TensorRTModule, load_plugin
+from ...runtime.files.atomic import sha256
+from ...runtime.tensors.conversion import Array
+from ..graph import surgery
 from ..graph.attention_function import MATCHES
 from .cases import Case
-from .compare import STAGES, compare_stage
-from .polygraphy_runners import quiet
-from .probe import Array, as_float, network_input
-from .report import CaseParity, Report, StageParity
+from .compare import STAGES, Stages, compare_cases, compare_stage
+from .polygraphy_command import Suspect
+from .polygraphy_runners import (
+    mark_stages,
+    marked_network,
+    marked_plan,
+    onnxruntime_runner,
+    quiet,
+    tensorrt_runner,
+)
+from .probe import ExportedModel, as_float, network_input
+from .report import Report, StageParity
+from .request import VerifyRequest
+from .tensor_pairs import describe_tensor, pair_tensors
+from .verification import Outcome, cases_of, source_model
+from .verify_engine import audited_precision, case_size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Side:
     """One of the two that are compared."""
 
-    name: str  # for people
-    io: IOFormat  # its form of images
-    precision: Precision  # it computes in
+    name: str  # for messages
+    io: IOFormat
+    precision: Precision
     size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes others
     batch: int = 1  # images it must be given at once; all of them the same
-    stages: tuple[str, ...]  # that it can give
-    runner: Callable[[Sequence[str]], Any]  # makes Polygraphy's runner that gives these tensors
+    stages: tuple[str, ...]  # that it can return
+    runner: Callable[[Sequence[str]], Any]  # creates Polygraphy's runner that returns these tensors
+
+
+def verify_layerwise(request: VerifyRequest) -> Outcome:
+    """Compare stages, and on request all tensors of the first failing case, of two runners."""
+    if request.engine:
+        model, proto, suspect, against = _engine(request)
+    else:
+        assert request.against is not None
+        model, proto = onnx_side(request.model)
+        suspect = Suspect(path=request.model, io=model.io, precision=model.precision)
+        against = request.against
+    reference, other = onnx_side(against, batch=model.batch)
+    cases = list(cases_of(request, model.size or reference.size))
+    report = compare_stages(model, reference, cases)
+    pairs = pair_tensors(proto, other)
+    tensors: tuple[StageParity, ...] = ()
+    case = cases[0] if report.failing is None else report.failing.case
+    if request.all_tensors:
+        tensors = compare_tensors(model, reference, pairs, case)
+    return Outcome(
+        report=report,
+        origin={"model_sha256": sha256(request.model), "against_sha256": sha256(against)},
+        suspect=suspect,
+        expected=lambda case, name: reference_tensor(reference, pairs.get(name, name), case),
+        tensors=tensors,
+        tensors_of=case.name,
+        whence=lambda name: describe_tensor(proto, name),
+    )
+
+
+def onnx_side(path: Path, batch: int = 1) -> tuple[Side, onnx.ModelProto]:
+    """Return a model in ONNX Runtime as a side, and its graph with the stages marked."""
+    proto = surgery.read(str(path))
+    stated = ExportedModel(path, proto)
+    stages = mark_stages(proto)
+    return Side(
+        name=str(path),
+        io=stated.io,
+        precision=stated.precision,
+        size=stated.size,
+        batch=batch,
+        stages=stages,
+        runner=lambda tensors: onnxruntime_runner(proto, tensors, str(path)),
+    ), proto
+
+
+def _engine(request: VerifyRequest) -> tuple[Side, onnx.ModelProto, Suspect, Path]:
+    """Prepare an engine like the one that is asked about, from the same model."""
+    machine = this_machine()
+    manifest = diagnose(request.model, machine).require_usable()
+    source = source_model(request.model, manifest)
+    proto = surgery.read(str(source))
+    stated = ExportedModel(source, proto)
+    side, prepared = engine_side(request.model, manifest, proto, stated, machine)
+    suspect = Suspect(
+        path=source,
+        io=side.io,
+        precision=side.precision,
+        runner="trt",
+        rtx=manifest.build.module == "tensorrt_rtx",
+        plugin=manifest.build.plugin is not None,
+    )
+    return side, prepared, suspect, request.against or source
+
+
+def engine_side(
+    engine: Path,
+    manifest: Manifest,
+    proto: onnx.ModelProto,
+    stated: ExportedModel,
+    machine: HostCapabilities,
+) -> tuple[Side, onnx.ModelProto]:
+    """Return a build of an engine's model with marked tensors, and the graph it is built from."""
+    plugin = manifest.build.plugin is not None
+    prepared = surgery.for_tensorrt(proto, plugin=plugin)
+    stages = mark_stages(prepared)
+    module = TensorRTModule.load(manifest.build.module)
+    if plugin:
+        load_plugin(module, known=engine.parent)
+    gpu = machine.gpus[0]
+
+    def runner(tensors: Sequence[str]) -> Any:  # noqa: ANN401
+        network = marked_network(prepared, tensors, manifest.build.module)
+        return tensorrt_runner(marked_plan(network, manifest, gpu), str(engine))
+
+    side = Side(
+        name=str(engine),
+        io=stated.io,
+        precision=audited_precision(engine, manifest),
+        size=case_size(manifest.profiles[0]),
+        batch=manifest.profiles[0].batch[1],
+        stages=stages,
+        runner=runner,
+    )
+    return side, prepared
 
 
 def compare_stages(model: Side, reference: Side, cases: Iterable[Case]) -> Report:
     """Compare the stages that both sides have."""
     listed = list(cases)
-    names: dict[str, str] = {s: s for s in STAGES if {s} <= {*model.stages} & {*reference.stages}}
-    compared = _compare(model, reference, names, listed)
-    results = [CaseParity(case=c, stages=s) for c, s in zip(listed, compared, strict=True)]
-    return Report(precision=_coarser(model, reference), io=_io(model, reference), cases=(*results,))
+    names = [name for name in STAGES if {name} <= {*model.stages} & {*reference.stages}]
+    expected = _run(reference, names, listed)
+    found = _run(model, names, listed)
+    precision, io = _limits(model, reference)
+    return compare_cases(
+        lambda batch: [found[id(case)] for case in batch],
+        lambda case: expected[id(case)],
+        listed,
+        precision=precision,
+        io=io,
+    )
 
 
 def compare_tensors(
     model: Side, reference: Side, pairs: Mapping[str, str], case: Case
 ) -> tuple[StageParity, ...]:
     """Compare the float tensors of one case by pairs of names, in the model and the reference."""
-    (compared,) = _compare(model, reference, pairs, [case])
-    return compared
+    (expected,) = _run(reference, [*pairs.values()], [case]).values()
+    (found,) = _run(model, [*pairs], [case]).values()
+    precision, io = _limits(model, reference)
+    compared = []
+    for name, other in pairs.items():
+        if name not in found:
+            continue  # TensorRT's parser folded it away
+        left, right = expected[other], found[name]
+        if name != MATCHES and (left.dtype.kind != "f" or left.shape != right.shape):
+            continue  # an integer, or packed differently by one of the exports
+        compared.append(compare_stage(name, left, right, case, precision=precision, io=io))
+    return tuple(compared)
 
 
 def reference_tensor(reference: Side, name: str, case: Case) -> Array:
     """Return one tensor of a side, as ``compare_stage`` takes it."""
-    (outputs,) = _run(reference, [name], [case])[0][1]
-    return _values(outputs[name], name, reference.io)
+    return _run(reference, [name], [case])[id(case)][name]
 
 
-def _compare(
-    model: Side, reference: Side, names: Mapping[str, str], cases: list[Case]
-) -> list[tuple[StageParity, ...]]:
-    """Run both sides, the reference first, and judge iteration by iteration."""
-    from polygraphy.comparator import Comparator
-
-    results = _run(reference, [*names.values()], cases)
-    results.append(_run(model, [*names], cases)[0])
-    found: list[tuple[StageParity, ...]] = []
-    precision, io = _coarser(model, reference), _io(model, reference)
-
-    def judge(theirs: Mapping[str, Array], ours: Mapping[str, Array]) -> dict[str, bool]:
-        case, judged = cases[len(found)], []
-        for name, other in names.items():
-            if name not in ours:
-                continue  # TensorRT's parser folded it away
-            left = _values(theirs[other], name, reference.io)
-            right = _values(ours[name], name, model.io)
-            if name != MATCHES and (left.dtype.kind != "f" or left.shape != right.shape):
-                continue  # an integer, or packed differently by one of the exports
-            judged.append(compare_stage(name, left, right, case, precision=precision, io=io))
-        found.append(tuple(judged))
-        return {names[parity.stage]: parity.passed for parity in judged}
-
-    with quiet("comparing"):
-        Comparator.compare_accuracy(results, compare_func=judge)
-    return found
-
-
-def _run(side: Side, tensors: list[str], cases: list[Case]) -> Any:  # noqa: ANN401
-    """Run all cases on one side."""
+def _run(side: Side, tensors: list[str], cases: list[Case]) -> dict[int, Stages]:
+    """Run all cases on one side; return the tensors of each, by its ``id``."""
     from polygraphy.comparator import Comparator
 
     feeds = []
@@ -99,19 +201,21 @@ def _run(side: Side, tensors: list[str], cases: list[Case]) -> Any:  # noqa: ANN
         image, hole = (np.repeat(x, side.batch, axis=0) for x in network_input(case, side.io))
         feeds.append({contract.IMAGE: image, contract.MASK: hole})
     with quiet(f"running {side.name}"):
-        return Comparator.run([side.runner(tensors)], data_loader=feeds)
+        ((_, results),) = Comparator.run([side.runner(tensors)], data_loader=feeds)
+    return {
+        id(case): {name: _values(array, name, side.io) for name, array in outputs.items()}
+        for case, outputs in zip(cases, results, strict=True)
+    }
 
 
 def _values(array: Array, name: str, io: IOFormat) -> Array:
-    """Take one image of a stage; inner tensors stay as they are."""
+    """Return one image of a stage; inner tensors stay as they are."""
     if name not in STAGES:
         return array
     return as_float(array[0]) if name == contract.OUTPUT and io == "uint8" else array[0]
 
 
-def _coarser(model: Side, reference: Side) -> Precision:
-    return "fp16" if "fp16" in (model.precision, reference.precision) else "fp32"
-
-
-def _io(model: Side, reference: Side) -> IOFormat:
-    return "uint8" if "uint8" in (model.io, reference.io) else "float"
+def _limits(model: Side, reference: Side) -> tuple[Precision, IOFormat]:
+    """Return the coarser precision of two sides, and bytes where one of them rounds to bytes."""
+    precision: Precision = "fp16" if "fp16" in (model.precision, reference.precision) else "fp32"
+    return precision, "uint8" if "uint8" in (model.io, reference.io) else "float"

@@ -17,12 +17,13 @@ from ...plugins.locations import file_name
 from ...runtime import contract
 from ...runtime.contract import IOFormat, Precision
 from ...runtime.files.atomic import atomic_write
+from ...runtime.tensors.conversion import Array
 from ..graph.attention_function import MATCHES
 from .cases import Case
 from .compare import STAGES
 from .limits import limit_of
 from .polygraphy_runners import quiet
-from .probe import Array, network_input
+from .probe import network_input
 from .report import StageParity
 
 _BYTES_PER_UNIT: Final = 127.5  # images in [-1, 1] against images of bytes

@@ -5,10 +5,9 @@ Letters: B images, C channels, N feature positions, H W sides in pixels.
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import onnx
 import torch
 
@@ -16,6 +15,8 @@ from ...plugins.errors import ContractError, EngineError
 from ...plugins.spec import SIMILARITIES
 from ...runtime import contract
 from ...runtime.contract import IOFormat
+from ...runtime.tensors.conversion import Array, ModelInputs
+from ...runtime.tensors.pixels import HALF_RANGE, float_from_uint8
 from ...train import CSAInpainter
 from ...train.attention.operator import match_indices
 from ...train.config import ATTENTIONS
@@ -24,7 +25,6 @@ from ..graph import surgery
 from ..graph.attention_function import MATCHES
 from .cases import Case
 
-Array = npt.NDArray[Any]
 Choice = TypeVar("Choice", bound=str)
 
 
@@ -76,9 +76,9 @@ class Probe(ExportedModel):
 
 def network_input(case: Case, io: IOFormat) -> tuple[Array, Array]:
     """Return image and hole as a batch of one, in the model's layout."""
-    if io == "uint8":
-        return case.image[None], case.hole[None, :, :, None].astype(np.uint8)
-    return as_float(case.image)[None], case.hole[None, None].astype(np.float32)
+    hole = case.hole[None, :, :, None].astype(np.uint8)
+    inputs = ModelInputs.from_pixels(io, case.image[None], hole)
+    return inputs.image, inputs.mask
 
 
 def torch_stages(model: CSAInpainter, case: Case, io: IOFormat) -> dict[str, Array]:
@@ -98,8 +98,8 @@ def torch_stages(model: CSAInpainter, case: Case, io: IOFormat) -> dict[str, Arr
             matches = match_indices(stages.features, stages.feature_hole, similarity)
             found[MATCHES] = matches[0].numpy()
     if io == "uint8":
-        byte = np.round((found[contract.OUTPUT] + 1) * 127.5)
-        found[contract.OUTPUT] = (byte / 127.5 - 1).astype(np.float32)
+        byte = np.round((found[contract.OUTPUT] + 1) * HALF_RANGE)
+        found[contract.OUTPUT] = (byte / HALF_RANGE - 1).astype(np.float32)
     return found
 
 
@@ -122,6 +122,6 @@ def _size(model: onnx.ModelProto, io: IOFormat) -> tuple[int, int] | None:
 
 
 def as_float(image: Array) -> Array:
-    """Turn (H, W, 3) uint8 into (3, H, W) float32 in [-1, 1]."""
-    scaled: Array = (image.astype(np.float32) / 127.5 - 1.0).transpose(2, 0, 1)
-    return scaled
+    """Convert (H, W, 3) uint8 to (3, H, W) float32 in [-1, 1]."""
+    converted: Array = float_from_uint8(image[None])[0]
+    return converted

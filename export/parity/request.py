@@ -36,6 +36,11 @@ class VerifyRequest:
             raise ContractError(
                 "--layerwise compares two of Polygraphy's runners; got --backend or --precision"
             )
+        if self.engine and (self.backend or self.precision):
+            raise ContractError(
+                f"--backend and --precision are for {MODEL} files; got {self.model}\n"
+                "Leave them out: the TensorRT that built an engine runs it."
+            )
         other = self.against
         if other is None:
             if not self.engine:

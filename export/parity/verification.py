@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -14,14 +15,16 @@ from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest
 from ...runtime.files.atomic import sha256
 from ...runtime.sessions.session import open_session
+from ...runtime.tensors.conversion import Array
 from ...train import checkpoint
 from ..graph.attention_function import MATCHES
 from .cases import Case, load_case, verify_cases
+from .compare import Stages
 from .polygraphy_command import Suspect
-from .probe import Array, Probe, torch_stages
+from .probe import Probe, torch_stages
 from .report import Report, StageParity, record
 from .request import CHECKPOINT, VerifyRequest
-from .verify_engine import audited_precision, case_size, parity_of, record_parity, verify_engine
+from .verify_engine import audited_precision, case_size, parity_of, record_parity
 from .verify_model import require_same_architecture, verify_model, verify_session
 
 _OUTWARD: Final = ("attended", contract.OUTPUT)  # what hangs on the matches
@@ -76,36 +79,32 @@ class Outcome:
 
 
 def verify_export(request: VerifyRequest) -> Outcome:
-    """Compare an exported model with its checkpoint, stage by stage."""
+    """Compare an exported model with its checkpoint: all stages, or the result in a backend."""
     assert request.against is not None
-    probe = Probe(request.model)  # first: what is no export is refused at once
-    source, digest = checkpoint.load(request.against), sha256(request.against)
-    _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
-    report = verify_model(probe, source, cases_of(request, probe.size))
-    return Outcome(
-        report=report,
-        origin={"model_sha256": sha256(request.model), "checkpoint_sha256": digest},
-        suspect=Suspect(path=request.model, io=probe.io, precision=probe.precision),
-        expected=lambda case, stage: torch_stages(source, case, probe.io)[stage],
-    )
-
-
-def verify_backend(request: VerifyRequest) -> Outcome:
-    """Compare the result of a model in a backend of the runtime with that of its checkpoint."""
-    assert request.against is not None
-    session = open_session(request.model, backend=request.backend, precision=request.precision)
-    with contextlib.closing(session):
-        source = checkpoint.load(request.against)
-        probe, digest = Probe(request.model), sha256(request.against)
+    with contextlib.ExitStack() as stack:
+        session = None
+        if request.backend or request.precision:
+            opened = open_session(
+                request.model, backend=request.backend, precision=request.precision
+            )
+            session = stack.enter_context(contextlib.closing(opened))
+        probe = Probe(request.model)  # first: what is no export is refused at once
+        source, digest = checkpoint.load(request.against), sha256(request.against)
         _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
         require_same_architecture(probe, source)
-        precision = request.precision or probe.precision
-        report = verify_session(session, precision, source, cases_of(request, probe.size))
+        cases = cases_of(request, probe.size)
+        reference = functools.partial(torch_stages, source, io=probe.io)
+        if session is None:
+            report = verify_model(probe, source, cases)
+        else:
+            precision = request.precision or probe.precision
+            report = verify_session(session, precision, reference, cases)
+    suspect = Suspect(path=request.model, io=probe.io, precision=probe.precision)
     return Outcome(
         report=report,
         origin={"model_sha256": sha256(request.model), "checkpoint_sha256": digest},
-        suspect=None,
-        expected=lambda case, stage: torch_stages(source, case, probe.io)[stage],
+        suspect=suspect if session is None else None,  # Polygraphy has no other backend
+        expected=lambda case, stage: reference(case)[stage],
     )
 
 
@@ -122,7 +121,8 @@ def verify_built(request: VerifyRequest) -> Outcome:
         against = request.against or source_model(request.model, manifest)
         reference = _reference(against, manifest, session.io, request.model)
         cases = cases_of(request, case_size(manifest.profiles[0]))
-        report = verify_engine(session, manifest, reference, cases, precision)
+        batch = manifest.profiles[0].batch.best
+        report = verify_session(session, precision, reference, cases, batch=batch)
         io = session.io
     origin = {"engine_sha256": manifest.engine.sha256, "against_sha256": sha256(against)}
     if request.case is None or not report.passed:
@@ -141,7 +141,7 @@ def verify_built(request: VerifyRequest) -> Outcome:
             rtx=manifest.build.module == "tensorrt_rtx",
             plugin=plugin is not None and not plugin.embedded,
         ),
-        expected=lambda case, _: reference(case),
+        expected=lambda case, stage: reference(case)[stage],
     )
 
 
@@ -163,15 +163,15 @@ def source_model(engine: Path, manifest: Manifest) -> Path:
 
 def _reference(
     against: Path, manifest: Manifest, io: IOFormat, engine: Path
-) -> Callable[[Case], Array]:
-    """Open what the results of an engine are held against."""
+) -> Callable[[Case], Stages]:
+    """Open what the results of an engine are compared with."""
     if against.suffix == CHECKPOINT:
         source = checkpoint.load(against)
         _warn(engine, "built", manifest.source.checkpoint_sha256, against, sha256(against))
-        return lambda case: torch_stages(source, case, io)[contract.OUTPUT]
+        return functools.partial(torch_stages, source, io=io)
     probe = Probe(against)
     _warn(engine, "built", manifest.source.model.sha256, against, sha256(against))
-    return lambda case: probe.run(case)[contract.OUTPUT]
+    return probe.run
 
 
 def _record(engine: Path, manifest: Manifest, parity: Mapping[str, object]) -> None:

@@ -1,18 +1,13 @@
-"""Parity of an engine: its result against the model it was built from, inside the hole.
+"""The verification of an engine: the limits and cases it takes, and the record in its manifest.
 
-An engine shows nothing but its result; ``csakit verify --layerwise`` looks inside of a build of
-the same model. Limits are those of the precision that the build audited.
-
-Letters: B images, H W sides in pixels.
+Letters: H W sides in pixels.
 """
 
 import dataclasses
 import importlib.metadata
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from ...plugins.errors import ContractError
 from ...runtime import contract
@@ -20,12 +15,8 @@ from ...runtime.contract import Precision
 from ...runtime.engine.manifest import Manifest, manifest_path, read_manifest
 from ...runtime.engine.shapes import ShapeRange
 from ...runtime.files.atomic import atomic_write
-from ...runtime.sessions.session import Session
 from ..config import PRECISIONS
-from .cases import Case
-from .compare import compare_stage
-from .probe import Array, as_float, network_input
-from .report import CaseParity, Report
+from .report import Report
 
 _SMALL, _TALL = 256, 512  # sides of the cases for models of any size
 
@@ -45,43 +36,6 @@ def case_size(shapes: ShapeRange) -> tuple[int, int] | None:
     """Return the (H, W) of an engine's cases; None where it takes those of any size."""
     least, best, most = shapes.size
     return None if least <= _SMALL and most >= _TALL else (best, best)
-
-
-def verify_engine(
-    session: Session,
-    manifest: Manifest,
-    reference: Callable[[Case], Array],
-    cases: Iterable[Case],
-    precision: Precision,
-) -> Report:
-    """Compare what an engine gives with what it should give.
-
-    Args:
-        session: of the engine, open.
-        manifest: of the engine.
-        reference: gives the right result of a case, (3, H, W) in [-1, 1].
-        cases: what to compare on, of sizes that the engine takes.
-        precision: whose limits hold.
-
-    Returns:
-        The report, of the stage "output" alone; a broken limit is no error here.
-
-    Raises:
-        ContractError: the engine does not take the size of a case.
-        EngineError: the engine failed.
-    """
-    results: list[CaseParity] = []
-    for batch in _batches(list(cases), manifest.profiles[0].batch[1]):
-        for case, found in zip(batch, _run(session, batch), strict=True):
-            if any(case is done.case for done in results):
-                continue  # it only filled up the batch
-            stage = compare_stage(
-                *(contract.OUTPUT, reference(case), found, case),
-                precision=precision,
-                io=session.io,
-            )
-            results.append(CaseParity(case=case, stages=(stage,)))
-    return Report(precision=precision, io=session.io, cases=tuple(results))
 
 
 def parity_of(
@@ -110,23 +64,3 @@ def record_parity(engine: Path, verified: Manifest, parity: Mapping[str, object]
         )
     with atomic_write(path) as temporary:
         temporary.write_text(dataclasses.replace(verified, parity=parity).text())
-
-
-def _run(session: Session, batch: list[Case]) -> list[Array]:
-    """Run cases of one size together; give their results as floats."""
-    laid_out = [network_input(case, session.io) for case in batch]
-    image, hole = (np.concatenate(arrays) for arrays in zip(*laid_out, strict=True))
-    if session.io == "uint8":
-        return [as_float(result) for result in session.run_uint8(image, hole)]
-    return list(session.run(image, hole))
-
-
-def _batches(cases: list[Case], count: int) -> Iterator[list[Case]]:
-    """Group cases by size into batches, the last one filled up by its own cases."""
-    sizes: dict[tuple[int, ...], list[Case]] = {}
-    for case in cases:
-        sizes.setdefault(case.hole.shape, []).append(case)
-    for group in sizes.values():
-        for start in range(0, len(group), count):
-            chosen = group[start : start + count]
-            yield [chosen[index % len(chosen)] for index in range(count)]

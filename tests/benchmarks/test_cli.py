@@ -1,26 +1,24 @@
 """``csakit bench``: its arguments, what it prints, its exit codes, and a whole run that checks."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from csakit.benchmarks import cli, cold_start, targets, training
-from csakit.benchmarks.attention import run as attention_run
+from csakit.benchmarks import cold_start, targets, training
 from csakit.benchmarks.cli import main
 from csakit.benchmarks.latency import run
+from csakit.benchmarks.latency.any_onnx import profile
 from csakit.benchmarks.latency.models import ModelSource
 from csakit.benchmarks.latency.plan import QUICK, Plan
-from csakit.benchmarks.record import Check, Record, read_record
+from csakit.benchmarks.record import Record, read_record
 from csakit.benchmarks.targets import Target
+from csakit.plugins.architectures import devices
 from csakit.plugins.errors import EngineError, ParityError
-from helpers.operator_records import operator_record, timed
+from helpers.engines import PLUGIN, make_manifest, write_engine
 from helpers.records import measured, record_of
-
-TINY = ["--channels", "16", "--side", "8", "--batch", "1", "--dtype", "float32"]
-FAST = ["--threads", "1", "--seconds", "0.01"]
 
 
 def found(name: str, *, met: bool) -> Target:
@@ -176,7 +174,7 @@ def test_the_record_is_printed_and_written(
         (["absent.onnx"], "a model alone must be an .onnx or .engine file; got absent.onnx"),
         (["m.onnx", "--width", "2"], "give one of FILE, --models and --width"),
         (["m.onnx", "--external", "n.onnx"], "FILE is timed alone"),
-        (["--external", "absent.onnx"], "absent.onnx is no ONNX model"),
+        (["--external", "absent.onnx"], "cannot read absent.onnx: No such file"),
         (["--models", "absent.safetensors"], "absent.safetensors"),
         (["--json", "absent/record.json"], "cannot write absent/record.json"),
     ],
@@ -234,20 +232,10 @@ def test_a_file_alone_is_timed_without_a_checkpoint_and_profiled(
     small_onnx: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = ["--rounds", "1", "--calls", "2", "--threads", "1", "--cold-starts", "0"]
+    few += ["--hole-ratios", "center"]
     file = tmp_path / "record.json"
 
-    code = main(
-        [
-            "latency",
-            str(small_onnx),
-            *few,
-            "--hole-ratios",
-            "center",
-            "--profile",
-            "--json",
-            str(file),
-        ]
-    )
+    code = main(["latency", str(small_onnx), *few, "--profile", "--json", str(file)])
 
     record, printed = read_record(file), capsys.readouterr().out
     assert code == 0
@@ -257,82 +245,6 @@ def test_a_file_alone_is_timed_without_a_checkpoint_and_profiled(
     ]
     assert printed.startswith("small.onnx, 256x256, batch 1, holes center")
     assert "small.onnx, layers in ONNX Runtime, mean ms of 10 calls; " in printed
-
-
-def test_a_small_run_prints_times_and_slopes_and_writes_the_record(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "attention.json"
-    chosen = ["--backends", "oracle,python-loop,torch,ort", "--holes", "1,9,20,64"]
-
-    code = main(["attention", *TINY, *FAST, *chosen, "--json", str(file)])
-
-    printed = capsys.readouterr()
-    assert code == 0
-    assert "float32, projection, batch 1, 16 channels, 8x8; medians" in printed.out
-    assert printed.out.count(" us a hole (R^2 ") == 4
-    assert "not run: python-loop: it needs a known position" in printed.out
-    assert "target" not in printed.out  # they are stated for a GPU
-    record = read_record(file)
-    assert len(record.measurements) == 4 * 4 - 1
-    assert json.loads(file.read_text())["kind"] == "attention"
-
-
-def test_every_combination_of_the_lists_is_a_case(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
-    monkeypatch.setattr(
-        attention_run, "measure", lambda cases, *_: seen.extend(map(str, cases)) or [record]
-    )
-    record = operator_record(timed("oracle", 1, 1.0))
-
-    lists = ["--holes", "1,2,2", "--batch", "1,3", "--dtype", "float16,float32"]
-    main(["attention", "--backends", "oracle", "--similarity", "cosine", *lists])
-
-    assert len(seen) == len(set(seen)) == 8
-    assert "float16 cosine, 3 x 512 channels, 32x32, 2 holes" in seen
-
-
-@pytest.mark.parametrize(("outcome", "code"), [("failed", 1), ("missed", 0)])
-def test_a_wrong_backend_is_exit_code_1_and_a_missed_target_is_not(
-    monkeypatch: pytest.MonkeyPatch, outcome: str, code: int
-) -> None:
-    check = Check(name="ort computes what the oracle does", outcome=outcome)  # type: ignore[arg-type]
-    record = operator_record(timed("oracle", 1, 1.0), checks=(check,))
-    monkeypatch.setattr(attention_run, "measure", lambda *_: [record])
-
-    assert main(["attention", "--backends", "oracle"]) == code
-
-
-def test_without_a_gpu_the_rest_is_run_and_that_is_said(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(cli, "device_architectures", list)
-
-    code = main(["attention", *TINY, *FAST, "--holes", "3"])
-
-    printed = capsys.readouterr()
-    assert code == 0
-    assert "no CUDA device: backends that need one are left out" in printed.err
-    names = printed.out.splitlines()[1].replace("|", " ").split()
-    assert names == ["oracle", "python-loop", "torch", "ort"]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "text"),
-    [
-        (["--holes", "2000"], "holes must be in 0..1024"),
-        (["--backends", "cudda"], "backends must be of oracle"),
-        (["--dtype", "float8"], "dtype must be one of"),
-        (["--seconds", "0", "--backends", "oracle"], "more than 0 seconds"),
-        (["--threads", "0"], "threads must be at least 1"),
-    ],
-)
-def test_wrong_cases_are_a_line_and_exit_code_2(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], text: str
-) -> None:
-    assert main(["attention", "--holes", "3", *arguments]) == 2
-
-    assert text in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", [["attention", "--holes"], ["latency", "--sizes"]])
@@ -346,11 +258,32 @@ def test_a_word_in_a_list_of_numbers_is_refused(
     assert "invalid list of int value: '1,many'" in capsys.readouterr().err
 
 
-def test_a_backend_of_a_gpu_without_one_is_exit_code_3(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.skipif(bool(devices()), reason="there is a GPU")
+def test_an_engine_that_cannot_run_here_is_a_line_and_exit_code_3(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    engine = write_engine(tmp_path)
 
-    assert main(["attention", "--backends", "cuda", "--holes", "3"]) == 3
+    assert main(["latency", str(engine), "--quick", "--profile"]) == 3
+    assert "no backend can run the model:\nmodel.engine: EngineError: " in capsys.readouterr().err
 
-    assert "must have an NVIDIA GPU" in capsys.readouterr().err
+
+@pytest.mark.parametrize(
+    ("build", "command"),
+    [
+        ({}, "tensorrt_rtx --loadEngine={} --dumpProfile --separateProfileRun"),
+        (
+            {"module": "tensorrt", "plugin": PLUGIN},
+            "trtexec --loadEngine={} --dumpProfile --separateProfileRun "
+            "--staticPlugins=libcsakit_trt_autoreg.so",
+        ),
+    ],
+)
+def test_a_command_of_tensorrt_lists_the_layers_of_an_engine(
+    tmp_path: Path, build: dict[str, Any], command: str
+) -> None:
+    engine = write_engine(tmp_path, make_manifest(build=build))
+
+    text = profile(engine, *2 * [np.zeros(1, np.float32)], threads=1)
+
+    assert text.splitlines()[1].strip() == command.format(engine)

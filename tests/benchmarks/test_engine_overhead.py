@@ -7,7 +7,8 @@ import statistics
 from collections.abc import Iterator
 
 import pytest
-from csakit.benchmarks.engine_overhead import Overhead, main, measure
+from csakit.benchmarks.cli import main
+from csakit.benchmarks.engine_overhead import Overhead, measure
 from csakit.runtime.device.device import Device
 from csakit.runtime.device.open_device import BINDINGS, choose_binding, open_device
 from helpers.negative_engine import NegativeEngine, manifest_of
@@ -61,5 +62,5 @@ def test_the_overhead_is_the_median_of_the_differences_of_rounds() -> None:
 
 
 def test_an_engine_that_is_not_there_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["absent.engine"]) == 2
+    assert main(["overhead", "absent.engine"]) == 2
     assert "the engine must be an existing file; got absent.engine" in capsys.readouterr().err

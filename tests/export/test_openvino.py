@@ -8,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from csakit.export.cli import verify
-from csakit.export.parity.cases import oblong_case, save_case, verify_cases
+from csakit.export.parity.cases import Case, oblong_case, save_case, verify_cases
 from csakit.export.parity.limits import LIMITS
+from csakit.export.parity.probe import torch_stages
+from csakit.export.parity.report import Report
 from csakit.export.parity.verify_model import verify_session
 from csakit.runtime import open_session
 from csakit.runtime.host import has_bfloat16
-from csakit.train import checkpoint
+from csakit.runtime.sessions.session import Session
+from csakit.train import CSAInpainter, checkpoint
 from helpers.exported import Subject
 
 openvino = pytest.importorskip("openvino")
@@ -33,6 +36,12 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def verified(session: Session, precision: str, model: CSAInpainter, cases: list[Case]) -> Report:
+    """Compare the results of a session with those of the torch model."""
+    reference = lambda case: torch_stages(model, case, session.io)  # noqa: E731
+    return verify_session(session, precision, reference, cases)
+
+
 @pytest.mark.parametrize("name", ["dynamic", "packed", "fixed"])
 def test_in_float32_it_keeps_the_limits_of_an_fp32_export(
     request: pytest.FixtureRequest, name: str
@@ -42,7 +51,7 @@ def test_in_float32_it_keeps_the_limits_of_an_fp32_export(
     cases = [oblong_case() if name == "dynamic" else next(iter(verify_cases((256, 256))))]
 
     session = open_session(subject.path, backend="openvino")
-    report = verify_session(session, "fp32", subject.model, cases)
+    report = verified(session, "fp32", subject.model, cases)
 
     assert report.passed, report.table()
 
@@ -61,7 +70,7 @@ def test_images_of_a_batch_keep_their_own_masks(dynamic: Subject, rng: np.random
 def test_ablations_without_csa_run_as_well(ablation: Subject) -> None:
     session = open_session(ablation.path, backend="openvino")
 
-    report = verify_session(session, "fp32", ablation.model, list(verify_cases((256, 256)))[:1])
+    report = verified(session, "fp32", ablation.model, list(verify_cases((256, 256)))[:1])
 
     (worst,) = report.worst()
     assert worst.psnr_db is not None
@@ -95,7 +104,7 @@ def test_bfloat16_keeps_its_limit_on_photographs_and_breaks_that_of_fp32(demo: P
     session = open_session(demo, backend="openvino", precision="bf16")
     model, cases = checkpoint.load(DEMO), list(verify_cases((256, 256)))[3:8]  # chelsea, coffee
 
-    report = verify_session(session, "bf16", model, cases)
+    report = verified(session, "bf16", model, cases)
 
     assert report.passed, report.table()
     (worst,) = report.worst()
@@ -103,7 +112,7 @@ def test_bfloat16_keeps_its_limit_on_photographs_and_breaks_that_of_fp32(demo: P
     assert limit is not None
     assert worst.psnr_db is not None
     assert limit + 5 < worst.psnr_db < 80  # not by a hair, and not in float32
-    assert not verify_session(session, "fp32", model, cases[:1]).passed
+    assert not verified(session, "fp32", model, cases[:1]).passed
 
 
 @needs_bfloat16

@@ -154,7 +154,7 @@ def test_the_size_of_a_file_is_read_from_it(
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"no model")
 
-    with pytest.raises(ContractError, match=r"m.onnx is no ONNX model"):
+    with pytest.raises(ContractError, match=r"m.onnx must be a whole ONNX file"):
         stated_side(tmp_path / "m.onnx")
     with pytest.raises(ContractError, match=r"must be an .onnx or .engine file; got absent.onnx"):
         read_alone(Path("absent.onnx"))

@@ -30,18 +30,21 @@ def start(tmp_path: Path) -> Iterator[Start]:
         process.close()  # a second time
 
 
-def opening(file: Path, opener: str = ".torch_backends:open_eager") -> dict[str, Any]:
-    return {"opener": opener, "session": {}, "modules": ("numpy",), "file": file, "threads": 1}
+def opening(
+    file: Path, opener: str = ".torch_backends:open_torch", **session: str
+) -> dict[str, Any]:
+    return {
+        **{"opener": opener, "session": session, "modules": ("numpy",)},
+        **{"file": file, "threads": 1},
+    }
 
 
 def test_the_result_is_what_the_model_computes_and_parts_are_timed_apart(
     start: Start, small_checkpoint: Path, small_model: CSAInpainter, cases: list[Case]
 ) -> None:
-    for name in ("open_eager", "open_python_loop"):
+    for form in ("eager", "loop"):
         process = start()
-        import_ms, load_ms = process.ask(
-            "open", **opening(small_checkpoint, f".torch_backends:{name}")
-        )
+        import_ms, load_ms = process.ask("open", **opening(small_checkpoint, form=form))
         process.ask("add_cases", inputs=[(case.image, case.hole) for case in cases])
         for index, case in enumerate(cases):
             (first_ms,) = process.ask("run", case=index)

@@ -9,8 +9,13 @@ import pytest
 from csakit.export.cli.verify import main
 from csakit.export.config import ExportConfig
 from csakit.export.parity.cases import export_cases, oblong_case
-from csakit.export.parity.layerwise import Side, compare_stages, compare_tensors, reference_tensor
-from csakit.export.parity.layerwise_run import onnx_side
+from csakit.export.parity.layerwise import (
+    Side,
+    compare_stages,
+    compare_tensors,
+    onnx_side,
+    reference_tensor,
+)
 from csakit.export.parity.probe import Probe
 from csakit.export.parity.tensor_pairs import pair_tensors
 from csakit.plugins.errors import ContractError, EngineError

@@ -8,8 +8,7 @@ import pytest
 from csakit.export.config import ExportConfig
 from csakit.export.graph import surgery
 from csakit.export.parity.cases import export_cases
-from csakit.export.parity.layerwise import compare_stages
-from csakit.export.parity.layerwise_run import engine_side, onnx_side
+from csakit.export.parity.layerwise import compare_stages, engine_side, onnx_side
 from csakit.export.parity.polygraphy_runners import (
     choose_tensorrt,
     mark_stages,

@@ -22,8 +22,8 @@ from csakit.export.parity.verify_engine import (
     case_size,
     parity_of,
     record_parity,
-    verify_engine,
 )
+from csakit.export.parity.verify_model import verify_session
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError
 from csakit.runtime.diagnostics.file_report import inspect
@@ -38,7 +38,6 @@ from onnx import numpy_helper
 from ..conftest import Alter
 
 CASES = export_cases(ExportConfig(size=256))
-ONE = ShapeRange(batch=Span(1, 1, 1), size=Span(256, 256, 256))
 
 
 @contextlib.contextmanager
@@ -47,18 +46,12 @@ def session_of(path: Path) -> Iterator[Session]:
         yield session
 
 
-def verified(path: Path, reference: Path, *cases: int, batch: int = 1) -> Report:
+def verified(path: Path, reference: Path, *cases: int) -> Report:
     """Verify a model as if it were an engine of the reference."""
-    shapes = dataclasses.replace(ONE, batch=Span(1, batch, batch))
     probe = Probe(reference)
+    chosen = [CASES[index] for index in cases]
     with session_of(path) as session:
-        return verify_engine(
-            session,
-            make_manifest(profiles=(shapes,)),
-            lambda case: probe.run(case)["output"],
-            [CASES[index] for index in cases],
-            probe.precision,
-        )
+        return verify_session(session, probe.precision, probe.run, chosen)
 
 
 def test_the_right_result_passes_by_its_only_stage(fixed: Subject) -> None:
@@ -88,26 +81,18 @@ def test_cases_fill_the_batch_that_the_engine_is_tuned_for(
 ) -> None:
     batches: list[int] = []
     probe = Probe(dynamic.path)
-    shapes = ShapeRange(batch=Span(1, 2, 2), size=Span(256, 256, 512))
+    cases = [*CASES, oblong_case()]
 
     with session_of(dynamic.path) as session:
         run = session.run
         monkeypatch.setattr(
             session, "run", lambda image, hole: batches.append(len(image)) or run(image, hole)
         )
-        report = verify_engine(
-            session,
-            make_manifest(profiles=(shapes,)),
-            lambda case: probe.run(case)["output"],
-            [*CASES, oblong_case()],
-            "fp32",
-        )
+        report = verify_session(session, "fp32", probe.run, cases, batch=2)
 
     assert report.passed
     assert batches == [2, 2, 2]  # three of one size and one of another
-    assert sorted(case.case.name for case in report.cases) == sorted(
-        case.name for case in (*CASES, oblong_case())
-    )
+    assert [parity.case for parity in report.cases] == cases
 
 
 def test_an_engine_of_bytes_is_held_against_bytes(packed: Subject) -> None:
