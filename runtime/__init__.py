@@ -51,20 +51,7 @@ _HOMES = {
     "repair_file": ".batch.job",
 }
 
-__all__ = [
-    "ContractError",
-    "CsakitError",
-    "EngineError",
-    "EngineOptions",
-    "InpaintOptions",
-    "Inpainter",
-    "LibraryError",
-    "MaskOptions",
-    "Repaired",
-    "Session",
-    "open_session",
-    "repair_file",
-]
+__all__ = [*_HOMES]
 
 
 def __getattr__(name: str) -> object:

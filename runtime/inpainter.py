@@ -81,27 +81,18 @@ class Inpainter:
         """Open a model with the backend that is named, or its suffix names; with no other.
 
         Args:
-            model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written
-                by ``csakit build``; None, or "demo", is the demo model of the package.
+            model: an ``.onnx`` or ``.engine`` file; None, or "demo", is the packaged model.
             options: how an image reaches the network; None takes the defaults.
-            device: "cpu", "cuda" or "cuda:1"; None runs models on the CPU, engines on GPU 0.
-            threads: of one run; None takes one per physical core that this process may use.
-            cache: keep an optimised copy for the next start; see ``open_session``.
-            spin: let waiting threads keep the processor busy; see ``open_session``.
+            device: "cpu", "cuda" or "cuda:1"; this and the rest as for ``open_session``.
+            threads: of one run; None takes one per physical core.
+            cache: keep an optimised copy for the next start.
+            spin: let waiting threads keep the processor busy.
             engine: how an engine is run; None takes the defaults.
-            backend: "openvino" instead of ONNX Runtime; see ``open_session``.
+            backend: "openvino" instead of ONNX Runtime.
             precision: "bf16" to let openvino compute the networks in bfloat16.
 
         Returns:
-            The inpainter; a context manager.
-
-        Raises:
-            ContractError: the file is absent, unreadable or not a model of csakit, or its
-                suffix names no backend.
-            EngineError: the packaged model or the engine is damaged, the engine is stale or not
-                for this machine, or the GPU cannot be used.
-            LibraryError: the backend is not installed, or cannot run here; the text says what
-                to do.
+            The inpainter; a context manager. Raises what ``open_session`` raises.
         """
         session = open_session(
             resolve_model(model),

@@ -18,30 +18,24 @@ _OPENVINO_TELEMETRY: Final = "openvino_telemetry"
 
 def import_onnxruntime() -> Any:  # noqa: ANN401
     """Return the module onnxruntime; LibraryError if it is not installed or broken."""
-    try:
+    with _failures_told("onnxruntime", "running an .onnx model", "runtime"):
         import onnxruntime
-    except Exception as error:  # a broken wheel fails in any way
-        raise _failed(error, "onnxruntime", "running an .onnx model", "runtime") from error
     return onnxruntime
 
 
 def import_openvino() -> Any:  # noqa: ANN401
     """Return the module openvino; see ``import_onnxruntime``."""
-    try:
-        with _without(_OPENVINO_TELEMETRY):
-            import openvino
-    except Exception as error:  # as above
-        raise _failed(error, "openvino", "the backend openvino", "openvino") from error
+    told = _failures_told("openvino", "the backend openvino", "openvino")
+    with told, _without(_OPENVINO_TELEMETRY):
+        import openvino
     return openvino
 
 
 def import_ray() -> Any:  # noqa: ANN401
     """Return the module ray, with its usage reports off by default."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
+    with _failures_told("ray", "--ray", "ray"):
         import ray
-    except Exception as error:  # as above
-        raise _failed(error, "ray", "--ray", "ray") from error
     return ray
 
 
@@ -58,8 +52,16 @@ def _without(module: str) -> Iterator[None]:
             sys.modules[module] = before
 
 
+@contextlib.contextmanager
+def _failures_told(module: str, user: str, extra: str) -> Iterator[None]:
+    """Turn the failure of an import into the error of its user, with what to install."""
+    try:
+        yield
+    except Exception as error:  # a broken wheel fails in any way
+        raise _failed(error, module, user, extra) from error
+
+
 def _failed(error: Exception, module: str, user: str, extra: str) -> BaseException:
-    """Return what to raise for a failed import."""
     cause: BaseException | None = error
     while cause is not None:  # native modules wrap what interrupts their start
         if isinstance(cause, KeyboardInterrupt):
@@ -68,11 +70,8 @@ def _failed(error: Exception, module: str, user: str, extra: str) -> BaseExcepti
             return problem
         cause = cause.__cause__ or cause.__context__
     absent = isinstance(error, ModuleNotFoundError) and error.name == module
-    remedy = (
-        f"Install it with: pip install 'csakit[{extra}]'"
-        if absent
-        else f"Install it again with: pip install --force-reinstall 'csakit[{extra}]'"
-    )
+    how = "it with: pip install" if absent else "it again with: pip install --force-reinstall"
     return LibraryError(
-        f"{user} needs the package {module}: {error}\n{remedy}   (`csakit doctor` says more)"
+        f"{user} needs the package {module}: {error}\n"
+        f"Install {how} 'csakit[{extra}]'   (`csakit doctor` says more)"
     )

@@ -105,21 +105,11 @@ def _check_integer(name: str, value: int, low: int, high: int, unit: str) -> Non
 
 @dataclasses.dataclass(frozen=True)
 class EngineOptions:
-    """How an engine is run; the defaults are for one or two threads.
+    """How an engine is run; the defaults are for one or two threads."""
 
-    Attributes:
-        contexts: at most so many execution contexts, each for one shape and with memory of its
-            own; made when they are needed.
-        cuda_graph: capture each context's call in a CUDA graph.
-        binding: CUDA binding, "pycuda" or "cuda-python"; None takes the first installed.
-
-    Raises:
-        ContractError: a value is out of its range.
-    """
-
-    contexts: int = 2
-    cuda_graph: bool = True
-    binding: str | None = None
+    contexts: int = 2  # at most; each is for one shape, with memory of its own
+    cuda_graph: bool = True  # capture each context's call in a CUDA graph
+    binding: str | None = None  # "pycuda" or "cuda-python"; None takes the first installed
 
     def __post_init__(self) -> None:
         if self.contexts < 1:

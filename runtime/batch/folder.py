@@ -5,12 +5,12 @@ import dataclasses
 import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError, CsakitError
-from ..files.failures import failure, is_file, is_folder, is_same, named
+from ..files.failures import failure, failures_told, is_file, is_folder, is_same, named
 from ..images.decode import INPUT_SUFFIXES, OTHER_SUFFIXES
 from ..images.encode import OUTPUT_FORMATS
 from .job import Job
@@ -47,9 +47,6 @@ def list_folders(
     The mask of ``cat.jpg`` is ``cat.*``, ``cat_mask.*`` or ``cat_mask001.*`` in the folder of
     masks; if the masks lie among the images, not the first. Accents may be encoded in two ways,
     and the case may differ where no other image has that mask. Sub-folders correspond by name.
-
-    Raises:
-        ContractError: there is no image, a folder cannot be read, or the output folder is an input.
     """
     _check_folders(images, masks, output)
     single = masks if is_file(masks) else None
@@ -67,16 +64,11 @@ def list_folders(
         elif not scanned.closed:
             pairs, unused = _match(names, masks / place, shared=shared)
         taken.enter()
-        entries = _entries(
-            *(scanned, pairs, single.parent if single else masks / place),
-            lambda name, to=output / place: to / _output_name(Path(name), suffix),  # type: ignore[misc]
-            taken,
-            shared=shared,
-        )
+        folders = single.parent if single else masks / place, output / place
         count = len(scanned.problems) + len(pairs)
         found = found or count > 0
         yield Listing(
-            entries=entries,
+            entries=_entries(scanned, pairs, *folders, taken, suffix=suffix, shared=shared),
             count=count,
             ignored=scanned.ignored,
             folders=scanned.others,
@@ -88,10 +80,8 @@ def list_folders(
 
 def make_folder(folder: Path) -> None:
     """Create the folder of results and its parents, unless it exists."""
-    try:
+    with failures_told(f"create the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise failure(error, f"create the folder {folder}") or error from error
 
 
 def _check_folders(images: Path, masks: Path, output: Path) -> None:
@@ -122,11 +112,8 @@ class _Scanned:
 @contextlib.contextmanager
 def _scan(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
     """Provide the entries of a folder one by one; most know what they are without another call."""
-    try:
-        with os.scandir(folder) as found:
-            yield found
-    except OSError as error:
-        raise failure(error, f"read the folder {folder}") or error from error
+    with failures_told(f"read the folder {folder}"), os.scandir(folder) as found:
+        yield found
 
 
 def _folders(root: Path, apart: list[Path], *, enter: bool) -> Iterator[_Scanned]:
@@ -161,7 +148,8 @@ def _put(entry: os.DirEntry[str], scanned: _Scanned, apart: list[Path], *, enter
     try:
         gone = entry.is_symlink() and not path.exists()
         if not gone and entry.is_dir():
-            if not hidden and not (enter and _is_one_of(path, apart)):
+            inner = enter and any(is_folder(one) and is_same(path, one) for one in apart)
+            if not hidden and not inner:
                 inside = enter and not entry.is_symlink()
                 (scanned.entered if inside else scanned.others).append(path)
         elif suffix not in INPUT_SUFFIXES | OTHER_SUFFIXES or hidden:
@@ -180,22 +168,21 @@ def _put(entry: os.DirEntry[str], scanned: _Scanned, apart: list[Path], *, enter
         scanned.problems.append(Unmatched(image=path, reason=reason))
 
 
-def _is_one_of(path: Path, others: list[Path]) -> bool:
-    return any(is_folder(other) and is_same(path, other) for other in others)
-
-
 def _entries(
     scanned: _Scanned,
     pairs: dict[str, list[str]],
     masks: Path,
-    target_of: Callable[[str], Path],
+    output: Path,
     taken: "_Taken",
     *,
+    suffix: str | None,
     shared: bool,
 ) -> Iterator[Job | Unmatched]:
     yield from scanned.problems
     for name, several in pairs.items():
-        image, target = scanned.folder / name, target_of(name)
+        image = scanned.folder / name
+        own = image.suffix if image.suffix.lower() in OUTPUT_FORMATS else _DEFAULT_SUFFIX
+        target = output / (image.stem + (suffix or own))
         if len(several) != 1:
             yield Unmatched(image=image, reason=_mask_problem(image, masks, several, shared=shared))
         elif (first := taken.first(target, name)) is not name:
@@ -288,8 +275,3 @@ def _mask_problem(image: Path, masks: Path, found: list[str], *, shared: bool) -
         return f"more than one mask: {', '.join(found)}"
     own = "" if shared else f"{image.stem}.* or "
     return f"no mask {own}{image.stem}_mask.* in {masks}"
-
-
-def _output_name(image: Path, suffix: str | None) -> str:
-    own = image.suffix if image.suffix.lower() in OUTPUT_FORMATS else _DEFAULT_SUFFIX
-    return image.stem + (suffix or own)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ..files.failures import failure, is_file, is_folder, is_same
+from ..files.failures import failure, failures_told, is_file, is_folder, is_same
 from ..images.encode import QUALITY, Picture, load_image, output_format, save_image
 from ..images.mask import load_hole
 from ..images.metadata import Metadata
@@ -77,10 +77,8 @@ class Job:
 
     @staticmethod
     def _taken(output: Path) -> bool:
-        try:
+        with failures_told(f"write {output}"):
             return output.exists() or output.is_symlink()
-        except OSError as error:
-            raise failure(error, f"write {output}") or error from error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,17 +92,11 @@ class Loaded:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repaired:
-    """What was done.
+    """What was done."""
 
-    Attributes:
-        size: (H, W) of the upright image.
-        coverage: share of it that was missing, 0 to 1.
-        outputs: the files that were written.
-    """
-
-    size: tuple[int, int]
-    coverage: float
-    outputs: tuple[Path, ...]
+    size: tuple[int, int]  # (H, W) of the upright image
+    coverage: float  # share of it that was missing, 0 to 1
+    outputs: tuple[Path, ...]  # the files that were written
 
 
 def repair_file(

@@ -16,7 +16,6 @@ from typing import Final, TypeVar
 from ...plugins.errors import ContractError, CsakitError, ResourceError
 from ..host import physical_cores
 from ..inpainter import Inpainter
-from ..tensors.pixels import Uint8
 from .job import FileOptions, Job, Loaded, Repaired, fill, load_job, write_job
 
 T = TypeVar("T")
@@ -64,10 +63,8 @@ def repair_files(
 ) -> Generator[Outcome, None, None]:
     """Yield one outcome for each job in order; a job that fails is skipped.
 
-    A closed or interrupted iterator finishes the files that are being written.
-
-    Raises:
-        EngineError: the model failed; outcomes of earlier jobs come first.
+    A closed or interrupted iterator finishes the files that are being written. EngineError, where
+    the model failed, comes after the outcomes of earlier jobs.
     """
     logger, warnings = logging.getLogger("csakit"), _Warnings()
     logger.addHandler(warnings)
@@ -98,7 +95,10 @@ class _Line:
         ahead = next(waiting, None)
         while ahead is not None or self._reading or self._writing:
             while ahead is not None and self._may_read(ahead):
-                self._reading.append((ahead, self._readers.submit(_working, ahead, self._load)))
+                loading = self._readers.submit(
+                    _working, ahead, lambda job: load_job(job, self._options)
+                )
+                self._reading.append((ahead, loading))
                 ahead = next(waiting, None)
             if self._reading:
                 self._fill(*self._reading.popleft())
@@ -116,9 +116,6 @@ class _Line:
         for threads in (self._readers, self._writers):
             threads.shutdown()
 
-    def _load(self, job: Job) -> Loaded:
-        return load_job(job, self._options)
-
     def _fill(self, job: Job, loading: "Future[Loaded]") -> None:
         """Run the model on one job and hand the result to the writers; never raise."""
         pixels, writing = 0, Future[Repaired]()
@@ -126,16 +123,15 @@ class _Line:
             loaded = loading.result()
             result = _working(job, lambda _: fill(self._inpaint, loaded))
             pixels = loaded.hole.size
-            writing = self._writers.submit(_working, job, self._writer(loaded, result))
+            writing = self._writers.submit(
+                _working, job, lambda _: write_job(loaded, result, self._options)
+            )
         except _OF_ONE_JOB as error:
             writing.set_exception(error)
         except Exception as error:  # raised again when it is this job's turn
             writing.set_exception(error)
             self._failed = True
         self._writing.append((job, pixels, writing))
-
-    def _writer(self, loaded: Loaded, result: Uint8) -> Callable[[Job], Repaired]:
-        return lambda _: write_job(loaded, result, self._options)
 
     def _may_read(self, job: Job) -> bool:
         """Report whether there is room for one more, and nobody else writes its outputs."""
@@ -170,8 +166,9 @@ class _Line:
 
     def _held(self) -> int:
         """Count the pixels in memory, as far as they are known."""
-        read = (future.result() for _, future in self._reading if _succeeded(future))
-        return sum(loaded.hole.size for loaded in read) + sum(size for _, size, _ in self._writing)
+        done = (future for _, future in self._reading if future.done())
+        read = sum(one.result().hole.size for one in done if one.exception() is None)
+        return read + sum(size for _, size, _ in self._writing)
 
 
 def _working(job: Job, work: Callable[[Job], T]) -> T:
@@ -181,10 +178,6 @@ def _working(job: Job, work: Callable[[Job], T]) -> T:
         return work(job)
     finally:
         working_on.reset(token)
-
-
-def _succeeded(future: "Future[Loaded]") -> bool:
-    return future.done() and future.exception() is None
 
 
 def _folded(job: Job, options: FileOptions) -> frozenset[str]:

@@ -80,13 +80,7 @@ class RayPool:
         self._losses = 0
 
     def repair_files(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
-        """Yield outcomes as jobs are done; see ``pipeline.repair_files``.
-
-        Raises:
-            ContractError: a worker does not see a folder.
-            EngineError: the model failed, or workers end again and again.
-            LibraryError: a worker has another version of csakit.
-        """
+        """Yield outcomes as jobs are done; raise what ends the run on any worker."""
         waiting = iter(jobs)
         first = list(itertools.islice(waiting, self._share.workers))
         if not first:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import logging
 import math
 import os
@@ -20,6 +19,7 @@ from ..libraries import import_ray
 LOCAL: Final = "local"
 AUTO: Final = "auto"
 _REMOTE: Final = re.compile(r"ray://([^/:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
+_OWN_TOKEN: Final = secrets.token_hex(32)  # one for all clusters: Ray reads it once in a process
 _CONNECT_SECONDS: Final = 10
 _STORE_BYTES: Final = 100 << 20  # of a local cluster: through it go names only; Ray's least is 75
 
@@ -52,12 +52,7 @@ class RayOptions:
 
 @contextlib.contextmanager
 def connected(options: RayOptions) -> Iterator[None]:
-    """Connect to a cluster or start one for a block; reuse an existing connection.
-
-    Raises:
-        ContractError: the address cannot be reached.
-        LibraryError: Ray is not installed, does not start, or has another version there.
-    """
+    """Connect to a cluster or start one for a block; reuse an existing connection."""
     ray = import_ray()
     if ray.is_initialized():
         yield
@@ -149,17 +144,12 @@ def _token() -> Iterator[None]:
     if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN" in os.environ:
         yield
         return
-    os.environ["RAY_AUTH_TOKEN"] = _own_token()
+    os.environ["RAY_AUTH_TOKEN"] = _OWN_TOKEN
     try:
         yield
     finally:
         for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):  # Ray sets the first
             os.environ.pop(name, None)
-
-
-@functools.cache  # Ray reads it once in a process
-def _own_token() -> str:
-    return secrets.token_hex(32)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -176,11 +166,7 @@ class Share:
 
 
 def share(options: RayOptions, threads: int | None, *, on_gpu: bool) -> Share:
-    """Divide the cluster among workers; None as ``threads`` divides the smallest machine evenly.
-
-    Raises:
-        ContractError: there is no room for a worker, or on this machine not for all.
-    """
+    """Divide the cluster among workers; None as ``threads`` divides the smallest machine evenly."""
     nodes = [node["Resources"] for node in import_ray().nodes() if node["Alive"]]
     computing = [node for node in nodes if node.get("CPU", 0) >= 1]
     cpus, gpus = threads or 1, (options.gpus_each or 1.0) if on_gpu else 0.0

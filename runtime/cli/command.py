@@ -14,7 +14,7 @@ from ...plugins.errors import CsakitError, ExitCode
 from ..files.failures import failure
 
 if TYPE_CHECKING:
-    import argparse  # `csakit --help` needs it not
+    import argparse
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and ends of lines
 _SIGNALLED: Final = 128  # plus the number of the signal, what shells expect
@@ -30,6 +30,14 @@ class _EndedBySignalError(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+def new_parser(prog: str, description: str, epilog: str) -> "argparse.ArgumentParser":
+    """Return the parser of a command; its epilog keeps its lines."""
+    import argparse  # deferred: `csakit --help` does not need it
+
+    raw = argparse.RawDescriptionHelpFormatter
+    return argparse.ArgumentParser(prog, None, description, epilog, formatter_class=raw)
 
 
 def run_command(

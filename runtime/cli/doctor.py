@@ -27,7 +27,7 @@ from ..diagnostics.package_checks import (
 )
 from ..engine.compatibility import HostCapabilities, this_machine
 from ..host import physical_cores
-from .command import run_command
+from .command import new_parser, run_command
 
 _EPILOG = """\
 each line begins with
@@ -42,19 +42,10 @@ neither an engine nor a folder; 3 otherwise.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="csakit doctor",
-        description="Check what is installed, what can run here, and what to install.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "paths",
-        nargs="*",
-        type=Path,
-        metavar="PATH",
-        help="engines or folders of engines to check (default: the current folder)",
-    )
+    summary = "Check what is installed, what can run here, and what to install."
+    parser = new_parser("csakit doctor", summary, _EPILOG)
+    text = "engines or folders of engines to check (default: the current folder)"
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=text)
     return run_command(parser, _work, arguments)
 
 

@@ -4,7 +4,7 @@ import argparse
 import itertools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from ...plugins.errors import ContractError
 from ..batch.job import FileOptions
@@ -12,6 +12,7 @@ from ..batch.ray_cluster import RayOptions
 from ..images.encode import OUTPUT_FORMATS
 from ..options import CHANNELS, STRATEGIES, InpaintOptions, MaskOptions
 from ..sessions.session import BACKENDS
+from .command import new_parser
 
 PROGRAM: Final = "csakit inpaint"
 
@@ -31,24 +32,13 @@ exit codes: 0 all images repaired; 2 invalid usage or input, or images were skip
 
 def inpaint_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line. Defaults are those of the option classes."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Repair the pixels of an image that are white in its mask.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    text: dict[str, Any] = {"type": Path}
-    parser.add_argument("image", metavar="IMAGE", help="image file, or folder of them", **text)
-    parser.add_argument(
-        "mask", metavar="MASK", help="mask file (white = missing), or folder of them", **text
-    )
-    parser.add_argument(
-        *("-o", "--output"),
-        required=True,
-        metavar="OUT",
-        help="output file, whose suffix is its format; or folder, for a folder of images",
-        **text,
-    )
+    summary = "Repair the pixels of an image that are white in its mask."
+    parser = new_parser(PROGRAM, summary, _EPILOG)
+    add = parser.add_argument
+    add("image", type=Path, metavar="IMAGE", help="image file, or folder of them")
+    add("mask", type=Path, metavar="MASK", help="mask file (white = missing), or folder of them")
+    text = "output file, whose suffix is its format; or folder, for a folder of images"
+    add("-o", "--output", type=Path, required=True, metavar="OUT", help=text)
     add_model_option(parser)
     add_run_options(parser.add_argument_group("network"))
     _add_mask_options(parser.add_argument_group("mask"))
@@ -59,13 +49,11 @@ def inpaint_parser() -> argparse.ArgumentParser:
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
     """Describe the model."""
-    parser.add_argument(
-        "--model",
-        metavar="MODEL",
-        type=Path,
-        help=".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model in the "
-        "package (default: demo)",
+    text = (
+        ".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model in the "
+        "package (default: demo)"
     )
+    parser.add_argument("--model", metavar="MODEL", type=Path, help=text)
 
 
 def join_blend(arguments: Sequence[str]) -> list[str]:
@@ -127,135 +115,88 @@ def ray_options(args: argparse.Namespace) -> RayOptions | None:
 
 def add_run_options(group: argparse._ArgumentGroup) -> None:
     """Describe ``InpaintOptions``, and what runs the model where."""
-    group.add_argument(
-        "--strategy",
-        choices=STRATEGIES,
-        default=InpaintOptions.strategy,
-        help="crop: each hole with its context, at the scale the model was trained at; resize: "
-        "the whole image, scaled down; whole: the whole image, full size (default: %(default)s)",
+    add, defaults = group.add_argument, InpaintOptions
+    text = (
+        "crop: each hole with its context, at the scale the model was trained at; resize: the "
+        "whole image, scaled down; whole: the whole image, full size (default: %(default)s)"
     )
-    add_number(
-        group, "--margin", InpaintOptions.margin, "PX", "context around each hole, in pixels"
+    add("--strategy", choices=STRATEGIES, default=defaults.strategy, help=text)
+    add_number(group, "--margin", defaults.margin, "PX", "context around each hole, in pixels")
+    text = (
+        "seamless: match colour and brightness at the edge of the hole; feather PX: fade that "
+        "correction out over PX pixels; none: the network's pixels (default: %(default)s)"
     )
-    group.add_argument(
-        "--blend",
-        default=InpaintOptions.blend,
-        metavar="HOW",
-        help="seamless: match colour and brightness at the edge of the hole; feather PX: fade "
-        "that correction out over PX pixels; none: the network's pixels (default: %(default)s)",
+    add("--blend", default=defaults.blend, metavar="HOW", help=text)
+    text = "do not add fine detail of the surroundings to large, smoothly predicted holes"
+    add("--no-texture", action="store_false", dest="texture", help=text)
+    text = "longest side with --strategy resize, a multiple of 256"
+    add_number(group, "--max-side", defaults.max_side, "PX", text)
+    text = (
+        "cpu, cuda or cuda:N; there is no fallback to the CPU (default: cpu for .onnx, cuda for "
+        ".engine)"
     )
-    group.add_argument(
-        "--no-texture",
-        dest="texture",
-        action="store_false",
-        help="leave large holes as smooth as the network predicts them, without fine detail of "
-        "their surroundings",
+    add("--device", metavar="NAME", help=text)
+    text = (
+        "runtime for an .onnx model; openvino runs on CPUs and needs 'csakit[openvino]' (default: "
+        f"{BACKENDS[0]})"
     )
-    add_number(
-        *(group, "--max-side", InpaintOptions.max_side, "PX"),
-        "longest side with --strategy resize, a multiple of 256",
+    add("--backend", choices=BACKENDS, help=text)
+    text = (
+        "precision of the openvino backend; bf16 is several times faster and needs a CPU with "
+        "bfloat16 (default: fp32)"
     )
-    group.add_argument(
-        "--device",
-        metavar="NAME",
-        help="cpu, cuda or cuda:N; there is no fallback to the CPU (default: cpu for .onnx, cuda "
-        "for .engine)",
+    add("--precision", choices=("fp32", "bf16"), help=text)
+    text = "threads of the backend (default: one per physical core)"
+    add("--threads", type=int, metavar="N", help=text)
+    text = (
+        "do not keep an optimised copy of the model for the next start (in .csakit-cache beside "
+        "the model, or in ~/.cache/csakit)"
     )
-    group.add_argument(
-        "--backend",
-        choices=BACKENDS,
-        help="runtime for an .onnx model; openvino runs on CPUs and needs 'csakit[openvino]' "
-        f"(default: {BACKENDS[0]})",
-    )
-    group.add_argument(
-        "--precision",
-        choices=("fp32", "bf16"),
-        help="precision of the openvino backend; bf16 is several times faster and needs a CPU "
-        "with bfloat16 (default: fp32)",
-    )
-    group.add_argument(
-        "--threads",
-        type=int,
-        metavar="N",
-        help="threads of the backend (default: one per physical core)",
-    )
-    group.add_argument(
-        "--no-cache",
-        action="store_false",
-        dest="cache",
-        help="do not keep an optimised copy of the model for the next start (in .csakit-cache "
-        "beside the model, or in ~/.cache/csakit)",
-    )
+    add("--no-cache", action="store_false", dest="cache", help=text)
 
 
 def _add_mask_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--mask-channel",
-        choices=CHANNELS,
-        default=MaskOptions.channel,
-        help="grey: white pixels are masked; alpha: transparent ones; red, green, blue: those "
-        "painted in that colour (default: %(default)s)",
+    text = (
+        "grey: white pixels are masked; alpha: transparent ones; red, green, blue: those painted "
+        "in that colour (default: %(default)s)"
     )
-    group.add_argument(
-        "--mask-invert", action="store_true", help="invert the mask: black pixels are masked"
-    )
-    add_number(
-        *(group, "--mask-threshold", MaskOptions.threshold, "GREY"),
-        "pixels at or above this value are masked, 1 to 255",
-    )
+    group.add_argument("--mask-channel", choices=CHANNELS, default=MaskOptions.channel, help=text)
+    text = "invert the mask: black pixels are masked"
+    group.add_argument("--mask-invert", action="store_true", help=text)
+    text = "pixels at or above this value are masked, 1 to 255"
+    add_number(group, "--mask-threshold", MaskOptions.threshold, "GREY", text)
     add_number(group, "--dilate", MaskOptions.dilate, "PX", "grow the mask by PX pixels")
 
 
 def _add_output_options(group: argparse._ArgumentGroup) -> None:
-    add_number(
-        group, "--quality", FileOptions.quality, "N", "quality of JPEG and WebP outputs, 1 to 100"
-    )
-    group.add_argument(
-        "--format",
-        choices=[suffix[1:] for suffix in OUTPUT_FORMATS],
-        help="format of the outputs of a folder (default: that of each input)",
-    )
-    group.add_argument(
-        "--side-by-side",
-        action="store_true",
-        help="also write input, mask and result in one picture, OUT_side_by_side.png",
-    )
-    group.add_argument("--overwrite", action="store_true", help="replace existing outputs")
-    group.add_argument(
-        "--resume",
-        action="store_true",
-        help="continue an interrupted folder run: skip images whose output exists",
-    )
-    group.add_argument(
-        "--recursive",
-        action="store_true",
-        help="include sub-folders; masks and outputs are in folders of the same names",
-    )
+    text = "quality of JPEG and WebP outputs, 1 to 100"
+    add_number(group, "--quality", FileOptions.quality, "N", text)
+    formats = [suffix[1:] for suffix in OUTPUT_FORMATS]
+    text = "format of the outputs of a folder (default: that of each input)"
+    group.add_argument("--format", choices=formats, help=text)
+    for flag, text in (
+        ("side-by-side", "also write input, mask and result in OUT_side_by_side.png"),
+        ("overwrite", "replace existing outputs"),
+        ("resume", "continue an interrupted folder run: skip images whose output exists"),
+        ("recursive", "include sub-folders; masks and outputs are in folders of the same names"),
+    ):
+        group.add_argument(f"--{flag}", action="store_true", help=text)
 
 
 def _add_ray_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--ray",
-        metavar="WHERE",
-        help="repair a folder on a Ray cluster: local starts one, auto uses the one that runs on "
-        "this machine, ray://HOST:PORT connects to another; needs 'csakit[ray]'",
+    text = (
+        "repair a folder on a Ray cluster: local starts one, auto uses the one that runs on this "
+        "machine, ray://HOST:PORT connects to another; needs 'csakit[ray]'"
     )
-    group.add_argument(
-        "--ray-workers",
-        type=int,
-        metavar="N",
-        help="number of workers, each with its own model (default: as many as fit)",
-    )
-    group.add_argument(
-        "--ray-gpus-each",
-        type=float,
-        metavar="F",
-        help="GPUs per worker; 0.5 runs two on one GPU (default: 1 for models on GPUs)",
-    )
+    group.add_argument("--ray", metavar="WHERE", help=text)
+    text = "number of workers, each with its own model (default: as many as fit)"
+    group.add_argument("--ray-workers", type=int, metavar="N", help=text)
+    text = "GPUs per worker; 0.5 runs two on one GPU (default: 1 for models on GPUs)"
+    group.add_argument("--ray-gpus-each", type=float, metavar="F", help=text)
 
 
 def add_number(
-    group: argparse._ArgumentGroup, flag: str, default: float, metavar: str, text: str
+    group: argparse._ArgumentGroup, flag: str, default: float, metavar: str | None, text: str
 ) -> None:
     """Describe one number, of the type of its default."""
     help_text = f"{text} (default: %(default)s)"

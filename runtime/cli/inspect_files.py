@@ -9,7 +9,7 @@ from pathlib import Path
 from ...plugins.errors import ContractError, ExitCode
 from ..diagnostics.file_report import inspect
 from ..engine.compatibility import this_machine
-from .command import run_command
+from .command import new_parser, run_command
 
 _EPILOG = """\
 exit codes: 0 every file is what it claims to be, even where it cannot run here; 1 an engine is
@@ -19,16 +19,13 @@ damaged, edited or stale, or a model lacks its weights; 2 a file is absent or of
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    parser = argparse.ArgumentParser(
-        prog="csakit inspect",
-        description="Say what a checkpoint, an exported model or an engine is, from what and for "
-        "what it was made, and whether an engine runs here.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    summary = (
+        "Report what a checkpoint, an exported model or an engine is, from what and for what it "
+        "was made, and whether an engine runs here."
     )
-    parser.add_argument(
-        "files", nargs="+", type=Path, metavar="FILE", help=".safetensors, .onnx or .engine"
-    )
+    parser = new_parser("csakit inspect", summary, _EPILOG)
+    kinds = ".safetensors, .onnx or .engine"
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=kinds)
     parser.add_argument("--json", action="store_true", help="print a JSON list instead")
     return run_command(parser, _inspect, arguments)
 

@@ -7,7 +7,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ from ...plugins.toolchain import (
     find_toolchain,
     how_to_get_headers,
 )
-from .command import run_command
+from .command import new_parser, run_command
 
 _OVERLAPPING: Final = 90  # of an architecture: what overlaps was compiled for it
 _EPILOG: Final = """\
@@ -44,12 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="csakit plugin",
-        description="Build the CUDA kernels and the TensorRT plugin, and report what is built.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    summary = "Build the CUDA kernels and the TensorRT plugin, and report what is built."
+    parser = new_parser("csakit plugin", summary, _EPILOG)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_build(commands.add_parser("build", help="compile the libraries with nvcc"))
     info = commands.add_parser("info", help="report what is built, and where it is searched")
@@ -63,32 +59,19 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
         "Compile libcsakit, and, where TensorRT's headers are at hand, libcsakit_trt and "
         "libcsakit_trt_autoreg. Needs nvcc, g++, CMake and Ninja, no GPU."
     )
-    parser.add_argument(
-        "--arch",
-        default=BuildConfig.architectures,
-        metavar="LIST",
-        help="GPU architectures: all, native (of this machine), or as sm_87,sm_90 "
-        "(default: %(default)s)",
+    add = parser.add_argument
+    text = "architectures: all, native (of this machine), or as sm_87,sm_90 (default: %(default)s)"
+    add("--arch", default=BuildConfig.architectures, metavar="LIST", help=text)
+    text = (
+        f"folder of TensorRT's C++ headers (default: {INCLUDE_VARIABLE}, then the folders of "
+        "system packages, then the cache)"
     )
-    parser.add_argument(
-        "--tensorrt-include",
-        type=Path,
-        metavar="DIR",
-        help=f"folder of TensorRT's C++ headers (default: {INCLUDE_VARIABLE}, then the folders "
-        "of system packages, then the cache)",
-    )
-    parser.add_argument(
-        *("-o", "--output"),
-        type=Path,
-        metavar="DIR",
-        help="folder for the libraries (default: the user's cache, where csakit finds them)",
-    )
-    parser.add_argument(
-        "--jobs", type=int, metavar="N", help="number of parallel compilers (default: one per core)"
-    )
-    parser.add_argument(
-        "--warnings-as-errors", action="store_true", help="treat compiler warnings as errors"
-    )
+    add("--tensorrt-include", type=Path, metavar="DIR", help=text)
+    text = "folder for the libraries (default: the user's cache, where csakit finds them)"
+    add("-o", "--output", type=Path, metavar="DIR", help=text)
+    text = "number of parallel compilers (default: one per core)"
+    add("--jobs", type=int, metavar="N", help=text)
+    add("--warnings-as-errors", action="store_true", help="treat compiler warnings as errors")
     parser.set_defaults(work=_build)
 
 
@@ -169,9 +152,7 @@ def _as_json(statuses: list[LibraryStatus]) -> dict[str, Any]:
             for place in search_places()
         ],
         "stale_builds": [str(path) for path in stale_builds()],
-        "nvcc": _nvcc(),
-        "cmake": _cmake(),
-        "tensorrt_headers": _headers(),
+        **{title.lower().replace(" ", "_"): text for title, text in _tools()},
     }
 
 
@@ -186,7 +167,7 @@ def _lines(statuses: list[LibraryStatus]) -> list[str]:
         mark = "found" if place.found else "none"
         lines.append(f"  {number}. {mark:<6}{place.path}  ({place.why})")
     lines += [f"  stale       {path.parent}  (not used)" for path in stale_builds()]
-    lines += ["", f"nvcc: {_nvcc()}", f"CMake: {_cmake()}", f"TensorRT headers: {_headers()}"]
+    lines += ["", *(f"{title}: {text}" for title, text in _tools())]
     if not statuses[0].usable:
         lines += ["", _remedy()]
     return lines
@@ -229,24 +210,24 @@ def _launches(architectures: Sequence[str]) -> str:
     return f"overlap on compute capability 9.0 and later ({', '.join(later)})"
 
 
+def _tools() -> Iterator[tuple[str, str]]:
+    """Yield what a build would take, by name."""
+    for title, find in (("nvcc", _nvcc), ("CMake", _cmake), ("TensorRT headers", _headers)):
+        try:
+            yield title, find()
+        except LibraryError as error:
+            yield title, str(error)
+
+
 def _nvcc() -> str:
-    try:
-        toolchain = find_toolchain()
-    except LibraryError as error:
-        return str(error)
+    toolchain = find_toolchain()
     return f"{toolchain}, found by {toolchain.source}"
 
 
 def _cmake() -> str:
-    try:
-        return " with ".join(find_cmake())
-    except LibraryError as error:
-        return str(error)
+    return " with ".join(find_cmake())
 
 
 def _headers() -> str:
-    try:
-        headers = find_headers()
-    except LibraryError as error:
-        return str(error)
+    headers = find_headers()
     return f"{headers.version} in {headers.folder}" if headers else f"none. {how_to_get_headers()}"

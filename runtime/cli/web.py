@@ -1,18 +1,20 @@
 """``csakit web``: a page to repair photographs in, and an HTTP API."""
 
 import argparse
+import dataclasses
 import logging
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from ...plugins.errors import ExitCode
 from ..inpainter import Inpainter
 from ..models.packaged import resolve_model
 from ..options import MaskOptions
-from ..web.options import WebOptions
-from .command import run_command
+from ..web.options import TOKEN_BYTES, WebOptions
+from .command import new_parser, run_command
 from .inpaint_arguments import (
     add_model_option,
     add_number,
@@ -64,7 +66,7 @@ def _work(args: argparse.Namespace) -> int:
     ) as inpaint:
         model = describe_model(inpaint, path, device=args.device, backend=args.backend)
         if args.precision:
-            model = type(model)(**{**vars(model), "precision": args.precision})
+            model = dataclasses.replace(model, precision=args.precision)
 
         def ready(address: str) -> None:
             print(f"{address}  model {model.name}, {model.device}, {model.precision}", flush=True)
@@ -83,58 +85,33 @@ def _line(text: str) -> None:
 
 def _web_options(args: argparse.Namespace) -> WebOptions:
     """Return the options of the server; a host that others can reach gets a token."""
-    options = WebOptions(
-        host=args.host,
-        port=args.port,
-        max_upload=args.max_upload,
-        queue=args.queue,
-        deadline=args.deadline,
-        token=args.token,
-        allow_hosts=tuple(args.allow_host),
-        certificate=args.certificate,
-        key=args.key,
-    )
+    names = {field.name for field in dataclasses.fields(WebOptions)} & vars(args).keys()
+    given: dict[str, Any] = {name: getattr(args, name) for name in names}
+    options = WebOptions(**given, allow_hosts=tuple(args.allow_host))
     if options.loopback or options.token is not None:
         return options
-    from ..web.serve import new_token
-
-    return WebOptions(**{**vars(options), "token": new_token()})
+    return dataclasses.replace(options, token=secrets.token_urlsafe(TOKEN_BYTES))
 
 
 def web_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line. Defaults are those of the option classes."""
-    parser = argparse.ArgumentParser(
-        prog=PROGRAM,
-        description="Serve a page to repair photographs in, and an HTTP API.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    summary = "Serve a page to repair photographs in, and an HTTP API."
+    parser = new_parser(PROGRAM, summary, _EPILOG)
     add_model_option(parser)
     group = parser.add_argument_group("server")
-    group.add_argument(
-        "--host", default=WebOptions.host, help="address to listen on (default: %(default)s)"
+    add = group.add_argument
+    add("--host", default=WebOptions.host, help="address to listen on (default: %(default)s)")
+    add_number(group, "--port", WebOptions.port, None, "port; 0 takes a free one")
+    add("--open", action="store_true", help="open the page in the browser")
+    text = (
+        "token that clients send as 'Authorization: Bearer TOKEN' (default: none for clients on "
+        "this machine, otherwise a random one, printed at the start)"
     )
-    group.add_argument(
-        "--port",
-        type=int,
-        default=WebOptions.port,
-        help="port; 0 takes a free one (default: %(default)s)",
-    )
-    group.add_argument("--open", action="store_true", help="open the page in the browser")
-    group.add_argument(
-        "--token",
-        help="token that clients send as 'Authorization: Bearer TOKEN' (default: none for clients "
-        "on this machine, otherwise a random one, printed at the start)",
-    )
-    group.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="additional host name that the server accepts; may be given several times",
-    )
-    group.add_argument("--certificate", type=Path, metavar="PEM", help="certificate for HTTPS")
-    group.add_argument("--key", type=Path, metavar="PEM", help="private key of the certificate")
+    add("--token", help=text)
+    text = "additional host name that the server accepts; may be given several times"
+    add("--allow-host", action="append", default=[], metavar="NAME", help=text)
+    add("--certificate", type=Path, metavar="PEM", help="certificate for HTTPS")
+    add("--key", type=Path, metavar="PEM", help="private key of the certificate")
     group = parser.add_argument_group("limits")
     for flag, default, metavar, text in (
         ("--max-upload", WebOptions.max_upload, "MIB", "largest request, in MiB"),

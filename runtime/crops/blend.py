@@ -31,13 +31,10 @@ def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
 
 
 def correct(image: Uint8, result: Uint8, hole: Bool, share: Float32 | None = None) -> None:
-    """Correct ``result`` in the hole by the harmonic continuation of its error on the rim.
+    """Add to ``result`` in the hole, in place, the harmonic continuation of its error on the rim.
 
-    Args:
-        image: (H, W, 3), valid outside of the hole.
-        result: (H, W, 3), predicted in the hole and on its rim; changed in place.
-        hole: (H, W), neither empty nor full.
-        share: (M,) of the correction that is added, in raster order; None is all of it.
+    ``result``, (H, W, 3), is predicted in the hole and on its rim, ``share``, (M,), the part of
+    the correction that is added, in raster order; None is all of it.
     """
     continuation = HarmonicContinuation(hole)
     rim = continuation.rim

@@ -25,15 +25,12 @@ _LAST_CORRECTION: Final = 0.2  # grey levels; what is left is a quarter of it or
 
 
 class HarmonicContinuation:
-    """The equation of one hole, to be solved for any values of the known pixels around it.
-
-    Attributes:
-        rim: (E,) flat indices of known pixels, repeated for each hole pixel they touch.
-    """
+    """The equation of one hole, to be solved for any values of the known pixels around it."""
 
     def __init__(self, hole: Bool) -> None:
         """Build the multigrid levels of a hole (H, W), neither empty nor full."""
         level = _Level(hole)
+        # rim: (E,) flat indices of known pixels, repeated for each hole pixel they touch.
         self._inner, self.rim = level.edges(hole.shape)
         held = np.bincount(self._inner, minlength=level.unknowns)
         level.hold(held)
@@ -125,13 +122,6 @@ class _Level:
 
     Pixels are coloured as a chessboard, so that all neighbours of a red one are black. Vectors
     are (n + 1, 4): the red pixels, the black ones, and 0 for neighbours that are no unknowns.
-
-    Attributes:
-        unknowns: n.
-        red: where vectors hold the red pixels.
-        black: where they hold the black ones.
-        raster: (n,) where they hold the pixels in raster order.
-        inverse: (n, 4), of the diagonal of the matrix.
     """
 
     def __init__(self, hole: Bool) -> None:
@@ -140,13 +130,13 @@ class _Level:
         places = np.flatnonzero(frame)
         black = (places // self._stride + places % self._stride) % 2 == 1
         self._places = np.concatenate([places[~black], places[black]])
-        self.unknowns = places.size
+        self.unknowns = places.size  # n
         reds = places.size - int(np.count_nonzero(black))
         self.red, self.black = slice(reds), slice(reds, places.size)
         # Never filled: pages without hole pixels take no memory.
         self._ranks = np.empty(frame.size, np.int32)
         self._ranks[self._places] = np.arange(places.size, dtype=np.int32)
-        self.raster = self._ranks[places]
+        self.raster = self._ranks[places]  # (n,) where vectors hold the pixels in raster order
         self._neighbours: list[Index] = []
         for step in (-self._stride, self._stride, -1, 1):
             beside = self._places + step
@@ -169,7 +159,10 @@ class _Level:
         return np.concatenate(inner), np.concatenate(outer)
 
     def hold(self, held: npt.NDArray[Any]) -> None:
-        """Complete the matrix by the number of known neighbours of each unknown, (n,)."""
+        """Complete the matrix by the number of known neighbours of each unknown, (n,).
+
+        Its inverse diagonal is ``inverse``, (n, 4).
+        """
         diagonal = held.astype(np.float32)
         for neighbour in self._neighbours:
             diagonal += neighbour < self.unknowns

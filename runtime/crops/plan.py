@@ -20,7 +20,7 @@ from ..contract import SIZE_MULTIPLE, TRAINED_HOLE
 from ..notices import notify
 from ..options import InpaintOptions
 from ..tensors.pixels import Bool
-from .regions import Index, Labels, bounding_box, connected_regions, largest_square
+from .regions import Index, Labels, bounding_box, connected_regions, largest_square, window_of
 
 logger = logging.getLogger(__name__)
 
@@ -80,16 +80,10 @@ class Plan:
 def plan_crops(
     hole: Bool, options: InpaintOptions, size: Size | None, trained: int = TRAINED_HOLE
 ) -> Plan:
-    """Plan the runs for one image; each hole pixel lies in a crop that predicts its region.
+    """Plan the runs for a hole (H, W); each hole pixel lies in a crop that predicts its region.
 
-    Args:
-        hole: (H, W), True where pixels are missing.
-        options: the strategy and its limits.
-        size: the one (H, W) the model takes; None if it takes any multiple of 256.
-        trained: side in pixels of the largest hole that the model was trained on.
-
-    Raises:
-        ContractError: the strategy is "whole" and the image too large.
+    ``size`` is the one (H, W) the model takes, or None; ``trained`` the side of the largest hole
+    that it was trained on. ContractError if the image is too large for the strategy "whole".
     """
     if options.strategy == "crop":
         return _plan_regions(hole, options, size or (SIZE_MULTIPLE, SIZE_MULTIPLE), trained)
@@ -112,7 +106,7 @@ def _plan_regions(hole: Bool, options: InpaintOptions, window: Size, trained: in
     """Return crops with margins for the pieces of a region; pieces that fit into one share it."""
     box = bounding_box(hole) or (0, 0, 0, 0)
     corner = box[:2]
-    labels, boxes = connected_regions(hole[box[0] : box[2], box[1] : box[3]])
+    labels, boxes = connected_regions(hole[window_of(box)])
     scales, margins = _scales(labels, boxes, options.margin, window, trained, hole.shape)
     pieces = _pieces(labels, boxes, window / scales[:, None] - 2 * margins[:, None])
     pieces[:, :4] += corner * 2
@@ -145,8 +139,8 @@ def _scales(
     sides = boxes[:, 2:] - boxes[:, :2]
     holes = sides.min(axis=1)  # the side of the largest square is no larger
     for region in np.flatnonzero(holes > trained):
-        window_of = labels[_slices(boxes[region])]
-        holes[region] = largest_square(window_of == region)
+        around = labels[window_of(boxes[region].tolist())]
+        holes[region] = largest_square(around == region)
     scales = np.minimum(1, trained / holes)
     margins = np.minimum(np.maximum(margin, holes * scales / 2), min(window) // 4)
     fitting = (np.array(window) - 2 * margins[:, None]) / sides
@@ -178,10 +172,6 @@ def _pieces(labels: Labels, boxes: Index, cores: npt.NDArray[np.float64]) -> Ind
                     piece = [y + first, x + start, y + last, x + stop, region]
                     pieces.append(np.array([piece], dtype=np.int64))
     return np.concatenate(pieces)
-
-
-def _slices(box: Index) -> tuple[slice, slice]:
-    return slice(box[0], box[2]), slice(box[1], box[3])
 
 
 def _sharing(needs: Index, owner: Labels, seed: Index, window: Size) -> Index:
@@ -237,11 +227,9 @@ def _round_up(side: int) -> int:
 def _log_scales(scales: npt.NDArray[np.float64]) -> None:
     reduced = scales[scales < 1]
     if reduced.size:
-        notify(
-            logger,
-            "reduced",
+        text = (
             "%d of %d holes are larger than those the model was trained on: repaired at reduced "
-            "resolution (%.0f %%)",
-            *(reduced.size, scales.size, 100 * reduced.min()),
-            level=logging.INFO,
+            "resolution (%.0f %%)"
         )
+        values = reduced.size, scales.size, 100 * reduced.min()
+        notify(logger, "reduced", text, *values, level=logging.INFO)

@@ -3,6 +3,8 @@
 Letters: R regions, S segments: stretches of hole pixels within a row. Corners connect pixels.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +42,11 @@ def bounding_box(mask: Bool, around: int = 0) -> Box | None:
         *(max(0, top - around), max(0, left - around)),
         *(min(height, bottom + around), min(width, right + around)),
     )
+
+
+def window_of(box: Sequence[int]) -> tuple[slice, slice]:
+    """Return a box as an index into the image."""
+    return slice(box[0], box[2]), slice(box[1], box[3])
 
 
 def largest_square(region: Bool) -> int:

@@ -16,7 +16,7 @@ from ..options import InpaintOptions
 from ..tensors.pixels import Bool, Float32, Uint8
 from .blend import correct, fading, with_rim
 from .plan import Crop, Plan, plan_crops
-from .regions import Box, bounding_box
+from .regions import Box, bounding_box, window_of
 from .resample import enlarge, pad, shrink
 from .texture import transfer_texture
 
@@ -48,18 +48,11 @@ class Part:
     @property
     def window(self) -> tuple[slice, slice]:
         """The box, as an index into the image."""
-        top, left, bottom, right = self.box
-        return slice(top, bottom), slice(left, right)
+        return window_of(self.box)
 
 
 class Repair:
-    """A planned repair. Iterating runs it; leaving the loop stops it between parts.
-
-    Attributes:
-        runs: how often the network will run.
-        scale: lowest resolution that the network sees of any region, at most 1.
-        notices: what a user should know: reduced resolution, an empty mask.
-    """
+    """A planned repair. Iterating runs it; leaving the loop stops it between parts."""
 
     def __init__(
         self,
@@ -81,13 +74,13 @@ class Repair:
             if box is None:
                 notify(logger, "empty", _NOTHING)
             else:
-                window = slice(box[0], box[2]), slice(box[1], box[3])
+                window = window_of(box)
                 self._wide = np.zeros(mask.shape, dtype=bool)
                 self._wide[window] = with_rim(mask[window], self._rim)
                 self._plan = plan_crops(self._wide, options, network.size, network.trained_hole)
         self.notices: tuple[Notice, ...] = tuple(notices)
-        self.runs = len(self._plan.crops)
-        self.scale = min((1.0, *map(_scale, self._plan.crops)))
+        self.runs = len(self._plan.crops)  # of the network
+        self.scale = min((1.0, *map(_scale, self._plan.crops)))  # lowest that the network sees
         self._groups = _grouped(self._plan.crops)
 
     def __len__(self) -> int:
@@ -121,7 +114,7 @@ class Repair:
         if self._options.blend != "none" and self._options.texture:
             transfer_texture(image, result, hole, self._mask[around], max(1, round(1 / scale)))
         box = bounding_box(hole) or (0, 0, 0, 0)
-        inner = slice(box[0], box[2]), slice(box[1], box[3])
+        inner = window_of(box)
         return Part(
             box=(top + box[0], left + box[1], top + box[2], left + box[3]),
             scale=scale,

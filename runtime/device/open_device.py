@@ -49,13 +49,7 @@ def choose_binding(requested: str | None = None) -> Choice:
 
 
 def open_device(number: int = 0, *, binding: str | None = None, spin: bool = True) -> Device:
-    """Open a GPU; the caller closes it.
-
-    Raises:
-        ContractError: the binding is neither "pycuda" nor "cuda-python".
-        LibraryError: the binding is not installed, or there is no driver.
-        EngineError: there is no such GPU, CUDA was used before a fork, or the driver failed.
-    """
+    """Open a GPU; the caller closes it. LibraryError without a binding or a driver."""
     choice = choose_binding(binding)
     if choice.binding is None:
         raise LibraryError(f"a GPU needs a CUDA binding for Python: {choice.reason}")

@@ -29,19 +29,16 @@ def find_engines(paths: Sequence[Path]) -> list[Path]:
 def check_engines(engines: Iterable[Path], machine: HostCapabilities) -> Iterable[Check]:
     """Check whether each engine would open here; loads nothing."""
     for engine in engines:
-        found = diagnose(engine, machine)
-        if not found.problems and choose_binding().binding is None:
+        found, status = diagnose(engine, machine), Status.FIX
+        if found.problems:
+            problem = found.problems[0]
+            reason = problem.text.removeprefix(f"{engine} ")
+            text = _one_line(f"{reason}: {problem.remedy.replace(_ALREADY_HERE, '')}")
+        elif choose_binding().binding is None:
             text = "needs a CUDA binding for Python: pip install cuda-python"
-            yield Check(Status.FIX, str(engine), text)
-            continue
-        if not found.problems:
-            text = f"opens with {found.module} on GPU 0 ({machine.gpus[0]})"
-            yield Check(Status.OK, str(engine), text)
-            continue
-        problem = found.problems[0]
-        reason = problem.text.removeprefix(f"{engine} ")
-        remedy = problem.remedy.replace(_ALREADY_HERE, "")
-        yield Check(Status.FIX, str(engine), _one_line(f"{reason}: {remedy}"))
+        else:
+            status, text = Status.OK, f"opens with {found.module} on GPU 0 ({machine.gpus[0]})"
+        yield Check(status, str(engine), text)
 
 
 def check_engine_backend(machine: HostCapabilities) -> Check:

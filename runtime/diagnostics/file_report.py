@@ -97,12 +97,8 @@ def _model(path: Path) -> Inspection:
         "opset": ", ".join(f"{domain or 'ai.onnx'} {n}" for domain, n in header.opsets.items()),
     }
     shown = {name: _printable(line) for name, line in lines.items()}
-    values = {
-        "sha256": digest,
-        "missing": missing,
-        "changed": damaged,
-        **dataclasses.asdict(header),
-    }
+    values = {"sha256": digest, "missing": missing, "changed": damaged}
+    values |= dataclasses.asdict(header)
     return Inspection(path, "model", shown, values, damaged=bool(missing or damaged))
 
 

@@ -30,20 +30,18 @@ _GIVES: Final = MappingProxyType[Kind, str](
 
 def check_driver() -> Check:
     """Check which driver this is and which CUDA it supports; never fails."""
-    supported = _supported_cuda()
+    supported, status = _supported_cuda(), Status.OK
     if supported is None:
-        text = "absent; for engines and CUDA: install NVIDIA's driver for the GPU"
-        return Check(Status.ABSENT, "NVIDIA driver", text)
-    if isinstance(supported, str):
-        text = f"{supported}: install NVIDIA's driver again"
-        return Check(Status.FIX, "NVIDIA driver", text)
-    major, minor = supported
-    release = _release()
-    text = f"{f'{release}, ' if release else ''}supports CUDA {major}.{minor}"
-    if late := _wheels_for_later_cuda(major):
-        text += f", {' and '.join(late)} need a later one: update NVIDIA's driver"
-        return Check(Status.FIX, "NVIDIA driver", text)
-    return Check(Status.OK, "NVIDIA driver", text)
+        status, text = Status.ABSENT, "absent; for engines and CUDA: install NVIDIA's driver"
+    elif isinstance(supported, str):
+        status, text = Status.FIX, f"{supported}: install NVIDIA's driver again"
+    else:
+        release = _release()
+        text = f"{f'{release}, ' if release else ''}supports CUDA {supported[0]}.{supported[1]}"
+        if late := _wheels_for_later_cuda(supported[0]):
+            text += f", {' and '.join(late)} need a later one: update NVIDIA's driver"
+            status = Status.FIX
+    return Check(status, "NVIDIA driver", text)
 
 
 def check_gpus(machine: HostCapabilities) -> list[Check]:
@@ -62,16 +60,15 @@ def check_tensorrt(machine: HostCapabilities) -> list[Check]:
     checks = []
     for module, flavour in FLAVOURS.items():
         version = machine.modules.get(module)
+        status, text = Status.OK, f"{version}, for {flavour.purpose}"
         if version is None:
             text = f"absent; for {flavour.purpose}: pip install {flavour.install}"
-            checks.append(Check(Status.ABSENT, module, text))
+            status = Status.ABSENT
         elif not flavour.supports(version):
             least = ".".join(map(str, flavour.oldest))
             remedy = f"pip install --upgrade {flavour.install}"
-            text = f"{version}; csakit needs at least {least}: {remedy}"
-            checks.append(Check(Status.FIX, module, text))
-        else:
-            checks.append(Check(Status.OK, module, f"{version}, for {flavour.purpose}"))
+            status, text = Status.FIX, f"{version}; csakit needs at least {least}: {remedy}"
+        checks.append(Check(status, module, text))
     return checks
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import enum
 import platform
 import sys
+from types import MappingProxyType
 from typing import Final
 
 from ...plugins.errors import CsakitError
@@ -32,23 +33,16 @@ class Check:
         return f"{self.status.value:<4}{self.name:<21} {self.text}"
 
 
-@dataclasses.dataclass(frozen=True)
-class Package:
-    """An optional package: what csakit does with it, and the arguments of ``pip install``."""
-
-    name: str  # what people call it
-    gives: str  # what csakit does with it
-    install: str  # the arguments of ``pip install``
-    wheels: tuple[str, ...] = ()  # distributions that provide it; the name by default
-
-
-OPTIONAL: Final = (
-    Package("torch", "training, and export of checkpoints", "'csakit[train]'"),
-    Package("safetensors", "reading and writing checkpoints", "'csakit[train]'"),
-    Package("lightning-fabric", "the training loop", "'csakit[train]'"),
-    Package("onnx", "export to ONNX", "'csakit[export]'"),
-    Package("scikit-image", "the photographs that exports are verified on", "'csakit[export]'"),
-    Package("polygraphy", "verifying tensor by tensor", "'csakit[export]'"),
+# Optional packages: what csakit does with each, and the extra that brings it.
+OPTIONAL: Final = MappingProxyType(
+    {
+        "torch": ("training, and export of checkpoints", "train"),
+        "safetensors": ("reading and writing checkpoints", "train"),
+        "lightning-fabric": ("the training loop", "train"),
+        "onnx": ("export to ONNX", "export"),
+        "scikit-image": ("the photographs that exports are verified on", "export"),
+        "polygraphy": ("verifying tensor by tensor", "export"),
+    }
 )
 
 
@@ -75,48 +69,41 @@ def check_required(distribution: str) -> Check:
     return Check(Status.OK, distribution, version)
 
 
-def check_optional(package: Package) -> Check:
+def check_optional(name: str) -> Check:
     """Report whether an optional package is there."""
-    found = [(wheel, installed(wheel)) for wheel in package.wheels or (package.name,)]
-    versions = [f"{version}" for _, version in found if version is not None]
-    if versions:
-        return Check(Status.OK, package.name, versions[0])
-    text = f"absent; for {package.gives}: pip install {package.install}"
-    return Check(Status.ABSENT, package.name, text)
+    if version := installed(name):
+        return Check(Status.OK, name, version)
+    use, extra = OPTIONAL[name]
+    return Check(Status.ABSENT, name, f"absent; for {use}: pip install 'csakit[{extra}]'")
 
 
 def check_onnxruntime(*, needed: bool = True) -> list[Check]:
     """Check onnxruntime; one check more where two of its wheels overwrite each other."""
     wheels = [f"{wheel} {version}" for wheel in ORT_WHEELS if (version := installed(wheel))]
-    if not wheels:
-        text = "absent; runs .onnx models: pip install 'csakit[runtime]'"
-        return [Check(Status.FIX if needed else Status.ABSENT, "onnxruntime", text)]
-    checks = []
+    absent = Status.FIX if needed else Status.ABSENT
+    text = "absent; runs .onnx models: pip install 'csakit[runtime]'"
+    status, found = _onnxruntime() if wheels else (absent, text)
+    checks = [Check(status, "onnxruntime", found)]
     if len(wheels) > 1:
         names = " ".join(wheel.split()[0] for wheel in wheels)
         kept = "gpu" if "onnxruntime-gpu" in names else "runtime"
         remedy = f"pip uninstall -y {names} && pip install 'csakit[{kept}]'"
         text = f"{' and '.join(wheels)} overwrite each other: {remedy}"
-        checks.append(Check(Status.FIX, "onnxruntime wheels", text))
+        checks.insert(0, Check(Status.FIX, "onnxruntime wheels", text))
+    return checks
+
+
+def _onnxruntime() -> tuple[Status, str]:
     try:
         onnxruntime = import_onnxruntime()
     except CsakitError as error:
-        reason = error.__cause__ or error
         remedy = "pip install --force-reinstall 'csakit[runtime]'"
-        return [
-            *checks,
-            Check(Status.FIX, "onnxruntime", f"cannot be imported ({reason}): {remedy}"),
-        ]
-    least = minimum("onnxruntime")
-    if numbers(onnxruntime.__version__, 3) < numbers(least, 3):
-        text = f"{onnxruntime.__version__}; csakit needs at least {least}"
+        return Status.FIX, f"cannot be imported ({error.__cause__ or error}): {remedy}"
+    version, least = onnxruntime.__version__, minimum("onnxruntime")
+    if numbers(version, 3) < numbers(least, 3):
         remedy = "pip install --upgrade 'csakit[runtime]'"
-        return [*checks, Check(Status.FIX, "onnxruntime", f"{text}: {remedy}")]
-    providers = ", ".join(onnxruntime.get_available_providers())
-    return [
-        *checks,
-        Check(Status.OK, "onnxruntime", f"{onnxruntime.__version__}, with {providers}"),
-    ]
+        return Status.FIX, f"{version}; csakit needs at least {least}: {remedy}"
+    return Status.OK, f"{version}, with {', '.join(onnxruntime.get_available_providers())}"
 
 
 def check_openvino() -> Check:

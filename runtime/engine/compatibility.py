@@ -1,5 +1,6 @@
 """Compatibility of an engine with this machine, judged before TensorRT reads it."""
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from ...plugins import spec
 from ...plugins.architectures import devices
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ...plugins.library import find_library
-from ...plugins.locations import file_name
+from ...plugins.locations import Kind, file_name
 from ...plugins.tensorrt_flavours import FLAVOURS, UNKNOWN
 from ...plugins.versions import numbers
 from ..contract import IMAGE, MASK, OUTPUT
@@ -18,6 +19,8 @@ from ..files.atomic import sha256
 from ..files.engine_header import read_plan_header
 from ..files.failures import is_file, named
 from .manifest import Artifact, Manifest, manifest_path, read_manifest
+
+_AMPERE: Final = 80
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,20 +39,15 @@ def this_machine() -> HostCapabilities:
         for module, flavour in FLAVOURS.items()
         if (version := flavour.version()) is not None
     }
-    return HostCapabilities(gpus=tuple(devices()), modules=found, plugin=_plugin_is_built())
+    built = _is_built("csakit_trt") or _is_built("csakit")
+    return HostCapabilities(gpus=tuple(devices()), modules=found, plugin=built)
 
 
-def _plugin_is_built() -> bool:
-    for kind in ("csakit_trt", "csakit"):
-        try:
-            find_library(kind)
-        except LibraryError:
-            continue
+def _is_built(kind: Kind) -> bool:
+    with contextlib.suppress(LibraryError):
+        find_library(kind)
         return True
     return False
-
-
-_AMPERE: Final = 80
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,18 +163,17 @@ def _incompatibility(
             f"{path} needs version {plugin.version} of the plugin; this csakit has {spec.VERSION}"
         )
         yield Problem(text, rebuild)
-    elif plugin is not None and not (plugin.embedded or machine.plugin or _beside(path)):
+    elif plugin is not None and not (
+        plugin.embedded
+        or machine.plugin
+        or is_file(path.parent / file_name("csakit_trt"))  # as it may lie on a device
+    ):
         yield Problem(f"{path} needs the CSA plugin, which is not built", "csakit plugin build")
     if build.weights == "strip":
         yield Problem(
             f"{path} was built with --strip-weights and holds none; csakit does not put them back",
             "Build it without that option, or refit it with a program of your own.",
         )
-
-
-def _beside(path: Path) -> bool:
-    """Report whether the plugin lies in the folder of the engine, as it may on a device."""
-    return is_file(path.parent / file_name("csakit_trt"))
 
 
 def _module(manifest: Manifest, machine: HostCapabilities) -> str | None:

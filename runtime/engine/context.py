@@ -5,6 +5,7 @@ copy out) is one CUDA graph, captured when the context is made, and therefore of
 """
 
 import contextlib
+import functools
 import logging
 import threading
 from typing import Any
@@ -131,9 +132,6 @@ class ExecutionContext:
         self._executor.enqueue(self._stream)
         self._stream.copy_out(buffers.output.bytes, self._output)
 
-    def _capture(self, buffers: StagingBuffers) -> Graph:
-        return self._stream.capture(lambda: self._enqueue(buffers))
-
     def _warm_up(self, graphs: CudaGraphPolicy) -> None:
         """Run once, because the first run loads code and allocates; then capture."""
         first = self.staging[0]
@@ -144,6 +142,7 @@ class ExecutionContext:
         for buffers in self.staging:
             if graphs.wanted:
                 try:
-                    buffers.graph = self._keep(self._capture(buffers))
+                    enqueue = functools.partial(self._enqueue, buffers)
+                    buffers.graph = self._keep(self._stream.capture(enqueue))
                 except EngineError as error:
                     graphs.refuse(error)

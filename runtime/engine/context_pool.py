@@ -74,11 +74,7 @@ class InferenceFuture(Generic[T]):
         return self._answer
 
     def result(self) -> T:
-        """Wait for the result: the same array each time, which no other call writes to.
-
-        Raises:
-            EngineError: the engine failed, or answered with NaN where that is checked.
-        """
+        """Wait for the result: the same array each time, which no other call writes to."""
         with self._finishing:
             if self._result is None:
                 self._result = self._finish(self.complete())
@@ -156,8 +152,9 @@ class ContextPool:
                     raise EngineError("the session is closed; open it again")
                 if found := self._find(shape):
                     return found
-                victim = self._free_place()
-                crowded = victim is None and len(self._contexts) + self._being_made >= self._limit
+                full = len(self._contexts) + self._being_made >= self._limit
+                victim = self._drop_idle() if full else None
+                crowded = full and victim is None
                 if not crowded:
                     self._being_made += 1
                 elif not self._pending:  # others are filling or making theirs
@@ -179,10 +176,8 @@ class ContextPool:
                 return context, free[0]
         return None
 
-    def _free_place(self) -> ExecutionContext | None:
-        """Where all places are taken, give up the idle context that was made first."""
-        if len(self._contexts) + self._being_made < self._limit:
-            return None
+    def _drop_idle(self) -> ExecutionContext | None:
+        """Take the oldest idle context out of use, under the lock; the caller closes it."""
         victim = next((context for context in self._contexts if context.idle), None)
         if victim is not None:
             self._contexts.remove(victim)
@@ -214,16 +209,13 @@ class ContextPool:
                 return self._make(shape)
             except OutOfMemoryError as error:
                 with self._changed:
-                    victim = next((context for context in self._contexts if context.idle), None)
-                    if victim is not None:
-                        self._contexts.remove(victim)
-                    elif any(context.shape == shape for context in self._contexts):
+                    if (victim := self._drop_idle()) is None:
+                        if all(context.shape != shape for context in self._contexts):
+                            raise self._out_of_memory(shape, error) from error
                         self._limit = len(self._contexts)
                         text = "the GPU has no memory for a context more than these %d: %s"
                         logger.warning(text, self._limit, error)
                         return None
-                    else:
-                        raise self._out_of_memory(shape, error) from error
                 victim.close()
 
     def _out_of_memory(self, shape: CallShape, error: OutOfMemoryError) -> OutOfMemoryError:

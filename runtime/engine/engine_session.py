@@ -63,10 +63,9 @@ class EngineSession:
         self._shapes = manifest.profiles[0]
         self._rebuild = manifest.rebuild
         self._check_finite = check_finite
-        self._graphs = graphs = CudaGraphPolicy(
-            name, wanted=options.cuda_graph and not engine.manages_cuda_graphs
-        )
-        make = functools.partial(_make_context, device, engine, graphs)
+        captured = options.cuda_graph and not engine.manages_cuda_graphs
+        self._graphs = CudaGraphPolicy(name, wanted=captured)
+        make = functools.partial(_make_context, device, engine, self._graphs)
         self._pool = ContextPool(device, make, options.contexts)
 
     @property
@@ -111,19 +110,10 @@ class EngineSession:
     def submit(self, image: Uint8, mask: Uint8) -> InferenceFuture[Uint8]: ...
 
     def submit(self, image: Array, mask: Array) -> InferenceFuture[Any]:
-        """Start a call and return, while the GPU works on it.
+        """Start a call, float32 as ``run`` or uint8 as ``run_uint8``, and return its future.
 
-        Args:
-            image: (B, 3, H, W) float32 or (B, H, W, 3) uint8; may be changed afterwards.
-            mask: (B, 1, H, W) float32 or (B, H, W, 1) uint8.
-
-        Returns:
-            A future; its ``result()`` has the form of the image.
-
-        Raises:
-            ContractError: a shape, type or range is wrong, or not what the engine was built for.
-            EngineError: the session is closed or of a parent process, the GPU has too little
-                memory (the session stays usable), or the engine failed.
+        Image and mask may be changed afterwards. Raises ContractError and EngineError as they do;
+        the session stays usable where the GPU has too little memory.
         """
         with self._working():
             if image.dtype == np.uint8:

@@ -158,18 +158,10 @@ def load_plugin(
     known: Path | None = None,
     registry: Any = None,  # noqa: ANN401
 ) -> LoadedPlugin:
-    """Load the plugin in C++; where it is not built, the one in Python.
+    """Load the plugin in C++, perhaps from a ``known`` place, or else the one in Python.
 
-    Args:
-        module: to register it with.
-        embed: whether the library is to travel in the engine, which only the C++ one can.
-        known: a folder or file where the C++ one may lie, besides the usual places.
-        registry: TensorRT's, for the C++ one; None is that of the process, where an engine that
-            carries the plugin fails to register it again.
-
-    Raises:
-        LibraryError: neither is built, or the library cannot be loaded.
-        EngineError: TensorRT refused it.
+    To ``embed`` it, it must be the C++ one. Its ``registry`` is that of the process by default,
+    where an engine that carries the plugin fails to register it again.
     """
     try:
         path = find_library("csakit_trt", known)
@@ -179,17 +171,14 @@ def load_plugin(
         return _load_python(module, missing)
     if registry is None:
         registry = module.trt.get_plugin_registry()
+    rebuild = "Build it again: csakit plugin build --tensorrt-include DIR"
     if not registered(registry):
         module.log.clear()
         if registry.load_library(str(path)) is None:
-            raise module.failure(
-                f"cannot load {path}", "Build it again: csakit plugin build --tensorrt-include DIR"
-            )
+            raise module.failure(f"cannot load {path}", rebuild)
     if not registered(registry):
-        raise EngineError(
-            f"{path} registered no plugin {spec.NAME} version {spec.VERSION}\n"
-            "Build it again: csakit plugin build --tensorrt-include DIR"
-        )
+        text = f"{path} registered no plugin {spec.NAME} version {spec.VERSION}"
+        raise EngineError(f"{text}\n{rebuild}")
     status = library_status("csakit_trt", known)
     return LoadedPlugin("c++", path, status.source_hash, status.architectures)
 

@@ -16,7 +16,7 @@ from ..contract import OUTPUT
 from ..device.device import Device, DeviceBuffer, Stream
 from .manifest import Manifest
 from .shapes import CallShape
-from .tensorrt_module import TensorRTModule, load_plugin, registered
+from .tensorrt_module import TensorRTModule, load_plugin
 
 _COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
 
@@ -24,14 +24,8 @@ _COMPARE = "Compare driver, CUDA and TensorRT: csakit doctor"
 def require_plugin(module: TensorRTModule, path: Path, manifest: Manifest) -> None:
     """Register the plugin that an engine needs; it may lie beside the engine."""
     plugin = manifest.build.plugin
-    if plugin is None or plugin.embedded:
-        return
-    load_plugin(module, known=path.parent)
-    if not registered(module.trt.get_plugin_registry()):
-        raise EngineError(
-            f"{path} needs the plugin {plugin.name} version {plugin.version}, which TensorRT does "
-            "not know although its library was loaded\nBuild it again: csakit plugin build"
-        )
+    if plugin is not None and not plugin.embedded:
+        load_plugin(module, known=path.parent)
 
 
 def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple[Any, Any]:
@@ -162,17 +156,10 @@ class TensorRtEngine:
     def executor(
         self, device: Device, stream: Stream, shape: CallShape, addresses: Mapping[str, int]
     ) -> TensorRtExecutor:
-        """Prepare the engine for a shape and the addresses of its tensors.
-
-        Raises:
-            EngineError: it does not take the shape, or was refused.
-            OutOfMemoryError: the device has too little memory.
-        """
+        """Prepare the engine for a shape and the addresses of its tensors, or raise EngineError."""
         self._module.log.clear()
-        context = self._context()
-        if context is None:
-            what = f"made no execution context of {self._path}"
-            raise self._module.failure(what, _COMPARE)
+        if (context := self._context()) is None:
+            raise self._module.failure(f"made no execution context of {self._path}", _COMPARE)
         return TensorRtExecutor(
             self._module, context, device, stream, shape=shape, addresses=addresses
         )

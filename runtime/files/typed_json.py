@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from ...plugins.errors import ContractError, LibraryError
-from .failures import failure
+from .failures import failures_told
 
 Record = TypeVar("Record")
 MAX_BYTES: Final = 1 << 20  # manifests have a few kilobytes
@@ -15,11 +15,8 @@ MAX_BYTES: Final = 1 << 20  # manifests have a few kilobytes
 
 def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
     """Read a file of at most ``limit`` bytes that holds one JSON object, or raise ContractError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(limit + 1)
-    except OSError as error:
-        raise failure(error, f"read {path}") or error from error
+    with failures_told(f"read {path}"), path.open("rb") as file:
+        data = file.read(limit + 1)
     if len(data) > limit:
         raise ContractError(f"{path} must have at most {limit} bytes; it has more")
     try:
@@ -32,12 +29,7 @@ def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
 
 
 def decode(kind: type[Record], value: Mapping[str, Any]) -> Record:
-    """Create a dataclass from a JSON object that has all of its fields and no others.
-
-    Raises:
-        ContractError: a field is missing, unknown or of another type; the text ends with where.
-        LibraryError: msgspec is not installed.
-    """
+    """Create a dataclass from a JSON object with all of its fields and no others, or raise."""
     try:
         import msgspec  # deferred: only readers of such files need it
     except ImportError as error:

@@ -17,7 +17,7 @@ from ...plugins.errors import ContractError
 from ..options import MaskOptions
 from ..tensors.pixels import Bool, Uint8
 from .decode import Decoded
-from .deep import SCALE, Uint16
+from .deep import SCALE, Uint16, eight_bits
 from .encode import Picture, load_image, picture_of, pillow_image
 from .mask import hole_of, load_hole
 from .metadata import Metadata
@@ -89,8 +89,7 @@ def _eight_bits(levels: npt.NDArray[Any]) -> Uint8:
     if levels.dtype == np.uint8:
         return levels
     if levels.dtype == np.uint16:
-        eight: Uint8 = ((levels + np.uint32(SCALE // 2)) // SCALE).astype(np.uint8)
-        return eight
+        return eight_bits(levels)
     if not np.issubdtype(levels.dtype, np.floating):
         raise ContractError(
             f"image must be uint8, uint16, or float in [0, 1]; got {levels.dtype}\n"
@@ -122,15 +121,7 @@ def _adapt_pillow(image: Image.Image) -> Adapted:
     if image.mode.startswith("I;16"):
         deep = _adapt_array(np.asarray(_loaded(image, _IMAGE), np.uint16))
         return Adapted(deep.pixels, lambda new, hole: Image.fromarray(deep.restore(new, hole)))
-    decoded = Decoded(
-        image=_loaded(image, _IMAGE),
-        format="",
-        deep=False,
-        turned=False,
-        levels=None,
-        metadata=Metadata(),
-    )
-    picture = picture_of(decoded, _IMAGE)
+    picture = picture_of(Decoded(image=_loaded(image, _IMAGE)), _IMAGE)
     used = {"transparency", *(("icc_profile",) if image.mode == "CMYK" else ())}
     return _adapt_picture(picture, {k: v for k, v in image.info.items() if k not in used})
 

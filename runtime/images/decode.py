@@ -122,20 +122,18 @@ class Decoded:
     """An image file in memory."""
 
     image: Image.Image  # upright, in the mode of the file
-    format: str  # Pillow's name of the file format
-    deep: bool  # the file has more than 8 bits a channel, even where the mode hides it
-    turned: bool  # the file's EXIF orientation was not upright
-    levels: Uint16 | None  # (H, W, C), upright, all bits of a 16-bit PNG or TIFF
-    metadata: Metadata  # what else the file says
+    format: str = ""  # Pillow's name of the file format
+    deep: bool = False  # the file has more than 8 bits a channel, even where the mode hides it
+    turned: bool = False  # the file's EXIF orientation was not upright
+    levels: Uint16 | None = None  # (H, W, C), upright, all bits of a 16-bit PNG or TIFF
+    metadata: Metadata = dataclasses.field(default_factory=Metadata)  # what else the file says
 
 
 def decode(path: Source, *, least_side: int | None = None) -> Decoded:
-    """Read an image file of any mode, turned as its EXIF orientation says.
+    """Read an image file of any mode, turned as its EXIF orientation says; of frames the first.
 
-    Args:
-        path: of the file, or its bytes. Of several frames the first is read, with a warning.
-        least_side: a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side keeps
-            this many pixels, several times faster; None always decodes all pixels.
+    With ``least_side`` a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side
+    keeps this many pixels: several times faster.
 
     Raises:
         ContractError: the file is absent, not an image, not supported, damaged, or too large.

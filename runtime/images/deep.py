@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFile
 
+from ..tensors.pixels import Uint8
 from .source import Source, pillow_file
 
 Uint16 = npt.NDArray[np.uint16]
@@ -27,6 +28,12 @@ _WIDTH, _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 256, 258, 262, 284  # tags of 
 _PNG_DEPTH_AT: Final = 24
 _PNG_COLOUR: Final = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> colour type
 _UP: Final = 2  # the PNG filter that subtracts the row above; the same for 8 and 16 bits
+
+
+def eight_bits(levels: Uint16) -> Uint8:
+    """Round 16-bit levels to 8 bits."""
+    rounded: Uint8 = ((levels + np.uint32(SCALE // 2)) // SCALE).astype(np.uint8)
+    return rounded
 
 
 def bits_per_channel(path: Source, file: ImageFile.ImageFile) -> int:

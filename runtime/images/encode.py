@@ -18,7 +18,7 @@ from ..files.failures import failure
 from ..notices import notify
 from ..tensors.pixels import Bool, Uint8
 from .decode import Decoded, decode
-from .deep import DEEP_FORMATS, SCALE, Uint16, encode_deep
+from .deep import DEEP_FORMATS, SCALE, Uint16, eight_bits, encode_deep
 from .metadata import Metadata
 from .source import Source
 
@@ -77,43 +77,40 @@ def _grey(pixels: Uint8) -> Uint8:
 
 
 def load_image(path: Source) -> Picture:
-    """Read an image file or its bytes, upright, as 8-bit RGB; 16-bit PNG and TIFF keep all bits.
-
-    Raises:
-        ContractError: it cannot be read, or RGB cannot represent its mode.
-    """
+    """Read an image file or its bytes, upright, as 8-bit RGB; 16-bit PNG and TIFF keep all bits."""
     file = decode(path)
-    if file.levels is not None:
-        return _deep_picture(file.levels, file)
-    if file.deep:
+    if file.deep and file.levels is None:
         raise _refused(path, f"more than 8 bits a channel ({file.image.mode})")
     return picture_of(file, path)
 
 
 def picture_of(file: Decoded, name: Source) -> Picture:
-    """Return a decoded image of at most 8 bits a channel; ContractError if RGB cannot hold it."""
-    image, metadata = file.image, file.metadata
-    if image.mode not in _READ_AS:
-        raise _refused(name, image.mode)
-    if image.mode == "CMYK":
+    """Return a decoded image of at most 16 bits a channel; ContractError if RGB cannot hold it."""
+    metadata = file.metadata
+    if file.image.mode == "CMYK":
         notify(logger, "cmyk", "%s is CMYK: it becomes RGB, without colour management", name)
         metadata = dataclasses.replace(metadata, icc_profile=None)  # a profile of inks
-    mode = _READ_AS[image.mode]
-    if image.has_transparency_data and mode in ("L", "RGB"):
-        mode += "A"
-    array = np.asarray(image.convert(mode))
-    alpha = array[..., -1].copy() if mode.endswith("A") else None
-    grey = mode.startswith("L")
-    colours = array if array.ndim == 2 else array[..., 0] if grey else array[..., :3]
-    pixels = np.stack([colours] * 3, axis=-1) if grey else np.ascontiguousarray(colours)
+    array = _stored(file.image, name) if file.levels is None else eight_bits(file.levels)
+    grey = array.shape[2] < 3
     return Picture(
-        pixels=pixels,
-        alpha=alpha,
+        pixels=np.repeat(array[..., :1], 3, 2) if grey else np.ascontiguousarray(array[..., :3]),
+        alpha=array[..., -1].copy() if array.shape[2] in (2, 4) else None,
         grey=grey,
         metadata=metadata,
+        deep=file.levels,
         format=file.format,
         turned=file.turned,
     )
+
+
+def _stored(image: Image.Image, name: Source) -> Uint8:
+    """Return the channels of an image of 8 bits, (H, W, 1 to 4)."""
+    if image.mode not in _READ_AS:
+        raise _refused(name, image.mode)
+    mode = _READ_AS[image.mode]
+    if image.has_transparency_data and mode in ("L", "RGB"):
+        mode += "A"
+    return np.atleast_3d(np.asarray(image.convert(mode)))
 
 
 def _refused(name: Source, kind: str) -> ContractError:
@@ -121,23 +118,6 @@ def _refused(name: Source, kind: str) -> ContractError:
         "an image must be grey, RGB, palette or CMYK of 8 bits, or PNG or TIFF of 16; "
         f"{name} is {kind}\n"
         "Convert it first, for example: magick INPUT -colorspace sRGB -depth 8 OUTPUT.png"
-    )
-
-
-def _deep_picture(levels: Uint16, file: Decoded) -> Picture:
-    """Return the picture of (H, W, C) levels of 16 bits."""
-    eight = ((levels + np.uint32(SCALE // 2)) // SCALE).astype(np.uint8)
-    grey = levels.shape[2] < 3
-    pixels = np.repeat(eight[..., :1], 3, axis=2) if grey else np.ascontiguousarray(eight[..., :3])
-    alpha = eight[..., -1].copy() if levels.shape[2] in (2, 4) else None
-    return Picture(
-        pixels=pixels,
-        alpha=alpha,
-        grey=grey,
-        metadata=file.metadata,
-        deep=levels,
-        format=file.format,
-        turned=file.turned,
     )
 
 
@@ -153,15 +133,7 @@ def output_format(path: Path) -> str:
 
 
 def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
-    """Write a picture in the format of the suffix, whole or not at all.
-
-    JPEG and WebP are lossy: known pixels equal the input's before they are encoded.
-
-    Raises:
-        ContractError: the suffix is unknown, the picture has an alpha channel and the format does
-            not, or the file cannot be written.
-        ResourceError: there is too little memory or space.
-    """
+    """Write a picture in the format of the suffix, whole or not at all; see ``repair_file``."""
     output_format(path)  # before a file is begun
     with atomic_write(path) as temporary, _failures_told(path):
         temporary.write_bytes(encode_image(picture, path, quality=quality))
@@ -171,12 +143,9 @@ def encode_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> byt
     """Return the bytes of the file that ``save_image`` writes."""
     kind = output_format(path)
     if lost := picture.metadata.lost_colours(kind):
-        notify(
-            logger,
-            "colours",
-            "%s cannot keep %s: colours may look different%s",
-            *(path, " and ".join(lost), "" if kind == "PNG" else ". A .png keeps more"),
-        )
+        text = "%s cannot keep %s: colours may look different%s"
+        more = "" if kind == "PNG" else ". A .png keeps more"
+        notify(logger, "colours", text, path, " and ".join(lost), more)
     if picture.deep is not None and kind not in DEEP_FORMATS:
         text = "%s has 8 bits a channel; .png and .tif keep the 16 of the input"
         notify(logger, "depth", text, path)
@@ -230,16 +199,12 @@ def _png_strategy(image: Image.Image) -> int:
         return zlib.Z_DEFAULT_STRATEGY
     top = (height - _BAND_ROWS) // 2
     band = image.crop((0, top, width, top + _BAND_ROWS))
-    runs, default = (
-        _png_bytes(band, strategy) for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY)
-    )
-    return zlib.Z_RLE if runs <= _RUNS_MAX * default else zlib.Z_DEFAULT_STRATEGY
-
-
-def _png_bytes(image: Image.Image, strategy: int) -> int:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_type=strategy)
-    return buffer.tell()
+    sizes = []
+    for strategy in (zlib.Z_RLE, zlib.Z_DEFAULT_STRATEGY):
+        buffer = io.BytesIO()
+        band.save(buffer, "PNG", compress_type=strategy)
+        sizes.append(buffer.tell())
+    return zlib.Z_RLE if sizes[0] <= _RUNS_MAX * sizes[1] else zlib.Z_DEFAULT_STRATEGY
 
 
 def pillow_image(picture: Picture) -> Image.Image:

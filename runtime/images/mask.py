@@ -187,21 +187,12 @@ def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOpti
             f"its pixels, as a photograph\n{_remedy(layer, options)}"
         )
     elif many and between > _DOUBTFUL_SHARE:
-        notify(
-            logger,
-            "grey",
-            "%s has many greys in %.0f %% of its pixels: what is lighter than %d counts as "
-            "missing. %s",
-            *(path, 100 * between, options.threshold, _remedy(layer, options)),
-        )
+        text = "%s has many greys in %.0f %% of its pixels: masked is what is lighter than %d. %s"
+        remedy = _remedy(layer, options)
+        notify(logger, "grey", text, path, 100 * between, options.threshold, remedy)
     elif options.channel == "grey" and layer.coloured:
-        notify(
-            logger,
-            "coloured",
-            "%s is in colour: its brightness decides. If one colour marks what is missing: "
-            "--mask-channel red, green or blue",
-            path,
-        )
+        text = "%s is coloured and read as grey. If one colour marks the hole: --mask-channel %s"
+        notify(logger, "coloured", text, path, "red, green or blue")
 
 
 def _check_nothing(
@@ -303,9 +294,5 @@ def _judge(path: Source, hole: Bool, options: MaskOptions) -> None:
         text = "%s marks nothing (white is missing): the result is the input"
         notify(logger, "empty", text, path)
     elif coverage > INVERTED_COVERAGE:
-        notify(
-            logger,
-            "inverted",
-            "%s marks %.0f %% of the image as missing; if it is inverted, use --mask-invert",
-            *(path, 100 * coverage),
-        )
+        text = "%s marks %.0f %% of the image as missing; if it is inverted, use --mask-invert"
+        notify(logger, "inverted", text, path, 100 * coverage)

@@ -67,10 +67,8 @@ class CachedModel:
                     os.utime(entry / ENTRY_FILE)
                 return entry / MODEL_FILE
             if problem != _STALE:
-                logger.warning(
-                    "the optimised copy of %s in %s is not used: it is %s",
-                    *(self.model, entry, problem),
-                )
+                text = "the optimised copy of %s in %s is not used: it is %s"
+                logger.warning(text, self.model, entry, problem)
         return None
 
     def make(self, write: Callable[[Path], object]) -> bool:
@@ -130,15 +128,14 @@ def _stamps(paths: list[Path]) -> dict[str, list[int]]:
 
 def _unchanged(folder: Path, stamps: Mapping[str, Any]) -> bool:
     """Report whether files still have their size and time, which archives cut to a second."""
-    for name, (size, modified) in stamps.items():
-        try:
-            found = (folder / name).stat()
-        except OSError:  # weights that the model no longer has
-            return False
-        times = (modified, modified // _SECOND_NS * _SECOND_NS)
-        if found.st_size != size or found.st_mtime_ns not in times:
-            return False
-    return True
+    with contextlib.suppress(OSError):  # weights that the model no longer has
+        found = {name: (folder / name).stat() for name in stamps}
+        return all(
+            found[name].st_size == size
+            and found[name].st_mtime_ns in (modified, modified // _SECOND_NS * _SECOND_NS)
+            for name, (size, modified) in stamps.items()
+        )
+    return False
 
 
 def folders_for(model: Path) -> list[Path]:
@@ -198,18 +195,15 @@ def prune(folder: Path, newest: Path) -> None:
 
 def _bytes_of(entry: Path) -> int:
     """Sum up the sizes of an entry's files; 0 for what was removed meanwhile."""
-    try:
+    with contextlib.suppress(OSError):
         return sum(path.stat().st_size for path in entry.iterdir())
-    except OSError:
-        return 0
+    return 0
 
 
 def _last_use(entry: Path) -> float:
-    """Return a time; the beginning of all times for what was removed meanwhile."""
-    try:
+    with contextlib.suppress(OSError):  # it was removed meanwhile
         return (entry / ENTRY_FILE).stat().st_mtime
-    except OSError:
-        return 0.0
+    return 0.0
 
 
 def _trusted_users() -> set[int]:

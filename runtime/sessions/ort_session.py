@@ -9,7 +9,7 @@ from typing import Any
 
 from ...plugins.errors import ContractError, CsakitError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..files.failures import failure, is_file, named, stand_in
+from ..files.failures import failure, failures_told, is_file, named, stand_in
 from ..files.onnx_header import read_onnx_header
 from ..files.onnx_weights import require_finite_weights
 from ..host import physical_cores
@@ -71,10 +71,8 @@ def require_file(path: Path) -> None:
     """Refuse a model that is not there or cannot be read."""
     if not is_file(path):
         raise ContractError(f"the model must be an existing file; got {named(path)}")
-    try:
+    with failures_told(f"read {path}"):
         path.open("rb").close()
-    except OSError as error:
-        raise failure(error, f"read {path}") or error from error
 
 
 def describe(
@@ -146,10 +144,8 @@ def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noq
     except Exception as error:  # onnxruntime's classes share no base but this one
         if problem := failure(error, f"open {path}"):
             raise problem from error  # the copy is not to blame
-        logger.warning(
-            "the optimised copy of %s in %s is removed: %s",
-            *(path, optimised.parent, reason(error)),
-        )
+        text = "the optimised copy of %s in %s is removed: %s"
+        logger.warning(text, path, optimised.parent, reason(error))
         shutil.rmtree(optimised.parent, ignore_errors=True)
         return None
 

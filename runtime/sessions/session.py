@@ -96,32 +96,26 @@ def open_session(
     Args:
         model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written by
             ``csakit build``.
-        device: "cpu", "cuda" or "cuda:1". None runs models on the CPU and engines on GPU 0. What
-            cannot run where it should is an error; nothing falls back to the CPU.
-        threads: of one run on the CPU; None takes one per physical core that this process may
-            use.
+        device: "cpu", "cuda" or "cuda:1"; None runs models on the CPU and engines on GPU 0.
+            Nothing falls back to the CPU.
+        threads: of one run on the CPU; None takes one per physical core of this process.
         cache: keep a copy of a model that is optimised for this processor, in ``.csakit-cache``
-            beside the model or among the user's caches, so that the next start is several times
-            shorter. Models on the CPU only.
-        spin: threads wait for their next piece of work, or for the GPU, without sleeping, which is
-            faster only where nothing else needs the processor.
-        check_finite: refuse answers of network numbers with NaN or infinity; those that become
-            pixels are always checked.
-        engine: how an engine is run; None takes the defaults. Models do not heed it.
+            beside the model or among the user's caches, for a shorter next start. CPU only.
+        spin: threads wait for work, or for the GPU, without sleeping, which is faster only where
+            nothing else needs the processor.
+        check_finite: refuse float answers with NaN or infinity; pixels are always checked.
+        engine: how an engine is run; None takes the defaults.
         backend: of an ``.onnx`` file: "onnxruntime", the default, or "openvino", which keeps
             no copy and whose threads never spin.
         precision: what openvino computes the networks in: "fp32", the default, or "bf16".
 
     Returns:
-        The session. Close it.
+        The session, to be closed.
 
     Raises:
-        ContractError: the file is absent, unreadable or not a model of csakit, its suffix names
-            no backend, or an option is wrong.
-        EngineError: the engine is damaged, stale or not for this machine, or the GPU cannot be
-            used.
-        LibraryError: the backend is not installed, with the extra that brings it; or the
-            processor cannot compute in the precision.
+        ContractError: the file is absent or not a model of csakit, or an option is wrong.
+        EngineError: the engine is damaged, stale or not for this machine, or the GPU fails.
+        LibraryError: the backend is not installed, or the processor lacks the precision.
     """
     path = Path(model)
     _check_backend(path, backend, precision)
@@ -134,36 +128,26 @@ def open_session(
         return open_engine_session(
             path, device=number, options=engine, check_finite=check_finite, spin=spin
         )
-    _require_onnx(path)
     path = with_weights(path)
     kind, number = parse_device(device or "cpu")
     common: dict[str, Any] = {"threads": threads, "check_finite": check_finite}
     if backend == "openvino":
-        return _open_openvino(path, kind, precision=precision, **common)
-    common["spin"] = spin
-    return _open_onnxruntime(path, number if kind == "cuda" else None, cache=cache, **common)
+        if kind != "cpu":
+            raise ContractError(f"the backend openvino runs on the CPU; got the device {kind!r}")
+        from .openvino_session import OpenVinoSession  # each is deferred with its backend
 
+        return OpenVinoSession.open(path, precision=precision, **common)
+    if kind == "cuda":
+        from .ort_cuda_session import OrtCudaSession
 
-def _open_onnxruntime(path: Path, gpu: int | None, *, cache: bool, **options: Any) -> Session:  # noqa: ANN401
-    if gpu is not None:
-        from .ort_cuda_session import OrtCudaSession  # deferred with its backend
+        return OrtCudaSession.open_on(path, device=number, spin=spin, **common)
+    from .ort_session import OrtSession
 
-        return OrtCudaSession.open_on(path, device=gpu, **options)
-    from .ort_session import OrtSession  # deferred with its backend
-
-    return OrtSession.open(path, cache=cache, **options)
-
-
-def _open_openvino(path: Path, kind: str, **options: Any) -> Session:  # noqa: ANN401
-    if kind != "cpu":
-        raise ContractError(f"the backend openvino runs on the CPU; got the device {kind!r}")
-    from .openvino_session import OpenVinoSession  # deferred with its backend
-
-    return OpenVinoSession.open(path, **options)
+    return OrtSession.open(path, cache=cache, spin=spin, **common)
 
 
 def _check_backend(path: Path, backend: str | None, precision: str | None) -> None:
-    """Refuse a backend that there is not, or is not for this file, and what it cannot choose."""
+    """Refuse an unknown backend or suffix, and options that the backend does not have."""
     if backend not in (None, *BACKENDS):
         raise ContractError(f"backend must be one of {BACKENDS}; got {backend!r}")
     if backend is not None and path.suffix.lower() == ".engine":
@@ -174,10 +158,7 @@ def _check_backend(path: Path, backend: str | None, precision: str | None) -> No
             'Choose it there (backend="openvino", --backend openvino), or when the model is '
             "exported."
         )
-
-
-def _require_onnx(path: Path) -> None:
-    if path.suffix.lower() != ".onnx":
+    if path.suffix.lower() not in (".onnx", ".engine"):
         raise ContractError(
             "the suffix of a model chooses its backend and must be .onnx or .engine; got "
             f"{path.name!r}\nExport a checkpoint with `csakit export`."

@@ -56,13 +56,9 @@ def require_checkable(io: IOFormat, *, check_finite: bool) -> None:
 
 def require_finite(answer: Array, source: object) -> None:
     """Raise EngineError for an answer with NaN or infinity; ``source`` is for the message."""
-    if not np.isfinite(answer).all():
+    if bad := int(answer.size - np.count_nonzero(np.isfinite(answer))):
         raise EngineError(
-            f"{source} must answer with finite numbers; {_count(answer)} of {answer.size} are not\n"
+            f"{source} must answer with finite numbers; {bad} of {answer.size} are not\n"
             "A half-precision model may overflow: check it with `csakit verify`, or export with "
             "--precision fp32."
         )
-
-
-def _count(answer: Array) -> int:
-    return int(answer.size - np.count_nonzero(np.isfinite(answer)))

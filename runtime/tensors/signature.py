@@ -66,11 +66,7 @@ def read_signature(
     inputs: Sequence[Declared],
     outputs: Sequence[Declared],
 ) -> Signature:
-    """Return what a model of csakit takes, by its metadata and declared tensors.
-
-    Raises:
-        ContractError: it is not a model of csakit, or one of a newer format or with other tensors.
-    """
+    """Return what a model of csakit takes; ContractError if it is none, or of a newer format."""
     _check_format(path, metadata)
     require_names(path, (item.name for item in inputs), (item.name for item in outputs))
     image = next(item for item in inputs if item.name == IMAGE)
@@ -118,19 +114,15 @@ def _size(path: Path, height: int | str | None, width: int | str | None) -> tupl
     """Return the fixed size, None if both sides are dynamic."""
     if not isinstance(height, int) and not isinstance(width, int):
         return None
-    size = height or 0, width or 0
-    if isinstance(size[0], int) and isinstance(size[1], int) and _runnable(size[0], size[1]):
-        return size[0], size[1]
+    if isinstance(height, int) and isinstance(width, int):
+        sides = (height, width)
+        if all(side > 0 and side % SIZE_MULTIPLE == 0 for side in sides):
+            return sides
     raise _foreign(
         path,
         f"H and W must both be dynamic, or both multiples of {SIZE_MULTIPLE}; got "
         f"H={height}, W={width}",
     )
-
-
-def _runnable(height: int, width: int) -> bool:
-    """Report whether the networks can halve both sides eight times."""
-    return height > 0 and width > 0 and height % SIZE_MULTIPLE == 0 == width % SIZE_MULTIPLE
 
 
 def _foreign(path: Path, reason: str) -> ContractError:

@@ -1,7 +1,7 @@
 """Descriptions of the server: for the page, its own clients, and those of IOPaint."""
 
 import dataclasses
-from typing import Any
+from typing import Any, Final
 
 from ..images.decode import FORMATS as READ_FORMATS
 from ..images.decode import MAX_PIXELS
@@ -25,19 +25,16 @@ class Model:
     lanes: int = 1  # repairs that it can run at once
 
 
+_TOLD: Final = ("name", "sha256", "precision", "size", "trained_hole")
+
+
 def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any]:
     """Return the answer of /api/v1/info."""
     inpaint, mask = wishes.inpaint, wishes.mask
     return {
         "name": "csakit",
         "version": model.version,
-        "model": {
-            "name": model.name,
-            "sha256": model.sha256,
-            "precision": model.precision,
-            "size": model.size,
-            "trained_hole": model.trained_hole,
-        },
+        "model": {key: getattr(model, key) for key in _TOLD},
         "backend": model.backend,
         "device": model.device,
         "limits": {
@@ -65,40 +62,26 @@ def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any
 
 def iopaint_models(model: Model) -> list[dict[str, Any]]:
     """Return the models as IOPaint's clients expect them."""
+    named = {"name": f"csakit {model.name}", "path": model.name, "model_type": "inpaint"}
+    absent = ("strength", "outpainting", "lcm_lora", "controlnet", "brushnet", "powerpaint_v2")
     return [
-        {
-            "name": f"csakit {model.name}",
-            "path": model.name,
-            "model_type": "inpaint",
-            "need_prompt": False,
-            "controlnets": [],
-            "support_strength": False,
-            "support_outpainting": False,
-            "support_lcm_lora": False,
-            "support_controlnet": False,
-            "support_brushnet": False,
-            "support_powerpaint_v2": False,
-            "is_single_file_diffusers": False,
-        }
+        named
+        | {"need_prompt": False, "controlnets": [], "is_single_file_diffusers": False}
+        | {f"support_{feature}": False for feature in absent}
     ]
 
 
 def iopaint_config(model: Model) -> dict[str, Any]:
     """Return the configuration that IOPaint's clients ask for first."""
+    kinds = ("removeBG", "realesrgan", "interactiveSeg")
     return {
         "plugins": [],
+        "samplers": [],
         "modelInfos": iopaint_models(model),
-        "removeBGModel": "",
-        "removeBGModels": [],
-        "realesrganModel": "",
-        "realesrganModels": [],
-        "interactiveSegModel": "",
-        "interactiveSegModels": [],
-        "enableFileManager": False,
-        "enableAutoSaving": False,
-        "enableControlnet": False,
+        **{f"{kind}Model": "" for kind in kinds},
+        **{f"{kind}Models": [] for kind in kinds},
+        **{f"enable{name}": False for name in ("FileManager", "AutoSaving", "Controlnet")},
         "controlnetMethod": None,
         "disableModelSwitch": True,
         "isDesktop": False,
-        "samplers": [],
     }

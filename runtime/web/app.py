@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, TypeVar
@@ -36,7 +37,7 @@ class Web:
         self, inpaint: Inpainter, model: Model, options: WebOptions, wishes: Wishes
     ) -> None:
         """Build the application around an open model, which its owner closes."""
-        self._options, self._wishes, self._model = options, wishes, model
+        self._options, self._wishes = options, wishes
         self._metrics = Metrics()
         self._worker = Worker(inpaint, self._metrics)
         # Opening and saving have a lane of their own: they take a second, not a queue of repairs.
@@ -47,10 +48,10 @@ class Web:
             Route("/api/v1/inpaint", _post("inpaint", self._inpaint), methods=["POST"]),
             Route("/api/v1/apply", _post("apply", self._apply), methods=["POST"]),
             Route("/api/v1/inspect", _post("inspect", self._inspect), methods=["POST"]),
-            Route("/api/v1/info", _get("info", self._info)),
-            Route("/api/v1/server-config", _get("server-config", self._iopaint_config)),
-            Route("/api/v1/model", _get("model", self._iopaint_model)),
-            Route("/health/live", _get("live", self._live)),
+            Route("/api/v1/info", _get("info", lambda _: describe(model, options, wishes))),
+            Route("/api/v1/server-config", _get("server-config", lambda _: iopaint_config(model))),
+            Route("/api/v1/model", _get("model", lambda _: iopaint_models(model)[0])),
+            Route("/health/live", _get("live", lambda _: {"status": "live"})),
             Route("/health/ready", _get("ready", self._ready)),
             Route("/metrics", _get("metrics", self._show_metrics)),
             *(Route(path, _get("page", self._static.serve)) for path in self._static.paths),
@@ -81,10 +82,7 @@ class Web:
             wishes = _checked(lambda: read_wishes(fields.texts, self._wishes))
             for name in ("image", "mask"):
                 fields.file(name)
-
-            def work(watch: Watch) -> Result:
-                return self._worker.repair(fields, wishes, watch, whole=not stream)
-
+            work = functools.partial(self._worker.repair, fields, wishes, whole=not stream)
             if stream:
                 await self._stream(request, send, lane, work)
             else:
@@ -97,10 +95,7 @@ class Web:
             fields = await read_fields(request, ("image", "edits"), limit=self._options.max_bytes)
             wishes = _checked(lambda: read_wishes(fields.texts, self._wishes))
             fields.file("image")
-
-            def work(watch: Watch) -> Result:
-                return self._worker.apply(fields, wishes, watch)
-
+            work = functools.partial(self._worker.apply, fields, wishes)
             await self._answer(request, send, lane, work, fields)
 
     async def _inspect(self, request: Request, send: Send) -> None:
@@ -109,10 +104,7 @@ class Web:
         with self._side_lane.reserve() as lane:
             fields = await read_fields(request, ("image",), limit=self._options.max_bytes)
             fields.file("image")
-
-            def work(watch: Watch) -> Result:
-                return self._worker.inspect(fields, watch, preview=preview)
-
+            work = functools.partial(self._worker.inspect, fields, preview=preview)
             await self._answer(request, send, lane, work, fields)
 
     async def _answer(
@@ -127,7 +119,8 @@ class Web:
         async with _watching(request, watch):
             result = await lane.run(work, watch)
             self._metrics.observe("queue", watch.waited)
-            headers = {"Server-Timing": _server_timing(result)}
+            stages = (f"{stage};dur={1000 * took:.1f}" for stage, took in result.seconds.items())
+            headers = {"Server-Timing": ", ".join(stages)}
             if result.filename:
                 headers["Content-Disposition"] = f'attachment; filename="{result.filename}"'
             if result.notices:
@@ -182,24 +175,12 @@ class Web:
         seconds = {stage: round(value, 4) for stage, value in result.seconds.items()}
         return {"event": "done", "seconds": seconds}
 
-    async def _info(self, _: Request) -> Response:
-        return _json(describe(self._model, self._options, self._wishes))
-
-    async def _iopaint_config(self, _: Request) -> Response:
-        return _json(iopaint_config(self._model))
-
-    async def _iopaint_model(self, _: Request) -> Response:
-        return _json(iopaint_models(self._model)[0])
-
-    async def _live(self, _: Request) -> Response:
-        return _json({"status": "live"})
-
-    async def _ready(self, _: Request) -> Response:
+    def _ready(self, _: Request) -> dict[str, str]:
         if self._lane.stopping:
             raise Problem(503, "the server stops", {"Retry-After": "5"})
-        return _json({"status": "ready"})
+        return {"status": "ready"}
 
-    async def _show_metrics(self, _: Request) -> Response:
+    def _show_metrics(self, _: Request) -> Response:
         return PlainTextResponse(self._metrics.render(), media_type="text/plain; version=0.0.4")
 
 
@@ -214,13 +195,15 @@ class _post:  # noqa: N801 - reads as a function where routes are listed
         await self._answer(Request(scope, receive), send)
 
 
-def _get(name: str, answer: Callable[[Request], Any]) -> Callable[[Request], Any]:
-    """Return a route that is counted under a name."""
+def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], Any]:
+    """Return a route that is counted under a name; answers are JSON or responses."""
 
     async def route(request: Request) -> Response:
         request.scope[ROUTE] = name
-        response: Response = await answer(request)
-        return response
+        found = answer(request)
+        if isinstance(found, Response):
+            return found
+        return Response(json.dumps(found), media_type="application/json")
 
     return route
 
@@ -261,11 +244,3 @@ def _checked(read: Callable[[], T]) -> T:
         return read()
     except CsakitError as error:
         raise problem_of(error) from error
-
-
-def _server_timing(result: Result) -> str:
-    return ", ".join(f"{stage};dur={1000 * took:.1f}" for stage, took in result.seconds.items())
-
-
-def _json(value: object) -> Response:
-    return Response(json.dumps(value), media_type="application/json")

@@ -153,19 +153,18 @@ def read_wishes(texts: Mapping[str, str], defaults: Wishes) -> Wishes:
     quality = whole.get("quality", defaults.quality)
     if not 1 <= quality <= 100:
         raise Problem(422, f"quality must be 1 to 100; got {quality}")
-    inpaint: dict[str, Any] = {n: texts[n] for n in ("strategy", "blend") if n in texts}
-    inpaint |= {n: whole[n] for n in ("margin", "max_side") if n in whole}
-    if "texture" in texts:
-        inpaint["texture"] = _truth("texture", texts["texture"])
-    mask: dict[str, Any] = {}
-    if "mask_channel" in texts:
-        mask["channel"] = texts["mask_channel"]
-    if "mask_invert" in texts:
-        mask["invert"] = _truth("mask_invert", texts["mask_invert"])
-    if "mask_threshold" in whole:
-        mask["threshold"] = whole["mask_threshold"]
-    if "dilate" in whole:
-        mask["dilate"] = whole["dilate"]
+    values: dict[str, Any] = {**texts, **whole}
+    values |= {n: _truth(n, texts[n]) for n in ("mask_invert", "texture") if n in texts}
+    inpaint = {
+        name: values[name]
+        for name in ("strategy", "margin", "blend", "texture", "max_side")
+        if name in values
+    }
+    mask = {
+        name.removeprefix("mask_"): values[name]
+        for name in ("mask_channel", "mask_invert", "mask_threshold", "dilate")
+        if name in values
+    }
     return Wishes(
         inpaint=dataclasses.replace(defaults.inpaint, **inpaint),
         mask=dataclasses.replace(defaults.mask, **mask),

@@ -210,14 +210,14 @@ def _check_origin(scope: Scope, host: str) -> None:
 
 def _single(scope: Scope, name: bytes, status: int) -> str | None:
     """Return the value of a header that may be sent once; None if it is not."""
-    values = [value for key, value in scope["headers"] if key == name]
+    values = _sent(scope, name)
     if len(values) > 1:
         raise Problem(status, f"the header {name.decode()} must be sent once; got {len(values)}")
     return values[0].decode("latin-1") if values else None
 
 
 def _request_id(scope: Scope) -> str:
-    values = [value for key, value in scope["headers"] if key == b"x-request-id"]
+    values = _sent(scope, b"x-request-id")
     if len(values) == 1 and _KNOWN_ID.fullmatch(values[0]):
         return str(values[0].decode())
     return secrets.token_hex(8)
@@ -225,8 +225,13 @@ def _request_id(scope: Scope) -> str:
 
 def _speaks_json(scope: Scope) -> bool:
     """Report whether a request's body is JSON, as clients of IOPaint send it."""
-    kinds = (value for key, value in scope["headers"] if key == b"content-type")
-    return any(value.startswith(b"application/json") for value in kinds)
+    kinds = _sent(scope, b"content-type")
+    return any(kind.startswith(b"application/json") for kind in kinds)
+
+
+def _sent(scope: Scope, name: bytes) -> list[bytes]:
+    """Return the values of a header."""
+    return [value for key, value in scope["headers"] if key == name]
 
 
 async def _nothing() -> Message:

@@ -2,8 +2,9 @@
 
 import asyncio
 import collections
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -62,8 +63,9 @@ class Lane:
         self._last_seconds = 1.0
         self.stopping = False
 
-    def reserve(self) -> "Place":
-        """Take a place before the body of the request is read, or raise Problem."""
+    @contextlib.contextmanager
+    def reserve(self) -> "Iterator[Lane]":
+        """Hold a place, taken before the body of the request is read; Problem without one."""
         if self.stopping:
             raise _stopping()
         if self._reserved >= self._width + self._places:
@@ -75,7 +77,10 @@ class Lane:
                 {"Retry-After": str(seconds)},
             )
         self._reserved += 1
-        return Place(self)
+        try:
+            yield self
+        finally:
+            self._reserved -= 1
 
     def stop(self) -> None:
         """Admit nothing more, and ask what waits and runs to end."""
@@ -92,7 +97,7 @@ class Lane:
         started = time.monotonic()
         self._watches.add(watch)
         turn = _Turn(watch)
-        watch.on_stop = turn.wake
+        watch.on_stop = turn.event.set
         self._waiting.append(turn)
         self._advance()
         try:
@@ -132,41 +137,20 @@ class Lane:
         if self._metrics is not None:
             self._metrics.waiting, self._metrics.running = len(self._waiting), self._running
 
-    def release(self) -> None:
-        """Release a reserved place."""
-        self._reserved -= 1
-
-
-class Place:
-    """A reserved place; a context manager."""
-
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
-
-    def __enter__(self) -> Lane:
-        return self._lane
-
-    def __exit__(self, *_: object) -> None:
-        self._lane.release()
-
 
 class _Turn:
     """One piece of work that waits."""
 
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
-        self._event = asyncio.Event()
+        self.event = asyncio.Event()
         self._told = -1
         self.granted = False
 
     def grant(self) -> None:
         """Let it begin."""
         self.granted = True
-        self._event.set()
-
-    def wake(self) -> None:
-        """Let it see that it is to end."""
-        self._event.set()
+        self.event.set()
 
     def tell(self, ahead: int) -> None:
         """Tell the client how many are before it, when that changed."""
@@ -179,7 +163,7 @@ class _Turn:
         while not self.granted:
             self._watch.check()
             try:
-                await asyncio.wait_for(self._event.wait(), max(0.01, self._watch.left))
+                await asyncio.wait_for(self.event.wait(), max(0.01, self._watch.left))
             except asyncio.TimeoutError:
                 continue
         self._watch.check()

@@ -2,9 +2,7 @@
 
 import contextlib
 import errno
-import hashlib
 import logging
-import secrets
 import socket
 import ssl
 import webbrowser
@@ -18,13 +16,14 @@ import uvicorn
 
 from ...plugins.errors import ContractError
 from ..contract import META_PRECISION, META_TRAINED_HOLE, TRAINED_HOLE
+from ..files.atomic import sha256
 from ..files.failures import failure, is_file
 from ..inpainter import Inpainter
 from ..options import EngineOptions
 from .about import Model
 from .app import Web
 from .fields import Wishes
-from .options import CONNECTIONS, STOP_SECONDS, TOKEN_BYTES, WebOptions
+from .options import CONNECTIONS, STOP_SECONDS, WebOptions
 
 _PORTS_TRIED: Final = 20
 _EVERYWHERE: Final = ("0.0.0.0", "::")
@@ -44,11 +43,6 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def new_token() -> str:
-    """Return a token that cannot be guessed."""
-    return secrets.token_urlsafe(TOKEN_BYTES)
-
-
 def describe_model(
     inpaint: Inpainter, path: Path, *, device: str | None, backend: str | None
 ) -> Model:
@@ -58,7 +52,7 @@ def describe_model(
     return Model(
         version=metadata.version("csakit"),
         name=path.name,
-        sha256=hashlib.sha256(path.read_bytes()).hexdigest(),
+        sha256=sha256(path),
         precision=session.metadata.get(META_PRECISION, "unknown"),
         backend="tensorrt" if engine else backend or "onnxruntime",
         device=device or ("cuda" if engine else "cpu"),
@@ -73,18 +67,15 @@ def listen(options: WebOptions) -> socket.socket:
     try:
         return _bound(options.host, options.port)
     except OSError as error:
+        reason = f"cannot listen on {options.host}: {error.strerror or error}"
+        remedy = "--host takes an address of this machine; 0.0.0.0 is all of them."
         if error.errno == errno.EADDRINUSE:
-            raise ContractError(
-                f"port {options.port} is taken{_next_free(options.host, options.port)}"
-            ) from error
-        if error.errno in (errno.EACCES, errno.EPERM):
-            raise ContractError(
-                f"port {options.port} may not be used by this user\nUse --port 8080."
-            ) from error
-        raise ContractError(
-            f"cannot listen on {options.host}: {error.strerror or error}\n"
-            "--host takes an address of this machine; 0.0.0.0 is all of them."
-        ) from error
+            reason = f"port {options.port} is taken"
+            remedy = _next_free(options.host, options.port)
+        elif error.errno in (errno.EACCES, errno.EPERM):
+            reason = f"port {options.port} may not be used by this user"
+            remedy = "Use --port 8080."
+        raise ContractError(f"{reason}\n{remedy}") from error
 
 
 def _bound(host: str, port: int) -> socket.socket:
@@ -105,8 +96,8 @@ def _next_free(host: str, port: int) -> str:
     for other in range(port + 1, min(port + _PORTS_TRIED, 65536)):
         with contextlib.suppress(OSError):
             _bound(host, other).close()
-            return f"\nUse --port {other}, which is free, or end what uses {port}."
-    return "\nUse another one: --port NUMBER"
+            return f"Use --port {other}, which is free, or end what uses {port}."
+    return "Use another one: --port NUMBER"
 
 
 def addresses(options: WebOptions, port: int) -> str:

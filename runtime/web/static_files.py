@@ -16,7 +16,6 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
     ".jpg": "image/jpeg",
 }
-OPENAPI: Final = "openapi.json"
 
 
 class StaticFiles:
@@ -39,7 +38,7 @@ class StaticFiles:
         """The URL paths."""
         return tuple(self._files)
 
-    async def serve(self, request: Request) -> Response:
+    def serve(self, request: Request) -> Response:
         """Answer with one of them."""
         path = str(request.scope["path"])
         content, kind = self._files[path]

@@ -65,12 +65,7 @@ class Worker:
         self._metrics = metrics
 
     def repair(self, fields: Fields, wishes: Wishes, watch: Watch, *, whole: bool) -> Result:
-        """Repair a picture; with ``whole``, encode all of it as well.
-
-        Raises:
-            Problem: what was sent is wrong, or the model failed.
-            ClientLeftError: nobody waits any more.
-        """
+        """Repair a picture; with ``whole``, encode all of it as well."""
         result = Result(seconds={"queue": watch.waited})
         with _told(result):
             with self._timed(result, "decode", watch):
@@ -143,14 +138,9 @@ class Worker:
         result.notices.extend(repair.notices)
         for notice in result.notices:
             watch.emit({"event": "warning", **dataclasses.asdict(notice)})
-        watch.emit(
-            {
-                "event": "running",
-                "parts": len(repair),
-                "runs": repair.runs,
-                "scale": round(repair.scale, 4),
-            }
-        )
+        scale = round(repair.scale, 4)
+        plan = {"event": "running", "parts": len(repair), "runs": repair.runs, "scale": scale}
+        watch.emit(plan)
         repaired: Uint8 = picture.pixels.copy()
         for number, part in enumerate(repair, 1):
             repaired[part.window][part.hole] = part.pixels[part.hole]
