@@ -36,20 +36,14 @@ if TYPE_CHECKING:
     from .sessions.session import Session as Session
     from .sessions.session import open_session as open_session
 
-_HOMES = {
-    "ContractError": "..plugins.errors",
-    "CsakitError": "..plugins.errors",
-    "EngineError": "..plugins.errors",
-    "EngineOptions": ".options",
-    "InpaintOptions": ".options",
-    "Inpainter": ".inpainter",
-    "LibraryError": "..plugins.errors",
-    "MaskOptions": ".options",
-    "Repaired": ".batch.job",
-    "Session": ".sessions.session",
-    "open_session": ".sessions.session",
-    "repair_file": ".batch.job",
+_NAMES = {
+    "..plugins.errors": ("ContractError", "CsakitError", "EngineError", "LibraryError"),
+    ".batch.job": ("Repaired", "repair_file"),
+    ".inpainter": ("Inpainter",),
+    ".options": ("EngineOptions", "InpaintOptions", "MaskOptions"),
+    ".sessions.session": ("Session", "open_session"),
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
 
 __all__ = [*_HOMES]
 

@@ -48,7 +48,6 @@ class InpaintOptions:
     max_side: int = 512
 
     def __post_init__(self) -> None:
-        """Refuse what no image could be run with."""
         if self.strategy not in STRATEGIES:
             raise ContractError(f"strategy must be one of {STRATEGIES}; got {self.strategy!r}")
         _check_integer("margin", self.margin, MARGIN_MIN, MARGIN_MAX, "pixels")
@@ -88,7 +87,6 @@ class MaskOptions:
     dilate: int = 0
 
     def __post_init__(self) -> None:
-        """Refuse what would make every mask empty or full."""
         if self.channel not in CHANNELS:
             raise ContractError(f"mask channel must be one of {CHANNELS}; got {self.channel!r}")
         _check_integer("mask threshold", self.threshold, 1, 255, "grey levels")

@@ -119,7 +119,6 @@ class RayPool:
         self._running[member.actor.open.remote(self._settings, None)] = (member, None)
 
     def _hand_out(self, waiting: Iterator[Job]) -> Iterator[Outcome]:
-        """Submit jobs to the workers that have room."""
         for round_ in range(_AHEAD):
             for member in self._members:
                 has = sum(one is member for one, _ in self._running.values())
@@ -202,7 +201,6 @@ class RayPool:
         self._start()
 
     def _send(self) -> dict[str, Any]:
-        """Put the model's files into the object store, once."""
         if self._sent is None:
             files = model_files(self._settings.model)
             self._sent = {path.name: self._ray.put(path.read_bytes()) for path in files}

@@ -35,7 +35,6 @@ class RayOptions:
     gpus_each: float | None = None  # a share or a whole number; None: 1 if the model is on GPUs
 
     def __post_init__(self) -> None:
-        """Refuse what no cluster can be asked for."""
         remote = _REMOTE.fullmatch(self.address)
         if self.address not in (LOCAL, AUTO) and not (remote and int(remote[2]) < 65536):
             raise ContractError(
@@ -98,7 +97,6 @@ def _start(ray: Any) -> None:  # noqa: ANN401
 
 
 def _reach(address: str) -> None:
-    """Refuse an address that nothing listens at."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
@@ -111,7 +109,6 @@ def _reach(address: str) -> None:
 
 
 def _refusal(error: Exception, options: RayOptions) -> CsakitError:
-    """Return why Ray did not connect, in its own words shortened."""
     text = " ".join(str(error).split())
     if "Version mismatch" in text:
         text = text[text.index("Version mismatch") :]

@@ -96,7 +96,6 @@ def printable(text: object) -> str:
 
 
 def _tell(program: str, text: str, code: int) -> int:
-    """Print a message, and return a code."""
     with contextlib.suppress(OSError):  # nobody listens
         print(f"{program}: {printable(text)}", file=sys.stderr)
     return code

@@ -23,7 +23,6 @@ class FolderRun:
     """The images of a folder, and how many were repaired, skipped or done before."""
 
     def __init__(self, args: argparse.Namespace, files: FileOptions) -> None:
-        """Prepare a run; nothing is listed before ``jobs`` is asked."""
         self.skipped = 0
         self._args = args
         self._files = files
@@ -85,7 +84,6 @@ class FolderRun:
         )
 
     def _skip(self, image: Path, reason: str) -> None:
-        """Name an image that is left out, and count it under its reason."""
         text = f"{self._name(image)}: {reason}"
         line(f"skipped {text}")
         self.skipped += 1

@@ -69,7 +69,6 @@ def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOpti
 
 
 def _run_folder(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
-    """Repair a folder of images; one that cannot be repaired is named and skipped."""
     run = FolderRun(args, files)
     started, jobs = time.perf_counter(), run.jobs()
     if (first := next(jobs, None)) is not None:

@@ -42,7 +42,6 @@ def main(
 
 
 def _run(given: list[str], loaded: Callable[[], None]) -> int:
-    """Answer what is about all commands, or start one."""
     commands = _commands()
     if not given:
         print(_usage(commands), file=sys.stderr)

@@ -257,7 +257,6 @@ def _numbers(vector: Float32) -> npt.NDArray[np.complex128]:
 
 
 def _dots(a: Float32, b: Float32) -> Float32:
-    """Return the scalar product of each channel."""
     return np.array([a[:, c] @ b[:, c] for c in range(_CHANNELS)], np.float32)
 
 

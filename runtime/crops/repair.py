@@ -92,7 +92,6 @@ class Repair:
             yield self._repair(group)
 
     def _repair(self, crops: list[Crop]) -> Part:
-        """Predict and blend one part."""
         top, left = min(crop.top for crop in crops), min(crop.left for crop in crops)
         bottom = max(crop.top + crop.part[0] for crop in crops)
         right = max(crop.left + crop.part[1] for crop in crops)
@@ -148,7 +147,6 @@ class Repair:
         return enlarge(self._run(pixels, missing, crop), crop.part)
 
     def _run(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
-        """Run the network on a part of its own size or smaller."""
         least = self._network.least_side
         size = max(crop.network[0], least), max(crop.network[1], least)
         padded = np.ascontiguousarray(pad(pixels, size), dtype=np.uint8)

@@ -36,7 +36,6 @@ class ShapeRange:
     size: Span  # H and W, each by itself
 
     def __post_init__(self) -> None:
-        """Refuse what is no range."""
         self.batch.require_ascending("--batch")
         self.size.require_ascending("--size")
 

@@ -73,7 +73,6 @@ class LoadedSession(abc.ABC):
         """Return the line that tells most of what the library said."""
 
     def _finish(self, inputs: ModelInputs[T]) -> T:
-        """Run the model, and turn its answer into the caller's form."""
         self._process.require_this()
         model = self._model
         if model is None:

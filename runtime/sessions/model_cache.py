@@ -121,7 +121,6 @@ def _make(entry: Path, draft: Path, sources: list[Path], write: Callable[[Path],
 
 
 def _stamps(paths: list[Path]) -> dict[str, list[int]]:
-    """Return size and time of files by their absolute paths."""
     found = {str(path.resolve()): path.stat() for path in paths}
     return {name: [each.st_size, each.st_mtime_ns] for name, each in found.items()}
 

@@ -47,7 +47,6 @@ def _generated(holes: Float32, known: Float32, similarity: Similarity) -> Float3
 
 
 def _unit(vectors: Float32) -> Float32:
-    """Scale (..., C) vectors to length one."""
     lengths = np.linalg.norm(vectors, axis=-1, keepdims=True)
     scaled: Float32 = vectors / (lengths + np.float32(NORM_EPSILON))
     return scaled

@@ -115,7 +115,6 @@ def _require_no_links(path: Path, weights: Iterable[str]) -> None:
 
 
 def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> _Compiled:  # noqa: ANN401
-    """Read a model and compile it for this processor."""
     from .openvino_graph import Operators, read_network  # imports openvino
 
     operators = Operators()

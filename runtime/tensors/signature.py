@@ -126,7 +126,6 @@ def _size(path: Path, height: int | str | None, width: int | str | None) -> tupl
 
 
 def _foreign(path: Path, reason: str) -> ContractError:
-    """Return the error for a readable ONNX file that is not one of ours."""
     return ContractError(
         f"{path} is not a model exported by csakit: {reason}\nMake one with `csakit export`."
     )

@@ -29,7 +29,6 @@ def check_pixels(image: Uint8, mask: Uint8) -> None:
 def _check_array(
     name: str, array: npt.NDArray[np.generic], dtype: type, shape: str, channels_fit: bool
 ) -> None:
-    """Refuse another type, rank or number of channels."""
     if array.dtype != dtype or array.ndim != 4 or not channels_fit:
         raise ContractError(
             f"{name} must be {shape} {np.dtype(dtype)}; got {array.shape} {array.dtype}"

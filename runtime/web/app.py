@@ -73,7 +73,6 @@ class Web:
             await asyncio.to_thread(lane.close)
 
     async def _inpaint(self, request: Request, send: Send) -> None:
-        """Repair a picture: the whole picture back, or its parts one by one."""
         stream = _accepted(request, (*_IMAGES, STREAM)) == STREAM
         with self._lane.reserve() as lane:
             fields = await read_fields(
@@ -89,7 +88,6 @@ class Web:
                 await self._answer(request, send, lane, work, fields)
 
     async def _apply(self, request: Request, send: Send) -> None:
-        """Lay parts over the original, and return it in its own format."""
         _accepted(request, _IMAGES)
         with self._side_lane.reserve() as lane:
             fields = await read_fields(request, ("image", "edits"), limit=self._options.max_bytes)
@@ -99,7 +97,6 @@ class Web:
             await self._answer(request, send, lane, work, fields)
 
     async def _inspect(self, request: Request, send: Send) -> None:
-        """Describe a picture, or show it."""
         preview = _accepted(request, ("application/json", *_IMAGES)) != "application/json"
         with self._side_lane.reserve() as lane:
             fields = await read_fields(request, ("image",), limit=self._options.max_bytes)
@@ -135,7 +132,6 @@ class Web:
     async def _stream(
         self, request: Request, send: Send, lane: Lane, work: Callable[[Watch], Result]
     ) -> None:
-        """Do the work, and send each event when it happens."""
         loop, events = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
 
         def emit(event: Event) -> None:
@@ -161,7 +157,6 @@ class Web:
     async def _last_event(
         self, request: Request, lane: Lane, work: Callable[[Watch], Result], watch: Watch
     ) -> Event:
-        """Do the work, and return how it ended."""
         try:
             result = await lane.run(work, watch)
         except Problem as problem:

@@ -113,7 +113,6 @@ class Guard:
             raise _too_large(self._options.max_bytes)
 
     def _check_token(self, scope: Scope) -> None:
-        """Refuse a client without the token."""
         given = (_single(scope, b"authorization", 401) or "").removeprefix("Bearer ")
         expected = self._options.token or ""
         if not secrets.compare_digest(given.encode("latin-1", "replace"), expected.encode()):

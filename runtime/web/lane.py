@@ -120,7 +120,6 @@ class Lane:
         self._advance()
 
     def _finished(self, done: "asyncio.Future[Any]", watch: Watch, started: float) -> None:
-        """Record that a repair ended, and start the next."""
         done.cancelled() or done.exception()  # seen, also where nobody waits any more
         self._watches.discard(watch)
         self._running -= 1

@@ -29,7 +29,6 @@ class WebOptions:
     key: Path | None = None  # PEM file of its private key; None if the certificate's file holds it
 
     def __post_init__(self) -> None:
-        """Refuse what no server can run with."""
         for name, value, low, high in (
             ("port", self.port, 0, 65535),
             ("max-upload", self.max_upload, 1, 1024),

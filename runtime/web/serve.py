@@ -92,7 +92,6 @@ def _bound(host: str, port: int) -> socket.socket:
 
 
 def _next_free(host: str, port: int) -> str:
-    """Return the remedy for a port that is taken."""
     for other in range(port + 1, min(port + _PORTS_TRIED, 65536)):
         with contextlib.suppress(OSError):
             _bound(host, other).close()

@@ -117,7 +117,6 @@ class Worker:
         return result
 
     def _picture(self, fields: Fields) -> Picture:
-        """Decode a picture, and lay earlier edits over it."""
         picture = load_image(ImageBytes(fields.file("image"), "the picture"))
         if edits := fields.files.get("edits", b"").strip():
             picture = _lay(picture, edits)
