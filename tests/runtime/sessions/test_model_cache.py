@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -178,17 +179,14 @@ def test_without_any_place_there_is_no_copy_and_no_warning(
     assert caplog.records == []
 
 
-def test_a_small_model_has_no_copy(model: Path) -> None:
-    (model.parent / "w.weights").write_bytes(b"few")
+@pytest.mark.parametrize(("bound", "size"), [("MIN_BYTES", 2 << 20), ("MAX_BYTES", 10)])
+def test_a_model_that_is_too_small_or_too_large_has_no_copy(
+    model: Path, monkeypatch: pytest.MonkeyPatch, bound: str, size: int
+) -> None:
+    monkeypatch.setattr(model_cache, bound, size)
 
     assert not CachedModel.of(model, BUILD).make(write)
-    assert not (model.parent / BESIDE).exists()
-
-
-def test_a_full_disk_has_no_copy(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(model_cache, "MAX_BYTES", 10)
-
-    assert not CachedModel.of(model, BUILD).make(write)
+    assert not list((model.parent / BESIDE).glob("*"))
 
 
 @pytest.mark.parametrize("error", [RuntimeError("the library failed"), OSError("no space left")])
@@ -208,12 +206,8 @@ def test_a_failure_leaves_nothing_and_is_told_for_information(
 
 
 def test_an_interrupt_leaves_nothing(model: Path) -> None:
-    def interrupt(target: Path) -> None:
-        target.write_bytes(b"half")
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        CachedModel.of(model, BUILD).make(interrupt)
+        CachedModel.of(model, BUILD).make(lambda _: signal.raise_signal(signal.SIGINT))
 
     assert list((model.parent / BESIDE).iterdir()) == []
 
