@@ -132,7 +132,7 @@ class Inpainter:
         """Repair one image.
 
         What lies under the mask does not matter; not all of the image may. ``repair_file`` also
-        keeps what an image file says beside its pixels.
+        keeps what an image file holds beside its pixels.
 
         Args:
             image: an array, (H, W) or (H, W, C), of uint8, uint16, or float in [0, 1], with C

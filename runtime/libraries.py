@@ -18,15 +18,15 @@ _OPENVINO_TELEMETRY: Final = "openvino_telemetry"
 
 def import_onnxruntime() -> Any:  # noqa: ANN401
     """Return the module onnxruntime; LibraryError if it is not installed or broken."""
-    with _failures_told("onnxruntime", "running an .onnx model", "runtime"):
+    with _failures_as_errors("onnxruntime", "running an .onnx model", "runtime"):
         import onnxruntime
     return onnxruntime
 
 
 def import_openvino() -> Any:  # noqa: ANN401
     """Return the module openvino; see ``import_onnxruntime``."""
-    told = _failures_told("openvino", "the backend openvino", "openvino")
-    with told, _without(_OPENVINO_TELEMETRY):
+    translated = _failures_as_errors("openvino", "the backend openvino", "openvino")
+    with translated, _without(_OPENVINO_TELEMETRY):
         import openvino
     return openvino
 
@@ -34,7 +34,7 @@ def import_openvino() -> Any:  # noqa: ANN401
 def import_ray() -> Any:  # noqa: ANN401
     """Return the module ray, with its usage reports off by default."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    with _failures_told("ray", "--ray", "ray"):
+    with _failures_as_errors("ray", "--ray", "ray"):
         import ray
     return ray
 
@@ -53,7 +53,7 @@ def _without(module: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _failures_told(module: str, user: str, extra: str) -> Iterator[None]:
+def _failures_as_errors(module: str, user: str, extra: str) -> Iterator[None]:
     """Turn the failure of an import into the error of its user, with what to install."""
     try:
         yield

@@ -15,7 +15,7 @@ from ...runtime import contract
 from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest, manifest_path
 from ...runtime.files.atomic import sha256, staged_folder
-from ...runtime.files.failures import failures_told, named
+from ...runtime.files.failures import failures_as_errors, named
 from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
 from . import guide, plugin, warmup
 from .model_config import MODEL_FILES, Model, config_text
@@ -203,7 +203,7 @@ def _record(folder: Path, sources: list[_Source]) -> dict[str, Any]:
 def _staged(output: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces the output when the block succeeds."""
     target = output.absolute()
-    with staged_folder(target) as staging, failures_told(f"write {output}"):
+    with staged_folder(target) as staging, failures_as_errors(f"write {output}"):
         yield staging
         _replace(staging, target)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError, CsakitError
-from ..files.failures import failure, failures_told, is_file, is_folder, is_same, named
+from ..files.failures import failure, failures_as_errors, is_file, is_folder, is_same, named
 from ..images.decode import INPUT_SUFFIXES, OTHER_SUFFIXES
 from ..images.encode import OUTPUT_FORMATS
 from .job import Job
@@ -80,7 +80,7 @@ def list_folders(
 
 def make_folder(folder: Path) -> None:
     """Create the folder of results and its parents, unless it exists."""
-    with failures_told(f"create the folder {folder}"):
+    with failures_as_errors(f"create the folder {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
 
 
@@ -112,7 +112,7 @@ class _Scanned:
 @contextlib.contextmanager
 def _scan(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
     """Provide the entries of a folder one by one; most know what they are without another call."""
-    with failures_told(f"read the folder {folder}"), os.scandir(folder) as found:
+    with failures_as_errors(f"read the folder {folder}"), os.scandir(folder) as found:
         yield found
 
 

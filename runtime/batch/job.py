@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ..files.failures import failure, failures_told, is_file, is_folder, is_same
+from ..files.failures import failure, failures_as_errors, is_file, is_folder, is_same
 from ..images.encode import QUALITY, Picture, load_image, output_format, save_image
 from ..images.mask import load_hole
 from ..images.metadata import Metadata
@@ -62,7 +62,8 @@ class Job:
                 f"Choose an existing folder with write permission (here: {folder})."
             )
         for output in filter(self._taken, self.outputs(options)):
-            if any(is_file(source) and is_same(output, source) for source in self._inputs):
+            inputs = filter(is_file, (self.image, self.mask))
+            if any(is_same(output, source) for source in inputs):
                 raise ContractError(f"an output must not replace an input; got {output} for both")
             if not options.overwrite:
                 raise ContractError(f"{output} exists; replace it with --overwrite")
@@ -71,13 +72,9 @@ class Job:
         """Report whether all outputs are there, so that an earlier run wrote them."""
         return all(map(is_file, self.outputs(options)))
 
-    @property
-    def _inputs(self) -> tuple[Path, Path]:
-        return self.image, self.mask
-
     @staticmethod
     def _taken(output: Path) -> bool:
-        with failures_told(f"write {output}"):
+        with failures_as_errors(f"write {output}"):
             return output.exists() or output.is_symlink()
 
 
@@ -186,6 +183,6 @@ def compare(before: Picture, hole: Bool, after: Picture) -> Picture:
     mask = np.repeat(np.where(hole, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
     gap = np.full((hole.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
     row = np.concatenate([before.pixels, gap, mask, gap, after.pixels], axis=1)
-    said = before.metadata
-    colours = Metadata(icc_profile=said.icc_profile, colours=said.colours)
+    metadata = before.metadata
+    colours = Metadata(icc_profile=metadata.icc_profile, colours=metadata.colours)
     return Picture(pixels=row, alpha=None, grey=before.grey, metadata=colours)

@@ -27,7 +27,7 @@ _OF_ONE_JOB: Final = (ContractError, ResourceError)  # the others may still be r
 
 working_on: "contextvars.ContextVar[Job | None]" = contextvars.ContextVar(
     "working_on", default=None
-)  # the job that this thread works for, so that a log handler can tell whose record it sees
+)  # the job that this thread works for, so that a log handler knows whose record it sees
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from ..libraries import import_ray
 from .job import Job
 from .pipeline import Outcome
 from .ray_cluster import LOCAL, RayOptions, Share
-from .ray_worker import Chunk, Opened, Settings, Unseen, Worker, model_files
+from .ray_worker import Chunk, Opened, Settings, Worker, model_files
 
 logger = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ class RayPool:
             yield from self._replace(member, _reason(error))
             return
         del self._running[ref]
-        if isinstance(answer, Unseen):
+        if answer is None:
             self._running[member.actor.open.remote(self._settings, self._send())] = (member, None)
         elif isinstance(answer, Opened):
             member.ready, member.host, member.pid = True, answer.host, answer.pid

@@ -47,11 +47,6 @@ class Opened:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Unseen:
-    """The model is not where the driver has it: it must be sent."""
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Chunk:
     """Outcomes of some jobs, in order; fewer than jobs if the run was cancelled or failed."""
 
@@ -65,8 +60,8 @@ class Worker:
 
     def open(
         self, settings: Settings, sent: "Mapping[str, object] | None"
-    ) -> Opened | Unseen | CsakitError:
-        """Check the folders and open the model; ``sent`` refers to its files' content by name."""
+    ) -> Opened | CsakitError | None:
+        """Check the folders, open the model; None if it must be ``sent``, as references by name."""
         try:
             _check(settings)
             if sent is not None:
@@ -74,7 +69,7 @@ class Worker:
             elif _sees_model(settings):
                 self._inpaint = _open(settings, settings.model, cache=settings.cache)
             else:
-                return Unseen()
+                return None
         except CsakitError as error:
             return type(error)(f"on {socket.gethostname()}: {error}")
         return Opened(host=socket.gethostname(), pid=os.getpid())

@@ -60,12 +60,12 @@ def guard(program: str, work: Callable[[], int]) -> int:
         with _signals_as_exceptions():
             code = work()
     except CsakitError as error:
-        code = _tell(program, str(error), error.exit_code)
+        code = _report(program, str(error), error.exit_code)
     except KeyboardInterrupt:
-        code = _tell(program, "interrupted", INTERRUPTED)
+        code = _report(program, "interrupted", INTERRUPTED)
     except _EndedBySignalError as error:
         name = signal.Signals(error.number).name
-        code = _tell(program, f"ended by {name}", _SIGNALLED + error.number)
+        code = _report(program, f"ended by {name}", _SIGNALLED + error.number)
     except BrokenPipeError:  # `csakit ... | head`
         _discard_output()
         code = ExitCode.OK
@@ -74,12 +74,12 @@ def guard(program: str, work: Callable[[], int]) -> int:
         raise
     except Exception as error:
         if _interrupted(error):
-            return _tell(program, "interrupted", INTERRUPTED)
+            return _report(program, "interrupted", INTERRUPTED)
         path = getattr(error, "filename", None)
-        told = failure(error, "go on" if path is None else f"use {path}")
-        if told is None:
+        problem = failure(error, "go on" if path is None else f"use {path}")
+        if problem is None:
             raise
-        code = _tell(program, str(told), told.exit_code)
+        code = _report(program, str(problem), problem.exit_code)
     return _flush(program, code)
 
 
@@ -95,7 +95,7 @@ def printable(text: object) -> str:
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], str(text))
 
 
-def _tell(program: str, text: str, code: int) -> int:
+def _report(program: str, text: str, code: int) -> int:
     with contextlib.suppress(OSError):  # nobody listens
         print(f"{program}: {printable(text)}", file=sys.stderr)
     return code
@@ -109,7 +109,7 @@ def _flush(program: str, code: int) -> int:
         _discard_output()
     except OSError as error:
         _discard_output()
-        return _tell(program, str(failure(error, "print the output")), ExitCode.ENVIRONMENT)
+        return _report(program, str(failure(error, "print the output")), ExitCode.ENVIRONMENT)
     return code
 
 

@@ -32,8 +32,8 @@ from .command import new_parser, run_command
 _EPILOG = """\
 each line begins with
   OK   present and usable
-  --   absent and optional; the line says what it is for and how to install it
-  FIX  something to repair; the line says how
+  --   absent and optional; the line has its use and how to install it
+  FIX  something to repair; the line has the remedy
 
 exit codes: 0 models can be run here, and every engine that was named would open; 2 a path is
 neither an engine nor a folder; 3 otherwise.

@@ -57,7 +57,7 @@ def add_model_option(parser: argparse.ArgumentParser) -> None:
 
 
 def join_blend(arguments: Sequence[str]) -> list[str]:
-    """Join into one argument ``feather PX``, which argparse cannot tell from IMAGE and MASK."""
+    """Join ``feather PX`` into one argument; argparse would take PX for IMAGE or MASK."""
     given = list(arguments)
     for at, pair in enumerate(itertools.pairwise(given[:-1])):
         if pair == ("--blend", "feather") and not given[at + 2].startswith("-"):

@@ -31,7 +31,7 @@ examples:
   csakit web --host 0.0.0.0 --certificate cert.pem --key key.pem
   curl -F image=@photo.jpg -F mask=@mask.png localhost:8080/api/v1/inpaint -o repaired.jpg
 
-Only this machine can reach the server unless --host says otherwise; then clients need a token,
+Only this machine can reach the server unless --host is another address; then clients need a token,
 which the printed address carries. Behind a name of its own it needs --allow-host NAME, and on a
 public network a reverse proxy that limits slow clients. Ctrl-C stops it.
 

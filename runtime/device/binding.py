@@ -120,7 +120,7 @@ class Binding(Protocol):
         """Free it."""
 
     def allocate_pinned(self, size: int) -> tuple[Handle, HostBytes]:
-        """Allocate page-locked memory of the host, and give it as bytes."""
+        """Allocate page-locked memory of the host; return it as bytes too."""
 
     def free_pinned(self, memory: Handle) -> None:
         """Free it."""

@@ -131,7 +131,7 @@ class CudaPythonBinding:
         self._call("cuGraphExecDestroy", graph)
 
     def _call(self, name: str, *arguments: Any) -> Any:  # noqa: ANN401
-        """Call the driver; give what it returns beside its status."""
+        """Call the driver; return what it returns beside its status."""
         status, *values = getattr(self._driver, name)(*arguments)
         if status:
             self._check(name, status)

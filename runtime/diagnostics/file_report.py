@@ -103,7 +103,7 @@ def _model(path: Path) -> Inspection:
 
 
 def _whole(weights: Path, least: int) -> bool:
-    """Report whether a file of weights is long enough, and what its name says it is."""
+    """Report whether a file of weights is long enough, and matches the hash in its name."""
     named = re.search(r"-([0-9a-f]{8})\.weights$", weights.name)
     with weights.open("rb") as file:
         size = file.seek(0, 2)
@@ -159,21 +159,21 @@ def _describe(manifest: Manifest) -> dict[str, str]:
 def _parity(parity: Mapping[str, Any]) -> str:
     """Return what ``csakit verify`` wrote into the manifest; nothing of it is sure to be there."""
     output, against = parity.get("output"), parity.get("against")
-    told = "passed" if parity.get("passed") is True else "FAILED"
+    verdict = "passed" if parity.get("passed") is True else "FAILED"
     if parity.get("images"):
-        told += f" on {parity['images']} images"
+        verdict += f" on {parity['images']} images"
     if isinstance(against, dict) and against.get("name"):
-        told += f" against {against['name']}"
+        verdict += f" against {against['name']}"
     if parity.get("gpu"):
-        told += f" on {parity['gpu']}"
+        verdict += f" on {parity['gpu']}"
     if not isinstance(output, dict):
-        return told
+        return verdict
     numbers = [
         f"{what} {output[key]:.3g}{unit}"
         for key, what, unit in (("max_abs", "max abs", ""), ("psnr_db", "PSNR", " dB"))
         if isinstance(output.get(key), float | int)
     ]
-    return f"{told}, {', '.join(numbers)} in the hole" if numbers else told
+    return f"{verdict}, {', '.join(numbers)} in the hole" if numbers else verdict
 
 
 def _size(path: Path) -> str:

@@ -128,7 +128,7 @@ def _supported_cuda() -> tuple[int, int] | str | None:
 
 
 def _release() -> str | None:
-    """Read the version of the driver where the kernel tells it."""
+    """Read the version of the driver where the kernel shows it."""
     try:
         found = re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", _KERNEL_MODULE.read_text())
     except OSError:

@@ -101,7 +101,7 @@ def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compa
 
 
 def _by_header(path: Path) -> str:
-    """Return what the first bytes tell of an engine that nothing else is known of."""
+    """Return what the first bytes show of an engine without a manifest."""
     header = read_plan_header(path)
     if header is None:
         return ""
@@ -203,7 +203,7 @@ def _no_module(path: Path, manifest: Manifest, machine: HostCapabilities) -> Pro
 def _fits(manifest: Manifest, version: str) -> bool:
     """Compare a runtime's version with the builder's."""
     if version == UNKNOWN:
-        return True  # TensorRT will tell, before it runs anything
+        return True  # TensorRT checks it before it runs anything
     here, there = numbers(version, 4), numbers(manifest.build.version, 4)
     return here >= there if manifest.build.version_compatible else here == there
 

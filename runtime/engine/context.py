@@ -21,7 +21,7 @@ from .trt_engine import TensorRtEngine
 
 Array = npt.NDArray[Any]
 BUFFERS = 2  # calls that one context holds; a third could only wait for the first
-ALIGNMENT = 256  # bytes; what TensorRT wants of a tensor, and CUDA gives to an allocation
+ALIGNMENT = 256  # bytes; what TensorRT requires of a tensor, and CUDA of an allocation
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class CudaGraphPolicy:
         self.wanted = wanted
 
     def refuse(self, reason: EngineError) -> None:
-        """Capture no more, and say why."""
+        """Capture no more, and log why."""
         if self.wanted:
             self.wanted = False
             text = "%s runs without a CUDA graph, which costs a few launches a call: %s"
@@ -96,7 +96,7 @@ class ExecutionContext:
 
     @property
     def idle(self) -> bool:
-        """Whether no call holds a buffers; under the pool's lock."""
+        """Whether no call holds buffers; under the pool's lock."""
         return not any(buffers.taken for buffers in self.staging)
 
     def start(self, buffers: StagingBuffers, image: Array, mask: Array) -> None:
@@ -111,7 +111,7 @@ class ExecutionContext:
             self._stream.record(buffers.done)
 
     def finish(self, buffers: StagingBuffers) -> Array:
-        """Wait for the call of a buffers; give its result, a new array."""
+        """Wait for the call of these buffers; return its result, a new array."""
         buffers.done.wait()
         answer: Array = buffers.result.copy()
         return answer

@@ -123,7 +123,7 @@ def _make_log(trt: ModuleType) -> Any:  # noqa: ANN401
             return self._complaints
 
         def clear(self) -> None:
-            """Forget what was said."""
+            """Forget all messages."""
             self._errors.clear()
             self._complaints.clear()
 
@@ -131,7 +131,7 @@ def _make_log(trt: ModuleType) -> Any:  # noqa: ANN401
 
 
 def plain(message: str) -> str:
-    """Reduce a message of TensorRT to what it says: one line, no source files, no codes."""
+    """Reduce a message of TensorRT to one line without source files and codes."""
     text = " ".join(message.split())
     for noise in _NOISE:
         text = noise.sub("", text)

@@ -56,7 +56,7 @@ def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple
 
 
 def _check_tensors(module: TensorRTModule, engine: Any, path: Path, manifest: Manifest) -> None:  # noqa: ANN401
-    """Compare what an engine takes with what its manifest says; memory is sized by that."""
+    """Compare an engine's tensors with its manifest, by which memory is sized."""
     trt = module.trt
     types = {trt.DataType.FLOAT: "float32", trt.DataType.UINT8: "uint8"}
     found = set()
@@ -68,7 +68,7 @@ def _check_tensors(module: TensorRTModule, engine: Any, path: Path, manifest: Ma
     stated = {(x.name, x.role, x.dtype, x.shape) for x in manifest.tensors}
     if found != stated:
         raise EngineError(
-            f"{path} is not what its manifest says: it has {sorted(found)}, the manifest "
+            f"{path} does not match its manifest: it has {sorted(found)}, the manifest "
             f"{sorted(stated)}\nBuild it again: {manifest.rebuild}"
         )
 
@@ -125,7 +125,7 @@ class TensorRtExecutor:
             )
         needed = int(context.update_device_memory_size_for_shapes())
         if not needed and int(getattr(context.engine, "device_memory_size_v2", 0)):
-            raise self._failure("did not tell how much memory it needs")  # 0 also says "error"
+            raise self._failure("reported no memory size")  # 0 also means "error"
         if needed:
             self._scratch = device.buffer(needed)
             context.set_device_memory(self._scratch.address, needed)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from .failures import failure, failures_told, is_folder
+from .failures import failure, failures_as_errors, is_folder
 
 try:
     import fcntl
@@ -41,10 +41,10 @@ def atomic_write(output: Path) -> Iterator[Path]:
     if is_folder(output):
         raise ContractError(f"the output must be a file; {output} is a folder")
     with _reserved(output) as temporary:
-        with failures_told(f"write {output}"):
+        with failures_as_errors(f"write {output}"):
             mode = temporary.stat().st_mode  # of the user's umask; some writers make files private
         yield temporary
-        with failures_told(f"write {output}"):
+        with failures_as_errors(f"write {output}"):
             temporary.chmod(mode)
             temporary.replace(output)
 
@@ -64,9 +64,9 @@ def _reserved(output: Path, *, folder: bool = False) -> Iterator[Path]:
     try:
         temporary, lock = _create(output.parent, suffix, folder=folder)
     except OSError as error:
-        told = failure(error, f"write {output}") or error
-        raise type(told)(
-            f"{str(told).partition(chr(10))[0]}\n"
+        problem = failure(error, f"write {output}") or error
+        raise type(problem)(
+            f"{str(problem).partition(chr(10))[0]}\n"
             f"Choose an existing folder with write permission (here: {output.parent})."
         ) from error
     try:
@@ -140,7 +140,7 @@ def _remove(path: Path) -> None:
 def sha256(path: Path) -> str:
     """Return the hash of a file, 64 hexadecimal digits."""
     digest = hashlib.sha256()
-    with failures_told(f"read {path}"), path.open("rb") as file:
+    with failures_as_errors(f"read {path}"), path.open("rb") as file:
         while block := file.read(_HASH_BLOCK_BYTES):
             digest.update(block)
     return digest.hexdigest()

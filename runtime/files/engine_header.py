@@ -1,7 +1,7 @@
 """The header of an engine, read without TensorRT, to explain engines without a manifest.
 
 TensorRT for RTX 1.7 begins its plans with "vtrt", has their length at byte 16 and its version at
-byte 24: observed, not documented. TensorRT's own plans cannot be told from other files.
+byte 24: observed, not documented. TensorRT's own plans cannot be distinguished from other files.
 """
 
 import dataclasses

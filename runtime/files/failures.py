@@ -11,7 +11,7 @@ from typing import Final
 
 from ...plugins.errors import ContractError, CsakitError, ResourceError
 
-# How libraries say it that know no MemoryError.
+# The words of libraries that know no MemoryError.
 _NO_MEMORY: Final = re.compile(
     r"bad[_ ]?alloc|out of memory|cannot allocate memory|failed to allocate memory|length_error"
     r"|failed to map segment",
@@ -86,8 +86,8 @@ def stand_in(path: object, head: bytes | None = None) -> ContractError | None:
 
 
 @contextlib.contextmanager
-def failures_told(doing: str) -> Iterator[None]:
-    """Turn failures of the machine in a block into errors that tell them; see ``failure``."""
+def failures_as_errors(doing: str) -> Iterator[None]:
+    """Turn failures of the machine in a block into errors of csakit; see ``failure``."""
     try:
         yield
     except OSError as error:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from .failures import failures_told, stand_in
+from .failures import failures_as_errors, stand_in
 
 _TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"} | {
     10: "float16",
@@ -69,7 +69,7 @@ def read_onnx_header(path: Path) -> OnnxHeader:
 
 def with_weights(path: Path) -> Path:
     """Return the path of a model with its weights beside it: if it alone is a link, its target."""
-    with failures_told(f"open {path}"):
+    with failures_as_errors(f"open {path}"):
         if not path.is_symlink() or not path.exists():
             return path
         target, weights = path.resolve(), read_onnx_header(path).external
@@ -197,7 +197,7 @@ def _walk(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
 
 
 def _varint(view: memoryview, at: int) -> tuple[int, int]:
-    """Read one number; give it and where the next thing begins."""
+    """Return one number and the position behind it."""
     value = shift = 0
     while True:
         if at >= len(view) or shift > _MAX_SHIFT:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from ...plugins.errors import ContractError, LibraryError
-from .failures import failures_told
+from .failures import failures_as_errors
 
 Record = TypeVar("Record")
 MAX_BYTES: Final = 1 << 20  # manifests have a few kilobytes
@@ -15,7 +15,7 @@ MAX_BYTES: Final = 1 << 20  # manifests have a few kilobytes
 
 def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
     """Read a file of at most ``limit`` bytes that holds one JSON object, or raise ContractError."""
-    with failures_told(f"read {path}"), path.open("rb") as file:
+    with failures_as_errors(f"read {path}"), path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:
         raise ContractError(f"{path} must have at most {limit} bytes; it has more")

@@ -39,7 +39,7 @@ _PLUGINS: Final = MappingProxyType(
         "AVIF": (("PIL.AvifImagePlugin", "pillow_avif"), "pip install pillow-avif-plugin"),
     }
 )
-# Photographs and pictures that are not read: told as that, by suffix and by content.
+# Photographs and pictures that are not read, by suffix and by content.
 OTHER_SUFFIXES: Final = frozenset(
     (
         *(".jxl", ".jp2", ".j2k", ".jpf", ".psd", ".psb", ".xcf", ".kra", ".svg", ".pdf", ".eps"),
@@ -126,7 +126,7 @@ class Decoded:
     deep: bool = False  # the file has more than 8 bits a channel, even where the mode hides it
     turned: bool = False  # the file's EXIF orientation was not upright
     levels: Uint16 | None = None  # (H, W, C), upright, all bits of a 16-bit PNG or TIFF
-    metadata: Metadata = dataclasses.field(default_factory=Metadata)  # what else the file says
+    metadata: Metadata = dataclasses.field(default_factory=Metadata)  # what else the file holds
 
 
 def decode(path: Source, *, least_side: int | None = None) -> Decoded:
@@ -212,8 +212,8 @@ def _upright(
         orientation = file.getexif().get(0x0112, 1)
         upright = ImageOps.exif_transpose(file)
     except Exception as error:  # the parser raises what it likes on broken data
-        if told := failure(error, f"read {path}"):
-            raise told from error
+        if problem := failure(error, f"read {path}"):
+            raise problem from error
         text = "%s: its EXIF data cannot be read and is dropped (%s)"
         notify(logger, "metadata", text, path, error)
         return file.copy(), levels, False
@@ -237,8 +237,8 @@ def _kind(head: bytes, signatures: tuple[tuple[bytes, str], ...]) -> str | None:
 
 
 def _not_read(path: Source, head: bytes) -> ContractError:
-    if told := stand_in(path, head):
-        return told
+    if problem := stand_in(path, head):
+        return problem
     if kind := _kind(head, _SIGNATURES):
         return ContractError(
             f"{path} begins as a {kind} file, but of a kind that is not read, or damaged\n"

@@ -34,7 +34,7 @@ OUTPUT_FORMATS: Final = {  # suffix -> Pillow's name
     ".bmp": "BMP",
 }
 QUALITY: Final = 95  # of JPEG and WebP; known pixels then change by a few grey levels at most
-_BAND_ROWS: Final = 16  # enough to tell photographs from drawings, and little work
+_BAND_ROWS: Final = 16  # enough to distinguish photographs from drawings
 _RUNS_MAX: Final = 1.05  # times the size that is accepted for a quarter of the time
 _WITHOUT_ALPHA: Final = ("JPEG", "BMP")
 
@@ -55,7 +55,7 @@ class Picture:
     pixels: Uint8  # (H, W, 3), RGB
     alpha: Uint8 | None  # (H, W), None where the file has none
     grey: bool  # the file has one colour channel
-    metadata: Metadata  # what else the file says
+    metadata: Metadata  # what else the file holds
     deep: Uint16 | None = None  # (H, W, C), all bits of a 16-bit file: grey or RGB, and alpha
     format: str = ""  # Pillow's name of the file's format; empty where there was none
     turned: bool = False  # the file's EXIF orientation was not upright, as the pixels are
@@ -135,7 +135,7 @@ def output_format(path: Path) -> str:
 def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
     """Write a picture in the format of the suffix, whole or not at all; see ``repair_file``."""
     output_format(path)  # before a file is begun
-    with atomic_write(path) as temporary, _failures_told(path):
+    with atomic_write(path) as temporary, _failures_as_errors(path):
         temporary.write_bytes(encode_image(picture, path, quality=quality))
 
 
@@ -149,26 +149,26 @@ def encode_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> byt
     if picture.deep is not None and kind not in DEEP_FORMATS:
         text = "%s has 8 bits a channel; .png and .tif keep the 16 of the input"
         notify(logger, "depth", text, path)
-    with _failures_told(path):
+    with _failures_as_errors(path):
         return _encode(picture, kind, path, quality)
 
 
 @contextlib.contextmanager
-def _failures_told(path: Path) -> Iterator[None]:
+def _failures_as_errors(path: Path) -> Iterator[None]:
     """Turn what encoders and the system raise into the error of one output."""
     try:
         yield
     except CsakitError:
         raise
     except (OSError, ValueError, OverflowError, MemoryError) as error:
-        if told := failure(error, f"write {path}"):
-            raise told from error
+        if problem := failure(error, f"write {path}"):
+            raise problem from error
         remedy = "" if output_format(path) == "PNG" else "\nTry a .png output."  # its limits
         raise ContractError(f"cannot write {path}: {error}{remedy}") from error
 
 
 def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
-    """Encode in memory: encoders tell a full disk badly, and libtiff prints on its own."""
+    """Encode in memory: encoders report a full disk badly, and libtiff prints."""
     arguments: dict[str, Any] = picture.metadata.save_arguments(kind)
     if kind in ("JPEG", "WEBP"):
         arguments["quality"] = quality

@@ -205,7 +205,7 @@ def _check_nothing(
             raise ContractError(
                 f"what is {what} is missing in a mask; {path} has it up to level {highest} of 255 "
                 f"only, below {options.threshold}\n"
-                f"If that is missing, say so: --mask-threshold {highest}"
+                f"If that is missing, use --mask-threshold {highest}"
             )
         if layer.colours.any() or layer.alpha is not None:
             raise ContractError(
@@ -217,14 +217,14 @@ def _check_nothing(
         own = np.argmax([layer.levels(name).max() for name in _COLOURS])
         raise ContractError(
             f"white (255) is missing in a mask; {path} is in colour, none of it as light as "
-            f"{options.threshold}\nIf {_COLOURS[own]} is missing, say so: "
+            f"{options.threshold}\nIf {_COLOURS[own]} is missing, use "
             f"--mask-channel {_COLOURS[own]}"
         )
     if highest:
         rule = "holds only 0 and 1" if highest == 1 else f"holds levels up to {highest} only"
         raise ContractError(
             f"white (255) is missing in a mask; {path} {rule}\n"
-            f"If {highest} is missing, say so: --mask-threshold {highest}"
+            f"If {highest} is missing, use --mask-threshold {highest}"
             + (f"\n{_EXCHANGED}" if many else "")
         )
     if layer.alpha is not None and layer.alpha.min() < layer.alpha.max():

@@ -28,7 +28,7 @@ _RAW_PROFILE: Final = "Raw profile type "  # PNG texts of ImageMagick: hexadecim
 _PROFILES: Final = {"exif": "exif", "xmp": "xmp", "icc": "icc_profile", "icm": "icc_profile"}
 _SIDES: Final = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 
-# The tags of the main table that tell about the picture. Others tell how pixels are stored, or
+# The tags of the main table that describe the picture. Others describe how pixels are stored, or
 # are private, or hold blocks of other programs, some of them with a preview.
 _MAIN_TAGS: Final = frozenset(
     getattr(ExifTags.Base, name)
@@ -66,7 +66,7 @@ _XMP_PROPERTIES: Final = re.compile(
     re.DOTALL,
 )
 
-# Chunks of PNG that say what colours mean, and the values that say no more than "sRGB".
+# Chunks of PNG that define colours, and the values that mean no more than "sRGB".
 COLOUR_CHUNKS: Final = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 _BRIGHTNESS_CHUNKS: Final = (b"mDCV", b"cLLI")  # of high dynamic range; Pillow does not write them
 _SRGB_GAMMA: Final = 45455
@@ -76,7 +76,7 @@ _SRGB_CODE: Final = bytes((1, 13, 0, 1))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What an image file says beside its pixels. None where it says nothing."""
+    """What an image file holds beside its pixels; None where it has nothing."""
 
     exif: bytes | None = None  # serialized
     icc_profile: bytes | None = None  # what its colours mean
@@ -105,7 +105,7 @@ class Metadata:
         return {name: value for name, value in arguments.items() if value is not None}
 
     def lost_colours(self, kind: str) -> tuple[str, ...]:
-        """Return what says that colours are not sRGB and has no place in a file format."""
+        """Return what marks colours as not sRGB and cannot be stored in a format."""
         bright = (name.decode() for name in _BRIGHTNESS_CHUNKS if name in self.colours)
         profile = ("ICC profile",) if kind == "BMP" and self.icc_profile else ()
         return (*profile, *(() if kind == "PNG" else self._foreign()), *bright)
@@ -145,7 +145,7 @@ def read_metadata(path: Source, file: Image.Image, size: tuple[int, int]) -> Met
             for key, value in text.items()
             if not key.startswith(_RAW_PROFILE)
             and key != _XMP_KEY
-            and not _told_picture(path, key, value)
+            and not _drops_picture(path, key, value)
         },
     )
 
@@ -161,7 +161,7 @@ def adopt_raw_profiles(file: Image.Image) -> None:
             file.info.setdefault(name, data)
 
 
-def _told_picture(path: Source, key: str, value: str) -> bool:
+def _drops_picture(path: Source, key: str, value: str) -> bool:
     """Report whether a text may hold a picture, and log that it is dropped."""
     if found := holds_picture(f"{value}\n{getattr(value, 'tkey', '')}"):  # iTXt has its key twice
         notify(logger, "metadata", "%s: its text %r may hold a picture, and is dropped", path, key)
@@ -222,8 +222,8 @@ def _exif(path: Source, file: Image.Image, size: tuple[int, int]) -> bytes | Non
                 kept[table] = entries
         return kept.tobytes() if len(kept) else None
     except Exception as error:  # the parser raises what it likes on broken data
-        if told := failure(error, f"read the EXIF data of {path}"):
-            raise told from error
+        if problem := failure(error, f"read the EXIF data of {path}"):
+            raise problem from error
         text = "%s: its EXIF data cannot be read and is dropped (%s)"
         notify(logger, "metadata", text, path, error)
         return None
@@ -246,7 +246,7 @@ def _may_stay(tag: int, value: Any) -> bool:  # noqa: ANN401
 
 
 def _colour_chunks(path: Source) -> dict[bytes, bytes]:
-    """Read the chunks of a PNG file that say what its colours mean; the last of each counts."""
+    """Read the chunks of a PNG file that define its colours; the last of each counts."""
     found = {}
     with path.open("rb") as file:
         file.seek(8)

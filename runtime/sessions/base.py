@@ -66,11 +66,11 @@ class LoadedSession(abc.ABC):
 
     @abc.abstractmethod
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
-        """Run the model on tensors of its own form; give a new array."""
+        """Run the model on tensors of its own form; return a new array."""
 
     @abc.abstractmethod
     def _reason(self, error: Exception) -> str:
-        """Return the line that tells most of what the library said."""
+        """Return the most informative line of an error of the library."""
 
     def _finish(self, inputs: ModelInputs[T]) -> T:
         self._process.require_this()

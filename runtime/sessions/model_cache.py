@@ -101,7 +101,7 @@ class CachedModel:
 
 
 def _make(entry: Path, draft: Path, sources: list[Path], write: Callable[[Path], object]) -> bool:
-    """Fill a draft and give it its name; False if the model changed meanwhile."""
+    """Fill a draft and rename it; False if the model changed meanwhile."""
     before = _stamps(sources)
     draft.chmod(0o700)
     write(draft / MODEL_FILE)

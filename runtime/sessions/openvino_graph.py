@@ -26,7 +26,7 @@ class _Nobody:
 
 
 _NOBODY: Final = _Nobody()
-# OpenVINO gives references back without Python's lock: losing count of some must not free it.
+# OpenVINO releases references without Python's lock: losing count of some must not free it.
 _REFERENCES: Final = (_NOBODY,) * 10_000
 
 

@@ -152,6 +152,6 @@ def _require_native(core: Any, precision: ComputePrecision) -> None:  # noqa: AN
 
 
 def _reason(error: Exception) -> str:
-    """Return the line of what OpenVINO said that tells most: the last one, above are places."""
+    """Return the last line of an error of OpenVINO, the informative one."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -47,7 +47,7 @@ class OrtCudaSession(OrtSession):
         require_provider(ort)
         preload(ort)
         options = make_options(ort, threads or physical_cores(), spin=spin)
-        options.log_severity_level = 3  # errors: why a provider does not start is told only there
+        options.log_severity_level = 3  # errors: why a provider does not start is logged only there
         providers = [(PROVIDER, provider_options(device))]
         try:
             session = load(ort, path, options, providers)
@@ -70,7 +70,7 @@ def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | 
         return None
     return EngineError(
         f"ONNX Runtime cannot use GPU {device} for {path}: {reason(cause)}\n"
-        "`csakit doctor` tells driver and GPUs; `nvidia-smi` lists them."
+        "`csakit doctor` reports driver and GPUs; `nvidia-smi` lists them."
     )
 
 
@@ -78,9 +78,9 @@ def preload(ort: Any) -> None:  # noqa: ANN401
     """Load CUDA's libraries from where pip puts them; before 1.21 the system's own are used."""
     if not hasattr(ort, "preload_dlls"):
         return
-    with contextlib.redirect_stdout(io.StringIO()) as said:  # it prints what it does not find
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # it prints what it does not find
         ort.preload_dlls()
-    logger.debug("onnxruntime.preload_dlls: %s", said.getvalue().strip() or "nothing to say")
+    logger.debug("onnxruntime.preload_dlls: %s", printed.getvalue().strip() or "nothing")
 
 
 def provider_options(device: int) -> dict[str, str]:
@@ -102,7 +102,7 @@ def require_provider(ort: Any) -> None:  # noqa: ANN401
         if numbers(ort.__version__) < _OLDEST:
             raise LibraryError(
                 f"device 'cuda' needs onnxruntime-gpu 1.18 or newer; got {ort.__version__}, which "
-                "cannot be told to compute float32 as float32\n"
+                "has no option to compute float32 as float32\n"
                 "Update it: pip install --upgrade onnxruntime-gpu"
             )
         return
@@ -121,7 +121,7 @@ def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
     if used[:1] != [PROVIDER]:
         raise EngineError(
             f"ONNX Runtime did not take GPU {device} for {path} and would use {', '.join(used)}; "
-            "its log says why, most often a missing CUDA or cuDNN library\n"
+            "its log names the cause, most often a missing CUDA or cuDNN library\n"
             "Install what it names, for example with pip install 'onnxruntime-gpu[cuda,cudnn]', or "
             "run on the CPU: --device cpu"
         )

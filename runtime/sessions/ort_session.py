@@ -9,7 +9,7 @@ from typing import Any
 
 from ...plugins.errors import ContractError, CsakitError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..files.failures import failure, failures_told, is_file, named, stand_in
+from ..files.failures import failure, failures_as_errors, is_file, named, stand_in
 from ..files.onnx_header import read_onnx_header
 from ..files.onnx_weights import require_finite_weights
 from ..host import physical_cores
@@ -71,7 +71,7 @@ def require_file(path: Path) -> None:
     """Refuse a model that is not there or cannot be read."""
     if not is_file(path):
         raise ContractError(f"the model must be an existing file; got {named(path)}")
-    with failures_told(f"read {path}"):
+    with failures_as_errors(f"read {path}"):
         path.open("rb").close()
 
 
@@ -185,6 +185,6 @@ def _create(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROV
 
 
 def reason(error: BaseException) -> str:
-    """Return the first line of what onnxruntime said, without its codes."""
+    """Return the first line of an error of onnxruntime, without its codes."""
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
     return _PLACE.sub("", text.split(" : ")[-1])

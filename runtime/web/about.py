@@ -25,7 +25,7 @@ class Model:
     lanes: int = 1  # repairs that it can run at once
 
 
-_TOLD: Final = ("name", "sha256", "precision", "size", "trained_hole")
+_MODEL_KEYS: Final = ("name", "sha256", "precision", "size", "trained_hole")
 
 
 def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any
     return {
         "name": "csakit",
         "version": model.version,
-        "model": {key: getattr(model, key) for key in _TOLD},
+        "model": {key: getattr(model, key) for key in _MODEL_KEYS},
         "backend": model.backend,
         "device": model.device,
         "limits": {

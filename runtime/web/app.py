@@ -122,8 +122,8 @@ class Web:
                 headers["Content-Disposition"] = f'attachment; filename="{result.filename}"'
             if result.notices:
                 texts = "; ".join(notice.text.replace("\n", " ") for notice in result.notices)
-                told = texts.encode("ascii", "replace")[:_WARNING_BYTES].decode()
-                headers["X-Csakit-Warnings"] = told
+                ascii_texts = texts.encode("ascii", "replace")[:_WARNING_BYTES].decode()
+                headers["X-Csakit-Warnings"] = ascii_texts
             if fields.ignored:
                 headers["X-Csakit-Ignored"] = ", ".join(fields.ignored)
             response = Response(result.content, 200, headers, result.media_type)

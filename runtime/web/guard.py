@@ -103,7 +103,7 @@ class Guard:
         return True
 
     def _check_length(self, scope: Scope) -> None:
-        """Refuse a body that says it is too long, or says nothing that is a length."""
+        """Refuse a body whose stated length is too large or no number."""
         stated = _single(scope, b"content-length", 400)
         if stated is None:
             return
@@ -178,7 +178,7 @@ class _Body:
             ) from None
         if message["type"] == "http.request":
             size = len(message.get("body", b""))
-            self._metrics.received(size)
+            self._metrics.add("bytes", size)
             self._count += size
             if self._count > self._limit:
                 raise _too_large(self._limit)

@@ -112,7 +112,7 @@ class Lane:
         return await asyncio.shield(future)
 
     def _drop(self, turn: "_Turn") -> None:
-        """Take a turn out that nobody waits for; give it on if it had come."""
+        """Remove a turn that nobody waits for; free its place if it was granted."""
         if turn in self._waiting:
             self._waiting.remove(turn)
         elif turn.granted:
@@ -127,12 +127,12 @@ class Lane:
         self._advance()
 
     def _advance(self) -> None:
-        """Start what may start, and tell the others how many are before them."""
+        """Start what may start, and report to the others how many are before them."""
         while self._waiting and self._running < self._width:
             self._running += 1
             self._waiting.popleft().grant()
         for ahead, turn in enumerate(self._waiting, self._running):
-            turn.tell(ahead)
+            turn.report(ahead)
         if self._metrics is not None:
             self._metrics.waiting, self._metrics.running = len(self._waiting), self._running
 
@@ -143,7 +143,7 @@ class _Turn:
     def __init__(self, watch: Watch) -> None:
         self._watch = watch
         self.event = asyncio.Event()
-        self._told = -1
+        self._reported = -1
         self.granted = False
 
     def grant(self) -> None:
@@ -151,10 +151,10 @@ class _Turn:
         self.granted = True
         self.event.set()
 
-    def tell(self, ahead: int) -> None:
-        """Tell the client how many are before it, when that changed."""
-        if ahead != self._told:
-            self._told = ahead
+    def report(self, ahead: int) -> None:
+        """Report to the client how many are before it, when that changed."""
+        if ahead != self._reported:
+            self._reported = ahead
             self._watch.emit({"event": "queued", "ahead": ahead})
 
     async def come(self) -> None:

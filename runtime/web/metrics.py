@@ -18,7 +18,7 @@ class Metrics:
         self._requests: Counter[tuple[str, int]] = Counter()
         self._buckets = {stage: [0] * (len(BUCKETS) + 1) for stage in STAGES}
         self._seconds = dict.fromkeys(STAGES, 0.0)
-        self._bytes = self._pixels = 0
+        self._totals = Counter(bytes=0, pixels=0)
         self.waiting = 0
         self.running = 0
 
@@ -27,15 +27,10 @@ class Metrics:
         with self._lock:
             self._requests[route, status] += 1
 
-    def received(self, size: int) -> None:
-        """Count bytes of bodies."""
+    def add(self, unit: str, number: int) -> None:
+        """Add received "bytes" or repaired "pixels"."""
         with self._lock:
-            self._bytes += size
-
-    def repaired(self, pixels: int) -> None:
-        """Count pixels that were repaired."""
-        with self._lock:
-            self._pixels += pixels
+            self._totals[unit] += number
 
     def observe(self, stage: str, seconds: float) -> None:
         """Add the time that one request spent in a stage."""
@@ -52,11 +47,12 @@ class Metrics:
         yield from _head("csakit_requests_total", "counter", "Requests by route and status.")
         for (route, status), count in sorted(self._requests.items()):
             yield f'csakit_requests_total{{route="{route}",status="{status}"}} {count}'
+        size, pixels = self._totals["bytes"], self._totals["pixels"]
         for name, kind, text, value in (
             ("csakit_queue_length", "gauge", "Repairs that wait.", self.waiting),
             ("csakit_running", "gauge", "Repairs that run.", self.running),
-            ("csakit_repaired_pixels_total", "counter", "Pixels repaired.", self._pixels),
-            ("csakit_received_bytes_total", "counter", "Bytes of request bodies.", self._bytes),
+            ("csakit_repaired_pixels_total", "counter", "Pixels repaired.", pixels),
+            ("csakit_received_bytes_total", "counter", "Bytes of request bodies.", size),
         ):
             yield from _head(name, kind, text)
             yield f"{name} {value}"

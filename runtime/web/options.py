@@ -9,7 +9,7 @@ from ...plugins.errors import ContractError
 
 CHUNK_SECONDS: Final = 30.0  # between two pieces of a body
 BODY_SECONDS: Final = 120.0  # for all of it
-STOP_SECONDS: Final = 5  # for what runs when the server is told to stop
+STOP_SECONDS: Final = 5  # for what runs when the server is asked to stop
 CONNECTIONS: Final = 64
 TOKEN_BYTES: Final = 24
 

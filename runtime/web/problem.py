@@ -1,4 +1,4 @@
-"""Errors as clients see them: RFC 9457 problem details, with the text that tells the remedy."""
+"""Errors as clients see them: RFC 9457 problem details, with the remedy."""
 
 import json
 from collections.abc import Mapping

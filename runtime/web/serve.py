@@ -1,4 +1,4 @@
-"""Run the server until it is told to stop."""
+"""Run the server until it is asked to stop."""
 
 import contextlib
 import errno
@@ -63,7 +63,7 @@ def describe_model(
 
 
 def listen(options: WebOptions) -> socket.socket:
-    """Return a socket that listens where the options say."""
+    """Return a socket that listens where the options ask."""
     try:
         return _bound(options.host, options.port)
     except OSError as error:
@@ -134,9 +134,9 @@ def make_server(web: Web, options: WebOptions) -> Server:
     try:
         config.load()
     except (ssl.SSLError, OSError) as error:
-        told = failure(error, f"read {options.certificate}")
+        problem = failure(error, f"read {options.certificate}")
         raise ContractError(
-            str(told) if told else f"the certificate and the key do not fit: {error}"
+            str(problem) if problem else f"the certificate and the key do not fit: {error}"
         ) from error
     return Server(config, web.stop)
 

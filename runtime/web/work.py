@@ -67,7 +67,7 @@ class Worker:
     def repair(self, fields: Fields, wishes: Wishes, watch: Watch, *, whole: bool) -> Result:
         """Repair a picture; with ``whole``, encode all of it as well."""
         result = Result(seconds={"queue": watch.waited})
-        with _told(result):
+        with _as_problems(result):
             with self._timed(result, "decode", watch):
                 picture = self._picture(fields)
                 size = picture.pixels.shape[:2]
@@ -83,7 +83,7 @@ class Worker:
     def apply(self, fields: Fields, wishes: Wishes, watch: Watch) -> Result:
         """Lay earlier parts over a picture, and encode it with its metadata."""
         result = Result(seconds={"queue": watch.waited})
-        with _told(result):
+        with _as_problems(result):
             with self._timed(result, "decode", watch):
                 picture = self._picture(fields)
             with self._timed(result, "encode", watch):
@@ -93,7 +93,7 @@ class Worker:
     def inspect(self, fields: Fields, watch: Watch, *, preview: bool) -> Result:
         """Describe a picture as JSON, or return one that every browser can show."""
         result = Result(seconds={"queue": watch.waited})
-        with _told(result), self._timed(result, "decode", watch):
+        with _as_problems(result), self._timed(result, "decode", watch):
             picture = load_image(ImageBytes(fields.file("image"), "the picture"))
             if preview:
                 result.content, result.media_type = _preview(picture), "image/jpeg"
@@ -102,7 +102,7 @@ class Worker:
         shown = picture.format in _SHOWN and (
             not picture.turned or picture.format in _TURNED_BY_BROWSERS
         )
-        said = {
+        description = {
             "width": width,
             "height": height,
             "format": "JPEG" if picture.format == "MPO" else picture.format,
@@ -113,7 +113,7 @@ class Worker:
             "display": "file" if shown else "preview",
             "warnings": [dataclasses.asdict(notice) for notice in result.notices],
         }
-        result.content, result.media_type = json.dumps(said).encode(), "application/json"
+        result.content, result.media_type = json.dumps(description).encode(), "application/json"
         return result
 
     def _picture(self, fields: Fields) -> Picture:
@@ -157,7 +157,7 @@ class Worker:
                     "png": base64.b64encode(_patch(part, picture)).decode(),
                 }
             )
-            self._metrics.repaired(int(part.hole.sum()))
+            self._metrics.add("pixels", int(part.hole.sum()))
             watch.check()
         return repaired
 
@@ -184,7 +184,7 @@ class Worker:
 
 
 @contextlib.contextmanager
-def _told(result: Result) -> Iterator[None]:
+def _as_problems(result: Result) -> Iterator[None]:
     """Collect notices; turn what csakit raises, and failures of the machine, into problems."""
     with collect_notices() as notices:
         result.notices = notices
@@ -193,8 +193,8 @@ def _told(result: Result) -> Iterator[None]:
         except CsakitError as error:
             raise problem_of(error) from error
         except MemoryError as error:
-            if told := failure(error, "repair the picture"):
-                raise problem_of(told) from error
+            if problem := failure(error, "repair the picture"):
+                raise problem_of(problem) from error
             raise
 
 
@@ -205,8 +205,8 @@ def _patch(part: Part, picture: Picture) -> bytes:
     if picture.grey:
         image = image.convert("L")
     image.putalpha(Image.fromarray(part.hole.astype(np.uint8) * 255))
-    said = picture.metadata
-    colours = Metadata(icc_profile=said.icc_profile, colours=said.colours)
+    metadata = picture.metadata
+    colours = Metadata(icc_profile=metadata.icc_profile, colours=metadata.colours)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=3, **colours.save_arguments("PNG"))
     return buffer.getvalue()

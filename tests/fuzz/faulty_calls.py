@@ -23,7 +23,7 @@ from csakit.runtime.batch.folder import list_folders
 from csakit.runtime.batch.job import FileOptions, Job, run_job
 from csakit.runtime.files import atomic
 from csakit.runtime.files.atomic import atomic_write, sha256, staged_folder
-from csakit.runtime.files.failures import failures_told
+from csakit.runtime.files.failures import failures_as_errors
 from csakit.runtime.files.onnx_header import read_onnx_header, with_weights
 from csakit.runtime.files.onnx_weights import require_finite_weights
 from csakit.runtime.files.safetensors_header import read_checkpoint_header
@@ -74,9 +74,9 @@ def reads(folder: Path) -> None:
 
 
 def writes(folder: Path) -> None:
-    with atomic_write(folder / "out.png") as path, failures_told("write"):
+    with atomic_write(folder / "out.png") as path, failures_as_errors("write"):
         path.write_bytes(b"all of it")
-    with staged_folder(folder / "whole") as draft, failures_told("write"):
+    with staged_folder(folder / "whole") as draft, failures_as_errors("write"):
         (draft / "a").write_text("a")
 
 
@@ -89,7 +89,7 @@ def copies(folder: Path) -> None:
     if cached.find() is None:
         cached.make(optimise)
     if (found := cached.find()) is not None:
-        with failures_told("read"):  # this reading may be the call that fails
+        with failures_as_errors("read"):  # this reading may be the call that fails
             assert found.read_bytes() == b"optimised"
 
 

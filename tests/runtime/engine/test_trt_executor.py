@@ -58,5 +58,5 @@ def test_it_gets_what_it_asks_for(told: int, whole: int | None, given: list[int]
 
 
 def test_nothing_for_an_engine_that_needs_memory_is_an_error() -> None:
-    with pytest.raises(EngineError, match="did not tell how much memory it needs"):
+    with pytest.raises(EngineError, match="reported no memory size"):
         executor(Context(0, SimpleNamespace(device_memory_size_v2=1 << 20)))

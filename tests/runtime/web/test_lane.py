@@ -60,6 +60,7 @@ def test_repairs_wait_in_their_order_and_hear_how_many_are_before_them(
     clients = []
     for number in range(3):
         clients.append(Client(running, body, **NDJSON))
+        until(lambda: metric(running, "csakit_running") == "1")
         until(lambda n=number: metric(running, "csakit_queue_length") == str(n))
     for _ in range(6):
         session.gate.release()
