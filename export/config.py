@@ -10,6 +10,7 @@ Target = Literal["generic", "ort"]
 TARGETS: Final[tuple[Target, ...]] = get_args(Target)
 PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 IOS: Final[tuple[IOFormat, ...]] = get_args(IOFormat)
+MAX_BATCH: Final = 65_536  # images
 MAX_SIZE: Final = 2048  # pixels; the attention's cost grows with the fourth power of the side
 
 
@@ -66,5 +67,5 @@ class ExportConfig:
                 f"size must be 'dynamic' or a multiple of {SIZE_MULTIPLE} up to {MAX_SIZE}; "
                 f"got {self.size!r}"
             )
-        if self.max_batch is not None and self.max_batch < 1:
-            raise ContractError(f"max_batch must be at least 1; got {self.max_batch}")
+        if self.max_batch is not None and not 1 <= self.max_batch <= MAX_BATCH:
+            raise ContractError(f"max_batch must be 1 to {MAX_BATCH}; got {self.max_batch}")

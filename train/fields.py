@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ..plugins.errors import ContractError
 
+_INTEGERS = 1 << 63  # that arrays and files hold
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 
@@ -34,6 +35,9 @@ def require_types(config: Any) -> None:  # noqa: ANN401
     """Check that each value has the type that its class states."""
     for name, hint in annotations(type(config)).items():
         value = getattr(config, name)
+        for one in value if isinstance(value, tuple) else (value,):
+            if type(one) is int and abs(one) >= _INTEGERS:
+                raise ContractError(f"{name} must be a number below 2^63; got one far beyond it")
         if not _fits(hint, value):
             raise ContractError(f"{name} must be {_described(hint)}; got {value!r}")
 

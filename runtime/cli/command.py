@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from types import FrameType
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ...plugins.errors import CsakitError, ExitCode
 from ..files.failures import failure
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import argparse
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and ends of lines
+_NO_VALUE: Final = re.compile(r"(--[\w-]+)=--|(-\w)--")
 _SIGNALLED: Final = 128  # plus the number of the signal, what shells expect
 INTERRUPTED: Final = _SIGNALLED + signal.SIGINT
 _ENDINGS: Final = tuple(
@@ -46,7 +47,15 @@ def run_command(
     arguments: Sequence[str] | None = None,
 ) -> int:
     """Parse the arguments and run ``work`` under ``guard``; return its exit code."""
-    return guard(parser.prog, lambda: work(parser.parse_args(arguments)))
+    return guard(parser.prog, lambda: work(_parse(parser, arguments)))
+
+
+def _parse(parser: "argparse.ArgumentParser", arguments: Sequence[str] | None) -> Any:  # noqa: ANN401
+    """Parse arguments; older versions of Python take ``--option=--`` for an empty list."""
+    for given in sys.argv[1:] if arguments is None else arguments:
+        if match := _NO_VALUE.fullmatch(given):
+            parser.error(f"argument {match[1] or match[2]}: expected one argument")
+    return parser.parse_args(arguments)
 
 
 def guard(program: str, work: Callable[[], int]) -> int:

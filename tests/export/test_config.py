@@ -27,7 +27,8 @@ def test_the_defaults_are_the_most_general_form() -> None:
         ({"size": 2 * MAX_SIZE}, r"multiple of 256 up to 2048; got 4096"),
         ({"size": "any"}, r"'dynamic' or a multiple of 256 up to 2048; got 'any'"),
         ({"size": 256.0}, r"multiple of 256 up to 2048; got 256\.0"),
-        ({"max_batch": 0}, r"max_batch must be at least 1; got 0"),
+        ({"max_batch": 0}, r"max_batch must be 1 to 65536; got 0"),
+        ({"max_batch": 10**22}, r"max_batch must be 1 to 65536; got 1000"),
     ],
 )
 def test_what_the_networks_cannot_take_is_refused(form: dict[str, Any], match: str) -> None:

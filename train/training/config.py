@@ -20,6 +20,7 @@ Strategy = Literal["auto", "ddp"]
 Precision = Literal["32", "bf16-mixed", "64"]
 
 CACHED_VGG: Final = "cache"  # torchvision's file where torch keeps its downloads
+_PROCESSES: Final = 65_536  # that anybody could start
 RANDOM_VGG: Final = "random"
 
 _LEAST: Final = {  # what the values of some keys are at least
@@ -219,6 +220,13 @@ class EngineConfig(_Section):
     nodes: int = 1
     strategy: Strategy = "auto"
     precision: Precision = "32"
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        super().__post_init__()
+        for name in ("devices", "nodes"):
+            number = getattr(self, name)
+            require(number <= _PROCESSES, name, f"{_PROCESSES} at most", number)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 A choice maps section to key to value and holds only what a user stated; classes have defaults.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import json
@@ -14,6 +15,7 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError
 from ...runtime.files.atomic import atomic_write
+from ...runtime.files.failures import failure
 from ..fields import annotations, optional_of
 from .config import TrainConfig
 from .run_folder import RunFolder
@@ -51,9 +53,9 @@ def read(path: Path) -> Choice:
         import tomli as tomllib
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ContractError(f"cannot read the configuration {path}: {error}") from error
-    except tomllib.TOMLDecodeError as error:
+    except OSError as error:
+        raise failure(error, f"read the configuration {path}") or error from error
+    except (ValueError, RecursionError) as error:  # also of text, and of numbers beyond any sense
         raise ContractError(f"{path} is not TOML: {error}") from error
     return from_mapping(document, source=str(path))
 
@@ -76,7 +78,8 @@ def coerce(hint: Any, value: Any) -> Any:  # noqa: ANN401
     """Convert whole numbers to floats and lists to tuples where the type asks for it."""
     wanted = optional_of(hint) or hint
     if wanted is float and type(value) is int:
-        return float(value)
+        with contextlib.suppress(OverflowError):  # the classes refuse it
+            return float(value)
     if typing.get_origin(wanted) is tuple and isinstance(value, list):
         parts = typing.get_args(wanted)
         same = len(parts) == len(value)

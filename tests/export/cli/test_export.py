@@ -104,7 +104,7 @@ def test_the_command_hands_every_option_on(
     [
         (["--size", "large"], "--size must be a number or 'dynamic'; got 'large'"),
         (["--size", "100"], "size must be 'dynamic' or a multiple of 256 up to 2048; got 100"),
-        (["--max-batch", "0"], "max_batch must be at least 1; got 0"),
+        (["--max-batch", "0"], "max_batch must be 1 to 65536; got 0"),
         (["--verify-images", "0"], "--verify-images must be at least 1; got 0"),
         (["--verify-images", "5"], "an export can be verified on 0 to 4 photographs; got 5"),
         ([], "no checkpoint at missing.safetensors"),

@@ -80,6 +80,8 @@ def test_whole_numbers_may_stand_for_others(tmp_path: Path) -> None:
         ("width = 1", r"'width' belongs into the section \[model\]"),
         ("[optimizer]\nsteps = 1", r"got 'optimizer'\nDid you mean 'optimisation'\?"),
         ("[data]\ndata = ", "is not TOML"),
+        ("x = " + "[" * 100_000, "is not TOML"),
+        (f"[model]\nwidth = {'9' * 5000}", "is not TOML"),
     ],
 )
 def test_mistakes_are_named_with_the_nearest_valid_name(
@@ -101,6 +103,10 @@ def test_mistakes_are_named_with_the_nearest_valid_name(
         ("data", "batch = true", "batch must be a whole number; got True"),
         ("losses", 'judged = "both"', "judged must be one of"),
         ("optimisation", "betas = [0.5]", r"betas must be 2 values.*; got \(0.5,\)"),
+        ("data", f"batch = {10**22}", "batch must be a number below"),
+        ("optimisation", f"learning_rate = {10**400}", "learning_rate must be a number below"),
+        ("optimisation", f"betas = [0.5, {10**400}]", "betas must be a number below"),
+        ("optimisation", "clip = 1e400", "clip must be a finite number"),
         ("optimisation", "learning_rate = nan", "learning_rate must be a finite number"),
     ],
 )
