@@ -23,10 +23,9 @@ from ..runtime.files.atomic import sha256, staged_folder
 from ..runtime.files.failures import failure, is_folder
 from ..train import CoherentSemanticAttention, CSAInpainter, checkpoint
 from ..train.masks import largest_hole
-from ..train.networks.detail import FEATURE_STRIDE, RepeatedNoise
 from ..train.networks.fill import HarmonicFill
 from .config import MAX_SIZE, ExportConfig
-from .graph import fill, noise, rewrites, surgery
+from .graph import fill, rewrites, surgery
 from .parity.cases import export_cases
 from .parity.probe import Probe
 from .parity.report import Report
@@ -90,9 +89,8 @@ def export_onnx(
         metadata = _metadata(model, sha256(checkpoint_path), config, training)
         if config.weights == "fp16":
             surgery.store_in_half(proto)
-        expand = (fill.expand_fills, noise.expand_noise)
         free = _free_dimensions(config)
-        surgery.finish(proto, metadata, io=config.io, free=free, expand=expand)
+        surgery.finish(proto, metadata, io=config.io, free=free, expand=fill.expand_fills)
         files = _write(proto, folder / output.name, external=config.external_weights)
         report = None
         if cases:
@@ -123,14 +121,10 @@ class ExportWrapper(nn.Module):
         if config.precision == "fp16":
             self.model.rough.half()
             self.model.refinement.half()
-            if self.model.detail is not None:
-                self.model.detail.half()
         for parent in list(self.model.modules()):
             for name, layer in parent.named_children():
                 if isinstance(layer, CoherentSemanticAttention):
                     setattr(parent, name, _AttentionNode(layer.similarity))
-                elif isinstance(layer, RepeatedNoise):
-                    setattr(parent, name, _NoiseNode(layer))
                 elif isinstance(layer, HarmonicFill):
                     setattr(parent, name, _FillNode(layer.levels))
 
@@ -176,32 +170,18 @@ class _FillNode(nn.Module):
         return _node(fill.PLACEHOLDER, (image, missing), attributes)
 
 
-class _NoiseNode(nn.Module):
-    """Leaves a placeholder for ``csakit.export.graph.noise``."""
-
-    def __init__(self, layer: RepeatedNoise) -> None:
-        super().__init__()
-        self.layer = layer
-
-    def forward(self, features: Tensor) -> Tensor:
-        sides = [FEATURE_STRIDE * side for side in features.shape[2:]]
-        inputs = (self.layer.tile.to(features.dtype), features)
-        return _node(noise.PLACEHOLDER, inputs, {}, shape=(1, 1, *sides))
-
-
 def _node(
     name: str,
     inputs: tuple[Tensor, Tensor],
     attributes: dict[str, Any],
-    shape: tuple[int, ...] | None = None,
 ) -> Tensor:
-    """Leave a node of csakit's domain whose output is like its first input, or of a shape."""
+    """Leave a node of csakit's domain whose output is like its first input."""
     return torch.onnx.ops.symbolic(
         f"{spec.DOMAIN}::{name}",
         inputs,
         attrs=attributes,
         dtype=inputs[0].dtype,
-        shape=inputs[0].shape if shape is None else shape,
+        shape=inputs[0].shape,
         version=int(spec.VERSION),
     )
 

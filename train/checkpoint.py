@@ -19,14 +19,13 @@ from ..plugins.errors import ContractError
 from ..runtime.files.atomic import atomic_write, staged_folder
 from ..runtime.files.failures import failure, is_file, is_folder, stand_in
 from .config import ModelConfig
-from .networks.detail import noise_tile
 from .networks.inpainter import CSAInpainter, fill_colour
 
 FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
 _KEY: Final = "csakit"  # the one metadata entry; JSON
 _CONFIGURATION: Final = ("width", "attention", "similarity")  # what every header must state
 # What a header without them means: the paper's form, which was the only one.
-_ADDED: Final = {"fill": "constant", "prediction": "absolute", "detail": False}
+_ADDED: Final = {"fill": "constant", "prediction": "absolute"}
 _LISTED: Final = 8  # names shown of a long list
 
 
@@ -125,8 +124,6 @@ def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
     copies = {name: tensor.to(torch.float32, copy=True) for name, tensor in weights.items()}
     model.load_state_dict(copies, assign=True)
     model.fill = fill_colour()  # not among the weights
-    if model.detail is not None:
-        model.detail.noise.tile = noise_tile()
     return model.eval()
 
 

@@ -29,8 +29,6 @@ class ModelConfig:
             channel of both networks.
         prediction: what the networks predict: "absolute", colours, as in the paper; or "residual",
             what is to be added to the interpolation, in units of the contrast around the hole.
-        detail: whether a third, small network adds detail deep in the hole, drawn from noise
-            in the manner of the attention's matches; with prediction "residual".
     """
 
     width: int = 64
@@ -38,14 +36,11 @@ class ModelConfig:
     similarity: Similarity = "cosine"
     fill: Fill = "constant"
     prediction: Prediction = "absolute"
-    detail: bool = False
 
     def __post_init__(self) -> None:
         fits = type(self.width) is int and 1 <= self.width <= MAX_WIDTH
         require(fits, "width", f"an integer in 1..{MAX_WIDTH}", self.width)
         require_types(self)
         residual = self.prediction == "residual"
-        rule = "'residual' with detail, whose unit is its contrast"
-        require(residual or not self.detail, "prediction", rule, self.prediction)
         rule = "'interpolated' with prediction 'residual', which adds to it"
         require(self.fill == "interpolated" or not residual, "fill", rule, self.fill)

@@ -59,7 +59,7 @@ def finish(
     *,
     io: IOFormat,
     free: Collection[str],
-    expand: Collection[Callable[[onnx.ModelProto], None]] = (),
+    expand: Callable[[onnx.ModelProto], None] = lambda _model: None,
 ) -> None:
     """Turn what the tracer left into the file of the contract, in place.
 
@@ -72,8 +72,7 @@ def finish(
     ends = [value.name for value in (*graph.input, *graph.output)]
     name_by_modules(model, kept={*ends, *TRACED_OUTPUTS})
     _drop_notes(model)
-    for replace in expand:
-        replace(model)
+    expand(model)
     del graph.output[1 : len(TRACED_OUTPUTS)]
     axes = (0, 1, 2) if io == "uint8" else (0, 2, 3)
     for value, text in zip((*graph.input, *graph.output), _DOCS[io], strict=True):

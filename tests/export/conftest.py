@@ -62,7 +62,7 @@ def for_ort(calm_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture(scope="session")
 def residual_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("residual") / "residual.safetensors"
-    checkpoint.save(calm_model(fill="interpolated", prediction="residual", detail=True), path)
+    checkpoint.save(calm_model(fill="interpolated", prediction="residual"), path)
     return path
 
 

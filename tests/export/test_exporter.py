@@ -106,7 +106,7 @@ def test_a_model_that_adds_to_interpolation_computes_what_torch_computes(
     assert decibels >= LIMITS["fp16"]["output"].psnr_db or kind == "full"
 
 
-def test_noise_and_fill_follow_the_size_of_a_dynamic_model(
+def test_the_fill_follows_the_size_of_a_dynamic_model(
     residual_checkpoint: Path, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     subject = export_subject(checkpoint.load(residual_checkpoint), residual_checkpoint, tmp_path)

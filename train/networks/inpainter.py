@@ -8,7 +8,7 @@ which empties the hole of the tensor it passes on, and its weights rely on that.
 
 With ``prediction="residual"`` the networks predict differences: the rough image is the fill plus
 contrast times the rough network's output, the refined one the rough composite plus contrast
-times the refinement network's, plus the detail network's where there is one. Contrast is the
+times the refinement network's. Contrast is the
 local standard deviation of known pixels, continued into the hole. Instance norms make the
 networks blind to it, so without that factor they would add to a sky what they must add to bark.
 """
@@ -25,7 +25,6 @@ from ...plugins.spec import HOLE_THRESHOLD
 from ...runtime.contract import FEATURE_HOLE_THRESHOLD, FILL_RGB, SIZE_MULTIPLE
 from ..attention.operator import CoherentSemanticAttention
 from ..config import ModelConfig
-from .detail import DetailNetwork, depth_weight
 from .fill import HarmonicFill
 from .generators import RefinementNetwork, RoughNetwork, initialise
 
@@ -125,7 +124,7 @@ class CSAInpainter(nn.Module):
     of the input, and CSA computes in float32 inside.
 
     Args:
-        config: width, attention, similarity, fill, prediction, detail.
+        config: width, attention, similarity, fill, prediction.
     """
 
     fill: Tensor
@@ -144,7 +143,6 @@ class CSAInpainter(nn.Module):
             self.contrast = LocalContrast()
             start_near_zero(self)
         self.register_buffer("fill", fill_colour(), persistent=False)
-        self.detail = DetailNetwork(config.width) if config.detail else None
 
     @property
     def dtype(self) -> torch.dtype:
@@ -177,9 +175,6 @@ class CSAInpainter(nn.Module):
         refinement = self.refinement(composites.to(self.dtype), feature_hole)
         refined = refinement.image.to(image.dtype)
         if start.contrast is not None:
-            if self.detail is not None:
-                detail = self.detail(refinement.attended).to(image.dtype)
-                refined = refined + depth_weight(missing, image.dtype) * detail
             refined = composite + start.contrast * refined
         return Stages(
             filled=start.filled,

@@ -13,7 +13,7 @@ from ..data.recipes import RecipeName
 from ..fields import require, require_types
 
 ErrorMeasure = Literal["absolute", "relative"]
-Stage = Literal["all", "rough", "detail"]
+Stage = Literal["all", "rough"]
 Judged = Literal["refined", "composite"]
 Accelerator = Literal["auto", "cpu", "cuda"]
 Strategy = Literal["auto", "ddp"]
@@ -178,9 +178,8 @@ class OptimisationConfig(_Section):
         seed: of the weights, the data and their order
         start: checkpoint whose weights training begins with, for example converted ones; its
             width, attention and similarity must be those of this run
-        stage: "all" networks; "rough", the rough network alone with its reconstruction error: a
-            fifth of the time, to be followed by a run of "all" that starts from it; or
-            "detail", the detail network alone, on top of weights that stay as they are
+        stage: "all" networks, or "rough", the rough network alone with its reconstruction error: a
+            fifth of the time, to be followed by a run of "all" that starts from it
     """
 
     steps: int = 100_000
@@ -266,8 +265,6 @@ class TrainConfig:
         if self.losses.error == "relative":
             interpolated = self.model.fill == "interpolated"
             require(interpolated, "fill", "'interpolated' with error 'relative'", self.model.fill)
-        if self.optimisation.stage == "detail":
-            require(self.model.detail, "detail", "true in stage 'detail'", self.model.detail)
         if self.optimisation.stage == "rough":
             losses = self.losses
             alone = not (losses.needs_discriminators or losses.needs_vgg)

@@ -67,12 +67,11 @@ def open_vgg(weights: str) -> VGG16Features:
 def require_same_network(start: str, wanted: ModelConfig) -> None:
     """Check that a checkpoint fits the network of a run; the message names the flags that fit.
 
-    One in the paper's form may start an interpolating or residual network, and one without
-    detail a network with it.
+    One in the paper's form may start an interpolating or residual network.
     """
     header = checkpoint.read_header(start)
     names = ["width", "attention", "similarity"]
-    for name, papers in (("fill", "constant"), ("prediction", "absolute"), ("detail", False)):
+    for name, papers in (("fill", "constant"), ("prediction", "absolute")):
         if header[name] != papers:
             names.append(name)
     found = {name: header[name] for name in names}
@@ -80,10 +79,7 @@ def require_same_network(start: str, wanted: ModelConfig) -> None:
     if differing:
         ours = ", ".join(f"{name} {getattr(wanted, name)}" for name in differing)
         theirs = ", ".join(f"{name} {value}" for name, value in differing.items())
-        flags = " ".join(
-            f"--{name}" if value is True else f"--{name} {value}"
-            for name, value in differing.items()
-        )
+        flags = " ".join(f"--{name} {value}" for name, value in differing.items())
         raise ContractError(
             f"{start} must hold a network of this run's {ours}; it has {theirs}\n"
             f"Train that network with {flags}."

@@ -47,10 +47,8 @@ class StagesModule(nn.Module):
         super().__init__()
         self.network = network
         self._stage = stage
-        if stage != "all":
+        if stage == "rough":
             network.refinement.requires_grad_(False)
-        if stage == "detail":
-            network.rough.requires_grad_(False)
 
     def forward(self, image: Tensor, hole: Tensor) -> Stages | RoughStage:
         """Inpaint a batch; see ``CSAInpainter.stages`` and ``rough_stage``."""

@@ -208,7 +208,6 @@ VALUES: dict[str, tuple[str, Any]] = {
     "similarity": ("projection", "projection"),
     "fill": ("interpolated", "interpolated"),
     "prediction": ("residual", "residual"),
-    "detail": ("", True),
     "reconstruction": ("2", 2.0),
     "error": ("relative", "relative"),
     "rough_weight": ("0.5", 0.5),
@@ -249,7 +248,6 @@ VALUES: dict[str, tuple[str, Any]] = {
 NEEDED: dict[str, dict[str, Any]] = {
     "prediction": {"fill": "interpolated"},
     "error": {"fill": "interpolated"},
-    "detail": {"fill": "interpolated", "prediction": "residual"},
     "stage": {"adversarial": 0.0, "consistency": 0.0},
 }
 

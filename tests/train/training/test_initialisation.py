@@ -70,31 +70,6 @@ def test_a_residual_network_may_start_from_one_of_the_papers_form(start: Path) -
     assert (stages.result - stages.filled).abs().max() < 0.2  # it begins near interpolation
 
 
-def test_a_network_with_detail_may_start_from_one_without(tmp_path: Path) -> None:
-    without = CSAInpainter(ModelConfig(width=2, fill="interpolated", prediction="residual"))
-    checkpoint.save(without, tmp_path / "start.safetensors")
-
-    network = new_network(
-        small_config(
-            start=str(tmp_path / "start.safetensors"),
-            **{"width": 2, "fill": "interpolated", "prediction": "residual", "detail": True},
-        )
-    )
-
-    weights = network.state_dict()
-    assert any(name.startswith("detail.") for name in weights)
-    for name, tensor in without.state_dict().items():
-        assert weights[name].equal(tensor)
-
-
-def test_a_network_with_detail_starts_no_other(tmp_path: Path) -> None:
-    config = ModelConfig(width=2, fill="interpolated", prediction="residual", detail=True)
-    checkpoint.save(CSAInpainter(config), tmp_path / "start.safetensors")
-
-    with pytest.raises(ContractError, match="--fill interpolated --prediction residual --detail"):
-        require_same_network(str(tmp_path / "start.safetensors"), ModelConfig(width=2))
-
-
 def test_a_residual_network_starts_no_other(tmp_path: Path) -> None:
     path = tmp_path / "start.safetensors"
     checkpoint.save(

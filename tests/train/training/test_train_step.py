@@ -136,20 +136,6 @@ def test_the_rough_stage_trains_the_rough_network_alone() -> None:
     assert moved == {"rough"}
 
 
-def test_the_detail_stage_trains_the_detail_network_alone() -> None:
-    train_step = train_step_of(**RESIDUAL, detail=True, stage="detail", reconstruction=0, texture=1)
-    before = {name: t.clone() for name, t in train_step.network.state_dict().items()}
-
-    train_step.run(IMAGE, HOLE, 0)
-
-    moved = {
-        name.partition(".")[0]
-        for name, tensor in train_step.network.state_dict().items()
-        if not tensor.equal(before[name])
-    }
-    assert moved == {"detail"}
-
-
 def test_a_composite_shows_the_discriminators_errors_of_the_hole_only() -> None:
     train_step = train_step_of(reconstruction=0.0, judged="composite")
     seen: list[Tensor] = []
