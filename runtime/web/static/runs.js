@@ -10,7 +10,9 @@ export async function startRepair({ retried = false } = {}) {
   const { file, said, work } = page;
   if (!file || !work.marks.length || page.offline || locked()) return;
   page.abort = new AbortController();
-  const options = { blend: $("blend").value, dilate: Number($("dilate").value) || "" };
+  const { value: blend } = $("blend");
+  const { value: texture } = $("texture");
+  const options = { blend, texture, dilate: Number($("dilate").value) || "" };
   const before = work.parts;
   enter("running", texts.sending);
   showProgress();

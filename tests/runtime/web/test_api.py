@@ -197,6 +197,21 @@ def test_options_have_the_names_of_the_command_line(serve: Serve, body: Body) ->
     assert "marks 99 % of the image" in response.headers["x-csakit-warnings"]
 
 
+def test_texture_can_be_switched_off(serve: Serve) -> None:
+    photo = np.random.default_rng(1).normal(128, 12, (260, 280, 1)).repeat(3, axis=2)
+    photo = photo.clip(0, 255).astype(np.uint8)
+    mask = mask_of(photo.shape, (90, 90, 186, 186))
+    files = {"image": ("i.png", encoded(photo)), "mask": ("m.png", encoded(mask))}
+    with serve().client() as client:
+        pictures = [
+            pixels_of(client.post("/api/v1/inpaint", files=files, data={"texture": wanted}).content)
+            for wanted in ("true", "false")
+        ]
+
+    rough, smooth = (picture[110:166, 110:166].std(axis=(0, 1)) for picture in pictures)
+    assert (rough > smooth + 4).all()
+
+
 def test_an_empty_mask_is_a_warning_and_no_error(serve: Serve, body: Body) -> None:
     empty = {**body, "mask": ("m.png", encoded(mask_of((300, 451))))}
     with serve().client() as client:
