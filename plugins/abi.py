@@ -17,7 +17,7 @@ MAX_BATCH: Final = 65535
 
 
 class Status(enum.IntEnum):
-    """What every function of the library answers."""
+    """What every function of the library returns."""
 
     OK = 0
     INVALID_ARGUMENT = 1

@@ -20,16 +20,16 @@ _NAME: Final = re.compile(r"(?:sm|compute)_(\d+)[af]?")
 _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of the driver API
 
 
-def choose(wish: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
+def choose(requested: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
     """Return what to compile for, and what of "all" the compiler does not know.
 
-    ``wish`` is "all", "native", or names such as "sm_75,sm_90,compute_90".
+    ``requested`` is "all", "native", or names such as "sm_75,sm_90,compute_90".
     """
-    if wish == "all":
+    if requested == "all":
         newest = [name for name in (PTX, "compute_90", "compute_89") if name in offered][:1]
         known = [name for name in SUPPORTED if name in offered]
         return [*known, *newest], [name for name in SUPPORTED if name not in offered]
-    names = _native() if wish == "native" else _parse(wish)
+    names = _native() if requested == "native" else _parse(requested)
     for name in names:
         if name not in offered:
             raise LibraryError(
@@ -94,9 +94,9 @@ def _native() -> list[str]:
     return found
 
 
-def _parse(wish: str) -> list[str]:
+def _parse(requested: str) -> list[str]:
     """Split "sm_75,compute_90", each once, machine code first."""
-    names = [name.strip() for name in wish.split(",")]
+    names = [name.strip() for name in requested.split(",")]
     for name in names:
         match = _NAME.fullmatch(name)
         if match is None or int(match[1]) < OLDEST:

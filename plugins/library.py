@@ -131,7 +131,7 @@ def find_library(kind: Kind = "csakit", known: Path | None = None) -> Path:
     places = search_places(kind, known)
     if LIBRARY_VARIABLE in places[0].why and not places[0].found:
         raise LibraryError(
-            f"{LIBRARY_VARIABLE} must lead to {file_name(kind)}; there is no {places[0].path}\n"
+            f"{LIBRARY_VARIABLE} must name {file_name(kind)}; there is no {places[0].path}\n"
             f"Correct the variable, or unset it and run: {_command(kind)}"
         )
     for place in places:

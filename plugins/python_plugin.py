@@ -39,7 +39,7 @@ def register(trt: ModuleType, library: Library | None = None) -> bool:
     if not registry.register_creator(creator, spec.NAMESPACE):
         raise EngineError(
             f"TensorRT {trt.__version__} refused to register {spec.NAME}\n"
-            "Its log, which goes to the logger of the builder or runtime, tells why."
+            "Its log, which goes to the logger of the builder or runtime, has the reason."
         )
     _registered.append(creator)
     return True
@@ -68,7 +68,7 @@ def _require_python_plugins(trt: ModuleType) -> None:
         )
     if not hasattr(trt, "TensorFormat"):  # seen in tensorrt_lean 11.4
         raise EngineError(
-            f"Python plugins need a module that tells tensor formats; {given}\n"
+            f"Python plugins need a module with tensor formats; {given}\n"
             "Load the C++ plugin: get_plugin_registry().load_library('libcsakit_trt.so')"
         )
 

@@ -128,7 +128,7 @@ def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """Read what a checkpoint says of itself: the format, the fields of ModelConfig, the training.
+    """Read the header of a checkpoint: the format, the fields of ModelConfig, the training.
 
     Raises:
         ContractError: the file is missing, truncated, foreign or newer than this version.

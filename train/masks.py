@@ -11,6 +11,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 Hole = npt.NDArray[np.bool_]
+Rng = np.random.Generator
+Range = tuple[float, float]
+Pen = ImageDraw.ImageDraw
+Draw = Callable[[Pen, int, int, Rng], None]
 
 # The published centre hole: half of each side less 4 pixels at each edge; 120 x 120 in 256.
 _CENTRE_MARGIN_PX: Final = 4
@@ -38,13 +42,7 @@ def centre_hole(height: int, width: int) -> Hole:
     return hole
 
 
-def box_hole(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    *,
-    share: tuple[float, float] = (0.15, 0.55),
-) -> Hole:
+def box_hole(height: int, width: int, rng: Rng, *, share: Range = (0.15, 0.55)) -> Hole:
     """Return one rectangle anywhere, (H, W), whose sides are drawn shares of the image's."""
     hole = np.zeros((height, width), dtype=bool)
     tall, wide = (max(round(rng.uniform(*share) * side), 1) for side in (height, width))
@@ -53,46 +51,23 @@ def box_hole(
     return hole
 
 
-def freeform_hole(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    *,
-    ratio: tuple[float, float] = (0.1, 0.4),
-) -> Hole:
+def freeform_hole(height: int, width: int, rng: Rng, *, ratio: Range = (0.1, 0.4)) -> Hole:
     """Draw strokes with round joints until a share drawn from ``ratio``, in (0, 1), is missing."""
     return _until(height, width, rng, ratio, _stroke)
 
 
-def thin_hole(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    *,
-    ratio: tuple[float, float] = (0.02, 0.2),
-) -> Hole:
+def thin_hole(height: int, width: int, rng: Rng, *, ratio: Range = (0.02, 0.2)) -> Hole:
     """Draw scratches (1 to 6 px), dust (radius 1 to 4) or text (12 to 60 high) up to a share."""
     draw = (_scratch, _dust, _word)[int(rng.choice(3, p=(0.45, 0.2, 0.35)))]
     return _until(height, width, rng, ratio, draw)
 
 
-def blob_hole(
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    *,
-    ratio: tuple[float, float] = (0.02, 0.3),
-) -> Hole:
+def blob_hole(height: int, width: int, rng: Rng, *, ratio: Range = (0.02, 0.3)) -> Hole:
     """Draw ellipses, half axes 3 to 16 % of the shorter side, until a share is missing."""
     return _until(height, width, rng, ratio, _ellipse)
 
 
-Draw = Callable[[ImageDraw.ImageDraw, int, int, np.random.Generator], None]
-
-
-def _until(
-    height: int, width: int, rng: np.random.Generator, ratio: tuple[float, float], draw: Draw
-) -> Hole:
+def _until(height: int, width: int, rng: Rng, ratio: Range, draw: Draw) -> Hole:
     """Draw until a random share of the image is missing."""
     canvas = Image.new("L", (width, height))
     pen = ImageDraw.Draw(canvas)
@@ -102,44 +77,37 @@ def _until(
     return np.asarray(canvas) > 0
 
 
-def _scratch(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+def _scratch(pen: Pen, height: int, width: int, rng: Rng) -> None:
     thickness = int(rng.integers(1, 7))
     _walk(pen, height, width, rng, thickness, step=(0.1, 0.5), bend=0.35)
 
 
-def _dust(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+def _dust(pen: Pen, height: int, width: int, rng: Rng) -> None:
     for _ in range(8):  # a hole is measured after each call, and one grain covers little
         at, radius = rng.uniform((0, 0), (width, height)), rng.uniform(1, 4)
         pen.ellipse([*(at - radius), *(at + radius)], fill=255)
 
 
-def _word(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+def _word(pen: Pen, height: int, width: int, rng: Rng) -> None:
     letters = "".join(rng.choice([*_LETTERS], size=int(rng.integers(3, 12))))
     at = rng.uniform((-0.2 * width, 0), (0.8 * width, height))
     pen.text(tuple(at), letters, fill=255, font=ImageFont.load_default(int(rng.integers(16, 72))))
 
 
-def _ellipse(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+def _ellipse(pen: Pen, height: int, width: int, rng: Rng) -> None:
     at = rng.uniform((0, 0), (width, height))
     half = rng.uniform(0.03, 0.16, 2) * min(height, width)
     pen.ellipse([*(at - half), *(at + half)], fill=255)
 
 
-def _stroke(pen: ImageDraw.ImageDraw, height: int, width: int, rng: np.random.Generator) -> None:
+def _stroke(pen: Pen, height: int, width: int, rng: Rng) -> None:
     side = min(height, width)
     thickness = int(rng.integers(max(side // 32, 2), max(side // 10, 3) + 1))
     _walk(pen, height, width, rng, thickness, step=(0.05, 0.25), bend=0.8)
 
 
 def _walk(
-    pen: ImageDraw.ImageDraw,
-    height: int,
-    width: int,
-    rng: np.random.Generator,
-    thickness: int,
-    *,
-    step: tuple[float, float],
-    bend: float,
+    pen: Pen, height: int, width: int, rng: Rng, thickness: int, *, step: Range, bend: float
 ) -> None:
     """Draw a few straight lines with round joints; ``bend`` in radians."""
     at = rng.uniform((0, 0), (width, height))

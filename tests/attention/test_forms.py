@@ -12,7 +12,14 @@ import numpy.typing as npt
 import pytest
 from csakit.plugins import reference
 from csakit.plugins.spec import SIMILARITIES, Similarity
-from helpers.features import Floats, feature_like, random_hole, without_near_ties
+from helpers.features import (
+    Floats,
+    feature_like,
+    holes_at,
+    random_hole,
+    row_of,
+    without_near_ties,
+)
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -138,18 +145,6 @@ def form(request: pytest.FixtureRequest) -> Iterator[Form]:
     device = Device(watched=True) if request.param == "watched" else Device()  # type: ignore[call-arg]
     yield kernels(device)
     device.close()
-
-
-def row_of(*vectors: tuple[float, ...]) -> Floats:
-    """Lay vectors out as one image of one row, (1, C, 1, W)."""
-    return np.array(vectors, dtype=np.float32).T[None, :, None, :].copy()
-
-
-def holes_at(*positions: int, width: int) -> Floats:
-    """Mark positions of one image of one row, (1, 1, 1, W)."""
-    hole = np.zeros((1, 1, 1, width), dtype=np.float32)
-    hole[..., list(positions)] = 1.0
-    return hole
 
 
 @each_similarity

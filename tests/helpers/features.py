@@ -50,3 +50,15 @@ def without_near_ties(features: npt.NDArray[np.floating], hole: Floats) -> Float
                 break
             mask[holes[close]] = 0.0
     return cleared.reshape(hole.shape)
+
+
+def row_of(*vectors: tuple[float, ...]) -> Floats:
+    """Lay vectors out as one image of one row, (1, C, 1, W)."""
+    return np.array(vectors, dtype=np.float32).T[None, :, None, :].copy()
+
+
+def holes_at(*positions: int, width: int) -> Floats:
+    """Mark positions of one image of one row, (1, 1, 1, W)."""
+    hole = np.zeros((1, 1, 1, width), dtype=np.float32)
+    hole[..., list(positions)] = 1.0
+    return hole

@@ -1,30 +1,17 @@
 """What is defined where the equations alone are not: no crash, no NaN, and one answer."""
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 from csakit.plugins.abi import Direction, Dtype, Layout
 from csakit.plugins.reference import coherent_semantic_attention
 from csakit.plugins.spec import SIMILARITIES, Similarity
-from helpers.features import feature_like, random_hole
+from helpers.features import feature_like, holes_at, random_hole, row_of
 from helpers.kernel_device import Device
 from helpers.kernels import Buffers, Problem, oracle_matches, rounded, run_backward, run_forward
 
 each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 each_dtype = pytest.mark.parametrize("dtype", Dtype, ids=lambda dtype: dtype.name.lower())
 each_layout = pytest.mark.parametrize("layout", Layout, ids=lambda layout: layout.name)
-
-
-def row_of(*vectors: tuple[float, ...]) -> npt.NDArray[np.float32]:
-    """Lay vectors out as one image of one row, (1, C, 1, W)."""
-    return np.array(vectors, dtype=np.float32).T[None, :, None, :].copy()
-
-
-def holes_at(*positions: int, width: int) -> npt.NDArray[np.float32]:
-    """Mark positions of one image of one row, (1, 1, 1, W)."""
-    hole = np.zeros((1, 1, 1, width), dtype=np.float32)
-    hole[..., list(positions)] = 1.0
-    return hole
 
 
 @each_similarity

@@ -69,7 +69,7 @@ def test_a_variable_that_leads_nowhere_is_an_error_though_a_build_exists(
     put(builds_folder() / f"{FRESH}-any" / "libcsakit.so")
     monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "gone.so"))
 
-    with pytest.raises(LibraryError, match=r"CSAKIT_LIBRARY must lead to .*gone\.so\nCorrect"):
+    with pytest.raises(LibraryError, match=r"CSAKIT_LIBRARY must name .*gone\.so\nCorrect"):
         find_library()
 
 

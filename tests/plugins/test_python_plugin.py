@@ -162,7 +162,7 @@ def test_registering_twice_registers_once() -> None:
         (SimpleNamespace(__name__="tensorrt_rtx", __version__="1.7"), "RTX takes no plugins"),
         (
             SimpleNamespace(__name__="tensorrt_lean", __version__="11.4", IPluginV3=None),
-            "tells tensor formats",
+            "a module with tensor formats",
         ),
     ],
 )

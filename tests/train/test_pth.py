@@ -31,6 +31,8 @@ def test_tensors_are_read_by_name(tmp_path: Path, zipped: bool) -> None:
     [
         ([torch.ones(1)], "must hold a state_dict; it holds list"),
         ({}, "must hold a state_dict; it holds dict"),
+        (torch.zeros(1), "must hold a state_dict; it holds Tensor"),
+        (None, "must hold a state_dict; it holds NoneType"),
         ({"a": torch.ones(1), "epoch": 3}, "must hold tensors only; 'epoch' is none\n.*torch.save"),
         ({"state_dict": {}, "epoch": 3}, "must hold tensors only; 'state_dict' is none\n"),
         ({"a": torch.ones(2).to_sparse()}, "must hold tensors only; 'a' is sparse"),

@@ -117,7 +117,7 @@ def _attend(
     rows = np.zeros(dots.shape, dtype=np.float32)
     row = np.zeros(dots.shape[1], dtype=np.float32)
     row[0] = 1.0
-    with np.errstate(over="ignore", invalid="ignore"):  # a that is no number gives w = 0 below
+    with np.errstate(over="ignore", invalid="ignore"):  # where a is NaN, w is 0 below
         for i, (s, dot, out) in enumerate(zip(scores, dots, rows, strict=True), start=1):
             a = float(row.dot(dot))
             if gram is not None:

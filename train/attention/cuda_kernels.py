@@ -1,7 +1,7 @@
 """Coherent semantic attention on CUDA devices, in the kernels of libcsakit.
 
 Letters: B images, C channels, H W sides of the feature map, N = H * W positions.
-``csakit.train.attention.chunked`` does what the kernels do not take; a warning says so once.
+``csakit.train.attention.chunked`` computes what the kernels do not take, with a warning, once.
 
 Nothing waits for the GPU, so all of it can be captured in a CUDA graph. The workspace comes from
 torch's caching allocator, which hands it out again only to later work of the same stream.

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,12 +18,11 @@ from ...runtime.cli.command import run_command
 from ...runtime.files.atomic import atomic_write
 from ..data import BUCKETS
 from ..evaluation.baselines import BASELINES, open_baselines, open_repair
-from ..evaluation.comparison import Watch, compare, draw_comparison
+from ..evaluation.comparison import compare, draw_comparison
 from ..evaluation.hole_classes import HOLE_CLASSES
 from ..evaluation.margins import markdown
 from ..evaluation.models import open_model
 from ..evaluation.pairs import EvaluationOptions, Pairs
-from ..evaluation.scores import Pair
 from .flags import add_flags
 
 PROGRAM: Final = "csakit evaluate"
@@ -53,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
+    from tqdm import tqdm  # deferred: help needs it not
+
     options = options_of(args)
     if args.grid and args.grid.suffix.lower() != ".png":
         raise ContractError(f"the picture of --grid must be a .png file; got {args.grid}")
@@ -69,8 +70,9 @@ def _evaluate(args: argparse.Namespace) -> int:
         models = {
             name: stack.enter_context(open_one(path)) for name, path in _named(args.models).items()
         } | baselines
-        with _progress(len(pairs) * len(models)) as watch:
-            evaluation = compare(models, pairs, baselines=list(baselines), watch=watch)
+        total = len(pairs) * len(models)
+        with tqdm(total=total, unit="image", disable=None, leave=False) as bar:
+            evaluation = compare(models, pairs, baselines=list(baselines), advance=bar.update)
         if record:
             text = json.dumps(evaluation.to_json(), indent=1, allow_nan=False)
             record.write_text(text + "\n")
@@ -96,20 +98,6 @@ def _named(paths: Sequence[Path]) -> dict[str, Path]:
     if len(names) < len(paths):
         raise ContractError(f"each model must be given once; got {', '.join(map(str, paths))}")
     return names
-
-
-@contextlib.contextmanager
-def _progress(total: int) -> Iterator[Watch]:
-    """Show a bar on a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(total=total, unit="image", disable=None, leave=False) as bar:
-
-        def watch(pair: Pair) -> Pair:
-            bar.update()
-            return pair
-
-        yield watch
 
 
 class _Lines(logging.Handler):
@@ -155,8 +143,18 @@ def evaluate_parser() -> argparse.ArgumentParser:
         group,
         EvaluationOptions,
         ("masks", "buckets", "mask_invert", "seed"),
-        masks={"type": _masks, "metavar": "SPEC[,SPEC...]"},
-        buckets={"type": _buckets, "metavar": "LIST"},
+        masks={
+            "type": _masks,
+            "metavar": "SPEC[,SPEC...]",
+            "help": "'center', 'freeform', 'box', a folder of masks where white is missing; "
+            f"{', '.join(HOLE_CLASSES)}, or 'classes' for all of these",
+        },
+        buckets={
+            "type": _buckets,
+            "metavar": "LIST",
+            "help": "a hole of each of these sizes for each image, in per cent of its pixels: some "
+            f"of {','.join(BUCKETS)}, or '{_ALL}'; the centre hole has one (default: as drawn)",
+        },
         mask_invert={"action": "store_true"},
     )
     group = parser.add_argument_group("run")

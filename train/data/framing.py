@@ -45,7 +45,7 @@ class Framing:
     pixels: tuple[float, float] | None = None
     flip: bool = False  # exchange left and right half of the time
     turn: bool = False  # by a random number of quarter turns
-    smooth: bool = True  # bicubic; otherwise bilinear, where a recipe's source says so
+    smooth: bool = True  # bicubic; otherwise bilinear, where a recipe's source has that
 
     def fixed(self) -> "Framing":
         """Return the framing without augmentation: the middle, at the middle of the range."""

@@ -3,6 +3,7 @@
 Letters: B images of a batch on one process, H = W = S sides in pixels.
 """
 
+import dataclasses
 import itertools
 import logging
 import multiprocessing
@@ -78,7 +79,7 @@ def training_batches(
     require_least(0, seed=seed, workers=workers, start_step=start_step, steps=steps, rank=rank)
     if rank >= world:
         raise ContractError(f"rank must be below world; got {rank} of {world}")
-    positions = _Positions(batch, start_step, steps, rank, world)
+    positions = _Positions(batch, range(start_step, steps), rank, world)
     return _Batches(TrainingSamples(images, masks, size, seed), positions, workers)
 
 
@@ -128,42 +129,46 @@ class _Raw(NamedTuple):
     broken: tuple[str, ...]
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
 class _Positions(Sampler[list[int]]):
     """The positions in the run that this rank takes, step by step."""
 
-    def __init__(self, batch: int, start: int, stop: int, rank: int, world: int) -> None:
-        self._batch, self._rank, self._world = batch, rank, world
-        self._steps = range(start, stop)
+    batch: int
+    steps: range
+    rank: int
+    world: int
 
     def __len__(self) -> int:
-        return len(self._steps)
+        return len(self.steps)
 
     def __iter__(self) -> Iterator[list[int]]:
-        for step in self._steps:
-            first = (step * self._world + self._rank) * self._batch
-            yield [*range(first, first + self._batch)]
+        for step in self.steps:
+            first = (step * self.world + self.rank) * self.batch
+            yield [*range(first, first + self.batch)]
 
 
+@dataclasses.dataclass(frozen=True)
 class _Batches:
     """Starts the workers when iterated, and turns bytes into numbers."""
 
-    def __init__(self, samples: TrainingSamples, positions: _Positions, workers: int) -> None:
-        self._samples, self._positions, self._workers = samples, positions, workers
+    samples: TrainingSamples
+    positions: _Positions
+    workers: int
 
     def __len__(self) -> int:
-        return len(self._positions)
+        return len(self.positions)
 
     def __iter__(self) -> Iterator[Batch]:
-        told = set[str]()
+        logged = set[str]()
         loader = iter(self._loader())
         try:
             for raw in loader:
                 if isinstance(raw, Failure):
                     raise ContractError(raw.message)
                 for line in raw.broken:
-                    if line not in told:
+                    if line not in logged:
                         logger.warning("skipped: %s", line)
-                        told.add(line)
+                        logged.add(line)
                 image = torch.from_numpy(float_from_uint8(raw.image.numpy()))
                 yield Batch(image, raw.hole[:, None].float(), raw.broken)
         finally:
@@ -171,18 +176,18 @@ class _Batches:
 
     def _loader(self) -> "DataLoader[_Raw | Failure]":
         context = None
-        if self._workers:
+        if self.workers:
             # Forking a process that has threads, as one with torch has, may deadlock.
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([__name__])  # imports torch once, not in each worker
         return DataLoader(
-            self._samples,  # type: ignore[arg-type]  # collate changes the type
-            batch_sampler=self._positions,
-            num_workers=self._workers,
+            self.samples,  # type: ignore[arg-type]  # collate changes the type
+            batch_sampler=self.positions,
+            num_workers=self.workers,
             collate_fn=_collate,
             worker_init_fn=_start_worker,
             multiprocessing_context=context,
-            prefetch_factor=_PREFETCH if self._workers else None,
+            prefetch_factor=_PREFETCH if self.workers else None,
             generator=torch.Generator(),  # else it would advance the one that training uses
         )
 

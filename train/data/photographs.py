@@ -34,7 +34,7 @@ class Photographs:
     def __init__(self, split: Split) -> None:
         self._names = _NAMES[split]
         self._split = split
-        _photograph(self._names[0])  # says now what is missing
+        _photograph(self._names[0])  # fails now if it is missing
 
     def __len__(self) -> int:
         return len(self._names)

@@ -27,7 +27,7 @@ Lister = Callable[[], list[str]]
 
 
 class Parts(NamedTuple):
-    """What a data set says about its split; None where it says nothing. Paths below its root."""
+    """The split of a data set, paths below its root; None where it has no such part."""
 
     train: Lister | None
     val: Lister | None

@@ -1,5 +1,6 @@
 """Samples of a run by their position: image, hole, skipped files. S is a side in pixels."""
 
+import dataclasses
 import enum
 import functools
 from typing import Final, NamedTuple
@@ -23,7 +24,7 @@ class Stream(enum.IntEnum):
 
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
-    """Return the generator of one purpose; ``key`` tells its uses apart, as (epoch, index)."""
+    """Return the generator of one purpose; ``key`` separates its uses, as (epoch, index)."""
     # A spawn key is kept apart from the seed, however long either is; a plain list is not.
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *key)))
 
@@ -56,22 +57,22 @@ class Failure(NamedTuple):
     message: str
 
 
+@dataclasses.dataclass(eq=False)
 class TrainingSamples(Dataset["Sample | Failure"]):
     """The endless order of samples of a run, by their position in it."""
 
-    def __init__(self, images: ImageSource, masks: MaskSource, size: int, seed: int) -> None:
-        self._images = images
-        self._masks = masks
-        self._size = size
-        self._seed = seed
+    images: ImageSource
+    masks: MaskSource
+    size: int
+    seed: int
 
     def __getitem__(self, position: int) -> "Sample | Failure":
         """Return the sample at a position of the run, from 0, or why there is none."""
-        epoch, slot = divmod(position, len(self._images))
+        epoch, slot = divmod(position, len(self.images))
         try:
             image, broken = self._image(epoch, slot)
             hole, broken_masks = draw_hole(
-                *(self._masks, self._size, self._seed, Stream.MASK, epoch, slot)
+                *(self.masks, self.size, self.seed, Stream.MASK, epoch, slot)
             )
         except CsakitError as error:
             return Failure(str(error))
@@ -79,12 +80,12 @@ class TrainingSamples(Dataset["Sample | Failure"]):
 
     def _image(self, epoch: int, slot: int) -> tuple[Pixels, list[str]]:
         """Load the image of a slot; for a broken one, those that follow it in the epoch."""
-        length, broken = len(self._images), list[str]()
+        length, broken = len(self.images), list[str]()
         for attempt in range(min(length, ATTEMPTS)):
-            index = image_at(self._seed, epoch, (slot + attempt) % length, length)
-            rng = generator(self._seed, Stream.IMAGE, epoch, index, attempt)
+            index = image_at(self.seed, epoch, (slot + attempt) % length, length)
+            rng = generator(self.seed, Stream.IMAGE, epoch, index, attempt)
             try:
-                return self._images.load(index, self._size, rng), broken
+                return self.images.load(index, self.size, rng), broken
             except BrokenImageError as error:
                 broken.append(str(error))
         raise ContractError(

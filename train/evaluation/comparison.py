@@ -1,6 +1,6 @@
 """Several models on the same images and holes; the best, median and worst case as a picture."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,9 +15,6 @@ from .pairs import Pairs
 from .report import Evaluation
 from .scores import ImageScore, Pair, Report, Run, composites, evaluate
 
-Watch = Callable[[Pair], Pair]
-"""Is handed each pair as it is taken, and hands it on."""
-
 _RANKS: Final = ("best", "median", "worst")
 
 
@@ -26,9 +23,9 @@ def compare(
     pairs: Pairs,
     *,
     baselines: Sequence[str] = (),
-    watch: Watch = lambda pair: pair,
+    advance: Callable[[], object] = lambda: None,
 ) -> Evaluation:
-    """Evaluate models, by name, on the same pairs; ``watch`` sees each pair, for a progress bar.
+    """Evaluate models, by name, on the same pairs; ``advance`` is called for each, for a bar.
 
     ``baselines`` are the names of those models that the others are compared with.
     """
@@ -41,10 +38,10 @@ def compare(
                 f"Use --size {width}, or export with --size dynamic."
             )
     reports = {
-        kind: [
-            evaluate(model.run, map(watch, pairs.of(kind)), batch=batch)
-            for model in models.values()
-        ]
+        kind: {
+            name: evaluate(model.run, _counted(pairs.of(kind), advance), batch=batch)
+            for name, model in models.items()
+        }
         for kind in pairs.kinds
     }
     return Evaluation(
@@ -56,13 +53,21 @@ def compare(
     )
 
 
+def _counted(pairs: Iterable[Pair], advance: Callable[[], object]) -> Iterator[Pair]:
+    for pair in pairs:
+        advance()
+        yield pair
+
+
 def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:
     """Draw the best, median and worst case of the first model, for each kind of holes."""
     runs = {name: model.run for name, model in evaluation.models.items()}
     rows = [
         row
         for kind, reports in evaluation.reports.items()
-        for row in draw_cases(runs, pairs.of(kind), chosen_cases(reports[0]), title=kind)
+        for row in draw_cases(
+            runs, pairs.of(kind), chosen_cases(next(iter(reports.values()))), title=kind
+        )
     ]
     return draw_grid(rows)
 
@@ -73,7 +78,11 @@ def chosen_cases(report: Report) -> dict[str, ImageScore]:
     Of an even number the lower median counts. A result that is not finite is worse than any
     other. Of equal ones the first is the better. Of fewer than three images each is shown once.
     """
-    order = sorted(report.images, key=_badness)
+
+    def badness(score: ImageScore) -> tuple[bool, float]:
+        return (False, -score.inside.psnr_db) if score.finite else (True, 0.0)
+
+    order = sorted(report.images, key=badness)
     last = len(order) - 1
     cases = {"best": order[0], "worst": order[last], "median": order[(last + 1) // 2]}
     shown: dict[str, ImageScore] = {}
@@ -121,7 +130,3 @@ def _found(pairs: Iterable[Pair], positions: Sequence[int]) -> dict[int, Pair]:
         if len(found) == len(set(positions)):
             break
     return found
-
-
-def _badness(score: ImageScore) -> tuple[bool, float]:
-    return (False, -score.inside.psnr_db) if score.finite else (True, 0.0)

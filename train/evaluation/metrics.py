@@ -99,7 +99,7 @@ def _measures(result: Uint8, truth: Uint8, region: Bool, ssim: float) -> Measure
 def _psnr(result: Picture, truth: Picture, region: Bool) -> float:
     from skimage.metrics import peak_signal_noise_ratio  # deferred: heavy
 
-    with np.errstate(divide="ignore", invalid="ignore"):  # equal, or not finite: says so
+    with np.errstate(divide="ignore", invalid="ignore"):  # infinity or NaN is the result
         return float(
             peak_signal_noise_ratio(  # type: ignore[no-untyped-call]
                 _pixels(truth, region, like=truth),
@@ -115,7 +115,7 @@ def _similarity(result: Picture, truth: Picture) -> tuple[float, npt.NDArray[Any
 
     if truth.dtype != np.uint8:
         truth, result = truth + np.float32(1), result + np.float32(1)
-    with np.errstate(invalid="ignore"):  # infinite values: the answer is not a number
+    with np.errstate(invalid="ignore"):  # infinite values: the result is NaN
         mean, similarity = structural_similarity(  # type: ignore[no-untyped-call]
             truth, result, channel_axis=_channel_axis(truth), data_range=_range(truth), full=True
         )

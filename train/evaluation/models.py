@@ -33,7 +33,7 @@ class Model:
     sha256: str  # of the file
     backend: str  # "torch" or "runtime"
     size: tuple[int, int] | None  # the one (H, W) it takes; None for all multiples of 256
-    facts: Mapping[str, Any]  # what the file says of itself, JSON-serialisable
+    facts: Mapping[str, Any]  # metadata of the file, JSON-serialisable
     run: Run  # inpaints a batch of any number of images
 
 

@@ -22,16 +22,12 @@ class EvaluationOptions:
 
     Attributes:
         data: a folder; "scikit-image", photographs it ships; "procedural", drawn ones
-        masks: each evaluated apart: "center", "freeform", "box", a folder of masks where white is
-            missing; scratches, text, dust, spots, strokes, box96, box160, or "classes" for all of
-            these
+        masks: "center", "freeform", "box", folders of masks, or ``HOLE_CLASSES``; each apart
         size: of each side in pixels, a multiple of 256
         seed: of crops and holes, not negative; the same one draws the same pairs
         count: how many images, from the first; by default all
         batch: images of one run
-        buckets: a hole of each of these sizes for each image, in per cent of its pixels: some of
-            0-10,10-20,20-30,30-40,40-50,50-60, or "all"; the centre hole has one size; by
-            default as drawn
+        buckets: a hole of each of these sizes for each image, some of ``BUCKETS``
         recipe: how a folder is laid out and cut
         split: "val", what the data set keeps apart for validation, or one image in 20 where it
             keeps nothing; or "all" of it

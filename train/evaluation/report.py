@@ -39,20 +39,17 @@ class Evaluation:
 
     data: Mapping[str, Any]  # what was evaluated on, JSON-serialisable
     models: Mapping[str, Model]  # by the name that each has in tables
-    reports: Mapping[str, Sequence[Report]]  # kind of holes to those of the models, in their order
+    reports: Mapping[str, Mapping[str, Report]]  # kind of holes to name of model to report
     baselines: Sequence[str] = ()  # names of those models that the others are compared with
     broken: Sequence[str] = ()  # images that could not be read, with the reason
 
     def margins(self) -> dict[str, dict[str, Margin]]:
         """Compare each model with the best of the baselines: name to kind of holes to margin."""
-        reports = {
-            kind: dict(zip(self.models, all_, strict=True)) for kind, all_ in self.reports.items()
-        }
         others = [name for name in self.models if self.baselines and name not in self.baselines]
         return {
             name: {
                 kind: margin(of[name], [of[other] for other in self.baselines])
-                for kind, of in reports.items()
+                for kind, of in self.reports.items()
             }
             for name in others
         }
@@ -64,7 +61,7 @@ class Evaluation:
             f"{name} answered {masks} with NaN or infinity in {len(report.not_finite)} of "
             f"{len(report.images)} images, first {report.not_finite[0]}"
             for masks, reports in self.reports.items()
-            for name, report in zip(self.models, reports, strict=True)
+            for name, report in reports.items()
             if not report.passed
         ]
 
@@ -77,34 +74,28 @@ class Evaluation:
         """Write the means; rows to compare stand below each other."""
         cells = [("masks", "hole %", "images", "model", *_MEASURES, *_MEASURES)]
         for masks, reports in self.reports.items():
-            for several in zip(*map(_shown, reports), strict=True):
-                for name, row in zip(self.models, several, strict=True):
+            for several in zip(*map(_shown, reports.values()), strict=True):
+                for name, row in zip(reports, several, strict=True):
                     numbers = _texts(row.whole) + _texts(row.inside)
                     cells.append((masks, row.bucket, str(row.images), name, *numbers))
-        widths = [max(len(row[column]) for row in cells) for column in range(len(cells[0]))]
-        left = sum(widths[: -2 * len(_MEASURES)]) + 2 * len(cells[0][: -2 * len(_MEASURES)])
-        region = sum(widths[-len(_MEASURES) :]) + 2 * len(_MEASURES)
-        regions = f"{'':<{left}}{'whole image':<{region + 1}}inside the hole"
-        return "\n".join([regions, *(_line(row, widths) for row in cells)])
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        head, *lines = (_line(row, widths) for row in cells)
+        whole, inside = head.index(_MEASURES[0]), head.rindex(_MEASURES[0])
+        regions = f"{'':<{whole}}{'whole image':<{inside - whole}}inside the hole"
+        return "\n".join([regions, head, *lines])
 
     def notes(self) -> list[str]:
         """Report what was left out, a line each."""
-        first = {masks: reports[0] for masks, reports in self.reports.items()}
-        lines = [
-            f"not scored, for their empty hole: {len(report.empty)} of {masks}"
-            for masks, report in first.items()
-            if report.empty
-        ]
+        lines = []
+        for masks, reports in self.reports.items():
+            if empty := next(iter(reports.values())).empty:
+                lines.append(f"not scored, empty hole: {len(empty)} of {masks}")
         if self.broken:
-            lines.append(
-                f"not read, for they are broken: {len(self.broken)}, first {self.broken[0]}"
-            )
-        lines += [
-            f"without a PSNR, for they equal the truth: {exact} of {masks} by {name}"
-            for masks, reports in self.reports.items()
-            for name, report in zip(self.models, reports, strict=True)
-            if (exact := report.overall().exact)
-        ]
+            lines.append(f"not read, broken: {len(self.broken)}, first {self.broken[0]}")
+        for masks, reports in self.reports.items():
+            for name, report in reports.items():
+                if exact := report.overall().exact:
+                    lines.append(f"no PSNR, equal to the truth: {exact} of {masks} by {name}")
         return lines
 
     def to_json(self) -> dict[str, Any]:
@@ -128,11 +119,9 @@ class Evaluation:
                     "sha256": model.sha256,
                     "backend": model.backend,
                     "facts": _plain(model.facts),
-                    "masks": {
-                        masks: _record(reports[index]) for masks, reports in self.reports.items()
-                    },
+                    "masks": {kind: _record(of[name]) for kind, of in self.reports.items()},
                 }
-                for index, (name, model) in enumerate(self.models.items())
+                for name, model in self.models.items()
             ],
         }
 
@@ -177,7 +166,7 @@ def _rounded(scored: Row | ImageScore) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Copy what a file says of itself, with null for NaN and infinity."""
+    """Copy metadata of a file, with None for NaN and infinity."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -24,7 +24,7 @@ from ...plugins.spec import HOLE_THRESHOLD
 _LEVELS: Final = 3
 _KERNELS: Final = 32
 _SIDE: Final = 7  # of a patch
-_MOST_PLACES: Final = 1024  # of an image and level; sorting more says nothing new
+_MOST_PLACES: Final = 1024  # of an image and level; more do not change the result
 _LEAST_PLACES: Final = 16  # fewer have no distribution
 _DETAIL: Final = 5  # side of the mean that is taken off; else shades outweigh texture
 _PERIODS: Final = (8, 16)  # pixels; strides of the levels that draw detail

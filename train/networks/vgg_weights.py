@@ -58,7 +58,7 @@ def _check_hash(path: Path) -> None:
     found = sha256(path)
     if not found.startswith(stated[1]):
         raise ContractError(
-            f"the SHA-256 of {path} must start with {stated[1]}, as its name says; "
+            f"the SHA-256 of {path} must start with {stated[1]}, as its name states; "
             f"it is {found[:16]}...: the file is damaged or another one\n{_remedy()}"
         )
 

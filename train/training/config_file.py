@@ -165,13 +165,13 @@ def _literal(value: Any) -> str:  # noqa: ANN401
 
 def _unknown_section(name: str) -> str:
     if name in SECTION_OF:
-        return f"{name!r} belongs into the section [{SECTION_OF[name]}]"
+        return f"{name!r} belongs in the section [{SECTION_OF[name]}]"
     return f"a section must be one of {', '.join(SECTIONS)}; got {name!r}{_hint(name, SECTIONS)}"
 
 
 def _unknown_key(name: str, section: str) -> str:
     if name in SECTION_OF:
-        return f"{name!r} belongs into [{SECTION_OF[name]}]; found it in [{section}]"
+        return f"{name!r} belongs in [{SECTION_OF[name]}]; found it in [{section}]"
     own = [key for key, home in SECTION_OF.items() if home == section]
     return (
         f"a key of [{section}] must be one of {', '.join(own)}; got {name!r}"

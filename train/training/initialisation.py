@@ -12,11 +12,11 @@ from ...plugins.errors import ContractError
 from .. import checkpoint
 from ..config import ModelConfig
 from ..data import ImageSource, MaskSource, evaluation_pairs, open_images, open_masks
+from ..evaluation.scores import Pair
 from ..networks.inpainter import CSAInpainter, start_near_zero
 from ..networks.vgg import VGG16Features, load_vgg
 from .config import CACHED_VGG, RANDOM_VGG, DataConfig, TrainConfig
 from .discriminator_pair import DiscriminatorPair
-from .validation import Pair
 
 
 def new_network(config: TrainConfig) -> CSAInpainter:

@@ -39,7 +39,7 @@ class Outcome:
 
     step: int  # finished steps
     signal: int  # that stopped it; 0 if none did
-    first: bool  # whether this is the first of the run's processes, which speaks for them
+    first: bool  # whether this is the first of the run's processes, which reports
 
     @property
     def exit_code(self) -> int:
@@ -81,31 +81,29 @@ def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome
     except CsakitError as error:
         if fabric.is_global_zero:
             raise
-        logger.debug("process %d: %s", fabric.global_rank, error)  # the first one says it
+        logger.debug("process %d: %s", fabric.global_rank, error)  # the first one reports it
         return Outcome(step=0, signal=0, first=False)
     return Outcome(step=progress.step, signal=signal, first=fabric.is_global_zero)
 
 
+@dataclasses.dataclass(eq=False)
 class _Session:
     """One call of ``train``; only the progress and the train step change."""
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        run: RunFolder,
-        fabric: Fabric,
-        train_step: TrainStep,
-        data: RunData,
-        progress: Progress,
-    ) -> None:
-        self.config, self.run, self.fabric = config, run, fabric
-        self.train_step, self.data, self.progress = train_step, data, progress
+    config: TrainConfig
+    run: RunFolder
+    fabric: Fabric
+    train_step: TrainStep
+    data: RunData
+    progress: Progress
+    log: MetricsLog | None = None  # of the first process only
+    first_step: bool = True
+
+    def __post_init__(self) -> None:
         self.means = MeanLosses()
         self.skipped = set[str]()  # files of this session, by the reason too
-        self.started = time.monotonic() - progress.seconds
         self.session_started = time.monotonic()
-        self.first_step = True
-        self.log: MetricsLog | None = None  # of the first process only
+        self.started = self.session_started - self.progress.seconds
 
     def train(self, stop: StopSignals) -> int:
         """Run the remaining steps; return the signal that ended it early, or 0."""

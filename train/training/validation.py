@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...runtime.tensors.pixels import Bool, Uint8, float_from_uint8, uint8_from_float
+from ...runtime.tensors.pixels import Uint8, float_from_uint8, uint8_from_float
 from ..evaluation.grid import Cell, draw_grid, of_hole, with_hole
 from ..evaluation.metrics import hole_psnr
+from ..evaluation.scores import Pair
 from ..networks.inpainter import CSAInpainter, Stages
-
-Pair = tuple[str, Uint8, Bool]  # name, (H, W, 3) image, (H, W) hole
 
 _SHOWN: Final = 4  # rows of a grid
 _PSNR_MAX_DB: Final = 99.0  # of a perfect image, so that one does not make the mean infinite

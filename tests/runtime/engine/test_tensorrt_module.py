@@ -105,7 +105,7 @@ def test_a_tensorrt_without_python_plugins_says_so(tmp_path: Path) -> None:
 
     lines = run(LOAD, library=tmp_path)
 
-    assert lines[0].startswith("EngineError Python plugins need a module that tells tensor formats")
+    assert lines[0].startswith("EngineError Python plugins need a module with tensor formats")
 
 
 def test_only_the_library_can_be_embedded(tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ def test_only_the_library_can_be_embedded(tmp_path: Path) -> None:
 
     lines = run(LOAD, "embed", library=tmp_path)
 
-    assert lines[0].startswith(f"LibraryError {LIBRARY_VARIABLE} must lead to libcsakit_trt.so")
+    assert lines[0].startswith(f"LibraryError {LIBRARY_VARIABLE} must name libcsakit_trt.so")

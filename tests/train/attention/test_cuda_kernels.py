@@ -81,7 +81,7 @@ def test_a_library_that_was_asked_for_by_name_must_be_there(
 ) -> None:
     monkeypatch.setenv(LIBRARY_VARIABLE, "/gone/libcsakit.so")
 
-    with pytest.raises(LibraryError, match="CSAKIT_LIBRARY must lead to libcsakit"):
+    with pytest.raises(LibraryError, match="CSAKIT_LIBRARY must name libcsakit"):
         cuda_kernels.fill(*given, "cosine")
 
 

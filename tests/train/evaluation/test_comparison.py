@@ -8,7 +8,7 @@ from csakit.plugins.errors import ContractError
 from csakit.train.evaluation.comparison import chosen_cases, compare, draw_cases, draw_comparison
 from csakit.train.evaluation.models import Model
 from csakit.train.evaluation.pairs import EvaluationOptions, Pairs
-from csakit.train.evaluation.scores import Pair, Report, Run, evaluate
+from csakit.train.evaluation.scores import Report, Run, evaluate
 from helpers.scored import lighter, lighter_by_grey, pair
 
 
@@ -24,18 +24,13 @@ def pairs() -> Pairs:
 
 
 def test_models_are_scored_on_the_same_pairs(pairs: Pairs) -> None:
-    seen: list[Pair] = []
-
-    def watch(pair: Pair) -> Pair:
-        seen.append(pair)
-        return pair
-
+    seen: list[None] = []
     models = {"worse": model_of(lighter(30)), "better": model_of(lighter(3))}
-    evaluation = compare(models, pairs, watch=watch)
+    evaluation = compare(models, pairs, advance=lambda: seen.append(None))
 
     assert len(seen) == len(pairs) * len(models) == 8
     assert [*evaluation.reports] == ["center", "freeform"]
-    for worse, better in evaluation.reports.values():
+    for worse, better in (reports.values() for reports in evaluation.reports.values()):
         assert [s.hole_ratio for s in worse.images] == [s.hole_ratio for s in better.images]
         assert worse.overall().inside.l1_percent > 8 * better.overall().inside.l1_percent
     assert evaluation.data["images"]["names"] == ["chelsea", "coffee"]

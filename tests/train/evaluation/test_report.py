@@ -27,8 +27,8 @@ def model_of(run: Run, name: str = "model.safetensors", **facts: object) -> Mode
 def evaluation_of(runs: dict[str, Run], **rest: object) -> Evaluation:
     models = {name: model_of(run, name) for name, run in runs.items()}
     reports = {
-        "center": [evaluate(run, SQUARE) for run in runs.values()],
-        "freeform": [evaluate(run, SMALL) for run in runs.values()],
+        kind: {name: evaluate(run, pairs) for name, run in runs.items()}
+        for kind, pairs in (("center", SQUARE), ("freeform", SMALL))
     }
     return Evaluation(data={"size": 40}, models=models, reports=reports, **rest)
 
@@ -125,7 +125,7 @@ def test_what_is_no_number_is_null_in_json_and_nan_in_the_table() -> None:
 def test_numbers_that_a_file_states_about_itself_may_be_no_numbers() -> None:
     model = model_of(lighter(1), training={"losses": [math.nan, 1.5], "best": math.inf})
     evaluation = Evaluation(
-        data={}, models={"m": model}, reports={"center": [evaluate(model.run, SQUARE)]}
+        data={}, models={"m": model}, reports={"center": {"m": evaluate(model.run, SQUARE)}}
     )
 
     record = json.loads(json.dumps(evaluation.to_json(), allow_nan=False))
@@ -138,14 +138,14 @@ def test_what_was_left_out_is_said() -> None:
     evaluation = Evaluation(
         data={},
         models={"m": model_of(lighter(0))},
-        reports={"center": [exact]},
+        reports={"center": {"m": exact}},
         broken=("x.png: corrupt", "y.png: absent"),
     )
 
     assert evaluation.notes() == [
-        "not scored, for their empty hole: 1 of center",
-        "not read, for they are broken: 2, first x.png: corrupt",
-        "without a PSNR, for they equal the truth: 2 of center by m",
+        "not scored, empty hole: 1 of center",
+        "not read, broken: 2, first x.png: corrupt",
+        "no PSNR, equal to the truth: 2 of center by m",
     ]
 
 

@@ -131,7 +131,7 @@ def test_content_that_is_not_what_the_name_states_is_refused(tmp_path: Path) -> 
     torch.save(random_weights(), path)
 
     with pytest.raises(
-        ContractError, match=rf"must start with 397923af, as its name says; it is .*{REMEDY}"
+        ContractError, match=rf"must start with 397923af, as its name states; it is .*{REMEDY}"
     ):
         load_vgg(path)
 

@@ -76,8 +76,8 @@ def test_whole_numbers_may_stand_for_others(tmp_path: Path) -> None:
     [
         ("[data]\nbatchh = 1", r"got 'batchh'\nDid you mean 'batch' in \[data\]\?"),
         ("[losses]\nwdith = 1", r"got 'wdith'\nDid you mean 'width' in \[model\]\?"),
-        ("[data]\nwidth = 1", r"'width' belongs into \[model\]; found it in \[data\]"),
-        ("width = 1", r"'width' belongs into the section \[model\]"),
+        ("[data]\nwidth = 1", r"'width' belongs in \[model\]; found it in \[data\]"),
+        ("width = 1", r"'width' belongs in the section \[model\]"),
         ("[optimizer]\nsteps = 1", r"got 'optimizer'\nDid you mean 'optimisation'\?"),
         ("[data]\ndata = ", "is not TOML"),
         ("x = " + "[" * 100_000, "is not TOML"),
