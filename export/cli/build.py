@@ -4,7 +4,7 @@ import argparse
 import functools
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ...plugins.errors import ExitCode
@@ -31,71 +31,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.engine")
-    parser.add_argument("--builder", choices=BUILDERS, default=BuildConfig.builder)
-    _add_shapes(parser)
-    _add_builder_options(parser)
-    _add_reach(parser)
-    parser.add_argument("--verbose", action="store_true", help="print TensorRT's log")
+    add = parser.add_argument
+    add("model", type=Path, metavar="MODEL.onnx")
+    add("-o", "--output", type=Path, required=True, metavar="MODEL.engine")
+    add("--builder", choices=BUILDERS, default=BuildConfig.builder)
+    add("--verbose", action="store_true", help="print TensorRT's log")
+    add = parser.add_argument_group(
+        "shapes", "N, or MIN:OPT:MAX; TensorRT tunes for OPT"
+    ).add_argument
+    add("--batch", metavar="B", help="batch size (default: 1:1:8 if the model allows it)")
+    text = "side in pixels (default: 256:512:1024 if the model allows it)"
+    add("--size", metavar="PX", help=text)
+    _add_builder_options(parser.add_argument_group("builder"))
+    _add_reach(parser.add_argument_group("compatibility").add_argument)
     return run_command(parser, _build, arguments)
 
 
-def _add_shapes(parser: argparse.ArgumentParser) -> None:
-    shapes = parser.add_argument_group("shapes", "N, or MIN:OPT:MAX; TensorRT tunes for OPT")
-    shapes.add_argument(
-        "--batch", metavar="B", help="batch size (default: 1:1:8 if the model allows it)"
-    )
-    shapes.add_argument(
-        "--size", metavar="PX", help="side in pixels (default: 256:512:1024 if the model allows it)"
-    )
+def _add_builder_options(group: "argparse._ArgumentGroup") -> None:
+    add, weights = group.add_argument, group.add_mutually_exclusive_group().add_argument
+    add("--workspace", metavar="BYTES", help="workspace limit, such as 2GiB")
+    add("--opt-level", type=int, metavar="0..5", help="builder optimization level")
+    text = "timing cache to read and to update"
+    add("--timing-cache", type=Path, metavar="FILE", help=text)
+    text = "build CSA from standard layers instead of the plugin; slower"
+    add("--no-plugin", action="store_true", help=text)
+    add("--tf32", action="store_true", help="allow TF32 for fp32 layers; faster, less exact")
+    weights("--refit", action="store_true", help="build a refittable engine")
+    text = "leave the weights out; they are read from the model"
+    weights("--strip-weights", action="store_true", help=text)
 
 
-def _add_builder_options(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("builder")
-    group.add_argument("--workspace", metavar="BYTES", help="workspace limit, such as 2GiB")
-    group.add_argument("--opt-level", type=int, metavar="0..5", help="builder optimization level")
-    group.add_argument(
-        "--timing-cache", type=Path, metavar="FILE", help="timing cache to read and to update"
-    )
-    group.add_argument(
-        "--no-plugin",
-        action="store_true",
-        help="build CSA from standard layers instead of the plugin; slower",
-    )
-    group.add_argument(
-        "--tf32", action="store_true", help="allow TF32 for fp32 layers; faster, less exact"
-    )
-    weights = group.add_mutually_exclusive_group()
-    weights.add_argument("--refit", action="store_true", help="build a refittable engine")
-    weights.add_argument(
-        "--strip-weights",
-        action="store_true",
-        help="leave the weights out; they are read from the model",
-    )
-
-
-def _add_reach(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("compatibility")
-    group.add_argument(
-        "--portable",
-        choices=PORTABLES,
-        default=BuildConfig.portable,
-        help="hardware compatibility level (default: %(default)s)",
-    )
-    group.add_argument(
-        "--version-compatible",
-        action="store_true",
-        help="allow later versions of TensorRT to run the engine",
-    )
-    group.add_argument(
-        "--embed-plugin", action="store_true", help="store the plugin library in the engine"
-    )
-    group.add_argument(
-        "--targets",
-        metavar="SM,...",
-        help="TensorRT for RTX: GPU architectures, such as sm_86,sm_89 (default: this GPU)",
-    )
+def _add_reach(add: Callable[..., object]) -> None:
+    text = "hardware compatibility level (default: %(default)s)"
+    add("--portable", choices=PORTABLES, default=BuildConfig.portable, help=text)
+    text = "allow later versions of TensorRT to run the engine"
+    add("--version-compatible", action="store_true", help=text)
+    add("--embed-plugin", action="store_true", help="store the plugin library in the engine")
+    text = "TensorRT for RTX: GPU architectures, such as sm_86,sm_89 (default: this GPU)"
+    add("--targets", metavar="SM,...", help=text)
 
 
 def _build(args: argparse.Namespace) -> int:

@@ -19,53 +19,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="csakit export",
         description="Export a checkpoint to one ONNX file, verified against it.",
     )
-    parser.add_argument("checkpoint", type=Path, metavar="MODEL.safetensors")
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
-    parser.add_argument("--precision", choices=PRECISIONS, default=ExportConfig.precision)
-    parser.add_argument(
-        "--io",
-        choices=IOS,
-        default=ExportConfig.io,
-        help="float: (B,3,H,W) in [-1,1]; uint8: (B,H,W,3) bytes (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--size",
-        default=str(ExportConfig.size),
-        help="side in pixels, a multiple of 256, or 'dynamic' (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--max-batch", type=int, metavar="N", help="1 fixes the batch (default: any batch)"
-    )
-    parser.add_argument(
-        "--target",
-        choices=TARGETS,
-        default=ExportConfig.target,
-        help="ort: rewritten for ONNX Runtime on a CPU (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--weights",
-        choices=PRECISIONS,
-        default=ExportConfig.weights,
-        help="fp16: stored in half the bytes, exactly, where the checkpoint's are float16 "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--external-weights",
-        action="store_true",
-        help="write the weights beside the model, to be mapped instead of read",
-    )
-    checks = parser.add_mutually_exclusive_group()
-    checks.add_argument(
-        "--verify-images",
-        type=int,
-        default=1,
-        metavar="N",
-        help="photographs to compare with the checkpoint on, 1 to 4, each with three masks "
-        "(default: %(default)s)",
-    )
-    checks.add_argument(
-        "--no-verify", action="store_true", help="write the model without comparing it"
-    )
+    add = parser.add_argument
+    add("checkpoint", type=Path, metavar="MODEL.safetensors")
+    add("-o", "--output", type=Path, required=True, metavar="MODEL.onnx")
+    add("--precision", choices=PRECISIONS, default=ExportConfig.precision)
+    text = "float: (B,3,H,W) in [-1,1]; uint8: (B,H,W,3) bytes (default: %(default)s)"
+    add("--io", choices=IOS, default=ExportConfig.io, help=text)
+    text = "side in pixels, a multiple of 256, or 'dynamic' (default: %(default)s)"
+    add("--size", default=str(ExportConfig.size), help=text)
+    add("--max-batch", type=int, metavar="N", help="1 fixes the batch (default: any batch)")
+    text = "ort: rewritten for ONNX Runtime on a CPU (default: %(default)s)"
+    add("--target", choices=TARGETS, default=ExportConfig.target, help=text)
+    text = "fp16: stored in half the bytes, exactly, where the checkpoint's are float16 (default: "
+    add("--weights", choices=PRECISIONS, default=ExportConfig.weights, help=f"{text}%(default)s)")
+    text = "write the weights beside the model, to be mapped instead of read"
+    add("--external-weights", action="store_true", help=text)
+    add = parser.add_mutually_exclusive_group().add_argument
+    text = "photographs to compare with the checkpoint on, 1 to 4, each with three masks (default: "
+    add("--verify-images", type=int, default=1, metavar="N", help=f"{text}%(default)s)")
+    add("--no-verify", action="store_true", help="write the model without comparing it")
     return run_command(parser, _export, arguments)
 
 

@@ -29,76 +29,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL.onnx")
-    parser.add_argument(
-        "engine", type=Path, nargs="?", metavar="MODEL.engine", help="built from it by TensorRT"
-    )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing repository")
-    parser.add_argument(
-        "--name",
-        default=ServingOptions.name,
-        help="prefix of the models, NAME_onnx and NAME_trt (default: %(default)s)",
-    )
-    _add_scale(parser)
-    _add_batching(parser)
-    _add_start(parser)
-    return run_command(parser, _write, arguments)
-
-
-def _add_scale(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("model", type=Path, metavar="MODEL.onnx")
+    add("engine", type=Path, nargs="?", metavar="MODEL.engine", help="built from it by TensorRT")
+    add("-o", "--output", type=Path, required=True, metavar="FOLDER")
+    add("--overwrite", action="store_true", help="replace an existing repository")
+    text = "prefix of the models, NAME_onnx and NAME_trt (default: %(default)s)"
+    add("--name", default=ServingOptions.name, help=text)
     group = parser.add_argument_group("instances")
-    group.add_argument(
-        "--instances",
-        type=int,
-        default=ServingOptions.instances,
-        metavar="N",
-        help="instances per model, on each GPU or on the CPU (default: %(default)s)",
-    )
-    device = group.add_mutually_exclusive_group()
-    device.add_argument("--cpu", action="store_true", help="ONNX Runtime on the CPU (default)")
-    device.add_argument("--gpu", action="store_true", help="ONNX Runtime on CUDA")
-    group.add_argument(
-        "--threads",
-        type=int,
-        default=ServingOptions.threads,
-        metavar="N",
-        help="threads per instance on a CPU (default: one per core)",
-    )
-
-
-def _add_batching(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("batches")
-    group.add_argument(
-        "--max-batch",
-        type=int,
-        metavar="N",
-        help="largest batch (default: that of the model, or 8)",
-    )
-    group.add_argument(
-        "--preferred", metavar="LIST", help="preferred batch sizes, such as 4,8 (default: none)"
-    )
-    group.add_argument(
-        "--queue-delay",
-        type=int,
-        default=ServingOptions.delay_us,
-        metavar="US",
-        help="longest queue delay of a request, in microseconds (default: %(default)s)",
-    )
-
-
-def _add_start(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("start")
-    group.add_argument(
-        "--size",
-        type=int,
-        metavar="PX",
-        help="side of the warm-up requests (default: that the model is tuned for, or 256)",
-    )
-    group.add_argument("--no-warmup", action="store_true", help="do not warm up")
-    group.add_argument(
-        "--cuda-graphs", action="store_true", help="capture the engine's runs as CUDA graphs"
-    )
+    add = group.add_argument
+    text = "instances per model, on each GPU or on the CPU (default: %(default)s)"
+    add("--instances", type=int, default=ServingOptions.instances, metavar="N", help=text)
+    device = group.add_mutually_exclusive_group().add_argument
+    device("--cpu", action="store_true", help="ONNX Runtime on the CPU (default)")
+    device("--gpu", action="store_true", help="ONNX Runtime on CUDA")
+    text = "threads per instance on a CPU (default: one per core)"
+    add("--threads", type=int, default=ServingOptions.threads, metavar="N", help=text)
+    add = parser.add_argument_group("batches").add_argument
+    text = "largest batch (default: that of the model, or 8)"
+    add("--max-batch", type=int, metavar="N", help=text)
+    text = "preferred batch sizes, such as 4,8 (default: none)"
+    add("--preferred", metavar="LIST", help=text)
+    text = "longest queue delay of a request, in microseconds (default: %(default)s)"
+    add("--queue-delay", type=int, default=ServingOptions.delay_us, metavar="US", help=text)
+    add = parser.add_argument_group("start").add_argument
+    text = "side of the warm-up requests (default: that the model is tuned for, or 256)"
+    add("--size", type=int, metavar="PX", help=text)
+    add("--no-warmup", action="store_true", help="do not warm up")
+    text = "capture the engine's runs as CUDA graphs"
+    add("--cuda-graphs", action="store_true", help=text)
+    return run_command(parser, _write, arguments)
 
 
 def _write(args: argparse.Namespace) -> int:

@@ -41,30 +41,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", type=Path, metavar="MODEL", help=".onnx or .engine")
-    parser.add_argument(
-        "--against", type=Path, metavar="FILE", help="checkpoint (.safetensors) or model (.onnx)"
-    )
-    parser.add_argument("--layerwise", action="store_true", help="compare intermediate tensors")
-    parser.add_argument(
-        "--all-tensors",
-        action="store_true",
-        help="with --layerwise: all tensors instead of those of the stages, on one case",
-    )
-    parser.add_argument(
-        "--images",
-        type=Path,
-        metavar="DIR",
-        help="folder of photographs (default: those in scikit-image)",
-    )
-    parser.add_argument("--case", type=Path, metavar="NPZ", help="run one saved case only")
-    parser.add_argument(
-        "--backend", choices=BACKENDS, help="runtime for MODEL.onnx; only the result is compared"
-    )
-    parser.add_argument(
-        "--precision", choices=("fp32", "bf16"), help="precision of the openvino backend"
-    )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the full report")
+    add = parser.add_argument
+    add("model", type=Path, metavar="MODEL", help=".onnx or .engine")
+    text = "checkpoint (.safetensors) or model (.onnx)"
+    add("--against", type=Path, metavar="FILE", help=text)
+    add("--layerwise", action="store_true", help="compare intermediate tensors")
+    text = "with --layerwise: all tensors instead of those of the stages, on one case"
+    add("--all-tensors", action="store_true", help=text)
+    text = "folder of photographs (default: those in scikit-image)"
+    add("--images", type=Path, metavar="DIR", help=text)
+    add("--case", type=Path, metavar="NPZ", help="run one saved case only")
+    text = "runtime for MODEL.onnx; only the result is compared"
+    add("--backend", choices=BACKENDS, help=text)
+    add("--precision", choices=("fp32", "bf16"), help="precision of the openvino backend")
+    add("--json", type=Path, metavar="FILE", help="also write the full report")
     return run_command(parser, _verify, arguments)
 
 

@@ -23,7 +23,7 @@ MODEL, ENGINE = Path("m.onnx"), Path("m.engine")
             {"model": MODEL, "against": Path("m.safetensors"), "layerwise": True},
             r"--layerwise compares with an \.onnx file; got m\.safetensors",
         ),
-        ({"model": ENGINE, "backend": "ort"}, r"are for \.onnx files; got m\.engine"),
+        ({"model": ENGINE, "backend": "onnxruntime"}, r"are for \.onnx files; got m\.engine"),
         ({"model": ENGINE, "all_tensors": True}, "--all-tensors goes with --layerwise"),
     ],
 )
