@@ -51,6 +51,10 @@ def test_the_page_is_in_the_wheel(names: set[str]) -> None:
     assert len(files) > 10
 
 
+def test_the_text_of_the_guide_is_in_the_wheel(names: set[str]) -> None:
+    assert "csakit/export/serving/guide.md" in names
+
+
 def test_nothing_foreign_is_in_the_wheel(names: set[str]) -> None:
     assert [name for name in names if name.rpartition("/")[2].startswith("Nv")] == []
     assert [name for name in names if not name.startswith(("csakit/", "csakit-"))] == []

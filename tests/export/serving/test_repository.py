@@ -200,6 +200,12 @@ def test_the_guide_says_what_to_start_and_what_is_missing(engine: Engine, tmp_pa
     assert "tritonserver:YY.MM-py3" in other
     assert "support matrix" in other
     assert "plugins=" not in other
+    compatible = dataclasses.replace(manifest.build, version_compatible=True)
+    newer = guide.guide_text(
+        [(done.models[1], dataclasses.replace(manifest, build=compatible))], done.plugin
+    )
+    assert newer.count("--backend-config=tensorrt,version-compatible=true\n") == 1
+    assert "opens in TensorRT 10.13.3.9 and newer" in newer
 
 
 def test_the_guide_for_a_cpu_asks_for_no_gpu(packed: Subject, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The container that is named opens the engine."""
 
 import pytest
-from csakit.export.serving.containers import image, release_for
+from csakit.export.serving.guide import image, release_for
 
 
 @pytest.mark.parametrize(
