@@ -8,13 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..plugins.errors import ContractError, EngineError
-from .contract import (
-    META_PREDICTION,
-    META_TRAINED_HOLE,
-    SIZE_MULTIPLE,
-    TRAINED_HOLE,
-    ComputePrecision,
-)
+from . import contract
 from .crops.blend import RIM_PX
 from .crops.repair import Network, Repair
 from .models.packaged import resolve_model
@@ -52,14 +46,14 @@ class Inpainter:
         self._session = session
         self._options = options or InpaintOptions()
         # Residuals end at the edge by themselves, and a rim would take known pixels from them.
-        self._rim = 0 if session.metadata.get(META_PREDICTION) == "residual" else RIM_PX
-        stated = session.metadata.get(META_TRAINED_HOLE, "")
+        self._rim = 0 if session.metadata.get(contract.META_PREDICTION) == "residual" else RIM_PX
+        stated = session.metadata.get(contract.META_TRAINED_HOLE, "")
         self._network = Network(
             run=session.run_uint8,
             size=session.size,
             # Engines may take larger sides only; small parts are then padded further.
-            least_side=getattr(session, "least_side", SIZE_MULTIPLE),
-            trained_hole=int(stated) if stated.isdecimal() else TRAINED_HOLE,
+            least_side=getattr(session, "least_side", contract.SIZE_MULTIPLE),
+            trained_hole=int(stated) if stated.isdecimal() else contract.TRAINED_HOLE,
             rim=self._rim,
         )
         self._closed = False
@@ -76,7 +70,7 @@ class Inpainter:
         spin: bool = True,
         engine: EngineOptions | None = None,
         backend: Backend | None = None,
-        precision: ComputePrecision | None = None,
+        precision: contract.ComputePrecision | None = None,
     ) -> "Inpainter":
         """Open a model with the backend that is named, or its suffix names; with no other.
 

@@ -184,7 +184,11 @@ def _entries(
         own = image.suffix if image.suffix.lower() in OUTPUT_FORMATS else _DEFAULT_SUFFIX
         target = output / (image.stem + (suffix or own))
         if len(several) != 1:
-            yield Unmatched(image=image, reason=_mask_problem(image, masks, several, shared=shared))
+            stem = "" if shared else f"{image.stem}.* or "
+            reason = f"no mask {stem}{image.stem}_mask.* in {masks}"
+            if several:
+                reason = f"more than one mask: {', '.join(several)}"
+            yield Unmatched(image=image, reason=reason)
         elif (first := taken.first(target, name)) is not name:
             yield Unmatched(image=image, reason=f"its result would replace that of {first}")
         else:
@@ -268,10 +272,3 @@ def _match(
         return found, []
     used = {mask for several in found.values() for mask in several}
     return found, [masks / name for name in candidates if name not in used]
-
-
-def _mask_problem(image: Path, masks: Path, found: list[str], *, shared: bool) -> str:
-    if found:
-        return f"more than one mask: {', '.join(found)}"
-    own = "" if shared else f"{image.stem}.* or "
-    return f"no mask {own}{image.stem}_mask.* in {masks}"

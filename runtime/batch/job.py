@@ -61,7 +61,10 @@ class Job:
                 f"cannot write {self.output}: its folder does not exist or cannot be written to\n"
                 f"Choose an existing folder with write permission (here: {folder})."
             )
-        for output in filter(self._taken, self.outputs(options)):
+        for output in self.outputs(options):
+            with failures_as_errors(f"write {output}"):
+                if not (output.exists() or output.is_symlink()):
+                    continue
             inputs = filter(is_file, (self.image, self.mask))
             if any(is_same(output, source) for source in inputs):
                 raise ContractError(f"an output must not replace an input; got {output} for both")
@@ -71,11 +74,6 @@ class Job:
     def done(self, options: FileOptions) -> bool:
         """Report whether all outputs are there, so that an earlier run wrote them."""
         return all(map(is_file, self.outputs(options)))
-
-    @staticmethod
-    def _taken(output: Path) -> bool:
-        with failures_as_errors(f"write {output}"):
-            return output.exists() or output.is_symlink()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ image as the unit that fails, and overwriting only what a lost worker wrote are 
 import collections
 import contextlib
 import dataclasses
+import functools
 import itertools
 import logging
 import math
@@ -76,7 +77,6 @@ class RayPool:
         self._lost: list[_Member] = []
         self._running: dict[Any, tuple[_Member, _Portion | None]] = {}  # None: it opens the model
         self._again: collections.deque[_Portion] = collections.deque()
-        self._sent: dict[str, Any] | None = None
         self._losses = 0
 
     def repair_files(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
@@ -100,7 +100,13 @@ class RayPool:
                     if ref in self._running:
                         yield from self._collect(ref)
                 if time.monotonic() > deadline:
-                    deadline = self._complain()
+                    deadline = math.inf
+                    if not any(member.ready for member in (*self._members, *self._lost)):
+                        text = (
+                            "no worker is ready after %d s: they open the model, or the cluster "
+                            "has no room for %s"
+                        )
+                        logger.warning(text, _ROOM_SECONDS, self._share)
         finally:
             self._stop()
 
@@ -158,7 +164,7 @@ class RayPool:
             return
         del self._running[ref]
         if answer is None:
-            self._running[member.actor.open.remote(self._settings, self._send())] = (member, None)
+            self._running[member.actor.open.remote(self._settings, self._sent)] = (member, None)
         elif isinstance(answer, Opened):
             member.ready, member.host, member.pid = True, answer.host, answer.pid
         elif isinstance(answer, CsakitError):
@@ -200,20 +206,11 @@ class RayPool:
         )
         self._start()
 
-    def _send(self) -> dict[str, Any]:
-        if self._sent is None:
-            files = model_files(self._settings.model)
-            self._sent = {path.name: self._ray.put(path.read_bytes()) for path in files}
-        return self._sent
-
-    def _complain(self) -> float:
-        if not any(member.ready for member in (*self._members, *self._lost)):
-            logger.warning(
-                "no worker is ready after %d s: they open the model, or the cluster has no room "
-                "for %s",
-                *(_ROOM_SECONDS, self._share),
-            )
-        return math.inf
+    @functools.cached_property
+    def _sent(self) -> dict[str, Any]:
+        """References to the model's files in the object store."""
+        files = model_files(self._settings.model)
+        return {path.name: self._ray.put(path.read_bytes()) for path in files}
 
     def _stop(self) -> None:
         """End the workers; those in the middle of something finish what they are writing."""

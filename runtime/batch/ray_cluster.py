@@ -125,14 +125,12 @@ def _refusal(error: Exception, options: RayOptions) -> CsakitError:
 @contextlib.contextmanager
 def _signals_kept() -> Iterator[None]:
     """Keep this process's SIGTERM handler, which ``ray.init`` replaces."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     handler = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, handler)
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)
 
 
 @contextlib.contextmanager

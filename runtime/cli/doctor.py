@@ -6,25 +6,9 @@ from pathlib import Path
 
 from ...plugins.errors import ExitCode
 from ...plugins.locations import KINDS
+from ..diagnostics import gpu_checks, package_checks
 from ..diagnostics.engine_checks import check_engine_backend, check_engines, find_engines
-from ..diagnostics.gpu_checks import (
-    check_binding,
-    check_driver,
-    check_gpus,
-    check_library,
-    check_tensorrt,
-)
-from ..diagnostics.package_checks import (
-    OPTIONAL,
-    Check,
-    Status,
-    check_csakit,
-    check_onnxruntime,
-    check_openvino,
-    check_optional,
-    check_python,
-    check_required,
-)
+from ..diagnostics.package_checks import Check, Status
 from ..engine.compatibility import HostCapabilities, this_machine
 from ..host import physical_cores
 from .command import new_parser, run_command
@@ -53,34 +37,29 @@ def _work(args: argparse.Namespace) -> int:
     engines = find_engines(args.paths or [Path()])
     machine = this_machine()
     backend = check_engine_backend(machine)
-    runtime = check_onnxruntime(needed=backend.status is not Status.OK)
+    runtime = package_checks.check_onnxruntime(needed=backend.status is not Status.OK)
     for check in (
-        check_python(),
-        check_csakit(),
-        check_required("numpy"),
-        check_required("pillow"),
+        package_checks.check_python(),
+        package_checks.check_csakit(),
+        package_checks.check_required("numpy"),
+        package_checks.check_required("pillow"),
         *runtime,
-        check_openvino(),
-        *map(check_optional, OPTIONAL),
-        check_driver(),
-        *check_gpus(machine),
-        *check_tensorrt(machine),
-        check_binding(),
-        *(check_library(kind, machine.gpus) for kind in KINDS),
+        package_checks.check_openvino(),
+        *map(package_checks.check_optional, package_checks.OPTIONAL),
+        gpu_checks.check_driver(),
+        *gpu_checks.check_gpus(machine),
+        *gpu_checks.check_tensorrt(machine),
+        gpu_checks.check_binding(),
+        *(gpu_checks.check_library(kind, machine.gpus) for kind in KINDS),
     ):
         print(check)
     backends = [*_check_onnx_backends(runtime[-1], machine), backend]
     print("", *backends, sep="\n", flush=True)
     usable = any(check.status is Status.OK for check in backends)
-    opening = [_shown(check) for check in check_engines(engines, machine)]
-    sound = usable and (all(opening) or not args.paths)
-    return ExitCode.OK if sound else ExitCode.ENVIRONMENT
-
-
-def _shown(check: Check) -> bool:
-    """Print a check at once: engines are large, and reading one takes a while."""
-    print(check, flush=True)
-    return check.status is Status.OK
+    for check in check_engines(engines, machine):
+        print(check, flush=True)  # at once: engines are large, and reading one takes a while
+        usable = usable and (check.status is Status.OK or not args.paths)
+    return ExitCode.OK if usable else ExitCode.ENVIRONMENT
 
 
 def _check_onnx_backends(runtime: Check, machine: HostCapabilities) -> list[Check]:

@@ -22,29 +22,22 @@ from ..files.failures import is_file, is_folder, is_same, named
 from ..host import DISTRIBUTION
 from ..inpainter import Inpainter
 from ..options import InpaintOptions
+from . import inpaint_arguments
 from .command import run_command
 from .folder_run import FolderRun, describe, line, warnings_as_lines, with_folders
-from .inpaint_arguments import (
-    file_options,
-    inpaint_options,
-    inpaint_parser,
-    join_blend,
-    ray_options,
-    runs_on_gpu,
-)
 
 Repair = Callable[[Iterable[Job]], Generator[Outcome, None, None]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    given = join_blend(sys.argv[1:] if arguments is None else arguments)
-    return run_command(inpaint_parser(), _work, given)
+    given = inpaint_arguments.join_blend(sys.argv[1:] if arguments is None else arguments)
+    return run_command(inpaint_arguments.inpaint_parser(), _work, given)
 
 
 def _work(args: argparse.Namespace) -> int:
-    options, files = inpaint_options(args), file_options(args)
-    ray_options(args)
+    options, files = inpaint_arguments.inpaint_options(args), inpaint_arguments.file_options(args)
+    inpaint_arguments.ray_options(args)
     with warnings_as_lines():
         return (_run_folder if is_folder(args.image) else _run_file)(args, options, files)
 
@@ -84,15 +77,14 @@ def _repairing(
     args: argparse.Namespace, options: InpaintOptions, files: FileOptions
 ) -> Iterator[Repair]:
     """Provide what repairs the jobs of a folder: a model here, or workers with one each."""
-    ray = ray_options(args)
+    ray = inpaint_arguments.ray_options(args)
     if ray is None:
         with _open(args, options) as inpaint:
             yield lambda jobs: repair_files(inpaint, jobs, files)
         return
-    _name_model(args)
     hashes = model_hashes(args.model, ray)
     with connected(ray):
-        part = share(ray, args.threads, on_gpu=runs_on_gpu(args))
+        part = share(ray, args.threads, on_gpu=inpaint_arguments.runs_on_gpu(args))
         make_folder(args.output)
         with staged_folder(args.output / "run") as mark:  # workers that see it see the folder
             paths = [path for path in (args.image, args.mask, mark, args.model) if path is not None]
@@ -116,12 +108,13 @@ def _repairing(
 
 
 def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
-    _name_model(args)
     return _opener(args, options)(args.model, threads=args.threads, cache=args.cache)
 
 
 def _opener(args: argparse.Namespace, options: InpaintOptions) -> Callable[..., Inpainter]:
     """Return what opens a model for one run among other work, not for an idle machine."""
+    if args.model is None:
+        line("using the demo model of the package; choose another with --model")
     return functools.partial(
         Inpainter.open,
         options=options,
@@ -130,8 +123,3 @@ def _opener(args: argparse.Namespace, options: InpaintOptions) -> Callable[..., 
         backend=args.backend,
         precision=args.precision,
     )
-
-
-def _name_model(args: argparse.Namespace) -> None:
-    if args.model is None:
-        line("using the demo model of the package; choose another with --model")

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ...plugins.errors import ExitCode
+from ...plugins.versions import installed
 from .command import guard
 
 PROGRAM: Final = "csakit"
@@ -54,17 +55,17 @@ def _run(given: list[str], loaded: Callable[[], None]) -> int:
         print(f"{PROGRAM} {version()} (Python {platform.python_version()})")
         return ExitCode.OK
     if name not in commands:
-        print(_unknown(name, commands), file=sys.stderr)
+        close = difflib.get_close_matches(name, commands)
+        hint = f"Did you mean: {', '.join(close)}?" if close else f"See: {PROGRAM} --help"
+        rule = f"a command must be one of {', '.join(commands)}; got {name!r}"
+        print(f"{PROGRAM}: {rule}\n{hint}", file=sys.stderr)
         return ExitCode.USAGE
     return _start(commands[name], rest, loaded)
 
 
 def version() -> str:
     """Return the installed version of csakit."""
-    try:
-        return metadata.version(PROGRAM)
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
+    return installed(PROGRAM) or "(not installed)"
 
 
 def _commands() -> dict[str, metadata.EntryPoint]:
@@ -109,9 +110,3 @@ def _usage(commands: dict[str, metadata.EntryPoint]) -> str:
     if not commands:
         lines += ["", "No command is registered. Install csakit: pip install 'csakit[runtime]'"]
     return "\n".join(lines)
-
-
-def _unknown(name: str, commands: dict[str, metadata.EntryPoint]) -> str:
-    close = difflib.get_close_matches(name, commands)
-    hint = f"Did you mean: {', '.join(close)}?" if close else f"See: {PROGRAM} --help"
-    return f"{PROGRAM}: a command must be one of {', '.join(commands)}; got {name!r}\n{hint}"

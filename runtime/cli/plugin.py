@@ -11,25 +11,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from ...plugins import locations, toolchain
 from ...plugins.build import Build, BuildConfig, KernelResources, build
 from ...plugins.errors import ExitCode, LibraryError
 from ...plugins.installed import LibraryStatus, library_status
-from ...plugins.locations import (
-    BUILD_COMMAND,
-    KINDS,
-    LIBRARY_VARIABLE,
-    file_name,
-    search_places,
-    source_hash,
-    stale_builds,
-)
-from ...plugins.toolchain import (
-    INCLUDE_VARIABLE,
-    find_cmake,
-    find_headers,
-    find_toolchain,
-    how_to_get_headers,
-)
+from ...plugins.locations import BUILD_COMMAND, KINDS, LIBRARY_VARIABLE, file_name
+from ...plugins.toolchain import INCLUDE_VARIABLE, how_to_get_headers
 from .command import new_parser, run_command
 
 _OVERLAPPING: Final = 90  # of an architecture: what overlaps was compiled for it
@@ -145,13 +132,13 @@ def _info(args: argparse.Namespace) -> int:
 
 def _as_json(statuses: list[LibraryStatus]) -> dict[str, Any]:
     return {
-        "source_hash": source_hash(),
+        "source_hash": locations.source_hash(),
         "libraries": {status.kind: status.as_json() for status in statuses},
         "searched": [
             {"why": place.why, "path": str(place.path), "found": place.found}
-            for place in search_places()
+            for place in locations.search_places()
         ],
-        "stale_builds": [str(path) for path in stale_builds()],
+        "stale_builds": [str(path) for path in locations.stale_builds()],
         **{title.lower().replace(" ", "_"): text for title, text in _tools()},
     }
 
@@ -163,21 +150,17 @@ def _lines(statuses: list[LibraryStatus]) -> list[str]:
     lines.append(f"searched for {file_name('csakit')}, in this order:")
     if not os.environ.get(LIBRARY_VARIABLE):
         lines.append(f"  0. none  (environment variable {LIBRARY_VARIABLE}: not set)")
-    for number, place in enumerate(search_places(), start=1):
+    for number, place in enumerate(locations.search_places(), start=1):
         mark = "found" if place.found else "none"
         lines.append(f"  {number}. {mark:<6}{place.path}  ({place.why})")
-    lines += [f"  stale       {path.parent}  (not used)" for path in stale_builds()]
+    lines += [f"  stale       {path.parent}  (not used)" for path in locations.stale_builds()]
     lines += ["", *(f"{title}: {text}" for title, text in _tools())]
     if not statuses[0].usable:
-        lines += ["", _remedy()]
+        remedy = "Build it with"
+        if os.environ.get(LIBRARY_VARIABLE):  # beside it no build is used
+            remedy = f"Correct {LIBRARY_VARIABLE}, or unset it and run"
+        lines += ["", f"{remedy}: {BUILD_COMMAND}"]
     return lines
-
-
-def _remedy() -> str:
-    """Return what helps where there is no usable libcsakit: no build is used beside a variable."""
-    if os.environ.get(LIBRARY_VARIABLE):
-        return f"Correct {LIBRARY_VARIABLE}, or unset it and run: {BUILD_COMMAND}"
-    return f"Build it with: {BUILD_COMMAND}"
 
 
 def _describe(status: LibraryStatus) -> list[str]:
@@ -220,14 +203,14 @@ def _tools() -> Iterator[tuple[str, str]]:
 
 
 def _nvcc() -> str:
-    toolchain = find_toolchain()
-    return f"{toolchain}, found by {toolchain.source}"
+    found = toolchain.find_toolchain()
+    return f"{found}, found by {found.source}"
 
 
 def _cmake() -> str:
-    return " with ".join(find_cmake())
+    return " with ".join(toolchain.find_cmake())
 
 
 def _headers() -> str:
-    headers = find_headers()
+    headers = toolchain.find_headers()
     return f"{headers.version} in {headers.folder}" if headers else f"none. {how_to_get_headers()}"

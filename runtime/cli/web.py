@@ -14,14 +14,8 @@ from ..inpainter import Inpainter
 from ..models.packaged import resolve_model
 from ..options import MaskOptions
 from ..web.options import TOKEN_BYTES, WebOptions
+from . import inpaint_arguments
 from .command import new_parser, run_command
-from .inpaint_arguments import (
-    add_model_option,
-    add_number,
-    add_run_options,
-    inpaint_options,
-    join_blend,
-)
 
 PROGRAM: Final = "csakit web"
 
@@ -42,7 +36,7 @@ installed, or the model cannot be run; 143 ended by SIGTERM.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
-    given = join_blend(sys.argv[1:] if arguments is None else arguments)
+    given = inpaint_arguments.join_blend(sys.argv[1:] if arguments is None else arguments)
     return run_command(web_parser(), _work, given)
 
 
@@ -52,7 +46,7 @@ def _work(args: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.ERROR, format=f"{PROGRAM}: %(message)s")
     web = _web_options(args)
-    options = inpaint_options(args)
+    options = inpaint_arguments.inpaint_options(args)
     path = resolve_model(args.model)
     with Inpainter.open(
         path,
@@ -97,11 +91,11 @@ def web_parser() -> argparse.ArgumentParser:
     """Return the parser of the command line. Defaults are those of the option classes."""
     summary = "Serve a page to repair photographs in, and an HTTP API."
     parser = new_parser(PROGRAM, summary, _EPILOG)
-    add_model_option(parser)
+    inpaint_arguments.add_model_option(parser)
     group = parser.add_argument_group("server")
     add = group.add_argument
     add("--host", default=WebOptions.host, help="address to listen on (default: %(default)s)")
-    add_number(group, "--port", WebOptions.port, None, "port; 0 takes a free one")
+    inpaint_arguments.add_number(group, "--port", WebOptions.port, None, "port; 0 takes a free one")
     add("--open", action="store_true", help="open the page in the browser")
     text = (
         "token that clients send as 'Authorization: Bearer TOKEN' (default: none for clients on "
@@ -118,6 +112,8 @@ def web_parser() -> argparse.ArgumentParser:
         ("--queue", WebOptions.queue, "N", "repairs that may wait; further ones get HTTP 503"),
         ("--deadline", WebOptions.deadline, "SECONDS", "time limit of a repair, with its wait"),
     ):
-        add_number(group, flag, default, metavar, text)
-    add_run_options(parser.add_argument_group("network, unless a request states otherwise"))
+        inpaint_arguments.add_number(group, flag, default, metavar, text)
+    inpaint_arguments.add_run_options(
+        parser.add_argument_group("network, unless a request states otherwise")
+    )
     return parser

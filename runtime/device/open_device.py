@@ -43,7 +43,8 @@ def choose_binding(requested: str | None = None) -> Choice:
             reason = "as asked for" if requested else "the only one installed"
             if others and not requested:
                 reason = f"preferred to {', '.join(others)}, which is installed too"
-            return Choice(name, _version(name), reason)
+            version = next(filter(None, map(installed, _DISTRIBUTIONS[name])), None)
+            return Choice(name, version, reason)
     lacking = "neither PyCUDA nor cuda-python is" if requested is None else f"{requested} is not"
     return Choice(None, None, f"{lacking} installed: pip install {requested or 'cuda-python'}")
 
@@ -78,7 +79,3 @@ def _is_installed(binding: BindingName) -> bool:
         return importlib.util.find_spec(".".join(_MODULES[binding])) is not None
     except ModuleNotFoundError:
         return False
-
-
-def _version(binding: BindingName) -> str | None:
-    return next(filter(None, map(installed, _DISTRIBUTIONS[binding])), None)

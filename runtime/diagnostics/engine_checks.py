@@ -8,7 +8,7 @@ from ...plugins.errors import ContractError
 from ..device.open_device import choose_binding
 from ..engine.compatibility import HostCapabilities, diagnose
 from ..engine.manifest import SUFFIX
-from .package_checks import Check, Status
+from .package_checks import Check, Status, printable
 
 _ALREADY_HERE: Final = ", or see: csakit doctor"  # part of a remedy
 
@@ -33,7 +33,7 @@ def check_engines(engines: Iterable[Path], machine: HostCapabilities) -> Iterabl
         if found.problems:
             problem = found.problems[0]
             reason = problem.text.removeprefix(f"{engine} ")
-            text = _one_line(f"{reason}: {problem.remedy.replace(_ALREADY_HERE, '')}")
+            text = printable(f"{reason}: {problem.remedy.replace(_ALREADY_HERE, '')}")
         elif choose_binding().binding is None:
             text = "needs a CUDA binding for Python: pip install cuda-python"
         else:
@@ -55,9 +55,3 @@ def check_engine_backend(machine: HostCapabilities) -> Check:
         return Check(Status.ABSENT, ".engine models", text)
     modules = " or ".join(f"{name} {version}" for name, version in machine.modules.items())
     return Check(Status.OK, ".engine models", f"run on {len(machine.gpus)} GPU(s), by {modules}")
-
-
-def _one_line(text: str) -> str:
-    """Keep a manifest from writing anything but text of one line to the terminal."""
-    joined = text.replace("\n", ": ")
-    return "".join(letter if letter.isprintable() else "?" for letter in joined)

@@ -15,6 +15,7 @@ from ..files.atomic import sha256
 from ..files.failures import is_file
 from ..files.onnx_header import OnnxHeader, read_onnx_header
 from ..files.safetensors_header import read_checkpoint_header
+from .package_checks import printable
 
 _DIGITS = 12  # of a hash, for people; JSON has all of them
 
@@ -60,9 +61,9 @@ def _checkpoint(path: Path) -> Inspection:
     trained = header.config.get("training")
     lines = {
         "what": f"checkpoint, {_size(path)}, SHA-256 {digest[:_DIGITS]}",
-        "network": _printable(stated) or "not written by csakit",
+        "network": printable(stated) or "not written by csakit",
         "weights": stored,
-        "training": _printable(", ".join(trained)) if isinstance(trained, dict) else "",
+        "training": printable(", ".join(trained)) if isinstance(trained, dict) else "",
     }
     values = {"sha256": digest, "config": dict(header.config), "weights": dict(header.parameters)}
     return Inspection(path, "checkpoint", lines, values)
@@ -96,7 +97,7 @@ def _model(path: Path) -> Inspection:
         "CSA": _attention(header),
         "opset": ", ".join(f"{domain or 'ai.onnx'} {n}" for domain, n in header.opsets.items()),
     }
-    shown = {name: _printable(line) for name, line in lines.items()}
+    shown = {name: printable(line) for name, line in lines.items()}
     values = {"sha256": digest, "missing": missing, "changed": damaged}
     values |= dataclasses.asdict(header)
     return Inspection(path, "model", shown, values, damaged=bool(missing or damaged))
@@ -151,7 +152,7 @@ def _describe(manifest: Manifest) -> dict[str, str]:
         "precision": f"{manifest.precision.audited}, as audited",
         "CSA": f"{source.similarity}, {by}{inside}" if source.attention == "csa" else "none",
         "weights": "" if build.weights == "full" else build.weights,
-        "parity": "not verified" if parity is None else _printable(_parity(parity)),
+        "parity": "not verified" if parity is None else printable(_parity(parity)),
         "rebuild": manifest.rebuild,
     }
 
@@ -182,8 +183,3 @@ def _size(path: Path) -> str:
 
 def _shape(shape: tuple[int | str, ...]) -> str:
     return f"({', '.join(map(str, shape))})"
-
-
-def _printable(text: str) -> str:
-    """Keep a file from writing anything but text to the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

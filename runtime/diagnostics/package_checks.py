@@ -46,6 +46,12 @@ OPTIONAL: Final = MappingProxyType(
 )
 
 
+def printable(text: str) -> str:
+    """Keep a file from writing anything but one line of text to the terminal."""
+    joined = text.replace("\n", ": ")
+    return "".join(letter if letter.isprintable() else "?" for letter in joined)
+
+
 def check_python() -> Check:
     """Report which Python runs this."""
     where = f"{platform.python_version()} on {platform.system()} {platform.machine()}"

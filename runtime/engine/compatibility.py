@@ -18,7 +18,7 @@ from ..contract import IMAGE, MASK, OUTPUT
 from ..files.atomic import sha256
 from ..files.engine_header import read_plan_header
 from ..files.failures import is_file, named
-from .manifest import Artifact, Manifest, manifest_path, read_manifest
+from .manifest import Manifest, manifest_path, read_manifest
 
 _AMPERE: Final = 80
 
@@ -131,15 +131,10 @@ def _corruption(path: Path, manifest: Manifest) -> Iterator[Problem]:
             rebuild,
         )
     for source in (manifest.source.model, *manifest.source.weights):
-        if _changed(path.parent / source.name, source):
+        file = path.parent / source.name
+        there = is_file(file)  # not on a device
+        if there and (file.stat().st_size != source.bytes or sha256(file) != source.sha256):
             yield Problem(f"{path} is stale: {source.name} has changed since it was built", rebuild)
-
-
-def _changed(file: Path, stated: Artifact) -> bool:
-    """Report whether a source differs; where it is not at hand, as on a device, nothing does."""
-    if not is_file(file):
-        return False
-    return file.stat().st_size != stated.bytes or sha256(file) != stated.sha256
 
 
 def _incompatibility(

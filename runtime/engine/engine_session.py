@@ -1,7 +1,6 @@
 """An engine on a GPU as a session: threads, futures, buffers and graphs."""
 
 import dataclasses
-import functools
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -10,19 +9,7 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from ...plugins.errors import EngineError
-from ..contract import (
-    FORMAT_VERSION,
-    META_ATTENTION,
-    META_CHECKPOINT,
-    META_FORMAT,
-    META_IO,
-    META_PRECISION,
-    META_PREDICTION,
-    META_SIMILARITY,
-    META_TRAINED_HOLE,
-    META_VERSION,
-    IOFormat,
-)
+from .. import contract
 from ..device.device import Device
 from ..device.fork_guard import ForkGuard
 from ..options import EngineOptions
@@ -52,7 +39,7 @@ class EngineSession:
         check_finite: bool = False,
     ) -> None:
         options = options or EngineOptions()
-        self.io: IOFormat = "uint8" if manifest.io == "uint8" else "float"
+        self.io: contract.IOFormat = "uint8" if manifest.io == "uint8" else "float"
         require_checkable(self.io, check_finite=check_finite)
         self.metadata = _metadata(manifest)
         self._name = name
@@ -64,8 +51,13 @@ class EngineSession:
         self._rebuild = manifest.rebuild
         self._check_finite = check_finite
         captured = options.cuda_graph and not engine.manages_cuda_graphs
-        self._graphs = CudaGraphPolicy(name, wanted=captured)
-        make = functools.partial(_make_context, device, engine, self._graphs)
+        self._graphs = graphs = CudaGraphPolicy(name, wanted=captured)
+
+        def make(shape: CallShape) -> ExecutionContext:  # without self, which would be a cycle
+            context = ExecutionContext(device, engine, shape, graphs)
+            engine.save_cache()
+            return context
+
         self._pool = ContextPool(device, make, options.contexts)
 
     @property
@@ -176,25 +168,17 @@ class EngineSession:
         return self._pool.start(CallShape(self.io, batch, height, width), inputs)
 
 
-def _make_context(
-    device: Device, engine: TensorRtEngine, graphs: CudaGraphPolicy, shape: CallShape
-) -> ExecutionContext:
-    context = ExecutionContext(device, engine, shape, graphs)
-    engine.save_cache()
-    return context
-
-
 def _metadata(manifest: Manifest) -> Mapping[str, str]:
     """Return the metadata of the exported model, as far as the manifest has it."""
     source = manifest.source
     return {
-        META_FORMAT: str(FORMAT_VERSION),
-        META_VERSION: source.csakit,
-        META_CHECKPOINT: source.checkpoint_sha256,
-        META_PRECISION: manifest.precision.audited,
-        META_IO: manifest.io,
-        META_SIMILARITY: source.similarity,
-        META_PREDICTION: source.prediction,
-        META_TRAINED_HOLE: source.trained_hole,
-        META_ATTENTION: source.attention,
+        contract.META_FORMAT: str(contract.FORMAT_VERSION),
+        contract.META_VERSION: source.csakit,
+        contract.META_CHECKPOINT: source.checkpoint_sha256,
+        contract.META_PRECISION: manifest.precision.audited,
+        contract.META_IO: manifest.io,
+        contract.META_SIMILARITY: source.similarity,
+        contract.META_PREDICTION: source.prediction,
+        contract.META_TRAINED_HOLE: source.trained_hole,
+        contract.META_ATTENTION: source.attention,
     }

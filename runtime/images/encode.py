@@ -63,17 +63,13 @@ class Picture:
     def repaired(self, pixels: Uint8, hole: Bool) -> "Picture":
         """Return the picture with other pixels (H, W, 3) where the hole (H, W) is True."""
         if self.grey:
-            pixels = np.where(hole[..., None], _grey(pixels), self.pixels)
+            grey = np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
+            pixels = np.where(hole[..., None], grey, self.pixels)
         deep = None
         if self.deep is not None:
             deep, colours = self.deep.copy(), 1 if self.grey else 3
             deep[hole, :colours] = pixels[hole][:, :colours].astype(np.uint16) * SCALE
         return dataclasses.replace(self, pixels=pixels, deep=deep)
-
-
-def _grey(pixels: Uint8) -> Uint8:
-    """Return the grey levels of colours, three times, (H, W, 3)."""
-    return np.asarray(Image.fromarray(pixels).convert("L").convert("RGB"))
 
 
 def load_image(path: Source) -> Picture:

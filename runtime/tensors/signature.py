@@ -6,17 +6,8 @@ from pathlib import Path
 from typing import Protocol
 
 from ...plugins.errors import ContractError
-from ..contract import (
-    FORMAT_VERSION,
-    IMAGE,
-    MASK,
-    META_FORMAT,
-    META_MAX_BATCH,
-    META_VERSION,
-    OUTPUT,
-    SIZE_MULTIPLE,
-    IOFormat,
-)
+from .. import contract
+from ..contract import FORMAT_VERSION, IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, IOFormat
 
 _FORMS: Mapping[str, IOFormat] = {"tensor(float)": "float", "tensor(uint8)": "uint8"}
 
@@ -76,7 +67,7 @@ def read_signature(
             path, f"inputs must be rank 4, float32 or uint8; got {image.type} {image.shape}"
         )
     batch, height, width = (image.shape[axis] for axis in ((0, 2, 3), (0, 1, 2))[io == "uint8"])
-    most = metadata.get(META_MAX_BATCH, "")
+    most = metadata.get(contract.META_MAX_BATCH, "")
     return Signature(
         io,
         batch=batch if isinstance(batch, int) else None,
@@ -98,11 +89,11 @@ def require_names(path: Path, inputs: Iterable[str], outputs: Iterable[str]) -> 
 
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
     """Refuse files without our mark, and those whose meaning this version cannot know."""
-    stated = metadata.get(META_FORMAT)
+    stated = metadata.get(contract.META_FORMAT)
     if stated is None or not stated.isdecimal():
-        raise _foreign(path, f"its metadata must hold {META_FORMAT}; got {stated!r}")
+        raise _foreign(path, f"its metadata must hold {contract.META_FORMAT}; got {stated!r}")
     if int(stated) > FORMAT_VERSION:
-        writer = metadata.get(META_VERSION)
+        writer = metadata.get(contract.META_VERSION)
         needed = "--upgrade csakit" if writer is None else f"'csakit>={writer}'"
         raise ContractError(
             f"{path} has format {stated}, written by csakit {writer or 'of a newer version'}; "

@@ -147,7 +147,9 @@ class _Answer:
         """Answer with a problem, unless an answer has begun."""
         if self._started:
             return
-        response = problem_response(problem, self._request_id, errors=_speaks_json(scope))
+        kinds = _sent(scope, b"content-type")  # JSON is of clients of IOPaint
+        errors = any(kind.startswith(b"application/json") for kind in kinds)
+        response = problem_response(problem, self._request_id, errors=errors)
         try:
             await response(scope, _nothing, self)
         except ConnectionError:
@@ -220,12 +222,6 @@ def _request_id(scope: Scope) -> str:
     if len(values) == 1 and _KNOWN_ID.fullmatch(values[0]):
         return str(values[0].decode())
     return secrets.token_hex(8)
-
-
-def _speaks_json(scope: Scope) -> bool:
-    """Report whether a request's body is JSON, as clients of IOPaint send it."""
-    kinds = _sent(scope, b"content-type")
-    return any(kind.startswith(b"application/json") for kind in kinds)
 
 
 def _sent(scope: Scope, name: bytes) -> list[bytes]:
