@@ -32,8 +32,9 @@ def check_engines(engines: Iterable[Path], machine: HostCapabilities) -> Iterabl
         found, status = diagnose(engine, machine), Status.FIX
         if found.problems:
             problem = found.problems[0]
+            remedy = problem.remedy.replace(_ALREADY_HERE, "")
             reason = problem.text.removeprefix(f"{engine} ")
-            text = printable(f"{reason}: {problem.remedy.replace(_ALREADY_HERE, '')}")
+            text = printable(f"{reason}: {remedy}".replace("\n", ": "))
         elif choose_binding().binding is None:
             text = "needs a CUDA binding for Python: pip install cuda-python"
         else:

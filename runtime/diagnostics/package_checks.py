@@ -47,9 +47,8 @@ OPTIONAL: Final = MappingProxyType(
 
 
 def printable(text: str) -> str:
-    """Keep a file from writing anything but one line of text to the terminal."""
-    joined = text.replace("\n", ": ")
-    return "".join(letter if letter.isprintable() else "?" for letter in joined)
+    """Return a text with ? for whatever would control a terminal or end its line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def check_python() -> Check:

@@ -187,7 +187,7 @@ def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOpti
             f"its pixels, as a photograph\n{_remedy(layer, options)}"
         )
     elif many and between > _DOUBTFUL_SHARE:
-        text = "%s has many greys in %.0f %% of its pixels: masked is what is lighter than %d. %s"
+        text = "%s has many greys in %.0f %% of its pixels; those from %d on are masked. %s"
         remedy = _remedy(layer, options)
         notify(logger, "grey", text, path, 100 * between, options.threshold, remedy)
     elif options.channel == "grey" and layer.coloured:
