@@ -34,7 +34,7 @@ def project() -> dict[str, Any]:
         "import csakit.runtime",
         "from csakit.runtime.cli.main import main; main(['--help'])",
         "from csakit.runtime.cli.main import main; main(['--version'])",
-        "from csakit.runtime.cli.inpaint import inpaint_parser; inpaint_parser()",
+        "from csakit.runtime.cli import inpaint; inpaint.inpaint_arguments.inpaint_parser()",
     ],
 )
 def test_what_only_starts_loads_no_framework(statement: str) -> None:
