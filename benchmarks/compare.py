@@ -29,13 +29,13 @@ class Change:
 
     @property
     def inconclusive(self) -> bool:
-        """Whether the interval has the limit inside: more rounds could show either."""
+        """Whether the limit lies inside the interval: more rounds could show either."""
         return self.ratio.low <= self.limit < self.ratio.high
 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """Two records side by side; notes say what else differs than the code."""
+    """Two records side by side; notes list what differs besides the code."""
 
     changes: tuple[Change, ...]
     only_before: tuple[Measurement, ...]
@@ -72,7 +72,7 @@ class Comparison:
 
     @property
     def inconclusive(self) -> bool:
-        """Whether no case has surely regressed, and some may have."""
+        """Whether no case has regressed for certain, and some may have."""
         return not self.regressed and any(change.inconclusive for change in self.changes)
 
 
@@ -104,7 +104,7 @@ def _describe(measured: Measurement) -> str:
 
 
 def _ratio(old: ByKey, new: ByKey, key: Key, baseline: str | None) -> Interval:
-    """Return what became of a measurement; with a baseline, relative to it in each run."""
+    """Return the ratio of two measurements; with a baseline, each relative to it in its run."""
     before, after, per_round = old[key], new[key], old[key].calls_per_round
     if per_round != after.calls_per_round:
         raise ContractError(
@@ -126,7 +126,7 @@ def _ratio(old: ByKey, new: ByKey, key: Key, baseline: str | None) -> Interval:
 
 
 def _notes(before: Record, after: Record) -> Iterator[str]:
-    """Report what else differs than the code."""
+    """Report what differs besides the code."""
     for name in ("cpu", "cpus_used", "gpu", "system"):
         old, new = getattr(before.environment, name), getattr(after.environment, name)
         if old != new:

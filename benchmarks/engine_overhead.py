@@ -53,7 +53,7 @@ class Overhead:
 
     @property
     def missed(self) -> bool:
-        """Whether it is above the target, where that is stated."""
+        """Whether the overhead is above the target, where one is stated."""
         return (self.size, self.io) == (256, "uint8") and self.overhead_us > TARGET_US
 
     def __str__(self) -> str:
@@ -124,7 +124,7 @@ def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
 def _engine_alone(
     engine: TensorRtEngine, device: Device, shape: CallShape
 ) -> Iterator[Callable[[], float]]:
-    """Yield what replays the engine on memory of the device and returns microseconds of a run."""
+    """Yield a function that replays the engine on device memory; it returns microseconds a run."""
     with device.current(), contextlib.ExitStack() as stack:
 
         def owned(resource: Any) -> Any:  # noqa: ANN401  streams, buffers, events alike

@@ -81,7 +81,7 @@ def _draw_holes(axes: "Axes", group: Sequence[Measurement], colours: dict[str, s
 def _draw_distributions(
     axes: "Axes", backends: Sequence[Measurement], colours: dict[str, str]
 ) -> None:
-    """Draw every sample, as the share of calls that took at most so long."""
+    """Draw the cumulative distribution of the samples."""
     for measured in backends:
         samples = sorted(measured.samples_ms)
         shares = [100 * (i + 1) / len(samples) for i in range(len(samples))]
@@ -92,7 +92,7 @@ def _draw_distributions(
 
 
 def _draw_front(axes: "Axes", backends: Sequence[Measurement], colours: dict[str, str]) -> None:
-    """Draw accuracy against latency, and the front that nothing is both faster and nearer than."""
+    """Draw accuracy against latency, and their Pareto front."""
     parities = {m.backend: m.parity for m in backends if m.parity is not None}
     ratios = {name: parity.psnr_db for name, parity in parities.items()}
     top = max((ratio for ratio in ratios.values() if ratio is not None), default=100.0) + 10

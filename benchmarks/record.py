@@ -1,4 +1,4 @@
-"""A benchmark record: what one run measured, on what, of what, and how accurate it was.
+"""A benchmark record: the measurements of one run, its machine, its models, their accuracy.
 
 One JSON file a run, with the raw samples and no absolute path or host name. Host time is a clock
 around the call; device times are events on the device, and are kept apart.
@@ -59,7 +59,7 @@ class Model:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parity:
-    """How far the results of the very run are from the reference, over all images of a case."""
+    """The differences between results of the timed run and the reference, over a case's images."""
 
     reference: str  # what it was compared with
     images: int  # how many were compared
@@ -99,7 +99,7 @@ class Measurement:
     device: DeviceTimes | None = None  # None where no device was used
 
     def __post_init__(self) -> None:
-        """Refuse samples that are no times, and times of wrong results."""
+        """Refuse invalid samples, and times of wrong results."""
         rounds, rest = divmod(len(self.samples_ms), max(self.calls_per_round, 1))
         _require(
             rounds > 0 and rest == 0 and self.calls_per_round > 0,
@@ -129,7 +129,7 @@ class Measurement:
 
     @property
     def key(self) -> Key:
-        """What measurements of two records share if they can be compared."""
+        """The identity of a measurement across records."""
         return self.model, self.backend, tuple(sorted(self.case.items()))
 
 
@@ -207,7 +207,7 @@ class Record:
 
 
 def timing_warnings(environment: Environment, measurements: Sequence[Measurement]) -> list[str]:
-    """Warn of what makes the times of a run unreliable: load, variation, drift."""
+    """Report what makes the times of a run unreliable: load, variation, drift."""
     found = []
     load = environment.load_average
     if load is not None and load > LOAD_LIMIT:

@@ -73,7 +73,7 @@ def median_ratio(numerator: Samples, denominator: Samples) -> float:
 
 
 def summarise(samples_ms: Samples, *, items_per_call: int = 1) -> Summary:
-    """Summarise at least one sample."""
+    """Return the summary of at least one sample."""
     samples = np.asarray(samples_ms, dtype=np.float64)
     p50, p90, p95, p99 = (float(p) for p in np.percentile(samples, (50, 90, 95, 99)))
     mean = float(samples.mean())

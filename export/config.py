@@ -55,8 +55,8 @@ class ExportConfig:
             raise ContractError(f"weights must be one of {PRECISIONS}; got {self.weights!r}")
         if self.weights == "fp16" and self.target == "ort":
             raise ContractError(
-                "weights 'fp16' must have target 'generic': those of 'ort' are computed from the "
-                "checkpoint's and are no half-precision numbers; got target 'ort'"
+                "weights 'fp16' must have target 'generic', because target 'ort' computes new "
+                "weights, which float16 cannot hold exactly; got target 'ort'"
             )
         if self.size != "dynamic" and (
             not isinstance(self.size, int)

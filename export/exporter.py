@@ -243,7 +243,7 @@ def _symbolic_dimensions(config: ExportConfig) -> dict[int, Any]:
 
 @contextlib.contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Silence what torch's exporter says of itself; its errors still come through."""
+    """Silence the messages of torch's exporter; its errors still come through."""
     registry = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registry.level
     registry.setLevel(logging.ERROR)  # "torchvision is not installed", which nothing here needs

@@ -26,7 +26,7 @@ _LAYERS: Final = 15  # that are listed; the rest is summed
 
 
 class AnyModel:
-    """An opened file; see ``Running``. Numbers of an image are in [0, 1] or, as bytes, 0 to 255."""
+    """An opened file; see ``Running``. Images are in [0, 1] or, as bytes, 0 to 255."""
 
     def __init__(self, file: Path, threads: int, profile: Path | None = None) -> None:
         options = onnxruntime.SessionOptions()

@@ -61,7 +61,7 @@ def make_cases(plan: Plan) -> list[Case]:
 
 
 def reference(model: CSAInpainter, case: Case) -> Float32:
-    """Compute (B, 3, H, W), what every backend must find, with the torch model."""
+    """Compute (B, 3, H, W) with the torch model: the results that every backend must reach."""
     with torch.inference_mode():
         found = model(torch.from_numpy(case.image), torch.from_numpy(case.hole))
         return np.asarray(found)

@@ -33,7 +33,7 @@ class Plan:
     cold_starts: int = 3  # fresh processes of every backend
 
     def __post_init__(self) -> None:
-        """Refuse what would fail after minutes."""
+        """Refuse values that would fail after minutes."""
         chosen(self.backends)
         for size in self.sizes:
             if size % SIZE_MULTIPLE or not SIZE_MULTIPLE <= size <= MAX_SIZE:

@@ -1,7 +1,7 @@
-"""The process of one backend: answers requests on a connection, each when its work is done.
+"""The process of one backend, and the ``Process`` that starts and asks it.
 
-Between requests the process waits, so only the backend whose turn it is works. Here is also the
-other end: a ``Process`` starts a worker and asks it.
+It answers requests on a connection, each when its work is done, and waits between them, so that
+only one backend works at a time.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ _END_SECONDS: Final = 20  # to finish a call, after which it is killed
 
 
 class Worker:
-    """What the requests act on; cases are known by their index."""
+    """The methods that can be requested; cases are known by their index."""
 
     def __init__(self) -> None:
         self._model: Running | None = None
@@ -102,7 +102,7 @@ def serve(connection: Connection, environment: dict[str, str], cpus: list[int] |
             answer: tuple[Any, str | None]
             try:
                 answer = getattr(worker, name)(**arguments), None
-            except Exception as error:  # a library raises what it likes; the parent decides
+            except Exception as error:  # libraries raise errors of any class; the parent decides
                 reason = str(error).strip().partition("\n")[0] or "no reason given"
                 answer = None, f"{type(error).__name__}: {reason}"
             connection.send(answer)

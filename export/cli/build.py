@@ -76,7 +76,7 @@ def _build(args: argparse.Namespace) -> int:
     from ..engine.build_engine import build_engine
     from ..engine.precision_audit import summary  # deferred: imports onnx
 
-    # What TensorRT says is in the error where there is one; all of it is for reports.
+    # An error quotes TensorRT's log; all of it is for reports.
     level = logging.INFO if args.verbose else logging.CRITICAL
     logging.basicConfig(level=level, format="TensorRT: %(message)s")
     built = build_engine(

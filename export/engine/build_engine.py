@@ -41,7 +41,7 @@ class Built:
     """What a build wrote."""
 
     engine: Path  # the plan
-    manifest: Manifest  # what lies beside it
+    manifest: Manifest
 
 
 def build_engine(
@@ -89,7 +89,7 @@ def build_engine(
 
 @dataclasses.dataclass(frozen=True)
 class BuildRequest:
-    """One build: the exported model without external weights, its file, and what is wanted."""
+    """One build: the exported model without external weights, its file, and the options."""
 
     proto: onnx.ModelProto
     path: Path
@@ -99,7 +99,7 @@ class BuildRequest:
 
 
 def _read(path: Path) -> onnx.ModelProto:
-    """Read the graph; weights of a file of their own stay there, for TensorRT to read."""
+    """Read the graph; external weights stay in their file, from which TensorRT reads them."""
     if not is_file(path):
         raise ContractError(f"the model must be an existing file; got {named(path)}")
     proto = surgery.read(str(path), weights=False)
@@ -114,7 +114,7 @@ def _read(path: Path) -> onnx.ModelProto:
 
 @dataclasses.dataclass(frozen=True)
 class _Made:
-    """What is left of a build when TensorRT's builder is gone."""
+    """The results of a build, kept after TensorRT's builder is freed."""
 
     plan: bytes
     plugin: LoadedPlugin | None
@@ -142,7 +142,7 @@ def _build(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts
 
 
 def _make(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts) -> _Made:
-    """Build, and free the builder: a plan that carries the plugin may register it only then."""
+    """Build, then free the builder: only then may a plan with the plugin inside register it."""
     config = request.config
     builder = make_builder(module)
     builder_config = make_config(module, builder, config)
@@ -169,7 +169,7 @@ def _make(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts)
 
 
 def _inspected(module: TensorRTModule, plan: bytes, targets: tuple[str, ...]) -> str | None:
-    """Ask the inspector; what it cannot open is evidence less, and no reason to build nothing."""
+    """Return the inspector's report; a plan that cannot be opened here is only a warning."""
     try:
         return inspect_plan(module, plan, devices(), targets)
     except EngineError as error:
@@ -178,7 +178,7 @@ def _inspected(module: TensorRTModule, plan: bytes, targets: tuple[str, ...]) ->
 
 
 def _warn_of_architectures(plugin: LoadedPlugin, config: BuildConfig) -> None:
-    """Warn where the engine could go and the plugin's kernels could not."""
+    """Warn where the engine runs on GPUs that the plugin has no kernels for."""
     held = plugin.architectures  # nothing where that is unknown
     if config.portable == "ampere+" and held and not all(covers(held, n) for n in _FROM_AMPERE):
         logger.warning(

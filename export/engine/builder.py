@@ -17,9 +17,9 @@ from ...plugins.errors import EngineError
 from ...runtime.engine.tensorrt_module import TensorRTModule, plain
 from ...runtime.files.atomic import atomic_write
 
-_POLL_S = 0.1  # how soon an interrupt is noticed
-# What the builder says, in lower case, and what helps. All but the memory were seen in 1.7 of
-# TensorRT for RTX.
+_POLL_S = 0.1  # delay until an interrupt is noticed
+# Words of the builder's errors, in lower case, and the remedy. All but "memory" were seen in 1.7
+# of TensorRT for RTX.
 _REMEDIES: Final = (
     ("workspace", "Raise --workspace, or leave it out."),
     ("turing", "Leave sm_75 out of --targets: it cannot compile CSA's float32 products for it."),
@@ -50,7 +50,7 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, _: object, __: TracebackType | None
     ) -> None:
-        """Restore Ctrl-C; an interrupted block has been interrupted, whatever it raised."""
+        """Restore Ctrl-C; raise KeyboardInterrupt if it was pressed, whatever the block raised."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
         if self.came:
@@ -98,15 +98,15 @@ def timing_cache(module: TensorRTModule, builder_config: Any, path: Path | None)
         if damaged or cache is None or not builder_config.set_timing_cache(cache, False):
             reason = plain(damaged[0]) if damaged else module.log.reason()
             raise EngineError(
-                f"{module.title} does not take the timing cache {path}: {reason}\n"
-                "It is of another GPU or version, or damaged; name another file, or delete it."
+                f"{module.title} rejects the timing cache {path}: {reason}\n"
+                "It is damaged, or of another GPU or version; name another file, or delete it."
             )
         yield
         file.write_bytes(memoryview(builder_config.get_timing_cache().serialize()))
 
 
 def remedy_for(reason: str) -> str:
-    """Return what helps against a failure of the builder: a sentence."""
+    """Return a sentence that helps against a failure of the builder."""
     said = reason.lower()
     return next((text for key, text in _REMEDIES if key in said), _OTHERWISE)
 
@@ -167,7 +167,7 @@ class _Progress:
 
 
 def _monitor(module: TensorRTModule, progress: _Progress, interrupts: Interrupts) -> Any:  # noqa: ANN401
-    """Connect the bar with TensorRT, whose calls may not raise."""
+    """Connect the bar with TensorRT, whose callbacks must not raise."""
 
     class Monitor(module.trt.IProgressMonitor):  # type: ignore[name-defined, misc]
         def __init__(self) -> None:

@@ -36,16 +36,16 @@ class BuildConfig:
         workspace_bytes: of GPU memory that a layer may use beside its tensors; None leaves
             it to TensorRT.
         opt_level: 0 builds fastest, 5 searches longest; None is TensorRT's default, 3.
-        timing_cache: file that keeps what layers took, read if it exists, and written.
+        timing_cache: file of measured layer times, read if it exists, and updated.
         portable: "none": the GPU it is built on; "ampere+": all from compute capability 8.0
             on; "same-cc": all of the same compute capability.
         version_compatible: later versions of TensorRT open the engine too.
-        embed_plugin: the plugin library travels inside the engine.
+        embed_plugin: store the plugin library in the engine.
         weights: "full"; "refit": they can be exchanged; "strip": they stay in the ONNX file.
         targets: architectures, such as "sm_89"; None is that of the GPUs of this machine.
         plugin: CSA by the plugin; False takes the function body of the model.
-        tf32: float32 products may drop to 10 bits of mantissa, which TensorRT does by itself
-            where nobody forbids it. Faster, and beyond the parity limits of fp32.
+        tf32: allow 10 bits of mantissa in float32 products, TensorRT's own default. Faster, and
+            beyond the parity limits of fp32.
     """
 
     builder: BuilderName = "tensorrt"
@@ -69,11 +69,11 @@ class BuildConfig:
 
     @property
     def wants_plugin(self) -> bool:
-        """Whether CSA is to be the plugin."""
+        """Whether the plugin computes CSA."""
         return self.plugin and not self.rtx
 
     def __post_init__(self) -> None:
-        """Refuse what no builder takes, and what the chosen one does not."""
+        """Refuse values that no builder takes, and those that the chosen one does not."""
         if self.batch is not None:
             self.batch.require_ascending("--batch")
         if self.size is not None:

@@ -34,15 +34,15 @@ _LEAN: Final = "tensorrt_lean"  # opens version-compatible engines; 44 MB instea
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BuildResult:
-    """What came out of a build, before it is written."""
+    """The result of a build, before it is written."""
 
-    module: str  # that built it
-    version: str  # of the module
-    config: BuildConfig  # what was asked for
-    shapes: ShapeRange  # that it takes
-    targets: tuple[str, ...]  # the architectures it is for
-    plan: bytes  # its bytes
-    # that computes CSA; None where the function body does, or there is no CSA
+    module: str
+    version: str
+    config: BuildConfig
+    shapes: ShapeRange
+    targets: tuple[str, ...]
+    plan: bytes
+    # None where the function body computes CSA, or there is no CSA
     plugin: LoadedPlugin | None
     precision: Precision  # as audited
     # name, role, TensorRT's type and shape of each input and output

@@ -10,7 +10,7 @@ from ...plugins.errors import EngineError
 from ...runtime.engine.tensorrt_module import TensorRTModule, plain
 from ..graph.surgery import csa_nodes
 
-# What the parser says, in lower case, and what helps.
+# Words of the parser's errors, in lower case, and the remedy.
 _REMEDIES: Final = (
     (
         "plugin not found",
@@ -33,7 +33,7 @@ def parse(module: TensorRTModule, network: Any, model: onnx.ModelProto, path: Pa
 
 
 def explain(title: str, path: Path, parser: Any) -> str:  # noqa: ANN401
-    """Return which node a parser refused, why, and what helps: two lines or more."""
+    """Return which node a parser refused, why, and a remedy: two lines or more."""
     if not parser.num_errors:
         return f"{title} cannot read {path}, and gives no reason\n{_OTHERWISE}"
     error = parser.get_error(0)  # the others follow from it
@@ -51,7 +51,7 @@ def explain(title: str, path: Path, parser: Any) -> str:  # noqa: ANN401
 
 
 def _first_statement(text: str) -> str:
-    """Leave out what the parser repeats: the name of the node, and errors that follow."""
+    """Return the first cause; the parser repeats the node's name and lists later errors."""
     lines = [line for line in text.strip().splitlines() if line.strip()]
     if len(lines) > 1 and lines[0].startswith("Invalid Node - "):
         return lines[1]
@@ -64,14 +64,13 @@ def _check_attention(
     model: onnx.ModelProto,
     path: Path,
 ) -> None:
-    """Count plugins: one for each CSA node without a function, and no other."""
+    """Require one plugin layer for each CSA node without a function, and no other."""
     functions = {(function.domain, function.name) for function in model.functions}
     wanted = 0 if (spec.DOMAIN, spec.NAME) in functions else len(csa_nodes(model))
     kinds = [network.get_layer(index).type for index in range(network.num_layers)]
     made = sum("PLUGIN" in str(kind) for kind in kinds)
     if made != wanted:
         raise EngineError(
-            f"{module.title} made {made} plugin layers of {path}; {wanted} are right for this "
-            "build\n"
+            f"{module.title} made {made} plugin layers of {path}; this build needs {wanted}\n"
             "Build in a process that has registered no plugins."
         )

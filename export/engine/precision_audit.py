@@ -72,7 +72,7 @@ def engine_types(text: str) -> Types:
     try:
         listed = json.loads(text)["Layers"]
     except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(f"the engine inspector must give JSON with Layers: {error}") from error
+        raise EngineError(f"the engine inspector must return JSON with Layers: {error}") from error
     layers = [layer for layer in listed if isinstance(layer, dict)]  # only names: not detailed
     outputs = [_output_types(layer) for layer in layers]
     typed = [(_HALF in found, 1) for found in outputs if found]
@@ -107,7 +107,7 @@ def audit(stated: str, network: Types, engine: Types | None) -> Precision:
         raise PrecisionError(
             f"the model states {stated or 'nothing'}; {_percent(network.layers)} of the layers and "
             f"{_percent(network.weights)} of the weights that TensorRT was given are half precision"
-            "\nExport it again with `csakit export`, whose metadata say what is in the file."
+            "\nExport it again with `csakit export`, which writes metadata that match the file."
         )
     if engine is not None and (wrong := _contradiction(stated, engine)):
         raise PrecisionError(
@@ -118,7 +118,7 @@ def audit(stated: str, network: Types, engine: Types | None) -> Precision:
 
 
 def summary(precision: Precision) -> str:
-    """Return what was found in one line."""
+    """Return the findings in one line."""
     parts = []
     for name in ("network", "engine"):
         if (types := precision.evidence[name]) is not None:

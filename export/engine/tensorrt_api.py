@@ -43,7 +43,7 @@ def make_builder(module: TensorRTModule) -> Any:  # noqa: ANN401
 
 
 def make_network(module: TensorRTModule, builder: Any) -> Any:  # noqa: ANN401
-    """Create an empty network whose types are those of the graph, and nothing else's."""
+    """Create an empty, strongly typed network."""
     flags = 0
     if module.has("NetworkDefinitionCreationFlag", "STRONGLY_TYPED"):  # 11 has nothing else
         flags |= 1 << int(module.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
@@ -108,7 +108,7 @@ def resolve_targets(config: BuildConfig) -> tuple[str, ...]:
 
 
 def _other(builder: BuilderName) -> str:
-    """Mention the other flavour where it is installed."""
+    """Return a remedy that names the other flavour, where it is installed."""
     for other, name in MODULES.items():
         if other != builder and importlib.util.find_spec(name) is not None:
             return f"\nOr use what is installed: --builder {other}"

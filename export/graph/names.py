@@ -41,7 +41,7 @@ def name_by_modules(model: onnx.ModelProto, kept: Collection[str]) -> None:
 
 
 def _scope(node: onnx.NodeProto) -> str:
-    """Return the innermost module as a path; items of a list stay with it."""
+    """Return the innermost module as a path; indices of lists stay with their list."""
     stated = next((entry.value for entry in node.metadata_props if entry.key == _SCOPES), "['']")
     *modules, _ = ast.literal_eval(stated)
     path = modules[-1].removeprefix(_ROOT) if modules else ""

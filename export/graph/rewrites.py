@@ -134,7 +134,7 @@ def _is_worth_tiles(layer: nn.Conv2d) -> bool:
 
 
 def _turned(layer: nn.ConvTranspose2d) -> nn.Conv2d:
-    """Turn a 3x3 stride-1 transposed convolution into a convolution of the turned kernel."""
+    """Return a 3x3 stride-1 transposed convolution as a convolution with the flipped kernel."""
     return _convolution(
         layer.weight.detach().transpose(0, 1).flip(2, 3), layer.bias, stride=1, repeated=1
     )
@@ -143,7 +143,7 @@ def _turned(layer: nn.ConvTranspose2d) -> nn.Conv2d:
 def _convolution(
     weight: Tensor, bias: Tensor | None, *, stride: int, repeated: int = _PHASES
 ) -> nn.Conv2d:
-    """Create a convolution of padding 1, each of its biases for so many channels in a row."""
+    """Create a convolution of padding 1, each bias repeated for consecutive channels."""
     outer, inner, side, _ = weight.shape
     layer = nn.Conv2d(inner, outer, side, stride=stride, padding=1, bias=bias is not None)
     layer.weight = nn.Parameter(weight.contiguous())
@@ -153,7 +153,7 @@ def _convolution(
 
 
 def _interleaved(pair: list[Tensor], axis: int) -> Tensor:
-    """Take turns between two (B, C, H, W) along an axis."""
+    """Alternate the values of two (B, C, H, W) along an axis."""
     shape = list(pair[0].shape)
     shape[axis] *= 2
     return torch.stack(pair, dim=axis + 1).reshape(shape)

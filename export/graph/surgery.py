@@ -155,7 +155,7 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
 
 
 def _load_weights(model: onnx.ModelProto, folder: Path) -> None:
-    """Read weights that lie beside a model, also through links, which onnx itself refuses."""
+    """Read weights beside a model, also through links, which onnx itself refuses."""
     for tensor in model.graph.initializer:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
@@ -178,7 +178,7 @@ def metadata_of(model: onnx.ModelProto) -> dict[str, str]:
 
 
 def csa_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
-    """Find the CSA nodes of a model: one, or none where an ablation replaced it."""
+    """Return the CSA nodes of a model: one, or none in an ablation."""
     return [node for node in model.graph.node if (node.domain, node.op_type) == _OPERATOR]
 
 

@@ -1,1 +1,1 @@
-"""The proof that nothing was lost: cases, comparison, limits, report."""
+"""The proof of parity: cases, comparison, limits, report."""

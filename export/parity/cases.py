@@ -1,4 +1,4 @@
-"""Real photographs and masks that models are compared on.
+"""The real photographs and masks that models are compared on.
 
 Letters: H W sides in pixels, multiples of 256.
 """
@@ -48,7 +48,7 @@ def export_cases(config: ExportConfig, images: int = 1) -> list[Case]:
 
 
 def oblong_case() -> Case:
-    """Return a case whose height and width differ, so that they cannot be mixed up."""
+    """Return a case of different height and width, so that swapping them fails."""
     height, width = 2 * SIZE_MULTIPLE, SIZE_MULTIPLE
     return Case(
         name="astronaut-oblong",
@@ -68,7 +68,7 @@ def load_case(path: Path) -> Case:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             image, hole = arrays["image"], arrays["hole"]
-    except Exception as error:  # NumPy, zipfile and zlib raise what they like on broken data
+    except Exception as error:  # NumPy, zipfile and zlib raise errors of many classes
         raise ContractError(f"{path} is not a saved case: {error}") from error
     height, width = hole.shape if hole.ndim == 2 else (0, 0)
     if (

@@ -106,7 +106,7 @@ def _compare_matches(reference: Array, found: Array) -> StageParity:
 
 
 def _judged(parity: StageParity, precision: ComputePrecision, io: IOFormat) -> StageParity:
-    """Hold a stage against its limits. A comparison with NaN is false, so NaN fails."""
+    """Apply the limits to a stage. A comparison with NaN is false, so NaN fails."""
     limit = limit_of(parity.stage, precision, io)
     rules = [
         ("values must be finite", parity.finite),

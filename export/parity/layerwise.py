@@ -50,7 +50,7 @@ class Side:
     precision: Precision
     size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes others
     batch: int = 1  # images it must be given at once; all of them the same
-    stages: tuple[str, ...]  # that it can return
+    stages: tuple[str, ...]
     runner: Callable[[Sequence[str]], Any]  # creates Polygraphy's runner that returns these tensors
 
 

@@ -55,8 +55,7 @@ LIMITS: Final[Mapping[ComputePrecision, Mapping[str, Limit]]] = {
     },
 }
 
-# What no stage is, where all tensors are compared. A model passes or fails by its stages alone;
-# these find where it goes wrong first.
+# Of tensors between the stages. They decide nothing, and show where a model goes wrong first.
 INNER: Final[Mapping[ComputePrecision, Limit]] = {
     "fp32": Limit(max_relative=1e-4, reason="as the features; trained weights stay below 1e-5"),
     "fp16": Limit(mean_relative=1e-2, reason="as the features; trained weights stay near 1e-4"),

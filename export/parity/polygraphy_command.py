@@ -35,9 +35,9 @@ _DLOPENED: Final = "csakit_trt_autoreg"  # Polygraphy opens plugins, and does no
 class Suspect:
     """What failed, as Polygraphy is to run it."""
 
-    path: Path  # of the .onnx or .engine file
-    io: IOFormat  # its form of images
-    precision: Precision  # whose limits hold
+    path: Path  # .onnx or .engine
+    io: IOFormat
+    precision: Precision
     runner: str = "onnxrt"  # "onnxrt" or "trt"
     rtx: bool = False  # whether it is TensorRT for RTX
     plugin: bool = False  # whether the C++ plugin must be opened first

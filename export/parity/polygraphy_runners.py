@@ -128,7 +128,7 @@ def choose_tensorrt(module: str) -> None:
     rtx = module == "tensorrt_rtx"
     if _READS_THE_CHOICE in sys.modules and rtx != config.USE_TENSORRT_RTX:
         raise EngineError(
-            f"Polygraphy uses one TensorRT in a process and has taken the other one; got {module}\n"
+            f"Polygraphy can use one TensorRT in a process and has loaded the other; got {module}\n"
             "Compare this engine in a process of its own."
         )
     config.USE_TENSORRT_RTX = rtx

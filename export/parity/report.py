@@ -13,7 +13,7 @@ from .cases import Case
 class StageParity:
     """How one stage of one case compares."""
 
-    stage: str  # its name
+    stage: str
     max_abs: float  # largest difference
     mean_abs: float  # mean difference
     max_relative: float  # largest difference over the largest value of the reference
@@ -49,8 +49,8 @@ class CaseParity:
 class Report:
     """Parity of one model."""
 
-    precision: ComputePrecision  # that the model was run in
-    io: IOFormat  # of the model
+    precision: ComputePrecision
+    io: IOFormat
     cases: tuple[CaseParity, ...]  # in the order they ran
 
     @property

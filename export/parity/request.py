@@ -25,7 +25,7 @@ class VerifyRequest:
     layerwise: bool = False  # compare inner tensors of two runners
     all_tensors: bool = False  # also those between the stages
     backend: Backend | None = None  # compare the result of a model in this backend of the runtime
-    # that the backend computes in; None is that of the model
+    # of the backend; None is that of the model
     precision: ComputePrecision | None = None
 
     def __post_init__(self) -> None:

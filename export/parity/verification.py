@@ -27,22 +27,22 @@ from .request import CHECKPOINT, VerifyRequest
 from .verify_engine import audited_precision, case_size, parity_of, record_parity
 from .verify_model import require_same_architecture, verify_model, verify_session
 
-_OUTWARD: Final = ("attended", contract.OUTPUT)  # what hangs on the matches
+_OUTWARD: Final = ("attended", contract.OUTPUT)  # stages that depend on the matches
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a verification found, and what repeats it elsewhere."""
 
-    report: Report  # of the stages
+    report: Report
     origin: Mapping[str, str]  # hashes of the files
-    # what may have failed, for Polygraphy; None where it has no such runner
+    # for Polygraphy; None where it has no such runner
     suspect: Suspect | None
-    expected: Callable[[Case, str], Array]  # gives what the reference has for a tensor of a case
-    # all tensors of one case, in the order they are computed, where asked for
+    expected: Callable[[Case, str], Array]  # returns the reference's tensor, by name
+    # all tensors of one case, in the order of computation
     tensors: tuple[StageParity, ...] = ()
-    tensors_of: str = ""  # name of that case
-    whence: Callable[[str], str] | None = None  # says what computes a tensor
+    tensors_of: str = ""  # the name of that case
+    whence: Callable[[str], str] | None = None  # describes the node that computes a tensor
 
     @property
     def divergence(self) -> StageParity | None:

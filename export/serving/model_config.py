@@ -23,10 +23,10 @@ PARAMETER_SIDES: Final = "csakit_sides"  # the client reads it; the backends pas
 class Model:
     """One served model."""
 
-    backend: Backend  # that runs it
-    form: ModelIO  # what it takes
-    options: ServingOptions  # how it is served
-    facts: Mapping[str, str]  # what else to state of it, by name
+    backend: Backend
+    form: ModelIO
+    options: ServingOptions
+    facts: Mapping[str, str]  # further parameters, by name
 
     @property
     def name(self) -> str:

@@ -104,8 +104,8 @@ def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> M
     free_size, free_batch = FREE in (height, width), shape[0] == FREE
     if free_batch and batch.least != 1:
         raise EngineError(
-            f"{path} takes batches from {batch.least} on, and Triton has to be able to send one "
-            f"image\nBuild it again with --batch 1:{batch.best}:{batch.most}."
+            f"{path} takes batches from {batch.least} on, and Triton must be able to send a "
+            f"single image\nBuild it again with --batch 1:{batch.best}:{batch.most}."
         )
     asked = min(options.max_batch or batch.most, batch.most)
     return ModelIO(

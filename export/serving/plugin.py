@@ -21,9 +21,9 @@ LIBRARY: Final = file_name("csakit_trt_autoreg")
 class PluginNeed:
     """What an engine needs of the plugin."""
 
-    library: Path | None  # to be copied; None where there is none that fits
-    problem: str  # why there is none; empty where there is
-    command: str  # that builds it, in the folder of the output
+    library: Path | None  # None where none fits
+    problem: str  # why none fits; empty otherwise
+    command: str  # builds it, in the folder of the output
 
 
 def plugin_need(manifest: Manifest) -> PluginNeed | None:

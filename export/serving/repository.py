@@ -33,7 +33,7 @@ class Repository:
     """What was written."""
 
     folder: Path  # of the output; Triton is given ``folder/models``
-    models: tuple[Model, ...]  # in it
+    models: tuple[Model, ...]
     # what the engine needs of the plugin; None if nothing, or there is no engine
     plugin: plugin.PluginNeed | None
 
@@ -98,7 +98,7 @@ def write_repository(
 
 
 def _require_free(output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that holds something, and never take away what is not ours."""
+    """Refuse an output that exists, and one of foreign files even with ``overwrite``."""
     if not output.exists():
         return
     if not output.is_dir():

@@ -56,7 +56,7 @@ def test_a_wrong_result_stops_the_run_before_the_clock(
     expected[1][0, 0, 128, 128] += 0.1
 
     with (
-        pytest.raises(ParityError, match=r"torch must compute .* holes 0.4 max abs is 0.1 "),
+        pytest.raises(ParityError, match=r"torch differs from .* holes 0.4 max abs is 0.1 "),
         run.opened(candidates),
     ):
         pass

@@ -45,7 +45,7 @@ def test_layers_that_tell_nothing_count_for_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", "Layer(Constant): x"])
 def test_what_is_no_inspection_is_refused(text: str) -> None:
-    with pytest.raises(EngineError, match="must give JSON with Layers"):
+    with pytest.raises(EngineError, match="must return JSON with Layers"):
         engine_types(text)
 
 

@@ -60,7 +60,7 @@ def test_a_damaged_cache_is_refused(module: TensorRTModule, made: Any, tmp_path:
     (tmp_path / "a.cache").write_bytes(b"junk")
 
     with (
-        pytest.raises(EngineError, match=r"does not take the timing cache .*a\.cache"),
+        pytest.raises(EngineError, match=r"rejects the timing cache .*a\.cache"),
         timing_cache(module, made, tmp_path / "a.cache"),
     ):
         pass

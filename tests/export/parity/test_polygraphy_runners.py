@@ -129,7 +129,7 @@ def test_one_process_has_one_tensorrt(fixed: Subject) -> None:
     mark_stages(model)
     marked_network(model, STAGES, "tensorrt_rtx")
 
-    with pytest.raises(EngineError, match="has taken the other one; got tensorrt"):
+    with pytest.raises(EngineError, match="has loaded the other; got tensorrt"):
         choose_tensorrt("tensorrt")
     choose_tensorrt("tensorrt_rtx")
 
