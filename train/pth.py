@@ -99,6 +99,8 @@ def _problem(value: object) -> str | None:
     """Return why a value is no weight."""
     if not isinstance(value, Tensor):
         return "is none"
+    if value.is_nested:
+        return "is nested"
     if value.layout != torch.strided:
         return f"is sparse ({value.layout})"
     if value.is_meta:

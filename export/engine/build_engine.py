@@ -16,6 +16,7 @@ from ...runtime.engine.shapes import ShapeRange
 from ...runtime.engine.tensorrt_module import LoadedPlugin, TensorRTModule, load_plugin
 from ...runtime.files.atomic import atomic_write
 from ...runtime.files.failures import is_file, named
+from ...runtime.files.onnx_weights import require_finite_weights
 from ..graph import surgery
 from .builder import Interrupts, build_plan, timing_cache
 from .config import BuildConfig
@@ -109,6 +110,7 @@ def _read(path: Path) -> onnx.ModelProto:
                 f"{path} keeps its weights in {name}, which is not beside it\n"
                 "Copy it there, or export the model again."
             )
+    require_finite_weights(path)  # an engine that answers with bytes would hide them
     return proto
 
 

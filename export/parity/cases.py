@@ -15,6 +15,7 @@ from PIL import Image
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
 from ...runtime.files.atomic import atomic_write
+from ...runtime.files.failures import failures_as_errors, is_folder
 from ...runtime.images.decode import INPUT_SUFFIXES
 from ...runtime.images.encode import load_image
 from ...train.masks import centre_hole, freeform_hole
@@ -86,17 +87,25 @@ def load_case(path: Path) -> Case:
 
 
 def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> Iterator[Case]:
-    """Yield each photograph with each kind of hole, at the model's (H, W), or any size at None."""
+    """Return each photograph with each kind of hole, at the model's (H, W), or any size at None."""
+    paths = None
+    if images is not None:  # a folder of none is refused before the work
+        with failures_as_errors(f"read the folder {images}"):
+            found = sorted(images.iterdir()) if is_folder(images) else []
+        paths = [path for path in found if path.suffix.lower() in INPUT_SUFFIXES]
+        if not paths:
+            raise ContractError(f"{images} must be a folder of photographs (.png, .jpg, ...)")
+    return _cases(size, paths)
+
+
+def _cases(size: tuple[int, int] | None, paths: list[Path] | None) -> Iterator[Case]:
     height, width = size or (SIZE_MULTIPLE, SIZE_MULTIPLE)
     if size is None:
         yield oblong_case()
-    if images is None:
+    if paths is None:
         for seed, name in enumerate(BUNDLED):
             yield from _with_holes(name, bundled_photograph(name, height, width), seed)
         return
-    paths = sorted(p for p in images.glob("*") if p.suffix.lower() in INPUT_SUFFIXES)
-    if not paths:
-        raise ContractError(f"{images} must be a folder of photographs (.png, .jpg, ...)")
     for seed, path in enumerate(paths):
         photograph = fitted(load_image(path).pixels, height, width)
         yield from _with_holes(path.stem, photograph, seed)

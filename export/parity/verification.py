@@ -89,10 +89,10 @@ def verify_export(request: VerifyRequest) -> Outcome:
             )
             session = stack.enter_context(contextlib.closing(opened))
         probe = Probe(request.model)  # first: what is no export is refused at once
+        cases = cases_of(request, probe.size)
         source, digest = checkpoint.load(request.against), sha256(request.against)
         _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
         require_same_architecture(probe, source)
-        cases = cases_of(request, probe.size)
         reference = functools.partial(torch_stages, source, io=probe.io)
         if session is None:
             report = verify_model(probe, source, cases)

@@ -17,6 +17,7 @@ from ...runtime.engine.manifest import Manifest, manifest_path
 from ...runtime.files.atomic import sha256, staged_folder
 from ...runtime.files.failures import failures_as_errors, named
 from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
+from ...runtime.files.onnx_weights import require_finite_weights
 from . import guide, plugin, warmup
 from .model_config import MODEL_FILES, Model, config_text
 from .model_io import form_of_engine, form_of_model
@@ -130,6 +131,7 @@ def _model_source(path: Path, options: ServingOptions) -> _Source:
                 "Copy it there, or export the model again."
             )
         files.append((weights, name))
+    require_finite_weights(path)
     facts = _facts(header, path)
     return _Source(
         Model(backend="onnxruntime", form=form, options=options, facts=facts), tuple(files)

@@ -55,20 +55,21 @@ def list_folders(
     taken, found = _Taken(output), False
     for scanned in _folders(images, apart, enter=recursive):
         place = scanned.folder.relative_to(images)
-        names = scanned.images
+        names, own = scanned.images, single.parent if single else _sub_folder(masks, place)
         pairs: dict[str, list[str]] = {}
         unused: list[Path] = []
         if single is not None:  # it may lie among the images
             names = [name for name in names if not is_same(scanned.folder / name, single)]
             pairs = {name: [single.name] for name in names}
         elif not scanned.closed:
-            pairs, unused = _match(names, masks / place, shared=shared)
+            pairs, unused = _match(names, own, shared=shared)
         taken.enter()
-        folders = single.parent if single else masks / place, output / place
         count = len(scanned.problems) + len(pairs)
         found = found or count > 0
         yield Listing(
-            entries=_entries(scanned, pairs, *folders, taken, suffix=suffix, shared=shared),
+            entries=_entries(
+                scanned, pairs, own, output / place, taken, suffix=suffix, shared=shared
+            ),
             count=count,
             ignored=scanned.ignored,
             folders=scanned.others,
@@ -240,7 +241,24 @@ def _mask_files(folder: Path) -> list[str]:
 
 def _key(name: str) -> str:
     """Return the stem of a name; accents have two encodings."""
-    return unicodedata.normalize("NFC", Path(name).stem)
+    return _composed(Path(name).stem)
+
+
+def _composed(name: str) -> str:
+    """Return a name with each accent in its letter, whatever this system's encoding."""
+    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "surrogateescape"))
+
+
+def _sub_folder(root: Path, place: Path) -> Path:
+    """Return what is called so in a folder, also where accents are encoded in another way."""
+    for part in place.parts:
+        path = root / part
+        if is_folder(root) and not is_folder(path):
+            with _scan(root) as entries:
+                same = [one.name for one in entries if _composed(one.name) == _composed(part)]
+            path = root / same[0] if len(same) == 1 else path
+        root = path
+    return root
 
 
 def _masked(name: str) -> str | None:

@@ -16,7 +16,9 @@ from ..files.failures import failure
 if TYPE_CHECKING:
     import argparse
 
-_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but tabs and ends of lines
+_CONTROLS: Final = re.compile(  # but tabs and ends of lines; also what turns the order of letters
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
+)
 _NO_VALUE: Final = re.compile(r"(--[\w-]+)=--|(-\w)--")
 _SIGNALLED: Final = 128  # plus the number of the signal, what shells expect
 INTERRUPTED: Final = _SIGNALLED + signal.SIGINT

@@ -129,7 +129,7 @@ class Decoded:
     metadata: Metadata = dataclasses.field(default_factory=Metadata)  # what else the file holds
 
 
-def decode(path: Source, *, least_side: int | None = None) -> Decoded:
+def decode(path: Source, *, least_side: int | None = None, what: str = "an image") -> Decoded:
     """Read an image file of any mode, turned as its EXIF orientation says; of frames the first.
 
     With ``least_side`` a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side
@@ -140,7 +140,7 @@ def decode(path: Source, *, least_side: int | None = None) -> Decoded:
         ResourceError: there is too little memory.
     """
     if isinstance(path, Path) and not is_file(path):
-        raise ContractError(f"an image must be an existing file; got {named(path)}")
+        raise ContractError(f"{what} must be an existing file; got {named(path)}")
     head = b""
     try:
         with path.open("rb") as raw:

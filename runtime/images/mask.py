@@ -118,7 +118,7 @@ def load_grey(path: Source) -> Uint8:
 
 
 def _read(path: Source) -> _Layer:
-    file = decode(path)
+    file = decode(path, what="a mask")
     if file.levels is not None:
         return _layer(file.levels)
     if file.deep and file.image.mode[0] not in "IF":  # Pillow cut it to 8 bits, or worse

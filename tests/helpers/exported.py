@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnx.numpy_helper
 import onnxruntime
 import torch
 from csakit.export.config import ExportConfig
@@ -96,3 +97,13 @@ def session_of(model: Path | onnx.ModelProto) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+
+def set_weight(
+    model: onnx.ModelProto, value: float, name: str = "refinement.levels.0.narrow.weight"
+) -> None:
+    """Set one number of a convolution."""
+    (tensor,) = (t for t in model.graph.initializer if t.name == name)
+    array = onnx.numpy_helper.to_array(tensor).copy()
+    array.flat[7] = value
+    tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))

@@ -39,6 +39,10 @@ def test_tensors_are_read_by_name(tmp_path: Path, zipped: bool) -> None:
         ({"a": torch.ones(2, 3, 2).to_sparse(1)}, "must hold tensors only; 'a' is sparse"),
         ({"a": torch.ones(1, device="meta")}, "must hold tensors only; 'a' has no data"),
         ({"a": torch.ones(1).int()}, "must hold tensors only; 'a' holds no floating-point"),
+        ({"a": torch.ones(1, dtype=torch.complex64)}, "must hold tensors only; 'a' holds no float"),
+        ({"model": {"state_dict": {"a": torch.ones(1)}}}, "must hold tensors only; 'state_dict'"),
+        ({"netG": {"a": torch.ones(1)}}, "must hold tensors only; 'netG' is none\n.*state_dict"),
+        (torch.ones(1), "must hold a state_dict; it holds Tensor"),
         ({"a": torch.ones(1).bool()}, "must hold tensors only; 'a' holds no floating-point"),
         ({"a": Path("b")}, "holds more than tensors.*\n.*state_dict"),
     ],
@@ -56,6 +60,15 @@ def test_other_content_is_refused(
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match=r"no checkpoint at .*weights\.pth"):
         read_pth(tmp_path / "weights.pth")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of torch, where they are made
+def test_nested_tensors_are_refused(tmp_path: Path) -> None:
+    nested = torch.nested.nested_tensor([torch.ones(2), torch.ones(3)])
+    torch.save({"a": nested}, tmp_path / "w.pth")
+
+    with pytest.raises(ContractError, match="must hold tensors only; 'a' is nested"):
+        read_pth(tmp_path / "w.pth")
 
 
 @each_format

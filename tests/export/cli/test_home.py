@@ -9,6 +9,7 @@ from helpers.home import MAIN, Home
 from helpers.training import flags_of
 
 SM_89 = ["--targets", "sm_89"]  # there may be no GPU
+CAT = ["--data", "scikit-image", "--count", "1", "--masks", "box"]
 ATTENTION = ["--backends", "oracle", "--holes", "3", "--side", "8", "--channels", "16"]
 
 
@@ -18,6 +19,8 @@ ATTENTION = ["--backends", "oracle", "--holes", "3", "--side", "8", "--channels"
         (["export", "a.safetensors", "-o", "m.onnx", "--size", "256"], "m.onnx"),
         (["train", "-o", "run", *flags_of(steps=2)], "run"),
         (["build", "a.onnx", "-o", "m.engine", "--builder", "tensorrt-rtx", *SM_89], "m.engine"),
+        (["triton", "a.onnx", "-o", "repository"], "repository"),
+        (["evaluate", "a.onnx", *CAT, "--json", "scores.json"], "scores.json"),
         (["bench", "attention", *ATTENTION, "--seconds", "0.1", "--json", "r.json"], "r.json"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

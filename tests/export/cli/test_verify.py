@@ -13,13 +13,11 @@ from csakit.export.parity.cases import verify_cases
 from csakit.runtime import contract
 from csakit.runtime.files.atomic import sha256
 from csakit.train import ModelConfig, checkpoint
-from helpers.exported import Subject, calm_model
+from helpers.exported import Subject, calm_model, set_weight
 from helpers.models import make_model
-from onnx import numpy_helper
 from PIL import Image
 
 Alter = Callable[[Callable[[onnx.ModelProto], object]], Path]
-WEIGHT = "refinement.levels.0.narrow.weight"
 
 
 @pytest.fixture(autouse=True)
@@ -36,14 +34,6 @@ def photographs(folder: Path) -> Path:
     (case, *_) = verify_cases((256, 256))
     Image.fromarray(case.image).save(folder / "photographs" / "cat.png")
     return folder / "photographs"
-
-
-def set_weight(model: onnx.ModelProto, value: float, name: str = WEIGHT) -> None:
-    """Set one number of a convolution."""
-    (tensor,) = (t for t in model.graph.initializer if t.name == name)
-    array = numpy_helper.to_array(tensor).copy()
-    array.flat[7] = value
-    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
 
 
 def run(*arguments: object) -> int:
@@ -198,6 +188,44 @@ def test_wrong_input_is_a_line_and_exit_code_2(
 
     assert code == 2
     assert capsys.readouterr().err.startswith(f"csakit verify: {text}")
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "told"),
+    [
+        ("foreign", [], "was not exported by csakit"),
+        ("newer", [], "has model format '99'"),
+        ("text", [], "model.onnx"),
+        ("absent", [], "model.onnx"),
+        ("whole", ["--images", "empty"], "empty must be a folder of photographs"),
+        ("whole", ["--case", "empty/none.npz"], "none.npz is not a saved case"),
+        ("whole", ["--json", "absent/r.json"], "cannot write absent/r.json"),
+    ],
+)
+def test_what_is_seen_at_once_is_told_before_the_checkpoint_is_read(
+    fixed: Subject,
+    folder: Path,
+    model: str,
+    options: list[str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(checkpoint, "load", lambda _: pytest.fail("the checkpoint was read"))
+    (folder / "empty").mkdir()
+    proto = onnx.load(fixed.path)
+    if model == "foreign":
+        del proto.metadata_props[:]
+    for entry in proto.metadata_props:
+        if entry.key == contract.META_FORMAT and model == "newer":
+            entry.value = "99"
+    if model == "text":
+        (folder / "model.onnx").write_text("no model")
+    elif model != "absent":
+        onnx.save(proto, folder / "model.onnx")
+
+    assert run("model.onnx", "--against", fixed.checkpoint, *options) == 2
+    assert told in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", [contract.META_IO, contract.META_PRECISION])

@@ -19,7 +19,7 @@ from csakit.runtime.engine.manifest import Tensor, manifest_path, read_manifest
 from csakit.runtime.engine.shapes import Span
 from csakit.runtime.files.atomic import sha256
 from csakit.runtime.files.engine_header import read_plan_header
-from helpers.exported import Subject
+from helpers.exported import Subject, set_weight
 
 from ..conftest import Alter
 
@@ -53,6 +53,18 @@ def check(built: Built, subject: Subject) -> None:
     header = read_plan_header(built.engine)
     assert header is not None
     assert (header.version, header.bytes) == (manifest.build.version, manifest.engine.bytes)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1e30])
+def test_weights_that_are_no_numbers_are_refused_before_the_build(
+    altered: Alter, tmp_path: Path, value: float
+) -> None:
+    model = altered(lambda proto: set_weight(proto, value))
+
+    with pytest.raises(ContractError, match=r"weights must be finite.*altered\.onnx"):
+        build_engine(model, tmp_path / "a.engine", RTX)
+
+    assert not (tmp_path / "a.engine").exists()
 
 
 def test_a_fixed_float32_engine(fixed: Subject, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from csakit.export.serving.repository import write_repository
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.runtime.engine.manifest import manifest_path, read_manifest
 from csakit.runtime.files.atomic import sha256
-from helpers.exported import Subject
+from helpers.exported import Subject, set_weight
 
+from ..conftest import Alter
 from .conftest import Engine
 
 
@@ -45,6 +46,18 @@ def test_a_model_is_served_with_its_weights(packed: Subject, tmp_path: Path) -> 
     for name, digest in record["files"].items():
         assert sha256(tmp_path / "out" / name) == digest
     assert set(record["files"]) == contents(tmp_path / "out") - {"repository.json"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("-inf"), 1e30])
+def test_weights_that_are_no_numbers_are_not_served(
+    altered: Alter, tmp_path: Path, value: float
+) -> None:
+    model = altered(lambda proto: set_weight(proto, value))
+
+    with pytest.raises(ContractError, match=r"weights must be finite.*altered\.onnx"):
+        write_repository(model, None, tmp_path / "out")
+
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.usefixtures("no_library")

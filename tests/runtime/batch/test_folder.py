@@ -1,6 +1,7 @@
 """Every image of a folder finds its one mask and its own output, or a reason why not."""
 
 import os
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,13 @@ def test_an_image_without_a_mask_takes_no_name_from_another(
         ("caf\u00e9.jpg", "cafe\u0301.png"),
         ("cafe\u0301.jpg", "caf\u00e9_mask001.png"),
         ("\ud55c.jpg", "\u1112\u1161\u11ab.png"),
+        ("\u212bngstr\u00f6m.jpg", "A\u030angstro\u0308m.png"),
+        ("\u1ead.jpg", "a\u0302\u0323.png"),  # two accents, the other one first
+        ("\u304c.jpg", "\u304b\u3099_mask.png"),
+        ("new\nline.jpg", "new\nline_mask.png"),
+        (" %s {0} [1] *.jpg", " %s {0} [1] *.png"),
+        ("-o \x1b[2J.jpg", "-o \x1b[2J.png"),
+        (os.fsdecode(b"\xff\xfe.jpg"), os.fsdecode(b"\xff\xfe.png")),
     ],
 )
 def test_a_mask_is_found_where_case_or_encoding_differ(
@@ -256,6 +264,24 @@ def test_sub_folders_are_entered_when_told_but_not_those_of_masks_and_results(
         *("cat.jpg", "x/cat.jpg", "x/y/cat.jpg"),
     ]
     assert [path.name for path in listing.folders] == ["again"]
+
+
+@pytest.mark.parametrize("name", ["caf\u00e9", "\ud55c", "\u1ead/\u00f6"])
+def test_sub_folders_are_found_where_accents_are_encoded_in_another_way(
+    folders: tuple[Path, Path, Path], name: str
+) -> None:
+    images, masks, output = folders
+    other = unicodedata.normalize("NFD", name)
+    (images / name).mkdir(parents=True)
+    (masks / other).mkdir(parents=True)
+    touch(images / name, "a.jpg")
+    touch(masks / other, "a.png")
+
+    listing = list_jobs(images, masks, output, recursive=True)
+
+    assert [(job.mask, job.output) for job in listing.jobs] == [
+        (masks / other / "a.png", output / name / "a.jpg")
+    ]
 
 
 def test_one_mask_serves_sub_folders_as_well(tmp_path: Path) -> None:

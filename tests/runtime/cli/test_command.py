@@ -176,10 +176,10 @@ def test_names_that_cannot_be_encoded_are_printed_with_escapes(encoding: str) ->
 
 def test_names_of_files_cannot_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     def refuse() -> int:
-        raise ContractError("got \x1b]0;title\x07\x9b2J\x7f.png\nUse another\tname.")
+        raise ContractError("got \x1b]0;title\x07\x9b2J\x7f\u202egnp.x\u2066\nUse another\tname.")
 
     assert guard("csakit", refuse) == 2
 
     assert capsys.readouterr().err == (
-        "csakit: got \\x1b]0;title\\x07\\x9b2J\\x7f.png\nUse another\tname.\n"
+        "csakit: got \\x1b]0;title\\x07\\x9b2J\\x7f\\u202egnp.x\\u2066\nUse another\tname.\n"
     )

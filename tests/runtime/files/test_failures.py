@@ -119,10 +119,9 @@ def test_why_something_is_no_file_is_told_where_it_can_be_seen(tmp_path: Path) -
     }
 
     for name, reason in reasons.items():
-        with pytest.raises(ContractError) as refused:
-            load_image(tmp_path / name)
+        for what, reader in (("an image", "i.png"), ("a mask", "m.tif")):
+            with pytest.raises(ContractError) as refused:
+                READERS[reader](tmp_path / name)
 
-        assert (
-            str(refused.value)
-            == f"an image must be an existing file; got {tmp_path / name}{reason}"
-        )
+            told = f"{what} must be an existing file; got {tmp_path / name}{reason}"
+            assert str(refused.value) == told
