@@ -30,7 +30,9 @@ _ESCAPES: Final = re.compile(r"\\x|\\u00|%|&#x?|0x")
 _NUMBER: Final = re.compile(r"[0-9A-Fa-f.]+")
 _NUMBERS: Final = re.compile(r"(?:[0-9A-Fa-f.]{1,8}[\s,;\[\](){}]+)+")
 _LEAST_NUMBERS: Final = 256  # in a row
-_LINE_ENDS: Final = re.compile(r"\s*(?:\n|\r|\\[nr]|&#(?:10|13|[xX]0*[aAdD]);)\s*")
+_LINE_ENDS: Final = re.compile(  # spaces are looked at once: files are padded with many
+    r"(?:(?<!\s)\s+)?(?:\n|\r|\\[nr]|&#(?:10|13|[xX]0*[aAdD]);)\s*"
+)
 _CONTROLS: Final = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f]")  # but those of Japanese
 _MOST_CONTROLS: Final = 16
 _ENCODINGS: Final = ("utf-8", "utf-16-le", "utf-16-be")

@@ -139,7 +139,7 @@ def read_metadata(path: Source, file: Image.Image, size: tuple[int, int]) -> Met
         colours=_colour_chunks(path) if file.format == "PNG" else {},
         dpi=_dpi(file.info.get("dpi")),
         comment=comment if isinstance(comment, bytes) and not holds_picture(comment) else None,
-        xmp=_clean_xmp(path, xmp.encode() if isinstance(xmp, str) else xmp),
+        xmp=clean_xmp(path, xmp.encode() if isinstance(xmp, str) else xmp),
         text={
             key: value
             for key, value in text.items()
@@ -184,12 +184,14 @@ def _raw_profile(text: str) -> bytes | None:
     return None
 
 
-def _clean_xmp(path: Source, xmp: bytes | None) -> bytes | None:
+def clean_xmp(path: Source, xmp: bytes | None) -> bytes | None:
     """Take out of XMP what is not carried over; drop all of it if a picture may be left."""
     if not xmp or not isinstance(xmp, bytes):
         return None
     try:
-        cleaned = _XMP_PROPERTIES.sub("", xmp.decode("utf-8").strip("\0"))
+        text = xmp.decode("utf-8").strip("\0")
+        ElementTree.fromstring(text)  # elements without an end would be searched for one each
+        cleaned = _XMP_PROPERTIES.sub("", text)
         ElementTree.fromstring(cleaned)
     except (UnicodeDecodeError, ElementTree.ParseError):
         notify(logger, "metadata", "%s: its XMP data cannot be read and is dropped", path)

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import textwrap
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from csakit.runtime.images.embedded import holds_picture, profile_holds_picture
 from csakit.runtime.images.encode import load_image, save_image
+from csakit.runtime.images.metadata import clean_xmp
 from PIL import Image, ImageCms, PngImagePlugin
 
 
@@ -76,6 +78,20 @@ def test_the_start_of_a_picture_is_enough(kind: str, way: str) -> None:
 )
 def test_texts_are_no_pictures(value: bytes | str) -> None:
     assert not holds_picture(value)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [" ", " \t", "\n", "\\", "&#", "&#x0", "0", "a", "aA", "0 ", "!", "<n:Directory>", "&a;"],
+)
+def test_no_text_takes_long(tmp_path: Path, part: str) -> None:
+    text = 200_000 // len(part) * part
+    before = time.process_time()
+
+    holds_picture(f"a{text}b")
+    clean_xmp(tmp_path, f'<x xmlns:n="u">{text}</x>'.encode())
+
+    assert time.process_time() - before < 5  # 0.2 s where nothing is looked at twice, else minutes
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
