@@ -11,10 +11,10 @@ WEIGHTS := train/weights/demo.safetensors
 CPP := $(shell find plugins tests/plugins -name '*.cu' -o -name '*.cuh' -o -name '*.h' -o -name '*.cpp')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo model proof photos test test-slow web-slow fuzz check docs format bench bench-record plugins gpu clean
+.PHONY: help install demo model proof photos test test-slow web-slow fuzz check docs format bench bench-record plugins test-aarch64 gpu clean
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1|/' | column -t -s '|'
+	@grep -E '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## */  make \1|/' | column -t -s '|'
 
 # pip runs again only when what it would install may have changed.
 $(STAMP): pyproject.toml constraints.txt
@@ -109,6 +109,10 @@ bench-record: $(STAMP)  ## measure the full-width model in all backends, for ben
 # PLUGIN_FLAGS, for example: make plugins PLUGIN_FLAGS="--arch native"
 plugins: $(STAMP)  ## build the CUDA kernels, and the TensorRT plugin where its headers are
 	$(BIN)/csakit plugin build $(PLUGIN_FLAGS)
+
+# Emulated: qemu-user-static and g++-aarch64-linux-gnu; a Python for aarch64 and its wheels are fetched.
+test-aarch64: $(STAMP)  ## compile the plugin for Jetson; run tests on an emulated aarch64 processor
+	tests/aarch64/run.sh
 
 # No .venv and no network: any Python with NumPy, Pillow, pytest and a torch with CUDA will do.
 gpu:  ## on a CUDA GPU: build, sanitize, test and time the kernels, run models

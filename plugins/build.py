@@ -9,6 +9,7 @@ import errno
 import hashlib
 import json
 import os
+import platform
 import re
 import shutil
 import signal
@@ -32,7 +33,7 @@ from .locations import (
     file_name,
     source_hash,
 )
-from .toolchain import INSTALL_HOST, Headers, Toolchain, find_cmake, find_headers, find_toolchain
+from .toolchain import Headers, Toolchain, explain, find_cmake, find_headers, find_toolchain
 from .versions import installed
 
 RECORD_SCHEMA: Final = 1
@@ -43,13 +44,11 @@ _VARIABLES: Final = (  # change objects
     *("CXXFLAGS", "CUDAFLAGS", "LDFLAGS"),
 )
 _LOG_NAME: Final = "build.log"
-_SHOWN_LINES: Final = 25  # of what a failing compiler prints; the first ones name the cause
 _UNWRITABLE: Final = {  # full, forbidden, read-only, or a file where a folder must be
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
     *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG),
 }
-_REPORT: Final = re.compile(r"ptxas info|\s+\d+ bytes stack frame")  # no part of an error
 _WARNING: Final = re.compile(r"^.*\bwarning\b.*$", re.IGNORECASE | re.MULTILINE)
 _ENTRY: Final = re.compile(r"Compiling entry function '(\S+)' for '(\w+)'")
 _FRAME: Final = re.compile(
@@ -106,12 +105,14 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
     """Build the libraries; ``progress`` is called with one line when compiling begins.
 
     Raises:
-        ContractError: an architecture is malformed or too old.
+        ContractError: an architecture is malformed or too old, or what is compiled for another
+            machine has no folder of its own.
         LibraryError: a compiler, CMake, Ninja or the headers asked for are missing, a source
             does not compile, or the folder cannot be written.
     """
     start = time.monotonic()
     toolchain, tools = find_toolchain(), find_cmake()
+    _require_place(config, toolchain)
     names, omitted = choose(config.architectures, toolchain.architectures)
     headers = find_headers(config.tensorrt_include)
     digest, root = source_hash(config.csrc), config.csrc.absolute().parent
@@ -203,6 +204,17 @@ def _cmake_architecture(name: str) -> str:
     """Write "sm_90" as "90-real" and "compute_90" as "90-virtual"."""
     kind, _, number = name.partition("_")
     return f"{number}-{'real' if kind == 'sm' else 'virtual'}"
+
+
+def _require_place(config: BuildConfig, toolchain: Toolchain) -> None:
+    """Keep libraries for another machine out of this one's cache, and its GPU out of them."""
+    here, there = platform.machine(), toolchain.machine
+    if there != here and (config.output is None or config.architectures == "native"):
+        raise ContractError(
+            f"a build for {there} on {here} must have an output folder and named architectures; "
+            f"got {config.output} and {config.architectures}\n"
+            "Add --output DIR and --arch sm_87, for example, or unset NVCC_CCBIN."
+        )
 
 
 def _require_no_comma(*paths: Path) -> None:
@@ -300,23 +312,3 @@ def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
             printed.seek(begin)
             text = explain(printed.read().decode(errors="replace"))
         raise LibraryError(f"the build failed: {text}")
-
-
-def explain(printed: str) -> str:
-    """Cut what a failed build printed to what matters, and add the remedy of known causes."""
-    start = re.search(r"^(?=CMake Error)|^FAILED: .*\n.*\n", printed, re.MULTILINE)
-    rest = printed[start.end() if start else 0 :]  # after "FAILED: <object>" and the command
-    lines = [line for line in rest.splitlines() if line and not _REPORT.match(line)]
-    text = "\n".join(lines[:_SHOWN_LINES])
-    if "unsupported GNU version" in printed or "unsupported clang version" in printed:
-        newest = re.search(r"versions? later than ([\d.]+)", printed)
-        wish = f"version {newest[1]} or older" if newest else "an older one"
-        return (
-            f"the C++ compiler is too new for this nvcc\n{text}\nInstall {wish} and name it in "
-            "NVCC_CCBIN, or install a newer CUDA toolkit."
-        )
-    if "No space left on device" in printed:
-        return f"{text}\nFree space on the disk of the cache and of the temporary folder."
-    if re.search(r"(gcc|g\+\+)\S*: (command )?not found|cannot execute|trying to exec", printed):
-        return f"{text}\n{INSTALL_HOST}"
-    return text

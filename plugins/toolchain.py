@@ -1,4 +1,4 @@
-"""Find what a build needs: nvcc, a host compiler, CMake, Ninja, TensorRT's headers."""
+"""Find what a build needs, nvcc to TensorRT's headers; explain what failing compilers print."""
 
 import dataclasses
 import functools
@@ -57,6 +57,8 @@ _REPOSITORY: Final = "https://github.com/NVIDIA/TensorRT"
 # The newest branch release/ of each generation, when this was written.
 _PUBLISHED: Final = MappingProxyType({10: (10, 16), 11: (11, 1)})
 _MARK: Final = "NvInferRuntime.h"
+_SHOWN_LINES: Final = 25  # of what a failing compiler prints; the first ones name the cause
+_REPORT: Final = re.compile(r"ptxas info|\s+\d+ bytes stack frame")  # no part of an error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Toolchain:
     source: str  # how nvcc was found
     host: str  # command of the C++ compiler that nvcc calls
     host_version: str
+    machine: str  # that the C++ compiler compiles for, as "x86_64" or "aarch64"
     architectures: frozenset[str]  # that nvcc compiles for, as "sm_75" and "compute_75"
 
     def __str__(self) -> str:
@@ -87,10 +90,10 @@ def find_toolchain() -> Toolchain:
     nvcc, source = find_nvcc()
     _require_complete(nvcc)
     version = _version(nvcc)
-    host, host_version = _host()
+    host, host_version, machine = _host()
     listed = f"{_ask(nvcc, '--list-gpu-code')}\n{_ask(nvcc, '--list-gpu-arch')}"
     architectures = frozenset(re.findall(r"^(?:sm|compute)_\w+$", listed, re.MULTILINE))
-    return Toolchain(nvcc, version, source, host, host_version, architectures)
+    return Toolchain(nvcc, version, source, host, host_version, machine, architectures)
 
 
 def find_nvcc() -> tuple[Path, str]:
@@ -126,6 +129,34 @@ def find_cmake() -> tuple[str, str]:
             f"a build needs CMake and Ninja; missing: {', '.join(missing)}\n{INSTALL_CMAKE}"
         )
     return str(found["cmake"]), str(found["ninja"])
+
+
+def explain(printed: str) -> str:
+    """Cut what a failed build printed to what matters, and add the remedy of known causes."""
+    start = re.search(r"^(?=CMake Error)|^FAILED: .*\n.*\n", printed, re.MULTILINE)
+    rest = printed[start.end() if start else 0 :]  # after "FAILED: <object>" and the command
+    lines = [line for line in rest.splitlines() if line and not _REPORT.match(line)]
+    text = "\n".join(lines[:_SHOWN_LINES])
+    if "unsupported GNU version" in printed or "unsupported clang version" in printed:
+        newest = re.search(r"versions? later than ([\d.]+)", printed)
+        wish = f"version {newest[1]} or older" if newest else "an older one"
+        return (
+            f"the C++ compiler is too new for this nvcc\n{text}\nInstall {wish} and name it in "
+            "NVCC_CCBIN, or install a newer CUDA toolkit."
+        )
+    if cross := re.search(
+        r"(targets/\S+?)/(?s:.*)(cuda_runtime\.h: No such file|cannot find -lcudart)", printed
+    ):
+        return (
+            f"nvcc has no CUDA for the machine of this C++ compiler: {cross[1]} is incomplete\n"
+            "Install NVIDIA's package cuda-cross-aarch64 or cuda-cross-sbsa of the same version, "
+            "or unset NVCC_CCBIN."
+        )
+    if "No space left on device" in printed:
+        return f"{text}\nFree space on the disk of the cache and of the temporary folder."
+    if re.search(r"(gcc|g\+\+)\S*: (command )?not found|cannot execute|trying to exec", printed):
+        return f"{text}\n{INSTALL_HOST}"
+    return text
 
 
 def find_headers(given: Path | None = None) -> Headers | None:
@@ -210,15 +241,16 @@ def _version(nvcc: Path) -> str:
     return stated[1]
 
 
-def _host() -> tuple[str, str]:
-    """Find the host compiler as nvcc does, and ask its version."""
+def _host() -> tuple[str, str, str]:
+    """Find the host compiler as nvcc does; ask its version, and what machine it compiles for."""
     command = os.environ.get("NVCC_CCBIN") or "g++"
     if Path(command).is_dir():  # nvcc takes a folder too
         command = str(Path(command) / "g++")
     found = shutil.which(command)
     if found is None:
         raise LibraryError(f"nvcc needs a C++ compiler; there is no {command}\n{INSTALL_HOST}")
-    return found, _ask(Path(found), "-dumpfullversion", "-dumpversion").strip()
+    version = _ask(Path(found), "-dumpfullversion", "-dumpversion").strip()
+    return found, version, _ask(Path(found), "-dumpmachine").strip().partition("-")[0]
 
 
 @functools.lru_cache(maxsize=32)

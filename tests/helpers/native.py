@@ -75,8 +75,10 @@ def for_this_gpu(kind: Kind, headers: Path | None = None) -> Path:
 
 @functools.cache
 def library() -> Library:
-    """Open the library that the tests built."""
-    return Library(built().libraries[0])
+    """Open the library that CSAKIT_LIBRARY names, or the one that the tests built."""
+    return Library(
+        for_this_gpu("csakit") if LIBRARY_VARIABLE in _ENVIRONMENT else built().libraries[0]
+    )
 
 
 def source_files(group: str) -> list[Path]:

@@ -1,5 +1,6 @@
 """The build makes the libraries, all or none, and shows of each only what it must."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from csakit.plugins import build as module
@@ -16,14 +18,13 @@ from csakit.plugins.build import (
     BuildConfig,
     KernelResources,
     build,
-    explain,
     parse_resources,
     readable_names,
 )
 from csakit.plugins.errors import ContractError, LibraryError
 from csakit.plugins.library import Library
 from csakit.plugins.locations import builds_folder, cache_folder, source_hash
-from csakit.plugins.toolchain import how_to_get_headers
+from csakit.plugins.toolchain import explain, how_to_get_headers
 from helpers.native import ARCHITECTURE, built, require_build_tools
 from helpers.small_sources import write_sources
 
@@ -260,6 +261,23 @@ def test_paths_that_nvcc_would_cut_are_refused(small: BuildConfig) -> None:
         build(BuildConfig(architectures=ARCHITECTURE, csrc=with_comma / "csrc"))
 
 
+@pytest.mark.parametrize(
+    ("options", "got"),
+    [
+        ({"architectures": "sm_87"}, "None and sm_87"),
+        ({"architectures": "native", "output": Path("libs")}, "libs and native"),
+    ],
+)
+def test_a_build_for_another_machine_needs_a_folder_and_names_its_gpus(
+    small: BuildConfig, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], got: str
+) -> None:
+    other = dataclasses.replace(module.find_toolchain(), machine="riscv64")
+    monkeypatch.setattr(module, "find_toolchain", lambda: other)
+
+    with pytest.raises(ContractError, match=rf"a build for riscv64 on .*; got {got}\nAdd --output"):
+        build(BuildConfig(csrc=small.csrc, **options))
+
+
 def test_no_jobs_are_refused() -> None:
     with pytest.raises(ContractError, match="jobs must be at least 1; got 0"):
         BuildConfig(jobs=0)
@@ -277,6 +295,11 @@ def test_no_jobs_are_refused() -> None:
         (
             "gcc: fatal error: cannot execute 'cc1plus': execvp: No such file or directory",
             r"apt install g\+\+",
+        ),
+        (
+            '#$ INCLUDES="-Icuda/bin/../targets/sbsa-linux/include"\n'
+            "<command-line>: fatal error: cuda_runtime.h: No such file or directory",
+            r"targets/sbsa-linux is incomplete\nInstall .* cuda-cross-aarch64 or cuda-cross-sbsa",
         ),
         ("ptxas fatal: write: No space left on device", "Free space on the disk"),
         (

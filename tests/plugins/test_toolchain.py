@@ -25,6 +25,10 @@ case "$1" in
 esac
 """
 
+HOST = """#!/bin/sh
+case "$1" in -dumpmachine) echo aarch64-linux-gnu ;; *) echo 12.2.0 ;; esac
+"""
+
 
 def script(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,7 +47,7 @@ def path_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("CUDA_HOME", "CUDA_PATH", "NVCC_CCBIN"):
         monkeypatch.delenv(variable, raising=False)
     folder = tmp_path / "path"
-    script(folder / "g++", "#!/bin/sh\necho 12.2.0\n")
+    script(folder / "g++", HOST)
     monkeypatch.setenv("PATH", str(folder))
     monkeypatch.setattr(toolchain, "USUAL_NVCC", tmp_path / "usual" / "bin" / "nvcc")
     return folder
@@ -92,6 +96,7 @@ def test_both_compilers_are_asked_what_they_are(path_folder: Path) -> None:
         source="PATH",
         host=str(path_folder / "g++"),
         host_version="12.2.0",
+        machine="aarch64",
         architectures=frozenset({"sm_75", "sm_90", "compute_75", "compute_90"}),
     )
     assert str(found) == "nvcc 13.0.88 with g++ 12.2.0"
