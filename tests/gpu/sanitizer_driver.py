@@ -88,9 +88,9 @@ def every_call() -> Iterator[Call]:
 
 
 def run(device: Device, calls: Sequence[Call]) -> list[str]:
-    """Run calls, each in memory of its own; return what was wrong, one line a call."""
+    """Run calls, each in memory of its own; print and return what was wrong, one line a call."""
     wrong = []
-    for call in calls:
+    for number, call in enumerate(calls, start=1):
         features, hole = _inputs(call)
         found = _run(device, call, features, hole)
         if call.direction is Direction.FORWARD:
@@ -101,6 +101,8 @@ def run(device: Device, calls: Sequence[Call]) -> list[str]:
         limit = _SUMS + 1.01 * _ROUNDING[call.dtype]
         if not error <= limit:  # not a number is wrong too
             wrong.append(f"{call}: off by {error:.1e} of the largest value, {limit:.1e} allowed")
+            print(wrong[-1])
+        print(f"{number} of {len(calls)} calls, {len(wrong)} wrong", flush=True)
     return wrong
 
 
@@ -153,7 +155,6 @@ def main() -> int:
         wrong = run(device, calls)
     finally:
         device.close()
-    print(*wrong, f"{len(calls)} calls, {len(wrong)} wrong", sep="\n")
     return 1 if wrong else 0
 
 

@@ -95,8 +95,9 @@ class CudaDevice:
         self._buffers.append(CudaBuffer(size, self._guard))
         return self._buffers[-1]
 
-    def capture(self, work: Callable[[int], None]) -> Callable[[], None]:
+    def capture(self, work: Callable[[int], None]) -> Callable[[], float]:
         stream, graph, program = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_void_p()
+        events = begin, end = ctypes.c_void_p(), ctypes.c_void_p()
         _call("cuStreamCreate", ctypes.byref(stream), ctypes.c_uint(1))  # non-blocking
         _call("cuStreamBeginCapture_v2", stream, ctypes.c_int(0))  # global, the strictest mode
         work(stream.value or 0)
@@ -104,9 +105,17 @@ class CudaDevice:
         flags = ctypes.c_ulonglong(0)
         _call("cuGraphInstantiateWithFlags", ctypes.byref(program), graph, flags)
 
-        def replay() -> None:
+        for event in events:
+            _call("cuEventCreate", ctypes.byref(event), ctypes.c_uint(0))
+
+        def replay() -> float:
+            ms = ctypes.c_float()
+            _call("cuEventRecord", begin, stream)
             _call("cuGraphLaunch", program, stream)
+            _call("cuEventRecord", end, stream)
             _call("cuStreamSynchronize", stream)
+            _call("cuEventElapsedTime", ctypes.byref(ms), begin, end)
+            return ms.value
 
         return replay
 

@@ -4,6 +4,7 @@ A buffer lies between two guards. Whoever writes past its end is found when the 
 """
 
 import ctypes
+import time
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
@@ -41,11 +42,17 @@ class Device(Protocol):
     def allocate(self, size: int) -> Buffer:
         """Return poisoned memory between guards, ``size`` bytes."""
 
-    def capture(self, work: Callable[[int], None]) -> Callable[[], None]:
-        """Record what is enqueued on the stream it is called with; give what repeats it."""
+    def capture(self, work: Callable[[int], None]) -> Callable[[], float]:
+        """Record what is enqueued on the stream it is called with; give what repeats it.
+
+        That returns the milliseconds it took on the device.
+        """
 
     def finish(self) -> None:
         """Wait, and assert that no guard was touched and nothing else was found."""
+
+    def close(self) -> None:
+        """Free all memory."""
 
 
 class SimtBuffer:
@@ -96,11 +103,17 @@ class SimtDevice:
         self._functions.simt_register(buffer.address, size, GUARD, device)
         return buffer
 
-    def capture(self, work: Callable[[int], None]) -> Callable[[], None]:
+    def capture(self, work: Callable[[int], None]) -> Callable[[], float]:
         self._functions.simt_begin_capture()
         work(0)
         self._functions.simt_end_capture()
-        return lambda: self._functions.simt_replay() and None
+
+        def replay() -> float:
+            start = time.perf_counter()
+            self._functions.simt_replay()
+            return (time.perf_counter() - start) * 1e3
+
+        return replay
 
     def finish(self) -> None:
         assert self.reports() == []

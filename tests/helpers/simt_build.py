@@ -27,6 +27,7 @@ FLAGS: Final = (
     "-U_FORTIFY_SOURCE",  # it takes the change of a fibre's stack for a defect
     *("-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas"),
     *(f"-I{folder}" for folder in (SIMT, INCLUDE, CSRC)),
+    '-DCSAKIT_ARCHITECTURES="sm_90"',  # as the fake driver has it
 )
 PLAIN: Final = ("-D__CUDA_ARCH__=900",)  # what depends on the architecture is as on Hopper
 # The compiler announces every access; simt_check.cpp listens in ThreadSanitizer's place. And
@@ -95,7 +96,7 @@ def _run(command: list[str], *, folder: Path) -> None:
 
 
 def _key(compiler: str, *, watched: bool) -> str:
-    version = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    version = subprocess.run([compiler, "-v"], capture_output=True, check=True).stderr
     digest = hashlib.sha256(version + repr((FLAGS, PLAIN, WATCHED, watched)).encode())
     for folder in (SIMT, CSRC, INCLUDE):
         for path in sorted(folder.rglob("*.*")):

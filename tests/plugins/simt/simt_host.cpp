@@ -3,6 +3,8 @@
 // A capture is as strict as CUDA's own: until the thread asks for tolerance it may neither ask
 // where memory lies nor launch what is not loaded, and nothing is loaded when a capture begins.
 
+#include <dlfcn.h>
+
 #include <set>
 #include <utility>
 #include <vector>
@@ -27,6 +29,15 @@ cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
 bool capturing = false;
 cudaError_t next_error = cudaSuccess;
 bool refuses_overlap = false;
+
+// Where the process has a driver, real or fake, what that allocated is device memory too.
+bool isAllocatedByDriver(const void* pointer) {
+  using Ask = int (*)(int*, int, const void*);
+  static const auto ask = reinterpret_cast<Ask>(dlsym(RTLD_DEFAULT, "cuPointerGetAttribute"));
+  constexpr int kDeviceOrdinal = 9;
+  int device = 0;
+  return ask != nullptr && ask(&device, kDeviceOrdinal, pointer) == 0 && device == 0;
+}
 
 bool isForbidden() { return capturing && mode != cudaStreamCaptureModeRelaxed; }
 
@@ -90,7 +101,7 @@ cudaError_t cudaPointerGetAttributes(cudaPointerAttributes* attributes, const vo
   }
   *attributes = {cudaMemoryTypeUnregistered, -1, nullptr, const_cast<void*>(pointer)};
   int device = 0;
-  if (simt::findDevice(pointer, &device)) {
+  if (simt::findDevice(pointer, &device) || simt::isAllocatedByDriver(pointer)) {
     *attributes = {cudaMemoryTypeDevice, device, const_cast<void*>(pointer), nullptr};
   }
   return cudaSuccess;

@@ -214,6 +214,48 @@ Status cuMemFreeHost(void* address) {
     return status ? status : release(reinterpret_cast<uintptr_t>(address), false);
 }
 
+// What the tests of the kernels call; the kernels of the tests' CPU run when they are launched.
+Status cuCtxSynchronize() {
+    Guard guard(driver().lock);
+    for (Stream* stream : driver().streams) {
+        drain(stream, stream->enqueued);
+    }
+    return refuse("cuCtxSynchronize");
+}
+
+Status cuMemsetD8_v2(uintptr_t address, unsigned char value, size_t bytes) {
+    Guard guard(driver().lock);
+    if (!inside(address, bytes)) {
+        return kInvalidValue;
+    }
+    std::memset(reinterpret_cast<void*>(address), value, bytes);
+    return refuse("cuMemsetD8");
+}
+
+Status cuMemcpyHtoD_v2(uintptr_t target, const void* source, size_t bytes) {
+    Guard guard(driver().lock);
+    if (!inside(target, bytes)) {
+        return kInvalidValue;
+    }
+    std::memcpy(reinterpret_cast<void*>(target), source, bytes);
+    return refuse("cuMemcpyHtoD");
+}
+
+Status cuMemcpyDtoH_v2(void* target, uintptr_t source, size_t bytes) {
+    Guard guard(driver().lock);
+    if (!inside(source, bytes)) {
+        return kInvalidValue;
+    }
+    std::memcpy(target, reinterpret_cast<void*>(source), bytes);
+    return refuse("cuMemcpyDtoH");
+}
+
+Status cuPointerGetAttribute(int* value, int, uintptr_t address) {
+    Guard guard(driver().lock);
+    *value = 0;  // the device that owns the memory
+    return inside(address, 1) ? kSuccess : kInvalidValue;
+}
+
 // What a test asks and decides.
 void fake_fail(const char* call, Status status) { driver().failing[call] = status; }
 void fake_limit(size_t bytes) { driver().limit = bytes; }
