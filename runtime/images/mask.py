@@ -102,7 +102,7 @@ def hole_of(image: Image.Image, name: Source, size: tuple[int, int], options: Ma
 def _hole(layer: _Layer, path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
     """Return what a layer marks, in the size of its image."""
     levels = layer.levels(options.channel)
-    if levels.max(initial=0) < SCALE and levels.any():
+    if levels.any() and levels.max() < SCALE:
         levels = _small_numbers(path, levels, options)
     hole: Bool = levels >= options.threshold * SCALE
     _check_levels(path, layer, levels, options)
@@ -114,7 +114,9 @@ def _hole(layer: _Layer, path: Source, size: tuple[int, int], options: MaskOptio
 
 def load_grey(path: Source) -> Uint8:
     """Read a mask file as grey levels (H, W); transparent parts are 0."""
-    return (_read(path).levels("grey") // SCALE).astype(np.uint8)
+    levels = _read(path).levels("grey")
+    small = levels.max(initial=0) < SCALE  # as ``_small_numbers`` says
+    return (np.minimum(levels, 255) if small else levels // SCALE).astype(np.uint8)
 
 
 def _read(path: Source) -> _Layer:
@@ -167,11 +169,11 @@ def _luma(colours: Uint8 | Uint16) -> Uint8 | Uint16:
 
 
 def _small_numbers(path: Source, levels: Uint16, options: MaskOptions) -> Uint16:
-    """Take numbers up to 255 in a 16-bit mask for 8-bit levels."""
+    """Take small numbers in a 16-bit mask for 8-bit levels."""
     if levels.max() >= options.threshold:
         text = "%s holds 16-bit numbers up to %d: read as 8-bit ones"
         notify(logger, "small-numbers", text, path, levels.max())
-    eight: Uint16 = levels * np.uint16(SCALE)
+    eight: Uint16 = np.minimum(levels, 255) * np.uint16(SCALE)
     return eight
 
 

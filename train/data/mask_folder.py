@@ -85,6 +85,11 @@ class FolderMasks:
                 problem = error
         if not coverages:
             raise ContractError(f"no mask could be read in {self.root}: {problem}")
+        if not any(coverages):
+            raise ContractError(
+                f"masks must mark something; none of {len(coverages)} in {self.root} has a level "
+                f"of {_THRESHOLD} or more\nWhite is missing."
+            )
         if np.mean(coverages) > INVERTED_COVERAGE:
             logger.warning(
                 "masks in %s mark %.0f %% as missing on average; if they are inverted, say so",

@@ -121,12 +121,13 @@ def test_formats_of_8_bits_get_8_with_a_warning(
     assert "out.bmp has 8 bits a channel; .png and .tif keep the 16" in caplog.text
 
 
-@pytest.mark.parametrize("highest", [1, 200, 255])
+@pytest.mark.parametrize("highest", [1, 200, 255, 256, 257, 300])
 def test_16_bit_masks_of_small_numbers_mean_8_bit_ones(tmp_path: Path, highest: int) -> None:
     numbers = np.zeros((6, 7), np.uint16)
     numbers[2:4, 2:4] = highest
     Image.fromarray(numbers).save(tmp_path / "m.png")
+    threshold = min(highest, 128) if highest < 257 else 1  # 65535 is white then
 
-    hole = load_hole(tmp_path / "m.png", (6, 7), MaskOptions(threshold=min(highest, 128)))
+    hole = load_hole(tmp_path / "m.png", (6, 7), MaskOptions(threshold=threshold))
 
     np.testing.assert_array_equal(hole, numbers > 0)

@@ -46,6 +46,16 @@ def test_masks_of_zeros_and_ones_are_read(tmp_path: Path, rng: np.random.Generat
     assert FolderMasks(tmp_path, augment=False).draw(64, rng).sum() == 64
 
 
+@pytest.mark.parametrize("highest", [1, 255, 65535])
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_masks_of_16_bits_are_read(
+    tmp_path: Path, rng: np.random.Generator, suffix: str, highest: int
+) -> None:
+    Image.fromarray(np.eye(64, dtype=np.uint16) * np.uint16(highest)).save(tmp_path / f"x{suffix}")
+
+    assert FolderMasks(tmp_path, augment=False).draw(64, rng).sum() == 64
+
+
 def test_the_middle_of_a_wide_mask_is_taken(tmp_path: Path, rng: np.random.Generator) -> None:
     mask = np.zeros((64, 192), dtype=np.uint8)
     mask[:, 64:96] = 255
@@ -117,6 +127,17 @@ def test_a_folder_of_broken_masks_is_refused(tmp_path: Path) -> None:
     break_files(tmp_path)
 
     with pytest.raises(ContractError, match=r"no mask could be read in .*truncated\.jpg"):
+        FolderMasks(tmp_path)
+
+
+@pytest.mark.parametrize("colour", [(0, 0, 0), (127, 127, 127), (128, 0, 0), (0, 0, 255)])
+def test_a_folder_of_masks_that_mark_nothing_is_refused(
+    tmp_path: Path, colour: tuple[int, int, int]
+) -> None:
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (8, 8), colour).save(tmp_path / name)
+
+    with pytest.raises(ContractError, match="masks must mark something; none of 2 in"):
         FolderMasks(tmp_path)
 
 
