@@ -103,11 +103,17 @@ def _check_integer(name: str, value: int, low: int, high: int, unit: str) -> Non
 
 @dataclasses.dataclass(frozen=True)
 class EngineOptions:
-    """How an engine is run; the defaults are for one or two threads."""
+    """How an engine is run; the defaults are for one or two threads.
 
-    contexts: int = 2  # at most; each is for one shape, with memory of its own
-    cuda_graph: bool = True  # capture each context's call in a CUDA graph
-    binding: str | None = None  # "pycuda" or "cuda-python"; None takes the first installed
+    Attributes:
+        contexts: execution contexts at most; each is for one shape, with memory of its own.
+        cuda_graph: capture each context's call in a CUDA graph.
+        binding: "pycuda" or "cuda-python"; None takes the first installed.
+    """
+
+    contexts: int = 2
+    cuda_graph: bool = True
+    binding: str | None = None
 
     def __post_init__(self) -> None:
         if self.contexts < 1:

@@ -87,11 +87,17 @@ class Loaded:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repaired:
-    """What was done."""
+    """What ``repair_file`` did.
 
-    size: tuple[int, int]  # (H, W) of the upright image
-    coverage: float  # share of it that was missing, 0 to 1
-    outputs: tuple[Path, ...]  # the files that were written
+    Attributes:
+        size: (H, W) of the upright image.
+        coverage: share of it that was missing, 0 to 1.
+        outputs: the files that were written.
+    """
+
+    size: tuple[int, int]
+    coverage: float
+    outputs: tuple[Path, ...]
 
 
 def repair_file(

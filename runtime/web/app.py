@@ -5,14 +5,13 @@ import contextlib
 import functools
 import json
 from collections.abc import AsyncIterator, Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from ...plugins.errors import CsakitError
 from ..inpainter import Inpainter
 from .about import Model, describe, iopaint_config, iopaint_models
 from .fields import Fields, Wishes, read_fields, read_wishes
@@ -20,11 +19,10 @@ from .guard import REQUEST_ID, ROUTE, Guard, until_gone
 from .lane import Event, Lane, Watch, left
 from .metrics import Metrics
 from .options import WebOptions
-from .problem import Problem, problem_of
+from .problem import Problem
 from .static_files import StaticFiles
 from .work import Result, Worker
 
-T = TypeVar("T")
 STREAM: Final = "application/x-ndjson"
 _IMAGES: Final = ("image/*", "image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
 _WARNING_BYTES: Final = 1500  # of a header
@@ -78,7 +76,7 @@ class Web:
             fields = await read_fields(
                 request, ("image", "mask", "edits"), limit=self._options.max_bytes
             )
-            wishes = _checked(lambda: read_wishes(fields.texts, self._wishes))
+            wishes = read_wishes(fields.texts, self._wishes)
             for name in ("image", "mask"):
                 fields.file(name)
             work = functools.partial(self._worker.repair, fields, wishes, whole=not stream)
@@ -91,7 +89,7 @@ class Web:
         _accepted(request, _IMAGES)
         with self._side_lane.reserve() as lane:
             fields = await read_fields(request, ("image", "edits"), limit=self._options.max_bytes)
-            wishes = _checked(lambda: read_wishes(fields.texts, self._wishes))
+            wishes = read_wishes(fields.texts, self._wishes)
             fields.file("image")
             work = functools.partial(self._worker.apply, fields, wishes)
             await self._answer(request, send, lane, work, fields)
@@ -231,11 +229,3 @@ def _accepted(request: Request, offered: tuple[str, ...]) -> str:
         if kind in offered:
             return kind
     raise Problem(406, f"the answer can be {', '.join(offered)}; got Accept: {asked[:80]}")
-
-
-def _checked(read: Callable[[], T]) -> T:
-    """Read options; what is wrong with them is the client's problem."""
-    try:
-        return read()
-    except CsakitError as error:
-        raise problem_of(error) from error

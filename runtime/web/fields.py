@@ -13,8 +13,9 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
+from ...plugins.errors import ContractError
 from ..options import InpaintOptions, MaskOptions
-from .problem import Problem
+from .problem import Problem, problem_of
 
 FORMATS: Final = {  # of results: the suffix of each
     "same": "",
@@ -165,12 +166,15 @@ def read_wishes(texts: Mapping[str, str], defaults: Wishes) -> Wishes:
         for name in ("mask_channel", "mask_invert", "mask_threshold", "dilate")
         if name in values
     }
-    return Wishes(
-        inpaint=dataclasses.replace(defaults.inpaint, **inpaint),
-        mask=dataclasses.replace(defaults.mask, **mask),
-        format=wanted,
-        quality=quality,
-    )
+    try:
+        return Wishes(
+            inpaint=dataclasses.replace(defaults.inpaint, **inpaint),
+            mask=dataclasses.replace(defaults.mask, **mask),
+            format=wanted,
+            quality=quality,
+        )
+    except ContractError as error:
+        raise problem_of(error) from error
 
 
 _NUMBERS: Final = ("margin", "max_side", "mask_threshold", "dilate", "quality")
