@@ -24,6 +24,7 @@ _PREFIX: Final = ".csakit-"
 _TEMPORARY: Final = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{8}(\.[^.]*)?")
 _LONGEST_SUFFIX: Final = 32
 _TRIES: Final = 5
+_OF_WRITING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # never of reading
 
 _swept: set[Path] = set()  # folders where this process has looked for leftovers
 
@@ -71,6 +72,10 @@ def _reserved(output: Path, *, folder: bool = False) -> Iterator[Path]:
         ) from error
     try:
         yield temporary
+    except OSError as error:
+        if error.errno in _OF_WRITING:
+            raise failure(error, f"write {output}") or error from error
+        raise
     finally:
         _remove(temporary)
         if lock is not None:

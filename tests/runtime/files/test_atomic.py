@@ -5,6 +5,8 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -132,6 +134,29 @@ def test_what_another_run_is_writing_is_left(tmp_path: Path) -> None:
 
     assert other.returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"x.png", "new.png"}
+
+
+@pytest.mark.parametrize("writer", [atomic_write, staged_folder])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS])
+def test_what_the_disk_refuses_inside_the_block_names_the_output(
+    tmp_path: Path, writer: Callable[[Path], AbstractContextManager[Path]], number: int
+) -> None:
+    def write() -> None:
+        with writer(tmp_path / "report.json"):
+            raise OSError(number, os.strerror(number))
+
+    with pytest.raises(CsakitError, match=rf"cannot write .*report\.json: {os.strerror(number)}\n"):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_another_failure_inside_the_block_is_not_blamed_on_the_output(tmp_path: Path) -> None:
+    def write() -> None:
+        with atomic_write(tmp_path / "report.json"):
+            raise OSError(errno.EACCES, "Permission denied", "photo.png")
+
+    with pytest.raises(PermissionError, match=r"photo\.png"):
+        write()
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EIO])
