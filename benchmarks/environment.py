@@ -65,7 +65,9 @@ def source() -> Source:
     # A wheel may lie inside a checkout of something else, which does not track this file.
     if _output(["git", "ls-files", "--error-unmatch", str(Path(__file__).resolve())], root):
         commit = _output(["git", "rev-parse", "HEAD"], root).strip() or None
-        changed = _output(["git", "status", "--porcelain", "--", *_SOURCES, _RESULTS], root)
+        changed = _output(
+            ["git", "--no-optional-locks", "status", "--porcelain", "--", *_SOURCES, _RESULTS], root
+        )
     return Source(
         version=installed(DISTRIBUTION) or "unknown",
         commit=commit,

@@ -311,4 +311,6 @@ def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
         with log.open("rb") as printed:
             printed.seek(begin)
             text = explain(printed.read().decode(errors="replace"))
-        raise LibraryError(f"the build failed: {text}")
+        how = f"signal {-code}" if code < 0 else f"code {code}"
+        silent = f"{Path(command[0]).name} ended with {how} and printed nothing"
+        raise LibraryError(f"the build failed: {text or silent}")

@@ -355,3 +355,20 @@ def test_every_kernel_is_read_once_with_what_its_functions_take() -> None:
 )
 def test_names_with_brackets_and_without_are_cut_right(symbol: str, name: str) -> None:
     assert readable_names([symbol]) == {symbol: name}
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("kill -9 $$", "the build failed: sh ended with signal 9 and printed nothing"),
+        ("exit 7", "the build failed: sh ended with code 7 and printed nothing"),
+        ("echo cause; exit 1", "the build failed: cause"),
+    ],
+)
+def test_a_program_that_dies_without_a_word_is_named(
+    tmp_path: Path, command: str, told: str
+) -> None:
+    with pytest.raises(LibraryError) as failed:
+        module._run(["sh", "-c", command], tmp_path / "log")
+
+    assert str(failed.value) == told
