@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnx.numpy_helper
 import onnxruntime
 import torch
 from csakit.export.config import ExportConfig
@@ -16,10 +15,13 @@ from csakit.export.exporter import Exported, export_onnx
 from csakit.runtime.contract import IMAGE, MASK
 from csakit.train import CSAInpainter, ModelConfig
 from csakit.train.networks.generators import ATTENTION_LEVEL
+from onnx import numpy_helper
 
 from helpers.models import make_model
 
 Floats = npt.NDArray[np.float32]
+
+WEIGHT = "refinement.levels.0.narrow.weight"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,16 +65,9 @@ class Subject:
 
 
 def export_subject(model: CSAInpainter, source: Path, folder: Path, **form: Any) -> Subject:  # noqa: ANN401
-    """Export a checkpoint.
-
-    Args:
-        model: what the checkpoint holds.
-        source: the checkpoint.
-        folder: where ``model.onnx`` goes.
-        **form: arguments of ``ExportConfig``.
-    """
+    """Export a checkpoint that holds the model, unverified: tests compare what they use."""
     config = ExportConfig(**form)
-    exported = export_onnx(source, folder / "model.onnx", config)
+    exported = export_onnx(source, folder / "model.onnx", config, verify_images=0)
     return Subject(model, source, config, exported, frozenset(folder.iterdir()))
 
 
@@ -89,6 +84,16 @@ def calm_model(**form: Any) -> CSAInpainter:  # noqa: ANN401
     return model.requires_grad_(False)
 
 
+def set_weight(
+    model: onnx.ModelProto, value: float = 1.0, name: str = WEIGHT, numbers: slice = slice(7, 8)
+) -> None:
+    """Set some numbers of a weight of an exported model, in place."""
+    (tensor,) = (t for t in model.graph.initializer if t.name == name)
+    array = numpy_helper.to_array(tensor).copy()
+    array.flat[numbers] = value
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+
+
 def session_of(model: Path | onnx.ModelProto) -> onnxruntime.InferenceSession:
     """Open a model in ONNX Runtime, quietly, on two threads."""
     options = onnxruntime.SessionOptions()
@@ -97,13 +102,3 @@ def session_of(model: Path | onnx.ModelProto) -> onnxruntime.InferenceSession:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     source = str(model) if isinstance(model, Path) else model.SerializeToString()
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-
-
-def set_weight(
-    model: onnx.ModelProto, value: float, name: str = "refinement.levels.0.narrow.weight"
-) -> None:
-    """Set one number of a convolution."""
-    (tensor,) = (t for t in model.graph.initializer if t.name == name)
-    array = onnx.numpy_helper.to_array(tensor).copy()
-    array.flat[7] = value
-    tensor.CopyFrom(onnx.numpy_helper.from_array(array, tensor.name))

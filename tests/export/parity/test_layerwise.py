@@ -4,7 +4,6 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 from csakit.export.cli.verify import main
 from csakit.export.config import ExportConfig
@@ -19,8 +18,7 @@ from csakit.export.parity.layerwise import (
 from csakit.export.parity.probe import Probe
 from csakit.export.parity.tensor_pairs import pair_tensors
 from csakit.plugins.errors import ContractError, EngineError
-from helpers.exported import Subject
-from onnx import numpy_helper
+from helpers.exported import WEIGHT, Subject, set_weight
 
 from ..conftest import Alter
 
@@ -87,22 +85,14 @@ def test_all_tensors_of_another_export_agree(fixed: Subject, for_ort: Subject) -
 def test_the_first_tensor_that_diverges_is_the_one_whose_weight_is_wrong(
     fixed: Subject, altered: Alter, value: float
 ) -> None:
-    name = "refinement.levels.0.narrow.weight"
-
-    def change(model: onnx.ModelProto) -> None:
-        (tensor,) = (t for t in model.graph.initializer if t.name == name)
-        array = numpy_helper.to_array(tensor).copy()
-        array.flat[7] = value
-        tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
-
-    model, proto = onnx_side(altered(change))
+    model, proto = onnx_side(altered(lambda graph: set_weight(graph, value)))
     reference, other = onnx_side(fixed.path)
 
     tensors = compare_tensors(model, reference, pair_tensors(proto, other), CASE)
 
     first = next(tensor for tensor in tensors if not tensor.passed)
     (node,) = (node for node in proto.graph.node if first.stage in node.output)
-    assert name in node.input
+    assert WEIGHT in node.input
     assert not tensors[-1].passed
 
 

@@ -18,8 +18,7 @@ from csakit.export.parity.polygraphy_command import Suspect, notes, repeat_comma
 from csakit.export.parity.probe import Probe
 from csakit.export.parity.report import StageParity
 from csakit.plugins.locations import LIBRARY_VARIABLE
-from helpers.exported import Subject
-from onnx import numpy_helper
+from helpers.exported import Subject, set_weight
 from PIL import Image
 
 from ..conftest import Alter
@@ -51,18 +50,10 @@ def polygraphy(command: list[str]) -> int:
     return finished.returncode
 
 
-def spoil(model: onnx.ModelProto, name: str) -> None:
-    """Set the first weights of one layer to 1."""
-    (tensor,) = (t for t in model.graph.initializer if t.name == name)
-    array = numpy_helper.to_array(tensor).copy()
-    array.flat[:48] = 1.0
-    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
-
-
 def test_the_command_of_a_failing_model_runs_and_judges_as_csakit_does(
     fixed: Subject, altered: Alter, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wrong = altered(lambda m: spoil(m, "refinement.levels.0.narrow.weight"))
+    wrong = altered(lambda m: set_weight(m, numbers=slice(48)))
     model = folder / "wrong model.onnx"
     model.write_bytes(wrong.read_bytes())
     (folder / "pictures").mkdir()
@@ -85,7 +76,7 @@ def test_the_command_of_a_failing_inner_tensor_shows_that_tensor(
 ) -> None:
     proto = onnx.ModelProto()
     proto.CopyFrom(half.proto)
-    spoil(proto, "rough.levels.0.up.weight")  # before the rough result's tanh
+    set_weight(proto, name="rough.levels.0.up.weight", numbers=slice(48))  # before a tanh
     onnx.save(proto, folder / "wrong.onnx")
     np.savez("case.npz", image=CASE.image, hole=CASE.hole)
 

@@ -27,8 +27,7 @@ from csakit.runtime.engine.shapes import ShapeRange, Span
 from csakit.runtime.files.atomic import sha256
 from csakit.runtime.sessions.session import open_session
 from helpers.engines import HERE, PLAN, make_manifest
-from helpers.exported import Subject
-from onnx import numpy_helper
+from helpers.exported import Subject, set_weight
 from PIL import Image
 
 CASE = export_cases(ExportConfig(size=256))[0]
@@ -85,11 +84,7 @@ def opens(monkeypatch: pytest.MonkeyPatch) -> Opens:
 def spoiled(fixed: Subject, folder: Path) -> Path:
     model = onnx.ModelProto()
     model.CopyFrom(fixed.proto)
-    name = "refinement.levels.0.narrow.weight"
-    (tensor,) = (t for t in model.graph.initializer if t.name == name)
-    array = numpy_helper.to_array(tensor).copy()
-    array.flat[7] = 1.0
-    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    set_weight(model)
     onnx.save(model, folder / "spoiled.onnx")
     return folder / "spoiled.onnx"
 
