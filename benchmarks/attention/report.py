@@ -4,6 +4,7 @@ Targets are for an H200-class GPU and the captured graph, except that against th
 no graph can hold. Cases where nothing is filled are left out of slopes.
 """
 
+import itertools
 import statistics
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
@@ -11,6 +12,7 @@ from typing import Final
 
 from torch.utils import benchmark
 
+from ...plugins.spec import SIMILARITIES
 from ..record import Check, Measurement, Outcome, Record, Scalar
 from .cases import Case
 from .implementations import NAMES
@@ -21,7 +23,7 @@ AT_MOST_US: Final = MappingProxyType({PUBLISHED: 25.0, 512: 45.0})
 BATCH: Final = 16
 BATCH_RATIO: Final = 3.0
 TIMES_FASTER: Final = 500.0
-_STATED: Final = {"channels": 512, "side": 32, "dtype": "float16", "similarity": "projection"}
+_STATED: Final = {"channels": 512, "side": 32, "dtype": "float16"}
 
 Family = dict[int, Measurement]  # by number of holes, ascending
 Shared = tuple[tuple[str, Scalar], ...]  # what the cases of a family share
@@ -44,16 +46,20 @@ def text(record: Record) -> str:
 def targets(record: Record) -> list[Check]:
     """Compare a record with the targets; "skipped" where it lacks what a target needs."""
     stated = {
-        (name, dict(shared)["batch"]): family
+        (name, dict(shared)["batch"], dict(shared)["similarity"]): family
         for (name, shared), family in families(record).items()
         if _STATED.items() <= dict(shared).items()
     }
-    graph, many = stated.get(("cuda-graph", 1), {}), stated.get(("cuda-graph", BATCH), {})
-    kernels, loop = stated.get(("cuda", 1), {}), stated.get(("python-loop-cuda", 1), {})
+
+    def family(name: str, batch: int = 1, similarity: str = "projection") -> Family:
+        return stated.get((name, batch, similarity), {})
+
+    graph, many = family("cuda-graph"), family("cuda-graph", BATCH)
+    kernels, loop = family("cuda"), family("python-loop-cuda")
     checks = []
-    for holes, most in AT_MOST_US.items():
-        us = _us(graph, holes)
-        name = f"{holes} holes take at most {most:.0f} us"
+    for similarity, (holes, most) in itertools.product(SIMILARITIES, AT_MOST_US.items()):
+        us = _us(family("cuda-graph", similarity=similarity), holes)
+        name = f"{holes} holes take at most {most:.0f} us, {similarity}"
         checks.append(_verdict(name, us, us <= most, f"{us:.1f} us"))
     ratios = [_us(many, n) / _us(graph, n) for n in AT_MOST_US if n in many and n in graph]
     ratio = max(ratios, default=0.0)

@@ -84,6 +84,8 @@ tool trace 40 nsys profile --stats=true --cuda-graph-trace=node --force-overwrit
   --output="$out/trace" "$python" -m gpu.driver_timing "$out/trace.json" 1
 main timing 60 benchmarks.cli attention --backends cuda,cuda-graph --holes 225,512 --batch 1,16 \
   --dtype float16 --seconds 0.5 --json "$out/timing.json"
+main cosine 45 benchmarks.cli attention --backends cuda,cuda-graph --holes 225,512 --batch 1 \
+  --dtype float16 --similarity cosine --seconds 0.5 --json "$out/cosine.json"
 tests sanitizer 240 tests/gpu/test_sanitizer.py
 tests operator 180 tests/plugins/test_kernels.py tests/plugins/test_kernels_rounds.py \
   tests/plugins/test_kernels_degenerate.py tests/plugins/test_kernels_replay.py \

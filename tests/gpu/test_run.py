@@ -119,7 +119,7 @@ def test_every_module_and_test_file_that_it_names_exists() -> None:
     programs = re.findall(r"-m (gpu\.\w+)", SCRIPT)
     files = re.findall(r"tests/[\w/*]+(?:\.py)?", SCRIPT)
 
-    assert len(PARTS) == 14
+    assert len(PARTS) == 15
     assert len(set(programs)) == 2
     assert all(importlib.util.find_spec(program) for program in programs)
     assert all(importlib.util.find_spec(f"csakit.{m}") for m in modules if "$" not in m)
