@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from ...plugins.errors import CsakitError, ExitCode
-from ..files.failures import failure
+from ..files.failures import OF_WRITING, failure
 
 if TYPE_CHECKING:
     import argparse
@@ -81,13 +81,16 @@ def guard(program: str, work: Callable[[], int]) -> int:
         _discard_output()
         code = ExitCode.OK
     except SystemExit:  # of argparse, after --help and wrong arguments
-        _flush(program, ExitCode.OK)
-        raise
+        if _flush(program, ExitCode.OK) == ExitCode.OK:
+            raise
+        return ExitCode.ENVIRONMENT
     except Exception as error:
         if _interrupted(error):
             return _report(program, "interrupted", INTERRUPTED)
         path = getattr(error, "filename", None)
-        problem = failure(error, "go on" if path is None else f"use {path}")
+        of_writing = getattr(error, "errno", None) in OF_WRITING  # atomic writes name their files
+        doing = f"use {path}" if path else "print the output" if of_writing else "go on"
+        problem = failure(error, doing)
         if problem is None:
             raise
         code = _report(program, str(problem), problem.exit_code)

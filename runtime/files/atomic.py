@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from .failures import failure, failures_as_errors, is_folder
+from .failures import OF_WRITING, failure, failures_as_errors, is_folder, named
 
 try:
     import fcntl
@@ -24,7 +24,6 @@ _PREFIX: Final = ".csakit-"
 _TEMPORARY: Final = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{8}(\.[^.]*)?")
 _LONGEST_SUFFIX: Final = 32
 _TRIES: Final = 5
-_OF_WRITING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # never of reading
 
 _swept: set[Path] = set()  # folders where this process has looked for leftovers
 
@@ -41,6 +40,8 @@ def atomic_write(output: Path) -> Iterator[Path]:
     """
     if is_folder(output):
         raise ContractError(f"the output must be a file; {output} is a folder")
+    if _is_special(output):
+        raise ContractError(f"the output must be a file, to be replaced; got {named(output)}")
     with _reserved(output) as temporary:
         with failures_as_errors(f"write {output}"):
             mode = temporary.stat().st_mode  # of the user's umask; some writers make files private
@@ -48,6 +49,13 @@ def atomic_write(output: Path) -> Iterator[Path]:
         with failures_as_errors(f"write {output}"):
             temporary.chmod(mode)
             temporary.replace(output)
+
+
+def _is_special(output: Path) -> bool:
+    """Report whether replacing an output would destroy a device, a pipe or a link to one."""
+    with failures_as_errors(f"write {output}"):
+        there = output.exists() and not output.is_file()
+        return there or (output.is_symlink() and output.parent == Path("/dev"))  # /dev/stdout
 
 
 @contextlib.contextmanager
@@ -73,7 +81,7 @@ def _reserved(output: Path, *, folder: bool = False) -> Iterator[Path]:
     try:
         yield temporary
     except OSError as error:
-        if error.errno in _OF_WRITING:
+        if error.errno in OF_WRITING:
             raise failure(error, f"write {output}") or error from error
         raise
     finally:

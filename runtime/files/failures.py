@@ -19,6 +19,7 @@ _NO_MEMORY: Final = re.compile(
 )
 # How libraries in Rust and ONNX Runtime state the number of the system.
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)|system error number (\d+)")
+OF_WRITING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # never of reading
 _PERMISSION: Final = "Allow it with chmod, also for the folders above it, or choose another path."
 _SPACE: Final = "Free some space, or choose another place."
 _REMEDIES: Final = MappingProxyType(

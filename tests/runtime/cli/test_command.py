@@ -138,12 +138,25 @@ def test_a_closed_pipe_is_no_error(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_full_output_is_a_line() -> None:
-    with open("/dev/full", "w") as full, process("print('x')", stdout=full) as running:  # noqa: PTH123
+@pytest.mark.parametrize(
+    ("work", "arguments"),
+    [
+        ("print('x')", "[]"),
+        ("print('x', flush=True)", "[]"),
+        ("print('x' * 100_000)", "[]"),
+        ("pass", "['--help']"),
+    ],
+)
+def test_a_full_output_is_a_line(work: str, arguments: str) -> None:
+    options = {"env": {**os.environ, "PYTHONUNBUFFERED": ""}}  # or argparse keeps it for itself
+    with (
+        Path("/dev/full").open("w") as full,
+        process(work, arguments, stdout=full, **options) as running,
+    ):
         _, err = running.communicate(timeout=60)
 
     assert running.returncode == ExitCode.ENVIRONMENT
-    assert ": No space left on device\n" in err
+    assert err.startswith("csakit test: cannot print the output: No space left on device\n")
     assert "Traceback" not in err
 
 

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError, CsakitError
+from csakit.runtime.files import atomic
 from csakit.runtime.files.atomic import atomic_write, sha256, staged_folder
 
 
@@ -60,6 +62,32 @@ def test_a_folder_is_no_output_and_an_absent_one_has_none(tmp_path: Path) -> Non
         pass
 
 
+@pytest.mark.parametrize("kind", ["pipe", "link to a pipe", "link to a device", "socket"])
+def test_what_is_no_file_is_never_replaced(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.json"
+    if kind == "socket":
+        with socket.socket(socket.AF_UNIX) as bound:
+            bound.bind(str(path))
+    elif kind == "link to a device":
+        path.symlink_to("/dev/null")
+    else:
+        pipe = path if kind == "pipe" else tmp_path / "pipe"
+        os.mkfifo(pipe)
+        if kind != "pipe":
+            path.symlink_to(pipe)
+    before = path.lstat()
+
+    with pytest.raises(ContractError, match="the output must be a file"), atomic_write(path):
+        pass
+
+    assert (path.lstat().st_mode, path.lstat().st_ino) == (before.st_mode, before.st_ino)
+
+
+@pytest.mark.parametrize("name", ["null", "stdout", "full"])
+def test_no_entry_of_dev_is_replaced(name: str) -> None:
+    assert atomic._is_special(Path("/dev", name))  # asked, not tried: root could
+
+
 def test_the_hash_is_the_well_known_one(tmp_path: Path) -> None:
     content = bytes(range(256)) * 9000  # more than one block
     (tmp_path / "x").write_bytes(content)
@@ -93,6 +121,7 @@ def test_a_name_that_is_too_long_or_in_a_file_is_refused(tmp_path: Path) -> None
 KILLED = """
 import os, signal, sys
 from pathlib import Path
+from csakit.runtime.files import atomic
 from csakit.runtime.files.atomic import atomic_write, staged_folder
 folder = Path(sys.argv[1])
 with atomic_write(folder / "x.png") as one, staged_folder(folder / "y.onnx") as two:
