@@ -51,14 +51,9 @@ class _View(NamedTuple):
 
 
 def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, unit: int) -> None:
-    """Add texture to a repaired hole, where it is large.
+    """Add texture, in place, to a ``result`` (H, W, 3) whose hole (H, W) is repaired, where large.
 
-    Args:
-        image: (H, W, 3), valid where nothing is missing.
-        result: (H, W, 3), repaired in the hole, elsewhere as the image; changed in the hole.
-        hole: (H, W).
-        missing: (H, W), the hole and whatever else must not be copied.
-        unit: u, at least 1.
+    ``missing`` is the hole and whatever else must not be copied, ``unit`` is u, at least 1.
     """
     weight = _weight(_all(hole, unit))
     box = bounding_box(weight > 0, _REACH)
@@ -111,11 +106,7 @@ def _means(values: npt.NDArray[np.generic]) -> Float32:
 
 
 class _Cells:
-    """Colour and roughness of the cells of a view, by which blocks are compared.
-
-    Attributes:
-        roughness: logarithm of the deviation from the box filter, one for each cell.
-    """
+    """Colour of a view's cells, and ``roughness``, the log of the deviation from the box filter."""
 
     def __init__(self, view: _View) -> None:
         """Describe the cells; those at the end may reach beyond the view."""
