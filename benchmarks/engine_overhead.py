@@ -6,6 +6,7 @@ array, so that a clock that drifts drifts for both.
 
 import contextlib
 import dataclasses
+import functools
 import statistics
 import timeit
 from collections.abc import Callable, Iterator
@@ -94,7 +95,13 @@ def measure(
     session = EngineSession(engine, device, manifest, name="the engine", options=options)
     with contextlib.closing(session):
         size = manifest.profiles[0].size.least
-        call, rounds = _host_call(session, size), _WARMUP_CALLS + calls
+        image = np.random.default_rng(_BUFFER_SEED).integers(0, 256, (1, size, size, 3), np.uint8)
+        hole = np.zeros((1, size, size, 1), np.uint8)
+        hole[:, size // 4 : size // 2, size // 4 : size // 2] = 1
+        inputs = ModelInputs.from_pixels(session.io, image, hole)
+        run = session.run_uint8 if session.io == "uint8" else session.run
+        call = functools.partial(run, inputs.image, inputs.mask)
+        rounds = _WARMUP_CALLS + calls
         with _engine_alone(engine, device, CallShape(session.io, 1, size, size)) as alone:
             samples = [(1e6 * timeit.timeit(call, number=1), alone()) for _ in range(rounds)]
         host, alone_us = zip(*samples[_WARMUP_CALLS:], strict=True)
@@ -107,17 +114,6 @@ def measure(
             host_us=host,
             device_us=alone_us,
         )
-
-
-def _host_call(session: EngineSession, size: int) -> Callable[[], object]:
-    """Return a call in the IO format of the engine."""
-    rng = np.random.default_rng(_BUFFER_SEED)
-    image = rng.integers(0, 256, (1, size, size, 3), dtype=np.uint8)
-    hole = np.zeros((1, size, size, 1), np.uint8)
-    hole[:, size // 4 : size // 2, size // 4 : size // 2] = 1
-    inputs = ModelInputs.from_pixels(session.io, image, hole)
-    run = session.run_uint8 if session.io == "uint8" else session.run
-    return lambda: run(inputs.image, inputs.mask)
 
 
 @contextlib.contextmanager

@@ -41,8 +41,8 @@ def plot(record: Record, output: Path) -> None:
             f"drawing needs matplotlib: {error}\nInstall it with: pip install 'csakit[bench]'"
         ) from error
     with matplotlib.rc_context(_STYLE), atomic_write(output) as temporary:
-        width, height = _ROW_INCHES
-        figure = Figure(figsize=(width, height * len(groups)), layout="constrained")
+        size = _ROW_INCHES[0], _ROW_INCHES[1] * len(groups)
+        figure = Figure(figsize=size, layout="constrained")
         rows = figure.subplots(len(groups), 3, squeeze=False)
         for group, axes in zip(groups, rows, strict=True):
             colours = {m.backend: f"C{i % 10}" for i, m in enumerate(first_case(group))}

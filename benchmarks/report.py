@@ -45,7 +45,14 @@ def grouped(record: Record) -> list[Group]:
         )
     groups: dict[tuple[object, ...], Group] = {}
     for measured in record.measurements:
-        _check_case(measured)
+        case = measured.case
+        valid = all(isinstance(case.get(name), int) for name in ("size", "batch"))
+        valid &= isinstance(case.get("hole_ratio"), int | float)
+        if not valid or not re.fullmatch(rf"{CENTRE}|\d+(\.\d+)?", str(case.get("holes"))):
+            raise ContractError(
+                "the case of a latency must have size, batch, holes and hole_ratio; got "
+                f"{dict(case)}"
+            )
         key = (measured.model, measured.case["size"], measured.case["batch"])
         groups.setdefault(key, []).append(measured)
     return list(groups.values())
@@ -230,14 +237,3 @@ def _mebibytes(count: int | None) -> str:
 def _holes(measured: Measurement) -> str:
     holes = str(measured.case["holes"])
     return "centre hole" if holes == CENTRE else f"{float(holes):.0%} holes"
-
-
-def _check_case(measured: Measurement) -> None:
-    case = measured.case
-    valid = all(isinstance(case.get(name), int) for name in ("size", "batch"))
-    valid &= isinstance(case.get("hole_ratio"), int | float)
-    valid &= bool(re.fullmatch(rf"{CENTRE}|\d+(\.\d+)?", str(case.get("holes"))))
-    if not valid:
-        raise ContractError(
-            f"the case of a latency must have size, batch, holes and hole_ratio; got {dict(case)}"
-        )

@@ -96,8 +96,7 @@ def drift(samples_ms: Samples) -> float:
     half = len(samples_ms) // 2
     if half < 2:
         return 0.0
-    first, second = np.median(samples_ms[:half]), np.median(samples_ms[half:])
-    low, high = sorted((float(first), float(second)))
+    low, high = sorted(map(statistics.median, (samples_ms[:half], samples_ms[half:])))
     return high / low - 1 if low else 0.0
 
 
@@ -115,7 +114,7 @@ def ratio_of_ratios(
     for run, power in ((numerator, 1), (denominator, -1)):
         samples = [np.asarray(one, dtype=np.float64).reshape(-1, per_round) for one in run]
         parts = [  # the same rounds of both: they saw the same machine
-            _divided([_medians(one, chosen) for one in samples])
+            _divided([np.median(one[chosen].reshape(len(chosen), -1), axis=1) for one in samples])
             for chosen in _draws(rng, len(samples[0]))
         ]
         ratios *= np.concatenate(parts) ** power
@@ -137,8 +136,3 @@ def _draws(rng: np.random.Generator, rounds: int) -> Iterator[npt.NDArray[np.int
     block = min(_RESAMPLES, max(1, _BLOCK_VALUES // rounds))
     for start in range(0, _RESAMPLES, block):
         yield rng.integers(rounds, size=(min(block, _RESAMPLES - start), rounds))
-
-
-def _medians(rounds: Floats, chosen: npt.NDArray[np.int64]) -> Floats:
-    medians: Floats = np.median(rounds[chosen].reshape(len(chosen), -1), axis=1)
-    return medians

@@ -114,8 +114,7 @@ def _attention_share(threads: int) -> Target:
     case = next(verify_cases((256, 256)))
     image, hole = network_input(case, "float")
     feeds = {IMAGE: image, MASK: hole}
-    candidates = {"with": whole, "without": without}
-    calls = {name: lambda s=session: s.run(None, feeds) for name, session in candidates.items()}
+    calls = {"with": lambda: whole.run(None, feeds), "without": lambda: without.run(None, feeds)}
     samples = interleaved(calls, _MODEL_CALLS)
     share = 1 - median_ratio(samples["without"], samples["with"])
     latency = statistics.median(samples["with"])

@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch.nn import functional as F  # noqa: N812
 
 from ..plugins.errors import ContractError, EngineError
 from ..train import CSAInpainter, ModelConfig
@@ -34,7 +34,10 @@ class Step:
             torch.manual_seed(0)  # both have the same weights: CSA has none of its own
             self.network = CSAInpainter(config).train()
         self._optimiser = torch.optim.Adam(self.network.parameters(), lr=2e-4, betas=(0.5, 0.999))
-        self._image, self._hole = _batch()
+        colours = np.random.default_rng(0).uniform(-1, 1, (1, 3, 16, 16)).astype(np.float32)
+        image = F.interpolate(torch.from_numpy(colours), size=_SIDE, mode="bicubic")
+        self._image = image.clamp(-1, 1)
+        self._hole = torch.from_numpy(centre_hole(_SIDE, _SIDE))[None, None].float()
         self.processor_s: list[float] = []  # of all threads, each step
 
     def __call__(self) -> None:
@@ -81,11 +84,3 @@ def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterat
         f"{of_processor:.3f} times the processor time",
         met=ratio <= LIMIT,
     )
-
-
-def _batch() -> tuple[Tensor, Tensor]:
-    """Draw (1, 3, H, W) of smooth colours, and the (1, 1, H, W) centre hole."""
-    rng = np.random.default_rng(0)
-    patches = torch.from_numpy(rng.uniform(-1, 1, (1, 3, 16, 16)).astype(np.float32))
-    image = torch.nn.functional.interpolate(patches, size=_SIDE, mode="bicubic").clamp(-1, 1)
-    return image, torch.from_numpy(centre_hole(_SIDE, _SIDE))[None, None].float()

@@ -114,8 +114,7 @@ class InterleavedRun:
         )
 
     def _start(self, candidate: Candidate) -> Process:
-        plan = self.plan
-        cache = self.folder / "compiled"
+        plan, cache = self.plan, self.folder / "compiled"
         return Process(candidate.name, plan.used_threads, plan.processors(), cache)
 
     def _opening(self, candidate: Candidate) -> dict[str, object]:

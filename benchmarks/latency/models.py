@@ -49,10 +49,11 @@ class ModelSource:
     ) -> list[Candidate]:
         """Export what the backends need into a folder; one candidate a backend and given file."""
         if self.checkpoint is None:
-            return [_alone(path) for path in self.exported]
+            return [_uncompared(path, f"{path.name} as given") for path in self.exported]
         listed = [self._of_backend(backend, plan, folder) for backend in backends]
         listed += map(_exported, self.exported)
-        return [*listed, *map(_of_another_network, self.external)]
+        title, opener = "another network in ONNX Runtime, not compared", ".any_onnx:AnyModel"
+        return [*listed, *(_uncompared(path, title, opener) for path in self.external)]
 
     def _of_backend(self, backend: BackendSpec, plan: Plan, folder: Path) -> Candidate:
         assert self.checkpoint is not None
@@ -94,16 +95,6 @@ def _uncompared(path: Path, title: str, opener: str = BackendSpec.opener) -> Can
     modules = ("onnxruntime",) if path.suffix == ".onnx" else ()
     backend = BackendSpec(path.name, title, modules, opener)
     return Candidate(path.name, backend, path, {"sha256": sha256(path)}, compared=False)
-
-
-def _alone(path: Path) -> Candidate:
-    runs = "ONNX Runtime" if path.suffix == ".onnx" else "an engine"
-    return _uncompared(path, f"{runs}, {path.name} as given")
-
-
-def _of_another_network(path: Path) -> Candidate:
-    title = f"another network in ONNX Runtime, {path.name}; not compared"
-    return _uncompared(path, title, opener=".any_onnx:AnyModel")
 
 
 def read_alone(path: Path) -> ModelSource:

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import os
+import re
 from typing import Final
 
 from ...export.config import MAX_SIZE
@@ -47,7 +48,11 @@ class Plan:
         for batch in self.batches:
             _at_least(1, "a batch", batch)
         for holes in self.holes:
-            _check_holes(holes)
+            number = re.fullmatch(r"\d+(\.\d+)?", holes)
+            if holes != CENTRE and not (number and float(holes) <= _MOST_MISSING):
+                raise ContractError(
+                    f"a hole ratio must be {CENTRE!r} or in 0..{_MOST_MISSING}; got {holes!r}"
+                )
         if not (self.sizes and self.batches and self.holes):
             raise ContractError("sizes, batches and hole ratios must each name at least one")
         most = len(core_processors())
@@ -72,19 +77,6 @@ class Plan:
 def _at_least(least: int, name: str, value: float) -> None:
     if not value >= least or math.isinf(value):
         raise ContractError(f"{name} must be at least {least}; got {value}")
-
-
-def _check_holes(holes: str) -> None:
-    if holes == CENTRE:
-        return
-    try:
-        ratio = float(holes)
-    except ValueError:
-        ratio = math.nan
-    if not 0 <= ratio <= _MOST_MISSING:
-        raise ContractError(
-            f"a hole ratio must be {CENTRE!r} or in 0..{_MOST_MISSING}; got {holes!r}"
-        )
 
 
 # For continuous integration: everything runs once and is compared; the times mean little.

@@ -35,13 +35,23 @@ def measure(sources: Sequence[ModelSource], plan: Plan, folder: Path, progress: 
         results += found[0]
         measurements += found[1]
         absent += found[2]
+    used = [module for backend in possible for module in backend.modules]
+    exporting = ["onnx"] if {"onnxruntime", "openvino"} & {*used} else []
+    names = ("rounds", "calls", "lead", "warmup_calls", "warmup_seconds")
+    settings: dict[str, Scalar] = {
+        "threads": plan.used_threads,
+        **{name: getattr(plan, name) for name in names},
+        "mask_seed": SEED,
+        "low_precision_instructions": " ".join(low_precision_instructions()),
+        "omp_wait_policy": os.environ.get(_SPINNING, "default"),
+    }
     return Record(
         kind="latency",
         date=environment.now(),
         source=environment.source(),
         environment=machine,
-        libraries=environment.libraries(_libraries(possible)),
-        settings=_settings(plan),
+        libraries=environment.libraries(dict.fromkeys(("numpy", *used, *exporting))),
+        settings=settings,
         models=tuple(source.model for source in sources if source.model),
         backends=tuple(results),
         measurements=tuple(measurements),
@@ -106,20 +116,3 @@ def _expected(source: ModelSource, cases: Sequence[Case]) -> list[Float32]:
         return []
     model = checkpoint.load(source.checkpoint)
     return [reference(model, case) for case in cases]
-
-
-def _libraries(backends: Sequence[BackendSpec]) -> list[str]:
-    used = [module for backend in backends for module in backend.modules]
-    exported = ["onnx"] if {"onnxruntime", "openvino"} & {*used} else []
-    return list(dict.fromkeys(("numpy", *used, *exported)))
-
-
-def _settings(plan: Plan) -> dict[str, Scalar]:
-    names = ("rounds", "calls", "lead", "warmup_calls", "warmup_seconds")
-    return {
-        "threads": plan.used_threads,
-        **{name: getattr(plan, name) for name in names},
-        "mask_seed": SEED,
-        "low_precision_instructions": " ".join(low_precision_instructions()),
-        "omp_wait_policy": os.environ.get(_SPINNING, "default"),
-    }
