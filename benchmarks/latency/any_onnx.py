@@ -30,7 +30,7 @@ class AnyModel:
 
     def __init__(self, file: Path, threads: int, profile: Path | None = None) -> None:
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = 4
         options.intra_op_num_threads = threads
         if profile is not None:
             options.enable_profiling, options.profile_file_prefix = True, str(profile)

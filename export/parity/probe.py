@@ -15,6 +15,7 @@ from ...plugins.errors import ContractError, EngineError
 from ...plugins.spec import SIMILARITIES
 from ...runtime import contract
 from ...runtime.contract import IOFormat
+from ...runtime.files.failures import failure
 from ...runtime.tensors.conversion import Array, ModelInputs
 from ...runtime.tensors.pixels import HALF_RANGE, float_from_uint8
 from ...train import CSAInpainter
@@ -52,13 +53,14 @@ class Probe(ExportedModel):
         super().__init__(path, model)
         self._names = surgery.add_probes(model)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # errors; warnings here are about unused initialisers
+        options.log_severity_level = 4  # fatal only: exceptions tell errors, and without colours
         try:
             self._session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's classes share no base but this one
-            raise EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
+            told = failure(error, f"load {path}")
+            raise told or EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
 
     def run(self, case: Case) -> dict[str, Array]:
         """Run one case; return stage name to array, without the batch dimension."""
@@ -67,7 +69,11 @@ class Probe(ExportedModel):
                 f"{self.name} takes images of {self.size}; {case.name} has {case.hole.shape}"
             )
         image, hole = network_input(case, self.io)
-        outputs = self._session.run(self._names, {contract.IMAGE: image, contract.MASK: hole})
+        try:
+            outputs = self._session.run(self._names, {contract.IMAGE: image, contract.MASK: hole})
+        except Exception as error:
+            told = failure(error, f"run {self.name}")
+            raise told or EngineError(f"ONNX Runtime cannot run {self.name}: {error}") from error
         stages = {name: array[0] for name, array in zip(self._names, outputs, strict=True)}
         if self.io == "uint8":
             stages[contract.OUTPUT] = as_float(stages[contract.OUTPUT])
