@@ -19,7 +19,6 @@ _TEXT: Final = Path(__file__).with_name("guide.md")
 _LINE: Final = re.compile(r"(?:\?(\w+)\?)?(.*)")
 _REACH: Final = {"none": " only", "ampere+": " and on all GPUs from Ampere on"}
 
-SUPPORT_MATRIX: Final = "https://docs.nvidia.com/deeplearning/frameworks/support-matrix/index.html"
 OLDEST_FOR_ONNX: Final = "24.04"  # ONNX Runtime 1.17.3; csakit's models need 1.17
 # For CPUs and for engines of unknown fit: ONNX Runtime 1.23.1, TensorRT 10.13.3.
 USUAL: Final = "25.10"
@@ -108,7 +107,6 @@ def _engine_facts(engine: Manifest, need: PluginNeed | None) -> dict[str, Any]:
         "compatible": build.version_compatible,
         "exact": not build.version_compatible,
         "options": options,
-        "matrix": SUPPORT_MATRIX,
         "targets": ", ".join(build.targets),
         "reach": _REACH.get(build.portable, ""),
         "unverified": not engine.parity,
