@@ -1,16 +1,11 @@
 """The whole pipeline as one module: fill, rough, composite, refine, composite.
 
-Letters: B images, H W sides in pixels, multiples of 256; w the width.
+Letters: B images, H W sides in pixels, multiples of 256; w the width. The refinement network sees
+the rough composite and the image with 0 in the hole, as in the published code.
 
-The rough network sees the fill in the hole. The refinement network sees the rough result
-there, and beside it the image with 0 in the hole: the published code composes these in place,
-which empties the hole of the tensor it passes on, and its weights rely on that.
-
-With ``prediction="residual"`` the networks predict differences: the rough image is the fill plus
-contrast times the rough network's output, the refined one the rough composite plus contrast
-times the refinement network's. Contrast is the
-local standard deviation of known pixels, continued into the hole. Instance norms make the
-networks blind to it, so without that factor they would add to a sky what they must add to bark.
+With ``prediction="residual"`` each network's output times the contrast is added to the fill or the
+rough composite. Contrast is the local standard deviation of known pixels, continued into the hole:
+instance norms make the networks blind to it.
 """
 
 import functools
@@ -34,27 +29,16 @@ _LEAST_SHARE: Final = 0.05  # known pixels of a window of 256, below which it sa
 
 
 class Stages(NamedTuple):
-    """Every result on the way, in the order they are computed.
+    """Every result on the way, in the order they are computed."""
 
-    Attributes:
-        filled: (B, 3, H, W) input with the fill in the hole.
-        rough: (B, 3, H, W) after the first network, not composited; in [-1, 1] if absolute.
-        feature_hole: (B, 1, H/8, W/8) the hole that the attention sees, 0 or 1.
-        features: (B, 8w, H/8, W/8) entering the attention.
-        attended: (B, 8w, H/8, W/8) leaving it.
-        decoded: (B, 8w, H/8, W/8) decoder features of that size.
-        refined: (B, 3, H, W) of the refinement network, not clamped, not composited.
-        result: (B, 3, H, W) in [-1, 1]; outside the hole exactly the input.
-    """
-
-    filled: Tensor
-    rough: Tensor
-    feature_hole: Tensor
-    features: Tensor
-    attended: Tensor
-    decoded: Tensor
-    refined: Tensor
-    result: Tensor
+    filled: Tensor  # (B, 3, H, W) input with the fill in the hole
+    rough: Tensor  # (B, 3, H, W) after the first network, not composited; in [-1, 1] if absolute
+    feature_hole: Tensor  # (B, 1, H/8, W/8) the hole that the attention sees, 0 or 1
+    features: Tensor  # (B, 8w, H/8, W/8) entering the attention
+    attended: Tensor  # (B, 8w, H/8, W/8) leaving it
+    decoded: Tensor  # (B, 8w, H/8, W/8) decoder features of that size
+    refined: Tensor  # (B, 3, H, W) of the refinement network, not clamped, not composited
+    result: Tensor  # (B, 3, H, W) in [-1, 1]; outside the hole exactly the input
 
 
 class RoughStage(NamedTuple):
@@ -122,9 +106,6 @@ class CSAInpainter(nn.Module):
 
     The networks may be half precision: masks, compositing and the result stay in the type
     of the input, and CSA computes in float32 inside.
-
-    Args:
-        config: width, attention, similarity, fill, prediction.
     """
 
     fill: Tensor
@@ -150,14 +131,7 @@ class CSAInpainter(nn.Module):
         return self.rough.levels[0].down.weight.dtype
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Inpaint a batch.
-
-        Args:
-            image: (B, 3, H, W) in [-1, 1]; what is under the hole does not matter.
-            hole: (B, 1, H, W), 1 where pixels are missing; one mask per image.
-
-        Returns:
-            (B, 3, H, W) in [-1, 1]; outside the hole exactly the input.
+        """Inpaint (B, 3, H, W) images in [-1, 1] where (B, 1, H, W) hole is 1; others are kept.
 
         Raises:
             ContractError: ranks or sizes disagree, or a side is no multiple of 256.
