@@ -18,16 +18,7 @@ from typing import Final, cast
 import torch
 from torch import Tensor
 
-from ...plugins.abi import (
-    MAX_BATCH,
-    MAX_CHANNELS,
-    MAX_POSITIONS,
-    AttentionDesc,
-    Direction,
-    Dtype,
-    Layout,
-    attention_desc,
-)
+from ...plugins import abi
 from ...plugins.errors import LibraryError
 from ...plugins.library import Library, load
 from ...plugins.locations import LIBRARY_VARIABLE
@@ -71,7 +62,7 @@ def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
 
 def result_format(features: Tensor) -> torch.memory_format:
     """Return the memory format of the operator's result, which tracing needs without any data."""
-    if features.is_cuda and layout_of(features) is Layout.NHWC:
+    if features.is_cuda and layout_of(features) is abi.Layout.NHWC:
         return torch.channels_last
     return torch.contiguous_format
 
@@ -84,9 +75,9 @@ def unsupported_reason(features: Tensor, output_gradient: Tensor | None = None) 
     if output_gradient is not None and output_gradient.dtype != features.dtype:
         return f"the gradient is {output_gradient.dtype}, the features are {features.dtype}"
     for name, size, limit in (
-        ("B", batch, MAX_BATCH),
-        ("C", channels, MAX_CHANNELS),
-        ("H * W", height * width, MAX_POSITIONS),
+        ("B", batch, abi.MAX_BATCH),
+        ("C", channels, abi.MAX_CHANNELS),
+        ("H * W", height * width, abi.MAX_POSITIONS),
     ):
         if size > limit:
             return f"{name} may be at most {limit}, not {size}"
@@ -129,9 +120,9 @@ def _warn_once(reason: str) -> None:
 
 DTYPES: Final = MappingProxyType(
     {
-        torch.float32: Dtype.FLOAT32,
-        torch.float16: Dtype.FLOAT16,
-        torch.bfloat16: Dtype.BFLOAT16,
+        torch.float32: abi.Dtype.FLOAT32,
+        torch.float16: abi.Dtype.FLOAT16,
+        torch.bfloat16: abi.Dtype.BFLOAT16,
     }
 )
 _ALIGNMENT_BYTES: Final = 16  # of all pointers; the kernels load so much at a time
@@ -148,7 +139,7 @@ class KernelCall:
     stream: int
 
     def __post_init__(self) -> None:
-        self.layout = layout_of(self.features) or Layout.NCHW
+        self.layout = layout_of(self.features) or abi.Layout.NCHW
         self.format = torch.channels_last if self.layout else torch.contiguous_format
         self.features = self._ready(self.features)
         if self.hole.dtype not in DTYPES:  # compared in its own type: float64 has more digits
@@ -156,10 +147,10 @@ class KernelCall:
         self.hole = _aligned(self.hole.contiguous())
 
     @property
-    def desc(self) -> AttentionDesc:
+    def desc(self) -> abi.AttentionDesc:
         """Return the description of the tensors for the library."""
         batch, channels, height, width = self.features.shape
-        return attention_desc(
+        return abi.attention_desc(
             (batch, channels, height, width),
             dtype=DTYPES[self.features.dtype],
             hole_dtype=DTYPES[self.hole.dtype],
@@ -170,7 +161,7 @@ class KernelCall:
     def fill(self, matches: Tensor | None = None) -> Tensor:
         """Return the filled features, (B, C, H, W); write (B, N) int32 ``matches`` if given."""
         output = torch.empty_like(self.features, memory_format=self.format)
-        self._run(self.library.forward, Direction.FORWARD, output=output, matches=matches)
+        self._run(self.library.forward, abi.Direction.FORWARD, output=output, matches=matches)
         return output
 
     def match_positions(self) -> Tensor:
@@ -184,12 +175,12 @@ class KernelCall:
         """Return dX for dY, (B, C, H, W), with the layout of the features."""
         dy = self._ready(output_gradient)
         dx = torch.empty_like(self.features, memory_format=self.format)
-        function, direction = self.library.backward, Direction.BACKWARD
+        function, direction = self.library.backward, abi.Direction.BACKWARD
         self._run(function, direction, output_gradient=dy, input_gradient=dx)
         return dx
 
     def _run(
-        self, function: Callable[..., None], direction: Direction, **tensors: Tensor | None
+        self, function: Callable[..., None], direction: abi.Direction, **tensors: Tensor | None
     ) -> None:
         """Call the library with a workspace of the direction's size."""
         desc = self.desc
@@ -210,11 +201,11 @@ class KernelCall:
         return _aligned(tensor.contiguous(memory_format=self.format))
 
 
-def layout_of(features: Tensor) -> Layout | None:
+def layout_of(features: Tensor) -> abi.Layout | None:
     """Return the layout in which (B, C, H, W) features need no copy, NCHW before NHWC, or None."""
     if features.is_contiguous():
-        return Layout.NCHW
-    return Layout.NHWC if features.is_contiguous(memory_format=torch.channels_last) else None
+        return abi.Layout.NCHW
+    return abi.Layout.NHWC if features.is_contiguous(memory_format=torch.channels_last) else None
 
 
 def _aligned(tensor: Tensor) -> Tensor:

@@ -8,16 +8,7 @@ from typing import Final
 
 from ...plugins.errors import ContractError
 from ...runtime.cli.command import run_command
-from ..training.config_file import (
-    SECTION_OF,
-    SECTIONS,
-    Choice,
-    build,
-    find_recipe,
-    read,
-    read_resumed,
-    recipe_names,
-)
+from ..training import config_file
 from ..training.run_folder import RunFolder
 from .flags import add_flags
 
@@ -51,27 +42,29 @@ def _train(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if args.extend is not None and (args.ablations or not args.resume):
         raise ContractError("--extend goes with --resume, of one run")
-    choices = [*([read(find_recipe(args.config))] if args.config else []), choice_of(args)]
+    choices = [choice_of(args)]
+    if args.config:
+        choices.insert(0, config_file.read(config_file.find_recipe(args.config)))
     if args.ablations:
         return _ablations(args, choices)
     from ..training.loop import train  # deferred: seconds, and help needs none of it
 
     if args.resume:
-        config = read_resumed(args.resume, *choices, extend=args.extend)
+        config = config_file.read_resumed(args.resume, *choices, extend=args.extend)
         outcome = train(config, args.resume, resume=True)
     else:
-        outcome = train(build(*choices), args.output)
+        outcome = train(config_file.build(*choices), args.output)
     return outcome.exit_code
 
 
-def _ablations(args: argparse.Namespace, choices: Sequence[Choice]) -> int:
+def _ablations(args: argparse.Namespace, choices: Sequence[config_file.Choice]) -> int:
     from ..training.ablation import FULL, run_ablations  # deferred: as above
 
     if args.resume:
-        config = read_resumed(args.resume / FULL, *choices)
+        config = config_file.read_resumed(args.resume / FULL, *choices)
     else:
         RunFolder(args.output).require_new()
-        config = build(*choices)
+        config = config_file.build(*choices)
     evaluation, code = run_ablations(config, args.resume or args.output)
     if evaluation is not None:
         print(evaluation.table())
@@ -106,7 +99,8 @@ def train_parser() -> argparse.ArgumentParser:
         "--config",
         type=Path,
         metavar="TOML",
-        help=f"configuration file, or a recipe of the package: {', '.join(recipe_names())}",
+        help="configuration file, or a recipe of the package: "
+        f"{', '.join(config_file.recipe_names())}",
     )
     parser.add_argument(
         "--ablations",
@@ -114,15 +108,15 @@ def train_parser() -> argparse.ArgumentParser:
         help="train the recipe, and then again without CSA, without the consistency loss and "
         "without the feature-patch discriminator, each in a folder below RUN; print a table",
     )
-    for section, cls in SECTIONS.items():
+    for section, cls in config_file.SECTIONS.items():
         add_flags(parser.add_argument_group(section), cls, defaults=False)
     return parser
 
 
-def choice_of(args: argparse.Namespace) -> Choice:
+def choice_of(args: argparse.Namespace) -> config_file.Choice:
     """Return the keys whose flags the user gave."""
-    choice: Choice = {}
-    for name, section in SECTION_OF.items():
+    choice: config_file.Choice = {}
+    for name, section in config_file.SECTION_OF.items():
         if hasattr(args, name):
             value = getattr(args, name)
             choice.setdefault(section, {})[name] = tuple(value) if type(value) is list else value

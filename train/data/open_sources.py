@@ -11,18 +11,9 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import ContractError
+from . import mask_sources
 from .image_folder import FolderImages
 from .mask_folder import FolderMasks
-from .mask_sources import (
-    DRAWN,
-    FilteredHoles,
-    MixedHoles,
-    box_holes,
-    centre_holes,
-    check_buckets,
-    drawn_holes,
-    freeform_buckets,
-)
 from .photographs import Photographs
 from .procedural import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
 from .protocols import ImageSource, MaskSource, Pixels, describe_mixture
@@ -118,29 +109,29 @@ def open_masks(
         ContractError: a folder does not exist or holds no mask, or a bucket is unknown or
             asked of the centre square.
     """
-    chosen = None if buckets is None else check_buckets(buckets)
+    chosen = None if buckets is None else mask_sources.check_buckets(buckets)
     if _is_mixture(spec):
         parts = _parts(spec, "freeform:0.7,box:0.3")
         options = {"buckets": buckets, "invert": invert, "augment": augment, "ratio": ratio}
         sources = [open_masks(part, **options) for part in parts]  # type: ignore[arg-type]
-        return MixedHoles(sources, [*parts.values()])
+        return mask_sources.MixedHoles(sources, [*parts.values()])
     if spec in CENTRE:
         if chosen is not None:
             raise ContractError(f"the centre hole has one size; got buckets {', '.join(chosen)}")
-        return centre_holes()
+        return mask_sources.centre_holes()
+    source: MaskSource
     if spec == BOX:
-        return FilteredHoles(box_holes(), chosen)
-    if spec == "freeform" and chosen is not None:
-        return FilteredHoles(freeform_buckets(chosen), chosen)
-    if spec in DRAWN:
-        return FilteredHoles(drawn_holes(spec, ratio), chosen)
-    root = Path(spec)
-    if not root.exists():
-        raise ContractError(
-            f"masks must be a folder or one of {', '.join((CENTRE[0], BOX, *DRAWN))}; "
-            f"{spec!r} does not exist"
-        )
-    return FilteredHoles(FolderMasks(root, invert=invert, augment=augment), chosen)
+        source = mask_sources.box_holes()
+    elif spec == "freeform" and chosen is not None:
+        source = mask_sources.freeform_buckets(chosen)
+    elif spec in mask_sources.DRAWN:
+        source = mask_sources.drawn_holes(spec, ratio)
+    elif Path(spec).exists():
+        source = FolderMasks(Path(spec), invert=invert, augment=augment)
+    else:
+        kinds = ", ".join((CENTRE[0], BOX, *mask_sources.DRAWN))
+        raise ContractError(f"masks must be a folder or one of {kinds}; {spec!r} does not exist")
+    return mask_sources.FilteredHoles(source, chosen)
 
 
 class Mixture:
