@@ -24,7 +24,7 @@ _BLOCK: Final = re.compile(
 )
 _HEAD: Final = (
     *("holes", "PSNR dB", "best baseline", "gain"),
-    *("SSIM", "best baseline", "better in"),
+    *("SSIM", "best baseline", "sharpness", "better in"),
 )
 
 
@@ -78,6 +78,7 @@ def markdown(margins: Mapping[str, Mapping[str, Any]]) -> str:
                 kind,
                 *(f"{m['psnr_db']:.1f}", f"{m['best_psnr_db']:.1f}", f"{m['gain_db']:+.2f}"),
                 *(f"{m['ssim']:.3f}", f"{m['best_ssim']:.3f}"),
+                f"{m['sharpness']:.2f}",
                 f"{m['wins']:.0%} of {m['images']}",
             )
         )
