@@ -47,7 +47,8 @@ proof: $(STAMP)  ## repair README's pictures and score the packaged model agains
 	    $(DEMO)/$$3_side_by_side.png docs/images/$$4.jpg || exit 1; done
 	$(BIN)/csakit evaluate demo --data $(PROOF_DATA) --split $(or $(PROOF_SPLIT),val) --masks classes \
 	  --baselines harmonic,opencv --json $(EVALUATION)
-	$(BIN)/python -m csakit.train.evaluation.margins README.md
+	for page in README.md train/weights/README.md; do \
+	  $(BIN)/python -m csakit.train.evaluation.margins $$page || exit 1; done
 
 # Committed, so that installing needs no torch. Run it after every change of the weights.
 MODEL := runtime/models/demo.onnx
