@@ -105,13 +105,14 @@ def checkout(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_tables_of_evaluations_are_those_of_their_records() -> None:
+@pytest.mark.parametrize("page", [README, ROOT / "train" / "weights" / "README.md"], ids=str)
+def test_the_tables_of_evaluations_are_those_of_their_records(page: Path) -> None:
     from csakit.train.evaluation.margins import written_into
 
-    document = README.read_text()
+    document = page.read_text()
 
     assert document.count("<!-- evaluation: ") == 1
-    assert written_into(document, ROOT) == document
+    assert written_into(document, page.parent) == document
 
 
 def shown(path: Path) -> Iterator[list[str]]:
