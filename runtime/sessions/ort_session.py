@@ -29,6 +29,10 @@ _SAVING = {
 }
 logger = logging.getLogger(__name__)
 
+_TOO_NEW = re.compile(
+    r"Unsupported model IR version|guarantees\* support|till opset|not a registered function/op"
+    "|No Op registered for|Could not find an implementation"
+)
 _LOG_FATAL_ONLY = 4  # failures reach the caller as exceptions
 _PLACE = re.compile(r"\S+\.(cc|cpp|h):\d+ [\w:~]+(\(.*?\))?( const)? ?")  # in its sources
 
@@ -100,6 +104,12 @@ def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDE
     except Exception as error:  # onnxruntime's classes share no base but this one
         if problem := failure(error, f"open {path}") or stand_in(path):
             raise problem from error
+        if _TOO_NEW.search(str(error)):
+            raise ContractError(
+                f"{path} is of a version that onnxruntime {ort.__version__} does not read: "
+                f"{reason(error)}\nUpdate it: pip install --upgrade onnxruntime; or export it "
+                "again with `csakit export`."
+            ) from error
         raise ContractError(
             f"{path} must be a complete ONNX model: {reason(error)}\n"
             "Copy it again, with the .weights file beside it if it has one, or export it again "

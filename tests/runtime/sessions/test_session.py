@@ -143,6 +143,24 @@ def test_an_absent_model_is_named(tmp_path: Path) -> None:
         open_session(tmp_path / "absent.onnx", threads=0)
 
 
+@pytest.mark.parametrize("change", ["IR version", "opset", "operator"])
+def test_a_model_of_a_newer_version_is_not_called_damaged(
+    make_model: MakeModel, change: str
+) -> None:
+    path = make_model()
+    model = onnx.load(path)
+    if change == "IR version":
+        model.ir_version = 99
+    elif change == "opset":
+        model.opset_import[0].version = 99
+    else:
+        model.graph.node[0].op_type = "OfTomorrow"
+    path.write_bytes(model.SerializeToString())
+
+    with pytest.raises(ContractError, match=r"of a version that onnxruntime .*\nUpdate it: pip"):
+        open_session(path, cache=False)
+
+
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
 def test_a_truncated_model_is_refused(make_model: MakeModel, keep: float) -> None:
     path = make_model()
