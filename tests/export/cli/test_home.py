@@ -39,5 +39,5 @@ def test_a_command_leaves_only_what_was_asked_for(
     assert done.returncode == 0, done.stderr
     assert (home.work / made).exists()
     assert home.left() == []
-    asked = {"a.safetensors", "a.onnx", made, f"{made}.json"}
+    asked = {"a.safetensors", "a.onnx", ".csakit-cache", made, f"{made}.json"}
     assert {path.name for path in home.work.iterdir()} <= asked
