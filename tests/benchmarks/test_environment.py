@@ -40,7 +40,11 @@ def test_a_tree_that_tracks_something_else_gives_no_commit(monkeypatch: pytest.M
 
 def test_changes_of_sources_make_it_dirty(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = {"ls-files": "file\n", "rev-parse": "abc\n", "status": " M plugins/spec.py\n"}
-    monkeypatch.setattr(environment, "_output", lambda command, _: answers[command[1]])
+
+    def output(command: list[str], _: Path) -> str:
+        return next(answers[word] for word in command if word in answers)
+
+    monkeypatch.setattr(environment, "_output", output)
 
     source = environment.source()
 

@@ -95,7 +95,7 @@ def test_the_float32_fill_of_a_model_that_adds_to_it_does_not_make_its_engine_mi
     check(built, residual)
     layers = built.manifest.precision.evidence["network"]["layers"]
     assert layers["share"] == (residual.config.precision == "fp16")
-    assert 90 < layers["total"] < 115  # of the three networks
+    assert 80 < layers["total"] < 100  # of the two networks
 
 
 def test_a_half_precision_engine_for_several_gpus(half: Subject, tmp_path: Path) -> None:

@@ -46,6 +46,8 @@ class Page:
         self.page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
         self.page.on("dialog", lambda dialog: dialog.accept())
         self.page.goto(url)
+        # Chromium drops keys that come before the first frame.
+        self.page.wait_for_function("() => performance.getEntriesByType('paint').length > 0")
 
     def _heard(self, message: Any) -> None:  # noqa: ANN401
         if message.type in ("error", "warning"):
