@@ -46,8 +46,6 @@ class Page:
         self.page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
         self.page.on("dialog", lambda dialog: dialog.accept())
         self.page.goto(url)
-        # Chromium drops keys that come before the first frame.
-        self.page.wait_for_function("() => performance.getEntriesByType('paint').length > 0")
 
     def _heard(self, message: Any) -> None:  # noqa: ANN401
         if message.type in ("error", "warning"):
@@ -61,6 +59,22 @@ class Page:
 
     def open(self, path: Path) -> None:
         self.page.set_input_files("#file", path)
+        self.says("Paint over")
+
+    def open_by_keys(self, keys: str, path: Path) -> None:
+        """Press keys that ask for a file; Chromium drops those of the first moment."""
+        from playwright.sync_api import TimeoutError as Late
+
+        for attempt in range(3):
+            try:
+                with self.page.expect_file_chooser(timeout=10_000) as chooser:
+                    self.page.keyboard.press(keys)
+            except Late:
+                if attempt == 2:
+                    raise
+            else:
+                chooser.value.set_files(path)
+                break
         self.says("Paint over")
 
     def at(self, x: float, y: float) -> tuple[float, float]:

@@ -204,10 +204,7 @@ def test_keys_alone_lead_from_opening_to_download(
     page = Page(chromium, serve().url)
     pages.append(page)
     keyboard = page.page.keyboard
-    with page.page.expect_file_chooser() as chooser:
-        keyboard.press("Control+o")
-    chooser.value.set_files(cat)
-    page.says("Paint over")
+    page.open_by_keys("Control+o", cat)
     for _ in range(8):
         keyboard.press("ArrowLeft")
     keyboard.press("Shift+ArrowUp")
