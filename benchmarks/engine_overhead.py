@@ -1,7 +1,7 @@
 """Overhead of a session: host time of a call beside the engine's own device time.
 
-The engine is replayed back to back between two events, interleaved with whole calls from array to
-array, so that a clock that drifts drifts for both.
+Consecutive replays of the engine's CUDA graph are timed between two events, interleaved with whole
+calls from array to array, so that clock drift affects both alike.
 """
 
 import contextlib

@@ -118,7 +118,7 @@ class Library:
 
 @functools.cache
 def load(known: Path | None = None) -> Library:
-    """Open libcsakit, once a process and argument; LibraryError if there is none that fits."""
+    """Open libcsakit, cached for each argument; raise LibraryError if no library is compatible."""
     return Library(find_library("csakit", known))
 
 

@@ -29,7 +29,7 @@ def open_module(builder: BuilderName) -> TensorRTModule:
 
 
 def make_builder(module: TensorRTModule) -> Any:  # noqa: ANN401
-    """Create TensorRT's ``Builder``; raise EngineError where it needs a GPU and there is none."""
+    """Create TensorRT's ``Builder``; raise EngineError if it needs a GPU that is missing."""
     if module.name == "tensorrt" and not device_architectures():
         raise EngineError(
             "TensorRT builds on the GPU that it builds for, and there is none here (no driver, or "

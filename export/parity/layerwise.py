@@ -78,7 +78,7 @@ def verify_layerwise(request: VerifyRequest) -> Outcome:
         expected=lambda case, name: reference_tensor(reference, pairs.get(name, name), case),
         tensors=tensors,
         tensors_of=case.name,
-        whence=lambda name: describe_tensor(proto, name),
+        describe_node=lambda name: describe_tensor(proto, name),
     )
 
 

@@ -42,7 +42,7 @@ class Outcome:
     # all tensors of one case, in the order of computation
     tensors: tuple[StageParity, ...] = ()
     tensors_of: str = ""  # the name of that case
-    whence: Callable[[str], str] | None = None  # describes the node that computes a tensor
+    describe_node: Callable[[str], str] | None = None  # that computes a tensor, by its name
 
     @property
     def divergence(self) -> StageParity | None:
@@ -65,7 +65,7 @@ class Outcome:
 
     def describe(self, tensor: StageParity) -> str:
         """Return a line about the tensor and the limit it exceeds."""
-        made_by = "" if self.whence is None else self.whence(tensor.stage)
+        made_by = "" if self.describe_node is None else self.describe_node(tensor.stage)
         return f"{tensor.stage}{made_by and f' ({made_by})'}: {tensor.broken[0]}"
 
     def to_json(self) -> dict[str, Any]:

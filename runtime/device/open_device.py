@@ -26,7 +26,7 @@ _initialised: Final[list[ForkGuard]] = []  # where CUDA was; a fork inherits the
 class Choice:
     """The CUDA binding that would be used."""
 
-    binding: BindingName | None  # its name; None if there is none
+    binding: BindingName | None  # None if no binding is installed
     version: str | None  # of what is installed
     reason: str  # why this one, or what to install
 

@@ -69,7 +69,7 @@ class Compatibility:
     manifest: Manifest | None  # what it states; None where it cannot be trusted to state anything
     corrupt: tuple[Problem, ...] = ()  # of the files; such an engine is good for nothing anywhere
     incompatible: tuple[Problem, ...] = ()  # what this machine lacks for it
-    module: str | None = None  # that opens it here, the lightest; None if there is none
+    module: str | None = None  # the lightest TensorRT module that opens it on this machine, if any
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -139,7 +139,7 @@ def _read_weights(path: Path, options: Any) -> list[bytes]:  # noqa: ANN401
 
 
 def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
-    """Open the optimised copy of a model, made if there is none; None if that cannot be done."""
+    """Open the cached optimised copy of a model, or create it; return None if that fails."""
     build = {"onnxruntime": ort.__version__, "build": ort.get_build_info(), **_SAVING}
     copy = CachedModel.of(path, build)
     optimised = copy.find()

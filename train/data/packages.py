@@ -24,8 +24,8 @@ _KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _INNER: Final = re.compile(r"(?P<archive>.+?\.(?:rcc|pk3))/(?P<rest>.+)")
 _DAMAGED: Final = (
     *(zipfile.BadZipFile, tarfile.TarError, struct.error, zlib.error),
-    # zipfile raises NotImplementedError for a method of compression that it does not know
-    *(EOFError, NotImplementedError, OSError),
+    # zipfile raises RuntimeErrors for unknown compression methods and for encrypted entries
+    *(EOFError, RuntimeError, OSError),
 )
 # Flags of an entry of a Qt resource file (.rcc), in which some games keep their pictures.
 _COMPRESSED: Final = 1
