@@ -45,7 +45,8 @@ def compare_cases(
         for start in range(0, len(group), batch):
             chosen = group[start : start + batch]
             filled_up = list(itertools.islice(itertools.cycle(chosen), batch))
-            for case, found in zip(chosen, run(filled_up), strict=False):
+            pairs = zip(filled_up, run(filled_up), strict=True)
+            for case, found in itertools.islice(pairs, len(chosen)):
                 expected = reference(case)
                 stages = tuple(
                     compare_stage(n, expected[n], found[n], case, precision=precision, io=io)

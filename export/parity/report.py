@@ -41,8 +41,8 @@ class CaseParity:
 
     @property
     def passed(self) -> bool:
-        """Whether every stage passed."""
-        return all(stage.passed for stage in self.stages)
+        """Whether there was a stage and all passed."""
+        return bool(self.stages) and all(stage.passed for stage in self.stages)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

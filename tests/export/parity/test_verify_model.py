@@ -12,6 +12,7 @@ import pytest
 from csakit.export.config import PRECISIONS, ExportConfig
 from csakit.export.parity import verify_model as verify
 from csakit.export.parity.cases import Case, export_cases
+from csakit.export.parity.compare import compare_cases
 from csakit.export.parity.limits import LIMITS
 from csakit.export.parity.probe import Probe, torch_stages
 from csakit.export.parity.report import Report
@@ -246,3 +247,16 @@ def test_the_json_form_is_complete_and_has_no_infinities(
     assert case["hole_ratio"] == round(float(CASE.hole.mean()), 4)
     assert [stage["passed"] for stage in case["stages"]] == [True, True, True, True, False]
     assert case["stages"][-1]["max_abs"] is None
+
+
+@pytest.mark.parametrize("answers", [0, 1])
+def test_a_case_without_an_answer_is_no_passed_case(right: Stages, answers: int) -> None:
+    with pytest.raises(ValueError, match="zip"):
+        compare_cases(
+            lambda batch: [right] * min(answers, len(batch) - 1),
+            lambda _: right,
+            [CASE, CASE],
+            precision="fp32",
+            io="float",
+            batch=2,
+        )
