@@ -25,16 +25,13 @@ _LARGEST: Final = {"center": 120, "box": 140, "freeform": 25, "thin": 8, "blob":
 
 
 def largest_hole(summary: Mapping[str, Any]) -> int | None:
-    """Return the side in pixels of the largest square hole that a source of masks draws in 256.
-
-    ``summary`` is as a checkpoint keeps it; None if no part of the source is a known kind.
-    """
+    """Return the side in pixels of the largest hole of a source in 256, None if it is not known."""
     parts = summary.get("parts", (summary,))
     known = [_LARGEST[part["kind"]] for part in parts if part.get("kind") in _LARGEST]
     return max(known, default=None)
 
 
-def centre_hole(height: int, width: int) -> Hole:
+def centre_hole(height: int, width: int, _rng: Rng | None = None) -> Hole:
     """Return the paper's centre rectangle, (H, W); 120 x 120 missing pixels for 256 x 256."""
     hole = np.zeros((height, width), dtype=bool)
     top, left = height // 4 + _CENTRE_MARGIN_PX, width // 4 + _CENTRE_MARGIN_PX

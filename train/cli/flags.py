@@ -19,11 +19,7 @@ def add_flags(
     defaults: bool = True,
     **special: dict[str, Any],
 ) -> None:
-    """Add a flag for some fields of a class, all by default.
-
-    Help comes from its docstring, types from its annotations, or from ``special``, by name.
-    Without ``defaults`` the results of parsing hold only the flags that were given.
-    """
+    """Add a flag for some fields of a class, all by default; ``special`` are argparse's options."""
     texts, hints = help_texts(cls), annotations(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for name in fields if names is None else names:
@@ -34,6 +30,7 @@ def add_flags(
         options = {
             **({} if "type" in given or "action" in given else _argument(hints[name])),
             "help": text.replace("%", "%%"),
+            # suppressed: the results of parsing hold only the flags that were given
             "default": default if defaults and not required else argparse.SUPPRESS,
             **({"required": True} if required else {}),
             **given,

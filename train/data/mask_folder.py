@@ -50,7 +50,8 @@ class FolderMasks:
         index = int(rng.integers(len(self._names)))
         numbers = rng.random(6)  # before the file is read: as many, whatever it is
         mask = Image.fromarray(self._read(index).astype(np.uint8) * 255)
-        matrix = _turned(mask.size, size, numbers) if self._augment else _middle(mask.size, size)
+        middle = _matrix(mask.size, size, min(mask.size))
+        matrix = _turned(mask.size, size, numbers) if self._augment else middle
         # What a turned square reaches beyond the mask is known.
         kind = Image.Resampling.BILINEAR
         drawn = mask.transform((size, size), Image.Transform.AFFINE, matrix, kind, fillcolor=0)
@@ -97,11 +98,6 @@ class FolderMasks:
             )
 
 
-def _middle(sides: tuple[int, int], size: int) -> tuple[float, ...]:
-    """Return the matrix from result to mask that scales the middle square to S."""
-    return _matrix(sides, size, min(sides), 0.0, mirror=False, at=(0.5, 0.5))
-
-
 def _turned(sides: tuple[int, int], size: int, numbers: np.ndarray) -> tuple[float, ...]:
     """Return the matrix from result to mask of a random square; ``numbers`` are in [0, 1)."""
     share = _SHARES[0] + (_SHARES[1] - _SHARES[0]) * numbers[0]
@@ -116,10 +112,10 @@ def _matrix(
     sides: tuple[int, int],
     size: int,
     side: float,
-    angle: float,
+    angle: float = 0.0,
     *,
-    mirror: bool,
-    at: tuple[float, float],
+    mirror: bool = False,
+    at: tuple[float, float] = (0.5, 0.5),
 ) -> tuple[float, ...]:
     """Return Pillow's six numbers: x = a u + b v + c, y = d u + e v + f, from result to mask."""
     width, height = sides

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import ContractError
-from ..masks import blob_hole, box_hole, centre_hole, freeform_hole, thin_hole
+from ..masks import blob_hole, freeform_hole, thin_hole
 from .protocols import Hole, MaskSource, describe, describe_mixture
 
 BUCKETS: Final = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60")  # per cent
@@ -61,16 +61,6 @@ class ComputedHoles:
         return {"kind": self.kind, **self.facts}
 
 
-def centre_holes() -> ComputedHoles:
-    """Return the paper's centre hole, always the same."""
-    return ComputedHoles("center", _centre)
-
-
-def box_holes() -> ComputedHoles:
-    """Return rectangles of any place, 15 to 55 % of each side."""
-    return ComputedHoles("box", box_hole)
-
-
 def drawn_holes(kind: str, ratio: tuple[float, float]) -> ComputedHoles:
     """Return strokes ("freeform"), "thin" damage or ellipses ("blob") up to a drawn share."""
     if not 0 < ratio[0] <= ratio[1] < 1:
@@ -81,10 +71,6 @@ def drawn_holes(kind: str, ratio: tuple[float, float]) -> ComputedHoles:
 def freeform_buckets(buckets: Sequence[str]) -> ComputedHoles:
     """Return strokes of some buckets, each drawn as often; they may end in the next bucket."""
     return ComputedHoles("freeform", partial(_bucketed, [*map(bounds, buckets)]))
-
-
-def _centre(height: int, width: int, _rng: np.random.Generator) -> Hole:
-    return centre_hole(height, width)
 
 
 def _bucketed(

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from ...plugins.errors import ContractError
+from ..masks import box_hole, centre_hole
 from . import mask_sources
 from .image_folder import FolderImages
 from .mask_folder import FolderMasks
@@ -118,10 +119,10 @@ def open_masks(
     if spec in CENTRE:
         if chosen is not None:
             raise ContractError(f"the centre hole has one size; got buckets {', '.join(chosen)}")
-        return mask_sources.centre_holes()
+        return mask_sources.ComputedHoles("center", centre_hole)
     source: MaskSource
     if spec == BOX:
-        source = mask_sources.box_holes()
+        source = mask_sources.ComputedHoles(BOX, box_hole)
     elif spec == "freeform" and chosen is not None:
         source = mask_sources.freeform_buckets(chosen)
     elif spec in mask_sources.DRAWN:

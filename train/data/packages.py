@@ -48,10 +48,7 @@ def debian_mirror() -> str:
 def download_deb(
     name: str, suite: str, mirror: str, lists: Path, scratch: Path
 ) -> tuple[Path, str]:
-    """Download a Debian package of any suite into ``scratch``; return the file and its version.
-
-    ``lists`` is the folder for apt's package lists, which serve all packages of a suite.
-    """
+    """Download a Debian package into ``scratch``; ``lists`` keeps apt's lists. File and version."""
     state = lists / suite
     sources = state / "sources.list"
     apt = ("apt-get", "-q", *_apt_settings(state, sources))
@@ -99,10 +96,7 @@ def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
 
 
 def extract(archive: Path, members: Collection[str], folder: Path) -> dict[str, Path]:
-    """Copy files out of a .deb, an .rcc, a ZIP file or a folder; return member to copy.
-
-    Paths of members may lead through .rcc and .pk3 archives, as through folders.
-    """
+    """Copy files out of a .deb, .rcc, ZIP file or folder, and of archives in it; member to copy."""
     folder.mkdir(parents=True)
     inner: dict[str, dict[str, str]] = {}  # of each archive on the way: what is wanted of it
     for member in members:

@@ -48,11 +48,7 @@ class Recipe:
 
 
 def list_images(root: Path, recipe: Recipe, split: Split) -> list[str]:
-    """Return the images of one split, paths below the root, each once, in a fixed order.
-
-    Split "val" takes one in 20 where the set has none; "auto" takes "val" where the set has one,
-    else "all".
-    """
+    """Return the images of one split, paths below the root, each once, in a fixed order."""
     check_folder(root, "a data set")
     train, val = recipe.parts(root)
     if split == "auto":

@@ -73,17 +73,14 @@ def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:
 
 
 def chosen_cases(report: Report) -> dict[str, ImageScore]:
-    """Choose the cases to show, "best", "median" and "worst", by the PSNR inside the hole.
+    """Choose "best", "median" and "worst" by the PSNR in the hole, each image at most once."""
 
-    Of an even number the lower median counts. A result that is not finite is worse than any
-    other. Of equal ones the first is the better. Of fewer than three images each is shown once.
-    """
-
-    def badness(score: ImageScore) -> tuple[bool, float]:
+    def badness(score: ImageScore) -> tuple[bool, float]:  # of equal ones the first is the better
         return (False, -score.inside.psnr_db) if score.finite else (True, 0.0)
 
     order = sorted(report.images, key=badness)
     last = len(order) - 1
+    # of an even number the lower median
     cases = {"best": order[0], "worst": order[last], "median": order[(last + 1) // 2]}
     shown: dict[str, ImageScore] = {}
     for rank, case in cases.items():

@@ -69,13 +69,9 @@ def hole_ssim(result: Picture, truth: Picture, hole: Bool) -> float:
 
 
 def sharpness(result: Uint8, truth: Uint8, hole: Bool) -> float:
-    """Compute the gradient energy inside a hole over the truth's; blur is near 0.
+    """Compute the gradient energy inside a hole over the truth's; NaN where the truth has none."""
 
-    Differences between neighbours of which both are in the hole, squared and summed. NaN where
-    the truth has no gradient, or no neighbours are in the hole.
-    """
-
-    def energy(picture: Uint8) -> float:
+    def energy(picture: Uint8) -> float:  # of neighbours that are both in the hole
         rows = np.diff(picture.astype(np.float64), axis=0)[hole[1:] & hole[:-1]]
         columns = np.diff(picture.astype(np.float64), axis=1)[hole[:, 1:] & hole[:, :-1]]
         return float(np.square(rows).sum() + np.square(columns).sum())

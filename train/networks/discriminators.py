@@ -74,10 +74,7 @@ class FeaturePatchDiscriminator(nn.Module):
 
 
 def score_frozen(discriminator: nn.Module, given: Tensor) -> Tensor:
-    """Return scores whose gradient reaches the input, never the discriminator.
-
-    Not for a module wrapped for several processes, which would wait for that gradient.
-    """
+    """Return scores whose gradient reaches the input but not the discriminator, no wrapper."""
     detached = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
     scores: Tensor = functional_call(discriminator, detached, (given,))
     return scores

@@ -32,10 +32,7 @@ def cached_weights() -> Path:
 
 
 def read_weights(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
-    """Return the tensors of ``shapes`` as float32, without the rest of the file.
-
-    If its name contains the start of its SHA-256, as torchvision's does, the content is compared.
-    """
+    """Return the tensors of ``shapes`` as float32, after comparing a hash in the file's name."""
     if not path.is_file():
         raise ContractError(f"no VGG-16 weights at {path}\n{_remedy()}")
     _check_hash(path)

@@ -65,11 +65,7 @@ def variants(config: TrainConfig) -> dict[str, TrainConfig]:
 
 
 def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None, int]:
-    """Train the variants one after the other, each in a folder of its name, and compare them.
-
-    Stopped runs go on, finished ones are kept. The folder also gets the table, the same as JSON,
-    pictures, and curves. If a signal stops a run, there is no evaluation, only the exit code.
-    """
+    """Train the variants one by one or go on with them; no evaluation if a signal stops a run."""
     runs = {name: RunFolder(folder / name) for name in variants(config)}
     pairs = Pairs(_evaluation(config))  # refused now, not after hours
     for name, wanted in variants(config).items():

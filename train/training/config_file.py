@@ -102,11 +102,7 @@ def build(*choices: Choice) -> TrainConfig:
 
 
 def read_resumed(folder: Path, *choices: Choice, extend: int | None = None) -> TrainConfig:
-    """Return the configuration of the run in a folder, with the changes that a user asks for.
-
-    ``extend`` raises its number of steps. The learning rate follows the new number from then on:
-    the weights are those of one run of so many steps if it had not begun to fall before.
-    """
+    """Return the configuration of a run with a user's changes; ``extend`` raises its steps."""
     run = RunFolder(folder)
     if not run.config.is_file():
         raise ContractError(

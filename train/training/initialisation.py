@@ -1,7 +1,6 @@
 """Initialisation of a run: networks, new or from a checkpoint, VGG-16, data."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,7 +14,7 @@ from ..data import ImageSource, MaskSource, evaluation_pairs, open_images, open_
 from ..evaluation.scores import Pair
 from ..networks.inpainter import CSAInpainter, start_near_zero
 from ..networks.vgg import VGG16Features, load_vgg
-from .config import CACHED_VGG, RANDOM_VGG, DataConfig, TrainConfig
+from .config import CACHED_VGG, DataConfig, TrainConfig
 from .discriminator_pair import DiscriminatorPair
 
 
@@ -59,16 +58,11 @@ def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
 
 def open_vgg(weights: str) -> VGG16Features:
     """Load VGG-16: "cache", "random", or a file."""
-    if weights == CACHED_VGG:
-        return load_vgg(None)
-    return load_vgg("random" if weights == RANDOM_VGG else Path(weights))
+    return load_vgg(None if weights == CACHED_VGG else weights)
 
 
 def require_same_network(start: str, wanted: ModelConfig) -> None:
-    """Check that a checkpoint fits the network of a run; the message names the flags that fit.
-
-    One in the paper's form may start an interpolating or residual network.
-    """
+    """Check that a checkpoint fits a run; one in the paper's form may start any other form."""
     header = checkpoint.read_header(start)
     names = ["width", "attention", "similarity"]
     for name, papers in (("fill", "constant"), ("prediction", "absolute")):
@@ -119,9 +113,6 @@ def open_run_data(config: TrainConfig) -> RunData:
 
 
 def _open_masks(data: DataConfig, spec: str) -> MaskSource:
-    buckets = (
-        None
-        if data.mask_buckets is None
-        else [part.strip() for part in data.mask_buckets.split(",")]
-    )
+    stated = data.mask_buckets
+    buckets = None if stated is None else [part.strip() for part in stated.split(",")]
     return open_masks(spec, buckets=buckets, invert=data.mask_invert, ratio=data.mask_ratio)

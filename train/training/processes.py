@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed
+from torch.distributed.nn.functional import all_reduce
 
 from ...plugins.errors import ContractError, LibraryError
 from .config import EngineConfig, Precision
@@ -40,16 +41,13 @@ def start(config: EngineConfig) -> Fabric:
 
 
 def mean_over_processes(values: Tensor) -> Tensor:
-    """Average a tensor over all its values and all processes, with gradient, to a scalar.
-
-    The sum over processes has the sum over processes as its gradient, and the gradients of the R
-    processes' losses are averaged afterwards: together the gradient of the mean loss by each
-    process's values, as if one process had the whole batch.
-    """
+    """Average a tensor over all its values and all processes, with gradient, to a scalar."""
     mean = values.mean()
     if not distributed.is_available() or not distributed.is_initialized():
         return mean
-    total: Tensor = _Sum.apply(mean)  # type: ignore[no-untyped-call]
+    # The sum has the sum over processes as its gradient, and the gradients of the R processes'
+    # losses are averaged afterwards: as if one process had the whole batch.
+    total: Tensor = all_reduce(mean)  # type: ignore[no-untyped-call]
     return total / distributed.get_world_size()
 
 
@@ -73,19 +71,3 @@ def max_over_processes(fabric: Fabric, *flags: int) -> list[int]:
     shared = torch.tensor(flags, dtype=torch.int64, device=fabric.device)
     distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
     return [int(flag) for flag in shared.tolist()]
-
-
-class _Sum(torch.autograd.Function):
-    """Sum over processes. Each one's value moves the losses of all, so gradients are summed too."""
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ANN401
-        total = value.detach().clone()
-        distributed.all_reduce(total)
-        return total
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        total = gradient.clone()
-        distributed.all_reduce(total)
-        return total

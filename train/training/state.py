@@ -58,7 +58,10 @@ def load_state(train_step: TrainStep, path: Path) -> Progress:
             f"{path} is not a readable state: {error}\nRemove it, to resume from the state before."
         ) from error
     for prefix, module in _modules(train_step):
-        _load_module(module, _below(stored, prefix), path)
+        try:
+            module.load_state_dict(_below(stored, prefix))
+        except RuntimeError as error:
+            raise ContractError(f"{path} is a state of another configuration: {error}") from error
     for name, optimiser in train_step.optimisers.items():
         _load_optimiser(optimiser, _below(stored, f"optimiser.{name}"), path)
     return progress
@@ -85,13 +88,6 @@ def _tensors(train_step: TrainStep) -> Iterator[tuple[str, Tensor]]:
 def _below(stored: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     start = f"{prefix}."
     return {name.removeprefix(start): t for name, t in stored.items() if name.startswith(start)}
-
-
-def _load_module(module: nn.Module, stored: dict[str, Tensor], path: Path) -> None:
-    try:
-        module.load_state_dict(stored)
-    except RuntimeError as error:
-        raise ContractError(f"{path} is a state of another configuration: {error}") from error
 
 
 def _load_optimiser(

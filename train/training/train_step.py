@@ -240,11 +240,7 @@ def _weights(config: LossConfig) -> dict[str, float]:
 
 
 def learning_rate(config: OptimisationConfig, step: int) -> float:
-    """Return the learning rate of a step, from 0: constant, then linear to 0.
-
-    With n steps and d the step from which it decays, step t has the rate times min(1, (n - t) /
-    (n - d)). It depends on nothing else, so that a resumed run has it too.
-    """
+    """Return the rate of step t of n, from 0: constant up to step d, then times (n - t)/(n - d)."""
     start = config.decay_from * config.steps
     if step < start or start >= config.steps:
         return config.learning_rate
