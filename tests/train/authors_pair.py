@@ -93,18 +93,7 @@ def build_state(net: Net, *, width: int = GOLDEN_WIDTH, seed: int = GOLDEN_SEED)
 def write_pair(
     folder: Path, *, width: int = GOLDEN_WIDTH, seed: int = GOLDEN_SEED, legacy: bool = False
 ) -> tuple[Path, Path]:
-    """Write both networks the way the authors' code saves them.
-
-    Args:
-        folder: where to; must exist.
-        width: w.
-        seed: of the weights.
-        legacy: write the file format of torch before 1.6, which their code ran on, instead
-            of today's.
-
-    Returns:
-        The rough network's file and the refinement network's.
-    """
+    """Write rough and refinement network as the authors' code does, perhaps as torch before 1.6."""
     rough, refinement = (folder / f"{EPOCH}_net_{net}.pth" for net in ("P", "G"))
     _save(build_state("P", width=width, seed=seed), rough, legacy=legacy)
     _save(build_state("G", width=width, seed=seed), refinement, legacy=legacy)
@@ -126,11 +115,7 @@ def golden_index() -> dict[str, Any]:
 
 
 def golden_case(name: str) -> GoldenCase:
-    """Load one of the cases that ``golden_index()["cases"]`` lists.
-
-    Raises:
-        RuntimeError: the photograph is not the one the case was recorded with.
-    """
+    """Load one of the cases that ``golden_index()["cases"]`` lists."""
     facts = golden_index()["cases"][name]
     image = photograph(facts["photograph"], *facts["corner"], *facts["size"])
     if hashlib.sha256(image.tobytes()).hexdigest() != facts["image_sha256"]:

@@ -48,22 +48,15 @@ def test_there_are_four_cases() -> None:
     assert CASES == ["astronaut_centre", "chelsea_strokes", "coffee_blobs", "coffee_wide"]
 
 
-def test_the_rough_network_computes_the_same(computed: Computed) -> None:
-    rough = flat(computed.stages.rough)[:, computed.case.pixels]
-
-    np.testing.assert_allclose(rough, computed.case.rough, rtol=0, atol=TOLERANCE)
-
-
-def test_the_attention_gets_the_same_hole(computed: Computed) -> None:
-    holes = np.flatnonzero(computed.stages.feature_hole.numpy())
-
-    np.testing.assert_array_equal(holes, computed.case.holes)
-
-
-def test_the_attention_gets_the_same_features(computed: Computed) -> None:
-    features = computed.stages.features[0].numpy()
-
-    np.testing.assert_allclose(features, computed.case.features, rtol=0, atol=TOLERANCE)
+def test_each_network_computes_the_same(computed: Computed) -> None:
+    case, stages = computed
+    for found, expected in (
+        (flat(stages.rough)[:, case.pixels], case.rough),
+        (stages.features[0].numpy(), case.features),
+        (flat(stages.refined)[:, case.pixels], case.result),
+    ):
+        np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+    np.testing.assert_array_equal(np.flatnonzero(stages.feature_hole.numpy()), case.holes)
 
 
 def test_every_hole_has_the_same_match(computed: Computed) -> None:
@@ -82,12 +75,6 @@ def test_the_attention_computes_the_same(computed: Computed) -> None:
 
     np.testing.assert_allclose(filled, computed.case.filled, rtol=0, atol=TOLERANCE)
     np.testing.assert_array_equal(attended[:, known], features[:, known])
-
-
-def test_the_refinement_network_computes_the_same(computed: Computed) -> None:
-    refined = flat(computed.stages.refined)[:, computed.case.pixels]
-
-    np.testing.assert_allclose(refined, computed.case.result, rtol=0, atol=TOLERANCE)
 
 
 def test_the_configuration_is_that_of_the_pair(converted: CSAInpainter) -> None:

@@ -26,6 +26,7 @@ each_entry = pytest.mark.parametrize(
     ],
     ids=["operator", "match_indices", "layer"],
 )
+FEATURES, HOLE = torch.zeros(2, 8, 4, 4), torch.zeros(2, 1, 4, 4)
 Entry = Callable[[Tensor, Tensor, str], Tensor]
 
 
@@ -119,35 +120,26 @@ def test_the_layer_has_no_state_and_says_its_similarity() -> None:
 
 
 @each_entry
-def test_features_of_another_rank_are_refused(entry: Entry) -> None:
-    with pytest.raises(
-        ContractError, match=r"features must be .* \(B, C, H, W\); got torch.float32 of .*\(8, 4\)"
-    ):
-        entry(torch.zeros(8, 4), torch.zeros(1, 1, 2, 2), "cosine")
-
-
-@each_entry
-@pytest.mark.parametrize("dtype", [torch.int32, torch.uint8, torch.complex64, torch.bool])
-def test_features_that_are_not_floating_point_are_refused(entry: Entry, dtype: torch.dtype) -> None:
-    with pytest.raises(
-        ContractError, match=f"features must be floating point .*; got {dtype} of shape"
-    ):
-        entry(torch.zeros(1, 8, 4, 4, dtype=dtype), torch.zeros(1, 1, 4, 4), "cosine")
-
-
-@each_entry
-@pytest.mark.parametrize("shape", [(1, 1, 4, 4), (2, 8, 4, 4), (2, 1, 4, 5), (2, 4, 4)])
-def test_a_hole_of_another_size_is_refused(entry: Entry, shape: tuple[int, ...]) -> None:
-    with pytest.raises(ContractError, match=r"hole must be \(B, 1, H, W\) with B, H, W of feature"):
-        entry(torch.zeros(2, 8, 4, 4), torch.zeros(shape), "cosine")
-
-
-@each_entry
-def test_an_unknown_similarity_is_refused(entry: Entry) -> None:
-    with pytest.raises(
-        ContractError, match=r"must be one of \('projection', 'cosine'\); got 'dot'"
-    ):
-        entry(torch.zeros(1, 8, 4, 4), torch.zeros(1, 1, 4, 4), "dot")
+@pytest.mark.parametrize(
+    ("features", "hole", "similarity", "message"),
+    [
+        (torch.zeros(8, 4), HOLE, "cosine", r".*\(B, C, H, W\); got torch.float32 of .*\(8, 4\)"),
+        *(
+            (FEATURES.to(dtype), HOLE, "cosine", f"must be floating point .*; got {dtype} of shape")
+            for dtype in (torch.int32, torch.uint8, torch.complex64, torch.bool)
+        ),
+        *(
+            (FEATURES, torch.zeros(shape), "cosine", r"hole must be \(B, 1, H, W\) with B, H, W of")
+            for shape in ((1, 1, 4, 4), (2, 8, 4, 4), (2, 1, 4, 5), (2, 4, 4))
+        ),
+        (FEATURES, HOLE, "dot", r"must be one of \('projection', 'cosine'\); got 'dot'"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(
+    entry: Entry, features: Tensor, hole: Tensor, similarity: str, message: str
+) -> None:
+    with pytest.raises(ContractError, match=message):
+        entry(features, hole, similarity)
 
 
 def test_tracing_refuses_what_running_refuses() -> None:

@@ -150,6 +150,7 @@ def empty(tmp_path: Path) -> Path:
         ),
         ("{model} --data scikit-image --masks freeform --buckets 5-10", "buckets must be among"),
         ("{model} --data scikit-image --masks center --device abacus", "torch can use here"),
+        ("{model} --data scikit-image --masks center --device cuda:99", "--device cpu"),
         ("{model} {model} --data scikit-image --masks center", "each model must be given once"),
         ("/nowhere.safetensors --data scikit-image --masks center", "no checkpoint at /nowhere"),
         ("/nowhere.onnx --data scikit-image --masks center", "must be an existing file"),

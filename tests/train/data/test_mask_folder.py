@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.data.mask_folder import FolderMasks
-from csakit.train.data.protocols import BrokenImageError
 from helpers.pictures import break_files, write_mask
 from PIL import Image
 
@@ -107,20 +106,6 @@ def test_the_generator_alone_decides(tmp_path: Path) -> None:
     for seed in range(5):
         one, other = (s.draw(64, np.random.default_rng(seed)) for s in (source, copy))
         np.testing.assert_array_equal(one, other)
-
-
-def test_broken_masks_are_named_when_they_are_drawn(tmp_path: Path) -> None:
-    names = break_files(tmp_path)
-    write_mask(tmp_path / "zz.png", 0.3)
-    source, told = FolderMasks(tmp_path), set()
-
-    for seed in range(80):
-        try:
-            source.draw(16, np.random.default_rng(seed))
-        except BrokenImageError as error:
-            told |= {name for name in names if name in str(error)}
-
-    assert told == {*names}
 
 
 def test_a_folder_of_broken_masks_is_refused(tmp_path: Path) -> None:

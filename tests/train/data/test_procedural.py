@@ -71,12 +71,6 @@ def test_images_are_neither_flat_nor_alike(drawn: list[np.ndarray]) -> None:
     assert max(brightness) - min(brightness) > 80
 
 
-def test_most_leaves_have_texture_inside(drawn: list[np.ndarray]) -> None:
-    flat = [(np.abs(np.diff(grey(image), axis=1)) < 0.5).mean() for image in drawn]
-
-    assert np.median(flat) < 0.5
-
-
 @pytest.mark.parametrize("size", [64, 256, 320])
 def test_the_generator_alone_decides(size: int) -> None:
     source = DeadLeaves(5)

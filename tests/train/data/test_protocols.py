@@ -29,13 +29,6 @@ def test_masks_are_described_without_absolute_paths(tmp_path: Path, spec: str) -
     assert str(tmp_path) not in json.dumps(summary)
 
 
-def test_a_source_that_says_nothing_is_described_by_its_type() -> None:
-    class Own:
-        kind = "center"
-
-    assert describe(Own()) == {"kind": "Own"}  # type: ignore[arg-type]
-
-
 def test_a_broken_image_is_wrong_input() -> None:
     assert issubclass(BrokenImageError, ContractError)
     assert BrokenImageError.exit_code == ExitCode.USAGE

@@ -118,15 +118,6 @@ def test_a_train_folder_alone_gives_the_validation_images_too(tmp_path: Path) ->
     assert len(val) == 1
 
 
-def test_no_image_is_in_both_splits_of_a_plain_folder(tmp_path: Path) -> None:
-    tree(tmp_path, *(f"{index}.png" for index in range(40)))
-
-    train, val, everything = (listed(tmp_path, "folder", s) for s in ("train", "val", "all"))
-
-    assert not {*train} & {*val}
-    assert sorted(train + val) == sorted(everything)
-
-
 def test_auto_is_everything_only_where_a_set_has_no_split_of_its_own(tmp_path: Path) -> None:
     plain, split, half = (tmp_path / name for name in ("plain", "split", "half"))
     tree(plain, *(f"{index}.png" for index in range(9)))

@@ -10,7 +10,6 @@ from csakit.train.data import open_images, open_masks
 from csakit.train.data.protocols import BrokenImageError
 from csakit.train.data.sampling import (
     ATTEMPTS,
-    Failure,
     Sample,
     Stream,
     TrainingSamples,
@@ -92,33 +91,6 @@ def test_the_replacement_is_the_next_readable_image_of_the_epoch(
         sample = sample_of(samples, 12 + slot)
         assert sample.image[0, 0, 0] == 10 + 40 * int(wanted[4])
         assert len(sample.broken) == following.index(wanted)
-
-
-def test_samples_of_broken_folders_are_the_same_every_time(
-    mixed: tuple[Path, list[str]],
-) -> None:
-    folder, _ = mixed
-
-    def run() -> list[Sample]:
-        images = open_images(f"{folder}:0.5,procedural:0.5")
-        samples = TrainingSamples(images, open_masks("freeform"), 32, seed=1)
-        return [sample_of(samples, position) for position in (7, 3, 30)]
-
-    for one, other in zip(run(), run(), strict=True):
-        np.testing.assert_array_equal(one.image, other.image)
-        np.testing.assert_array_equal(one.hole, other.hole)
-        assert one.broken == other.broken
-
-
-def test_without_a_readable_image_there_is_a_reason(tmp_path: Path) -> None:
-    names = break_files(tmp_path)
-    images = open_images(str(tmp_path), split="all")
-
-    failure = TrainingSamples(images, open_masks("center"), 32, seed=0)[0]
-
-    assert isinstance(failure, Failure)
-    assert failure.message.startswith("at least one image must be readable; 6 in a row are not")
-    assert any(name in failure.message for name in names)
 
 
 def test_broken_masks_are_replaced_and_reported(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import pytest
 from csakit.plugins.errors import ContractError
 from csakit.runtime.tensors.pixels import Bool, Uint8
 from csakit.train.evaluation.baselines import interpolate, open_baselines, open_repair
-from csakit.train.evaluation.hole_classes import class_holes
 from csakit.train.evaluation.margins import margin, markdown
 from csakit.train.evaluation.metrics import sharpness
 from csakit.train.evaluation.scores import Report, evaluate
@@ -100,12 +99,3 @@ def test_margins_become_a_markdown_table(hole: Bool) -> None:
     assert lines[0].startswith("| holes | PSNR dB | best baseline | gain |")
     assert lines[2].startswith("| dust | 48.1 | 42.1 | +6.02 |")
     assert lines[2].endswith("| 100% of 1 |")
-
-
-def test_holes_of_a_class_repeat_with_their_generator() -> None:
-    source = class_holes("dust")
-
-    one, two = (source.draw(256, np.random.default_rng(3)) for _ in range(2))
-
-    np.testing.assert_array_equal(one, two)
-    assert 0 < one.mean() < 0.1

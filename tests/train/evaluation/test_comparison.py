@@ -36,16 +36,6 @@ def test_models_are_scored_on_the_same_pairs(pairs: Pairs) -> None:
     assert evaluation.data["images"]["names"] == ["chelsea", "coffee"]
 
 
-def test_a_model_of_another_size_is_refused_before_any_is_run(pairs: Pairs) -> None:
-    def run(images: np.ndarray, holes: np.ndarray) -> np.ndarray:
-        raise AssertionError
-
-    models = {"any": model_of(run), "fixed.onnx": model_of(run, (512, 512))}
-
-    with pytest.raises(ContractError, match=r"fixed\.onnx takes images of 512 x 512 only; got"):
-        compare(models, pairs)
-
-
 def test_the_picture_has_a_row_for_each_case_and_a_column_for_each_model(pairs: Pairs) -> None:
     models = {"one": model_of(lighter(30)), "two": model_of(lighter(3))}
 

@@ -40,12 +40,6 @@ def test_a_label_takes_room_above_its_picture_and_only_in_its_row() -> None:
     assert (sheet[GAP + LABEL : GAP + LABEL + height, GAP : GAP + width] == 9).all()
 
 
-def test_other_labels_give_other_pictures() -> None:
-    one, two = (draw_grid([[Cell(picture=colour(0, 0, 0), label=text)]]) for text in ("1", "2"))
-
-    assert (one != two).any()
-
-
 def test_a_long_label_stays_over_its_own_picture() -> None:
     cells = [Cell(picture=colour(0, 0, 0), label="w" * 100), Cell(picture=colour(0, 0, 0))]
 

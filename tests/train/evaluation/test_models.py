@@ -1,12 +1,11 @@
 """Checkpoints and exported files answer alike, however many images they take at once."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from csakit.plugins.errors import ContractError, EngineError
+from csakit.plugins.errors import EngineError
 from csakit.runtime.contract import META_CHECKPOINT, META_MAX_BATCH
 from csakit.runtime.files.atomic import sha256
 from csakit.train import CSAInpainter
@@ -117,28 +116,3 @@ def test_a_session_is_closed_at_the_end(fixed_export: Subject) -> None:
 
     with pytest.raises(EngineError, match="closed"):
         model.run(np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32))
-
-
-@pytest.mark.parametrize("name", ["model.pth", "model", "model.onnx.weights"])
-def test_another_suffix_is_refused_with_what_to_do(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ContractError, match=r"must be .safetensors, .onnx or .engine; got"):
-        open_model(tmp_path / name).__enter__()
-
-
-@pytest.mark.parametrize("name", ["model.safetensors", "model.onnx"])
-def test_a_missing_model_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ContractError, match=f"no checkpoint|existing file.*{name}"):
-        open_model(tmp_path / name).__enter__()
-
-
-def test_an_engine_gets_the_answer_of_the_runtime(tmp_path: Path) -> None:
-    (tmp_path / "model.engine").write_bytes(b"a plan")
-
-    with pytest.raises(EngineError, match=r"has no manifest \(model\.engine\.json\)"):
-        open_model(tmp_path / "model.engine").__enter__()
-
-
-@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
-def test_a_device_that_is_not_there_is_refused(small_checkpoint: Path, device: str) -> None:
-    with pytest.raises(ContractError, match=f"got '{device}': .*\nUse --device cpu"):
-        open_model(small_checkpoint, device=device).__enter__()

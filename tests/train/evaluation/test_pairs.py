@@ -53,14 +53,6 @@ def test_the_same_options_give_the_same_pairs_and_another_seed_other_holes(photo
     )
 
 
-def test_pairs_can_be_taken_again(photos: Path) -> None:
-    pairs = pairs_of(photos, "freeform")
-
-    first, second = list(pairs.of("freeform")), list(pairs.of("freeform"))
-
-    assert all(np.array_equal(a[2], b[2]) for a, b in zip(first, second, strict=True))
-
-
 def test_every_kind_of_holes_has_the_same_images(photos: Path, masks: Path) -> None:
     pairs = pairs_of(photos, "center", "freeform", str(masks))
 
@@ -81,13 +73,6 @@ def test_broken_images_are_left_out_and_noted_once(photos: Path) -> None:
     assert names == [["a.png", "b.png", "d.png"]] * 3
     (line,) = pairs.broken
     assert "c.png" in line
-
-
-def test_a_count_takes_the_first(photos: Path) -> None:
-    pairs = pairs_of(photos, count=2)
-
-    assert len(pairs) == 2
-    assert [name for name, *_ in pairs.of("center")] == ["a.png", "b.png"]
 
 
 def test_each_image_gets_a_hole_of_each_bucket(photos: Path) -> None:
@@ -141,17 +126,3 @@ def test_the_summary_says_what_was_evaluated_on(photos: Path) -> None:
 def test_options_without_sense_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ContractError, match=message):
         EvaluationOptions(**{"data": "photos", "masks": ("center",), **wrong})
-
-
-def test_folders_without_images_or_masks_are_refused(photos: Path, tmp_path: Path) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
-
-    with pytest.raises(ContractError, match="at least one image for 'all'; got none in"):
-        pairs_of(empty)
-    with pytest.raises(ContractError, match="must hold at least one; got none in"):
-        pairs_of(photos, str(empty))
-    with pytest.raises(ContractError, match="does not exist"):
-        pairs_of(tmp_path / "nowhere")
-    with pytest.raises(ContractError, match="buckets must be among"):
-        pairs_of(photos, "freeform", buckets=("10-30",))

@@ -95,10 +95,7 @@ def test_batches_change_nothing_but_the_number_of_runs(batch: int, runs: list[in
 
 @pytest.mark.parametrize(
     ("missing", "bucket"),
-    [
-        *((1, "0-10"), (160, "0-10"), (161, "10-20"), (320, "10-20"), (321, "20-30")),
-        *((960, "50-60"), (961, OVER), (1600, OVER)),
-    ],
+    [(160, "0-10"), (161, "10-20"), (960, "50-60"), (961, OVER), (1600, OVER)],
 )
 def test_the_upper_edge_belongs_to_a_bucket_and_the_lower_does_not(
     missing: int, bucket: str

@@ -32,17 +32,6 @@ def test_a_case_by_hand() -> None:
     assert loss.shape == ()
 
 
-def test_each_feature_counts_by_itself() -> None:
-    truth, other, hole = drawn(1, 4, 2, 3), drawn(1, 4, 2, 3, seed=1), torch.ones(1, 1, 2, 3)
-
-    alone = (other - truth).square().mean()
-
-    assert consistency_loss(truth, truth, truth, hole).item() == 0
-    torch.testing.assert_close(consistency_loss(other, truth, truth, hole), alone)
-    torch.testing.assert_close(consistency_loss(truth, other, truth, hole), alone)
-    torch.testing.assert_close(consistency_loss(other, other, truth, hole), 2 * alone)
-
-
 @pytest.mark.parametrize("holes", ["x.......", "xxxx....", "xxxxxxxx"])
 def test_it_does_not_depend_on_the_size_of_the_hole(holes: str) -> None:
     truth = drawn(1, 4, 1, 8)

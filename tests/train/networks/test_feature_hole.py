@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from csakit.train.masks import centre_hole, freeform_hole
+from csakit.train.masks import centre_hole
 from csakit.train.networks.inpainter import feature_hole_of
 from helpers.features import random_hole
 
@@ -40,14 +40,6 @@ def test_scattered_holes_are_averaged_three_times(
     hole = np.kron(scattered, np.ones((block, block), dtype=np.float32))
 
     np.testing.assert_array_equal(feature_hole(hole), expected_of(hole.astype(np.float64)))
-
-
-def test_strokes_are_averaged_three_times(rng: np.random.Generator) -> None:
-    hole = freeform_hole(128, 256, rng)
-
-    np.testing.assert_array_equal(
-        feature_hole(hole.astype(np.float32)), expected_of(hole.astype(np.float64))
-    )
 
 
 def test_the_centre_hole_of_the_paper_has_252_positions() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.train.fields import help_texts, require, require_types
+from csakit.train.fields import help_texts, require_types
 from csakit.train.training import (
     DataConfig,
     EngineConfig,
@@ -15,7 +15,6 @@ from csakit.train.training import (
     RecordsConfig,
     TrainConfig,
 )
-from helpers.training import small_config
 
 
 def test_the_defaults_are_the_papers() -> None:
@@ -95,13 +94,6 @@ def test_only_what_a_loss_needs_is_built(
     assert (losses.needs_discriminators, losses.needs_vgg) == (discriminators, vgg)
 
 
-def test_a_configuration_becomes_plain_values() -> None:
-    values = small_config(betas=(0.1, 0.2)).to_dict()
-
-    assert values["optimisation"]["betas"] == (0.1, 0.2)
-    assert values["model"]["width"] == 2
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Example:
     """An example.
@@ -157,9 +149,3 @@ def test_values_of_the_stated_types_are_taken(values: dict[str, Any]) -> None:
 def test_anything_else_is_refused_with_the_rule(name: str, value: object, rule: str) -> None:
     with pytest.raises(ContractError, match=rf"^{name} must be {rule}; got "):
         require_types(Example(**{name: value}))  # type: ignore[arg-type]
-
-
-def test_a_rule_that_is_kept_is_silent_and_a_broken_one_is_told() -> None:
-    require(True, "side", "positive", 1)
-    with pytest.raises(ContractError, match=r"^side must be positive; got -1$"):
-        require(False, "side", "positive", -1)

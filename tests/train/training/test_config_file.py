@@ -61,16 +61,6 @@ def test_later_choices_override_earlier_ones_and_leave_the_rest() -> None:
     assert (config.data.data, config.model.width, config.optimisation.steps) == ("a", 4, 5)
 
 
-def test_whole_numbers_may_stand_for_others(tmp_path: Path) -> None:
-    path = tmp_path / "c.toml"
-    path.write_text('[data]\ndata = "x"\n[losses]\nconsistency = 1\n[optimisation]\nbetas = [0, 0]')
-
-    config = build(read(path))
-
-    assert config.losses.consistency == 1.0
-    assert config.optimisation.betas == (0.0, 0.0)
-
-
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [

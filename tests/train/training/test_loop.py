@@ -1,5 +1,6 @@
 """A run learns, stops, goes on exactly where it was, and ends with what it should leave."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError, DivergenceError
 from csakit.train import checkpoint
-from csakit.train.training import config_file
+from csakit.train.training import RecordsConfig, config_file
 from csakit.train.training.loop import train
 from csakit.train.training.metrics_log import read_scalars
 from csakit.train.training.run_folder import RunFolder
@@ -39,9 +40,7 @@ def test_four_images_are_learnt_by_heart(tmp_path: Path) -> None:
 
 def test_a_stopped_run_ends_bit_for_bit_like_an_unbroken_one(tmp_path: Path) -> None:
     whole = small_config(steps=5, ema=0.9, clip=10.0, masks="freeform", decay_from=0.2)
-    broken = small_config(
-        steps=5, ema=0.9, clip=10.0, masks="freeform", decay_from=0.2, minutes=MOMENT
-    )
+    broken = dataclasses.replace(whole, records=RecordsConfig(log_every=1, minutes=MOMENT))
 
     train(whole, tmp_path / "whole")
     stops = [train(broken, tmp_path / "broken").step]

@@ -33,15 +33,6 @@ def test_a_run_without_states_has_no_newest(tmp_path: Path) -> None:
     assert RunFolder(tmp_path).newest_state() is None
 
 
-def test_a_folder_with_files_is_no_place_for_a_new_run(tmp_path: Path) -> None:
-    run = RunFolder(tmp_path)
-    run.require_new()
-    (tmp_path / "photo.jpg").touch()
-
-    with pytest.raises(ContractError, match=r"needs a new or empty folder.*\n.*--resume"):
-        run.require_new()
-
-
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
 

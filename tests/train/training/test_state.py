@@ -92,8 +92,3 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
         save_state(train_step, PROGRESS, tmp_path / "s.safetensors")
 
     assert not [*tmp_path.iterdir()]
-
-
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match="cannot write"):
-        save_state(train_step_of(adversarial=0.0), PROGRESS, tmp_path / "nowhere" / "s.safetensors")
