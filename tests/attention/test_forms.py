@@ -16,6 +16,7 @@ from helpers.features import (
     Floats,
     feature_like,
     holes_at,
+    oracle_matches,
     random_hole,
     row_of,
     without_near_ties,
@@ -25,6 +26,7 @@ from hypothesis import strategies as st
 
 Array = npt.NDArray[Any]
 Fill = Callable[[Floats, Floats, Similarity], tuple[Array, Array | None]]
+Gradient = Callable[[Floats, Floats, Floats, Similarity], Array]
 
 each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
@@ -33,18 +35,19 @@ each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 class Form:
     """One way to compute the operator, and how far its float32 sums may lead it from the oracle.
 
-    ``fill`` returns (B, C, H, W), and the matches (B, N) where it tells them.
+    ``fill`` returns (B, C, H, W), and the matches (B, N) where it tells them; ``gradient`` dX.
     """
 
     name: str
     fill: Fill
+    gradient: Gradient | None = None
     relative: float = 0.0  # to each value
     absolute: float = 0.0
     of_largest: float = 0.0  # to the largest feature
     all_holes: bool = True  # it takes images without a known position
 
     def check(self, features: Floats, hole: Floats, similarity: Similarity) -> Array:
-        """Fill, and compare results, matches and known positions with the oracle's."""
+        """Fill, and compare results, matches, known positions and gradients with the oracle's."""
         filled, matches = self.fill(features, hole, similarity)
         expected = reference.coherent_semantic_attention(features, hole, similarity)
         largest = float(np.abs(features).max(initial=1))
@@ -55,15 +58,13 @@ class Form:
             np.testing.assert_array_equal(filled[known], features[known])
         if matches is not None:
             np.testing.assert_array_equal(matches, oracle_matches(features, hole, similarity))
+        if self.gradient is not None:
+            of_output = np.random.default_rng(7).standard_normal(features.shape, dtype=np.float32)
+            expected = reference.input_gradient(features, hole, of_output, similarity)
+            atol = 2e-5 * max(1.0, float(np.abs(expected).max(initial=0)))  # sums of up to N terms
+            found = self.gradient(of_output, features, hole, similarity)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
         return filled
-
-
-def oracle_matches(features: Floats, hole: Floats, similarity: Similarity) -> Array:
-    """Return the position each one is copied from, (B, N); a known position names itself."""
-    matches = np.tile(np.arange(hole[0].size), (len(hole), 1))
-    for row, plan in zip(matches, reference.plans(features, hole, similarity), strict=True):
-        row[plan.holes] = plan.matches
-    return matches
 
 
 def python_loop() -> Form:
@@ -85,8 +86,18 @@ def torch_operator() -> Form:
         inputs = torch.from_numpy(features), torch.from_numpy(hole), similarity
         return coherent_semantic_attention(*inputs).numpy(), match_indices(*inputs).numpy()
 
+    def gradient(
+        of_output: Floats, features: Floats, hole: Floats, similarity: Similarity
+    ) -> Array:
+        x = torch.from_numpy(features.copy()).requires_grad_()
+        coherent_semantic_attention(x, torch.from_numpy(hole), similarity).backward(
+            torch.from_numpy(of_output)
+        )
+        assert x.grad is not None
+        return x.grad.numpy()
+
     # At most 1.3e-7 of the largest feature over 1500 random cases.
-    return Form("torch", fill, of_largest=1e-6)
+    return Form("torch", fill, gradient, of_largest=1e-6)
 
 
 def openvino_operator() -> Form:
@@ -116,12 +127,18 @@ def onnx_function() -> Form:
 
 
 def kernels(device: Any) -> Form:  # noqa: ANN401
-    from helpers.kernels import Problem, run_forward
+    from helpers.kernels import Problem, run_backward, run_forward
 
     def fill(features: Floats, hole: Floats, similarity: Similarity) -> tuple[Array, Array]:
         return run_forward(device, Problem(features=features, hole=hole, similarity=similarity))
 
-    return Form("kernels", fill, of_largest=5e-6)
+    def gradient(
+        of_output: Floats, features: Floats, hole: Floats, similarity: Similarity
+    ) -> Array:
+        problem = Problem(features=features, hole=hole, similarity=similarity)
+        return run_backward(device, problem, of_output)
+
+    return Form("kernels", fill, gradient, of_largest=5e-6)
 
 
 IN_PYTHON = {

@@ -11,11 +11,7 @@ CACHE: Final = Path(__file__).parents[2] / "build" / "test-cache"
 
 @contextlib.contextmanager
 def alone(what: str) -> Iterator[None]:
-    """Wait until no other process holds the lock of this name.
-
-    Args:
-        what: is built inside; another process waits here and then finds it in ``CACHE``.
-    """
+    """Hold the lock of what is built inside; who waits for it then finds it in ``CACHE``."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

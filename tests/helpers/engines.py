@@ -38,12 +38,7 @@ def artifact(name: str, content: bytes) -> Artifact:
 
 
 def make_manifest(*, build: dict[str, Any] | None = None, **fields: Any) -> Manifest:  # noqa: ANN401
-    """Describe ``PLAN`` as built from ``MODEL`` by TensorRT for RTX.
-
-    Args:
-        build: fields of ``Build`` that differ.
-        **fields: fields of ``Manifest`` that differ.
-    """
+    """Describe ``PLAN`` as built from ``MODEL`` by TensorRT for RTX, but for some fields."""
     command = ("csakit", "build", "model.onnx", "-o", "model.engine", "--builder", "tensorrt-rtx")
     made = Build(
         module="tensorrt_rtx",

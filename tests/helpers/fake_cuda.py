@@ -45,11 +45,7 @@ class Graph:
 
 
 class FakeGpu:
-    """What the benchmark believes to be a GPU.
-
-    Args:
-        monkeypatch: undoes all of it.
-    """
+    """What the benchmark believes to be a GPU."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.library = TensorLibrary()

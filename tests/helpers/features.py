@@ -1,13 +1,14 @@
 """Inputs that look like a network's own; those of the benchmarks, and images and masks."""
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 from csakit.benchmarks.inputs import Floats as Floats
 from csakit.benchmarks.inputs import feature_like as feature_like
 from csakit.benchmarks.inputs import smooth
-from csakit.plugins.reference import unit
+from csakit.plugins.reference import plans, unit
+from csakit.plugins.spec import Similarity
 
 # The best match leads the second by this share of its score at least. Sums of some hundred products
 # in float32, on whatever unit and in any order, differ by less than 2e-6.
@@ -29,14 +30,8 @@ def random_hole(
 def without_near_ties(features: npt.NDArray[np.floating], hole: Floats) -> Floats:
     """Take out of the masks the holes that have two matches as good as each other.
 
-    There two correct forms may part, and with them all that is filled from such a hole.
-
-    Args:
-        features: (B, C, H, W), as their type holds them.
-        hole: (B, 1, H, W) of 0 and 1.
-
-    Returns:
-        (B, 1, H, W); positions that are known now may be matches, and are no near ties either.
+    There two correct forms may part, and with them all that is filled from such a hole. Positions
+    that are known now may be matches, and are no near ties either.
     """
     batch, channels = features.shape[:2]
     rows = features.reshape(batch, channels, -1).astype(np.float64)
@@ -52,9 +47,19 @@ def without_near_ties(features: npt.NDArray[np.floating], hole: Floats) -> Float
     return cleared.reshape(hole.shape)
 
 
-def row_of(*vectors: tuple[float, ...]) -> Floats:
+def oracle_matches(
+    features: npt.ArrayLike, hole: Floats, similarity: Similarity
+) -> npt.NDArray[np.int64]:
+    """Return the position each one is copied from, (B, N); a known position names itself."""
+    matches = np.tile(np.arange(hole[0].size), (len(hole), 1))
+    for row, plan in zip(matches, plans(features, hole, similarity), strict=True):
+        row[plan.holes] = plan.matches
+    return matches
+
+
+def row_of(*vectors: tuple[float, ...], dtype: npt.DTypeLike = np.float32) -> npt.NDArray[Any]:
     """Lay vectors out as one image of one row, (1, C, 1, W)."""
-    return np.array(vectors, dtype=np.float32).T[None, :, None, :].copy()
+    return np.array(vectors, dtype=dtype).T[None, :, None, :].copy()
 
 
 def holes_at(*positions: int, width: int) -> Floats:

@@ -12,6 +12,7 @@ from csakit.plugins import reference, spec
 from csakit.plugins.spec import Similarity
 
 from helpers.exported import session_of
+from helpers.features import oracle_matches
 
 CHUNKS = "chunks"  # the trip count of the loop, inside the body
 
@@ -29,22 +30,12 @@ def function_session(
 def check_like_oracle(
     features: npt.NDArray[Any], hole: npt.NDArray[Any], similarity: Similarity, **tolerance: float
 ) -> None:
-    """Compare result, matches and trip count with the oracle's.
-
-    Args:
-        features: (B, C, H, W) float32 or float16.
-        hole: (B, 1, H, W) float32 or float16.
-        similarity: of the node.
-        **tolerance: rtol and atol of the result.
-    """
+    """Compare result, within rtol and atol, matches and trip count with the oracle's."""
     session = function_session(similarity, str(features.dtype), str(hole.dtype))
     filled, matches, chunks = session.run(None, {"features": features, "hole": hole})
     plans = reference.plans(features, hole, similarity)
     expected = reference.coherent_semantic_attention(features, hole, similarity)
-    expected_matches = np.tile(np.arange(hole[0].size), (len(plans), 1))
-    for row, plan in zip(expected_matches, plans, strict=True):
-        row[plan.holes] = plan.matches
-    np.testing.assert_array_equal(matches, expected_matches)
+    np.testing.assert_array_equal(matches, oracle_matches(features, hole, similarity))
     np.testing.assert_allclose(filled, expected, **tolerance)
     known = np.broadcast_to(hole <= spec.HOLE_THRESHOLD, features.shape)
     np.testing.assert_array_equal(filled[known], features[known])

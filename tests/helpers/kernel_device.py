@@ -80,11 +80,7 @@ class SimtBuffer:
 
 
 class SimtDevice:
-    """The kernels on a CPU.
-
-    Args:
-        watched: check every access of memory too: races, stray accesses, missing barriers.
-    """
+    """The kernels on a CPU; ``watched`` finds races, stray accesses, missing barriers too."""
 
     def __init__(self, *, watched: bool = False) -> None:
         path = simt_library(watched=watched)

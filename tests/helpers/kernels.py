@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from csakit.plugins.abi import AttentionDesc, Chain, Direction, Dtype, Layout, attention_desc
-from csakit.plugins.reference import plans
 from csakit.plugins.spec import Similarity
 
-from .features import Floats
+from .features import Floats, oracle_matches
 from .kernel_device import Buffer, Device
 
 _STORED = {Dtype.FLOAT32: np.float32, Dtype.FLOAT16: np.float16, Dtype.BFLOAT16: np.uint16}
@@ -139,11 +138,6 @@ def run_backward(device: Device, problem: Problem, gradient: Floats) -> Floats:
     return problem.unpack(buffers.result)
 
 
-def oracle_matches(problem: Problem) -> npt.NDArray[np.int64]:
+def matches_of(problem: Problem) -> npt.NDArray[np.int64]:
     """Return the known position that the oracle copies every position from, (B, N)."""
-    batch, _, height, width = problem.features.shape
-    matches = np.tile(np.arange(height * width), (batch, 1))
-    found = plans(problem.features, problem.hole, problem.similarity)
-    for row, plan in zip(matches, found, strict=True):
-        row[plan.holes] = plan.matches
-    return matches
+    return oracle_matches(problem.features, problem.hole, problem.similarity)

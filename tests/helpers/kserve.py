@@ -108,14 +108,7 @@ class _Server(http.server.ThreadingHTTPServer):
 
 @contextlib.contextmanager
 def served(models: Path) -> Iterator[str]:
-    """Serve the ONNX models of a folder.
-
-    Args:
-        models: folder ``models`` of a repository.
-
-    Yields:
-        "host:port".
-    """
+    """Serve the ONNX models of the folder ``models`` of a repository; yield "host:port"."""
     server = _Server(("127.0.0.1", 0), _Handler)
     server.models, server.batches = {}, []
     for path in sorted(models.glob("*/1/model.onnx")):

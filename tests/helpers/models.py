@@ -5,10 +5,5 @@ from csakit.train import CSAInpainter, ModelConfig
 
 
 def make_model(config: ModelConfig | None = None, *, seed: int = SEED) -> CSAInpainter:
-    """Build a model in eval mode; the same arguments give the same weights.
-
-    Args:
-        config: of the network; None is width 4 with the defaults otherwise.
-        seed: of the weights.
-    """
+    """Build a model, of width 4 by default, in eval mode; a seed gives the same weights."""
     return random_model(config or ModelConfig(width=4), seed=seed)

@@ -20,13 +20,7 @@ def write_deb(folder: Path, name: str, files: dict[str, bytes], version: str = "
 
 
 def resource_file(files: dict[str, bytes], version: int = 1, flags: int = 0) -> bytes:
-    """Return a Qt resource file with one level of folders: paths are "folder/name".
-
-    Args:
-        files: content by path.
-        version: of the format.
-        flags: of the contents: 1 compresses them, 4 only says so.
-    """
+    """Return a Qt resource file of "folder/name" paths; flag 1 compresses, 4 only says so."""
     names, contents, entries = bytearray(), bytearray(), []
 
     def add_name(text: str) -> int:

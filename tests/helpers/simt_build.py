@@ -48,11 +48,7 @@ def require_cpp_compiler() -> str:
 
 @functools.cache
 def simt_library(*, watched: bool) -> Path:
-    """Compile and link the library; take the one that is there if nothing has changed.
-
-    Args:
-        watched: let every access of memory be checked; three times slower.
-    """
+    """Compile the library, or take the one that is there; ``watched`` checks every access."""
     compiler = require_cpp_compiler()
     target = CACHE / "simt" / f"{_key(compiler, watched=watched)}.so"
     with alone(f"simt-{watched:d}"):

@@ -45,17 +45,7 @@ def plugin_on_cpu(kernels: Path, output: Path, headers: Path | None = None) -> P
 def compile_program(
     sources: Sequence[Path], output: Path, *options: str, headers: Path | None = None
 ) -> Path:
-    """Compile C++ against the headers of TensorRT and CUDA, warnings as errors.
-
-    Args:
-        sources: of the program or, with the option "-shared", the library.
-        output: its file.
-        options: of nvcc.
-        headers: folder of TensorRT's; None takes those that a build would.
-
-    Returns:
-        The file.
-    """
+    """Compile a program or, with "-shared", a library against TensorRT and CUDA."""
     toolchain = require_toolchain()
     headers = headers or require_headers().folder
     run_or_fail(

@@ -3,7 +3,6 @@
 import ctypes
 import re
 from enum import IntEnum
-from pathlib import Path
 
 import pytest
 from csakit.plugins import abi
@@ -110,12 +109,3 @@ def test_a_descriptor_holds_what_it_is_given() -> None:
         **{"struct_bytes": 40, "batch": 2, "channels": 3, "height": 4, "width": 5},
         **{"dtype": 2, "hole_dtype": 1, "similarity": 1, "layout": 1, "chain": 1},
     }
-
-
-def test_a_library_without_one_of_the_functions_is_noticed() -> None:
-    with pytest.raises(AttributeError, match="csakit_abi_version"):
-        abi.declare(ctypes.CDLL(None))
-
-
-def test_the_header_is_where_the_package_is() -> None:
-    assert Path(abi.__file__).resolve().parent == INCLUDE.parent

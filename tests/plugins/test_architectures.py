@@ -12,7 +12,6 @@ from csakit.plugins.architectures import (
     device_architectures,
 )
 from csakit.plugins.errors import ContractError, LibraryError
-from helpers.native import require_toolchain
 
 EVERY = frozenset((*SUPPORTED, *(name.replace("sm", "compute") for name in SUPPORTED)))
 CUDA_12_6 = frozenset(name for name in EVERY if not name.endswith(("_100", "_120")))
@@ -57,14 +56,6 @@ def test_native_without_a_driver_names_the_remedy(monkeypatch: pytest.MonkeyPatc
     assert device_architectures() == []
     with pytest.raises(LibraryError, match=r"`native` needs a GPU .*\nName the architecture"):
         choose("native", EVERY)
-
-
-def test_the_compiler_at_hand_knows_all_that_the_kernels_support() -> None:
-    toolchain = require_toolchain()
-    if toolchain.version < "13":
-        pytest.skip(f"nvcc {toolchain.version} is older than the newest architecture")
-
-    assert choose("all", toolchain.architectures) == ([*SUPPORTED, PTX], [])
 
 
 @pytest.mark.gpu

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,6 @@ import pytest
 from csakit.plugins import build as module
 from csakit.plugins.build import Build, BuildConfig, build
 from csakit.plugins.errors import ContractError, LibraryError
-from csakit.plugins.library import Library
 from csakit.plugins.locations import builds_folder, cache_folder, source_hash
 from csakit.plugins.toolchain import how_to_get_headers
 from helpers.native import ARCHITECTURE, built, require_build_tools
@@ -47,11 +47,11 @@ def shown(library: Path) -> set[str]:
     return {line.split()[0] for line in listed.splitlines()}
 
 
-def needed(library: Path) -> str:
-    """What a library needs of others, as text."""
+def needed(library: Path) -> set[str]:
+    """The names of the libraries that one needs, but for the loader."""
     command = ["objdump", "--private-headers", str(library)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return "\n".join(line for line in printed.splitlines() if "NEEDED" in line)
+    return set(re.findall(r"NEEDED\s+(?!ld-linux)(\S+?)\.so", printed))
 
 
 def library_of(build: Build, name: str) -> Path:
@@ -78,15 +78,8 @@ def test_each_library_shows_what_it_must_and_needs_no_cuda_or_tensorrt_library(
         pytest.skip("nm and objdump are not installed")
 
     assert shown(library) == symbols
-    assert not [word for word in ("cudart", "libcuda", "nvinfer") if word in needed(library)]
-
-
-def test_the_library_says_what_it_was_built_from() -> None:
-    info = Library(built().libraries[0]).build_info()
-
-    assert info["source_hash"] == source_hash()
-    assert info["architectures"] == ARCHITECTURE
-    assert info["compiler"].startswith(built().toolchain.partition(" with ")[0])
+    system = {"libstdc++", "libgcc_s", "libc", "libm", "libdl", "librt", "libpthread"}
+    assert needed(library) <= system
 
 
 def test_every_kernel_is_reported_for_the_architecture_and_compiles_without_warnings() -> None:
@@ -154,20 +147,25 @@ def test_a_folder_that_is_named_gets_the_libraries_and_the_cache_gets_nothing(
     assert {path.name: path.read_bytes() for path in Path("my libs").iterdir()} == before
 
 
-def test_a_source_that_does_not_compile_is_named_with_its_line(small: BuildConfig) -> None:
-    (small.csrc / "add.cu").write_text("__global__ void addKernel() { undeclared = 1; }\n")
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (
+            "__global__ void addKernel() { undeclared = 1; }\n",
+            r"^the build failed: .*add\.cu\(1\): error: .*undeclar",
+        ),
+        ("void missing();\nvoid launchAdd() { missing(); }\n", "undefined reference to `missing"),
+    ],
+)
+def test_what_the_compiler_or_the_linker_refuses_is_told(
+    small: BuildConfig, text: str, told: str
+) -> None:
+    (small.csrc / "add.cu").write_text(text)
 
-    with pytest.raises(LibraryError, match=r"^the build failed: .*add\.cu\(1\): error: .*undeclar"):
+    with pytest.raises(LibraryError, match=told):
         build(small)
     (folder,) = builds_folder().iterdir()
     assert list(folder.iterdir()) == []
-
-
-def test_a_function_that_is_nowhere_is_noticed_when_linking(small: BuildConfig) -> None:
-    (small.csrc / "add.cu").write_text("void missing();\nvoid launchAdd() { missing(); }\n")
-
-    with pytest.raises(LibraryError, match="undefined reference to `missing"):
-        build(small)
 
 
 def test_a_cmake_that_cannot_configure_is_asked_again(

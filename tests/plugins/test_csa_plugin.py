@@ -19,7 +19,6 @@ from helpers.simt_build import simt_library
 from helpers.trt_plugin import ROOT, plugin_libraries, plugin_on_cpu, run_or_fail
 
 CSRC = ROOT / "plugins" / "csrc" / "tensorrt"
-SYSTEM_LIBRARIES = {"libstdc++", "libgcc_s", "libc", "libm", "libdl", "librt", "libpthread"}
 
 
 @pytest.fixture(scope="module")
@@ -59,30 +58,6 @@ def test_the_header_says_what_the_spec_says() -> None:
         "SimilarityField": spec.ATTRIBUTE,
         **{name.capitalize(): name for name in spec.SIMILARITIES},
     }
-
-
-@pytest.mark.parametrize(
-    ("name", "exported"),
-    [
-        ("libcsakit_trt.so", {"getCreators", "setLoggerFinder"}),
-        ("libcsakit_trt_autoreg.so", set()),
-    ],
-)
-def test_only_what_the_registry_looks_for_is_exported(
-    libraries: Path, name: str, exported: set[str]
-) -> None:
-    symbols = run_or_fail(["nm", "-D", "--defined-only", str(libraries / name)])
-
-    assert {line.split()[-1] for line in symbols.splitlines()} == exported
-
-
-@pytest.mark.parametrize("name", ["libcsakit_trt.so", "libcsakit_trt_autoreg.so"])
-def test_neither_tensorrt_nor_cuda_is_linked(libraries: Path, name: str) -> None:
-    dynamic = run_or_fail(["readelf", "-d", str(libraries / name)])
-    needed = set(re.findall(r"\(NEEDED\).*\[(\S+?)\.so", dynamic))
-
-    loader = {name for name in needed if name.startswith("ld-linux")}
-    assert needed - loader <= SYSTEM_LIBRARIES
 
 
 def test_the_registry_lists_the_creator_and_its_field(trt: ModuleType, creator: Foreign) -> None:

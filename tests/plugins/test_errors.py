@@ -11,12 +11,8 @@ from csakit.plugins.errors import (
 
 
 def test_exit_codes_are_what_scripts_test_for() -> None:
-    assert [*ExitCode] == [0, 1, 2, 3, 4]
-    assert int(ExitCode.OK) == 0
-    assert int(ExitCode.CHECK_FAILED) == 1
-    assert int(ExitCode.USAGE) == 2
-    assert int(ExitCode.ENVIRONMENT) == 3
-    assert int(ExitCode.INCONCLUSIVE) == 4
+    names = ["OK", "CHECK_FAILED", "USAGE", "ENVIRONMENT", "INCONCLUSIVE"]
+    assert [(code.name, code.value) for code in ExitCode] == [*zip(names, range(5), strict=True)]
 
 
 @pytest.mark.parametrize(

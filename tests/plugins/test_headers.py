@@ -138,10 +138,3 @@ def test_the_commands_fetch_the_headers_of_the_installed_version(
     assert f"--branch release/{release} https://github.com/NVIDIA/TensorRT " in text
     assert f"/tensorrt-headers/{release}\n" in text
     assert (f"TensorRT {installed} is installed" in text) == (installed is not None)
-
-
-def test_what_the_commands_make_is_found(tmp_path: Path) -> None:
-    put(headers_folder() / "10.13")
-    put(tmp_path / "clone" / "include").rename(headers_folder() / "10.16")
-
-    assert find_headers() is not None

@@ -1,6 +1,6 @@
 """The kernels compute what the oracle computes, at the edges of their contract too."""
 
-from collections.abc import Callable
+import contextlib
 
 import numpy as np
 import numpy.typing as npt
@@ -8,16 +8,18 @@ import pytest
 from csakit.plugins.abi import Dtype, Layout
 from csakit.plugins.reference import coherent_semantic_attention, input_gradient
 from csakit.plugins.spec import SIMILARITIES, Similarity
-from helpers.features import Floats, feature_like, random_hole
-from helpers.kernel_device import Device
+from helpers.features import Floats, feature_like, random_hole, without_near_ties
+from helpers.kernel_device import Device, SimtDevice
 from helpers.kernels import (
     ROUNDING,
     Problem,
-    oracle_matches,
+    matches_of,
     rounded,
     run_backward,
     run_forward,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 # float32 sums of C products, a chain of M blends: 3e-7 of the largest value is what was seen.
 # The kernels promise 1e-4; a wrong lane, bank or chunk changes more than 1e-3.
@@ -52,13 +54,27 @@ def assert_close(actual: Floats, expected: npt.NDArray[np.float64], dtype: Dtype
     np.testing.assert_allclose(actual, expected, rtol=rounding, atol=FLOAT32_ERROR * largest)
 
 
-def every_case(test: Callable[..., None]) -> Callable[..., None]:
-    """Run a test on each case, type, similarity and layout."""
-    return each_case(each_dtype(each_similarity(each_layout(test))))
+def assert_as_the_oracle(device: Device, problem: Problem, gradient: Floats | None = None) -> None:
+    """Compare what the kernels fill, their matches and, where one is given, the gradient."""
+    filled, matches = run_forward(device, problem)
+
+    expected = coherent_semantic_attention(problem.features, problem.hole, problem.similarity)
+    assert_close(filled, expected, problem.dtype)
+    known = np.broadcast_to(problem.hole == 0, filled.shape)
+    np.testing.assert_array_equal(filled[known], problem.features[known])
+    np.testing.assert_array_equal(matches, matches_of(problem))
+    if gradient is not None:
+        of_features = run_backward(device, problem, gradient)
+        expected = input_gradient(problem.features, problem.hole, gradient, problem.similarity)
+        assert_close(of_features, expected, problem.dtype)
 
 
-@pytest.fixture
-def drawn(
+@each_case
+@each_dtype
+@each_similarity
+@each_layout
+def test_each_case_is_solved_as_the_oracle_does(
+    device: Device,
     rng: np.random.Generator,
     batch: int,
     channels: int,
@@ -68,9 +84,8 @@ def drawn(
     dtype: Dtype,
     similarity: Similarity,
     layout: Layout,
-) -> Problem:
-    """A problem of the case that the test runs on."""
-    return Problem(
+) -> None:
+    problem = Problem(
         features=rounded(feature_like(rng, batch, channels, height, width), dtype),
         hole=some_hole(rng, (batch, height, width), share),
         similarity=similarity,
@@ -78,43 +93,45 @@ def drawn(
         layout=layout,
     )
 
-
-@every_case
-def test_the_kernels_fill_what_the_oracle_fills(device: Device, drawn: Problem) -> None:
-    filled, matches = run_forward(device, drawn)
-
-    expected = coherent_semantic_attention(drawn.features, drawn.hole, drawn.similarity)
-    assert_close(filled, expected, drawn.dtype)
-    known = np.broadcast_to(drawn.hole == 0, filled.shape)
-    np.testing.assert_array_equal(filled[known], drawn.features[known])
-    np.testing.assert_array_equal(matches, oracle_matches(drawn))
+    assert_as_the_oracle(
+        device, problem, rounded(rng.standard_normal(problem.features.shape), dtype)
+    )
 
 
-@every_case
-def test_the_gradient_is_the_oracles(
-    device: Device, drawn: Problem, rng: np.random.Generator
+@settings(max_examples=200)
+@given(
+    sizes=st.tuples(
+        st.integers(1, 3),  # B
+        st.integers(16, 300),  # C
+        st.integers(1, 15),  # H
+        st.integers(1, 15),  # W
+    ),
+    share=st.floats(0.0, 1.0),
+    seed=st.integers(0, 2**32 - 1),
+    similarity=st.sampled_from(SIMILARITIES),
+    dtype=st.sampled_from(Dtype),
+    layout=st.sampled_from(Layout),
+)
+def test_any_problem_is_solved_as_the_oracle_does(
+    sizes: tuple[int, int, int, int],
+    share: float,
+    seed: int,
+    similarity: Similarity,
+    dtype: Dtype,
+    layout: Layout,
 ) -> None:
-    gradient = rounded(rng.standard_normal(drawn.features.shape), drawn.dtype)
-
-    of_features = run_backward(device, drawn, gradient)
-
-    expected = input_gradient(drawn.features, drawn.hole, gradient, drawn.similarity)
-    assert_close(of_features, expected, drawn.dtype)
-
-
-@pytest.mark.parametrize("holes", [1, 31, 32, 33, 64, 65, 97, 130])
-def test_gradients_flow_back_through_any_number_of_chunks(
-    device: Device, rng: np.random.Generator, holes: int
-) -> None:
-    hole = np.zeros((1, 1, 14, 14))
-    hole.reshape(-1)[rng.permutation(195)[:holes]] = 1.0
-    problem = Problem(features=feature_like(rng, 1, 40, 14, 14), hole=hole)
-    gradient = rounded(rng.standard_normal(problem.features.shape), Dtype.FLOAT32)
-
-    of_features = run_backward(device, problem, gradient)
-
-    expected = input_gradient(problem.features, hole, gradient, problem.similarity)
-    assert_close(of_features, expected, Dtype.FLOAT32)
+    rng = np.random.default_rng(seed)
+    batch, _, height, width = sizes
+    features = rounded(feature_like(rng, *sizes), dtype)
+    problem = Problem(
+        features=features,
+        hole=without_near_ties(features, random_hole(rng, batch, height, width, share=share)),
+        similarity=similarity,
+        dtype=dtype,
+        layout=layout,
+    )
+    with contextlib.closing(SimtDevice()) as device:
+        assert_as_the_oracle(device, problem, rounded(rng.standard_normal(sizes), dtype))
 
 
 def test_the_gradient_has_the_same_bits_every_time_in_any_batch_and_any_scale(
@@ -138,27 +155,18 @@ def test_the_production_size_is_filled_as_the_oracle_does(
     hole = np.zeros((1, 1, 32, 32))
     hole[:, :, 8:23, 9:24] = 1.0  # the hole of 15 x 15 positions that CSA was published with
     features = rounded(feature_like(rng, 1, 512, 32, 32), dtype)
-    problem = Problem(features=features, hole=hole, dtype=dtype)
 
-    filled, matches = run_forward(simt, problem)
-
-    assert_close(filled, coherent_semantic_attention(features, hole), dtype)
-    np.testing.assert_array_equal(matches, oracle_matches(problem))
+    assert_as_the_oracle(simt, Problem(features=features, hole=hole, dtype=dtype))
 
 
-@pytest.mark.parametrize("dtype", [Dtype.FLOAT16, Dtype.BFLOAT16], ids=lambda d: d.name.lower())
-def test_halves_find_the_matches_that_float32_finds_on_the_same_numbers(
-    simt: Device, rng: np.random.Generator, dtype: Dtype
+@each_dtype
+def test_maps_of_many_tiles_are_searched_in_larger_ones_with_the_same_result(
+    device: Device, rng: np.random.Generator, dtype: Dtype
 ) -> None:
-    features = rounded(feature_like(rng, 4, 256, 24, 24), dtype)
-    hole = random_hole(rng, 4, 24, 24)
-    of_halves = Problem(features=features, hole=hole, dtype=dtype)
-    of_floats = Problem(features=features, hole=hole)
+    features = rounded(feature_like(rng, 1, 40, 52, 54), dtype)  # 2808 positions, see match.cu
+    hole = some_hole(rng, (1, 52, 54), 0.03)
 
-    _, matches = run_forward(simt, of_halves)
-    _, expected = run_forward(simt, of_floats)
-
-    assert (matches == expected).mean() >= 0.999  # products are exact; only sums may differ
+    assert_as_the_oracle(device, Problem(features=features, hole=hole, dtype=dtype))
 
 
 @each_dtype
@@ -173,20 +181,6 @@ def test_the_hole_may_be_of_any_type(
     assert_close(filled, coherent_semantic_attention(features, hole), Dtype.FLOAT32)
 
 
-@each_dtype
-def test_maps_of_many_tiles_are_searched_in_larger_ones_with_the_same_result(
-    device: Device, rng: np.random.Generator, dtype: Dtype
-) -> None:
-    features = rounded(feature_like(rng, 1, 40, 52, 54), dtype)  # 2808 positions, see match.cu
-    hole = some_hole(rng, (1, 52, 54), 0.03)
-    problem = Problem(features=features, hole=hole, dtype=dtype)
-
-    filled, matches = run_forward(device, problem)
-
-    assert_close(filled, coherent_semantic_attention(features, hole), dtype)
-    np.testing.assert_array_equal(matches, oracle_matches(problem))
-
-
 def test_the_largest_map_is_filled_as_the_oracle_does(
     simt: Device, rng: np.random.Generator
 ) -> None:
@@ -198,4 +192,4 @@ def test_the_largest_map_is_filled_as_the_oracle_does(
     filled, matches = run_forward(simt, problem)
 
     assert_close(filled, coherent_semantic_attention(features, hole), Dtype.FLOAT32)
-    assert (matches == oracle_matches(problem)).mean() > 0.999  # 8 channels: some are near ties
+    assert (matches == matches_of(problem)).mean() > 0.999  # 8 channels: some are near ties

@@ -7,7 +7,7 @@ from csakit.plugins.reference import coherent_semantic_attention
 from csakit.plugins.spec import SIMILARITIES, Similarity
 from helpers.features import feature_like, holes_at, random_hole, row_of
 from helpers.kernel_device import Device
-from helpers.kernels import Buffers, Problem, oracle_matches, rounded, run_backward, run_forward
+from helpers.kernels import Buffers, Problem, matches_of, rounded, run_backward, run_forward
 
 each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 each_dtype = pytest.mark.parametrize("dtype", Dtype, ids=lambda dtype: dtype.name.lower())
@@ -35,7 +35,7 @@ def test_images_without_holes_or_without_known_positions_are_unchanged_among_oth
     of_features = run_backward(device, problem, features)
 
     np.testing.assert_array_equal(filled[[0, 2]], features[[0, 2]])
-    np.testing.assert_array_equal(matches, oracle_matches(problem))
+    np.testing.assert_array_equal(matches, matches_of(problem))
     np.testing.assert_array_equal(of_features[[0, 2]], 2 * features[[0, 2]])
 
 
@@ -68,22 +68,21 @@ def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(
     np.testing.assert_array_equal(matches[0, 2], 22)
 
 
-def test_minus_zero_and_zero_are_equal_scores(device: Device) -> None:
-    features = row_of((1, 0), (-0.0, -1), (0, 1), (-1, 0))
-    hole = holes_at(0, width=4)
+@pytest.mark.parametrize(
+    ("known", "match"),
+    [
+        pytest.param(((-0.0, -1), (0, 1), (-1, 0)), 1, id="minus zero and zero are equal"),
+        pytest.param(((-3, 4), (-1, 3), (-1, 0)), 2, id="negative scores are ordered"),
+    ],
+)
+def test_scores_are_compared_as_numbers(
+    device: Device, known: tuple[tuple[float, float], ...], match: int
+) -> None:
+    problem = Problem(features=row_of((1, 0), *known), hole=holes_at(0, width=4))
 
-    _, matches = run_forward(device, Problem(features=features, hole=hole))
+    _, matches = run_forward(device, problem)
 
-    assert matches[0, 0] == 1
-
-
-def test_negative_scores_are_ordered_like_numbers(device: Device) -> None:
-    features = row_of((1, 0), (-3, 4), (-1, 3), (-1, 0))
-    hole = holes_at(0, width=4)
-
-    _, matches = run_forward(device, Problem(features=features, hole=hole))
-
-    assert matches[0, 0] == 2
+    assert matches[0, 0] == match
 
 
 @each_similarity
@@ -98,7 +97,7 @@ def test_a_hole_that_is_no_number_takes_the_first_known_position(
 
     filled, matches = run_forward(device, problem)
 
-    np.testing.assert_array_equal(matches, oracle_matches(problem))
+    np.testing.assert_array_equal(matches, matches_of(problem))
     expected = coherent_semantic_attention(features, hole, similarity)
     np.testing.assert_allclose(filled, expected, rtol=1e-5)
     assert np.isfinite(filled).all()
@@ -116,7 +115,7 @@ def test_a_known_position_that_is_no_number_matches_every_hole(
 
     _, matches = run_forward(device, problem)
 
-    np.testing.assert_array_equal(matches, oracle_matches(problem))
+    np.testing.assert_array_equal(matches, matches_of(problem))
     assert set(matches[0, hole.reshape(-1) > 0]) == {3 * 7 + 3}
 
 

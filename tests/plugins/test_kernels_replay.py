@@ -10,7 +10,7 @@ from csakit.plugins.abi import Direction, Dtype
 from csakit.plugins.reference import coherent_semantic_attention, input_gradient
 from helpers.features import feature_like, random_hole
 from helpers.kernel_device import Device
-from helpers.kernels import Buffers, Problem, oracle_matches
+from helpers.kernels import Buffers, Problem, matches_of
 
 SHARES = [0.3, 0.95, 0.0, 1.0, 0.05]  # other counts of holes, none and all among them
 
@@ -43,7 +43,7 @@ def test_a_captured_call_is_right_on_replay_with_other_masks(
         expected = coherent_semantic_attention(problem.features, problem.hole, "cosine")
         np.testing.assert_allclose(filled, expected, rtol=1e-5)
         matches = buffers.matches.read().view(np.int32).reshape(2, -1)
-        np.testing.assert_array_equal(matches, oracle_matches(problem))
+        np.testing.assert_array_equal(matches, matches_of(problem))
 
 
 def test_a_captured_gradient_is_right_on_replay_with_other_masks(

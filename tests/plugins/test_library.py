@@ -8,9 +8,6 @@ from pathlib import Path
 import pytest
 from csakit.plugins.abi import (
     ABI_VERSION,
-    MAX_BATCH,
-    MAX_CHANNELS,
-    MAX_POSITIONS,
     AttentionDesc,
     Direction,
     Dtype,
@@ -97,42 +94,6 @@ def test_the_library_is_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert load() is first
     load.cache_clear()
-
-
-@each_direction
-def test_the_workspace_grows_with_every_size(library: Library, direction: Direction) -> None:
-    small = library.workspace_bytes(desc(), direction)
-
-    for larger in (desc(batch=3), desc(channels=512), desc(height=32), desc(width=32)):
-        assert library.workspace_bytes(larger, direction) >= small > 0
-
-
-@each_direction
-@pytest.mark.parametrize(
-    ("changed", "texts"),
-    [
-        ({"channels": MAX_CHANNELS + 1}, ["channels", "1025", "1024"]),
-        ({"height": MAX_POSITIONS, "width": 2}, ["16384", "2"]),
-        ({"batch": MAX_BATCH + 1}, ["batch", "65536", "65535"]),
-        ({"batch": 0}, ["batch", "0"]),
-        ({"width": -1}, ["width", "-1"]),
-        ({"dtype": 7}, ["dtype", "7"]),
-        ({"hole_dtype": -1}, ["hole_dtype", "-1"]),
-        ({"similarity": 2}, ["similarity", "2"]),
-        ({"layout": 2}, ["layout", "2"]),
-        ({"struct_bytes": 36}, ["struct_bytes", "36", "40"]),
-    ],
-)
-def test_a_descriptor_that_breaks_a_rule_is_refused_with_the_name_and_the_values(
-    library: Library, direction: Direction, changed: dict[str, int], texts: list[str]
-) -> None:
-    for attempt in (
-        lambda: library.workspace_bytes(desc(**changed), direction),
-        lambda: call(library, direction, desc(**changed)),
-    ):
-        with pytest.raises(ContractError) as caught:
-            attempt()
-        assert [text for text in texts if text not in str(caught.value)] == []
 
 
 @each_direction

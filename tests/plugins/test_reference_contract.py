@@ -14,7 +14,10 @@ from csakit.plugins.reference import (
 from csakit.plugins.spec import SIMILARITIES, Similarity
 from helpers.features import feature_like, random_hole
 
-FUNCTIONS = (coherent_semantic_attention, attention_weights, plans)
+FUNCTIONS = (
+    *(coherent_semantic_attention, attention_weights, plans),
+    lambda features, *rest: input_gradient(features, rest[0], features, *rest[1:]),
+)
 SHAPE = (2, 8, 6, 5)
 
 each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)

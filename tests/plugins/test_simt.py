@@ -11,9 +11,7 @@ from csakit.plugins.abi import Chain, Direction, Dtype
 from helpers.features import feature_like, random_hole
 from helpers.kernel_device import SimtDevice
 from helpers.kernels import Buffers, Problem, rounded, run_backward, run_forward
-from helpers.simt_build import SIMT, call_sites
-
-MOST_LINES = 850  # of the whole shim: a few hundred, or it would be a project of its own
+from helpers.simt_build import call_sites
 
 
 @pytest.fixture
@@ -162,14 +160,3 @@ def test_halves_are_converted_as_numpy_converts_them(simt: SimtDevice, dtype: Dt
         with np.errstate(over="ignore", invalid="ignore"):
             expected = rounded(2 * part, dtype)
         np.testing.assert_array_equal(doubled, expected)
-
-
-def test_the_shim_stays_small() -> None:
-    lines = sum(
-        1
-        for path in (*SIMT.glob("*.h"), *SIMT.glob("*.cpp"))
-        for line in path.read_text().splitlines()
-        if line.strip() and not line.strip().startswith("//")
-    )
-
-    assert lines <= MOST_LINES
