@@ -19,8 +19,8 @@ from ..plugins.errors import ContractError, ParityError
 from ..plugins.spec import Similarity
 from ..runtime import contract
 from ..runtime.contract import SIZE_MULTIPLE, Precision
-from ..runtime.files.atomic import sha256, staged_folder
-from ..runtime.files.failures import failure, is_folder
+from ..runtime.files.atomic import sha256, staged_folder, written_file
+from ..runtime.files.failures import failure
 from ..train import CoherentSemanticAttention, CSAInpainter, checkpoint
 from ..train.masks import largest_hole
 from ..train.networks.fill import HarmonicFill
@@ -76,8 +76,7 @@ def export_onnx(
     checkpoint_path, output, config = Path(checkpoint_path), Path(output), config or ExportConfig()
     if output.suffix != ".onnx":
         raise ContractError(f"an exported model's name must end in .onnx; got {output.name}")
-    if is_folder(output):
-        raise ContractError(f"the output must be a file; {output} is a folder")
+    output = written_file(output)
     cases = export_cases(config, verify_images)
     with staged_folder(output) as folder:
         progress(f"loading {checkpoint_path}")

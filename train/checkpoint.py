@@ -16,8 +16,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..plugins.errors import ContractError
-from ..runtime.files.atomic import atomic_write, staged_folder
-from ..runtime.files.failures import failure, is_file, is_folder, stand_in
+from ..runtime.files.atomic import atomic_write, staged_folder, written_file
+from ..runtime.files.failures import failure, is_file, stand_in
 from .config import ModelConfig
 from .networks.inpainter import CSAInpainter, fill_colour
 
@@ -78,9 +78,7 @@ def check_output(path: Path) -> None:
     """Refuse a place that ``save`` could not write to, before the work."""
     if path.suffix != ".safetensors":
         raise ContractError(f"a checkpoint's name must end in .safetensors; got {path.name}")
-    if is_folder(path):
-        raise ContractError(f"the output must be a file; {path} is a folder")
-    with staged_folder(path):
+    with staged_folder(written_file(path)):
         pass
 
 

@@ -14,7 +14,7 @@ from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
 from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest, manifest_path
-from ...runtime.files.atomic import sha256, staged_folder
+from ...runtime.files.atomic import followed, sha256, staged_folder
 from ...runtime.files.failures import failures_as_errors, named
 from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
 from ...runtime.files.onnx_weights import require_finite_weights
@@ -204,7 +204,7 @@ def _record(folder: Path, sources: list[_Source]) -> dict[str, Any]:
 @contextlib.contextmanager
 def _staged(output: Path) -> Iterator[Path]:
     """Yield a temporary folder that replaces the output when the block succeeds."""
-    target = output.absolute()
+    target = followed(output.absolute())
     with staged_folder(target) as staging, failures_as_errors(f"write {output}"):
         yield staging
         _replace(staging, target)

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from ...plugins.errors import ContractError
+from ..files.atomic import followed, written_file
 from ..files.failures import failure, failures_as_errors, is_file, is_folder, is_same
 from ..images.encode import QUALITY, Picture, load_image, output_format, save_image
 from ..images.mask import load_hole
@@ -55,7 +56,7 @@ class Job:
                 f"the output of one image must be a file; {self.output} is a folder"
             )
         output_format(self.output)
-        folder = self.output.parent
+        folder = followed(self.output).parent
         if not is_folder(folder) or not os.access(folder, os.W_OK | os.X_OK):
             raise ContractError(
                 f"cannot write {self.output}: its folder does not exist or cannot be written to\n"
@@ -63,7 +64,7 @@ class Job:
             )
         for output in self.outputs(options):
             with failures_as_errors(f"write {output}"):
-                if not (output.exists() or output.is_symlink()):
+                if not written_file(output).exists():
                     continue
             inputs = filter(is_file, (self.image, self.mask))
             if any(is_same(output, source) for source in inputs):

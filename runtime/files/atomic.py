@@ -24,6 +24,7 @@ _PREFIX: Final = ".csakit-"
 _TEMPORARY: Final = re.compile(re.escape(_PREFIX) + r"[0-9a-f]{8}(\.[^.]*)?")
 _LONGEST_SUFFIX: Final = 32
 _TRIES: Final = 5
+_STREAMS: Final = (Path("/dev"), Path("/dev/fd"))
 
 _swept: set[Path] = set()  # folders where this process has looked for leftovers
 
@@ -34,28 +35,50 @@ def atomic_write(output: Path) -> Iterator[Path]:
 
     The temporary file lies beside the output, for an atomic move, and keeps its suffix, by which
     writers choose formats. An error removes it; leftovers of a killed process go with the next.
+    If the output is a link, the file that it leads to is replaced and the link stays.
 
     Raises:
-        ContractError: the folder does not exist or cannot be written, or the output is a folder.
+        ContractError: the folder does not exist or cannot be written, or the output is a folder,
+            a device, a pipe, or a link that leads to no file.
     """
-    if is_folder(output):
-        raise ContractError(f"the output must be a file; {output} is a folder")
-    if _is_special(output):
-        raise ContractError(f"the output must be a file, to be replaced; got {named(output)}")
-    with _reserved(output) as temporary:
+    target = written_file(output)
+    with _reserved(target) as temporary:
         with failures_as_errors(f"write {output}"):
             mode = temporary.stat().st_mode  # of the user's umask; some writers make files private
         yield temporary
         with failures_as_errors(f"write {output}"):
             temporary.chmod(mode)
-            temporary.replace(output)
+            temporary.replace(target)
+
+
+def written_file(output: Path) -> Path:
+    """Return the file that a write to ``output`` replaces; see ``atomic_write`` for refusals."""
+    if is_folder(output):
+        raise ContractError(f"the output must be a file; {output} is a folder")
+    if _is_special(output):
+        raise ContractError(f"the output must be a file, to be replaced; got {named(output)}")
+    return followed(output)
+
+
+def followed(output: Path) -> Path:
+    """Return what an output links to, or itself; ContractError if a link leads to nothing."""
+    with failures_as_errors(f"write {output}"):
+        if not output.is_symlink():
+            return output
+        if not output.exists():
+            raise ContractError(
+                f"an output that is a link must lead to what exists; got {named(output)}\n"
+                "Remove the link, or choose another output."
+            )
+        return output.resolve()
 
 
 def _is_special(output: Path) -> bool:
     """Report whether replacing an output would destroy a device, a pipe or a link to one."""
     with failures_as_errors(f"write {output}"):
         there = output.exists() and not output.is_file()
-        return there or (output.is_symlink() and output.parent == Path("/dev"))  # /dev/stdout
+        stream = output.parent in _STREAMS or output.parts[:2] == ("/", "proc")
+        return there or (stream and output.is_symlink())  # /dev/stdout, which may be a file
 
 
 @contextlib.contextmanager

@@ -33,6 +33,8 @@ _REMEDIES: Final = MappingProxyType(
         errno.EFBIG: "Raise the limit of this process (ulimit -f), or choose another place.",
         errno.EMFILE: "Raise the limit of this process: ulimit -n 4096",
         errno.ENFILE: "Close other programs.",
+        errno.EEXIST: "A file, or a link to nothing, has this name: remove it, or choose another.",
+        errno.ENOTDIR: "A part of this path is a file: choose another.",
         errno.ELOOP: "Its links lead in a circle: correct them.",
         errno.EIO: "The disk or the network failed: try again, or from another place.",
         errno.ESTALE: "The network file system lost it: mount it again.",

@@ -12,12 +12,19 @@ from types import MappingProxyType
 from typing import Final
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import (
+    Image,
+    ImageFile,
+    ImageOps,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+)
 
 from ...plugins.errors import ContractError, CsakitError
 from ..files.failures import failure, is_file, named, stand_in
 from ..notices import notify
-from .deep import Uint16, bits_per_channel, read_levels
+from .deep import GREY_ALPHA_TIFFS, Uint16, bits_per_channel, read_levels, unread_layout
 from .metadata import Metadata, adopt_raw_profiles, read_metadata
 from .source import Source, pillow_file
 
@@ -85,8 +92,8 @@ _HEAD_BYTES: Final = 4096  # enough for every signature, and for the boxes of HE
 PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
 
 
-class _Silence:
-    """Suppress Python warnings while any thread decodes.
+class _WhileDecoding:
+    """Suppress Python warnings and extend Pillow's TIFF layouts while any thread decodes.
 
     Pillow warns of large images and odd metadata; both are judged here. ``catch_warnings`` alone
     restores the filters of another thread when calls overlap.
@@ -103,6 +110,7 @@ class _Silence:
                 self._caught = warnings.catch_warnings()
                 self._caught.__enter__()
                 warnings.simplefilter("ignore")
+                TiffImagePlugin.OPEN_INFO.update(GREY_ALPHA_TIFFS)
             self._users += 1
 
     def __exit__(self, *_: object) -> None:
@@ -110,9 +118,11 @@ class _Silence:
             self._users -= 1
             if self._users == 0:
                 self._caught.__exit__(None, None, None)
+                for layout in GREY_ALPHA_TIFFS:
+                    TiffImagePlugin.OPEN_INFO.pop(layout, None)
 
 
-_SILENCE: Final = _Silence()
+_WHILE_DECODING: Final = _WhileDecoding()
 _CONVERT: Final = "Convert it first, for example: magick INPUT -depth 8 OUTPUT.png"
 _SMALLER: Final = "Cut out the part to repair, or scale the image down."
 
@@ -126,6 +136,7 @@ class Decoded:
     deep: bool = False  # the file has more than 8 bits a channel, even where the mode hides it
     turned: bool = False  # the file's EXIF orientation was not upright
     levels: Uint16 | None = None  # (H, W, C), upright, all bits of a 16-bit PNG or TIFF
+    unread: str = ""  # why a deep file has no levels
     metadata: Metadata = dataclasses.field(default_factory=Metadata)  # what else the file holds
 
 
@@ -146,7 +157,7 @@ def decode(path: Source, *, least_side: int | None = None, what: str = "an image
         with path.open("rb") as raw:
             head = raw.read(_HEAD_BYTES)
         plugins = _plugin(path, head)
-        with _SILENCE, Image.open(pillow_file(path), formats=[*FORMATS, *plugins]) as file:
+        with _WHILE_DECODING, Image.open(pillow_file(path), formats=[*FORMATS, *plugins]) as file:
             return _load(path, file, head, least_side)
     except CsakitError:
         raise
@@ -194,6 +205,7 @@ def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int 
     file.load()
     adopt_raw_profiles(file)
     levels = read_levels(path, file) if deep else None
+    unread = unread_layout(file) if deep and levels is None else ""
     upright, levels, turned = _upright(path, file, levels)
     if frames > 1 and kind != _MANY_PICTURES:
         notify(logger, "frames", "%s has %d frames; only the first is used", path, frames)
@@ -201,7 +213,13 @@ def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int 
         notify(logger, "depth", "%s has %d bits a channel; it is read with 8", path, bits)
     metadata = read_metadata(path, file, upright.size)
     return Decoded(
-        image=upright, format=kind, deep=deep, turned=turned, levels=levels, metadata=metadata
+        image=upright,
+        format=kind,
+        deep=deep,
+        turned=turned,
+        levels=levels,
+        unread=unread,
+        metadata=metadata,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, TiffImagePlugin
 
 from ..tensors.pixels import Uint8
 from .source import Source, pillow_file
@@ -24,7 +24,20 @@ _BITS: Final = 16
 _MODES: Final = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _GREY: Final = ("I;16", "I;16B", "I;16L", "I;16N")
 _OTHER_END: Final = {"L": "B", "B": "L", "N": "B" if sys.byteorder == "little" else "L"}
-_WIDTH, _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 256, 258, 262, 284  # tags of TIFF
+# Tags of TIFF.
+_WIDTH, _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 256, 258, 262, 284
+_EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
+_SIGNED: Final = 2
+_BLACK_IS_ZERO: Final = 1
+_IGNORED, _MULTIPLIED, _ALPHA = 0, 1, 2  # what an extra sample is
+# Pillow does not know 16-bit grey and alpha in TIFF: four bytes a pixel, as RGBA has.
+GREY_ALPHA_TIFFS: Final[dict[Any, tuple[str, str]]] = {
+    key: ("RGBA", "RGBA")
+    for end in (TiffImagePlugin.II, TiffImagePlugin.MM)
+    for extra in (_IGNORED, _ALPHA)
+    if (key := (end, _BLACK_IS_ZERO, (1,), 1, (_BITS, _BITS), (extra,)))
+    not in TiffImagePlugin.OPEN_INFO
+}
 _PNG_DEPTH_AT: Final = 24
 _PNG_COLOUR: Final = {1: 0, 2: 4, 3: 2, 4: 6}  # channels -> colour type
 _UP: Final = 2  # the PNG filter that subtracts the row above; the same for 8 and 16 bits
@@ -50,12 +63,17 @@ def bits_per_channel(path: Source, file: ImageFile.ImageFile) -> int:
 
 
 def read_levels(path: Source, file: ImageFile.ImageFile) -> Uint16 | None:
-    """Return all bits (H, W, C) of a loaded 16-bit PNG or TIFF, as stored; None if unsupported."""
+    """Return all bits (H, W, C) of a loaded 16-bit PNG or TIFF, as stored; None if unsupported.
+
+    A TIFF of ``GREY_ALPHA_TIFFS`` also gets the pixels of its mode.
+    """
     if file.format not in DEEP_FORMATS or bits_per_channel(path, file) != _BITS:
         return None
     tags = _tags(file)
     if tags.get(_PLANES, 1) != 1:
         return None
+    if tags and file.mode == "RGBA" and len(tags[_BITS_PER_SAMPLE]) == 2:
+        return _grey_and_alpha(file, tags)
     if file.mode in _GREY:
         grey: Uint16 = np.asarray(file).astype(np.uint16)[..., None]
         levels: Uint16 = 65535 - grey if file.format == "TIFF" and tags[_PHOTOMETRIC] == 0 else grey
@@ -76,6 +94,18 @@ def read_levels(path: Source, file: ImageFile.ImageFile) -> Uint16 | None:
     return _with_key(levels, file.info.get("transparency"))
 
 
+def unread_layout(file: ImageFile.ImageFile) -> str:
+    """Return what keeps the bits of a file of more than 8 a channel from being read."""
+    tags = _tags(file)
+    if tags.get(_PLANES, 1) != 1:
+        return "of more than 8 bits a channel, in separate planes"
+    if _MULTIPLIED in tags.get(_EXTRA_SAMPLES, ()):
+        return "of more than 8 bits a channel, multiplied by its alpha channel"
+    if _SIGNED in tags.get(_SAMPLE_FORMAT, ()):
+        return "of more than 8 bits a channel, in signed numbers"
+    return f"of more than 8 bits a channel ({file.mode})"
+
+
 def encode_deep(levels: Uint16, kind: str, arguments: dict[str, Any]) -> bytes:
     """Encode 16-bit levels (H, W, C) as "PNG" or "TIFF" with Pillow's arguments of ``save``."""
     levels = np.ascontiguousarray(levels)
@@ -90,6 +120,17 @@ def _arguments(file: ImageFile.ImageFile) -> tuple[Any, ...]:
     """Return the arguments of the first tile's decoder."""
     arguments = file.tile[0][3] if file.tile else ()
     return arguments if isinstance(arguments, tuple) else (arguments,)
+
+
+def _grey_and_alpha(file: ImageFile.ImageFile, tags: Any) -> Uint16:  # noqa: ANN401
+    """Return grey and alpha of a TIFF that was loaded as RGBA, and correct its pixels."""
+    as_stored = file.info.get("compression") == "raw"  # libtiff turns the bytes around
+    end = ">" if as_stored and tags.prefix == TiffImagePlugin.MM else "<" if as_stored else "="
+    levels: Uint16 = np.asarray(file).view(f"{end}u2").astype(np.uint16)
+    if tags[_EXTRA_SAMPLES] != (_ALPHA,):
+        levels[..., 1] = 65535
+    file.paste(Image.fromarray(eight_bits(levels)[..., [0, 0, 0, 1]]))
+    return levels if tags[_EXTRA_SAMPLES] == (_ALPHA,) else levels[..., :1]
 
 
 def _read_as(file: ImageFile.ImageFile, raw: str) -> None:

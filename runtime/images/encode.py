@@ -76,7 +76,7 @@ def load_image(path: Source) -> Picture:
     """Read an image file or its bytes, upright, as 8-bit RGB; 16-bit PNG and TIFF keep all bits."""
     file = decode(path)
     if file.deep and file.levels is None:
-        raise _refused(path, f"more than 8 bits a channel ({file.image.mode})")
+        raise _refused(path, file.unread)
     return picture_of(file, path)
 
 

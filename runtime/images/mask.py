@@ -125,8 +125,8 @@ def _read(path: Source) -> _Layer:
         return _layer(file.levels)
     if file.deep and file.image.mode[0] not in "IF":  # Pillow cut it to 8 bits, or worse
         raise ContractError(
-            f"a mask must have 8 bits a channel, or 16 in PNG or TIFF; {path} has more, or another "
-            "layout\nConvert it first, for example: magick INPUT -depth 8 OUTPUT.png"
+            f"a mask must have 8 bits a channel, or 16 in PNG or TIFF; {path} is {file.unread}\n"
+            "Convert it first, for example: magick INPUT -depth 8 OUTPUT.png"
         )
     return _layer(_stored(path, file.image))
 

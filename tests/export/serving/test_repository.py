@@ -106,6 +106,20 @@ def test_an_existing_output_is_replaced_only_when_asked_and_only_if_it_is_ours(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_a_link_to_a_folder_is_written_through(packed: Subject, tmp_path: Path, full: bool) -> None:
+    disk, link = tmp_path / "disk", tmp_path / "out"
+    disk.mkdir()
+    link.symlink_to("disk")
+
+    for _ in range(1 + full):
+        write_repository(packed.path, None, link, overwrite=True)
+
+    assert str(link.readlink()) == "disk"
+    assert "repository.json" in contents(disk)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "out"]
+
+
 def test_a_failure_leaves_the_old_repository_as_it_was(
     packed: Subject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,3 +60,33 @@ def test_an_output_is_replaced_on_request_only(files: tuple[Path, Path, Path]) -
     before, after = (np.asarray(Image.open(path)) for path in (files[0], files[2]))
     hole = np.asarray(Image.open(files[1])) > 0
     assert (before != after).any(axis=2).sum() > hole.sum()  # it grew
+
+
+@pytest.mark.parametrize("side_by_side", [False, True])
+def test_a_result_is_written_through_a_link(
+    files: tuple[Path, Path, Path], tmp_path: Path, side_by_side: bool
+) -> None:
+    inpaint, link = Inpainter(RecordingSession()), files[2]
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "real.png").write_bytes(b"old")
+    link.symlink_to("elsewhere/real.png")
+
+    with pytest.raises(ContractError, match="exists; replace it with --overwrite"):
+        repair_file(*files, model=inpaint)
+    repair_file(*files, model=inpaint, overwrite=True, side_by_side=side_by_side)
+
+    assert link.is_symlink()
+    with Image.open(tmp_path / "elsewhere" / "real.png") as real, Image.open(files[0]) as photo:
+        assert real.size == photo.size
+
+
+@pytest.mark.parametrize("name", ["gone.png", "out.png", "/dev/null", "photo.jpg"])
+def test_a_link_that_cannot_be_written_is_refused_before_the_work(
+    files: tuple[Path, Path, Path], name: str
+) -> None:
+    files[2].symlink_to(name)
+
+    told = r"must lead to what exists|must be a file, to be replaced|must not replace an input"
+    with pytest.raises(ContractError, match=told):
+        repair_file(*files, model="is not opened.onnx", overwrite=True)
+    assert str(files[2].readlink()) == name

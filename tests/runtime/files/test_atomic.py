@@ -1,5 +1,6 @@
 """Outputs appear whole or not at all."""
 
+import contextlib
 import errno
 import hashlib
 import os
@@ -9,11 +10,12 @@ import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from csakit.plugins.errors import ContractError, CsakitError
 from csakit.runtime.files import atomic
-from csakit.runtime.files.atomic import atomic_write, sha256, staged_folder
+from csakit.runtime.files.atomic import atomic_write, followed, sha256, staged_folder
 
 
 def test_the_output_gets_its_name_when_all_went_well(tmp_path: Path) -> None:
@@ -83,7 +85,55 @@ def test_what_is_no_file_is_never_replaced(tmp_path: Path, kind: str) -> None:
     assert (path.lstat().st_mode, path.lstat().st_ino) == (before.st_mode, before.st_ino)
 
 
-@pytest.mark.parametrize("name", ["null", "stdout", "full"])
+@pytest.mark.parametrize("kind", ["absolute", "relative", "link to a link", "through a folder"])
+def test_a_link_is_written_through(tmp_path: Path, kind: str) -> None:
+    disk, here = tmp_path / "disk", tmp_path / "here"
+    disk.mkdir()
+    here.mkdir()
+    (disk / "x.png").write_text("old")
+    (disk / "second.png").symlink_to("x.png")
+    (here / "disk").symlink_to(disk)
+    link = here / "link.png"
+    names = {"absolute": disk / "x.png", "relative": "../disk/x.png"}
+    names |= {"link to a link": disk / "second.png", "through a folder": "disk/x.png"}
+    link.symlink_to(names[kind])
+
+    with atomic_write(link) as temporary:
+        temporary.write_text("new")
+        assert (disk / "x.png").read_text() == "old"
+
+    assert str(link.readlink()) == str(names[kind])
+    assert (disk / "x.png").read_text() == "new"
+    assert not (disk / "x.png").is_symlink()
+    assert {path.name for path in disk.iterdir()} == {"x.png", "second.png"}
+
+
+@pytest.mark.parametrize("writer", [atomic_write, followed])
+@pytest.mark.parametrize(
+    ("target", "told"),
+    [
+        ("nowhere.png", "a link to nowhere.png, which does not exist"),
+        ("absent/x.png", "which does not exist"),
+        ("link.png", "a link that leads in a circle"),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_told_and_stays(
+    tmp_path: Path, writer: Callable[[Path], Any], target: str, told: str
+) -> None:
+    link = tmp_path / "link.png"
+    link.symlink_to(target)
+
+    with (
+        pytest.raises(ContractError, match=rf"{told}\nRemove the link"),
+        contextlib.ExitStack() as s,
+    ):
+        s.enter_context(writer(link))
+
+    assert list(tmp_path.iterdir()) == [link]
+    assert str(link.readlink()) == target
+
+
+@pytest.mark.parametrize("name", ["null", "stdout", "full", "fd/1"])
 def test_no_entry_of_dev_is_replaced(name: str) -> None:
     assert atomic._is_special(Path("/dev", name))  # asked, not tried: root could
 

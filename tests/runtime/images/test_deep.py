@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
+from csakit.plugins.errors import ContractError
 from csakit.runtime.images.decode import decode
 from csakit.runtime.images.deep import encode_deep
 from csakit.runtime.images.encode import load_image, save_image
 from csakit.runtime.images.mask import load_hole
 from csakit.runtime.options import MaskOptions
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 
 @pytest.fixture
@@ -60,17 +61,68 @@ def test_known_pixels_keep_16_bits_and_the_hole_gets_8_scaled(
     ],
     ids=lambda layout: next(iter(layout)),
 )
-@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_all_bits_of_a_tiff_are_read(
     tmp_path: Path, levels: np.ndarray, layout: dict[str, Any], channels: int
 ) -> None:
-    kind = "minisblack" if channels == 1 else "rgb"
+    alpha = {"extrasamples": ["unassalpha"], "planarconfig": "contig"}
+    kind = {"photometric": "minisblack" if channels < 3 else "rgb"}
+    kind |= alpha if channels in (2, 4) else {}
     stored = levels[..., 0] if channels == 1 else levels[..., :channels]
-    tifffile.imwrite(tmp_path / "x.tif", stored, photometric=kind, **layout)
+    tifffile.imwrite(tmp_path / "x.tif", stored, **kind, **layout)
 
-    read = decode(tmp_path / "x.tif").levels
+    file = decode(tmp_path / "x.tif")
 
-    np.testing.assert_array_equal(read, levels[..., :channels])
+    np.testing.assert_array_equal(file.levels, levels[..., :channels])
+    if channels == 2:
+        shown = np.asarray(file.image.convert("LA"))
+        np.testing.assert_allclose(shown, levels[..., :2] / 257, atol=0.5)
+
+
+def test_a_sample_without_a_meaning_is_no_alpha(tmp_path: Path, levels: np.ndarray) -> None:
+    layout = {"extrasamples": ["unspecified"], "planarconfig": "contig"}
+    tifffile.imwrite(tmp_path / "x.tif", levels[..., :2], photometric="minisblack", **layout)
+
+    picture = load_image(tmp_path / "x.tif")
+
+    np.testing.assert_array_equal(picture.deep, levels[..., :1])
+    assert picture.alpha is None
+
+
+def test_pillow_is_left_as_it_was(tmp_path: Path, levels: np.ndarray) -> None:
+    (tmp_path / "x.tif").write_bytes(encode_deep(levels[..., [0, 3]], "TIFF", {}))
+    decode(tmp_path / "x.tif")
+
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(tmp_path / "x.tif")
+
+
+@pytest.mark.parametrize(
+    ("layout", "told"),
+    [
+        ({"extrasamples": ["assocalpha"]}, "multiplied by its alpha"),
+        ({"planarconfig": "separate", "extrasamples": ["unassalpha"]}, "in separate planes"),
+        ({"photometric": "separated"}, r"of more than 8 bits a channel \(CMYK\)"),
+    ],
+)
+def test_a_layout_that_is_not_read_is_named(
+    tmp_path: Path, levels: np.ndarray, layout: dict[str, Any], told: str
+) -> None:
+    stored = np.moveaxis(levels, -1, 0) if layout.get("planarconfig") else levels
+    tifffile.imwrite(tmp_path / "x.tif", stored, **{"photometric": "rgb"} | layout)
+
+    with pytest.raises(ContractError, match=told):
+        load_image(tmp_path / "x.tif")
+    with pytest.raises(ContractError, match=told):
+        load_hole(tmp_path / "x.tif", levels.shape[:2], MaskOptions())
+
+
+@pytest.mark.parametrize("sign", [np.int16, np.int32])
+def test_signed_numbers_are_named(tmp_path: Path, levels: np.ndarray, sign: type) -> None:
+    tifffile.imwrite(tmp_path / "x.tif", levels[..., 0].astype(sign), photometric="minisblack")
+
+    with pytest.raises(ContractError, match="in signed numbers"):
+        load_image(tmp_path / "x.tif")
 
 
 def test_white_is_zero_is_turned_around(tmp_path: Path, levels: np.ndarray) -> None:
