@@ -34,7 +34,8 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
         LibraryError: CUDA failed, or libcsakit holds no code for this GPU.
     """
     _check(features, hole, similarity)
-    return chunked.fill(features, hole, similarity)
+    fill = cuda_kernels.fill if features.is_cuda else chunked.fill
+    return fill(features, hole, similarity)
 
 
 @torch.library.custom_op("csakit::coherent_semantic_attention_backward", mutates_args=())
@@ -47,19 +48,8 @@ def coherent_semantic_attention_backward(
     exported graph. Arguments and errors are those of the operator; dX has its result's layout.
     """
     _check_gradient(output_gradient, features, hole, similarity)
-    return chunked.input_gradient(output_gradient, features, hole, similarity)
-
-
-@coherent_semantic_attention.register_kernel("cuda")
-def _(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    _check(features, hole, similarity)
-    return cuda_kernels.fill(features, hole, similarity)
-
-
-@coherent_semantic_attention_backward.register_kernel("cuda")
-def _(output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    _check_gradient(output_gradient, features, hole, similarity)
-    return cuda_kernels.input_gradient(output_gradient, features, hole, similarity)
+    gradient = cuda_kernels.input_gradient if features.is_cuda else chunked.input_gradient
+    return gradient(output_gradient, features, hole, similarity)
 
 
 @coherent_semantic_attention.register_fake
@@ -108,9 +98,8 @@ class CoherentSemanticAttention(nn.Module):
 def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
     """Return the known position each position is copied from, (B, N) int64, for parity checks."""
     _check(features, hole, similarity)
-    if features.is_cuda:
-        return cuda_kernels.match_positions(features, hole, similarity)
-    return chunked.match_positions(features, hole, similarity)
+    match = cuda_kernels.match_positions if features.is_cuda else chunked.match_positions
+    return match(features, hole, similarity)
 
 
 def _check(features: Tensor, hole: Tensor, similarity: str) -> None:

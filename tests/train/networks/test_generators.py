@@ -8,6 +8,7 @@ import pytest
 import torch
 from csakit.train import CSAInpainter, ModelConfig
 from csakit.train.config import ATTENTIONS, Attention
+from csakit.train.masks import centre_hole
 from csakit.train.networks.generators import (
     ATTENTION_LEVEL,
     INIT_STD,
@@ -33,6 +34,16 @@ def on_meta(width: int, attention: Attention = "csa") -> CSAInpainter:
 
 def parameters(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.fixture
+def image(rng: np.random.Generator) -> Tensor:
+    return torch.from_numpy(image_like(rng, 1, 256, 256))
+
+
+@pytest.fixture
+def hole() -> Tensor:
+    return torch.from_numpy(centre_hole(256, 256))[None, None].float()
 
 
 class Recorder(TorchFunctionMode):
@@ -99,11 +110,7 @@ def test_the_stages_have_their_shapes(
     assert all(stage.isfinite().all() for stage in stages)
 
 
-def test_the_skips_carry_activated_tensors(
-    small_model: CSAInpainter, rng: np.random.Generator
-) -> None:
-    image = torch.from_numpy(image_like(rng, 1, 256, 256))
-
+def test_the_skips_carry_activated_tensors(small_model: CSAInpainter, image: Tensor) -> None:
     with Recorder() as rough:
         small_model.rough(image)
     with Recorder() as refinement:
@@ -117,9 +124,9 @@ def test_the_skips_carry_activated_tensors(
             assert decoded.shape == skipped.shape
 
 
-def test_only_the_rough_network_ends_in_a_tanh(rng: np.random.Generator) -> None:
+def test_only_the_rough_network_ends_in_a_tanh(image: Tensor) -> None:
     model = make_model()
-    last, image = model.rough.levels[0].up, torch.from_numpy(image_like(rng, 1, 256, 256))
+    last = model.rough.levels[0].up
     with torch.no_grad():
         for layer in (last, model.refinement.leave):
             layer.weight.zero_()
@@ -133,7 +140,7 @@ def test_only_the_rough_network_ends_in_a_tanh(rng: np.random.Generator) -> None
 
 
 def test_the_attention_sits_at_an_eighth_of_the_size_before_a_norm(
-    small_model: CSAInpainter, rng: np.random.Generator
+    small_model: CSAInpainter, image: Tensor, hole: Tensor
 ) -> None:
     seen: dict[str, Tensor] = {}
     level = small_model.refinement.levels[ATTENTION_LEVEL]
@@ -141,9 +148,6 @@ def test_the_attention_sits_at_an_eighth_of_the_size_before_a_norm(
         level.widen.register_forward_hook(lambda _, __, out: seen.update(widened=out)),
         level.widen_norm.register_forward_hook(lambda _, given, __: seen.update(normed=given[0])),
     ]
-    image = torch.from_numpy(image_like(rng, 1, 256, 256))
-    hole = torch.zeros(1, 1, 256, 256)
-    hole[..., 68:188, 68:188] = 1.0
 
     stages = small_model.stages(image, hole)
 
@@ -156,12 +160,9 @@ def test_the_attention_sits_at_an_eighth_of_the_size_before_a_norm(
 
 @pytest.mark.parametrize("attention", ATTENTIONS)
 def test_every_kind_of_attention_builds_and_runs(
-    rng: np.random.Generator, attention: Attention
+    image: Tensor, hole: Tensor, attention: Attention
 ) -> None:
     model = make_model(ModelConfig(width=4, attention=attention)).requires_grad_(False)
-    image = torch.from_numpy(image_like(rng, 1, 256, 256))
-    hole = torch.zeros(1, 1, 256, 256)
-    hole[..., 68:188, 68:188] = 1.0
 
     stages = model.stages(image, hole)
 
@@ -203,11 +204,8 @@ def test_convolutions_start_as_the_published_training_does(
             assert not module.bias.any()
 
 
-def test_training_computes_what_inference_computes(rng: np.random.Generator) -> None:
+def test_training_computes_what_inference_computes(image: Tensor, hole: Tensor) -> None:
     model = make_model(ModelConfig(width=3))
-    image = torch.from_numpy(image_like(rng, 2, 256, 256))
-    hole = torch.zeros(2, 1, 256, 256)
-    hole[:, :, 64:128, 64:128] = 1
 
     in_training = model.train().stages(image, hole)
     in_inference = model.eval().stages(image, hole)
