@@ -1,7 +1,10 @@
 """Pairs and models whose errors a pencil computes."""
 
+from pathlib import Path
+
 import numpy as np
 import numpy.typing as npt
+from csakit.train.evaluation.models import Model
 from csakit.train.evaluation.scores import Pair, Run
 
 SIDE = 40  # px; evaluation itself asks for no multiple of 256
@@ -33,3 +36,9 @@ def pair(name: str = "grey", *, missing: int = 160, grey: int = GREY) -> Pair:
     hole = np.zeros(SIDE * SIDE, dtype=bool)
     hole[hole.size - missing :] = True
     return name, np.full((SIDE, SIDE, 3), grey, dtype=np.uint8), hole.reshape(SIDE, SIDE)
+
+
+def model_of(run: Run, name: str = "model.onnx", **facts: object) -> Model:
+    """Describe a model that is open."""
+    path = Path("/somewhere") / name
+    return Model(path=path, sha256="5" * 64, backend="torch", size=None, facts=facts, run=run)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
-from csakit.plugins import reference
 from csakit.plugins.errors import ContractError
 from csakit.plugins.library import load
 from csakit.plugins.locations import LIBRARY_VARIABLE
@@ -100,20 +99,6 @@ def test_matches_are_those_of_the_same_inputs_in_float32(
 
     equal = matches == match_indices(x.float(), hole, similarity)
     assert equal.float().mean() >= 0.999  # near ties may fall to either side
-
-
-@each_similarity
-def test_the_gradient_is_that_of_the_oracle(
-    rng: np.random.Generator, similarity: Similarity
-) -> None:
-    features, hole = feature_like(rng, 2, 64, 16, 16), random_hole(rng, 2, 16, 16)
-    dY = rng.standard_normal(features.shape, dtype=np.float32)
-
-    given = (torch.from_numpy(array).cuda() for array in (dY, features, hole))
-    dX = coherent_semantic_attention_backward(*given, similarity)
-
-    expected = reference.input_gradient(features, hole, dY, similarity)
-    np.testing.assert_allclose(dX.cpu().numpy(), expected, atol=1e-4)
 
 
 def test_the_operator_passes_the_checks_of_torch(features: Tensor, hole: Tensor) -> None:

@@ -1,21 +1,12 @@
 """Models side by side on the same pairs."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.evaluation.comparison import chosen_cases, compare, draw_cases, draw_comparison
-from csakit.train.evaluation.models import Model
 from csakit.train.evaluation.pairs import EvaluationOptions, Pairs
-from csakit.train.evaluation.scores import Report, Run, evaluate
-from helpers.scored import lighter, lighter_by_grey, pair
-
-
-def model_of(run: Run, size: tuple[int, int] | None = None) -> Model:
-    return Model(
-        path=Path("m.onnx"), sha256="0" * 64, backend="torch", size=size, facts={}, run=run
-    )
+from csakit.train.evaluation.scores import Report, evaluate
+from helpers.scored import lighter, lighter_by_grey, model_of, pair
 
 
 @pytest.fixture

@@ -2,26 +2,13 @@
 
 import json
 import math
-from pathlib import Path
 
-from csakit.train.evaluation.models import Model
 from csakit.train.evaluation.report import SCHEMA, Evaluation
 from csakit.train.evaluation.scores import Run, evaluate
-from helpers.scored import lighter, lighter_by_grey, pair
+from helpers.scored import lighter, lighter_by_grey, model_of, pair
 
 SMALL = [pair("a", grey=10, missing=160), pair("b", grey=20, missing=320)]
 SQUARE = [pair("a", grey=10, missing=400), pair("b", grey=20, missing=400)]
-
-
-def model_of(run: Run, name: str = "model.safetensors", **facts: object) -> Model:
-    return Model(
-        path=Path("/somewhere") / name,
-        sha256="5" * 64,
-        backend="torch",
-        size=None,
-        facts=facts,
-        run=run,
-    )
 
 
 def evaluation_of(runs: dict[str, Run], **rest: object) -> Evaluation:
