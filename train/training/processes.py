@@ -6,7 +6,6 @@ from typing import Any, Final, Literal
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed
-from torch.distributed.nn.functional import all_reduce
 
 from ...plugins.errors import ContractError, LibraryError
 from .config import EngineConfig, Precision
@@ -47,7 +46,7 @@ def mean_over_processes(values: Tensor) -> Tensor:
         return mean
     # The sum has the sum over processes as its gradient, and the gradients of the R processes'
     # losses are averaged afterwards: as if one process had the whole batch.
-    total: Tensor = all_reduce(mean)  # type: ignore[no-untyped-call]
+    total: Tensor = _Sum.apply(mean)  # type: ignore[no-untyped-call]
     return total / distributed.get_world_size()
 
 
@@ -71,3 +70,19 @@ def max_over_processes(fabric: Fabric, *flags: int) -> list[int]:
     shared = torch.tensor(flags, dtype=torch.int64, device=fabric.device)
     distributed.all_reduce(shared, op=distributed.ReduceOp.MAX)
     return [int(flag) for flag in shared.tolist()]
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over processes, with gradient; torch's own function for it is deprecated."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ANN401
+        total = value.detach().clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        total = gradient.clone()
+        distributed.all_reduce(total)
+        return total

@@ -1,4 +1,8 @@
-"""One process acts alone; ``test_train.py`` trains with two, as with one and the whole batch."""
+"""Several processes act as one with the whole batch, and share what one of them refuses."""
+
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +14,28 @@ from csakit.train.training.processes import (
     on_first_process,
     start,
 )
+from helpers import mean_of_two
+from safetensors.torch import load_file
+
+
+def test_the_mean_of_two_processes_has_the_gradient_of_one_with_all_scores(tmp_path: Path) -> None:
+    command = [sys.executable, mean_of_two.__file__]
+    running = [
+        subprocess.Popen([*command, str(rank), str(tmp_path)], cwd=Path(__file__).parents[3])
+        for rank in range(2)
+    ]
+    assert [process.wait(timeout=120) for process in running] == [0, 0]
+
+    scores = mean_of_two.SCORES.clone().requires_grad_()
+    loss = mean_of_two.losses_of(scores, scores.mean()).mean()
+    loss.backward()
+
+    found = [load_file(tmp_path / f"{rank}.safetensors") for rank in range(2)]
+    exact = {"rtol": 0.0, "atol": 1e-15}  # float64, four terms
+    for one in found:
+        torch.testing.assert_close(one["mean"], scores.mean().detach(), **exact)
+    torch.testing.assert_close((found[0]["loss"] + found[1]["loss"]) / 2, loss.detach(), **exact)
+    torch.testing.assert_close(torch.cat([one["gradient"] for one in found]), scores.grad, **exact)
 
 
 def test_one_process_takes_its_own_mean() -> None:
