@@ -29,7 +29,7 @@ install: $(STAMP)  ## create .venv with everything for development
 # What a user would type: repair photographs, export, verify.
 demo: $(STAMP)  ## repair a real photograph; export the demo model and prove its parity
 	$(BIN)/python docs/examples/demo_photos.py $(DEMO)
-	$(BIN)/csakit inpaint $(DEMO)/photo.png $(DEMO)/mask.png -o $(DEMO)/repaired.png \
+	$(BIN)/csakit inpaint $(DEMO)/photo.jpg $(DEMO)/mask.png -o $(DEMO)/repaired.png \
 	  --side-by-side --overwrite
 	$(BIN)/csakit inpaint $(DEMO)/box.png $(DEMO)/box_mask.png -o $(DEMO)/box_repaired.png \
 	  --side-by-side --overwrite
@@ -41,12 +41,13 @@ EVALUATION := docs/evaluation-demo.json
 PROOF_DATA ?= scikit-image
 proof: $(STAMP)  ## repair README's pictures and score the packaged model against interpolation
 	$(BIN)/python docs/examples/demo_photos.py $(DEMO)
-	for name in "photo mask repaired demo" "box box_mask box_repaired demo-limits"; do set -- $$name; \
-	  $(BIN)/csakit inpaint $(DEMO)/$$1.png $(DEMO)/$$2.png -o $(DEMO)/$$3.png --side-by-side --overwrite && \
+	for name in "photo.jpg mask repaired demo" "box.png box_mask box_repaired demo-limits"; do set -- $$name; \
+	  $(BIN)/csakit inpaint $(DEMO)/$$1 $(DEMO)/$$2.png -o $(DEMO)/$$3.png --side-by-side --overwrite && \
 	  $(BIN)/python -c "import sys; from PIL import Image; Image.open(sys.argv[1]).save(sys.argv[2], quality=88)" \
 	    $(DEMO)/$$3_side_by_side.png docs/images/$$4.jpg || exit 1; done
 	$(BIN)/csakit evaluate demo --data $(PROOF_DATA) --split $(or $(PROOF_SPLIT),val) --masks classes \
 	  --baselines harmonic,opencv --json $(EVALUATION)
+	cp $(DEMO)/photo.jpg $(DEMO)/mask.png docs/examples/
 	for page in README.md train/weights/README.md; do \
 	  $(BIN)/python -m csakit.train.evaluation.margins $$page || exit 1; done
 

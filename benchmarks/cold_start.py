@@ -31,7 +31,7 @@ from ..runtime.host import core_processors
 from ..runtime.sessions.model_cache import BESIDE
 from ..train import ModelConfig, checkpoint
 from .inputs import random_model
-from .latency.models import DEMO
+from .latency.models import demo_checkpoint
 from .targets import Target
 
 STARTS: Final = 11  # an odd number, so that the median is one of them
@@ -90,7 +90,7 @@ def measure(
         weights = folder / "full.safetensors"
         checkpoint.save(random_model(ModelConfig(width=width)), weights)
         for source, what, seconds in (
-            (DEMO, "the demo model", _DEMO_SECONDS),
+            (demo_checkpoint(), "the demo model", _DEMO_SECONDS),
             (weights, f"the model of width {width}", _FULL_SECONDS),
         ):
             model = folder / f"{source.stem}.onnx"

@@ -157,6 +157,9 @@ def _starts_row(backend: Backend) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Align rows below their head; a column without any value is left out."""
+    kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
+    rows = [*zip(*kept, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for first, *others in rows:
         cells = (f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))

@@ -20,7 +20,7 @@ from ..record import Model, Scalar
 from .backends import BACKENDS, BackendSpec
 from .plan import Plan
 
-DEMO: Final = Path(__file__).parents[2] / "train" / "weights" / "demo.safetensors"
+_DEMO: Final = Path("train", "weights", "demo.safetensors")  # in a checkout; no package has it
 _FLOAT_BYTES: Final = 4
 
 
@@ -112,9 +112,20 @@ def stated_side(path: Path) -> int | None:
     return max((side for side in sizes if isinstance(side, int) and side > 3), default=None)
 
 
+def demo_checkpoint() -> Path:
+    """Return the demo model's checkpoint, of the checkout that is installed or of this folder."""
+    for folder in (Path(__file__).parents[2], Path()):
+        if (folder / _DEMO).is_file():
+            return folder / _DEMO
+    raise ContractError(
+        f"without --models, the demo checkpoint must be in a checkout; there is no {_DEMO} here\n"
+        "Run this in a checkout of csakit, or give FILE, --models or --width."
+    )
+
+
 def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
     """Sort ``.safetensors`` and ``.onnx`` files by checkpoint; none is the demo model."""
-    given = list(paths) or [DEMO]
+    given = list(paths) or [demo_checkpoint()]
     checkpoints = [_source(path) for path in given if path.suffix == ".safetensors"]
     sources = {source.model.sha256: source for source in checkpoints if source.model}
     for path in given:

@@ -17,7 +17,7 @@ from .interleave import InterleavedRun, Progress
 from .models import ModelSource
 from .plan import Plan
 
-_SPINNING: Final = "OMP_WAIT_POLICY"  # how torch's threads wait for each other
+_SPINNING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # how torch's threads wait for each other
 
 
 def measure(sources: Sequence[ModelSource], plan: Plan, folder: Path, progress: Progress) -> Record:
@@ -43,7 +43,7 @@ def measure(sources: Sequence[ModelSource], plan: Plan, folder: Path, progress: 
         **{name: getattr(plan, name) for name in names},
         "mask_seed": SEED,
         "low_precision_instructions": " ".join(low_precision_instructions()),
-        "omp_wait_policy": os.environ.get(_SPINNING, "default"),
+        **{name.lower(): os.environ.get(name, "default") for name in _SPINNING},
     }
     return Record(
         kind="latency",

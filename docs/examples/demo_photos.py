@@ -1,6 +1,6 @@
 """Write the damaged photographs of the demo and their masks: ``python demo_photos.py FOLDER``.
 
-``photo.png`` has scratches, a watermark and a spot; ``box.png`` lacks a square of 160 pixels. Both
+``photo.jpg`` has scratches, a watermark and a spot; ``box.png`` lacks a square of 160 pixels. Both
 are ``chelsea`` of scikit-image, which the demo model was never trained on.
 """
 
@@ -10,12 +10,13 @@ from pathlib import Path
 import numpy as np
 import skimage.data
 from csakit.train.evaluation.hole_classes import draw_hole
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 SEED = 4
 WATERMARK_PX = 44
 SPOT = (236, 14, 278, 56)  # left, top, right, bottom: in the fur
 BOX = (150, 90, 309, 249)
+MASK_GROWTH = 3  # side of a square in pixels: JPEG smears the damage over its edge
 DAMAGE = {  # RGB of what is drawn over the photograph
     "scratches": (240, 238, 226),
     "text": (255, 255, 255),
@@ -36,7 +37,7 @@ def main(folder: Path) -> None:
     ImageDraw.Draw(masks["box"]).rectangle(BOX, fill=255)
     folder.mkdir(parents=True, exist_ok=True)
     for name, mask_name, parts in (
-        ("photo.png", "mask.png", ("scratches", "text", "spot")),
+        ("photo.jpg", "mask.png", ("scratches", "text", "spot")),
         ("box.png", "box_mask.png", ("box",)),
     ):
         damaged, whole = Image.fromarray(photograph), Image.new("L", (width, height))
@@ -44,7 +45,9 @@ def main(folder: Path) -> None:
             mask = masks[part].convert("L").point(lambda grey: 255 * (grey > 0))
             damaged.paste(DAMAGE[part], mask=mask)
             whole.paste(255, mask=mask)
-        damaged.save(folder / name)
+        if name.endswith(".jpg"):
+            whole = whole.filter(ImageFilter.MaxFilter(MASK_GROWTH))
+        damaged.save(folder / name, quality=95, subsampling=0)  # PNG takes no notice
         whole.save(folder / mask_name)
         print(
             f"wrote {folder / name} ({width}x{height}) and {folder / mask_name} "

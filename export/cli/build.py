@@ -90,7 +90,7 @@ def _build(args: argparse.Namespace) -> int:
     print(f"wrote {args.output} ({manifest.engine.bytes / 1e6:.1f} MB) and its manifest")
     path = shlex.quote(str(args.output))
     print(f"next: csakit verify {path}")
-    print(f"next: csakit inpaint photo.png mask.png -o repaired.png --model {path}")
+    print(f"      csakit inpaint photo.png mask.png -o repaired.png --model {path}")
     return ExitCode.OK
 
 

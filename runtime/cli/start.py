@@ -14,6 +14,9 @@ _INTERRUPTED = 130  # as ``command.INTERRUPTED``, which is not imported yet
 
 def main() -> int:
     """Run the command line of csakit, and return the exit code."""
+    # torch's OpenMP spins for milliseconds, and loses time slices where others use the processors.
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     from .main import main as run
 
     return run(loaded=allow_interrupts)

@@ -63,7 +63,8 @@ def _work(args: argparse.Namespace) -> int:
             model = dataclasses.replace(model, precision=args.precision)
 
         def ready(address: str) -> None:
-            print(f"{address}  model {model.name}, {model.device}, {model.precision}", flush=True)
+            facts = f"model {model.name}, {model.device}, {model.precision}"
+            print(f"{address}  {facts}; open it in a browser, Ctrl-C stops", flush=True)
             if not web.loopback and web.certificate is None:
                 _line("warning: without --certificate, pictures and token travel unencrypted")
 

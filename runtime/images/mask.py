@@ -183,6 +183,11 @@ def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOpti
     between, many = _share_between(levels)
     if highest < options.threshold * SCALE:
         _check_nothing(path, layer, highest // SCALE, options, many=many)
+    elif many and options.channel in _COLOURS:  # of a photograph that was painted over
+        text = "%s is read as a photograph painted over: %.1f %% of it are %s, and missing. %s"
+        remedy = "Take a colour that it has nowhere else, or raise --mask-threshold"
+        marked = 100 * float((levels >= options.threshold * SCALE).mean())
+        notify(logger, "painted", text, path, marked, options.channel, remedy)
     elif many and between > _PHOTOGRAPH_SHARE:
         raise ContractError(
             f"a mask must be black and white; {path} has many greys in {100 * between:.0f} % of "

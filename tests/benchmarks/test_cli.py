@@ -1,6 +1,7 @@
 """``csakit bench``: its arguments, what it prints, its exit codes, and a whole run that checks."""
 
 import dataclasses
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,16 +10,17 @@ import numpy as np
 import pytest
 from csakit.benchmarks import cold_start, targets, training
 from csakit.benchmarks.cli import main
-from csakit.benchmarks.latency import run
-from csakit.benchmarks.latency.any_onnx import profile
+from csakit.benchmarks.latency import models, run
+from csakit.benchmarks.latency.any_onnx import profile, profiled
 from csakit.benchmarks.latency.models import ModelSource
 from csakit.benchmarks.latency.plan import QUICK, Plan
 from csakit.benchmarks.record import Record, read_record
 from csakit.benchmarks.targets import Target
 from csakit.plugins.architectures import devices
-from csakit.plugins.errors import EngineError, ParityError
+from csakit.plugins.errors import ContractError, EngineError, ParityError
 from helpers.engines import PLUGIN, make_manifest, write_engine
 from helpers.records import measured, record_of
+from onnx import helper, parser
 
 
 def found(name: str, *, met: bool) -> Target:
@@ -244,7 +246,46 @@ def test_a_file_alone_is_timed_without_a_checkpoint_and_profiled(
         ("small.onnx", None, None)
     ]
     assert printed.startswith("small.onnx, 256x256, batch 1, holes center")
-    assert "small.onnx, layers in ONNX Runtime, mean ms of 10 calls; " in printed
+    assert "of the loop" not in printed  # a column that one file alone cannot fill
+    assert re.search(r"small.onnx, layers in ONNX Runtime, \S+ ms with the profiler", printed)
+
+
+def test_a_profile_counts_the_time_of_a_loop_once(tmp_path: Path) -> None:
+    file = tmp_path / "loop.onnx"
+    body = parser.parse_graph(
+        "b (int64 i, bool go, float[64, 64] a) => (bool on, float[64, 64] c) "
+        "{ on = Identity(go) c = MatMul(a, a) }"
+    )
+    model = parser.parse_model(
+        '<ir_version: 9, opset_import: ["" : 18]> m (float[1, 3, 64, 64] image, '
+        "float[1, 1, 64, 64] mask) => (float[64, 64] output) "
+        "<int64[1] axes = {0}, int64 times = {200}, bool yes = {1}> { p = Squeeze(mask, axes) "
+        "q = Squeeze(p, axes) unused = Identity(image) }"
+    )
+    loop = helper.make_node("Loop", ["times", "yes", "q"], ["output"], name="loop", body=body)
+    model.graph.node.append(loop)
+    file.write_bytes(model.SerializeToString())
+
+    layers = profiled(
+        file, np.zeros((1, 3, 64, 64), np.float32), np.zeros((1, 1, 64, 64), np.float32), 1
+    )
+
+    assert layers[0].kind == "Loop"
+    assert "MatMul" not in {layer.kind for layer in layers}
+
+
+def test_outside_of_a_checkout_the_demo_checkpoint_names_what_to_give(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "__file__", str(tmp_path / "a" / "b" / "c.py"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ContractError, match=r"in a checkout; .*\n.*give FILE, --models or --width"):
+        models.demo_checkpoint()
+
+    file = tmp_path / "train" / "weights" / "demo.safetensors"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    assert models.demo_checkpoint().samefile(file)
 
 
 @pytest.mark.parametrize("option", [["attention", "--holes"], ["latency", "--sizes"]])

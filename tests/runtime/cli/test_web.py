@@ -21,7 +21,7 @@ def test_it_serves_until_it_is_interrupted() -> None:
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
-        match = re.fullmatch(r"(http://localhost:\d+/)  model demo\.onnx, cpu, fp32\n", line)
+        match = re.fullmatch(r"(http://localhost:\d+/)  model demo\.onnx, cpu, fp32; .*\n", line)
         assert match is not None, line
         with urllib.request.urlopen(f"{match[1]}health/ready", timeout=30) as answer:
             assert answer.status == 200

@@ -251,6 +251,20 @@ def test_a_painted_mask_names_its_colour_and_is_read_by_it(
     np.testing.assert_array_equal(found, hole)
 
 
+def test_paint_over_a_photograph_is_its_mask(
+    tmp_path: Path, photo: np.ndarray, caplog: pytest.LogCaptureFixture
+) -> None:
+    painted, missing = photo[:200, :300].copy(), np.zeros((200, 300), dtype=bool)
+    missing[40:90, 50:150] = True
+    painted[missing] = 255, 0, 0
+    Image.fromarray(painted).save(tmp_path / "m.png")
+
+    found = load_hole(tmp_path / "m.png", (200, 300), MaskOptions(channel="red"))
+
+    np.testing.assert_array_equal(found, missing)
+    assert "painted over: 8.3 % of it are red" in caplog.text
+
+
 @pytest.mark.parametrize("deep", [False, True])
 def test_an_erased_hole_names_the_channel_and_is_read_by_it(
     tmp_path: Path, photo: np.ndarray, deep: bool
