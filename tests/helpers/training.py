@@ -46,15 +46,15 @@ def train_step_of(**values: object) -> TrainStep:
 
 def flags_of(**values: object) -> list[str]:
     """Write ``SMALL`` with some keys changed as flags of ``csakit train``."""
-    flags = []
-    for key, value in (SMALL | values).items():
-        name = key.replace("_", "-")
-        if isinstance(value, bool):
-            flags.append(f"--{name}" if value else f"--no-{name}")
-        else:
-            parts = value if isinstance(value, tuple) else (value,)
-            flags += [f"--{name}", *map(str, parts)]
-    return flags
+    return [word for key, value in (SMALL | values).items() for word in words_of(key, value)]
+
+
+def words_of(key: str, value: object) -> list[str]:
+    """Write one key as a user gives it."""
+    name = key.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{name}" if value else f"--no-{name}"]
+    return [f"--{name}", *map(str, value if isinstance(value, tuple) else (value,))]
 
 
 def write_images(folder: Path, count: int) -> Path:

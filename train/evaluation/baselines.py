@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -24,9 +23,7 @@ from .scores import Run
 Repair = Callable[[Uint8, Bool], Uint8]
 """Fill the hole of an image."""
 
-BASELINES: Final = MappingProxyType(
-    {"harmonic": ("harmonic",), "opencv": ("opencv-telea", "opencv-ns")}
-)
+BASELINES: Final = ("harmonic", "opencv")
 _RADIUS_PX: Final = 3.0  # of OpenCV's neighbourhoods; what its examples use
 
 

@@ -1,7 +1,6 @@
 """``csakit train`` trains, stops when it is told to, and runs in several processes unchanged."""
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -12,13 +11,12 @@ from typing import Any
 import pytest
 from csakit.plugins.errors import ExitCode
 from csakit.train import checkpoint
-from csakit.train.cli.flags import flag_of
 from csakit.train.cli.train import choice_of as choice_of_args
 from csakit.train.cli.train import main, train_parser
 from csakit.train.training.config_file import SECTION_OF, SECTIONS, build, from_mapping, to_toml
 from csakit.train.training.metrics_log import read_scalars
 from csakit.train.training.run_folder import RunFolder
-from helpers.training import choice_of, flags_of
+from helpers.training import choice_of, flags_of, words_of
 from safetensors.torch import load_file
 
 if sys.version_info >= (3, 11):
@@ -189,60 +187,20 @@ def test_two_processes_train_like_one_with_the_doubled_batch(tmp_path: Path) -> 
 
 
 # One value for every key, none of them the default.
-VALUES: dict[str, tuple[str, Any]] = {
-    "data": ("photos", "photos"),
-    "masks": ("center", "center"),
-    "mask_ratio": ("0.2 0.3", (0.2, 0.3)),
-    "mask_buckets": ("10-20,20-30", "10-20,20-30"),
-    "mask_invert": ("", True),
-    "recipe": ("paris", "paris"),
-    "cache": ("64", 64),
-    "size": ("512", 512),
-    "batch": ("3", 3),
-    "workers": ("5", 5),
-    "validation": ("others", "others"),
-    "validation_masks": ("center", "center"),
-    "validation_count": ("7", 7),
-    "width": ("16", 16),
-    "attention": ("conv", "conv"),
-    "similarity": ("projection", "projection"),
-    "fill": ("interpolated", "interpolated"),
-    "prediction": ("residual", "residual"),
-    "reconstruction": ("2", 2.0),
-    "error": ("relative", "relative"),
-    "rough_weight": ("0.5", 0.5),
-    "known_weight": ("0.25", 0.25),
-    "consistency": ("1e-3", 1e-3),
-    "adversarial": ("0", 0.0),
-    "patch": ("--no-", False),
-    "patch_width": ("32", 32),
-    "feature_patch": ("--no-", False),
-    "feature_patch_width": ("128", 128),
-    "judged": ("composite", "composite"),
-    "texture": ("0.1", 0.1),
-    "features": ("0.1", 0.1),
-    "vgg": ("random", "random"),
-    "steps": ("9", 9),
-    "learning_rate": ("1e-5", 1e-5),
-    "decay_from": ("0.75", 0.75),
-    "betas": ("0.9 0.99", (0.9, 0.99)),
-    "epsilon": ("1e-6", 1e-6),
-    "clip": ("1.5", 1.5),
-    "ema": ("0.999", 0.999),
-    "seed": ("11", 11),
-    "start": ("m.safetensors", "m.safetensors"),
-    "stage": ("rough", "rough"),
-    "accelerator": ("cpu", "cpu"),
-    "devices": ("2", 2),
-    "nodes": ("2", 2),
-    "strategy": ("ddp", "ddp"),
-    "precision": ("bf16-mixed", "bf16-mixed"),
-    "log_every": ("1", 1),
-    "image_every": ("2", 2),
-    "validate_every": ("3", 3),
-    "save_every": ("4", 4),
-    "keep": ("5", 5),
-    "minutes": ("6", 6.0),
+VALUES: dict[str, Any] = {
+    **{"data": "photos", "masks": "center", "mask_ratio": (0.2, 0.3), "mask_invert": True},
+    **{"mask_buckets": "10-20,20-30", "recipe": "paris", "cache": 64, "size": 512, "batch": 3},
+    **{"workers": 5, "validation": "others", "validation_masks": "center", "validation_count": 7},
+    **{"width": 16, "attention": "conv", "similarity": "projection", "fill": "interpolated"},
+    **{"prediction": "residual", "reconstruction": 2.0, "error": "relative", "rough_weight": 0.5},
+    **{"known_weight": 0.25, "consistency": 1e-3, "adversarial": 0.0, "patch": False},
+    **{"patch_width": 32, "feature_patch": False, "feature_patch_width": 128},
+    **{"judged": "composite", "texture": 0.1, "features": 0.1, "vgg": "random", "steps": 9},
+    **{"learning_rate": 1e-5, "decay_from": 0.75, "betas": (0.9, 0.99), "epsilon": 1e-6},
+    **{"clip": 1.5, "ema": 0.999, "seed": 11, "start": "m.safetensors", "stage": "rough"},
+    **{"accelerator": "cpu", "devices": 2, "nodes": 2, "strategy": "ddp"},
+    **{"precision": "bf16-mixed", "log_every": 1, "image_every": 2, "validate_every": 3},
+    **{"save_every": 4, "keep": 5, "minutes": 6.0},
 }
 # Keys without which a value is refused.
 NEEDED: dict[str, dict[str, Any]] = {
@@ -250,11 +208,6 @@ NEEDED: dict[str, dict[str, Any]] = {
     "error": {"fill": "interpolated"},
     "stage": {"adversarial": 0.0, "consistency": 0.0},
 }
-
-
-def arguments_of(name: str, text: str) -> list[str]:
-    flag = flag_of(name)
-    return [flag.replace("--", text, 1)] if text == "--no-" else [flag, *shlex.split(text)]
 
 
 def parsed(*arguments: str) -> dict[str, dict[str, Any]]:
@@ -267,9 +220,9 @@ def test_every_key_is_tried_here() -> None:
 
 @pytest.mark.parametrize("name", VALUES)
 def test_a_flag_chooses_its_key_and_survives_toml(name: str) -> None:
-    text, value = VALUES[name]
+    value = VALUES[name]
 
-    choice = parsed(*arguments_of(name, text))
+    choice = parsed(*words_of(name, value))
 
     assert choice == choice_of(**{name: value})
     config = build(choice_of(data="x", **NEEDED.get(name, {})), choice)
