@@ -30,15 +30,6 @@ def test_black_is_missing_when_inverted(tmp_path: Path, rng: np.random.Generator
     np.testing.assert_array_equal(hole, np.arange(64)[:, None].repeat(64, axis=1) >= 16)
 
 
-@pytest.mark.parametrize("mode", ["1", "L", "RGB", "RGBA", "P"])
-def test_masks_of_any_mode_are_read(tmp_path: Path, rng: np.random.Generator, mode: str) -> None:
-    path = write_mask(tmp_path / "x.png", 0.5)
-    with Image.open(path) as image:
-        image.convert(mode).save(path)
-
-    assert FolderMasks(tmp_path, augment=False).draw(64, rng).mean() == 0.5
-
-
 def test_masks_of_zeros_and_ones_are_read(tmp_path: Path, rng: np.random.Generator) -> None:
     Image.fromarray(np.eye(64, dtype=np.uint8)).save(tmp_path / "x.png")
 
