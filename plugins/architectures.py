@@ -41,10 +41,7 @@ def choose(requested: str, offered: frozenset[str]) -> tuple[list[str], list[str
 
 
 def covers(architectures: Iterable[str], gpu: str) -> bool:
-    """Return whether code for some architectures runs on a GPU such as "sm_89".
-
-    Machine code of the same major and no later minor version does, and PTX that is no later.
-    """
+    """Return whether code runs on a GPU: that of its major version, and PTX, if no later."""
     wanted = int(re.sub(r"\D", "", gpu))
     for name in architectures:
         match = _NAME.fullmatch(name)

@@ -50,16 +50,12 @@ class LibraryStatus:
 
 
 def library_status(kind: Kind = "csakit", known: Path | None = None) -> LibraryStatus:
-    """Return what is known of a library, perhaps at the path ``known``; never fails.
-
-    libcsakit is opened and asked. Of the others, which only TensorRT can open, the record of the
-    build is read.
-    """
+    """Return what is known of a library, perhaps at the path ``known``; never fails."""
     try:
         path = find_library(kind, known)
     except LibraryError as error:
         return LibraryStatus(kind=kind, problem=str(error))
-    if kind != "csakit":
+    if kind != "csakit":  # only TensorRT can open it
         return _recorded(kind, path)
     try:
         info = Library(path).build_info()

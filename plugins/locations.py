@@ -61,11 +61,7 @@ def builds_folder() -> Path:
 
 
 def source_hash(csrc: Path = CSRC) -> str:
-    """Return the hash of all sources, as CMakeLists.txt computes it too.
-
-    It is the SHA-256 of the lines "<SHA-256 of the file>  <name>" in the order of the names, each
-    relative to the folder that holds ``csrc`` and ``include``.
-    """
+    """Return the hash of all sources, as CMakeLists.txt computes it too."""
     root = csrc.parent
     names = sorted(
         path.relative_to(root).as_posix()

@@ -97,11 +97,7 @@ def find_toolchain() -> Toolchain:
 
 
 def find_nvcc() -> tuple[Path, str]:
-    """Return the path of nvcc, and how it was found.
-
-    Searched are CUDA_HOME, CUDA_PATH, PATH, /usr/local/cuda and the Python packages of NVIDIA:
-    a variable is set on purpose, and comes before what happens to be on PATH.
-    """
+    """Return the path of nvcc, and how it was found; a variable is set on purpose, and first."""
     for variable in ("CUDA_HOME", "CUDA_PATH"):
         if stated := os.environ.get(variable):
             path = Path(stated) / "bin" / "nvcc"
@@ -160,11 +156,7 @@ def explain(printed: str) -> str:
 
 
 def find_headers(given: Path | None = None) -> Headers | None:
-    """Return the headers of TensorRT, None if there are none and none were asked for.
-
-    ``given`` holds them, or its folder ``include`` does; by default the folder that
-    CSAKIT_TENSORRT_INCLUDE names, those of system packages, the user's cache.
-    """
+    """Return TensorRT's headers in a folder or the usual places; None if none were asked for."""
     if given is not None:
         return _require_headers(given, "--tensorrt-include")
     if stated := os.environ.get(INCLUDE_VARIABLE):
@@ -182,11 +174,9 @@ def headers_folder() -> Path:
 
 
 def how_to_get_headers() -> str:
-    """Return the commands that fetch the headers of the installed TensorRT.
-
-    Headers of an older version serve a newer TensorRT: the newest published one stands in.
-    """
+    """Return the commands that fetch the headers of the installed TensorRT."""
     version = installed_tensorrt()
+    # Headers of an older version serve a newer TensorRT: the newest published one stands in.
     newest = _PUBLISHED[max(_PUBLISHED)]
     wanted = max(numbers(version), OLDEST) if version else newest
     release = ".".join(map(str, min(wanted, _PUBLISHED.get(wanted[0], newest))))

@@ -18,11 +18,7 @@ _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "network",
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
-    """Read a state_dict, refusing anything that would run code; return name to tensor, on the CPU.
-
-    ``path`` is what ``torch.save(network.state_dict(), path)`` wrote, of any torch, or a dictionary
-    with that in an entry such as ``state_dict``. ``module.`` of ``nn.DataParallel`` and counters of
-    batch norms are left out. Tensors may be read from the file only when they are used.
+    """Read a state_dict, bare or within a dictionary; name to tensor, perhaps mapped, on the CPU.
 
     Raises:
         ContractError: the file is missing or damaged, or holds more than named tensors of

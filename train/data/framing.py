@@ -100,11 +100,9 @@ _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
 
 
 def tint(image: Pixels, rng: np.random.Generator) -> Pixels:
-    """Change hue, brightness and contrast of an (H, W, 3) image.
-
-    Trained on few photographs, a network must learn that a hole has the hue of its surroundings.
-    Permuting the channels taught the opposite: green patches in brown fur.
-    """
+    """Change hue, brightness and contrast of an (H, W, 3) image."""
+    # A network must learn that a hole has the hue of its surroundings. Permuting the channels
+    # taught the opposite: green patches in brown fur.
     own, gain, shift = rng.uniform(0.5, 1.0), rng.uniform(0.7, 1.3), rng.uniform(-25, 25)
     # Grey is linear in the channels, so that the whole change is one 3 x 3 matrix.
     matrix = own * np.eye(3) + (1 - own) * np.outer(_LUMA, rng.uniform(0.6, 1.4, 3))

@@ -22,10 +22,7 @@ def check_folder(folder: Path, what: str) -> None:
 
 
 def walk(folder: Path) -> Iterator[str]:
-    """Yield the image files below a folder by suffix, sorted, as relative paths with "/".
-
-    Hidden files and folders are left out. Links are followed, except in circles.
-    """
+    """Yield the image files below a folder, sorted, relative to it; links are followed once."""
     seen: set[tuple[int, int]] = set()
     for path, folders, files in os.walk(folder, followlinks=True):
         status = os.stat(path)  # noqa: PTH116 - one system call for each folder
@@ -51,10 +48,8 @@ def read_list(path: Path) -> list[list[str]]:
 
 
 def present(names: Iterable[str], folder: Path) -> list[str]:
-    """Return the names whose parent folder exists, because people keep parts of large data sets.
-
-    Files are not looked for: there may be millions, on a network. Absent ones are skipped later.
-    """
+    """Return the names whose parent folder exists, because people keep parts of large data sets."""
+    # Files are not looked for: there may be millions, on a network.
     known: dict[str, bool] = {}
     kept = []
     for name in names:
@@ -67,10 +62,8 @@ def present(names: Iterable[str], folder: Path) -> list[str]:
 
 
 def hold_out(names: list[str]) -> tuple[list[str], list[str]]:
-    """Split names into those for training and, about one in ``HOLD_OUT``, those for validation.
-
-    By the names alone, so that added files move no other. Of two or more names each list gets one.
-    """
+    """Split names into those for training and, about one in ``HOLD_OUT``, those for validation."""
+    # By the names alone, so that added files move no other.
     chosen = {name for name in names if _hash(name) % HOLD_OUT == 0}
     if len(names) > 1 and not 0 < len(chosen) < len(names):
         chosen = {min(names, key=_hash)}

@@ -79,10 +79,7 @@ def _apt_settings(state: Path, sources: Path) -> Iterator[str]:
 
 
 def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
-    """Return the folder a package is installed in, or its newest wheel downloaded; and the version.
-
-    ``member`` is a file that it must hold: installed packages are sometimes cut down.
-    """
+    """Return the folder of an installed package that has ``member``, or its wheel; the version."""
     try:
         installed = importlib.metadata.distribution(name)
         if (folder := Path(str(installed.locate_file("")))).joinpath(member).is_file():

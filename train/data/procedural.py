@@ -224,10 +224,7 @@ def paint(textures: Textures, labels: npt.NDArray[np.uint8]) -> Float32:
 
 @functools.cache
 def noise_bank() -> Float32:
-    """Return three periodic fields of noise, (3, 512, 512), amplitudes falling with the frequency.
-
-    Each has mean 0 and standard deviation 1/2 and is clipped to [-1, 1].
-    """
+    """Return three periodic fields of noise, (3, 512, 512), clipped, of standard deviation 1/2."""
     rng = np.random.default_rng(_BANK_SEED)
     down = np.fft.fftfreq(_BANK_SIDE)[:, None]
     across = np.fft.rfftfreq(_BANK_SIDE)[None, :]
