@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from PIL import Image, ImageOps
 
@@ -69,13 +69,13 @@ Obtain = Callable[[Package, Path], tuple[Path, str]]
 
 def read_list(path: Path = LIST) -> list[Package]:
     """Read the list of packages."""
-    return [_package(table) for table in tomllib.loads(path.read_text("utf-8"))["package"]]
-
-
-def _package(table: dict[str, Any]) -> Package:
-    own = {name: table.pop(name) for name in ("name", "suite", "version") if name in table}
-    groups = table.pop("pictures")
-    return Package(pictures=[Pictures(**{**table, **group}) for group in groups], **own)
+    packages = []
+    for table in tomllib.loads(path.read_text("utf-8"))["package"]:
+        own = {name: table.pop(name) for name in ("name", "suite", "version") if name in table}
+        groups = table.pop("pictures")  # what else the table states holds for each of them
+        pictures = [Pictures(**{**table, **group}) for group in groups]
+        packages.append(Package(pictures=pictures, **own))
+    return packages
 
 
 def fetch(output: Path, packages: Sequence[Package], obtain: Obtain) -> int:

@@ -100,13 +100,14 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Return everything but the pixels, JSON-serialisable; null where there is no number."""
+        versions = {"python": platform.python_version(), **{n: installed(n) for n in _LIBRARIES}}
         return {
             "schema": SCHEMA,
             "passed": self.passed,
             "data": dict(self.data),
             "broken": list(self.broken),
             "definitions": DEFINITIONS,
-            "libraries": _libraries(),
+            "libraries": {name: version for name, version in versions.items() if version},
             "baselines": list(self.baselines),
             "margins": {
                 name: {kind: _plain(dataclasses.asdict(m)) for kind, m in margins.items()}
@@ -172,8 +173,3 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _libraries() -> dict[str, str]:
-    versions = {"python": platform.python_version(), **{one: installed(one) for one in _LIBRARIES}}
-    return {name: version for name, version in versions.items() if version}

@@ -93,7 +93,8 @@ def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
         raise ContractError(f"a batch must have at least one image; got {batch}")
     empty: list[str] = []
     scores: list[ImageScore] = []
-    for several in _batches(_with_holes(pairs, empty), batch):
+    remaining = _with_holes(pairs, empty)
+    while several := list(itertools.islice(remaining, batch)):
         results = composites(run, [pair for _, pair in several])
         for (position, pair), result in zip(several, results, strict=True):
             scores.append(_score(position, pair, result))
@@ -116,7 +117,9 @@ def composites(run: Run, pairs: Sequence[Pair]) -> list[Uint8 | None]:
     if results.shape != images.shape:
         raise ContractError(f"a model must answer {images.shape} with it; got {results.shape}")
     return [
-        _composite(image, hole, result)
+        np.where(hole[..., None], uint8_from_float(result[None])[0], image)
+        if np.isfinite(result).all()
+        else None
         for (_, image, hole), result in zip(pairs, results, strict=True)
     ]
 
@@ -128,17 +131,6 @@ def _with_holes(pairs: Iterable[Pair], empty: list[str]) -> Iterator[tuple[int, 
             yield position, pair
         else:
             empty.append(pair[0])
-
-
-def _batches(items: Iterator[tuple[int, Pair]], batch: int) -> Iterator[list[tuple[int, Pair]]]:
-    while several := list(itertools.islice(items, batch)):
-        yield several
-
-
-def _composite(image: Uint8, hole: Bool, result: Float32) -> Uint8 | None:
-    if not np.isfinite(result).all():
-        return None
-    return np.where(hole[..., None], uint8_from_float(result[None])[0], image)
 
 
 def _score(position: int, pair: Pair, result: Uint8 | None) -> ImageScore:
