@@ -115,25 +115,6 @@ def test_a_header_without_later_keys_means_the_papers_form(tmp_path: Path) -> No
     assert (config.fill, config.prediction) == ("constant", "absolute")
 
 
-def test_an_existing_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
-    path = tmp_path / "model.safetensors"
-    checkpoint.save(make_model(ModelConfig(width=2)), path)
-
-    checkpoint.save(make_model(ModelConfig(width=3)), path)
-
-    assert checkpoint.read_header(path)["width"] == 3
-    assert [*tmp_path.iterdir()] == [path]
-
-
-def test_a_checkpoint_may_be_read_by_whom_other_files_may_be_read(tmp_path: Path) -> None:
-    (tmp_path / "plain").touch()
-
-    checkpoint.save(make_model(ModelConfig(width=2)), tmp_path / "model.safetensors")
-
-    plain, written = (tmp_path / name for name in ("plain", "model.safetensors"))
-    assert oct(written.stat().st_mode) == oct(plain.stat().st_mode)
-
-
 @pytest.mark.parametrize(
     ("name", "message"),
     [
