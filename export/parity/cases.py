@@ -15,7 +15,7 @@ from PIL import Image
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
 from ...runtime.files.atomic import atomic_write
-from ...runtime.files.failures import failures_as_errors, is_folder
+from ...runtime.files.failures import failure, failures_as_errors, is_folder
 from ...runtime.images.decode import INPUT_SUFFIXES
 from ...runtime.images.encode import load_image
 from ...train.masks import centre_hole, freeform_hole
@@ -70,6 +70,8 @@ def load_case(path: Path) -> Case:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             image, hole = arrays["image"], arrays["hole"]
     except Exception as error:  # NumPy, zipfile and zlib raise errors of many classes
+        if problem := failure(error, f"read {path}"):
+            raise problem from error
         raise ContractError(f"{path} is not a saved case: {error}") from error
     height, width = hole.shape if hole.ndim == 2 else (0, 0)
     if (

@@ -53,10 +53,15 @@ def run_command(
 
 
 def _parse(parser: "argparse.ArgumentParser", arguments: Sequence[str] | None) -> Any:  # noqa: ANN401
-    """Parse arguments; older versions of Python take ``--option=--`` for an empty list."""
+    """Parse arguments; refuse empty ones, and ``--option=--``, an empty list to older Pythons.
+
+    An empty path would mean the current folder.
+    """
     for given in sys.argv[1:] if arguments is None else arguments:
         if match := _NO_VALUE.fullmatch(given):
             parser.error(f"argument {match[1] or match[2]}: expected one argument")
+        if not given:
+            parser.error("an argument is empty: is a variable of the shell not set?")
     return parser.parse_args(arguments)
 
 

@@ -50,6 +50,10 @@ _STAND_INS: Final = (
         re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head)\b", re.IGNORECASE),
         "is a web page, saved instead of the file\nDownload it from the link to the file itself.",
     ),
+    (
+        re.compile(rb"\x1f\x8b|BZh[1-9]1AY|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf|Rar!\x1a"),
+        "is a packed file (gzip, bzip2, xz, zstd, 7z or RAR)\nUnpack it first.",
+    ),
 )
 _HEAD_BYTES: Final = 256
 _RESOURCES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.EIO)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from ...plugins.errors import ContractError
-from .failures import failures_as_errors, stand_in
+from .failures import failure, failures_as_errors, stand_in
 
 _TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9: "bool"} | {
     10: "float16",
@@ -60,7 +60,7 @@ def read_onnx_header(path: Path) -> OnnxHeader:
     try:
         return _model(mapped(path))
     except OSError as error:
-        raise ContractError(f"cannot read {path}: {error.strerror}") from error
+        raise failure(error, f"read {path}") or error from error
     except (ValueError, KeyError, IndexError, OverflowError) as error:
         raise stand_in(path) or ContractError(
             f"{path} must be a whole ONNX file: {error}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ContractError
-from .failures import stand_in
+from .failures import failure, stand_in
 
 _KEY: Final = "csakit"  # the metadata entry that csakit writes; JSON
 _MAX_BYTES: Final = 10 << 20  # of a header; those of the networks have 30 KB
@@ -36,7 +36,7 @@ def read_checkpoint_header(path: Path) -> CheckpointHeader:
         config = json.loads(metadata.get(_KEY, "{}"))
         return CheckpointHeader(config if isinstance(config, dict) else {}, _count(header, end))
     except OSError as error:
-        raise ContractError(f"cannot read {path}: {error.strerror}") from error
+        raise failure(error, f"read {path}") or error from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         if isinstance(error, ContractError):
             raise

@@ -137,6 +137,21 @@ def test_a_closed_pipe_is_no_error(
     assert running.returncode in code
 
 
+@pytest.mark.parametrize("arguments", [[""], ["--output", ""], ["a", "", "b"]])
+def test_an_empty_argument_is_no_folder(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    parser = argparse.ArgumentParser(prog="csakit test")
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--output", type=Path)
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(parser, lambda _: pytest.fail("it ran"), arguments)
+
+    assert ended.value.code == ExitCode.USAGE
+    assert "an argument is empty: is a variable of the shell not set?" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize(
     ("work", "arguments"),

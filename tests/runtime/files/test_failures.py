@@ -1,10 +1,14 @@
 """What the machine lacks is told as that, whoever found out."""
 
+import bz2
 import errno
+import gzip
+import lzma
 import os
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from csakit.plugins.errors import ContractError, LibraryError, ResourceError
@@ -76,6 +80,14 @@ def test_an_error_of_csakit_stays_what_it_is() -> None:
     assert failure(error, "read x") is error
 
 
+PACKED = {
+    "gzip": gzip.compress(b"content"),
+    "bzip2": bz2.compress(b"content"),
+    "xz": lzma.compress(b"content"),
+    "zstd": b"\x28\xb5\x2f\xfd\x24\x07",
+    "7z": b"7z\xbc\xaf\x27\x1c\0\4",
+    "RAR": b"Rar!\x1a\x07\1\0",
+}
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 33286157\n"
 PAGES = ["<!DOCTYPE html>\n<html>", "\ufeff  <HTML lang='en'>", "<head><title>404"]
 READERS: dict[str, Callable[[Path], object]] = {
@@ -102,6 +114,51 @@ def test_what_stands_in_for_a_file_is_told(
 
     with pytest.raises(ContractError, match=rf"{re.escape(name)} {told}"):
         READERS[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("kind", PACKED)
+def test_a_packed_file_is_told_as_one(tmp_path: Path, name: str, kind: str) -> None:
+    (tmp_path / name).write_bytes(PACKED[kind] + bytes(300))
+
+    with pytest.raises(ContractError, match=rf"{re.escape(name)} is a packed file .*{kind}.*\nUnp"):
+        READERS[name](tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["i.png", "m.tif", "m.onnx", "c.safetensors", "d.onnx"])
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOMEM, errno.EMFILE])
+def test_what_the_system_refuses_has_its_remedy_in_every_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
+) -> None:
+    (tmp_path / name).write_bytes(b"content")
+    original = Path.open
+
+    def refuse(self: Path, *arguments: Any, **options: Any) -> object:  # noqa: ANN401
+        if self.name == name:
+            raise OSError(number, os.strerror(number), str(self))
+        return original(self, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises((ContractError, ResourceError)) as refused:
+        READERS[name](tmp_path / name)
+
+    assert str(refused.value).startswith(f"cannot read {tmp_path / name}: ")
+    assert "\n" in str(refused.value)
+
+
+LONG = "x" * 256
+
+
+@pytest.mark.parametrize("name", [LONG, "file/", "loop/"])
+@pytest.mark.parametrize("end", READERS)
+def test_a_path_that_cannot_be_asked_is_a_message_in_every_reader(
+    tmp_path: Path, name: str, end: str
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+
+    with pytest.raises(ContractError, match=r"^(cannot (open|read) |an? (image|mask)|the model)"):
+        READERS[end](tmp_path / f"{name}{end}")
 
 
 def test_why_something_is_no_file_is_told_where_it_can_be_seen(tmp_path: Path) -> None:

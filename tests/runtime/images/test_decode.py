@@ -147,6 +147,22 @@ def test_a_bitmap_of_16_bits_a_pixel_is_not_deep(
     assert load_image(tmp_path / "x.bmp").pixels.tolist() == [[[255] * 3] * 4] * 2
 
 
+@pytest.mark.parametrize("header", [56, 108, 124])  # versions 3 to 5; masks are part of them
+@pytest.mark.parametrize("masks", [(0xF800, 0x7E0, 0x1F), (0x7C00, 0x3E0, 0x1F)])
+@pytest.mark.parametrize("bare", [False, True])  # DIB has no file header
+def test_newer_headers_of_16_bit_bitmaps_are_read(
+    tmp_path: Path, header: int, masks: tuple[int, int, int], bare: bool
+) -> None:
+    head = struct.pack("<IiiHHIIiiII", header, 4, 2, 1, 16, 3, 16, 0, 0, 0, 0)
+    head += struct.pack("<4I", *masks, 0) + bytes(header - 56)
+    start = 14 + len(head)
+    front = b"" if bare else b"BM" + struct.pack("<IHHI", start + 16, 0, 0, start)
+    pixels = struct.pack("<H", masks[0]) * 8  # red
+    (tmp_path / "x.bmp").write_bytes(front + head + pixels)
+
+    assert load_image(tmp_path / "x.bmp").pixels.tolist() == [[[255, 0, 0]] * 4] * 2
+
+
 @pytest.mark.parametrize(
     ("content", "deep"),
     [
@@ -179,6 +195,20 @@ def test_long_texts_of_a_png_are_no_damage(tmp_path: Path, key: str) -> None:
 
     with Image.open(tmp_path / "out.png") as result:
         assert len(result.text[key]) == 4_000_000
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_long_international_texts_and_profiles_are_no_damage(tmp_path: Path, packed: bool) -> None:
+    text = PngImagePlugin.PngInfo()
+    text.add_itxt("Comment", "Wort für Wort; " * 200_000, zip=packed)
+    profile = bytes(3 << 20)
+    Image.new("L", (8, 8)).save(tmp_path / "x.png", pnginfo=text, icc_profile=profile)
+
+    save_image(load_image(tmp_path / "x.png"), tmp_path / "out.png")
+
+    with Image.open(tmp_path / "out.png") as result:
+        assert len(result.text["Comment"]) == 3_000_000
+        assert result.info["icc_profile"] == profile
 
 
 def test_a_text_beyond_all_bounds_is_told_as_that(tmp_path: Path) -> None:
