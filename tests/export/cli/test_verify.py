@@ -171,7 +171,7 @@ def test_a_case_of_another_size_is_refused(
     ("options", "text"),
     [
         (["--images", "nowhere"], "nowhere must be a folder of photographs"),
-        (["--case", "none.npz"], "none.npz is not a saved case"),
+        (["--case", "none.npz"], "cannot read none.npz: No such file"),
         (
             ["--case", "case.npz", "--json", "nowhere/report.json"],
             "cannot write nowhere/report.json",
@@ -197,7 +197,7 @@ def test_wrong_input_is_a_line_and_exit_code_2(
         ("text", [], "model.onnx"),
         ("absent", [], "model.onnx"),
         ("whole", ["--images", "empty"], "empty must be a folder of photographs"),
-        ("whole", ["--case", "empty/none.npz"], "none.npz is not a saved case"),
+        ("whole", ["--case", "empty/none.npz"], "cannot read empty/none.npz: No such file"),
         ("whole", ["--json", "absent/r.json"], "cannot write absent/r.json"),
     ],
 )

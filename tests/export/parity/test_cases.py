@@ -179,5 +179,5 @@ def test_files_that_hold_no_arrays_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_case_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"none\.npz is not a saved case: .*No such file"):
+    with pytest.raises(ContractError, match=r"cannot read .*none\.npz: No such file"):
         load_case(tmp_path / "none.npz")
