@@ -7,6 +7,7 @@ Otherwise the first two write an id to the user's home and look a host up when t
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from ..plugins.errors import LibraryError
 from .files.failures import failure
 
 _OPENVINO_TELEMETRY: Final = "openvino_telemetry"
+_BLOCKING: Final = threading.Lock()  # threads that open models would restore each other's state
 
 
 def import_onnxruntime() -> Any:  # noqa: ANN401
@@ -42,14 +44,15 @@ def import_ray() -> Any:  # noqa: ANN401
 @contextlib.contextmanager
 def _without(module: str) -> Iterator[None]:
     """Block imports of a module; OpenVINO then uses an empty stub."""
-    before = sys.modules.get(module)
-    sys.modules[module] = None  # type: ignore[assignment]  # what Python's import refuses
-    try:
-        yield
-    finally:
-        del sys.modules[module]
-        if before is not None:
-            sys.modules[module] = before
+    with _BLOCKING:
+        before = sys.modules.get(module)
+        sys.modules[module] = None  # type: ignore[assignment]  # what Python's import refuses
+        try:
+            yield
+        finally:
+            del sys.modules[module]
+            if before is not None:
+                sys.modules[module] = before
 
 
 @contextlib.contextmanager

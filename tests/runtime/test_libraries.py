@@ -87,6 +87,28 @@ print(import_openvino().__name__, sys.modules["openvino_telemetry"] is before)
 
 
 @pytest.mark.parametrize(
+    "program",
+    [
+        "from csakit.runtime import Inpainter; Inpainter.open({model!r}, backend='openvino')",
+        "from csakit.runtime import open_session as o; o({model!r}, backend='openvino').close()",
+        "from concurrent.futures import ThreadPoolExecutor as T; {model!r}; from csakit.runtime."
+        "libraries import import_openvino as i; list(T(8).map(lambda _: i(), range(8)))",
+    ],
+    ids=["Inpainter", "open_session", "threads"],
+)
+def test_a_program_that_uses_openvino_leaves_nothing(
+    home: Home, make_model: MakeModel, program: str
+) -> None:
+    pytest.importorskip("openvino")
+    code = program.format(model=str(make_model())) + "; import time; time.sleep(0.5)"
+
+    done = home.python("-c", code)
+
+    assert done.returncode == 0, done.stderr
+    assert home.left() == []
+
+
+@pytest.mark.parametrize(
     ("raised", "expected", "told"),
     [
         (ImportError("libonnxruntime.so: undefined symbol"), LibraryError, "--force-reinstall"),
