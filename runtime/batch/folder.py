@@ -156,7 +156,7 @@ def _put(entry: os.DirEntry[str], scanned: _Scanned, apart: list[Path], *, enter
         elif suffix not in INPUT_SUFFIXES | OTHER_SUFFIXES or hidden:
             scanned.ignored.append(path)
         elif gone:
-            reason = f"it is a link to {path.readlink()}, which does not exist"
+            reason = f"it is {named(path).removeprefix(f'{path}, ')}"
         elif not entry.is_file():
             scanned.ignored.append(path)
         elif suffix in OTHER_SUFFIXES:
