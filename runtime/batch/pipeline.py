@@ -61,11 +61,7 @@ class _Warnings(logging.Handler):
 def repair_files(
     inpaint: Inpainter, jobs: Iterable[Job], options: FileOptions
 ) -> Generator[Outcome, None, None]:
-    """Yield one outcome for each job in order; a job that fails is skipped.
-
-    A closed or interrupted iterator finishes the files that are being written. EngineError, where
-    the model failed, comes after the outcomes of earlier jobs.
-    """
+    """Yield an outcome for each job in order; EngineError comes after those of earlier jobs."""
     logger, warnings = logging.getLogger("csakit"), _Warnings()
     logger.addHandler(warnings)
     try:

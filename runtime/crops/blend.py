@@ -31,11 +31,7 @@ def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
 
 
 def correct(image: Uint8, result: Uint8, hole: Bool, share: Float32 | None = None) -> None:
-    """Add to ``result`` in the hole, in place, the harmonic continuation of its error on the rim.
-
-    ``result``, (H, W, 3), is predicted in the hole and on its rim, ``share``, (M,), the part of
-    the correction that is added, in raster order; None is all of it.
-    """
+    """Continue the error of (H, W, 3) on the rim into the hole, in place, times a share (M,)."""
     continuation = HarmonicContinuation(hole)
     rim = continuation.rim
     error = image.reshape(-1, 3)[rim].astype(np.float32) - result.reshape(-1, 3)[rim]

@@ -118,11 +118,10 @@ class HarmonicContinuation:
 
 
 class _Level:
-    """The hole at one resolution; a coarse cell is missing if any of its four pixels is.
+    """The hole at one resolution; a coarse cell is missing if any of its four pixels is."""
 
-    Pixels are coloured as a chessboard, so that all neighbours of a red one are black. Vectors
-    are (n + 1, 4): the red pixels, the black ones, and 0 for neighbours that are no unknowns.
-    """
+    # Pixels are coloured as a chessboard, so that all neighbours of a red one are black. Vectors
+    # are (n + 1, 4): the red pixels, the black ones, and 0 for neighbours that are no unknowns.
 
     def __init__(self, hole: Bool) -> None:
         frame = np.pad(hole, 1).reshape(-1)
@@ -159,14 +158,11 @@ class _Level:
         return np.concatenate(inner), np.concatenate(outer)
 
     def hold(self, held: npt.NDArray[Any]) -> None:
-        """Complete the matrix by the number of known neighbours of each unknown, (n,).
-
-        Its inverse diagonal is ``inverse``, (n, 4).
-        """
+        """Complete the matrix by the number of known neighbours of each unknown, (n,)."""
         diagonal = held.astype(np.float32)
         for neighbour in self._neighbours:
             diagonal += neighbour < self.unknowns
-        self.inverse: Float32 = np.repeat(1 / diagonal[:, None], _CHANNELS, axis=1)
+        self.inverse: Float32 = np.repeat(1 / diagonal[:, None], _CHANNELS, axis=1)  # of it, (n, 4)
 
     def descend_to(self, coarser: "_Level") -> Index:
         """Return the cells of the pixels, (n,), and remember them and their four quarters."""

@@ -80,11 +80,7 @@ class Plan:
 def plan_crops(
     hole: Bool, options: InpaintOptions, size: Size | None, trained: int = TRAINED_HOLE
 ) -> Plan:
-    """Plan the runs for a hole (H, W); each hole pixel lies in a crop that predicts its region.
-
-    ``size`` is the one (H, W) the model takes, or None; ``trained`` the side of the largest hole
-    that it was trained on. ContractError if the image is too large for the strategy "whole".
-    """
+    """Plan the runs for a hole (H, W); ContractError if "whole" would be too large."""
     if options.strategy == "crop":
         return _plan_regions(hole, options, size or (SIZE_MULTIPLE, SIZE_MULTIPLE), trained)
     limit = None if options.strategy == "whole" else options.max_side

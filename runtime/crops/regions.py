@@ -77,13 +77,10 @@ def _segments(hole: Bool, stride: int) -> tuple[Index, Index]:
 
 
 def _roots(starts: Index, stops: Index, stride: int) -> Index:
-    """Return for each segment the first segment of its region, (S,).
-
-    Each round hooks the root of a segment onto the smallest root it touches, then halves chains.
-    """
+    """Return for each segment the first segment of its region, (S,)."""
     upper, lower = _touching(starts, stops, stride)
     roots = np.arange(starts.size)
-    while True:
+    while True:  # hook each root onto the smallest root that it touches, then shorten the chains
         a, b = roots[upper], roots[lower]
         if np.array_equal(a, b):
             return roots

@@ -10,18 +10,14 @@ OPAQUE = 255
 
 
 def shrink(image: Uint8, hole: Bool, size: tuple[int, int]) -> tuple[Uint8, Bool]:
-    """Scale an image (H, W, 3) and its hole down to a size.
-
-    Each pixel becomes the mean of the known pixels under it. It is known when all of them are; if
-    that leaves none, when any of them is.
-    """
+    """Scale (H, W, 3) and its hole down; each pixel is the mean of the known ones under it."""
     known = np.where(hole, 0, OPAQUE).astype(np.uint8)
     covered = Image.fromarray(np.dstack([image, known]))
     # Pillow weights colours by the alpha channel, here by what is known. A box reaches no
     # further than the pixels under it.
     scaled = np.asarray(covered.resize(size[::-1], Image.Resampling.BOX))
     missing: Bool = scaled[..., 3] < OPAQUE
-    if missing.all():
+    if missing.all():  # a pixel is then known where any under it is, not only where all are
         missing = scaled[..., 3] == 0
     return np.ascontiguousarray(scaled[..., :3]), missing
 

@@ -12,13 +12,11 @@ _guards: "weakref.WeakSet[ForkGuard]" = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Keep what the parent opened for as long as the child lives.
-
-    Its threads were not copied, so a destructor that waits for them hangs or crashes, also the
-    one that Python calls when the child ends.
-    """
+    """Keep what the parent opened for as long as the child lives."""
     global _forks
     _forks += 1
+    # The parent's threads were not copied: a destructor that waits for them hangs or crashes,
+    # also the one that Python calls when the child ends.
     for guard in list(_guards):
         if (owner := guard.owner()) is not None:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(owner))

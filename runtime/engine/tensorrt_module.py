@@ -35,16 +35,11 @@ _NOISE: Final = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class TensorRTModule:
-    """A module of TensorRT with its log.
+    """A module of TensorRT with its log."""
 
-    Attributes:
-        log: an ``ILogger`` that forwards to ``logging``, with ``reason()``, the last error since
-            ``clear()``; ``complaints()``, all warnings and errors since; and ``clear()``.
-    """
-
-    name: str
+    name: str  # of the Python module
     trt: ModuleType
-    log: Any
+    log: Any  # an ``ILogger`` that forwards to ``logging``; see ``_make_log``
 
     @classmethod
     def load(cls, name: str) -> "TensorRTModule":
@@ -158,18 +153,14 @@ def load_plugin(
     known: Path | None = None,
     registry: Any = None,  # noqa: ANN401
 ) -> LoadedPlugin:
-    """Load the plugin in C++, perhaps from a ``known`` place, or else the one in Python.
-
-    To ``embed`` it, it must be the C++ one. Its ``registry`` is that of the process by default,
-    where an engine that carries the plugin fails to register it again.
-    """
+    """Load the plugin in C++, perhaps from a ``known`` place; else, but to embed, in Python."""
     try:
         path = find_library("csakit_trt", known)
     except LibraryError as missing:
         if embed:
             raise
         return _load_python(module, missing)
-    if registry is None:
+    if registry is None:  # the process's, where an engine that carries the plugin cannot add it
         registry = module.trt.get_plugin_registry()
     rebuild = "Build it again: csakit plugin build --tensorrt-include DIR"
     if not registered(registry):

@@ -141,10 +141,7 @@ class Decoded:
 
 
 def decode(path: Source, *, least_side: int | None = None, what: str = "an image") -> Decoded:
-    """Read an image file of any mode, turned as its EXIF orientation says; of frames the first.
-
-    With ``least_side`` a JPEG is decoded at 1/2, 1/4 or 1/8 of its size where its shorter side
-    keeps this many pixels: several times faster.
+    """Read an image file upright, of frames the first; ``least_side`` allows a smaller JPEG.
 
     Raises:
         ContractError: the file is absent, not an image, not supported, damaged, or too large.

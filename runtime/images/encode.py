@@ -185,11 +185,9 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
 
 
 def _png_strategy(image: Image.Image) -> int:
-    """Return how PNG is compressed, by a band from the middle of the image.
-
-    Run-length coding takes a quarter of the time and is as small for photographs (0.97 to 1.05 of
-    the size); drawings and text would become several times as large.
-    """
+    """Return how PNG is compressed, by a band from the middle of the image."""
+    # Run-length coding takes a quarter of the time and is as small for photographs (0.97 to 1.05
+    # of the size); drawings and text would become several times as large.
     width, height = image.size
     if height < 4 * _BAND_ROWS:
         return zlib.Z_DEFAULT_STRATEGY

@@ -83,9 +83,7 @@ class _Layer:
 
 
 def load_hole(path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
-    """Read the mask of an image of this upright (H, W); a mask of its shape is scaled.
-
-    Logs a warning when the mask is scaled, empty, coloured, has many greys, or looks inverted.
+    """Read the mask of an image of this upright (H, W), scaled to it; warn of what is doubtful.
 
     Raises:
         ContractError: the file cannot be read, has another shape, covers the whole image, is a

@@ -138,16 +138,13 @@ def _unchanged(folder: Path, stamps: Mapping[str, Any]) -> bool:
 
 
 def folders_for(model: Path) -> list[Path]:
-    """List the folders that copies of a model may lie in, best first; they need not exist.
-
-    Beside the model, so that they are deleted, moved and mounted together, if its folder is this
-    user's or the system's; then among the user's caches.
-    """
+    """List the folders that copies of a model may lie in, best first; they need not exist."""
     if not hasattr(os, "geteuid"):
         return []
     found = []
     with contextlib.suppress(OSError):
-        # not in the package's own folder, where uninstalling would leave the copy
+        # Beside the model, so that both are deleted, moved and mounted together; but not in the
+        # package's own folder, where uninstalling would leave the copy.
         if model.parent != FOLDER and model.parent.stat().st_uid in _trusted_users():
             found.append(model.parent / BESIDE)
     caches = locations.cache_folder()

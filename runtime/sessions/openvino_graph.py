@@ -31,14 +31,11 @@ _REFERENCES: Final = (_NOBODY,) * 10_000
 
 
 class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
-    """CSA as an operator of OpenVINO: features (B, C, H, W) and hole (B, 1, H, W).
-
-    OpenVINO would keep this object alive by a reference that no garbage collector sees, and with
-    it the weights and all of the graph, for ever. It is given ``_NOBODY`` to keep instead, and
-    ``Operators`` keeps this one.
-    """
+    """CSA as an operator of OpenVINO: features (B, C, H, W) and hole (B, 1, H, W)."""
 
     def __init__(self, inputs: list[Any], similarity: Similarity, operators: "Operators") -> None:
+        # OpenVINO keeps what it is given, and with it all of the graph, by a reference that no
+        # garbage collector sees; so ``Operators`` keeps this object instead.
         super().__init__(_NOBODY, inputs)
         self._similarity = similarity
         self._operators = weakref.ref(operators)

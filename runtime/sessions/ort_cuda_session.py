@@ -54,10 +54,10 @@ class OrtCudaSession(OrtSession):
         except ContractError as error:
             raise _of_the_gpu(error, path, device) or error from error.__cause__
         require_gpu(session, path, device)
-        described = describe(path, session, check_finite=check_finite)
-        if described[0].io == "uint8":
+        signature, metadata = describe(path, session, check_finite=check_finite)
+        if signature.io == "uint8":
             require_finite_weights(path)
-        return cls(path, *described, check_finite, ("cuda", device))
+        return cls(path, signature, metadata, session, check_finite, ("cuda", device))
 
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
         return run_bound(model, image, mask, self.place)

@@ -3,7 +3,7 @@
 import logging
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class OrtSession(LoadedSession):
         session = _load_copy(ort, path, threads, spin=spin) if cache else None
         checked = session is not None  # before its copy was made
         session = session or load(ort, path, make_options(ort, threads, spin=spin))
-        signature, metadata, session = describe(path, session, check_finite=check_finite)
+        signature, metadata = describe(path, session, check_finite=check_finite)
         if signature.io == "uint8" and not checked:
             require_finite_weights(path)
         return cls(path, signature, metadata, session, check_finite)
@@ -79,19 +79,14 @@ def require_file(path: Path) -> None:
         path.open("rb").close()
 
 
-def describe(
-    path: Path,
-    session: Any,  # noqa: ANN401
-    *,
-    check_finite: bool,
-) -> tuple[Signature, Mapping[str, str], Any]:
-    """Return signature and metadata of an opened model of csakit, and the session itself."""
+def describe(path: Path, session: Any, *, check_finite: bool) -> tuple[Signature, dict[str, str]]:  # noqa: ANN401
+    """Return signature and metadata of an opened model of csakit, or raise ContractError."""
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     signature = read_signature(
         path, metadata, inputs=session.get_inputs(), outputs=session.get_outputs()
     )
     require_checkable(signature.io, check_finite=check_finite)
-    return signature, metadata, session
+    return signature, metadata
 
 
 def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401

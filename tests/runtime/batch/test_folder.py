@@ -70,28 +70,22 @@ def test_masks_are_found_by_stem_with_or_without_the_ending(
     assert [path.name for path in listing.unused] == ["unused.png"]
 
 
-def test_masks_among_the_images_are_no_images(folders: tuple[Path, Path, Path]) -> None:
+@pytest.mark.parametrize(
+    ("masks", "pairs"),
+    [
+        ("", {"a.jpg": "a_mask.png", "face_mask.jpg": "face_mask_mask.png"}),
+        ("hole.png", {"a.jpg": "hole.png", "b.jpg": "hole.png"}),  # one mask serves all
+    ],
+)
+def test_masks_among_the_images_are_no_images(
+    folders: tuple[Path, Path, Path], masks: str, pairs: dict[str, str]
+) -> None:
     images, _, output = folders
-    touch(images, "a.jpg", "a_mask.png", "face_mask.jpg", "face_mask_mask.png")
+    touch(images, *pairs, *pairs.values())
 
-    listing = list_jobs(images, images, output)
+    listing = list_jobs(images, images / masks, output)
 
-    assert [(job.image.name, job.mask.name) for job in listing.jobs] == [
-        ("a.jpg", "a_mask.png"),
-        ("face_mask.jpg", "face_mask_mask.png"),
-    ]
-
-
-def test_one_mask_serves_all_and_is_no_image(folders: tuple[Path, Path, Path]) -> None:
-    images, _, output = folders
-    touch(images, "a.jpg", "b.jpg", "hole.png")
-
-    listing = list_jobs(images, images / "hole.png", output)
-
-    assert [(job.image.name, job.mask.name) for job in listing.jobs] == [
-        ("a.jpg", "hole.png"),
-        ("b.jpg", "hole.png"),
-    ]
+    assert [(job.image.name, job.mask.name) for job in listing.jobs] == [*pairs.items()]
 
 
 def test_images_without_one_mask_or_an_own_output_are_skipped_with_the_reason(
