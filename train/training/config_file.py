@@ -52,7 +52,7 @@ def read(path: Path) -> Choice:
     else:
         import tomli as tomllib
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows adds a mark
     except OSError as error:
         raise failure(error, f"read the configuration {path}") or error from error
     except (ValueError, RecursionError) as error:  # also of text, and of numbers beyond any sense

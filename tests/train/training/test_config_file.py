@@ -44,6 +44,14 @@ def test_what_is_written_reads_the_same(tmp_path: Path, values: dict[str, object
     assert build(read(tmp_path / "config.toml")) == config
 
 
+def test_the_mark_that_editors_of_windows_add_is_no_text(tmp_path: Path) -> None:
+    write(small_config(), tmp_path / "config.toml")
+    text = (tmp_path / "config.toml").read_text(encoding="utf-8")
+    (tmp_path / "config.toml").write_text(text, encoding="utf-8-sig")
+
+    assert build(read(tmp_path / "config.toml")) == small_config()
+
+
 def test_every_value_that_is_not_none_is_written() -> None:
     text = to_toml(small_config())
 
