@@ -114,20 +114,18 @@ def test_no_python_warning_escapes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize(
-    ("least", "sides"), [(None, (200, 100)), (51, (200, 100)), (50, (100, 50))]
+    ("name", "least", "sides"),
+    [
+        *[("x.jpg", None, (200, 100)), ("x.jpg", 51, (200, 100)), ("x.jpg", 50, (100, 50))],
+        ("x.png", 10, (200, 100)),
+    ],
 )
-def test_a_jpeg_is_reduced_no_further_than_asked(
-    tmp_path: Path, least: int | None, sides: tuple[int, int]
+def test_only_a_jpeg_is_reduced_and_no_further_than_asked(
+    tmp_path: Path, name: str, least: int | None, sides: tuple[int, int]
 ) -> None:
-    Image.new("RGB", (200, 100), "red").save(tmp_path / "x.jpg")
+    Image.new("RGB", (200, 100), "red").save(tmp_path / name)
 
-    assert decode.decode(tmp_path / "x.jpg", least_side=least).image.size == sides
-
-
-def test_other_formats_are_not_reduced(tmp_path: Path) -> None:
-    Image.new("RGB", (200, 100), "red").save(tmp_path / "x.png")
-
-    assert decode.decode(tmp_path / "x.png", least_side=10).image.size == (200, 100)
+    assert decode.decode(tmp_path / name, least_side=least).image.size == sides
 
 
 def bmp_of_16_bits(masks: tuple[int, int, int]) -> bytes:

@@ -14,6 +14,7 @@ from .serving import GatedSession, Running, Serve, encoded, mask_of
 
 Body = dict[str, tuple[str, bytes]]
 POST = "/api/v1/inpaint"
+JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture
@@ -73,7 +74,8 @@ def test_bad_input_is_told_with_its_remedy(
         ("GET", "//etc/passwd", {}, 404),
         ("GET", "/static/index.html", {}, 404),
         ("POST", POST, {"content": b"x", "headers": {"Content-Type": "text/plain"}}, 415),
-        ("POST", POST, {"content": b"{", "headers": {"Content-Type": "application/json"}}, 400),
+        ("POST", POST, {"content": b"{", "headers": JSON}, 400),
+        ("POST", POST, {"content": b"[" * 200_000, "headers": JSON}, 400),  # nested too deeply
         ("POST", POST, {"json": [1]}, 422),
         ("POST", POST, {"headers": {"Accept": "text/html"}}, 406),
         (
@@ -95,15 +97,6 @@ def test_wrong_requests_have_their_status(
         answer = client.request(method, path, **more)
 
     assert answer.status_code == answer.json()["status"] == status
-
-
-def test_deeply_nested_json_is_refused(running: Running) -> None:
-    with running.client() as client:
-        answer = client.post(
-            POST, content=b"[" * 200_000, headers={"Content-Type": "application/json"}
-        )
-
-    assert answer.status_code == 400
 
 
 def test_a_bomb_is_refused_by_its_header(running: Running) -> None:
