@@ -1,5 +1,6 @@
 """``csakit`` lists its commands without loading them, and helps with what is missing."""
 
+import os
 import subprocess
 import sys
 from importlib import metadata
@@ -143,3 +144,24 @@ def test_an_interrupt_during_imports_is_one_line(stop: str) -> None:
     assert "interrupted" in done.stderr
     assert "Traceback" not in done.stderr
     assert "pip install" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "2000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_threads_of_torch_spin_shortly_unless_told_otherwise(
+    given: dict[str, str], expected: str | None
+) -> None:
+    code = (
+        "import os; from csakit.runtime.cli.start import main; main(); "
+        "print(os.environ.get('GOMP_SPINCOUNT'))"
+    )
+    names = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    clean = {name: value for name, value in os.environ.items() if name not in names}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=clean | given, capture_output=True, text=True, check=True
+    )
+
+    assert ended.stdout.splitlines()[-1] == str(expected)
