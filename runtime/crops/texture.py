@@ -35,7 +35,8 @@ _STRONGEST: Final = 1.3  # times the roughness that is expected
 _CELL: Final = 8  # side of the cells whose means describe a block
 _BLOCK: Final = 4  # cells; blocks of 2 repeat visibly, blocks of 8 find fewer that fit
 _ROUGHNESS_WEIGHT: Final = 0.3  # of a factor e, against half the range of colours
-_JITTER: Final = 1.7  # of the logarithm of distances; without it neighbours copy the same block
+_JITTER: Final = 0.5  # of the logarithm of distances; without it neighbours copy the same block
+_REPEAT: Final = 0.3  # each time that a block or an overlapping one was copied before
 _LEAST_ROUGHNESS: Final = 0.8  # of 255 levels; what is smoother is alike
 _LEAST_KNOWN: Final = 0.3  # share of a neighbourhood, below which it says nothing
 _CANDIDATES_MAX: Final = 4096  # 1 MiB of descriptions
@@ -55,7 +56,7 @@ def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, uni
 
     ``missing`` is the hole and whatever else must not be copied, ``unit`` is u, at least 1.
     """
-    weight = _weight(_all(hole, unit))
+    weight = _weight(_all(hole, unit), unit)
     box = bounding_box(weight > 0, _REACH)
     if box is None:
         return
@@ -69,14 +70,18 @@ def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, uni
         _paste(image, result, _Pasting(view.weight, cells.roughness, sources, targets, unit))
 
 
-def _weight(hole: Bool) -> Float32:
-    """Return the share of the texture at each pixel, (h, w): 0 in thin parts and at edges."""
+def _weight(hole: Bool, unit: int) -> Float32:
+    """Return the share of the texture at each pixel, (h, w): 0 in thin parts and at edges.
+
+    The larger the unit, the nearer to the edge: what the network did not see is missing there too.
+    """
     depth = distance_to(~hole, LEAST_RADIUS)
     core = depth >= LEAST_RADIUS
     if not core.any():
         return np.zeros(hole.shape, np.float32)
     beyond = distance_to(core, LEAST_RADIUS + _FADE) - LEAST_RADIUS
-    weight: Float32 = np.clip((depth - _DEPTH) / np.float32(_FADE), 0, 1)
+    fade = np.float32(max(_FADE / unit, _FADE / 2))
+    weight: Float32 = np.clip((depth - _DEPTH / unit) / fade, 0, 1)
     weight *= np.clip(1 - beyond / np.float32(_FADE), 0, 1)
     return weight
 
@@ -144,7 +149,7 @@ class _Cells:
         if not len(sources):
             return sources, sources
         sources = sources[:: -(-len(sources) // _CANDIDATES_MAX)]
-        nearest = _nearest(_blocks(described, targets), _blocks(self._described, sources))
+        nearest = _nearest(_blocks(described, targets), _blocks(self._described, sources), sources)
         return sources[nearest], targets - half
 
 
@@ -178,15 +183,27 @@ def _blocks(described: Float32, corners: npt.NDArray[np.intp]) -> Float32:
     return windows[corners[:, 0], corners[:, 1]].reshape(len(corners), -1)
 
 
-def _nearest(asked: Float32, known: Float32) -> npt.NDArray[np.intp]:
-    """Return for each of (Q, D) the index of the nearest of (K, D), up to the jitter, (Q,)."""
+def _nearest(asked: Float32, known: Float32, corners: npt.NDArray[np.intp]) -> npt.NDArray[np.intp]:
+    """Return for each of (Q, D) the index of the nearest of (K, D), up to the jitter, (Q,).
+
+    ``corners`` (K, 2) are the first cells of the known blocks.
+    """
     squares = np.square(known).sum(axis=1)
     random = np.random.default_rng(seed=0)
     nearest = np.empty(len(asked), np.intp)
+    copied = np.zeros(corners.max(axis=0) + _BLOCK, np.float32)  # how often, by first cell
     for i, row in enumerate(asked):  # a matrix of all would be large
         distances = squares - 2 * (known @ row) + np.square(row).sum()
         logarithms = np.log(np.maximum(distances, 0) / _BLOCK**2 + 1e-3)
-        nearest[i] = (logarithms + _JITTER * random.random(len(known), np.float32)).argmin()
+        logarithms += _JITTER * random.random(len(known), np.float32)
+        logarithms += _REPEAT * copied[corners[:, 0], corners[:, 1]]
+        nearest[i] = logarithms.argmin()
+        y, x = corners[nearest[i]]
+        overlap = (
+            slice(max(y - _BLOCK + 1, 0), y + _BLOCK),
+            slice(max(x - _BLOCK + 1, 0), x + _BLOCK),
+        )
+        copied[overlap] += 1
     return nearest
 
 
