@@ -3,7 +3,8 @@
 The network also predicts a rim of known pixels. Its error there, truth minus prediction, is
 continued harmonically into the hole and added: colour and brightness meet at the edge, and a
 prediction without detail becomes interpolation (Perez, Gangnet, Blake, "Poisson image editing",
-SIGGRAPH 2003, solved for the correction). Letters: M hole pixels.
+SIGGRAPH 2003, solved for the correction). Letters: u
+pixels of the image for one that the network saw.
 """
 
 from typing import Final
@@ -13,8 +14,10 @@ import numpy as np
 from ..tensors.pixels import Bool, Float32, Uint8
 from .distance import distance_to
 from .harmonic import HarmonicContinuation
+from .resample import whole_squares
 
 RIM_PX: Final = 2  # 1 loses 0.2 dB on scratches and text, 4 loses 0.4 on spots and strokes
+_BAND: Final = 4  # what a reduced prediction lacks at the edge has wavelengths of a pixel or two
 
 
 def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
@@ -30,17 +33,38 @@ def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
     return hole if wide.all() else wide
 
 
-def correct(image: Uint8, result: Uint8, hole: Bool, share: Float32 | None = None) -> None:
-    """Continue the error of (H, W, 3) on the rim into the hole, in place, times a share (M,)."""
-    continuation = HarmonicContinuation(hole)
+def correct(
+    image: Uint8,
+    result: Uint8,
+    hole: Bool,
+    share: Float32 | None = None,
+    *,
+    band: Bool | None = None,
+) -> None:
+    """Continue the error of (H, W, 3) on the rim into the hole, in place, times a share (H, W).
+
+    With a band (H, W) of the hole the correction ends where the band does.
+    """
+    corrected = hole if band is None else band
+    continuation = HarmonicContinuation(corrected)
     rim = continuation.rim
     error = image.reshape(-1, 3)[rim].astype(np.float32) - result.reshape(-1, 3)[rim]
+    error[hole.reshape(-1)[rim]] = 0
     correction = continuation.solve(error)
     if share is not None:
-        correction *= share[:, None]
-    correction += result[hole]
+        correction *= share[corrected][:, None]
+    correction += result[corrected]
     np.rint(correction, out=correction)
-    result[hole] = np.clip(correction, 0, 255, out=correction)
+    result[corrected] = np.clip(correction, 0, 255, out=correction)
+
+
+def edge_band(hole: Bool, unit: int) -> Bool:
+    """Return what lies within some 4u of the edge of a hole (H, W)."""
+    deep = distance_to(~whole_squares(hole, unit), _BAND + 1) > _BAND
+    height, width = (side * unit for side in deep.shape)
+    band: Bool = hole.copy()
+    band[:height, :width] &= ~deep.repeat(unit, axis=0).repeat(unit, axis=1)
+    return band
 
 
 def fading(hole: Bool, length: int) -> Float32:

@@ -14,7 +14,7 @@ import numpy as np
 from ..notices import Notice, collect_notices, notify
 from ..options import InpaintOptions
 from ..tensors.pixels import Bool, Float32, Uint8
-from .blend import correct, fading, with_rim
+from .blend import correct, edge_band, fading, with_rim
 from .plan import Crop, Plan, plan_crops
 from .regions import Box, bounding_box, window_of
 from .resample import enlarge, pad, shrink
@@ -96,7 +96,7 @@ class Repair:
         bottom = max(crop.top + crop.part[0] for crop in crops)
         right = max(crop.left + crop.part[1] for crop in crops)
         around = slice(top, bottom), slice(left, right)
-        pieces = [_Piece(crop, (top, left), self._plan.predicted(crop)) for crop in crops]
+        pieces = [_Piece(crop, (top, left), self._predicted(crop)) for crop in crops]
         image: Uint8 = self._image[around]
         wide = np.zeros(image.shape[:2], dtype=bool)
         for piece in pieces:
@@ -104,14 +104,16 @@ class Repair:
         result: Uint8 = np.array(image)
         result[wide] = self._predict(pieces, wide)
         hole: Bool = wide & self._mask[around]
-        if self._rim:
-            # Once for all crops of the part, so that their edges meet as well.
-            correct(image, result, hole, self._share(pieces, hole))
-            rim = wide & ~hole
-            result[rim] = image[rim]
         scale = min(map(_scale, crops))
+        unit = max(1, round(1 / scale))
+        rim = wide & ~hole
+        if rim.any():
+            # Once for all crops of the part, so that their edges meet as well.
+            band = None if self._rim else edge_band(hole, unit)
+            correct(image, result, hole, self._share(pieces, hole), band=band)
+            result[rim] = image[rim]
         if self._options.blend != "none" and self._options.texture:
-            transfer_texture(image, result, hole, self._mask[around], max(1, round(1 / scale)))
+            transfer_texture(image, result, hole, self._mask[around], unit)
         box = bounding_box(hole) or (0, 0, 0, 0)
         inner = window_of(box)
         return Part(
@@ -120,6 +122,16 @@ class Repair:
             hole=hole[inner],
             pixels=result[inner],
         )
+
+    def _predicted(self, crop: Crop) -> Bool:
+        """Return what is taken from a crop, (H, W): its regions, and a rim where it is reduced.
+
+        A model without a rim meets the edge as it sees it; what reducing took is corrected.
+        """
+        regions = self._plan.predicted(crop)
+        if self._rim or self._options.blend == "none" or crop.scaled == crop.part:
+            return regions
+        return with_rim(regions, 1) & (regions | ~self._mask[crop.window])
 
     def _predict(self, pieces: "list[_Piece]", wide: Bool) -> Float32:
         """Return the pixels of a part, (M, 3); where crops overlap, each fades out to its edges."""
@@ -144,7 +156,10 @@ class Repair:
             return self._run(image, missing, crop)
         pixels, missing = shrink(image, missing, crop.scaled)
         missing = with_rim(missing, self._rim)  # else known pixels would be mixed into it
-        return enlarge(self._run(pixels, missing, crop), crop.part)
+        answer = self._run(pixels, missing, crop)
+        if not self._rim:
+            answer = np.where(missing[..., None], answer, pixels)
+        return enlarge(answer, crop.part)
 
     def _run(self, pixels: Uint8, missing: Bool, crop: Crop) -> Uint8:
         least = self._network.least_side
@@ -155,7 +170,7 @@ class Repair:
         return answers[0, : crop.scaled[0], : crop.scaled[1]]
 
     def _share(self, pieces: "list[_Piece]", hole: Bool) -> Float32 | None:
-        """Return the share of the correction at each hole pixel, (M,); None is all of it."""
+        """Return the share of the correction in the hole, (H, W); None is all of it."""
         feather = self._options.feather
         if feather is None:
             return None
@@ -163,7 +178,7 @@ class Repair:
         for piece in pieces:
             depth = fading(hole[piece.place], feather)
             np.maximum(share[piece.place], depth, where=piece.predicted, out=share[piece.place])
-        return share[hole]
+        return share
 
 
 class _Piece:

@@ -41,3 +41,10 @@ def _reflect(old: int, new: int) -> npt.NDArray[np.int64]:
     period = max(1, 2 * (old - 1))
     position = np.arange(new) % period
     return np.minimum(position, period - position) if old > 1 else np.zeros(new, dtype=np.int64)
+
+
+def whole_squares(marked: Bool, unit: int) -> Bool:
+    """Report which squares of (H, W) are marked all over, (H / u, W / u) rounded down."""
+    h, w = marked.shape[0] // unit, marked.shape[1] // unit
+    squares = marked[: h * unit, : w * unit].reshape(h, unit, w, unit)
+    return np.asarray(squares.all(axis=(1, 3)))

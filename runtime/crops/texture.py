@@ -22,7 +22,7 @@ from .blend import with_rim
 from .distance import distance_to
 from .harmonic import HarmonicContinuation
 from .regions import bounding_box
-from .resample import shrink
+from .resample import shrink, whole_squares
 
 # Of the largest disc in a hole. In spots of radius 15 to 22 texture cost 0.2 dB.
 LEAST_RADIUS: Final = 24
@@ -56,7 +56,7 @@ def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, uni
 
     ``missing`` is the hole and whatever else must not be copied, ``unit`` is u, at least 1.
     """
-    weight = _weight(_all(hole, unit), unit)
+    weight = _weight(whole_squares(hole, unit), unit)
     box = bounding_box(weight > 0, _REACH)
     if box is None:
         return
@@ -92,14 +92,7 @@ def _reduced(result: Uint8, hole: Bool, missing: Bool, weight: Float32) -> _View
     if beyond.any():
         result = np.where(beyond[..., None], np.uint8(0), result)
     image, foreign = shrink(result, beyond, weight.shape)
-    return _View(image, ~_all(~missing, len(missing) // len(weight)), foreign, weight)
-
-
-def _all(marked: Bool, unit: int) -> Bool:
-    """Report which squares of (H, W) are marked all over, (H / u, W / u) rounded down."""
-    h, w = marked.shape[0] // unit, marked.shape[1] // unit
-    squares = marked[: h * unit, : w * unit].reshape(h, unit, w, unit)
-    return np.asarray(squares.all(axis=(1, 3)))
+    return _View(image, ~whole_squares(~missing, len(missing) // len(weight)), foreign, weight)
 
 
 def _means(values: npt.NDArray[np.generic]) -> Float32:

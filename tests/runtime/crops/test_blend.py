@@ -133,6 +133,24 @@ def test_a_residual_prediction_meets_the_edge_without_a_rim(photo: np.ndarray) -
     assert missing.sum(axis=0).max() == 4
 
 
+@pytest.mark.parametrize(("blend", "step"), [("none", 90), ("seamless", 50), ("feather 20", 50)])
+def test_a_reduced_residual_prediction_meets_the_edge_as_well(blend: str, step: int) -> None:
+    """The network sees stripes of period 8 as their mean; harmonically they fade by 0.46 a row."""
+    image = np.full((700, 900, 3), 10, dtype=np.uint8)
+    image[:, np.arange(900) % 8 < 4] = 190
+    hole = np.zeros((700, 900), dtype=bool)
+    hole[60:640, 70:830] = True
+    session = RecordingSession((256, 256), (100, 100, 100))
+    session.metadata = {**session.metadata, META_PREDICTION: "residual"}
+
+    result = Inpainter(session, InpaintOptions(blend=blend, texture=False))(image, hole)
+
+    steps = np.abs(result[60, 200:700].astype(int) - image[59, 200:700])
+    assert abs(steps.mean() - step) <= 5
+    assert (result[250:450, 300:600] == 100).all()
+    np.testing.assert_array_equal(result[~hole], image[~hole])
+
+
 @pytest.mark.parametrize("blend", ["seamless", "feather 1", "feather 256"])
 def test_a_rim_that_leaves_nothing_known_is_left_out(blend: str) -> None:
     hole = np.ones((6, 6), dtype=bool)
