@@ -38,7 +38,8 @@ def test_every_hole_pixel_is_repaired_and_no_other_changes(
     hole = speckled_hole(shape, rng)
     image[hole] = (255, 0, 255)
     session = RecordingSession(size)
-    options = InpaintOptions(strategy=strategy, blend=blend)
+    # texture of noise would reach the colour by chance
+    options = InpaintOptions(strategy=strategy, blend=blend, texture=False)
 
     result = Inpainter(session, options)(image, hole)
 
