@@ -100,7 +100,10 @@ def test_a_profile_ends_with_the_sum_of_the_rest() -> None:
     text = profile_text(Path("m.onnx"), [Layer(f"/{n}", "Conv", 1.0) for n in range(20)])
 
     lines = text.splitlines()
-    assert lines[0] == "m.onnx, layers in ONNX Runtime, mean ms of 10 calls; Conv 100%"
+    assert (
+        lines[0]
+        == "m.onnx, layers in ONNX Runtime, 20.0 ms with the profiler, mean of 10 calls; Conv 100%"
+    )
     assert lines[1].split() == ["1.000", "5.0%", "Conv", "/0"]
     assert lines[-1].split() == ["5.000", "25.0%", "5", "others"]
 

@@ -39,7 +39,7 @@ def test_the_command_prints_what_it_built_and_inspect_knows_it(
         "CSA: function body",
         f"wrote out.engine ({megabytes:.1f} MB) and its manifest",
         "next: csakit verify out.engine",
-        "next: csakit inpaint photo.png mask.png -o repaired.png --model out.engine",
+        "      csakit inpaint photo.png mask.png -o repaired.png --model out.engine",
     ]
     assert inspect_files.main(["out.engine"]) == ExitCode.OK
     assert "precision  fp16, as audited" in capsys.readouterr().out
