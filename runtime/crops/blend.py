@@ -3,8 +3,9 @@
 The network also predicts a rim of known pixels. Its error there, truth minus prediction, is
 continued harmonically into the hole and added: colour and brightness meet at the edge, and a
 prediction without detail becomes interpolation (Perez, Gangnet, Blake, "Poisson image editing",
-SIGGRAPH 2003, solved for the correction). Letters: u
-pixels of the image for one that the network saw.
+SIGGRAPH 2003, solved for the correction).
+
+Letters: u pixels of the image for one that the network saw.
 """
 
 from typing import Final
@@ -17,7 +18,9 @@ from .harmonic import HarmonicContinuation
 from .resample import whole_squares
 
 RIM_PX: Final = 2  # 1 loses 0.2 dB on scratches and text, 4 loses 0.4 on spots and strokes
-_BAND: Final = 4  # what a reduced prediction lacks at the edge has wavelengths of a pixel or two
+# In pixels that the network saw. What reducing took has wavelengths below 2 of them, and fades by
+# a factor e in a sixth of its wavelength or less.
+_BAND: Final = 4
 
 
 def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
@@ -49,7 +52,7 @@ def correct(
     continuation = HarmonicContinuation(corrected)
     rim = continuation.rim
     error = image.reshape(-1, 3)[rim].astype(np.float32) - result.reshape(-1, 3)[rim]
-    error[hole.reshape(-1)[rim]] = 0
+    error[hole.reshape(-1)[rim]] = 0  # the inner side of a band: the truth is missing there
     correction = continuation.solve(error)
     if share is not None:
         correction *= share[corrected][:, None]

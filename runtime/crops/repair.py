@@ -157,7 +157,7 @@ class Repair:
         pixels, missing = shrink(image, missing, crop.scaled)
         missing = with_rim(missing, self._rim)  # else known pixels would be mixed into it
         answer = self._run(pixels, missing, crop)
-        if not self._rim:
+        if not self._rim:  # the edge is compared with known pixels as the network saw them
             answer = np.where(missing[..., None], answer, pixels)
         return enlarge(answer, crop.part)
 

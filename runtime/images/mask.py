@@ -83,7 +83,7 @@ class _Layer:
 
 
 def load_hole(path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
-    """Read the mask of an image of this upright (H, W), scaled to it; warn of what is doubtful.
+    """Read the mask of an image of this upright (H, W), scaled to it; warn of unusual masks.
 
     Raises:
         ContractError: the file cannot be read, has another shape, covers the whole image, is a
