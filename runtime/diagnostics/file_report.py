@@ -12,7 +12,7 @@ from .. import contract
 from ..engine.compatibility import Compatibility, HostCapabilities, diagnose
 from ..engine.manifest import Manifest
 from ..files.atomic import sha256
-from ..files.failures import is_file
+from ..files.failures import is_file, named
 from ..files.onnx_header import OnnxHeader, read_onnx_header
 from ..files.safetensors_header import read_checkpoint_header
 from .package_checks import printable
@@ -49,7 +49,7 @@ def inspect(path: Path, machine: HostCapabilities) -> Inspection:
             f"the suffix must be one of {', '.join(kinds)}, .engine; got {path.name!r}"
         )
     if not is_file(path):
-        raise ContractError(f"file not found: {path}")
+        raise ContractError(f"file not found: {named(path)}")
     return _engine(diagnose(path, machine)) if suffix == ".engine" else kinds[suffix](path)
 
 

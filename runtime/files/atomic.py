@@ -39,7 +39,7 @@ def atomic_write(output: Path) -> Iterator[Path]:
 
     Raises:
         ContractError: the folder does not exist or cannot be written, or the output is a folder,
-            a device, a pipe, or a link that leads to no file.
+            a device, a pipe, a link that leads to no file, or has a zero byte in its name.
     """
     target = written_file(output)
     with _reserved(target) as temporary:
@@ -53,6 +53,8 @@ def atomic_write(output: Path) -> Iterator[Path]:
 
 def written_file(output: Path) -> Path:
     """Return the file that a write to ``output`` replaces; see ``atomic_write`` for refusals."""
+    if "\0" in str(output):
+        raise ContractError(f"the name of an output cannot hold a zero byte; got {str(output)!r}")
     if is_folder(output):
         raise ContractError(f"the output must be a file; {output} is a folder")
     if _is_special(output):

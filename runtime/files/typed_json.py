@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from ...plugins.errors import ContractError, LibraryError
-from .failures import failures_as_errors
+from .failures import failures_as_errors, stand_in
 
 Record = TypeVar("Record")
 MAX_BYTES: Final = 1 << 20  # manifests have a few kilobytes
@@ -22,7 +22,8 @@ def read_object(path: Path, limit: int = MAX_BYTES) -> dict[str, Any]:
     try:
         value = json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise ContractError(f"{path} must be a JSON file: {error}") from error
+        problem = stand_in(path, data) or ContractError(f"{path} must be a JSON file: {error}")
+        raise problem from error
     if not isinstance(value, dict):
         raise ContractError(f"{path} must hold a JSON object; got {type(value).__name__}")
     return value

@@ -126,12 +126,22 @@ def test_a_file_cannot_write_to_the_terminal(make_model: MakeModel) -> None:
     assert inspect(path, HERE).lines["built by"] == "csakit ?[2J?"
 
 
-@pytest.mark.parametrize(("name", "exists"), [("x.onnx", False), ("x.pth", True), ("x", True)])
-def test_other_files_are_refused(tmp_path: Path, name: str, exists: bool) -> None:
-    if exists:
-        (tmp_path / name).touch()
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("x.onnx", "file not found: "),
+        ("link.onnx", "link.onnx, a link to gone, which does not exist"),
+        ("folder.onnx", "folder.onnx, a folder"),
+        ("x.pth", "suffix must be one of"),
+        ("x", "suffix must be one of"),
+    ],
+)
+def test_other_files_are_refused(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / "x.pth").touch()
+    (tmp_path / "link.onnx").symlink_to("gone")
+    (tmp_path / "folder.onnx").mkdir()
 
-    with pytest.raises(ContractError, match=r"file not found|suffix must be one of"):
+    with pytest.raises(ContractError, match=told):
         inspect(tmp_path / name, HERE)
 
 

@@ -108,6 +108,17 @@ def test_a_link_is_written_through(tmp_path: Path, kind: str) -> None:
     assert {path.name for path in disk.iterdir()} == {"x.png", "second.png"}
 
 
+@pytest.mark.parametrize("name", ["zero\0.png", "\0", "folder\0/x.png"])
+def test_a_name_with_a_zero_byte_is_refused(tmp_path: Path, name: str) -> None:
+    with (
+        pytest.raises(ContractError, match="cannot hold a zero byte"),
+        atomic_write(tmp_path / name),
+    ):
+        pass
+
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("writer", [atomic_write, followed])
 @pytest.mark.parametrize(
     ("target", "told"),

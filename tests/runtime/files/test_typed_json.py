@@ -81,6 +81,8 @@ def test_without_msgspec_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -> 
         (b"\xff\xfe\x00", "must be a JSON file"),
         (b"[" * 100_000, "must be a JSON file"),
         (b"", "must be a JSON file"),
+        (b"\x1f\x8b\x08", "is a packed file"),
+        (b"<html>", "is a web page"),
     ],
 )
 def test_what_is_no_object_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
