@@ -13,9 +13,15 @@ from .. import contract
 from ..device.device import Device
 from ..device.fork_guard import ForkGuard
 from ..options import EngineOptions
-from ..tensors.conversion import Array, ModelInputs, require_checkable, require_finite
+from ..tensors.conversion import (
+    Array,
+    ModelInputs,
+    check_floats,
+    check_pixels,
+    require_checkable,
+    require_finite,
+)
 from ..tensors.pixels import Float32, Uint8
-from ..tensors.validation import check_floats, check_pixels
 from .context import CudaGraphPolicy, ExecutionContext
 from .context_pool import ContextPool, InferenceFuture
 from .manifest import Manifest

@@ -10,10 +10,9 @@ from ...plugins.errors import EngineError
 from ..contract import IOFormat
 from ..device.fork_guard import ForkGuard
 from ..files.failures import failure
-from ..tensors.conversion import Array, ModelInputs, require_finite
+from ..tensors.conversion import Array, ModelInputs, check_floats, check_pixels, require_finite
 from ..tensors.pixels import Float32, Uint8
 from ..tensors.signature import Signature
-from ..tensors.validation import check_floats, check_pixels
 
 T = TypeVar("T", bound=Array)
 

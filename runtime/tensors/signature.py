@@ -3,29 +3,13 @@
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from ...plugins.errors import ContractError
 from .. import contract
 from ..contract import FORMAT_VERSION, IMAGE, MASK, OUTPUT, SIZE_MULTIPLE, IOFormat
+from ..files.onnx_header import OnnxTensor
 
 _FORMS: Mapping[str, IOFormat] = {"tensor(float)": "float", "tensor(uint8)": "uint8"}
-
-
-class Declared(Protocol):
-    """One declared input or output, as onnxruntime describes it."""
-
-    @property
-    def name(self) -> str:
-        """Name of the tensor."""
-
-    @property
-    def type(self) -> str:
-        """Such as "tensor(float)"."""
-
-    @property
-    def shape(self) -> Sequence[int | str | None]:
-        """Numbers; a text or None where the size is dynamic."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,10 +38,13 @@ def read_signature(
     path: Path,
     metadata: Mapping[str, str],
     *,
-    inputs: Sequence[Declared],
-    outputs: Sequence[Declared],
+    inputs: Sequence[OnnxTensor],
+    outputs: Sequence[OnnxTensor],
 ) -> Signature:
-    """Return what a model of csakit takes; ContractError if it is none, or of a newer format."""
+    """Return what a model takes; ContractError if it is not of csakit, or of a newer format.
+
+    Inputs and outputs are those of an ONNX header, or what onnxruntime describes alike.
+    """
     _check_format(path, metadata)
     require_names(path, (item.name for item in inputs), (item.name for item in outputs))
     image = next(item for item in inputs if item.name == IMAGE)
@@ -101,7 +88,7 @@ def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
         )
 
 
-def _size(path: Path, height: int | str | None, width: int | str | None) -> tuple[int, int] | None:
+def _size(path: Path, height: int | str, width: int | str) -> tuple[int, int] | None:
     """Return the fixed size, None if both sides are dynamic."""
     if not isinstance(height, int) and not isinstance(width, int):
         return None
