@@ -46,7 +46,7 @@ class Inpainter:
         self._session = session
         self._options = options or InpaintOptions()
         # Residuals end at the edge by themselves, and a rim would take known pixels from them.
-        self._rim = 0 if session.metadata.get(contract.META_PREDICTION) == "residual" else RIM_PX
+        rim = 0 if session.metadata.get(contract.META_PREDICTION) == "residual" else RIM_PX
         stated = session.metadata.get(contract.META_TRAINED_HOLE, "")
         self._network = Network(
             run=session.run_uint8,
@@ -54,7 +54,7 @@ class Inpainter:
             # Engines may take larger sides only; small parts are then padded further.
             least_side=getattr(session, "least_side", contract.SIZE_MULTIPLE),
             trained_hole=int(stated) if stated.isdecimal() else contract.TRAINED_HOLE,
-            rim=self._rim,
+            rim=rim,
         )
         self._closed = False
 

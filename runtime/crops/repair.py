@@ -7,7 +7,6 @@ pixel in common, and none is used for another. Letters: h w sides of a part, M m
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator
-from typing import Final
 
 import numpy as np
 
@@ -21,8 +20,6 @@ from .resample import enlarge, pad, shrink
 from .texture import transfer_texture
 
 logger = logging.getLogger(__name__)
-
-_NOTHING: Final = "the mask is empty: the output is the image"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,7 +69,7 @@ class Repair:
         with collect_notices() as notices:
             box = bounding_box(mask, self._rim + 1)
             if box is None:
-                notify(logger, "empty", _NOTHING)
+                notify(logger, "empty", "the mask is empty: the output is the image")
             else:
                 window = window_of(box)
                 self._wide = np.zeros(mask.shape, dtype=bool)

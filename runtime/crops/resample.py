@@ -32,15 +32,8 @@ def pad(array: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.NDArray[np
     """Extend (H, W) or (H, W, C) to a size by reflection to the right and below."""
     if array.shape[:2] == size:
         return array
-    rows, columns = (_reflect(old, new) for old, new in zip(array.shape[:2], size, strict=True))
-    return array[rows][:, columns]
-
-
-def _reflect(old: int, new: int) -> npt.NDArray[np.int64]:
-    """Return the ``new`` indices 0, 1, ..., old - 1, old - 2, ..., 1, 0, 1, ..."""
-    period = max(1, 2 * (old - 1))
-    position = np.arange(new) % period
-    return np.minimum(position, period - position) if old > 1 else np.zeros(new, dtype=np.int64)
+    added = [(0, new - old) for old, new in zip(array.shape[:2], size, strict=True)]
+    return np.pad(array, [*added, (0, 0)][: array.ndim], mode="reflect")
 
 
 def whole_squares(marked: Bool, unit: int) -> Bool:

@@ -95,14 +95,6 @@ def _reduced(result: Uint8, hole: Bool, missing: Bool, weight: Float32) -> _View
     return _View(image, ~whole_squares(~missing, len(missing) // len(weight)), foreign, weight)
 
 
-def _means(values: npt.NDArray[np.generic]) -> Float32:
-    """Return the means of (H, W) or (H, W, C) in cells, (h, w, C)."""
-    h, w = values.shape[0] // _CELL, values.shape[1] // _CELL
-    squares = values.reshape(h, _CELL, w, _CELL, -1)
-    means: Float32 = squares.mean(axis=(1, 3), dtype=np.float32)
-    return means
-
-
 class _Cells:
     """Colour of a view's cells, and ``roughness``, the log of the deviation from the box filter."""
 
@@ -121,9 +113,13 @@ class _Cells:
         self._wanted = self._means(view.weight)[..., 0] > 0
 
     def _means(self, values: npt.NDArray[np.generic]) -> Float32:
-        missing = [n * _CELL - s for n, s in zip(self._sides, values.shape[:2], strict=True)]
-        pads = [(0, n) for n in missing] + [(0, 0)] * (values.ndim - 2)
-        return _means(np.pad(values, pads, mode="edge"))
+        """Return the means of (h, w) or (h, w, C) in the cells, a channel each."""
+        rows, columns = self._sides
+        added = [(0, rows * _CELL - len(values)), (0, columns * _CELL - values.shape[1]), (0, 0)]
+        whole = np.pad(values, added[: values.ndim], mode="edge")
+        squares = whole.reshape(rows, _CELL, columns, _CELL, -1)
+        means: Float32 = squares.mean(axis=(1, 3), dtype=np.float32)
+        return means
 
     def matches(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Return the first cells of Q known blocks and of the blocks to fill, both (Q, 2).

@@ -4,7 +4,6 @@ Paint programs save a layer with an alpha channel: its transparent parts are kno
 they hide, unless ``MaskOptions.channel`` says otherwise.
 """
 
-import dataclasses
 import logging
 from typing import Final
 
@@ -26,7 +25,7 @@ INVERTED_COVERAGE: Final = 0.6  # of the image; people remove less, and mark mor
 _COLOURS: Final = ("red", "green", "blue")
 
 # Masks with soft edges have grey pixels too, but few; photographs have little else.
-_BETWEEN: Final = (24 * SCALE, 231 * SCALE)
+_BETWEEN: Final = (24, 231)  # neither dark nor light
 _MANY_LEVELS: Final = 48
 _DOUBTFUL_SHARE: Final = 0.1
 _PHOTOGRAPH_SHARE: Final = 0.5
@@ -37,17 +36,15 @@ _EXCHANGED: Final = "Are IMAGE and MASK exchanged? A mask is black and white: wh
 _ALPHA: Final = "If what is transparent is missing: --mask-channel alpha"
 
 
-@dataclasses.dataclass(frozen=True)
 class _Layer:
     """A mask file as it is stored."""
 
-    colours: Uint8 | Uint16  # (H, W, 1 or 3)
-    alpha: Uint8 | Uint16 | None  # (H, W), of the same type; None where the file has none
-
-    @property
-    def full(self) -> int:
-        """The number that stands for white and for opaque."""
-        return 65535 if self.colours.dtype == np.uint16 else 255
+    def __init__(self, stored: Uint8 | Uint16) -> None:
+        """Take (H, W, C) apart: grey or three colours, and alpha if there is one."""
+        transparent = stored.shape[2] in (2, 4)
+        self.colours = stored[..., :-1] if transparent else stored  # (H, W, 1 or 3)
+        self.alpha = stored[..., -1] if transparent else None  # (H, W)
+        self.full = np.iinfo(stored.dtype).max  # stands for white and for opaque
 
     @property
     def coloured(self) -> bool:
@@ -94,7 +91,7 @@ def load_hole(path: Source, size: tuple[int, int], options: MaskOptions) -> Bool
 
 def hole_of(image: Image.Image, name: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
     """Return the hole of a mask that is a Pillow image; see ``load_hole``."""
-    return _hole(_layer(_stored(name, image)), name, size, options)
+    return _hole(_Layer(_stored(name, image)), name, size, options)
 
 
 def _hole(layer: _Layer, path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
@@ -120,20 +117,13 @@ def load_grey(path: Source) -> Uint8:
 def _read(path: Source) -> _Layer:
     file = decode(path, what="a mask")
     if file.levels is not None:
-        return _layer(file.levels)
+        return _Layer(file.levels)
     if file.deep and file.image.mode[0] not in "IF":  # Pillow cut it to 8 bits, or worse
         raise ContractError(
             f"a mask must have 8 bits a channel, or 16 in PNG or TIFF; {path} is {file.unread}\n"
             "Convert it first, for example: magick INPUT -depth 8 OUTPUT.png"
         )
-    return _layer(_stored(path, file.image))
-
-
-def _layer(stored: Uint8 | Uint16) -> _Layer:
-    """Return (H, W, 1 to 4) as colours and alpha channel."""
-    colours = stored.shape[2] - 1 if stored.shape[2] in (2, 4) else stored.shape[2]
-    alpha = stored[..., -1] if stored.shape[2] in (2, 4) else None
-    return _Layer(stored[..., :colours], alpha)
+    return _Layer(_stored(path, file.image))
 
 
 def _stored(path: Source, image: Image.Image) -> Uint8 | Uint16:
@@ -242,9 +232,9 @@ def _check_nothing(
 def _share_between(levels: Uint16) -> tuple[float, bool]:
     """Return the share of greys that are neither dark nor light, and whether they are many."""
     counts = np.bincount((levels // SCALE).ravel(), minlength=256)
-    low, high = (level // SCALE for level in _BETWEEN)
-    grey = counts[low : high + 1]
-    return float(grey.sum() / max(1, levels.size)), bool((counts > 0).sum() >= _MANY_LEVELS)
+    low, high = _BETWEEN
+    between = counts[low : high + 1].sum() / max(1, levels.size)
+    return float(between), bool((counts > 0).sum() >= _MANY_LEVELS)
 
 
 def _remedy(layer: _Layer, options: MaskOptions) -> str:
