@@ -15,11 +15,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ..inpainter import Inpainter
 from .about import Model, describe, iopaint_config, iopaint_models
 from .fields import Fields, Wishes, read_fields, read_wishes
-from .guard import REQUEST_ID, ROUTE, Guard, until_gone
-from .lane import Event, Lane, Watch, left
+from .guard import REQUEST_ID, ROUTE, Guard
+from .lane import Event, Lane, Watch
 from .metrics import Metrics
 from .options import WebOptions
-from .problem import Problem
+from .problem import ClientLeftError, Problem
 from .static_files import StaticFiles
 from .work import Result, Worker
 
@@ -147,7 +147,7 @@ class Web:
                 await _send_line(send, await running)
                 await send({"type": "http.response.body", "body": b""})
             finally:
-                watch.stop(left())
+                watch.stop(ClientLeftError())
                 if not running.done():
                     with contextlib.suppress(Exception):
                         await running
@@ -204,8 +204,13 @@ def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], 
 @contextlib.asynccontextmanager
 async def _watching(request: Request, watch: Watch) -> AsyncIterator[None]:
     """End the work when the client leaves."""
-    gone = asyncio.create_task(until_gone(request.receive))
-    gone.add_done_callback(lambda task: None if task.cancelled() else watch.stop(left()))
+
+    async def until_gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        watch.stop(ClientLeftError())
+
+    gone = asyncio.create_task(until_gone())
     try:
         yield
     finally:

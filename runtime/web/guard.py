@@ -6,9 +6,9 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 REQUEST_ID: Final = "csakit.request_id"  # key of the scope
 ROUTE: Final = "csakit.route"
-_KNOWN_ID: Final = re.compile(rb"[A-Za-z0-9-]{1,64}")
+_KNOWN_ID: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 _SAFE_METHODS: Final = ("GET", "HEAD")
 _UNKNOWN: Final = "there is nothing at this path\nThe API is described at /openapi.json."
@@ -30,17 +30,15 @@ _CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-HEADERS: Final = tuple(
-    (name.encode(), value.encode())
-    for name, value in (
-        ("content-security-policy", _CSP),
-        ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
-        ("cross-origin-opener-policy", "same-origin"),
-        ("cross-origin-resource-policy", "same-origin"),
-        ("permissions-policy", "camera=(), microphone=(), geolocation=()"),
-    )
-)
+HEADERS: Final = {  # of every answer
+    "content-security-policy": _CSP,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+_CLOSE: Final = {"Connection": "close"}
 
 
 class Guard:
@@ -57,40 +55,41 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
         # With "app" the router raises what it refuses, instead of answering it in plain text.
         scope[REQUEST_ID], scope[ROUTE], scope["app"] = request_id, "other", self
-        answer = _Answer(send, request_id)
+        answer = _Answer(scope, receive, send)
         try:
-            self._admit(scope)
+            self._admit(scope, headers)
             body = _Body(receive, self._options.max_bytes, self._metrics)
             await self._app(scope, body, answer)
         except Problem as problem:
-            await answer.refuse(scope, problem)
+            await answer.refuse(problem)
         except HTTPException as error:  # of the router: unknown paths and methods
             detail = _UNKNOWN if error.status_code == 404 else str(error.detail)
-            await answer.refuse(scope, Problem(error.status_code, detail, error.headers))
+            await answer.refuse(Problem(error.status_code, detail, error.headers))
         except (ClientDisconnect, ClientLeftError, ConnectionError):
             answer.status = GONE
         except Exception:
             logger.exception("request %s failed", request_id)
-            await answer.refuse(scope, Problem(500, "the server failed; its log says more"))
+            await answer.refuse(Problem(500, "the server failed; its log says more"))
         finally:
             self._metrics.count(str(scope[ROUTE]), answer.status)
 
-    def _admit(self, scope: Scope) -> None:
+    def _admit(self, scope: Scope, headers: Headers) -> None:
         """Refuse what must not be answered, before any of the body is read."""
-        host = _single(scope, b"host", 400)
-        match = _HOST.fullmatch(host or "")
+        host = _single(headers, "host", 400) or ""
+        match = _HOST.fullmatch(host)
         if match is None or not self._known(match[1]):
             raise Problem(
                 421, "this server does not answer to that name\nAllow it with --allow-host NAME."
             )
         if scope["method"] not in _SAFE_METHODS:
-            _check_origin(scope, host or "")
-            self._check_length(scope)
+            _check_origin(headers, host)
+            self._check_length(headers)
         if self._options.token and scope["path"].startswith(_TOKEN_PATHS):
-            self._check_token(scope)
+            self._check_token(headers, self._options.token)
 
     def _known(self, name: str) -> bool:
         """Report whether the server may be called by a name; addresses cannot be rebound."""
@@ -102,20 +101,19 @@ class Guard:
             return False
         return True
 
-    def _check_length(self, scope: Scope) -> None:
+    def _check_length(self, headers: Headers) -> None:
         """Refuse a body whose stated length is too large or no number."""
-        stated = _single(scope, b"content-length", 400)
+        stated = _single(headers, "content-length", 400)
         if stated is None:
             return
-        if not re.fullmatch(r"\d{1,18}", stated):
+        if not re.fullmatch(r"[0-9]{1,18}", stated):
             raise Problem(400, "Content-Length must be a whole number")
         if int(stated) > self._options.max_bytes:
             raise _too_large(self._options.max_bytes)
 
-    def _check_token(self, scope: Scope) -> None:
-        given = (_single(scope, b"authorization", 401) or "").removeprefix("Bearer ")
-        expected = self._options.token or ""
-        if not secrets.compare_digest(given.encode("latin-1", "replace"), expected.encode()):
+    def _check_token(self, headers: Headers, token: str) -> None:
+        given = (_single(headers, "authorization", 401) or "").removeprefix("Bearer ")
+        if not secrets.compare_digest(given.encode("latin-1"), token.encode()):
             raise Problem(
                 401,
                 "this server needs its token, as 'Authorization: Bearer TOKEN'\n"
@@ -127,31 +125,28 @@ class Guard:
 class _Answer:
     """The way back, with the headers that every answer carries."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
-        self._send = send
-        self._request_id = request_id
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
         self.status = GONE
         self._started = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self._started, self.status = True, message["status"]
-            headers = [*message.get("headers", ()), *HEADERS]
-            headers.append((b"x-request-id", self._request_id.encode()))
-            if not any(name == b"cache-control" for name, _ in headers):
-                headers.append((b"cache-control", b"no-store"))
-            message = {**message, "headers": headers}
+            headers = MutableHeaders(scope=message)
+            headers.update({**HEADERS, "x-request-id": self._scope[REQUEST_ID]})
+            headers.setdefault("cache-control", "no-store")
         await self._send(message)
 
-    async def refuse(self, scope: Scope, problem: Problem) -> None:
+    async def refuse(self, problem: Problem) -> None:
         """Answer with a problem, unless an answer has begun."""
         if self._started:
             return
-        kinds = _sent(scope, b"content-type")  # JSON is of clients of IOPaint
-        errors = any(kind.startswith(b"application/json") for kind in kinds)
-        response = problem_response(problem, self._request_id, errors=errors)
+        kinds = Headers(scope=self._scope).getlist("content-type")
+        errors = any(kind.startswith("application/json") for kind in kinds)  # clients of IOPaint
+        response = problem_response(problem, self._scope[REQUEST_ID], errors=errors)
         try:
-            await response(scope, _nothing, self)
+            await response(self._scope, self._receive, self)
         except ConnectionError:
             self.status = GONE
 
@@ -188,9 +183,6 @@ class _Body:
         return message
 
 
-_CLOSE: Final = {"Connection": "close"}
-
-
 def _too_large(limit: int) -> Problem:
     return Problem(
         413,
@@ -200,40 +192,26 @@ def _too_large(limit: int) -> Problem:
     )
 
 
-def _check_origin(scope: Scope, host: str) -> None:
+def _check_origin(headers: Headers, host: str) -> None:
     """Refuse requests that another page makes in a visitor's browser."""
-    site = _single(scope, b"sec-fetch-site", 403)
-    origin = _single(scope, b"origin", 403)
+    site = _single(headers, "sec-fetch-site", 403)
+    origin = _single(headers, "origin", 403)
     own = origin is None or origin.partition("://")[2].lower() == host.lower()
     if site not in (None, "same-origin", "none") or not own:
         raise Problem(403, "requests from other pages are refused; use the server's own page")
 
 
-def _single(scope: Scope, name: bytes, status: int) -> str | None:
+def _single(headers: Headers, name: str, status: int) -> str | None:
     """Return the value of a header that may be sent once; None if it is not."""
-    values = _sent(scope, name)
+    values = headers.getlist(name)
     if len(values) > 1:
-        raise Problem(status, f"the header {name.decode()} must be sent once; got {len(values)}")
-    return values[0].decode("latin-1") if values else None
+        raise Problem(status, f"the header {name} must be sent once; got {len(values)}")
+    return values[0] if values else None
 
 
-def _request_id(scope: Scope) -> str:
-    values = _sent(scope, b"x-request-id")
+def _request_id(headers: Headers) -> str:
+    """Return the one that a client sent, if it is harmless, or a new one."""
+    values = headers.getlist("x-request-id")
     if len(values) == 1 and _KNOWN_ID.fullmatch(values[0]):
-        return str(values[0].decode())
+        return values[0]
     return secrets.token_hex(8)
-
-
-def _sent(scope: Scope, name: bytes) -> list[bytes]:
-    """Return the values of a header."""
-    return [value for key, value in scope["headers"] if key == name]
-
-
-async def _nothing() -> Message:
-    return {"type": "http.disconnect"}
-
-
-async def until_gone(receive: Callable[[], Awaitable[MutableMapping[str, Any]]]) -> None:
-    """Return when the client has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass

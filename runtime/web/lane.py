@@ -1,7 +1,6 @@
 """A bounded queue: so many tasks at once, so many waiting, all others refused for now."""
 
 import asyncio
-import collections
 import contextlib
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from .metrics import Metrics
-from .problem import ClientLeftError, Problem
+from .problem import Problem
 
 T = TypeVar("T")
 Event = dict[str, Any]
@@ -22,7 +21,8 @@ class Watch:
         """Start the clock; ``emit`` takes events for the client from any thread."""
         self.emit = emit
         self.waited = 0.0
-        self.on_stop: Callable[[], None] = lambda: None
+        self.ahead = -1  # tasks before this one, as the client was told
+        self.called = asyncio.Event()  # its turn has come, or it is to end
         self._seconds = seconds
         self._end = time.monotonic() + seconds
         self._problem: Exception | None = None
@@ -30,7 +30,7 @@ class Watch:
     def stop(self, reason: Exception) -> None:
         """Ask the work to end, and why."""
         self._problem = self._problem or reason
-        self.on_stop()
+        self.called.set()
 
     @property
     def left(self) -> float:
@@ -57,9 +57,9 @@ class Lane:
         self._threads = ThreadPoolExecutor(width, "csakit-web")
         self._width, self._places = width, places
         self._metrics = metrics
-        self._reserved = self._running = 0
-        self._waiting: collections.deque[_Turn] = collections.deque()
-        self._watches: set[Watch] = set()
+        self._reserved = 0
+        self._waiting: list[Watch] = []
+        self._running: list[Watch] = []
         self._last_seconds = 1.0
         self.stopping = False
 
@@ -85,7 +85,7 @@ class Lane:
     def stop(self) -> None:
         """Admit nothing more, and ask what waits and runs to end."""
         self.stopping = True
-        for watch in list(self._watches):
+        for watch in [*self._waiting, *self._running]:
             watch.stop(_stopping())
 
     def close(self) -> None:
@@ -95,83 +95,44 @@ class Lane:
     async def run(self, work: Callable[[Watch], T], watch: Watch) -> T:
         """Wait for a turn, then do the work in a thread."""
         started = time.monotonic()
-        self._watches.add(watch)
-        turn = _Turn(watch)
-        watch.on_stop = turn.event.set
-        self._waiting.append(turn)
+        self._waiting.append(watch)
         self._advance()
         try:
-            await turn.come()
+            while watch in self._waiting:
+                watch.check()
+                with contextlib.suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(watch.called.wait(), max(0.01, watch.left))
+            watch.check()
         except BaseException:
-            self._drop(turn)
-            self._watches.discard(watch)
+            self._remove(watch)
             raise
         watch.waited = time.monotonic() - started
         future = asyncio.get_running_loop().run_in_executor(self._threads, work, watch)
         future.add_done_callback(lambda done: self._finished(done, watch, started))
         return await asyncio.shield(future)
 
-    def _drop(self, turn: "_Turn") -> None:
-        """Remove a turn that nobody waits for; free its place if it was granted."""
-        if turn in self._waiting:
-            self._waiting.remove(turn)
-        elif turn.granted:
-            self._running -= 1
-        self._advance()
-
     def _finished(self, done: "asyncio.Future[Any]", watch: Watch, started: float) -> None:
         done.cancelled() or done.exception()  # seen, also where nobody waits any more
-        self._watches.discard(watch)
-        self._running -= 1
         self._last_seconds = time.monotonic() - started - watch.waited
+        self._remove(watch)
+
+    def _remove(self, watch: Watch) -> None:
+        (self._waiting if watch in self._waiting else self._running).remove(watch)
         self._advance()
 
     def _advance(self) -> None:
         """Start what may start, and report to the others how many are before them."""
-        while self._waiting and self._running < self._width:
-            self._running += 1
-            self._waiting.popleft().grant()
-        for ahead, turn in enumerate(self._waiting, self._running):
-            turn.report(ahead)
+        while self._waiting and len(self._running) < self._width:
+            watch = self._waiting.pop(0)
+            self._running.append(watch)
+            watch.called.set()
+        for ahead, watch in enumerate(self._waiting, len(self._running)):
+            if watch.ahead != ahead:
+                watch.ahead = ahead
+                watch.emit({"event": "queued", "ahead": ahead})
         if self._metrics is not None:
-            self._metrics.waiting, self._metrics.running = len(self._waiting), self._running
-
-
-class _Turn:
-    """One piece of work that waits."""
-
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
-        self.event = asyncio.Event()
-        self._reported = -1
-        self.granted = False
-
-    def grant(self) -> None:
-        """Let it begin."""
-        self.granted = True
-        self.event.set()
-
-    def report(self, ahead: int) -> None:
-        """Report to the client how many are before it, when that changed."""
-        if ahead != self._reported:
-            self._reported = ahead
-            self._watch.emit({"event": "queued", "ahead": ahead})
-
-    async def come(self) -> None:
-        """Wait for the turn; see ``Watch.check`` for what is raised."""
-        while not self.granted:
-            self._watch.check()
-            try:
-                await asyncio.wait_for(self.event.wait(), max(0.01, self._watch.left))
-            except asyncio.TimeoutError:
-                continue
-        self._watch.check()
+            self._metrics.waiting, self._metrics.running = len(self._waiting), len(self._running)
 
 
 def _stopping() -> Problem:
     return Problem(503, "the server stops\nTry again when it is back.", {"Retry-After": "5"})
-
-
-def left() -> ClientLeftError:
-    """Return the reason to end work that nobody waits for."""
-    return ClientLeftError("the client left")

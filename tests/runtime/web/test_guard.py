@@ -137,8 +137,7 @@ def test_every_answer_carries_the_headers(running: Running, body: Body) -> None:
         ]
 
     for answer in answers:
-        for name, value in guard.HEADERS:
-            assert answer.headers[name.decode()] == value.decode()
+        assert guard.HEADERS.items() <= answer.headers.items()
         assert "default-src 'none'" in answer.headers["content-security-policy"]
         assert "server" not in answer.headers
         assert answer.headers["cache-control"] in ("no-store", "no-cache")
