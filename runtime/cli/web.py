@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    from ..web.fields import Wishes  # deferred: help needs no web framework
+    from ..web.fields import RequestOptions  # deferred: help needs no web framework
     from ..web.serve import describe_model, serve
 
     logging.basicConfig(level=logging.ERROR, format=f"{PROGRAM}: %(message)s")
@@ -68,8 +68,8 @@ def _work(args: argparse.Namespace) -> int:
             if not web.loopback and web.certificate is None:
                 _line("warning: without --certificate, pictures and token travel unencrypted")
 
-        wishes = Wishes(inpaint=options, mask=MaskOptions())
-        serve(inpaint, model, web, wishes, ready=ready, browser=args.open)
+        defaults = RequestOptions(inpaint=options, mask=MaskOptions())
+        serve(inpaint, model, web, defaults, ready=ready, browser=args.open)
     _line("stopped")
     return ExitCode.OK
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from ..images.decode import FORMATS as READ_FORMATS
 from ..images.decode import MAX_PIXELS
 from ..options import CHANNELS, DILATE_MAX, MARGIN_MAX, MARGIN_MIN, STRATEGIES
-from .fields import FORMATS, QUALITY, Wishes
+from .fields import FORMATS, QUALITY, RequestOptions
 from .options import WebOptions
 
 
@@ -28,9 +28,9 @@ class Model:
 _MODEL_KEYS: Final = ("name", "sha256", "precision", "size", "trained_hole")
 
 
-def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any]:
+def describe(model: Model, options: WebOptions, defaults: RequestOptions) -> dict[str, Any]:
     """Return the answer of /api/v1/info."""
-    inpaint, mask = wishes.inpaint, wishes.mask
+    inpaint, mask = defaults.inpaint, defaults.mask
     return {
         "name": "csakit",
         "version": model.version,
@@ -54,7 +54,7 @@ def describe(model: Model, options: WebOptions, wishes: Wishes) -> dict[str, Any
             "mask_invert": {"default": mask.invert, "values": [False, True]},
             "mask_threshold": {"default": mask.threshold, "least": 1, "most": 255},
             "dilate": {"default": mask.dilate, "least": 0, "most": DILATE_MAX},
-            "format": {"default": wishes.format, "values": list(FORMATS)},
+            "format": {"default": defaults.format, "values": list(FORMATS)},
             "quality": {"default": QUALITY, "least": 1, "most": 100},
         },
     }

@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ..inpainter import Inpainter
 from .about import Model, describe, iopaint_config, iopaint_models
-from .fields import Fields, Wishes, read_fields, read_wishes
+from .fields import Fields, RequestOptions, read_fields
 from .guard import REQUEST_ID, ROUTE, Guard
 from .lane import Event, Lane, Watch
 from .metrics import Metrics
@@ -32,10 +32,10 @@ class Web:
     """One model behind HTTP: ``app`` is the guarded ASGI application."""
 
     def __init__(
-        self, inpaint: Inpainter, model: Model, options: WebOptions, wishes: Wishes
+        self, inpaint: Inpainter, model: Model, options: WebOptions, defaults: RequestOptions
     ) -> None:
         """Build the application around an open model, which its owner closes."""
-        self._options, self._wishes = options, wishes
+        self._options, self._defaults = options, defaults
         self._metrics = Metrics()
         self._worker = Worker(inpaint, self._metrics)
         # Opening and saving have a lane of their own: they take a second, not a queue of repairs.
@@ -46,7 +46,7 @@ class Web:
             Route("/api/v1/inpaint", _post("inpaint", self._inpaint), methods=["POST"]),
             Route("/api/v1/apply", _post("apply", self._apply), methods=["POST"]),
             Route("/api/v1/inspect", _post("inspect", self._inspect), methods=["POST"]),
-            Route("/api/v1/info", _get("info", lambda _: describe(model, options, wishes))),
+            Route("/api/v1/info", _get("info", lambda _: describe(model, options, defaults))),
             Route("/api/v1/server-config", _get("server-config", lambda _: iopaint_config(model))),
             Route("/api/v1/model", _get("model", lambda _: iopaint_models(model)[0])),
             Route("/health/live", _get("live", lambda _: {"status": "live"})),
@@ -73,13 +73,8 @@ class Web:
     async def _inpaint(self, request: Request, send: Send) -> None:
         stream = _accepted(request, (*_IMAGES, STREAM)) == STREAM
         with self._lane.reserve() as lane:
-            fields = await read_fields(
-                request, ("image", "mask", "edits"), limit=self._options.max_bytes
-            )
-            wishes = read_wishes(fields.texts, self._wishes)
-            for name in ("image", "mask"):
-                fields.file(name)
-            work = functools.partial(self._worker.repair, fields, wishes, whole=not stream)
+            fields = await self._fields(request, "image", "mask", "edits")
+            work = functools.partial(self._worker.repair, fields, whole=not stream)
             if stream:
                 await self._stream(request, send, lane, work)
             else:
@@ -88,19 +83,20 @@ class Web:
     async def _apply(self, request: Request, send: Send) -> None:
         _accepted(request, _IMAGES)
         with self._side_lane.reserve() as lane:
-            fields = await read_fields(request, ("image", "edits"), limit=self._options.max_bytes)
-            wishes = read_wishes(fields.texts, self._wishes)
-            fields.file("image")
-            work = functools.partial(self._worker.apply, fields, wishes)
+            fields = await self._fields(request, "image", "edits")
+            work = functools.partial(self._worker.apply, fields)
             await self._answer(request, send, lane, work, fields)
 
     async def _inspect(self, request: Request, send: Send) -> None:
         preview = _accepted(request, ("application/json", *_IMAGES)) != "application/json"
         with self._side_lane.reserve() as lane:
-            fields = await read_fields(request, ("image",), limit=self._options.max_bytes)
-            fields.file("image")
+            fields = await self._fields(request, "image")
             work = functools.partial(self._worker.inspect, fields, preview=preview)
             await self._answer(request, send, lane, work, fields)
+
+    async def _fields(self, request: Request, *known: str) -> Fields:
+        limit = self._options.max_bytes
+        return await read_fields(request, *known, defaults=self._defaults, limit=limit)
 
     async def _answer(
         self,
@@ -194,9 +190,7 @@ def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], 
     async def route(request: Request) -> Response:
         request.scope[ROUTE] = name
         found = answer(request)
-        if isinstance(found, Response):
-            return found
-        return Response(json.dumps(found), media_type="application/json")
+        return found if isinstance(found, Response) else JSONResponse(found)
 
     return route
 

@@ -22,7 +22,7 @@ from ..inpainter import Inpainter
 from ..options import EngineOptions
 from .about import Model
 from .app import Web
-from .fields import Wishes
+from .fields import RequestOptions
 from .options import CONNECTIONS, STOP_SECONDS, WebOptions
 
 _PORTS_TRIED: Final = 20
@@ -145,13 +145,13 @@ def serve(
     inpaint: Inpainter,
     model: Model,
     options: WebOptions,
-    wishes: Wishes,
+    defaults: RequestOptions,
     *,
     ready: Callable[[str], None],
     browser: bool,
 ) -> None:
     """Serve until SIGINT or SIGTERM; ``ready`` gets the address once clients can connect."""
-    server = make_server(Web(inpaint, model, options, wishes), options)
+    server = make_server(Web(inpaint, model, options, defaults), options)
     with listen(options) as listening:
         address = addresses(options, listening.getsockname()[1])
         ready(address)

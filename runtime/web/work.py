@@ -25,8 +25,9 @@ from ..images.metadata import Metadata
 from ..images.source import ImageBytes
 from ..inpainter import Inpainter
 from ..notices import Notice, collect_notices
+from ..options import InpaintOptions
 from ..tensors.pixels import Bool, Uint8
-from .fields import FORMATS, Fields, Wishes
+from .fields import FORMATS, Fields
 from .lane import Watch
 from .metrics import Metrics
 from .problem import problem_of
@@ -34,13 +35,9 @@ from .problem import problem_of
 PREVIEW_SIDE: Final = 4096  # of pictures that browsers cannot show themselves
 _SHOWN: Final = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP")
 _TURNED_BY_BROWSERS: Final = ("JPEG", "MPO")
-_SUFFIXES: Final = {kind: suffix for suffix, kind in reversed(OUTPUT_FORMATS.items())}
-_TYPES: Final = {
-    ".png": "image/png",
-    ".jpg": "image/jpeg",
-    ".webp": "image/webp",
-    ".tif": "image/tiff",
-    ".bmp": "image/bmp",
+_SUFFIXES: Final = {  # by Pillow's name of a format, the first one of each
+    **{kind: suffix for suffix, kind in reversed(OUTPUT_FORMATS.items())},
+    "MPO": ".jpg",
 }
 _EDITS_MAX: Final = 10_000
 _NAME: Final = re.compile(r"[^A-Za-z0-9._ ()-]+")
@@ -64,37 +61,37 @@ class Worker:
         self._inpaint = inpaint
         self._metrics = metrics
 
-    def repair(self, fields: Fields, wishes: Wishes, watch: Watch, *, whole: bool) -> Result:
+    def repair(self, fields: Fields, watch: Watch, *, whole: bool) -> Result:
         """Repair a picture; with ``whole``, encode all of it as well."""
         result = Result(seconds={"queue": watch.waited})
         with _as_problems(result):
             with self._timed(result, "decode", watch):
                 picture = self._picture(fields)
                 size = picture.pixels.shape[:2]
-                mask = ImageBytes(fields.file("mask"), "the mask")
-                hole = load_hole(mask, (size[0], size[1]), wishes.mask)
+                mask = ImageBytes(fields.files["mask"], "the mask")
+                hole = load_hole(mask, (size[0], size[1]), fields.options.mask)
             with self._timed(result, "model", watch):
-                repaired = self._run(picture, hole, wishes, watch, result)
+                repaired = self._run(picture, hole, fields.options.inpaint, watch, result)
             if whole:
                 with self._timed(result, "encode", watch):
-                    self._encode(picture.repaired(repaired, hole), fields, wishes, result)
+                    self._encode(picture.repaired(repaired, hole), fields, result)
         return result
 
-    def apply(self, fields: Fields, wishes: Wishes, watch: Watch) -> Result:
+    def apply(self, fields: Fields, watch: Watch) -> Result:
         """Lay earlier parts over a picture, and encode it with its metadata."""
         result = Result(seconds={"queue": watch.waited})
         with _as_problems(result):
             with self._timed(result, "decode", watch):
                 picture = self._picture(fields)
             with self._timed(result, "encode", watch):
-                self._encode(picture, fields, wishes, result)
+                self._encode(picture, fields, result)
         return result
 
     def inspect(self, fields: Fields, watch: Watch, *, preview: bool) -> Result:
         """Describe a picture as JSON, or return one that every browser can show."""
         result = Result(seconds={"queue": watch.waited})
         with _as_problems(result), self._timed(result, "decode", watch):
-            picture = load_image(ImageBytes(fields.file("image"), "the picture"))
+            picture = load_image(ImageBytes(fields.files["image"], "the picture"))
             if preview:
                 result.content, result.media_type = _preview(picture), "image/jpeg"
                 return result
@@ -117,13 +114,13 @@ class Worker:
         return result
 
     def _picture(self, fields: Fields) -> Picture:
-        picture = load_image(ImageBytes(fields.file("image"), "the picture"))
+        picture = load_image(ImageBytes(fields.files["image"], "the picture"))
         if edits := fields.files.get("edits", b"").strip():
             picture = _lay(picture, edits)
         return picture
 
     def _run(
-        self, picture: Picture, hole: Bool, wishes: Wishes, watch: Watch, result: Result
+        self, picture: Picture, hole: Bool, options: InpaintOptions, watch: Watch, result: Result
     ) -> Uint8:
         """Run the model part by part; return the repaired pixels."""
 
@@ -131,9 +128,7 @@ class Worker:
             watch.check()
             watch.emit({"event": "progress", "done": done, "runs": runs})
 
-        repair = self._inpaint.parts(
-            picture.pixels, hole, options=wishes.inpaint, progress=progress
-        )
+        repair = self._inpaint.parts(picture.pixels, hole, options=options, progress=progress)
         result.notices.extend(repair.notices)
         for notice in result.notices:
             watch.emit({"event": "warning", **dataclasses.asdict(notice)})
@@ -161,14 +156,12 @@ class Worker:
             watch.check()
         return repaired
 
-    def _encode(self, picture: Picture, fields: Fields, wishes: Wishes, result: Result) -> None:
-        suffix = FORMATS[wishes.format] or _SUFFIXES.get(
-            "JPEG" if picture.format == "MPO" else picture.format, ".png"
-        )
-        suffix = {".jpeg": ".jpg", ".tiff": ".tif"}.get(suffix, suffix)
+    def _encode(self, picture: Picture, fields: Fields, result: Result) -> None:
+        options = fields.options
+        suffix = FORMATS[options.format] or _SUFFIXES.get(picture.format, ".png")
         name = Path(f"the result as {suffix[1:]}{suffix}")
-        result.content = encode_image(picture, name, quality=wishes.quality)
-        result.media_type = _TYPES[suffix]
+        result.content = encode_image(picture, name, quality=options.quality)
+        result.media_type = Image.MIME[OUTPUT_FORMATS[suffix]]
         result.filename = f"{_stem(fields.filename)}{suffix}"
 
     @contextlib.contextmanager

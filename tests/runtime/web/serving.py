@@ -20,7 +20,7 @@ from csakit.runtime.models.packaged import resolve_model
 from csakit.runtime.options import MaskOptions
 from csakit.runtime.web.about import Model
 from csakit.runtime.web.app import Web
-from csakit.runtime.web.fields import Wishes
+from csakit.runtime.web.fields import RequestOptions
 from csakit.runtime.web.options import WebOptions
 from csakit.runtime.web.serve import describe_model, listen, make_server
 from PIL import Image
@@ -60,8 +60,8 @@ class Running:
     """A server that runs in a thread."""
 
     def __init__(self, inpaint: Inpainter, model: Model, options: WebOptions) -> None:
-        wishes = Wishes(inpaint=inpaint.options, mask=MaskOptions())
-        self.web = Web(inpaint, model, options, wishes)
+        defaults = RequestOptions(inpaint=inpaint.options, mask=MaskOptions())
+        self.web = Web(inpaint, model, options, defaults)
         self.server = make_server(self.web, options)
         self._socket = listen(options)
         self.port = self._socket.getsockname()[1]
