@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import functools
 import itertools
 import sys
 import time
@@ -15,17 +14,17 @@ from ..batch.folder import make_folder
 from ..batch.job import FileOptions, Job, run_job
 from ..batch.pipeline import Outcome, repair_files
 from ..batch.ray import RayPool, model_hashes
-from ..batch.ray_cluster import connected, share
+from ..batch.ray_cluster import RayOptions, connected, share
 from ..batch.ray_worker import Settings
 from ..files.atomic import staged_folder
 from ..files.failures import is_file, is_folder, is_same, named
 from ..host import DISTRIBUTION
 from ..inpainter import Inpainter
-from ..options import InpaintOptions
 from . import inpaint_arguments
 from .command import run_command
 from .folder_run import FolderRun, describe, line, warnings_as_lines, with_folders
 
+OpenModel = Callable[..., Inpainter]
 Repair = Callable[[Iterable[Job]], Generator[Outcome, None, None]]
 
 
@@ -36,13 +35,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(args: argparse.Namespace) -> int:
-    options, files = inpaint_arguments.inpaint_options(args), inpaint_arguments.file_options(args)
-    inpaint_arguments.ray_options(args)
+    open_model = inpaint_arguments.model_opener(args)
+    files, ray = inpaint_arguments.file_options(args), inpaint_arguments.ray_options(args)
     with warnings_as_lines():
-        return (_run_folder if is_folder(args.image) else _run_file)(args, options, files)
+        if not is_folder(args.image):
+            return _run_file(args, open_model, files)
+        run = FolderRun(args, files)
+        started, jobs = time.perf_counter(), run.jobs()
+        if (first := next(jobs, None)) is not None:
+            with _repairing(args, open_model, files, ray) as repair:
+                started = time.perf_counter()
+                run.follow(repair(with_folders(itertools.chain([first], jobs))))
+        run.report(time.perf_counter() - started)
+    return ExitCode.USAGE if run.skipped else ExitCode.OK
 
 
-def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
+def _run_file(args: argparse.Namespace, open_model: OpenModel, files: FileOptions) -> int:
     for flag in ("format", "resume", "recursive", "ray"):
         if getattr(args, flag):
             rest = "; the suffix of OUT is the format of one image" if flag == "format" else ""
@@ -54,32 +62,22 @@ def _run_file(args: argparse.Namespace, options: InpaintOptions, files: FileOpti
         raise ContractError(f"IMAGE and MASK must be two files; got {args.image} for both")
     job = Job(image=args.image, mask=args.mask, output=args.output)
     job.check(files)
-    with _open(args, options) as inpaint:
+    _name_demo(args)
+    with open_model(args.model, threads=args.threads, cache=args.cache) as inpaint:
         started = time.perf_counter()
         done = run_job(inpaint, job, files)
     print(f"{describe(done)} in {time.perf_counter() - started:.1f} s")
     return ExitCode.OK
 
 
-def _run_folder(args: argparse.Namespace, options: InpaintOptions, files: FileOptions) -> int:
-    run = FolderRun(args, files)
-    started, jobs = time.perf_counter(), run.jobs()
-    if (first := next(jobs, None)) is not None:
-        with _repairing(args, options, files) as repair:
-            started = time.perf_counter()
-            run.follow(repair(with_folders(itertools.chain([first], jobs))))
-    run.report(time.perf_counter() - started)
-    return ExitCode.USAGE if run.skipped else ExitCode.OK
-
-
 @contextlib.contextmanager
 def _repairing(
-    args: argparse.Namespace, options: InpaintOptions, files: FileOptions
+    args: argparse.Namespace, open_model: OpenModel, files: FileOptions, ray: RayOptions | None
 ) -> Iterator[Repair]:
     """Provide what repairs the jobs of a folder: a model here, or workers with one each."""
-    ray = inpaint_arguments.ray_options(args)
+    _name_demo(args)
     if ray is None:
-        with _open(args, options) as inpaint:
+        with open_model(args.model, threads=args.threads, cache=args.cache) as inpaint:
             yield lambda jobs: repair_files(inpaint, jobs, files)
         return
     hashes = model_hashes(args.model, ray)
@@ -89,7 +87,7 @@ def _repairing(
         with staged_folder(args.output / "run") as mark:  # workers that see it see the folder
             paths = [path for path in (args.image, args.mask, mark, args.model) if path is not None]
             settings = Settings(
-                open_model=_opener(args, options),
+                open_model=open_model,
                 model=args.model,
                 threads=args.threads,
                 cache=args.cache,
@@ -107,19 +105,6 @@ def _repairing(
                 line(text)
 
 
-def _open(args: argparse.Namespace, options: InpaintOptions) -> Inpainter:
-    return _opener(args, options)(args.model, threads=args.threads, cache=args.cache)
-
-
-def _opener(args: argparse.Namespace, options: InpaintOptions) -> Callable[..., Inpainter]:
-    """Return what opens a model for one run among other work, not for an idle machine."""
+def _name_demo(args: argparse.Namespace) -> None:
     if args.model is None:
         line("using the demo model of the package; choose another with --model")
-    return functools.partial(
-        Inpainter.open,
-        options=options,
-        device=args.device,
-        spin=False,
-        backend=args.backend,
-        precision=args.precision,
-    )

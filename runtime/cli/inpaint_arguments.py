@@ -1,8 +1,10 @@
 """The arguments of ``csakit inpaint``, and the options that they stand for."""
 
 import argparse
+import dataclasses
+import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ from ...plugins.errors import ContractError
 from ..batch.job import FileOptions
 from ..batch.ray_cluster import RayOptions
 from ..images.encode import OUTPUT_FORMATS
+from ..inpainter import Inpainter
 from ..options import CHANNELS, STRATEGIES, InpaintOptions, MaskOptions
 from ..sessions.session import BACKENDS
 from .command import new_parser
@@ -65,14 +68,16 @@ def join_blend(arguments: Sequence[str]) -> list[str]:
     return given
 
 
-def inpaint_options(args: argparse.Namespace) -> InpaintOptions:
-    """Return how an image reaches the network."""
-    return InpaintOptions(
-        strategy=args.strategy,
-        margin=args.margin,
-        blend=args.blend,
-        texture=args.texture,
-        max_side=args.max_side,
+def model_opener(args: argparse.Namespace) -> Callable[..., Inpainter]:
+    """Return what opens a model for one run among other work, not for an idle machine."""
+    names = (field.name for field in dataclasses.fields(InpaintOptions))
+    return functools.partial(
+        Inpainter.open,
+        options=InpaintOptions(**{name: getattr(args, name) for name in names}),
+        device=args.device,
+        spin=False,
+        backend=args.backend,
+        precision=args.precision,
     )
 
 

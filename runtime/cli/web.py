@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...plugins.errors import ExitCode
-from ..inpainter import Inpainter
 from ..models.packaged import resolve_model
 from ..options import MaskOptions
 from ..web.options import TOKEN_BYTES, WebOptions
@@ -46,18 +45,9 @@ def _work(args: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.ERROR, format=f"{PROGRAM}: %(message)s")
     web = _web_options(args)
-    options = inpaint_arguments.inpaint_options(args)
+    open_model = inpaint_arguments.model_opener(args)
     path = resolve_model(args.model)
-    with Inpainter.open(
-        path,
-        options=options,
-        device=args.device,
-        threads=args.threads,
-        cache=args.cache,
-        spin=False,
-        backend=args.backend,
-        precision=args.precision,
-    ) as inpaint:
+    with open_model(path, threads=args.threads, cache=args.cache) as inpaint:
         model = describe_model(inpaint, path, device=args.device, backend=args.backend)
         if args.precision:
             model = dataclasses.replace(model, precision=args.precision)
@@ -68,7 +58,7 @@ def _work(args: argparse.Namespace) -> int:
             if not web.loopback and web.certificate is None:
                 _line("warning: without --certificate, pictures and token travel unencrypted")
 
-        defaults = RequestOptions(inpaint=options, mask=MaskOptions())
+        defaults = RequestOptions(inpaint=inpaint.options, mask=MaskOptions())
         serve(inpaint, model, web, defaults, ready=ready, browser=args.open)
     _line("stopped")
     return ExitCode.OK

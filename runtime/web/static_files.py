@@ -22,27 +22,18 @@ class StaticFiles:
     """All files of the page, by their URL path."""
 
     def __init__(self) -> None:
-        self._files = {
-            f"/{path.name}": (path.read_bytes(), _TYPES[path.suffix])
-            for path in sorted(_FOLDER.iterdir())
-            if path.suffix in _TYPES
-        }
-        self._files["/"] = self._files.pop("/index.html")
-        self._tags = {
-            name: f'"{hashlib.sha256(content).hexdigest()[:20]}"'
-            for name, (content, _) in self._files.items()
-        }
-
-    @property
-    def paths(self) -> tuple[str, ...]:
-        """The URL paths."""
-        return tuple(self._files)
+        self._files = {}
+        for path in sorted(_FOLDER.iterdir()):
+            if kind := _TYPES.get(path.suffix):
+                content = path.read_bytes()
+                tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+                url = "/" if path.name == "index.html" else f"/{path.name}"
+                self._files[url] = content, kind, {"ETag": tag, "Cache-Control": "no-cache"}
+        self.paths = tuple(self._files)
 
     def serve(self, request: Request) -> Response:
         """Answer with one of them."""
-        path = str(request.scope["path"])
-        content, kind = self._files[path]
-        headers = {"ETag": self._tags[path], "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == self._tags[path]:
+        content, kind, headers = self._files[request.scope["path"]]
+        if request.headers.get("if-none-match") == headers["ETag"]:
             return Response(status_code=304, headers=headers)
         return Response(content, media_type=kind, headers=headers)

@@ -183,9 +183,7 @@ def _as_problems(result: Result) -> Iterator[None]:
         result.notices = notices
         try:
             yield
-        except CsakitError as error:
-            raise problem_of(error) from error
-        except MemoryError as error:
+        except (CsakitError, MemoryError) as error:
             if problem := failure(error, "repair the picture"):
                 raise problem_of(problem) from error
             raise
