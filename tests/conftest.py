@@ -13,6 +13,7 @@ import pytest
 if TYPE_CHECKING:
     from csakit.train import CSAInpainter
     from helpers.exported import Subject
+    from helpers.kernel_device import SimtDevice
 
 # Threads that wait for each other sleep instead of spinning. On a machine that others use too,
 # a spinning one burns the time slice of the one it waits for: 20 times slower, measured.
@@ -49,6 +50,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2019)
+
+
+@pytest.fixture
+def simt() -> "Iterator[SimtDevice]":
+    """The kernels on a CPU, as on Hopper."""
+    from helpers.kernel_device import SimtDevice
+
+    with contextlib.closing(SimtDevice()) as device:
+        yield device
+
+
+@pytest.fixture
+def watched() -> "Iterator[SimtDevice]":
+    """The kernels on a CPU, as on Turing; every access of memory is checked."""
+    from helpers.kernel_device import SimtDevice
+
+    with contextlib.closing(SimtDevice(watched=True)) as device:
+        yield device
 
 
 @pytest.fixture(scope="session")

@@ -27,12 +27,11 @@ from csakit.plugins.spec import SIMILARITIES
 from csakit.runtime.files.atomic import atomic_write
 from helpers.cuda_device import CudaDevice
 from helpers.kernel_device import Device
-from helpers.kernels import ROUNDING, Buffers, Problem
+from helpers.kernels import Buffers, Problem, error_limit
 
 CALLS: Final = 20  # one alone is shorter than events resolve
 SAMPLES: Final = 30
 WARM_UP_SECONDS: Final = 0.5  # an H200 at rest has a sixth of its clock
-_SUMS: Final = 5e-6  # of the largest value: sums in float32, of which 3e-7 was seen
 # The sizes of the targets first, then a batch, then what the walk in order costs.
 CASES: Final[tuple[tuple[Case, Chain], ...]] = tuple(
     (Case(holes=holes, batch=batch, dtype="float16", similarity=similarity), chain)
@@ -63,7 +62,6 @@ def measure(device: Device, cases: Sequence[tuple[Case, Chain]]) -> Iterator[dic
         first = drawn.features[:1].astype(np.float32), drawn.hole[:1]
         expected = coherent_semantic_attention(*first, case.similarity)
         error = np.abs(problem.unpack(buffers.result)[:1] - expected).max() / np.abs(expected).max()
-        limit = _SUMS + 1.01 * ROUNDING[problem.dtype]
         replay = device.capture(functools.partial(_enqueue, buffers))
         stop = time.monotonic() + WARM_UP_SECONDS
         while time.monotonic() < stop:
@@ -73,7 +71,7 @@ def measure(device: Device, cases: Sequence[tuple[Case, Chain]]) -> Iterator[dic
             **dataclasses.asdict(case),
             "chain": chain.name.lower(),
             "error": float(error),
-            "right": bool(error <= limit),  # not a number is wrong too
+            "right": bool(error <= error_limit(problem.dtype)),  # not a number is wrong too
             "median_us": statistics.median(samples),
             "samples_us": samples,
         }

@@ -1,7 +1,6 @@
 """What the driver times is compared with the oracle first, and kept case by case."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +24,6 @@ def _short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, value)
 
 
-@pytest.fixture
-def device() -> Iterator[SimtDevice]:
-    made = SimtDevice()
-    yield made
-    made.close()
-
-
 def test_the_sizes_of_the_targets_come_first() -> None:
     sizes = [(case.holes, case.batch, chain) for case, chain in CASES]
 
@@ -40,8 +32,8 @@ def test_the_sizes_of_the_targets_come_first() -> None:
     assert {case.dtype for case, _ in CASES} == {"float16"}
 
 
-def test_every_case_is_right_and_timed(device: SimtDevice) -> None:
-    found = list(measure(device, [(SMALL, chain) for chain in Chain]))
+def test_every_case_is_right_and_timed(simt: SimtDevice) -> None:
+    found = list(measure(simt, [(SMALL, chain) for chain in Chain]))
 
     assert [entry["chain"] for entry in found] == ["auto", "sequential"]
     assert all(entry["right"] and 0 <= entry["error"] < 1e-3 for entry in found)
@@ -50,12 +42,12 @@ def test_every_case_is_right_and_timed(device: SimtDevice) -> None:
 
 def test_a_record_survives_what_comes_after_it_and_a_wrong_result_fails(
     tmp_path: Path,
-    device: SimtDevice,
+    simt: SimtDevice,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv(LIBRARY_VARIABLE, str(simt_library(watched=False)))
-    monkeypatch.setattr(module, "CudaDevice", lambda _: device)
+    monkeypatch.setattr(module, "CudaDevice", lambda _: simt)
     right, calls = module.coherent_semantic_attention, []
 
     def wrong_then_lost(*arguments: Any) -> Any:  # noqa: ANN401  as the oracle

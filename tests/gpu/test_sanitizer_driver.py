@@ -1,6 +1,5 @@
 """What the sanitizers run covers every kernel and compares its results; tried on a fake GPU."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,25 +7,10 @@ import pytest
 from csakit.plugins.abi import Direction, Dtype, Layout
 from csakit.plugins.spec import SIMILARITIES
 from gpu import sanitizer_driver as driver
-from gpu.sanitizer_driver import Call, every_call, run
-from helpers.features import feature_like
+from gpu.sanitizer_driver import every_call, run
 from helpers.kernel_device import SimtDevice
 
 SMALL = [call for call in every_call() if call.shape[0] == 2]
-
-
-@pytest.fixture
-def watched() -> Iterator[SimtDevice]:
-    device = SimtDevice(watched=True)
-    yield device
-    device.close()
-
-
-@pytest.fixture
-def simt() -> Iterator[SimtDevice]:
-    device = SimtDevice()
-    yield device
-    device.close()
 
 
 def test_every_type_layout_similarity_and_direction_is_run_on_every_shape() -> None:
@@ -66,19 +50,3 @@ def test_a_result_that_is_off_is_named(
 
     assert wrong.startswith(f"{direction.name.lower()} float32 nchw projection (2, 72, 11, 9)")
     assert "off by 1.0e-02 of the largest value, 5.0e-06 allowed" in wrong
-
-
-@pytest.mark.parametrize("dtype", Dtype, ids=lambda dtype: dtype.name.lower())
-@pytest.mark.parametrize("layout", Layout, ids=lambda layout: layout.name)
-def test_packing_is_undone(
-    simt: SimtDevice, rng: np.random.Generator, dtype: Dtype, layout: Layout
-) -> None:
-    call = Call((2, 3, 4, 5), dtype, layout, "cosine", Direction.FORWARD)
-    features = (feature_like(rng, 2, 3, 4, 5) * 8).round() / 8  # every type holds them exactly
-    packed = call.pack(features)
-    buffer = simt.allocate(packed.nbytes)
-    buffer.write(packed)
-
-    np.testing.assert_array_equal(call.unpack(buffer), features)
-    if layout is Layout.NHWC:
-        assert packed.shape == (2, 4, 5, 3)

@@ -11,6 +11,7 @@ from csakit.plugins.spec import SIMILARITIES, Similarity
 from helpers.features import Floats, feature_like, random_hole, without_near_ties
 from helpers.kernel_device import Device, SimtDevice
 from helpers.kernels import (
+    FLOAT32_ERROR,
     ROUNDING,
     Problem,
     matches_of,
@@ -20,10 +21,6 @@ from helpers.kernels import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-# float32 sums of C products, a chain of M blends: 3e-7 of the largest value is what was seen.
-# The kernels promise 1e-4; a wrong lane, bank or chunk changes more than 1e-3.
-FLOAT32_ERROR = 5e-6
 
 CASES = [  # (batch, channels, height, width, share of holes): why it is here
     pytest.param(1, 1, 1, 2, 0.5, id="smallest"),
