@@ -125,6 +125,14 @@ class RecordingSession:
         self.closed += 1
 
 
+def hole_of(shape: tuple[int, ...], *boxes: tuple[int, int, int, int]) -> np.ndarray:
+    """A hole (H, W) of rectangles: top, left, height, width."""
+    hole = np.zeros(shape[:2], dtype=bool)
+    for top, left, height, width in boxes:
+        hole[top : top + height, left : left + width] = True
+    return hole
+
+
 @pytest.fixture
 def photo() -> np.ndarray:
     """A photograph of odd sides: a cat, (300, 451, 3)."""

@@ -51,6 +51,13 @@ def test_a_picture_is_found_however_it_is_written(kind: str, way: str) -> None:
     assert holds_picture(WAYS[way](small(kind)))
 
 
+@pytest.mark.parametrize("between", ["&#xA;", "&#10;", "&#x000d;&#xa;", " ", "\t", ",", '" "'])
+def test_base64_in_lines_is_found_whatever_stands_between(between: str) -> None:
+    lines = textwrap.wrap(base64.b64encode(small("WEBP")).decode(), 64)
+
+    assert holds_picture(between.join(lines))
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
 @pytest.mark.parametrize("way", ["base64", "hexadecimal"])
 def test_the_start_of_a_picture_is_enough(kind: str, way: str) -> None:
@@ -73,8 +80,11 @@ def test_the_start_of_a_picture_is_enough(kind: str, way: str) -> None:
         ("UNICODE\0" + "\u732b\u306e\u5199\u771f\u3067\u3059\u3002" * 99).encode("utf-16-le"),
         b"JIS\0\0\0\0\0" + "\u732b\u306e\u5199\u771f cat ".encode("iso2022_jp") * 99,
         "Zo\u00eb, \u00e0 la plage ".encode() * 99,
+        " ".join(f"https://example.com/photographs/{number}.jpg" for number in range(200)),
+        " ".join(f"xmp.did:{number:032x}" for number in range(100)),
+        "-" * 59 + " " + "=" * 59,
     ],
-    ids=range(11),
+    ids=range(14),
 )
 def test_texts_are_no_pictures(value: bytes | str) -> None:
     assert not holds_picture(value)

@@ -2,18 +2,16 @@
 
 import dataclasses
 import errno
+import itertools
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tifffile
 from csakit.plugins.errors import ContractError, ResourceError
 from csakit.runtime.images.encode import OUTPUT_FORMATS, Picture, load_image, save_image
 from csakit.runtime.images.metadata import Metadata
 from PIL import Image, ImageDraw
-
-LOSSLESS = [".png", ".tif", ".bmp"]
 
 
 @pytest.fixture
@@ -30,13 +28,16 @@ def in_mode(rgb: np.ndarray, mode: str) -> Image.Image:
     return Image.fromarray(rgb).convert(mode)
 
 
-@pytest.mark.parametrize("suffix", LOSSLESS)
-@pytest.mark.parametrize("mode", ["L", "RGB", "LA", "RGBA"])
+@pytest.mark.parametrize(
+    ("suffix", "mode"),
+    [
+        *itertools.product([".png", ".tif"], ["L", "RGB", "LA", "RGBA"]),
+        *((".bmp", mode) for mode in ("L", "RGB")),
+    ],
+)
 def test_lossless_files_return_bit_by_bit_in_their_mode(
     tmp_path: Path, rgb: np.ndarray, suffix: str, mode: str
 ) -> None:
-    if suffix == ".bmp" and mode.endswith("A"):
-        pytest.skip("BMP has no alpha channel")
     source = in_mode(rgb, mode)
     source.save(tmp_path / f"in{suffix}")
 
@@ -83,9 +84,8 @@ def test_palettes_and_colour_keys_keep_their_transparency(tmp_path: Path) -> Non
 
     assert load_image(tmp_path / "p.png").alpha.tolist() == [[255, 0, 255, 0]]
     assert load_image(tmp_path / "key.png").alpha.tolist() == [[0] * 4]
-    grey = load_image(tmp_path / "grey.png")
-    assert grey.grey
-    assert grey.alpha.tolist() == [[0] * 4]
+    assert load_image(tmp_path / "grey.png").grey
+    assert load_image(tmp_path / "grey.png").alpha.tolist() == [[0] * 4]
 
 
 def test_a_repaired_grey_image_stays_grey_and_its_known_pixels_equal(
@@ -136,14 +136,11 @@ def test_an_opaque_alpha_channel_needs_none_and_another_is_not_dropped(
     assert not (tmp_path / "out2.jpg").exists()
 
 
-@pytest.mark.parametrize("name", ["float.tif", "int.tif", "planes.tif", "grey.pgm", "12.ppm"])
+@pytest.mark.parametrize("name", ["float.tif", "int.tif", "grey.pgm", "12.ppm"])
 def test_more_than_8_bits_are_refused_where_known_pixels_would_change(
     tmp_path: Path, name: str
 ) -> None:
-    if name == "planes.tif":
-        planes = np.zeros((3, 8, 8), dtype=np.uint16)
-        tifffile.imwrite(tmp_path / name, planes, photometric="rgb", planarconfig="separate")
-    elif name == "12.ppm":
+    if name == "12.ppm":
         (tmp_path / name).write_bytes(b"P6 1 1 4095\n" + bytes(6))
     else:
         kind = {"float.tif": np.float32, "int.tif": np.int32}.get(name, np.uint16)

@@ -1,6 +1,7 @@
 """Mask files of any mode mean the same hole; doubtful ones are named or refused."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,10 @@ def hole() -> np.ndarray:
     return mask
 
 
+def read(path: Path, size: tuple[int, int] = SIZE, **options: Any) -> np.ndarray:  # noqa: ANN401
+    return load_hole(path, size, MaskOptions(**options))
+
+
 def save(path: Path, levels: np.ndarray, mode: str = "L") -> Path:
     Image.fromarray(levels.astype(np.uint8)).convert(mode).save(path)
     return path
@@ -37,7 +42,7 @@ MODES = {  # that Pillow writes
 
 
 @pytest.mark.parametrize(
-    ("suffix", "mode"), [(suffix, mode) for suffix in MODES for mode in MODES[suffix]]
+    ("suffix", "mode"), [(suffix, mode) for suffix, modes in MODES.items() for mode in modes]
 )
 def test_white_is_missing_in_every_mode(
     tmp_path: Path, hole: np.ndarray, mode: str, suffix: str
@@ -46,7 +51,7 @@ def test_white_is_missing_in_every_mode(
     image = image.convert({"PA": "RGBA", "YCbCr": "RGB"}.get(mode, "L")).convert(mode)
     image.save(tmp_path / f"m{suffix}")
 
-    np.testing.assert_array_equal(load_hole(tmp_path / f"m{suffix}", SIZE, MaskOptions()), hole)
+    np.testing.assert_array_equal(read(tmp_path / f"m{suffix}"), hole)
 
 
 @pytest.mark.parametrize("transparent", [0, b"\0\xff", b"\x40\xff"])
@@ -57,7 +62,7 @@ def test_a_palette_with_transparency_marks_what_is_seen(
     image.putpalette([255, 255, 255] * 2)  # white everywhere
     image.save(tmp_path / "m.png", transparency=transparent)
 
-    np.testing.assert_array_equal(load_hole(tmp_path / "m.png", SIZE, MaskOptions()), hole)
+    np.testing.assert_array_equal(read(tmp_path / "m.png"), hole)
 
 
 @pytest.mark.parametrize("highest", [255, 65535])
@@ -75,7 +80,7 @@ def test_a_deep_mask_of_a_layout_that_is_not_read_is_refused(
         (tmp_path / "m").write_bytes(f"{layout} 30 20 65535\n".encode() + content)
 
     with pytest.raises(ContractError, match=r"8 bits a channel, or 16 in PNG or TIFF(.|\n)*-depth"):
-        load_hole(tmp_path / "m", SIZE, MaskOptions())
+        read(tmp_path / "m")
 
 
 @pytest.mark.parametrize("dtype", ["u4", "i4", "i2", ">u2", ">i2"])
@@ -88,7 +93,7 @@ def test_whole_numbers_of_other_sizes_are_read_up_to_16_bits(
         byteorder=dtype[0] if dtype[0] == ">" else "<",
     )
 
-    np.testing.assert_array_equal(load_hole(tmp_path / "m.tif", SIZE, MaskOptions()), hole)
+    np.testing.assert_array_equal(read(tmp_path / "m.tif"), hole)
 
 
 @pytest.mark.parametrize(
@@ -102,37 +107,29 @@ def test_numbers_beyond_16_bits_are_refused(
     tifffile.imwrite(tmp_path / "m.tif", numbers)
 
     with pytest.raises(ContractError, match="must have 8 or 16 bits, black to white"):
-        load_hole(tmp_path / "m.tif", SIZE, MaskOptions())
-
-
-def test_16_bit_masks_are_read(tmp_path: Path, hole: np.ndarray) -> None:
-    Image.fromarray((hole * 65535).astype(np.uint16)).save(tmp_path / "m.png")
-
-    np.testing.assert_array_equal(load_hole(tmp_path / "m.png", SIZE, MaskOptions()), hole)
+        read(tmp_path / "m.tif")
 
 
 def test_transparent_parts_are_known_whatever_colour_they_hide(
     tmp_path: Path, hole: np.ndarray
 ) -> None:
-    layer = np.full((*SIZE, 4), 255, dtype=np.uint8)
-    layer[..., 3] = hole * 255
-    Image.fromarray(layer).save(tmp_path / "layer.png")
+    layer = np.dstack([np.full((*SIZE, 3), 255), hole * 255])
 
-    np.testing.assert_array_equal(load_hole(tmp_path / "layer.png", SIZE, MaskOptions()), hole)
+    np.testing.assert_array_equal(read(save(tmp_path / "layer.png", layer, "RGBA")), hole)
 
 
 def test_the_threshold_is_inclusive_and_inversion_follows_it(tmp_path: Path) -> None:
     path = save(tmp_path / "m.png", np.tile(np.arange(100, 130), (20, 1)))
 
-    assert load_hole(path, SIZE, MaskOptions())[0].sum() == 2  # 128 and 129
-    assert load_hole(path, SIZE, MaskOptions(threshold=101))[0].sum() == 29
-    assert load_hole(path, SIZE, MaskOptions(invert=True))[0].sum() == 28
+    assert read(path)[0].sum() == 2  # 128 and 129
+    assert read(path, threshold=101)[0].sum() == 29
+    assert read(path, invert=True)[0].sum() == 28
 
 
 def test_dilation_grows_the_hole_on_all_sides(tmp_path: Path, hole: np.ndarray) -> None:
     path = save(tmp_path / "m.png", hole * 255)
 
-    grown = load_hole(path, SIZE, MaskOptions(dilate=2))
+    grown = read(path, dilate=2)
 
     assert grown[hole].all()
     assert np.flatnonzero(grown.any(axis=1))[[0, -1]].tolist() == [2, 10]
@@ -144,7 +141,7 @@ def test_a_mask_of_another_size_and_the_same_shape_is_scaled_with_a_warning(
 ) -> None:
     path = save(tmp_path / "m.png", hole.repeat(3, axis=0).repeat(3, axis=1) * 255)
 
-    np.testing.assert_array_equal(load_hole(path, SIZE, MaskOptions()), hole)
+    np.testing.assert_array_equal(read(path), hole)
     assert "m.png is 90 x 60: scaled to the image, 30 x 20" in caplog.text
 
 
@@ -155,49 +152,42 @@ def test_shapes_that_differ_by_rounding_agree(
     levels = np.zeros(mask)
     levels[0] = 255
 
-    assert load_hole(save(tmp_path / "m.png", levels), image, MaskOptions()).shape == image
+    assert read(save(tmp_path / "m.png", levels), image).shape == image
 
 
 def test_a_mask_of_another_shape_is_refused(tmp_path: Path, hole: np.ndarray) -> None:
     path = save(tmp_path / "m.png", hole[:, :20] * 255)
     with pytest.raises(ContractError, match=r"its image, 30 x 20; .*m\.png is 20 x 20$"):
-        load_hole(path, SIZE, MaskOptions())
+        read(path)
 
     path = save(tmp_path / "m.png", hole.T * 255)
     with pytest.raises(ContractError, match=r"is 20 x 30 \(its sides are exchanged"):
-        load_hole(path, SIZE, MaskOptions())
+        read(path)
 
 
-def test_an_empty_mask_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = save(tmp_path / "m.png", np.zeros(SIZE))
-
-    assert not load_hole(path, SIZE, MaskOptions()).any()
-    assert "m.png marks nothing (white is missing): the result is the input" in caplog.text
-
-
-def test_a_mask_that_looks_inverted_is_named(
-    tmp_path: Path, hole: np.ndarray, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("marked", "told"),
+    [
+        (0, "m.png marks nothing (white is missing): the result is the input"),
+        (552, "marks 92 % of the image as missing; if it is inverted, use --mask-invert"),
+    ],
+)
+def test_an_empty_mask_and_one_that_looks_inverted_are_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, marked: int, told: str
 ) -> None:
-    load_hole(save(tmp_path / "m.png", ~hole * 255), SIZE, MaskOptions())
+    levels = np.where(np.arange(600) < marked, 255, 0).reshape(SIZE)
 
-    assert "marks 92 % of the image as missing; if it is inverted, use --mask-invert" in caplog.text
+    assert read(save(tmp_path / "m.png", levels)).sum() == marked
+    assert told in caplog.text
 
 
 def test_a_full_mask_is_refused_even_when_dilation_made_it(
     tmp_path: Path, hole: np.ndarray
 ) -> None:
     with pytest.raises(ContractError, match=r"covers the whole image\n.*--mask-invert"):
-        load_hole(save(tmp_path / "m.png", np.full(SIZE, 255)), SIZE, MaskOptions())
+        read(save(tmp_path / "m.png", np.full(SIZE, 255)))
     with pytest.raises(ContractError, match="after growing it by 99 pixels"):
-        load_hole(save(tmp_path / "m.png", hole * 255), SIZE, MaskOptions(dilate=99))
-
-
-def test_zeros_and_ones_are_not_taken_for_black(tmp_path: Path, hole: np.ndarray) -> None:
-    path = save(tmp_path / "m.png", hole)
-
-    with pytest.raises(ContractError, match=r"holds only 0 and 1\n.*--mask-threshold 1"):
-        load_hole(path, SIZE, MaskOptions())
-    np.testing.assert_array_equal(load_hole(path, SIZE, MaskOptions(threshold=1)), hole)
+        read(save(tmp_path / "m.png", hole * 255), dilate=99)
 
 
 def test_a_hole_loses_no_pixel_whatever_the_scale(tmp_path: Path) -> None:
@@ -208,7 +198,7 @@ def test_a_hole_loses_no_pixel_whatever_the_scale(tmp_path: Path) -> None:
             levels[row, column] = 255
             path = save(tmp_path / "m.png", levels)
 
-            hole = load_hole(path, SIZE, MaskOptions())
+            hole = read(path)
 
             assert hole[int((row + 0.5) * 20 / rows), int((column + 0.5) * 30 / columns)]
             assert hole.sum() <= (20 / rows + 2) * (30 / columns + 2)
@@ -219,13 +209,13 @@ def test_a_hole_loses_no_pixel_whatever_the_scale(tmp_path: Path) -> None:
 def test_a_mask_that_is_not_black_and_marks_nothing_names_what_would(
     tmp_path: Path, hole: np.ndarray, highest: int, depth: int
 ) -> None:
-    numbers = hole * np.uint16(highest * depth)
-    Image.fromarray(numbers if depth > 1 else numbers.astype(np.uint8)).save(tmp_path / "m.png")
+    numbers = (hole * highest * depth).astype(np.uint8 if depth == 1 else np.uint16)
+    Image.fromarray(numbers).save(tmp_path / "m.png")
 
-    with pytest.raises(ContractError, match=rf"--mask-threshold {highest}\b"):
-        load_hole(tmp_path / "m.png", SIZE, MaskOptions())
-    found = load_hole(tmp_path / "m.png", SIZE, MaskOptions(threshold=highest))
-    np.testing.assert_array_equal(found, hole)
+    told = "only 0 and 1" if highest == 1 else f"levels up to {highest} only"
+    with pytest.raises(ContractError, match=rf"holds {told}\n.*--mask-threshold {highest}\b"):
+        read(tmp_path / "m.png")
+    np.testing.assert_array_equal(read(tmp_path / "m.png", threshold=highest), hole)
 
 
 @pytest.mark.parametrize(
@@ -235,13 +225,11 @@ def test_a_mask_that_is_not_black_and_marks_nothing_names_what_would(
 def test_a_painted_mask_names_its_colour_and_is_read_by_it(
     tmp_path: Path, hole: np.ndarray, colour: tuple[int, int, int], name: str
 ) -> None:
-    painted = np.where(hole[..., None], np.uint8(colour), np.uint8(0))
-    Image.fromarray(painted).save(tmp_path / "m.png")
+    path = save(tmp_path / "m.png", np.where(hole[..., None], colour, 0), "RGB")
 
     with pytest.raises(ContractError, match=f"--mask-channel {name}"):
-        load_hole(tmp_path / "m.png", SIZE, MaskOptions(threshold=200))
-    found = load_hole(tmp_path / "m.png", SIZE, MaskOptions(channel=name))
-    np.testing.assert_array_equal(found, hole)
+        read(path, threshold=200)
+    np.testing.assert_array_equal(read(path, channel=name), hole)
 
 
 def test_paint_over_a_photograph_is_its_mask(
@@ -252,7 +240,7 @@ def test_paint_over_a_photograph_is_its_mask(
     painted[missing] = 255, 0, 0
     Image.fromarray(painted).save(tmp_path / "m.png")
 
-    found = load_hole(tmp_path / "m.png", (200, 300), MaskOptions(channel="red"))
+    found = read(tmp_path / "m.png", (200, 300), channel="red")
 
     np.testing.assert_array_equal(found, missing)
     assert "painted over: 8.3 % of it are red" in caplog.text
@@ -272,22 +260,18 @@ def test_an_erased_hole_names_the_channel_and_is_read_by_it(
         Image.fromarray(erased).save(tmp_path / "m.png")
 
     with pytest.raises(ContractError, match=r"many greys(.|\n)*--mask-channel alpha"):
-        load_hole(tmp_path / "m.png", (200, 300), MaskOptions())
-    found = load_hole(tmp_path / "m.png", (200, 300), MaskOptions(channel="alpha"))
-    np.testing.assert_array_equal(found, missing)
+        read(tmp_path / "m.png", (200, 300))
+    np.testing.assert_array_equal(read(tmp_path / "m.png", (200, 300), channel="alpha"), missing)
 
 
 def test_black_paint_on_transparency_is_not_taken_for_black(
     tmp_path: Path, hole: np.ndarray
 ) -> None:
-    layer = np.zeros((*SIZE, 4), dtype=np.uint8)
-    layer[..., 3] = hole * 255
-    Image.fromarray(layer).save(tmp_path / "m.png")
+    path = save(tmp_path / "m.png", np.dstack([np.zeros((*SIZE, 3)), hole * 255]), "RGBA")
 
     with pytest.raises(ContractError, match="--mask-channel alpha; if what is opaque is missing"):
-        load_hole(tmp_path / "m.png", SIZE, MaskOptions())
-    found = load_hole(tmp_path / "m.png", SIZE, MaskOptions(channel="alpha", invert=True))
-    np.testing.assert_array_equal(found, hole)
+        read(path)
+    np.testing.assert_array_equal(read(path, channel="alpha", invert=True), hole)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
@@ -296,7 +280,7 @@ def test_a_photograph_is_no_mask(tmp_path: Path, photo: np.ndarray, suffix: str,
     Image.fromarray(photo).convert(mode).save(tmp_path / f"m{suffix}")
 
     with pytest.raises(ContractError, match=r"as a photograph\nAre IMAGE and MASK exchanged"):
-        load_hole(tmp_path / f"m{suffix}", photo.shape[:2], MaskOptions())
+        read(tmp_path / f"m{suffix}", photo.shape[:2])
 
 
 def test_a_mask_with_soft_edges_or_of_jpeg_is_one(
@@ -309,9 +293,7 @@ def test_a_mask_with_soft_edges_or_of_jpeg_is_one(
     Image.fromarray(levels).convert("RGB").save(tmp_path / "m.jpg", quality=30)
 
     for name in ("soft.png", "m.jpg"):
-        assert load_hole(tmp_path / name, (200, 300), MaskOptions()).sum() == pytest.approx(
-            11200, rel=0.02
-        )
+        assert read(tmp_path / name, (200, 300)).sum() == pytest.approx(11200, rel=0.02)
     assert caplog.text == ""
 
 
@@ -320,7 +302,7 @@ def test_a_channel_that_marks_nothing_is_told(tmp_path: Path, hole: np.ndarray) 
 
     for channel in ("alpha", "red"):
         with pytest.raises(ContractError, match="has nothing of it\nLeave --mask-channel out"):
-            load_hole(path, SIZE, MaskOptions(channel=channel))
+            read(path, channel=channel)
 
 
 def test_a_channel_that_marks_everything_is_told(tmp_path: Path, hole: np.ndarray) -> None:
@@ -328,7 +310,7 @@ def test_a_channel_that_marks_everything_is_told(tmp_path: Path, hole: np.ndarra
     path = save(tmp_path / "m.png", np.dstack([np.zeros((*SIZE, 3)), alpha]), "RGBA")
 
     with pytest.raises(ContractError, match=r"\nWhat is transparent is missing;.*--mask-invert"):
-        load_hole(path, SIZE, MaskOptions(channel="alpha"))
+        read(path, channel="alpha")
 
 
 def test_a_thin_scratch_beside_a_blob_keeps_all_its_pixels(tmp_path: Path) -> None:
@@ -338,7 +320,7 @@ def test_a_thin_scratch_beside_a_blob_keeps_all_its_pixels(tmp_path: Path) -> No
     levels[20, 60:] = 255  # from the blob to the edge, one pixel high
     levels[36:, 41] = 255
 
-    hole = load_hole(save(tmp_path / "m.png", levels), SIZE, MaskOptions())
+    hole = read(save(tmp_path / "m.png", levels))
 
     assert hole[2:9, 5:15].all()
     assert hole[5, 15:].all()
