@@ -4,17 +4,15 @@ import numpy as np
 import pytest
 from csakit.runtime import Inpainter, InpaintOptions
 from csakit.runtime.contract import META_PREDICTION
-from csakit.runtime.crops.blend import RIM_PX, correct, fading, with_rim
+from csakit.runtime.crops.blend import RIM_PX, correct, with_rim
 from helpers.laplace import solve_densely
 
-from ..conftest import RecordingSession
+from ..conftest import RecordingSession, hole_of
 
 
 def square_hole(side: int, hole: int) -> np.ndarray:
-    mask = np.zeros((side, side), dtype=bool)
     start = (side - hole) // 2
-    mask[start : start + hole, start : start + hole] = True
-    return mask
+    return hole_of((side, side), (start, start, hole, hole))
 
 
 def thin_hole(photo: np.ndarray) -> np.ndarray:
@@ -52,43 +50,25 @@ def test_a_reduced_constant_prediction_becomes_harmonic_interpolation_as_well() 
     rows, columns = np.indices((700, 900))
     plane = (rows / 7 + columns / 9)[..., None]
     image = np.repeat(np.rint(plane), 3, axis=2).astype(np.uint8)
-    hole = np.zeros((700, 900), dtype=bool)
-    hole[60:640, 70:830] = True
+    hole = hole_of((700, 900), (60, 70, 580, 760))
 
     result = Inpainter(RecordingSession((256, 256)))(image, hole)
 
     assert np.abs(result[hole] - plane[hole]).max() <= 1.2  # the rim and the result are rounded
 
 
-def test_the_share_of_the_network_is_kept_where_only_its_brightness_is_wrong(
-    photo: np.ndarray,
+@pytest.mark.parametrize("darker", [0, 30])
+def test_what_the_network_predicts_is_kept_where_only_its_brightness_is_wrong(
+    darker: int, photo: np.ndarray
 ) -> None:
-    hole = square_hole(300, 120)
     image = np.clip(photo[:, :300], 40, 200)
-    darker = image - np.uint8(30)
+    hole = square_hole(300, 120)
+    result = image - np.uint8(darker)
 
-    correct(image, darker, hole)
+    correct(image, result, hole)
 
-    np.testing.assert_array_equal(darker[hole], image[hole])
-
-
-def test_a_perfect_prediction_is_not_touched(photo: np.ndarray) -> None:
-    hole = np.zeros(photo.shape[:2], dtype=bool)
-    hole[100:200, 100:300] = True
-    result = photo.copy()
-
-    correct(photo, result, hole)
-
-    np.testing.assert_array_equal(result, photo)
-
-
-def test_a_feather_is_full_at_the_edge_and_ends_after_its_length() -> None:
-    share = fading(square_hole(100, 60), 16)
-
-    profile = share[50, 20:50]  # from the edge to the middle
-    assert profile[0] == 1
-    assert (np.diff(profile) <= 0).all()
-    assert (profile[16:] == 0).all()
+    np.testing.assert_array_equal(result[hole], image[hole])
+    np.testing.assert_array_equal(result[~hole], image[~hole] - np.uint8(darker))
 
 
 def test_a_feather_leaves_the_depth_to_the_network() -> None:
@@ -121,8 +101,7 @@ def test_the_network_gets_the_rim_only_when_the_result_is_blended() -> None:
 
 
 def test_a_residual_prediction_meets_the_edge_without_a_rim(photo: np.ndarray) -> None:
-    hole = np.zeros(photo.shape[:2], dtype=bool)
-    hole[100:104, 50:400] = True
+    hole = hole_of(photo.shape, (100, 50, 4, 350))
     session = RecordingSession()
     session.metadata = {**session.metadata, META_PREDICTION: "residual"}
 
@@ -138,8 +117,7 @@ def test_a_reduced_residual_prediction_meets_the_edge_as_well(blend: str, step: 
     """The network sees stripes of period 8 as their mean; harmonically they fade by 0.46 a row."""
     image = np.full((700, 900, 3), 10, dtype=np.uint8)
     image[:, np.arange(900) % 8 < 4] = 190
-    hole = np.zeros((700, 900), dtype=bool)
-    hole[60:640, 70:830] = True
+    hole = hole_of((700, 900), (60, 70, 580, 760))
     session = RecordingSession((256, 256), (100, 100, 100))
     session.metadata = {**session.metadata, META_PREDICTION: "residual"}
 

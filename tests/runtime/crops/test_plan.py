@@ -10,13 +10,7 @@ from csakit.runtime.options import STRATEGIES, InpaintOptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-
-def hole_of(shape: tuple[int, int], *boxes: tuple[int, int, int, int]) -> np.ndarray:
-    """A hole of (top, left, height, width) rectangles."""
-    hole = np.zeros(shape, dtype=bool)
-    for top, left, height, width in boxes:
-        hole[top : top + height, left : left + width] = True
-    return hole
+from ..conftest import hole_of
 
 
 def check(plan: Plan, hole: np.ndarray) -> None:

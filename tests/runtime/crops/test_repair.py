@@ -6,28 +6,26 @@ import numpy as np
 import pytest
 from csakit.runtime import Inpainter, InpaintOptions
 
-from ..conftest import RecordingSession
+from ..conftest import RecordingSession, hole_of
+
+SHAPE = (600, 900)
+# Two specks that share a crop, one far away, and a line of several crops.
+MASK = hole_of(SHAPE, (20, 20, 4, 4), (60, 90, 6, 3), (500, 30, 20, 20), (300, 10, 3, 880))
 
 
-def spread_mask(shape: tuple[int, int]) -> np.ndarray:
-    """Two specks that share a crop, one far away, and a line of several crops."""
-    mask = np.zeros(shape, dtype=bool)
-    mask[20:24, 20:24] = mask[60:66, 90:93] = True
-    mask[500:520, 30:50] = True
-    mask[300:303, 10:890] = True
-    return mask
+@pytest.fixture
+def image(rng: np.random.Generator) -> np.ndarray:
+    return rng.integers(0, 256, (*SHAPE, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("blend", ["none", "seamless", "feather 5"])
 def test_parts_make_up_the_repair_and_have_no_pixel_in_common(
-    blend: str, rng: np.random.Generator
+    blend: str, image: np.ndarray
 ) -> None:
-    image = rng.integers(0, 256, (600, 900, 3), dtype=np.uint8)
-    mask = spread_mask(image.shape[:2])
     inpaint = Inpainter(RecordingSession(), InpaintOptions(blend=blend))
-    result, times = image.copy(), np.zeros(mask.shape, int)
+    result, times = image.copy(), np.zeros(SHAPE, int)
 
-    repair = inpaint.parts(image, mask)
+    repair = inpaint.parts(image, MASK)
     parts = list(repair)
 
     for part in parts:
@@ -36,34 +34,26 @@ def test_parts_make_up_the_repair_and_have_no_pixel_in_common(
         np.testing.assert_array_equal(
             part.pixels[~part.hole], image[part.window][~part.hole], strict=True
         )
-    assert len(repair) == len(parts) == 3
-    np.testing.assert_array_equal(times, mask)
-    np.testing.assert_array_equal(result, inpaint(image, mask))
-
-
-def test_the_box_of_a_part_is_that_of_its_hole(rng: np.random.Generator) -> None:
-    image = rng.integers(0, 256, (600, 900, 3), dtype=np.uint8)
-
-    boxes = [
-        part.box for part in Inpainter(RecordingSession()).parts(image, spread_mask((600, 900)))
+    assert len(repair) == len(parts)
+    assert sorted(part.box for part in parts) == [
+        *((20, 20, 66, 93), (300, 10, 303, 890), (500, 30, 520, 50)),
     ]
+    np.testing.assert_array_equal(times, MASK)
+    np.testing.assert_array_equal(result, inpaint(image, MASK))
 
-    assert sorted(boxes) == [(20, 20, 66, 93), (300, 10, 303, 890), (500, 30, 520, 50)]
 
-
-def test_leaving_the_loop_stops_between_parts(rng: np.random.Generator) -> None:
-    image = rng.integers(0, 256, (600, 900, 3), dtype=np.uint8)
+def test_nothing_runs_before_the_first_part_and_leaving_the_loop_stops(image: np.ndarray) -> None:
     session = RecordingSession()
-    repair = Inpainter(session).parts(image, spread_mask((600, 900)))
 
-    first = next(iter(repair))
+    repair = Inpainter(session).parts(image, MASK)
 
-    assert first.hole.any()
+    assert repair.runs > len(repair)
+    assert session.calls == []
+    assert next(iter(repair)).hole.any()
     assert 0 < len(session.calls) < repair.runs
 
 
-def test_progress_counts_the_runs_and_may_end_them(rng: np.random.Generator) -> None:
-    image = rng.integers(0, 256, (600, 900, 3), dtype=np.uint8)
+def test_progress_counts_the_runs_and_may_end_them(image: np.ndarray) -> None:
     session, told = RecordingSession(), []
 
     def progress(done: int, runs: int) -> None:
@@ -72,26 +62,15 @@ def test_progress_counts_the_runs_and_may_end_them(rng: np.random.Generator) -> 
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
-        list(Inpainter(session).parts(image, spread_mask((600, 900)), progress=progress))
+        list(Inpainter(session).parts(image, MASK, progress=progress))
 
     runs = told[0][1]
     assert told == [(0, runs), (1, runs), (2, runs)]
     assert len(session.calls) == 2
 
 
-def test_nothing_runs_before_the_first_part(rng: np.random.Generator) -> None:
-    image = rng.integers(0, 256, (600, 900, 3), dtype=np.uint8)
-    session = RecordingSession()
-
-    repair = Inpainter(session).parts(image, spread_mask((600, 900)))
-
-    assert repair.runs > len(repair)
-    assert session.calls == []
-
-
 def test_reduced_resolution_is_stated_as_data(photo: np.ndarray) -> None:
-    mask = np.zeros(photo.shape[:2], dtype=bool)
-    mask[5:295, 10:300] = True
+    mask = hole_of(photo.shape, (5, 10, 290, 290))
 
     repair = Inpainter(RecordingSession()).parts(photo, mask)
 

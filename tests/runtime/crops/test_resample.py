@@ -44,9 +44,3 @@ def test_padding_reflects_as_often_as_needed(old: tuple[int, int]) -> None:
     added = [(0, 256 - old[0]), (0, 256 - old[1])]
 
     np.testing.assert_array_equal(pad(array, (256, 256)), np.pad(array, added, mode="reflect"))
-
-
-def test_nothing_is_copied_where_nothing_is_added() -> None:
-    array = np.zeros((256, 256, 3), dtype=np.uint8)
-
-    assert pad(array, (256, 256)) is array

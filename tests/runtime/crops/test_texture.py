@@ -7,13 +7,7 @@ from csakit.runtime.inpainter import Inpainter
 from csakit.runtime.options import InpaintOptions
 from csakit.runtime.tensors.pixels import Bool, Uint8
 
-from ..conftest import RecordingSession
-
-
-def box(shape: tuple[int, int], top: int, left: int, height: int, width: int) -> Bool:
-    hole = np.zeros(shape, dtype=bool)
-    hole[top : top + height, left : left + width] = True
-    return hole
+from ..conftest import RecordingSession, hole_of
 
 
 def rough(shape: tuple[int, int], deviation: float, rng: np.random.Generator) -> Uint8:
@@ -32,10 +26,10 @@ def textured(image: Uint8, hole: Bool, missing: Bool | None = None, unit: int = 
 @pytest.mark.parametrize(
     "hole",
     [
-        box((256, 256), 80, 80, 96, 96),
-        box((256, 256), 0, 0, 120, 90),
-        box((203, 219), 110, 130, 93, 89),
-        box((256, 256), 64, 64, 130, 130) & ~box((256, 256), 128, 128, 2, 2),
+        hole_of((256, 256), (80, 80, 96, 96)),
+        hole_of((256, 256), (0, 0, 120, 90)),
+        hole_of((203, 219), (110, 130, 93, 89)),
+        hole_of((256, 256), (64, 64, 130, 130)) & ~hole_of((256, 256), (128, 128, 2, 2)),
     ],
     ids=["inside", "corner", "odd sides", "known island"],
 )
@@ -52,7 +46,7 @@ def test_a_large_hole_is_as_rough_as_its_surroundings(hole: Bool, rng: np.random
 def test_roughness_follows_the_place(rng: np.random.Generator) -> None:
     image = rough((256, 256), 2, rng)
     image[:, :128] = rough((256, 128), 20, rng)
-    hole = box((256, 256), 70, 60, 120, 140)
+    hole = hole_of((256, 256), (70, 60, 120, 140))
     result = textured(image, hole).astype(np.float64)[..., 0]
     assert result[90:170, 75:105].std() > 4 * result[90:170, 155:185].std()
 
@@ -61,7 +55,7 @@ def test_roughness_follows_the_place(rng: np.random.Generator) -> None:
 def test_reduced_holes_get_the_image_s_own_detail(unit: int, rng: np.random.Generator) -> None:
     side = 192 * unit
     image = rough((side, side + 3), 12, rng)
-    hole = box((side, side + 3), 60 * unit, 60 * unit, 70 * unit + 1, 70 * unit + 1)
+    hole = hole_of((side, side + 3), (60 * unit, 60 * unit, 70 * unit + 1, 70 * unit + 1))
     hole[80 * unit, 80 * unit] = False  # a pixel that the reduced image does not show
     result = textured(image, hole, unit=unit)
     assert np.array_equal(result[~hole], image[~hole])
@@ -71,11 +65,11 @@ def test_reduced_holes_get_the_image_s_own_detail(unit: int, rng: np.random.Gene
 @pytest.mark.parametrize(
     ("image", "hole"),
     [
-        (np.full((256, 256, 3), 77, np.uint8), box((256, 256), 80, 80, 96, 96)),
-        (None, box((256, 256), 80, 80, 2 * LEAST_RADIUS - 2, 150)),
-        (None, ~box((256, 256), 0, 0, 3, 256)),
-        (None, ~box((256, 256), 100, 100, 1, 1)),
-        (None, box((20, 20), 0, 0, 19, 20)),
+        (np.full((256, 256, 3), 77, np.uint8), hole_of((256, 256), (80, 80, 96, 96))),
+        (None, hole_of((256, 256), (80, 80, 2 * LEAST_RADIUS - 2, 150))),
+        (None, ~hole_of((256, 256), (0, 0, 3, 256))),
+        (None, ~hole_of((256, 256), (100, 100, 1, 1))),
+        (None, hole_of((20, 20), (0, 0, 19, 20))),
     ],
     ids=["flat image", "narrow hole", "no known block", "one known pixel", "tiny image"],
 )
@@ -92,8 +86,8 @@ def test_where_nothing_fits_the_repair_stays(
 
 def test_what_lies_under_any_hole_plays_no_part(rng: np.random.Generator) -> None:
     image = rough((256, 300), 12, rng)
-    hole = box((256, 300), 80, 60, 96, 96)
-    missing = hole | box((256, 300), 100, 200, 40, 60)
+    hole = hole_of((256, 300), (80, 60, 96, 96))
+    missing = hole | hole_of((256, 300), (100, 200, 40, 60))
     other = image.copy()
     other[missing] = (255, 0, 0)
     assert np.array_equal(
@@ -114,7 +108,7 @@ def test_what_lies_under_any_hole_plays_no_part(rng: np.random.Generator) -> Non
 def test_repairs_have_texture_unless_it_is_switched_off(
     options: InpaintOptions, adds: bool, rng: np.random.Generator
 ) -> None:
-    image, hole = rough((300, 300), 12, rng), box((300, 300), 100, 100, 96, 96)
+    image, hole = rough((300, 300), 12, rng), hole_of((300, 300), (100, 100, 96, 96))
     result = Inpainter(RecordingSession(), options)(image, hole)
     smooth = np.abs(np.diff(result[120:170, 120:170].astype(np.float64), axis=0)).mean() < 1
     assert smooth != adds
