@@ -125,7 +125,7 @@ def test_a_packed_file_is_told_as_one(tmp_path: Path, name: str, kind: str) -> N
         READERS[name](tmp_path / name)
 
 
-@pytest.mark.parametrize("name", ["i.png", "m.tif", "m.onnx", "c.safetensors", "d.onnx"])
+@pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ENOMEM, errno.EMFILE])
 def test_what_the_system_refuses_has_its_remedy_in_every_reader(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, number: int
@@ -146,10 +146,7 @@ def test_what_the_system_refuses_has_its_remedy_in_every_reader(
     assert "\n" in str(refused.value)
 
 
-LONG = "x" * 256
-
-
-@pytest.mark.parametrize("name", [LONG, "file/", "loop/"])
+@pytest.mark.parametrize("name", ["x" * 256, "file/", "loop/", "absent/"])
 @pytest.mark.parametrize("end", READERS)
 def test_a_path_that_cannot_be_asked_is_a_message_in_every_reader(
     tmp_path: Path, name: str, end: str

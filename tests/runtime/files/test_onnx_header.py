@@ -3,21 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.runtime.files.onnx_header import OnnxHeader, OnnxTensor, read_onnx_header
+from csakit.runtime.files.onnx_header import OnnxTensor, read_onnx_header
 from onnx import TensorProto, helper
 
 from ..conftest import METADATA, MakeModel, mean_model
-
-
-def answer(path: Path) -> OnnxHeader | str:
-    try:
-        return read_onnx_header(path)
-    except ContractError as error:
-        return str(error)
 
 
 @pytest.mark.parametrize("io", ["float", "uint8"])
@@ -66,32 +58,18 @@ def test_every_truncation_is_refused_or_read_without_what_is_missing(make_model:
     content = path.read_bytes()
     whole = read_onnx_header(path)
 
-    answers = []
+    refused = complete = 0
     for length in range(len(content)):
         path.write_bytes(content[:length])
-        answers.append(answer(path))
+        try:
+            assert read_onnx_header(path) != whole
+        except ContractError as error:
+            refused += "must be a whole ONNX file" in str(error)
+        else:
+            complete += 1
 
-    refused = [text for text in answers if isinstance(text, str)]
-    assert whole not in answers
-    assert all("must be a whole ONNX file" in text for text in refused)
-    assert len(refused) > 0.9 * len(content)  # the rest ends between two fields
-
-
-def test_noise_is_refused_and_never_crashes(tmp_path: Path, rng: np.random.Generator) -> None:
-    path = tmp_path / "x.onnx"
-    model = mean_model().SerializeToString()
-
-    refused = []
-    for _ in range(300):
-        changed = bytearray(model)
-        for at in rng.integers(len(model), size=8):
-            changed[at] = rng.integers(256)
-        path.write_bytes(changed)
-        if isinstance(text := answer(path), str):
-            refused.append(text)
-
-    assert refused
-    assert all("must be a whole ONNX file" in text for text in refused)
+    assert refused + complete == len(content)
+    assert refused > 0.9 * len(content)  # the rest ends between two fields
 
 
 @pytest.mark.parametrize("content", [b"", b"\x3a\xff\xff\xff\xff\x0f", b"\xff" * 20, b"\x0b"])
@@ -99,11 +77,6 @@ def test_what_is_no_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.onnx").write_bytes(content)
 
     with pytest.raises(ContractError, match=r"x\.onnx must be a whole ONNX file"):
-        read_onnx_header(tmp_path / "x.onnx")
-
-
-def test_an_absent_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"cannot read .*x\.onnx"):
         read_onnx_header(tmp_path / "x.onnx")
 
 

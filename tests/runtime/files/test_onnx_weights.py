@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from csakit.plugins.errors import ContractError
@@ -23,8 +24,6 @@ def test_what_is_no_number_is_named(tmp_path: Path, kind: int, raw: bool, value:
     values = [1.0, value]
     tensor = helper.make_tensor("w", kind, [2], values)
     if raw:
-        import numpy as np
-
         content = np.array(values).astype(numpy_type).tobytes()
         tensor = helper.make_tensor("w", kind, [2], content, raw=True)
 
