@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pytest
 
-from .serving import Running, encoded
+from .serving import Running, encoded, pixels_of
 
 PLACES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 AXE: Final = os.environ.get("CSAKIT_AXE", "")  # path of axe.min.js; it is not part of this project
@@ -51,11 +51,11 @@ class Page:
         if message.type in ("error", "warning"):
             self.errors.append(message.text)
 
-    def says(self, text: str, seconds: float = 60) -> None:
+    def says(self, text: str, seconds: float = 60, selector: str = "#status") -> None:
         """Wait for a sentence of the status line."""
         from playwright.sync_api import expect
 
-        expect(self.page.locator("#status")).to_contain_text(text, timeout=1000 * seconds)
+        expect(self.page.locator(selector)).to_contain_text(text, timeout=1000 * seconds)
 
     def open(self, path: Path) -> None:
         self.page.set_input_files("#file", path)
@@ -84,6 +84,16 @@ class Page:
         scale, left, top = (float(shown[name]) for name in ("scale", "x", "y"))
         return stage["x"] + left + x * scale, stage["y"] + top + y * scale
 
+    def click(self, selector: str) -> None:
+        self.page.locator(selector).click()
+
+    def press(self, keys: str) -> None:
+        self.page.keyboard.press(keys)
+
+    def dot(self, x: float, y: float) -> None:
+        """Click on a pixel of the picture."""
+        self.page.mouse.click(*self.at(x, y))
+
     def stroke(self, *points: tuple[float, float]) -> None:
         mouse = self.page.mouse
         mouse.move(*self.at(*points[0]))
@@ -99,6 +109,10 @@ class Page:
         with self.page.expect_download(timeout=60_000) as waiting:
             self.page.locator(button).click()
         return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+    def mask(self) -> np.ndarray:
+        """Download the mask; True is marked."""
+        return pixels_of(self.saved("#download-mask")[1], "L") > 0
 
     def check(self) -> None:
         """Check that nothing was complained about, and nothing foreign asked for."""
@@ -118,11 +132,21 @@ class Page:
         self.context.close()
 
 
+OpenPage = Callable[..., Page]
+
+
 @pytest.fixture
-def pages() -> Iterator[list[Page]]:
-    """Pages of a test; they are checked and closed at its end."""
+def open_page(chromium: Any) -> Iterator[OpenPage]:  # noqa: ANN401
+    """Return a function that opens a server's page, and a file in it; pages are checked later."""
     made: list[Page] = []
-    yield made
+
+    def open_page(running: Running, file: Path | None = None, **context: Any) -> Page:  # noqa: ANN401
+        made.append(Page(chromium, running.url, **context))
+        if file is not None:
+            made[-1].open(file)
+        return made[-1]
+
+    yield open_page
     for page in made:
         page.check()
         page.close()
@@ -133,16 +157,3 @@ def cat(tmp_path: Path, photo: np.ndarray) -> Path:
     path = tmp_path / "cat.jpg"
     path.write_bytes(encoded(photo, "JPEG", quality=92, dpi=(300, 300)))
     return path
-
-
-def opened(
-    pages: list[Page],
-    chromium: Any,  # noqa: ANN401
-    running: Running,
-    file: Path,
-    **more: Any,  # noqa: ANN401
-) -> Page:
-    page = Page(chromium, running.url, **more)
-    pages.append(page)
-    page.open(file)
-    return page

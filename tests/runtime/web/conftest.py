@@ -5,6 +5,7 @@ import contextlib
 import pytest
 
 with contextlib.suppress(pytest.skip.Exception):
-    from .serving import body, demo, photo, serve
+    from .browser import cat, chromium, open_page
+    from .serving import body, demo, photo, running, serve
 
-    __all__ = ["body", "demo", "photo", "serve"]
+    __all__ = ["body", "cat", "chromium", "demo", "open_page", "photo", "running", "serve"]

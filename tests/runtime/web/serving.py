@@ -1,10 +1,12 @@
-"""A real server in a thread, with the packaged model or a session that is played."""
+"""A real server in a thread, with the packaged model or a fake session."""
 
 import io
+import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -27,9 +29,12 @@ from PIL import Image
 
 from ..conftest import RecordingSession
 
-PLAYED = Model(
+Files = dict[str, tuple[str | None, bytes]]
+INPAINT: Final = "/api/v1/inpaint"
+NDJSON: Final = {"Accept": "application/x-ndjson"}
+FAKE: Final = Model(
     version="0",
-    name="played.onnx",
+    name="fake.onnx",
     sha256="0" * 64,
     precision="fp32",
     backend="onnxruntime",
@@ -66,17 +71,32 @@ class Running:
         self._socket = listen(options)
         self.port = self._socket.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
+        self.client = httpx.Client(base_url=self.url, timeout=60, trust_env=False)
         self._thread = threading.Thread(target=self.server.run, args=([self._socket],))
         self._thread.start()
         while not self.server.started:
             time.sleep(0.01)
 
-    def client(self, **arguments: Any) -> httpx.Client:  # noqa: ANN401
-        return httpx.Client(
-            base_url=self.url, timeout=60, trust_env=False, verify=False, **arguments
-        )
+    def get(self, path: str, **more: Any) -> httpx.Response:  # noqa: ANN401
+        return self.client.get(path, **more)
+
+    def post(self, files: Files, **more: Any) -> httpx.Response:  # noqa: ANN401
+        """Ask for a repair."""
+        return self.client.post(INPAINT, files=files, **more)
+
+    def events(self, files: Files) -> list[dict[str, Any]]:
+        """Ask for a repair, and return what is told of it."""
+        return events_of(self.post(files, headers=NDJSON))
+
+    def until_metric(self, name: str, value: int) -> None:
+        """Wait until the server reports a value."""
+        end = time.monotonic() + 20
+        while f"{name} {value}" not in self.get("/metrics").text.splitlines():
+            assert time.monotonic() < end, f"{name} is not {value}"
+            time.sleep(0.01)
 
     def stop(self) -> None:
+        self.client.close()
         self.web.stop()
         self.server.should_exit = True
         self._thread.join(30)
@@ -87,19 +107,32 @@ class Running:
 Serve = Callable[..., Running]
 
 
+def events_of(answer: httpx.Response) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Give a function that starts a server around a session: options of the server by name."""
+    """Return a function that starts a server around a session: options of the server by name."""
     running: list[Running] = []
 
     def start(session: RecordingSession | None = None, **options: Any) -> Running:  # noqa: ANN401
         inpaint = Inpainter(session or RecordingSession())
-        running.append(Running(inpaint, PLAYED, WebOptions(**{"port": 0, **options})))
+        running.append(Running(inpaint, FAKE, WebOptions(**{"port": 0, **options})))
         return running[-1]
 
     yield start
     for one in running:
         one.stop()
+
+
+@pytest.fixture
+def running(serve: Serve, caplog: pytest.LogCaptureFixture) -> Iterator[Running]:
+    """A server that has logged no error at the end, and still works."""
+    one = serve(max_upload=1)
+    yield one
+    assert one.client.get("/health/ready").status_code == 200
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 @pytest.fixture(scope="module")
@@ -147,8 +180,13 @@ def photo() -> np.ndarray:
     return skimage.data.chelsea()
 
 
+def files_of(image: np.ndarray, *boxes: tuple[int, int, int, int]) -> Files:
+    """The files of a request: a picture, and white rectangles as its mask."""
+    mask = encoded(mask_of(image.shape, *boxes))
+    return {"image": ("cat.png", encoded(image)), "mask": ("mask.png", mask)}
+
+
 @pytest.fixture
-def body(photo: np.ndarray) -> dict[str, tuple[str, bytes]]:
-    """The files of a request that is in order."""
-    mask = mask_of(photo.shape, (40, 60, 60, 90), (220, 380, 250, 400))
-    return {"image": ("cat.png", encoded(photo)), "mask": ("mask.png", encoded(mask))}
+def body(photo: np.ndarray) -> Files:
+    """The files of a request that is in order, with two holes."""
+    return files_of(photo, (40, 60, 60, 90), (220, 380, 250, 400))

@@ -7,20 +7,21 @@ import re
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from csakit.runtime.cli.inpaint import main as inpaint_command
 from PIL import Image
 
-from .serving import Running, Serve, encoded, mask_of, pixels_of
-
-Body = dict[str, tuple[str, bytes]]
-NDJSON = {"Accept": "application/x-ndjson"}
+from .serving import Files, Running, Serve, encoded, files_of, mask_of, pixels_of
 
 
-def events(response: httpx.Response) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in response.text.splitlines()]
+def parts_of(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [event for event in events if event["event"] == "part"]
+
+
+def edits_of(parts: list[dict[str, Any]]) -> tuple[str, bytes]:
+    """The field that hands earlier parts back."""
+    return "edits", "\n".join(map(json.dumps, parts)).encode()
 
 
 def laid(image: np.ndarray, parts: list[dict[str, Any]]) -> np.ndarray:
@@ -35,15 +36,14 @@ def laid(image: np.ndarray, parts: list[dict[str, Any]]) -> np.ndarray:
 
 
 def test_the_whole_picture_is_that_of_the_command_bit_by_bit(
-    demo: Running, body: Body, tmp_path: Path
+    demo: Running, body: Files, tmp_path: Path
 ) -> None:
     for name, (_, data) in body.items():
         (tmp_path / f"{name}.png").write_bytes(data)
     names = [str(tmp_path / f"{name}.png") for name in ("image", "mask", "out")]
     assert inpaint_command([*names[:2], "-o", names[2], "--model", "demo", "--threads", "1"]) == 0
 
-    with demo.client() as client:
-        response = client.post("/api/v1/inpaint", files=body)
+    response = demo.post(body)
 
     assert response.status_code == 200
     assert response.content == (tmp_path / "out.png").read_bytes()
@@ -53,16 +53,13 @@ def test_the_whole_picture_is_that_of_the_command_bit_by_bit(
     assert [stage for stage, _ in timing] == ["queue", "decode", "model", "encode"]
 
 
-def test_parts_come_one_by_one_and_make_up_the_picture(demo: Running, body: Body) -> None:
+def test_parts_come_one_by_one_and_make_up_the_picture(demo: Running, body: Files) -> None:
     photo = pixels_of(body["image"][1])
-    with demo.client() as client:
-        whole = client.post("/api/v1/inpaint", files=body)
-        stream = client.post("/api/v1/inpaint", files=body, headers=NDJSON)
-        told = events(stream)
-        parts = [event for event in told if event["event"] == "part"]
-        edits = "\n".join(json.dumps(part) for part in parts)
-        del body["mask"]
-        applied = client.post("/api/v1/apply", files={**body, "edits": ("e", edits.encode())})
+    whole = demo.post(body)
+    told = demo.events(body)
+    parts = parts_of(told)
+    files = {"image": body["image"], "edits": edits_of(parts)}
+    applied = demo.client.post("/api/v1/apply", files=files)
 
     kinds = [event["event"] for event in told if event["event"] != "progress"]
     assert kinds == ["running", "part", "part", "done"] or kinds == [
@@ -74,18 +71,12 @@ def test_parts_come_one_by_one_and_make_up_the_picture(demo: Running, body: Body
     assert set(told[-1]["seconds"]) == {"queue", "decode", "model"}
 
 
-def test_a_second_repair_continues_the_first(demo: Running, body: Body, photo: np.ndarray) -> None:
+def test_a_second_repair_continues_the_first(demo: Running, body: Files, photo: np.ndarray) -> None:
     again = {"mask": ("m.png", encoded(mask_of(photo.shape, (50, 80, 70, 110))))}
-    with demo.client() as client:
-        first = client.post("/api/v1/inpaint", files=body)
-        parts = [
-            event
-            for event in events(client.post("/api/v1/inpaint", files=body, headers=NDJSON))
-            if event["event"] == "part"
-        ]
-        edits = {"edits": ("e", "\n".join(map(json.dumps, parts)).encode())}
-        chained = client.post("/api/v1/inpaint", files={**body, **again, **edits})
-        direct = client.post("/api/v1/inpaint", files={"image": ("x.png", first.content), **again})
+    first = demo.post(body)
+    edits = edits_of(parts_of(demo.events(body)))
+    chained = demo.post({**body, **again, "edits": edits})
+    direct = demo.post({"image": ("x.png", first.content), **again})
 
     np.testing.assert_array_equal(pixels_of(chained.content), pixels_of(direct.content))
 
@@ -106,18 +97,14 @@ def test_a_second_repair_continues_the_first(demo: Running, body: Body, photo: n
     ],
 )
 def test_every_format_comes_back_as_asked(
-    serve: Serve, photo: np.ndarray, kind: str, mode: str, wanted: str, suffix: str
+    running: Running, photo: np.ndarray, kind: str, mode: str, wanted: str, suffix: str
 ) -> None:
     photo = photo[:80, :100]
     image, mask = encoded(photo, kind, mode), encoded(mask_of(photo.shape, (20, 30, 40, 50)))
     before = pixels_of(image)
 
-    with serve().client() as client:
-        response = client.post(
-            "/api/v1/inpaint",
-            files={"image": (f"a b.{suffix}", image), "mask": ("m", mask)},
-            data={"format": wanted, "blend": "none"},
-        )
+    files = {"image": (f"a b.{suffix}", image), "mask": ("m", mask)}
+    response = running.post(files, data={"format": wanted, "blend": "none"})
 
     assert response.status_code == 200, response.text
     assert response.headers["content-disposition"].endswith(f'"a b-repaired.{suffix}"')
@@ -130,7 +117,7 @@ def test_every_format_comes_back_as_asked(
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_metadata_and_profile_survive(
-    serve: Serve, photo: np.ndarray, orientation: int
+    running: Running, photo: np.ndarray, orientation: int
 ) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = orientation, "Camera"
@@ -139,10 +126,9 @@ def test_orientation_metadata_and_profile_survive(
     upright = photo.shape[:2] if orientation < 5 else photo.shape[1::-1]
     mask = encoded(mask_of(upright, (20, 30, 40, 50)))
 
-    with serve().client() as client:
-        files = {"image": ("cat.jpg", image), "mask": ("m.png", mask)}
-        response = client.post("/api/v1/inpaint", files=files)
-        said = client.post("/api/v1/inspect", files={"image": ("cat.jpg", image)}).json()
+    files = {"image": ("cat.jpg", image), "mask": ("m.png", mask)}
+    response = running.post(files)
+    said = running.client.post("/api/v1/inspect", files={"image": ("cat.jpg", image)}).json()
 
     with Image.open(io.BytesIO(response.content)) as result:
         assert result.size == upright[::-1]
@@ -152,15 +138,11 @@ def test_orientation_metadata_and_profile_survive(
     assert (said["height"], said["width"], said["display"]) == (*upright, "file")
 
 
-def test_patches_carry_the_profile_of_the_picture(serve: Serve, photo: np.ndarray) -> None:
-    image = encoded(photo, icc_profile=b"some profile")
-    mask = encoded(mask_of(photo.shape, (20, 30, 40, 50)))
+def test_patches_carry_the_profile_of_the_picture(running: Running, photo: np.ndarray) -> None:
+    files = files_of(photo, (20, 30, 40, 50))
+    files["image"] = ("x.png", encoded(photo, icc_profile=b"some profile"))
 
-    with serve().client() as client:
-        files = {"image": ("x.png", image), "mask": ("m.png", mask)}
-        told = events(client.post("/api/v1/inpaint", files=files, headers=NDJSON))
-
-    (part,) = (event for event in told if event["event"] == "part")
+    (part,) = parts_of(running.events(files))
     with Image.open(io.BytesIO(base64.b64decode(part["png"]))) as patch:
         assert patch.info["icc_profile"] == b"some profile"
         assert patch.size == (part["width"], part["height"]) == (20, 20)
@@ -171,25 +153,23 @@ def test_patches_carry_the_profile_of_the_picture(serve: Serve, photo: np.ndarra
     [("TIFF", 1, "preview"), ("WEBP", 6, "preview"), ("WEBP", 1, "file"), ("PNG", 3, "preview")],
 )
 def test_pictures_that_browsers_show_otherwise_come_as_a_preview(
-    serve: Serve, photo: np.ndarray, kind: str, orientation: int, display: str
+    running: Running, photo: np.ndarray, kind: str, orientation: int, display: str
 ) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     files = {"image": ("x", encoded(photo, kind, exif=exif.tobytes()))}
 
-    with serve().client() as client:
-        said = client.post("/api/v1/inspect", files=files).json()
-        shown = client.post("/api/v1/inspect", files=files, headers={"Accept": "image/*"})
+    said = running.client.post("/api/v1/inspect", files=files).json()
+    shown = running.client.post("/api/v1/inspect", files=files, headers={"Accept": "image/*"})
 
     assert (said["format"], said["display"]) == (kind, display)
     assert shown.headers["content-type"] == "image/jpeg"
     assert pixels_of(shown.content).shape[:2] == (said["height"], said["width"])
 
 
-def test_options_have_the_names_of_the_command_line(serve: Serve, body: Body) -> None:
+def test_options_have_the_names_of_the_command_line(running: Running, body: Files) -> None:
     inverted = {"mask_invert": "true", "mask_threshold": "200", "dilate": "2", "blend": "none"}
-    with serve().client() as client:
-        response = client.post("/api/v1/inpaint", files=body, data=inverted)
+    response = running.post(body, data=inverted)
 
     changed = (pixels_of(response.content) != pixels_of(body["image"][1])).any(axis=2)
     assert changed[0, 0]
@@ -197,26 +177,23 @@ def test_options_have_the_names_of_the_command_line(serve: Serve, body: Body) ->
     assert "marks 99 % of the image" in response.headers["x-csakit-warnings"]
 
 
-def test_texture_can_be_switched_off(serve: Serve) -> None:
+def test_texture_can_be_switched_off(running: Running) -> None:
     photo = np.random.default_rng(1).normal(128, 12, (260, 280, 1)).repeat(3, axis=2)
     photo = photo.clip(0, 255).astype(np.uint8)
-    mask = mask_of(photo.shape, (90, 90, 186, 186))
-    files = {"image": ("i.png", encoded(photo)), "mask": ("m.png", encoded(mask))}
-    with serve().client() as client:
-        pictures = [
-            pixels_of(client.post("/api/v1/inpaint", files=files, data={"texture": wanted}).content)
-            for wanted in ("true", "false")
-        ]
+    files = files_of(photo, (90, 90, 186, 186))
+    pictures = [
+        pixels_of(running.post(files, data={"texture": wanted}).content)
+        for wanted in ("true", "false")
+    ]
 
     rough, smooth = (picture[110:166, 110:166].std(axis=(0, 1)) for picture in pictures)
     assert (rough > smooth + 4).all()
 
 
-def test_an_empty_mask_is_a_warning_and_no_error(serve: Serve, body: Body) -> None:
+def test_an_empty_mask_is_a_warning_and_no_error(running: Running, body: Files) -> None:
     empty = {**body, "mask": ("m.png", encoded(mask_of((300, 451))))}
-    with serve().client() as client:
-        whole = client.post("/api/v1/inpaint", files=empty)
-        told = events(client.post("/api/v1/inpaint", files=empty, headers=NDJSON))
+    whole = running.post(empty)
+    told = running.events(empty)
 
     np.testing.assert_array_equal(pixels_of(whole.content), pixels_of(body["image"][1]))
     assert "marks nothing" in whole.headers["x-csakit-warnings"]
@@ -225,7 +202,7 @@ def test_an_empty_mask_is_a_warning_and_no_error(serve: Serve, body: Body) -> No
 
 
 @pytest.mark.parametrize("prefix", ["", "data:image/png;base64,"])
-def test_clients_of_iopaint_are_answered(serve: Serve, photo: np.ndarray, prefix: str) -> None:
+def test_clients_of_iopaint_are_answered(running: Running, photo: np.ndarray, prefix: str) -> None:
     rgba = np.dstack([photo, np.full(photo.shape[:2], 255, np.uint8)])
     mask = mask_of(photo.shape, (20, 30, 40, 50))
     sent = {
@@ -235,11 +212,10 @@ def test_clients_of_iopaint_are_answered(serve: Serve, photo: np.ndarray, prefix
         "hd_strategy": "Crop",
     }
 
-    with serve().client() as client:
-        config = client.get("/api/v1/server-config").json()
-        model = client.get("/api/v1/model").json()
-        response = client.post("/api/v1/inpaint", json=sent)
-        broken = client.post("/api/v1/inpaint", json={**sent, "mask": "?"})
+    config = running.get("/api/v1/server-config").json()
+    model = running.get("/api/v1/model").json()
+    response = running.client.post("/api/v1/inpaint", json=sent)
+    broken = running.client.post("/api/v1/inpaint", json={**sent, "mask": "?"})
 
     assert config["modelInfos"] == [model]
     assert response.headers["content-type"] == "image/png"
@@ -250,8 +226,7 @@ def test_clients_of_iopaint_are_answered(serve: Serve, photo: np.ndarray, prefix
 
 
 def test_info_names_model_limits_and_options(demo: Running) -> None:
-    with demo.client() as client:
-        info = client.get("/api/v1/info").json()
+    info = demo.get("/api/v1/info").json()
 
     assert info["model"]["name"] == "demo.onnx"
     assert len(info["model"]["sha256"]) == 64
@@ -261,14 +236,13 @@ def test_info_names_model_limits_and_options(demo: Running) -> None:
 
 def test_the_documented_routes_are_those_of_the_server(serve: Serve) -> None:
     running = serve()
-    with running.client() as client:
-        document = client.get("/openapi.json").json()
-        served = set()
-        for path, methods in document["paths"].items():
-            for method in methods:
-                answer = client.request(method, path)
-                assert answer.status_code not in (404, 405), (method, path)
-                served.add((method.upper(), path))
+    document = running.get("/openapi.json").json()
+    served = set()
+    for path, methods in document["paths"].items():
+        for method in methods:
+            answer = running.client.request(method, path)
+            assert answer.status_code not in (404, 405), (method, path)
+            served.add((method.upper(), path))
 
     routes = {
         (method, route.path)
@@ -280,11 +254,10 @@ def test_the_documented_routes_are_those_of_the_server(serve: Serve) -> None:
     assert served == routes | {("GET", "/openapi.json")}
 
 
-def test_metrics_can_be_parsed_and_count(serve: Serve, body: Body) -> None:
-    with serve().client() as client:
-        client.post("/api/v1/inpaint", files=body)
-        client.post("/api/v1/inpaint", files={})
-        text = client.get("/metrics").text
+def test_metrics_can_be_parsed_and_count(running: Running, body: Files) -> None:
+    running.post(body)
+    running.post({})
+    text = running.get("/metrics").text
 
     line = re.compile(r'[a-z_]+(\{([a-z]+="[^"]*",?)+\})? -?[\d.]+(e[+-]\d+)?')
     samples = [one for one in text.splitlines() if not one.startswith("#")]
@@ -297,18 +270,16 @@ def test_metrics_can_be_parsed_and_count(serve: Serve, body: Body) -> None:
     assert (values["csakit_queue_length"], values["csakit_running"]) == ("0", "0")
 
 
-def test_request_ids_are_kept_and_made(serve: Serve) -> None:
-    with serve().client() as client:
-        kept = client.get("/health/live", headers={"X-Request-Id": "abc-1"})
-        made = client.get("/health/live", headers={"X-Request-Id": "a b\tc"})
+def test_request_ids_are_kept_and_made(running: Running) -> None:
+    kept = running.get("/health/live", headers={"X-Request-Id": "abc-1"})
+    made = running.get("/health/live", headers={"X-Request-Id": "a b\tc"})
 
     assert kept.headers["x-request-id"] == "abc-1"
     assert re.fullmatch(r"[0-9a-f]{16}", made.headers["x-request-id"])
 
 
-def test_static_files_have_tags(serve: Serve) -> None:
-    with serve().client() as client:
-        page = client.get("/")
-        again = client.get("/", headers={"If-None-Match": page.headers["etag"]})
+def test_static_files_have_tags(running: Running) -> None:
+    page = running.get("/")
+    again = running.get("/", headers={"If-None-Match": page.headers["etag"]})
 
     assert (page.status_code, again.status_code, again.content) == (200, 304, b"")

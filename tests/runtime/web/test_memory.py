@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ..conftest import RecordingSession
-from .serving import Serve, encoded, mask_of
+from .serving import Serve, files_of
 
 PAGE_BYTES = 4096
 
@@ -20,19 +20,16 @@ def resident_bytes() -> int:
 @pytest.mark.skipif("CSAKIT_SLOW" not in os.environ, reason="make web-slow runs it")
 def test_memory_is_flat_over_500_repairs(serve: Serve, rng: np.random.Generator) -> None:
     image = rng.integers(0, 256, (300, 400, 3), dtype=np.uint8)
-    files = {
-        "image": ("x.png", encoded(image)),
-        "mask": ("m.png", encoded(mask_of(image.shape, (20, 20, 60, 60), (250, 350, 280, 390)))),
-    }
+    files = files_of(image, (20, 20, 60, 60), (250, 350, 280, 390))
     sizes, session = [], RecordingSession()
-    with serve(session).client() as client:
-        for number in range(500):
-            session.calls.clear()  # else the test itself keeps what it sent
-            accept = "application/x-ndjson" if number % 2 else "image/*"
-            answer = client.post("/api/v1/inpaint", files=files, headers={"Accept": accept})
-            assert answer.status_code == 200
-            if number >= 99:
-                sizes.append(resident_bytes())
+    running = serve(session)
+    for number in range(500):
+        session.calls.clear()  # else the test itself keeps what it sent
+        accept = "application/x-ndjson" if number % 2 else "image/*"
+        answer = running.post(files, headers={"Accept": accept})
+        assert answer.status_code == 200
+        if number >= 99:
+            sizes.append(resident_bytes())
 
     growth = np.mean(sizes[-50:]) - np.mean(sizes[:50])
     print(f"resident: {sizes[0] >> 20} MiB after 100, {sizes[-1] >> 20} MiB after 500 repairs")

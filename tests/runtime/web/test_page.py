@@ -5,16 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright", reason="playwright is not installed")
-
 from PIL import Image
-from playwright.sync_api import Browser
 
-from .browser import Page, cat, chromium, opened, pages
+from ..conftest import RecordingSession
+from .browser import OpenPage
 from .serving import GatedSession, Running, Serve, encoded, mask_of, pixels_of
-
-__all__ = ["cat", "chromium", "pages"]
 
 
 def centre(mask: np.ndarray) -> tuple[float, float]:
@@ -23,24 +18,20 @@ def centre(mask: np.ndarray) -> tuple[float, float]:
 
 
 def test_what_is_downloaded_is_what_the_api_returns(
-    pages: list[Page],
-    chromium: Browser,
-    demo: Running,
-    cat: Path,
+    open_page: OpenPage, demo: Running, cat: Path
 ) -> None:
-    page = opened(pages, chromium, demo, cat)
+    page = open_page(demo, cat)
     page.stroke((100, 60), (180, 90))
     page.says("of the picture is marked")
     _, mask = page.saved("#download-mask")
-    page.page.locator("#repair").click()
+    page.click("#repair")
     page.says("Repaired in")
     name, result = page.saved("#download")
     _, png = page.saved("#download-png")
 
     files = {"image": ("cat.jpg", cat.read_bytes()), "mask": ("m.png", mask)}
-    with demo.client() as client:
-        same = client.post("/api/v1/inpaint", files=files)
-        as_png = client.post("/api/v1/inpaint", files=files, data={"format": "png"})
+    same = demo.post(files)
+    as_png = demo.post(files, data={"format": "png"})
     assert name == "cat-repaired.jpg"
     assert result == same.content
     np.testing.assert_array_equal(pixels_of(png), pixels_of(as_png.content))
@@ -51,87 +42,68 @@ def test_what_is_downloaded_is_what_the_api_returns(
 @pytest.mark.parametrize("ratio", [1, 2])
 @pytest.mark.parametrize("zoom", [0, -600])
 def test_the_mask_is_where_it_was_painted(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
-    ratio: int,
-    zoom: int,
+    open_page: OpenPage, serve: Serve, cat: Path, ratio: int, zoom: int
 ) -> None:
-    page = opened(pages, chromium, serve(), cat, device_scale_factor=ratio)
+    page = open_page(serve(), cat, device_scale_factor=ratio)
     page.page.mouse.move(*page.at(200, 150))
     page.page.mouse.wheel(0, zoom)
 
     for x, y in ((200, 150), (171.5, 120.25)):
-        page.page.mouse.click(*page.at(x, y))
-        _, mask = page.saved("#download-mask")
-        assert centre(pixels_of(mask, "L")) == pytest.approx((x, y), abs=0.5)
-        page.page.locator("#clear").click()
+        page.dot(x, y)
+        assert centre(page.mask()) == pytest.approx((x, y), abs=0.5)
+        page.click("#clear")
 
 
-def test_tools_erase_draw_lines_and_boxes(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
-) -> None:
-    page = opened(pages, chromium, serve(), cat)
+def test_tools_erase_draw_lines_and_boxes(open_page: OpenPage, serve: Serve, cat: Path) -> None:
+    page = open_page(serve(), cat)
 
-    def marked() -> np.ndarray:
-        return pixels_of(page.saved("#download-mask")[1], "L") > 0
-
-    page.page.mouse.click(*page.at(50, 50))
+    page.dot(50, 50)
     page.page.keyboard.down("Shift")
-    page.page.mouse.click(*page.at(150, 50))
+    page.dot(150, 50)
     page.page.keyboard.up("Shift")
-    assert marked()[50, 50:150].all()  # a line between two clicks
+    assert page.mask()[50, 50:150].all()  # a line between two clicks
 
-    page.page.keyboard.press("e")
+    page.press("e")
     page.stroke((100, 30), (100, 70))
-    assert not marked()[50, 100]
-    assert marked()[50, 60]
+    assert not page.mask()[50, 100]
+    assert page.mask()[50, 60]
 
-    page.page.keyboard.press("x")
+    page.press("x")
     page.stroke((200.4, 100.4), (239.6, 149.6))
-    assert marked()[100:150, 200:240].all()
-    assert marked()[100:200, 200:].sum() == 50 * 40
+    assert page.mask()[100:150, 200:240].all()
+    assert page.mask()[100:200, 200:].sum() == 50 * 40
 
-    page.page.keyboard.press("b")
+    page.press("b")
     page.page.mouse.move(*page.at(215, 120))
     page.page.mouse.down(button="right")
     page.page.mouse.up(button="right")
-    assert not marked()[120, 215]
+    assert not page.mask()[120, 215]
 
     for _ in range(4):
-        page.page.keyboard.press("Control+z")
-    assert marked()[50, 50]
-    assert not marked()[50, 100:].any()
-    page.page.keyboard.press("Control+y")
-    assert marked()[50, 50:150].all()
+        page.press("Control+z")
+    assert page.mask()[50, 50]
+    assert not page.mask()[50, 100:].any()
+    page.press("Control+y")
+    assert page.mask()[50, 50:150].all()
 
 
 def test_a_repair_is_undone_with_its_mask_and_done_again_without_the_model(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
+    open_page: OpenPage, serve: Serve, cat: Path
 ) -> None:
-    from ..conftest import RecordingSession
-
     session = RecordingSession()
-    page = opened(pages, chromium, serve(session), cat)
+    page = open_page(serve(session), cat)
     page.stroke((100, 60), (140, 60))
-    page.page.keyboard.press("Enter")
+    page.press("Enter")
     page.says("Repaired in")
     first = page.saved("#download-png")[1]
-    page.page.keyboard.press("Control+z")
-    assert (pixels_of(page.saved("#download-mask")[1], "L") > 0).any()
-    page.page.keyboard.press("Control+Shift+z")
+    page.press("Control+z")
+    assert page.mask().any()
+    page.press("Control+Shift+z")
     assert page.saved("#download-png")[1] == first
 
     runs = len(session.calls)
     page.stroke((300, 200), (320, 210))
-    page.page.locator("#repair").click()
+    page.click("#repair")
     page.says("Repaired in")
     second = pixels_of(page.saved("#download-png")[1])
     assert runs == 1
@@ -141,23 +113,20 @@ def test_a_repair_is_undone_with_its_mask_and_done_again_without_the_model(
 
 
 def test_stop_keeps_what_is_finished_and_the_other_marks(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
+    open_page: OpenPage, serve: Serve, cat: Path
 ) -> None:
     session = GatedSession()
-    page = opened(pages, chromium, serve(session), cat)
+    page = open_page(serve(session), cat)
     page.stroke((60, 40), (80, 40))
     page.stroke((400, 260), (420, 260))
-    page.page.locator("#repair").click()
+    page.click("#repair")
     session.gate.release()
     page.says("Part 1 of 2 is done")
-    page.page.locator("#repair").click()
+    page.click("#repair")
     page.says("Stopped. The finished part stays")
     session.gate.release()
 
-    mask = pixels_of(page.saved("#download-mask")[1], "L") > 0
+    mask = page.mask()
     assert not mask[40, 70]
     assert mask[260, 410]
     changed = (pixels_of(page.saved("#download-png")[1]) != pixels_of(cat.read_bytes())).any(axis=2)
@@ -166,13 +135,9 @@ def test_stop_keeps_what_is_finished_and_the_other_marks(
 
 
 def test_pictures_come_by_drop_and_paste_and_masks_too(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    photo: np.ndarray,
+    open_page: OpenPage, serve: Serve, photo: np.ndarray
 ) -> None:
-    page = Page(chromium, serve().url)
-    pages.append(page)
+    page = open_page(serve())
     send = """([name, bytes, kind]) => {
       const transfer = new DataTransfer();
       transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/png" }));
@@ -196,13 +161,9 @@ def test_pictures_come_by_drop_and_paste_and_masks_too(
 
 
 def test_keys_alone_lead_from_opening_to_download(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
+    open_page: OpenPage, serve: Serve, cat: Path
 ) -> None:
-    page = Page(chromium, serve().url)
-    pages.append(page)
+    page = open_page(serve())
     keyboard = page.page.keyboard
     page.open_by_keys("Control+o", cat)
     for _ in range(8):
@@ -213,7 +174,7 @@ def test_keys_alone_lead_from_opening_to_download(
         keyboard.press("Shift+ArrowRight")
     keyboard.up("Space")
     page.says("of the picture is marked")
-    mask = pixels_of(page.saved("#download-mask")[1], "L") > 0
+    mask = page.mask()
     page.page.locator("#stage").focus()
     x, y = centre(mask)
     assert (x, y) == pytest.approx((451 / 2 - 8 + 20, 150 - 10), abs=1)

@@ -3,32 +3,22 @@
 import base64
 import io
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright", reason="playwright is not installed")
-
 from PIL import Image
-from playwright.sync_api import Browser
 
-from .browser import Page, chromium
+from .browser import OpenPage, Page
 from .serving import Running, Serve, encoded
-
-__all__ = ["chromium"]
 
 Mark = dict[str, Any]
 LEAST_RADIUS = 2**-0.5 + 1e-9
 
 
 @pytest.fixture
-def page(chromium: Browser, serve: Serve) -> Iterator[Page]:
-    made = Page(chromium, serve().url)
-    yield made
-    made.check()
-    made.close()
+def page(open_page: OpenPage, serve: Serve) -> Page:
+    return open_page(serve())
 
 
 def drawn(marks: list[Mark], width: int, height: int) -> np.ndarray:
@@ -49,6 +39,24 @@ def drawn(marks: list[Mark], width: int, height: int) -> np.ndarray:
             near = np.minimum(near, np.hypot(x - a[0] - t * d[0], y - a[1] - t * d[1]))
         mask[near <= max(mark["size"] / 2, LEAST_RADIUS)] = mark["tool"] == "brush"
     return mask
+
+
+def read_mask(page: Page, content: bytes, kind: str) -> np.ndarray:
+    """Read a file as the page does."""
+    rows = page.page.evaluate(
+        """async ([text, kind]) => {
+          const { readMask } = await import("/files.js");
+          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          const bits = await readMask(new File([bytes], "mask", { type: `image/${kind}` }));
+          const rows = [];
+          for (let y = 0; y < bits.height; y++) {
+            rows.push(Array.from({ length: bits.width }, (_, x) => bits.get(x, y)));
+          }
+          return rows;
+        }""",
+        [base64.b64encode(content).decode(), kind],
+    )
+    return np.array(rows, dtype=bool)
 
 
 def test_masks_are_exact_and_their_files_are_read_by_pillow(
@@ -97,39 +105,17 @@ def test_mask_files_are_read_as_the_server_reads_them(
     buffer = io.BytesIO()
     image.save(buffer, "PNG")
 
-    rows = page.page.evaluate(
-        """async (text) => {
-          const { readMask } = await import("/files.js");
-          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-          const bits = await readMask(new File([bytes], "mask.png", { type: "image/png" }));
-          const rows = [];
-          for (let y = 0; y < bits.height; y++) {
-            rows.push(Array.from({ length: bits.width }, (_, x) => bits.get(x, y)));
-          }
-          return rows;
-        }""",
-        base64.b64encode(buffer.getvalue()).decode(),
-    )
-
     expected = white if mode != "1" else np.asarray(image)
-    np.testing.assert_array_equal(np.array(rows, dtype=bool), expected)
+    np.testing.assert_array_equal(read_mask(page, buffer.getvalue(), "png"), expected)
 
 
 def test_jpeg_masks_are_read_too(page: Page) -> None:
     mask = np.zeros((300, 40), np.uint8)
     mask[100:290, 10:30] = 255
 
-    count = page.page.evaluate(
-        """async (text) => {
-          const { readMask } = await import("/files.js");
-          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-          const bits = await readMask(new File([bytes], "mask.jpg", { type: "image/jpeg" }));
-          return bits.count();
-        }""",
-        base64.b64encode(encoded(mask, "JPEG", quality=95)).decode(),
-    )
+    read = read_mask(page, encoded(mask, "JPEG", quality=95), "jpeg")
 
-    assert abs(count - 190 * 20) < 60
+    assert abs(read.sum() - 190 * 20) < 60
 
 
 def test_steps_are_undone_and_done_again(page: Page) -> None:

@@ -5,61 +5,44 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("playwright", reason="playwright is not installed")
-
 from csakit.plugins.errors import EngineError
 from PIL import Image
-from playwright.sync_api import Browser, expect
 
-from .browser import Page, cat, chromium, opened, pages
-from .serving import GatedSession, Running, Serve, encoded, pixels_of
-
-__all__ = ["cat", "chromium", "pages"]
+from .browser import OpenPage
+from .serving import GatedSession, Running, Serve, encoded
 
 
-def test_two_pages_hear_of_each_other(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
-) -> None:
+def test_two_pages_hear_of_each_other(open_page: OpenPage, serve: Serve, cat: Path) -> None:
     session = GatedSession()
     running = serve(session, queue=1)
-    three = [opened(pages, chromium, running, cat) for _ in range(3)]
+    three = [open_page(running, cat) for _ in range(3)]
     for page in three:
-        page.page.mouse.click(*page.at(100, 60))
-    three[0].page.locator("#repair").click()
+        page.dot(100, 60)
+    three[0].click("#repair")
     three[0].says("Repairing one place")
-    three[1].page.locator("#repair").click()
+    three[1].click("#repair")
     three[1].says("1 repair before yours.")
-    three[2].page.locator("#repair").click()
+    three[2].click("#repair")
     three[2].says("The server is busy. Trying again in")
-    for _ in range(3):
-        session.gate.release()
+    session.gate.release(3)
     for page in three:
         page.says("Repaired in")
     assert three[2].errors.pop().startswith("Failed to load resource")
 
 
-def test_the_server_may_go_and_come_back(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
-) -> None:
+def test_the_server_may_go_and_come_back(open_page: OpenPage, serve: Serve, cat: Path) -> None:
     running = serve()
-    page = opened(pages, chromium, running, cat)
+    page = open_page(running, cat)
     page.stroke((60, 40), (80, 40))
     running.stop()
-    page.page.locator("#repair").click()
+    page.click("#repair")
     page.page.locator("#banner").wait_for(state="visible")
     assert page.page.locator("#repair").is_disabled()
     page.stroke((200, 140), (230, 140))  # painting goes on
 
     again = serve(port=running.port)
     page.says("The server is back.")
-    page.page.locator("#repair").click()
+    page.click("#repair")
     page.says("Repaired in")
     assert again.port == running.port
     assert all("ERR_CONNECTION_REFUSED" in error for error in page.errors)
@@ -67,15 +50,11 @@ def test_the_server_may_go_and_come_back(
 
 
 def test_what_is_refused_says_why_before_anybody_paints(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    tmp_path: Path,
+    open_page: OpenPage, serve: Serve, tmp_path: Path
 ) -> None:
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / "large.png").write_bytes(bytes(2 << 20))
-    page = Page(chromium, serve(max_upload=1).url)
-    pages.append(page)
+    page = open_page(serve(max_upload=1))
     page.page.wait_for_function(
         "() => document.getElementById('limits').textContent.includes('1 MiB')"
     )
@@ -89,17 +68,14 @@ def test_what_is_refused_says_why_before_anybody_paints(
 
 
 def test_a_model_that_fails_leaves_the_marks_and_can_be_tried_again(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
+    open_page: OpenPage, serve: Serve, cat: Path
 ) -> None:
     session = GatedSession()
     session.error = EngineError("the model failed\nUse another one.")
-    page = opened(pages, chromium, serve(session), cat)
-    page.page.mouse.click(*page.at(100, 60))
+    page = open_page(serve(session), cat)
+    page.dot(100, 60)
     session.gate.release()
-    page.page.locator("#repair").click()
+    page.click("#repair")
     page.says("the model failed")
     session.error = None
     session.gate.release()
@@ -109,34 +85,23 @@ def test_a_model_that_fails_leaves_the_marks_and_can_be_tried_again(
 
 @pytest.mark.parametrize("kind", ["TIFF", "WEBP"])
 def test_what_the_browser_would_show_otherwise_is_shown_upright(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    photo: np.ndarray,
-    tmp_path: Path,
-    kind: str,
+    open_page: OpenPage, serve: Serve, photo: np.ndarray, tmp_path: Path, kind: str
 ) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     path = tmp_path / "turned.img"
     path.write_bytes(encoded(photo, kind, exif=exif.tobytes()))
 
-    page = opened(pages, chromium, serve(), path)
+    page = open_page(serve(), path)
 
-    expect(page.page.locator("#facts")).to_contain_text("300 \u00d7 451")
-    page.page.mouse.click(*page.at(100, 400))
-    _, mask = page.saved("#download-mask")
-    assert pixels_of(mask, "L").shape == (451, 300)
+    page.says("300 \u00d7 451", selector="#facts")
+    page.dot(100, 400)
+    assert page.mask().shape == (451, 300)
 
 
-def test_one_finger_paints_and_two_zoom(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
-) -> None:
+def test_one_finger_paints_and_two_zoom(open_page: OpenPage, serve: Serve, cat: Path) -> None:
     phone = {"width": 390, "height": 780}
-    page = opened(pages, chromium, serve(), cat, viewport=phone, has_touch=True, is_mobile=True)
+    page = open_page(serve(), cat, viewport=phone, has_touch=True, is_mobile=True)
     fingers = page.context.new_cdp_session(page.page)
 
     def touch(kind: str, *points: tuple[float, float]) -> None:
@@ -160,23 +125,17 @@ def test_one_finger_paints_and_two_zoom(
     assert page.saved("#download-mask")[1] == mask
 
 
-def test_axe_finds_nothing_in_any_state(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
-) -> None:
+def test_axe_finds_nothing_in_any_state(open_page: OpenPage, serve: Serve, cat: Path) -> None:
     session = GatedSession()
     running = serve(session)
     for scheme in ("light", "dark"):
-        page = Page(chromium, running.url, color_scheme=scheme)
-        pages.append(page)
+        page = open_page(running, color_scheme=scheme)
         states = {"empty": page.violations()}
         page.open(cat)
-        page.page.mouse.click(*page.at(100, 60))
+        page.dot(100, 60)
         page.says("is marked")
         states["painted"] = page.violations()
-        page.page.locator("#repair").click()
+        page.click("#repair")
         page.says("Repairing one place")
         states["running"] = page.violations()
         session.gate.release()
@@ -185,19 +144,14 @@ def test_axe_finds_nothing_in_any_state(
         for menu in ("#settings-menu", "#download-menu"):
             page.page.locator(f"{menu} summary").click()
             states[menu] = page.violations()
-        page.page.locator("#help-open").click()
+        page.click("#help-open")
         states["help"] = page.violations()
-        page.page.keyboard.press("Escape")
+        page.press("Escape")
         assert {name: found for name, found in states.items() if found} == {}
 
 
-def test_nothing_is_lost_by_a_narrow_window(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    cat: Path,
-) -> None:
-    page = opened(pages, chromium, serve(), cat, viewport={"width": 320, "height": 640})
+def test_nothing_is_lost_by_a_narrow_window(open_page: OpenPage, serve: Serve, cat: Path) -> None:
+    page = open_page(serve(), cat, viewport={"width": 320, "height": 640})
 
     inside = page.page.evaluate(
         """() => [...document.querySelectorAll("header button, header summary, header label")]
@@ -210,13 +164,9 @@ def test_nothing_is_lost_by_a_narrow_window(
 
 
 def test_the_screenshot_of_the_documentation(
-    pages: list[Page],
-    chromium: Browser,
-    demo: Running,
-    tmp_path: Path,
+    open_page: OpenPage, demo: Running, tmp_path: Path
 ) -> None:
-    page = Page(chromium, demo.url, viewport={"width": 1060, "height": 620})
-    pages.append(page)
+    page = open_page(demo, viewport={"width": 1060, "height": 620})
     page.page.get_by_role("button", name="Try the sample").click()
     page.says("Paint over")
     page.page.locator("#size").fill("50")
@@ -228,8 +178,8 @@ def test_the_screenshot_of_the_documentation(
     for line in lines:
         page.stroke(*line)
     for dot in ((250, 110), (560, 330), (880, 120), (640, 520), (380, 300)):
-        page.page.mouse.click(*page.at(*dot))
-    page.page.locator("#repair").click()
+        page.dot(*dot)
+    page.click("#repair")
     page.says("Repaired in", 120)
     page.stroke((120, 470), (230, 500), (330, 560))
     page.page.locator("#compare").fill("42")
@@ -249,16 +199,12 @@ def test_the_screenshot_of_the_documentation(
 @pytest.mark.slow
 @pytest.mark.skipif("CSAKIT_SLOW" not in os.environ, reason="make web-slow runs it")
 def test_48_megapixels_are_painted_at_60_frames(
-    pages: list[Page],
-    chromium: Browser,
-    serve: Serve,
-    tmp_path: Path,
-    rng: np.random.Generator,
+    open_page: OpenPage, serve: Serve, tmp_path: Path, rng: np.random.Generator
 ) -> None:
     small = rng.integers(0, 256, (600, 800, 3), dtype=np.uint8)
     path = tmp_path / "large.jpg"
     Image.fromarray(small).resize((8000, 6000), Image.Resampling.BICUBIC).save(path, quality=85)
-    page = opened(pages, chromium, serve(), path)
+    page = open_page(serve(), path)
 
     page.page.evaluate(
         """() => {
