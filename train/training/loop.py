@@ -21,9 +21,8 @@ from . import config_file
 from .config import RANDOM_VGG, TrainConfig
 from .initialisation import RunData, open_run_data, start_history
 from .metrics_log import MeanLosses, MetricsLog
-from .processes import max_over_processes, on_first_process, start
+from .processes import StopSignals, max_over_processes, on_first_process, start
 from .run_folder import RunFolder
-from .signals import StopSignals
 from .state import Progress, load_state, save_state
 from .train_step import TrainStep, learning_rate
 from .validation import training_grid, validate

@@ -1,34 +1,35 @@
-"""The processes of a run: start, common decisions, means with gradient. R is their number."""
+"""The processes of a run: start, common decisions, means with gradient, signals to stop.
 
+R is the number of processes.
+"""
+
+import signal
+import threading
+import types
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, distributed
 
 from ...plugins.errors import ContractError, LibraryError
-from .config import EngineConfig, Precision
+from .config import EngineConfig
 
-_PRECISIONS: Final[dict[Precision, Literal["32-true", "bf16-mixed", "64-true"]]] = {
-    "32": "32-true",
-    "bf16-mixed": "bf16-mixed",
-    "64": "64-true",
-}
-STRATEGY_OF_MANY: Final = "ddp"  # what "auto" means for several processes, said aloud
+_STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def start(config: EngineConfig) -> Fabric:
     """Start the processes of a run; in each of them this call returns the engine."""
     several = config.devices * config.nodes > 1
-    strategy = STRATEGY_OF_MANY if several and config.strategy == "auto" else config.strategy
+    strategy = "ddp" if several else config.strategy
     try:
         fabric = Fabric(
             accelerator=config.accelerator,
             devices=config.devices,
             num_nodes=config.nodes,
             strategy=strategy,
-            precision=_PRECISIONS[config.precision],
+            precision=config.precision,
         )
     except (RuntimeError, ValueError) as error:
         raise LibraryError(
@@ -73,7 +74,7 @@ def max_over_processes(fabric: Fabric, *flags: int) -> list[int]:
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over processes, with gradient; torch's own function for it is deprecated."""
+    """Sum over processes, and so is its gradient; torch's own function for it is deprecated."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ANN401
@@ -81,8 +82,29 @@ class _Sum(torch.autograd.Function):
         distributed.all_reduce(total)
         return total
 
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
-        total = gradient.clone()
-        distributed.all_reduce(total)
-        return total
+    backward = forward
+
+
+class StopSignals:
+    """Records the first SIGINT or SIGTERM; a second SIGINT interrupts at once. A context manager.
+
+    In threads other than the main one, where Python delivers no signals, it does nothing.
+    """
+
+    def __init__(self) -> None:
+        self.received = 0  # number of the signal; 0 is none
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            self._before = {one: signal.signal(one, self._handle) for one in _STOP_SIGNALS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one, handler in self._before.items():
+            signal.signal(one, handler)
+
+    def _handle(self, number: int, _frame: types.FrameType | None) -> None:
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number

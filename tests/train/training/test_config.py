@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.fields import help_texts, require_types
-from csakit.train.training import (
+from csakit.train.training.config import (
     DataConfig,
     EngineConfig,
     LossConfig,

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.train.training import LossConfig, config_file
+from csakit.train.training import config_file
+from csakit.train.training.config import LossConfig
 from csakit.train.training.config_file import (
     RECIPE_FOLDER,
     SECTION_OF,

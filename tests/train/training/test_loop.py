@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError, DivergenceError
 from csakit.train import checkpoint
-from csakit.train.training import RecordsConfig, config_file
+from csakit.train.training import config_file
+from csakit.train.training.config import RecordsConfig
 from csakit.train.training.loop import train
 from csakit.train.training.metrics_log import read_scalars
 from csakit.train.training.run_folder import RunFolder

@@ -1,14 +1,18 @@
-"""Several processes act as one with the whole batch, and share what one of them refuses."""
+"""Several processes act as one with the whole batch, share refusals, and stop at signals."""
 
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import torch
 from csakit.plugins.errors import ContractError, LibraryError
-from csakit.train.training import EngineConfig
+from csakit.train.training.config import EngineConfig
 from csakit.train.training.processes import (
+    StopSignals,
     max_over_processes,
     mean_over_processes,
     on_first_process,
@@ -64,3 +68,45 @@ def test_one_process_acts_on_its_own_flags_and_refusals() -> None:
 def test_an_accelerator_that_is_not_there_is_named() -> None:
     with pytest.raises(LibraryError, match=r"cannot train on 1 x cuda: .*\nChoose another with"):
         start(EngineConfig(accelerator="cuda"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_is_remembered_and_the_old_handlers_return(number: signal.Signals) -> None:
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+
+    with StopSignals() as stop:
+        assert stop.received == 0
+        os.kill(os.getpid(), number)
+        assert stop.received == number
+
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_second_interrupt_interrupts_at_once() -> None:
+    with StopSignals():
+        os.kill(os.getpid(), signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_second_request_to_terminate_changes_nothing() -> None:
+    with StopSignals() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+        assert stop.received == signal.SIGTERM
+
+
+def test_other_threads_leave_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    seen = []
+
+    def work() -> None:
+        with StopSignals():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+    assert seen == [before]

@@ -7,7 +7,7 @@ import torch
 from csakit.train.losses import reconstruction_loss, relative_loss
 from csakit.train.masks import centre_hole
 from csakit.train.networks.inpainter import CSAInpainter
-from csakit.train.training import OptimisationConfig
+from csakit.train.training.config import OptimisationConfig
 from csakit.train.training.train_step import learning_rate
 from helpers.training import train_step_of
 from torch import Tensor
