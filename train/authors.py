@@ -2,14 +2,12 @@
 
 Their networks are nested blocks, each an ``nn.Sequential`` whose entries are numbered and whose
 middle entry is the next block. ``model.model.1.model.3.model.5.weight`` is entry 1 of the outermost
-block, entry 3 of that, and there entry 5: a transposed convolution. So the map needs, for each kind
-of block, which entry is which part and which holds the next block. Entries without weights
+block, entry 3 of that, and there entry 5: a transposed convolution. Entries without weights
 (activations, CSA, the loss taps) count in the numbering.
 
 Source: the published code's ``networks.py``, read for its facts.
 """
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -23,37 +21,18 @@ from .networks.generators import ATTENTION_LEVEL, MULTIPLIERS
 from .networks.inpainter import CSAInpainter
 from .pth import read_pth
 
-
-@dataclasses.dataclass(frozen=True)
-class _Block:
-    """Which entry of one of their blocks is which of our parts, and where the next block is."""
-
-    parts: Mapping[str, int]
-    next_block: int | None
-
-
-def _parts(*entries: int) -> dict[str, int]:
-    """Return which entries of a middle block of the refinement network are which parts."""
-    names = (f"{part}{kind}" for part in ("shrink", "widen", "narrow", "grow") for kind in _KINDS)
-    return dict(zip(names, entries, strict=True))
-
-
-_KINDS: Final = ("", "_norm")
-# rough: [conv, NEXT, relu, deconv, tanh]
-_ROUGH_OUTERMOST: Final = _Block({"down": 0, "up": 3}, 1)
-# rough: [relu, conv, norm, NEXT, relu, deconv, norm]
-_ROUGH_MIDDLE: Final = _Block({"down": 1, "down_norm": 2, "up": 5, "up_norm": 6}, 3)
-# rough: [relu, conv, relu, deconv, norm]
-_ROUGH_INNERMOST: Final = _Block({"down": 1, "up": 3, "up_norm": 4}, None)
-
-# refinement: [conv, NEXT, relu, deconv]
-_REFINE_OUTERMOST: Final = _Block({"enter": 0, "leave": 3}, 1)
-# refinement: [relu, conv4, norm, relu, conv3, norm, NEXT, relu, deconv3, norm, relu, deconv4, norm]
-_REFINE_MIDDLE: Final = _Block(_parts(1, 2, 4, 5, 8, 9, 11, 12), 6)
-# refinement: as above with CSA and its loss tap after conv3, and a loss tap after NEXT
-_REFINE_ATTENTION: Final = _Block(_parts(1, 2, 4, 7, 11, 12, 14, 15), 8)
-# refinement: [relu, conv4, relu, deconv4, norm]
-_REFINE_INNERMOST: Final = _Block({"shrink": 1, "grow": 3, "grow_norm": 4}, None)
+# Entries of each kind of block: our parts, NEXT for the next block, "-" for what has no weights.
+_ROUGH_OUTERMOST: Final = "down NEXT - up -"
+_ROUGH_MIDDLE: Final = "- down down_norm NEXT - up up_norm"
+_ROUGH_INNERMOST: Final = "- down - up up_norm"
+_REFINE_OUTERMOST: Final = "enter NEXT - leave"
+_REFINE_MIDDLE: Final = (
+    "- shrink shrink_norm - widen widen_norm NEXT - narrow narrow_norm - grow grow_norm"
+)
+_REFINE_ATTENTION: Final = (  # after widen CSA and its loss tap, and a loss tap after NEXT
+    "- shrink shrink_norm - widen - - widen_norm NEXT - - narrow narrow_norm - grow grow_norm"
+)
+_REFINE_INNERMOST: Final = "- shrink - grow grow_norm"
 
 _LAST: Final = len(MULTIPLIERS) - 1
 _ROUGH: Final = [
@@ -99,12 +78,14 @@ def _key_map(stage: str, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tupl
     """Pair each of our keys of one network with the authors' key."""
     prefix = "model.model"
     for level, block in _ROUGH if stage == "rough" else _REFINE:
-        for part, entry in block.parts.items():
+        parts = block.split()
+        for entry, part in enumerate(parts):
             for kind in ("weight", "bias"):
                 key = ".".join(filter(None, (stage, level, part, kind)))
                 if key in shapes:
                     yield key, f"{prefix}.{entry}.{kind}"
-        prefix = f"{prefix}.{block.next_block}.model"
+        if "NEXT" in parts:
+            prefix = f"{prefix}.{parts.index('NEXT')}.model"
 
 
 def _width(weights: Mapping[str, Tensor], path: Path) -> int:
