@@ -13,11 +13,6 @@ _INTEGERS = 1 << 63  # that arrays and files hold
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 
-def annotations(cls: type) -> dict[str, Any]:
-    """Return the types of the fields by name, as Python objects."""
-    return typing.get_type_hints(cls)
-
-
 def help_texts(cls: type) -> dict[str, str]:
     """Return the descriptions of the fields by name, one line each, from the class docstring."""
     _, _, section = (inspect.getdoc(cls) or "").partition("Attributes:\n")
@@ -33,7 +28,7 @@ def optional_of(hint: Any) -> Any:  # noqa: ANN401
 
 def require_types(config: Any) -> None:  # noqa: ANN401
     """Check that each value has the type that its class states."""
-    for name, hint in annotations(type(config)).items():
+    for name, hint in typing.get_type_hints(type(config)).items():
         value = getattr(config, name)
         for one in value if isinstance(value, tuple) else (value,):
             if type(one) is int and abs(one) >= _INTEGERS:

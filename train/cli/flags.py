@@ -6,7 +6,7 @@ import typing
 from collections.abc import Iterable
 from typing import Any, Final, Literal
 
-from ..fields import annotations, help_texts, optional_of
+from ..fields import help_texts, optional_of
 
 _NONE: Final = "none"  # what a flag is given to undo an optional value of a file
 
@@ -20,7 +20,7 @@ def add_flags(
     **special: dict[str, Any],
 ) -> None:
     """Add a flag for some fields of a class, all by default; ``special`` are argparse's options."""
-    texts, hints = help_texts(cls), annotations(cls)
+    texts, hints = help_texts(cls), typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for name in fields if names is None else names:
         given = special.get(name, {})

@@ -16,13 +16,13 @@ from typing import Any, Final
 from ...plugins.errors import ContractError
 from ...runtime.files.atomic import atomic_write
 from ...runtime.files.failures import failure
-from ..fields import annotations, optional_of
+from ..fields import optional_of
 from .config import TrainConfig
 from .run_folder import RunFolder
 
 Choice = dict[str, dict[str, Any]]
 
-SECTIONS: Final[dict[str, type]] = annotations(TrainConfig)
+SECTIONS: Final[dict[str, type]] = typing.get_type_hints(TrainConfig)
 SECTION_OF: Final[dict[str, str]] = {
     field.name: section for section, cls in SECTIONS.items() for field in dataclasses.fields(cls)
 }
@@ -66,7 +66,7 @@ def from_mapping(document: Mapping[str, Any], *, source: str) -> Choice:
     for section, values in document.items():
         if section not in SECTIONS or not isinstance(values, Mapping):
             raise ContractError(f"{source}: {_unknown_section(section)}")
-        hints = annotations(SECTIONS[section])
+        hints = typing.get_type_hints(SECTIONS[section])
         for key, value in values.items():
             if key not in hints:
                 raise ContractError(f"{source}: {_unknown_key(key, section)}")
