@@ -6,16 +6,19 @@ normalised as the weights were trained, which the published CSA code omits.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from ...plugins.errors import ContractError
-from .vgg_weights import cached_weights, read_weights
+from ...runtime.files.atomic import sha256
+from ..pth import read_pth
 
 # Number of each 3x3 convolution, its input and output channels; a ReLU follows each.
 CONVOLUTIONS: Final = {
@@ -40,6 +43,8 @@ STRIDE: Final = 8  # pixels for each position of relu4_3
 _MEAN: Final = (0.485, 0.456, 0.406)
 _STD: Final = (0.229, 0.224, 0.225)
 _RANDOM_SEED: Final = 0
+FILE_NAME: Final = "vgg16-397923af.pth"  # torchvision's; the digits start its SHA-256
+_HASH_IN_NAME: Final = re.compile(r"-([0-9a-f]{8,64})\.")  # torch.hub's convention
 
 Kind = Literal["trained", "random"]
 
@@ -101,12 +106,12 @@ class VGG16Features(nn.Module):
         return h
 
 
-def load_vgg(weights: str | Path | None = None) -> VGG16Features:
-    """Load VGG-16 from a file or, None, torch's cache; "random" draws it, always the same."""
+def load_vgg(weights: str | Path) -> VGG16Features:
+    """Load VGG-16 from a file or "cache", torch's downloads; "random" draws it, always the same."""
     if weights == "random":
         return VGG16Features(random_weights(), kind="random", origin=f"random, seed {_RANDOM_SEED}")
-    path = cached_weights() if weights is None else Path(weights)
-    return VGG16Features(read_weights(path, shapes()), kind="trained", origin=path.name)
+    path = _downloads() / FILE_NAME if weights == "cache" else Path(weights)
+    return VGG16Features(_read(path), kind="trained", origin=path.name)
 
 
 def random_weights(seed: int = _RANDOM_SEED) -> dict[str, Tensor]:
@@ -128,6 +133,76 @@ def shapes() -> dict[str, tuple[int, ...]]:
         for number, (inputs, outputs) in CONVOLUTIONS.items()
         for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,)))
     }
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """Return the ten convolutions as float32, after comparing a hash in the file's name."""
+    if not path.is_file():
+        raise ContractError(f"no VGG-16 weights at {path}\n{_remedy()}")
+    _check_hash(path)
+    if path.suffix == ".safetensors":
+        found = _read_safetensors(path)
+    elif path.suffix in (".pth", ".pt"):
+        found = {name: t for name, t in read_pth(path).items() if name in shapes()}
+    else:
+        raise ContractError(
+            f"a file of VGG-16 weights must end in .pth, .pt or .safetensors; got {path.name}"
+        )
+    _check(path, found)
+    return {name: found[name].to(torch.float32, copy=True) for name in shapes()}
+
+
+def _check_hash(path: Path) -> None:
+    stated = _HASH_IN_NAME.search(path.name)
+    if stated is None:
+        return
+    found = sha256(path)
+    if not found.startswith(stated[1]):
+        raise ContractError(
+            f"the SHA-256 of {path} must start with {stated[1]}, as its name states; "
+            f"it is {found[:16]}...: the file is damaged or another one\n{_remedy()}"
+        )
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys() if name in shapes()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise ContractError(
+            f"{path} is not a readable safetensors file: {error}\n{_remedy()}"
+        ) from error
+
+
+def _check(path: Path, found: Mapping[str, Tensor]) -> None:
+    """Check that the tensors are VGG-16's, and name the first that is wrong."""
+    for name, shape in shapes().items():
+        if name not in found:
+            raise ContractError(f"{path} is not torchvision's VGG-16: no {name}\n{_remedy()}")
+        tensor = found[name]
+        if tuple(tensor.shape) != shape:
+            raise ContractError(
+                f"{path} is not torchvision's VGG-16: {name} must have shape {shape}; "
+                f"got {tuple(tensor.shape)}\n{_remedy()}"
+            )
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise ContractError(
+                f"{path}: {name} must hold finite floating-point numbers; got {tensor.dtype}"
+                f"{' with NaN or infinity' if tensor.is_floating_point() else ''}\n{_remedy()}"
+            )
+
+
+def _downloads() -> Path:
+    """Return the folder where torch keeps its downloads."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def _remedy() -> str:
+    return (
+        f"Download https://download.pytorch.org/models/{FILE_NAME} (528 MB) into {_downloads()}, "
+        "or name a file of torchvision's VGG-16 with --vgg FILE. `--vgg random` runs without it, "
+        "for smoke tests only."
+    )
 
 
 def _buffer(name: str) -> str:

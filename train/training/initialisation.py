@@ -13,8 +13,7 @@ from ..config import ModelConfig
 from ..data import ImageSource, MaskSource, evaluation_pairs, open_images, open_masks
 from ..evaluation.scores import Pair
 from ..networks.inpainter import CSAInpainter, start_near_zero
-from ..networks.vgg import VGG16Features, load_vgg
-from .config import CACHED_VGG, DataConfig, TrainConfig
+from .config import DataConfig, TrainConfig
 from .discriminator_pair import DiscriminatorPair
 
 
@@ -54,11 +53,6 @@ def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optimisation.seed)
         return DiscriminatorPair(config.losses)
-
-
-def open_vgg(weights: str) -> VGG16Features:
-    """Load VGG-16: "cache", "random", or a file."""
-    return load_vgg(None if weights == CACHED_VGG else weights)
 
 
 def require_same_network(start: str, wanted: ModelConfig) -> None:

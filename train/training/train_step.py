@@ -4,9 +4,7 @@ A step runs the generator once. The discriminators take their step on its result
 generator takes its own, judged by the updated discriminators, as the published training does.
 """
 
-import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import torch
 from lightning_fabric import Fabric
@@ -24,11 +22,13 @@ from ..losses import (
 )
 from ..networks.efficientnet import EfficientNetFeatures, load_efficientnet
 from ..networks.inpainter import CSAInpainter, RoughStage, Stages
-from ..networks.vgg import VGG16Features
-from .config import LossConfig, OptimisationConfig, Stage, TrainConfig
+from ..networks.vgg import VGG16Features, load_vgg
+from .config import OptimisationConfig, Stage, TrainConfig
 from .discriminator_pair import DiscriminatorInputs
-from .initialisation import new_discriminators, new_network, open_vgg
+from .initialisation import new_discriminators, new_network
 from .processes import mean_over_processes
+
+_WEIGHTED: Final = ("reconstruction", "consistency", "adversarial", "texture", "features")
 
 
 class Truth(NamedTuple):
@@ -72,7 +72,7 @@ class TrainStep:
         self.vgg: VGG16Features | None = None
         self._projection: TruthProjection | None = None
         if config.losses.needs_vgg:
-            self.vgg = open_vgg(config.losses.vgg).to(fabric.device)
+            self.vgg = load_vgg(config.losses.vgg).to(fabric.device)
         if config.losses.consistency > 0:
             self._projection = TruthProjection(8 * config.model.width).to(fabric.device)
         self._features: EfficientNetFeatures | None = None
@@ -168,8 +168,9 @@ class TrainStep:
         return loss
 
     def _generator_step(self, losses: dict[str, Tensor]) -> Tensor:
-        weights = _weights(self.config.losses)
-        total = torch.stack([weight * losses[name] for name, weight in weights.items()]).sum()
+        weights = self.config.losses
+        on = [getattr(weights, name) * losses[name] for name in _WEIGHTED if name in losses]
+        total = torch.stack(on).sum()
         optimiser = self.optimisers["generator"]
         optimiser.zero_grad(set_to_none=True)
         self._fabric.backward(total)
@@ -210,33 +211,17 @@ class TrainStep:
 
     def _reconstruction(self, stages: Stages | RoughStage, truth: Truth) -> Tensor:
         config = self.config.losses
-        measure: Callable[[Tensor], Tensor]
-        if config.error == "relative":
-            measure = functools.partial(
-                relative_loss, truth=truth.image, baseline=stages.filled, hole=truth.hole
-            )
-        else:
+        weight = torch.where(truth.hole > HOLE_THRESHOLD, 1.0, config.known_weight)
+
+        def measure(image: Tensor) -> Tensor:
+            if config.error == "relative":
+                return relative_loss(image, truth.image, stages.filled, truth.hole)
             # an error scaled before its absolute value is taken is a weighted error
-            weight = torch.where(truth.hole > HOLE_THRESHOLD, 1.0, config.known_weight)
-            measure = functools.partial(_weighted_error, truth=truth.image, weight=weight)
+            return reconstruction_loss(truth.image.lerp(image, weight), truth.image)
+
         if isinstance(stages, RoughStage):
             return measure(stages.rough)
         return config.rough_weight * measure(stages.rough) + measure(stages.refined)
-
-
-def _weighted_error(image: Tensor, truth: Tensor, weight: Tensor) -> Tensor:
-    return reconstruction_loss(truth.lerp(image, weight), truth)
-
-
-def _weights(config: LossConfig) -> dict[str, float]:
-    """Return the weight of each loss that is on."""
-    names = ("reconstruction", "consistency", "adversarial", "texture", "features")
-    off = () if config.needs_discriminators else ("adversarial",)
-    return {
-        name: getattr(config, name)
-        for name in names
-        if name not in off and getattr(config, name) > 0
-    }
 
 
 def learning_rate(config: OptimisationConfig, step: int) -> float:

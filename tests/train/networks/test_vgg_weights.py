@@ -99,10 +99,9 @@ def test_without_a_file_torchs_cache_is_read(
     save_old(weights, folder / "draft.pth")
     path = with_its_hash(folder / "draft.pth")
     # no file of ours has torchvision's hash, so its name is given to this one
-    monkeypatch.setattr("csakit.train.networks.vgg_weights.FILE_NAME", path.name)
+    monkeypatch.setattr("csakit.train.networks.vgg.FILE_NAME", path.name)
 
-    assert load_vgg().origin == path.name
-    assert load_vgg(None).kind == "trained"
+    assert load_vgg("cache").origin == path.name
 
 
 def test_an_empty_cache_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +109,7 @@ def test_an_empty_cache_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyP
     cached = tmp_path / "hub" / "checkpoints" / CACHED
 
     with pytest.raises(ContractError, match=rf"no VGG-16 weights at {cached}{REMEDY}") as caught:
-        load_vgg()
+        load_vgg("cache")
 
     assert f"into {cached.parent}," in str(caught.value)
 

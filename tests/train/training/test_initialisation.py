@@ -11,7 +11,6 @@ from csakit.train.training.initialisation import (
     new_discriminators,
     new_network,
     open_run_data,
-    open_vgg,
     require_same_network,
     start_history,
 )
@@ -85,16 +84,6 @@ def test_discriminators_are_made_where_one_is_trained() -> None:
     discriminators = new_discriminators(small_config())
     assert discriminators is not None
     assert discriminators.feature_patch is None
-
-
-def test_vgg_is_opened_as_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))  # an empty cache
-
-    assert open_vgg("random").kind == "random"
-    with pytest.raises(ContractError, match="no VGG-16 weights at"):
-        open_vgg("cache")
-    with pytest.raises(ContractError, match=r"absent\.pth"):
-        open_vgg("absent.pth")
 
 
 def test_the_validation_has_images_that_are_not_trained_on(tmp_path: Path) -> None:
