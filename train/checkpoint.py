@@ -137,27 +137,22 @@ def read_header(path: str | Path) -> dict[str, Any]:
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Return name to shape of the tensors of a network without building it."""
     with torch.device("meta"):
-        return {name: tuple(t.shape) for name, t in CSAInpainter(config).state_dict().items()}
+        return shapes_of(CSAInpainter(config).state_dict())
 
 
 def check_shapes(
-    expected: Mapping[str, tuple[int, ...]],
-    found: Mapping[str, tuple[int, ...]],
-    *,
-    source: str,
+    expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], *, source: str
 ) -> None:
     """Raise ContractError that names every difference of two tables of tensors, name to shape."""
+    differing = [
+        f"{name} {found[name]}, expected {shape}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
     problems = [
         *_listed("missing", [name for name in expected if name not in found]),
         *_listed("unexpected", [name for name in found if name not in expected]),
-        *_listed(
-            "of another shape",
-            [
-                f"{name} {found[name]}, expected {expected[name]}"
-                for name in expected
-                if name in found and found[name] != expected[name]
-            ],
-        ),
+        *_listed("of another shape", differing),
     ]
     if problems:
         raise ContractError(f"{source} is not a CSA network:\n" + "\n".join(problems))

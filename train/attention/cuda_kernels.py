@@ -12,7 +12,6 @@ import functools
 import logging
 import os
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Final, cast
 
 import torch
@@ -118,13 +117,11 @@ def _warn_once(reason: str) -> None:
     _log.warning("coherent semantic attention runs in torch, slower: %s", reason)
 
 
-DTYPES: Final = MappingProxyType(
-    {
-        torch.float32: abi.Dtype.FLOAT32,
-        torch.float16: abi.Dtype.FLOAT16,
-        torch.bfloat16: abi.Dtype.BFLOAT16,
-    }
-)
+DTYPES: Final = {
+    torch.float32: abi.Dtype.FLOAT32,
+    torch.float16: abi.Dtype.FLOAT16,
+    torch.bfloat16: abi.Dtype.BFLOAT16,
+}
 _ALIGNMENT_BYTES: Final = 16  # of all pointers; the kernels load so much at a time
 
 

@@ -29,12 +29,9 @@ def consistency_loss(
 ) -> Tensor:
     """Return the mean distance of features from the truth's over the hole, a float32 scalar.
 
-    Args:
-        attended: (B, C, h, w), what leaves the attention.
-        decoded: (B, C, h, w), the decoder's features of that size.
-        truth_features: (B, C, h, w), relu4_3 of the truth, through ``TruthProjection`` if C is
-            not 512. No gradient goes there.
-        feature_hole: (B, 1, h, w), above 0.5 is hole; other places play no part, not even NaN.
+    ``attended``, ``decoded`` and ``truth_features`` are (B, C, h, w), the last through
+    ``TruthProjection`` if C is not 512, and without gradient. ``feature_hole`` is (B, 1, h, w),
+    above 0.5 is hole; other places play no part, not even NaN.
 
     Raises:
         ContractError: the shapes do not fit.
@@ -83,18 +80,10 @@ class TruthProjection(nn.Module):
 
     def forward(self, truth_features: Tensor) -> Tensor:
         """Map (B, 512, h, w) to (B, C, h, w), in float32 also under autocast."""
-        if truth_features.ndim != 4 or truth_features.shape[1] != RELU4_3_CHANNELS:
-            raise ContractError(
-                f"truth features must be (B, {RELU4_3_CHANNELS}, h, w); "
-                f"got shape {tuple(truth_features.shape)}"
-            )
         if self.matrix is None:
             return truth_features
         with torch.autocast(truth_features.device.type, enabled=False):
-            projected: Tensor = torch.einsum(
-                "cv,bvhw->bchw", self.matrix.float(), truth_features.float()
-            )
-        return projected
+            return torch.einsum("cv,bvhw->bchw", self.matrix.float(), truth_features.float())
 
 
 def _squared(features: Tensor, target: Tensor, hole: Tensor) -> Tensor:

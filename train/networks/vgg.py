@@ -37,7 +37,6 @@ _POOLED_BEFORE: Final = (5, 10, 17)  # convolutions that a 2x2 maximum precedes
 _RELU3_3: Final = 14  # the convolution that it follows
 RELU3_3_CHANNELS: Final = 256
 RELU4_3_CHANNELS: Final = 512
-STRIDE: Final = 8  # pixels for each position of relu4_3
 
 # Of ImageNet's RGB values in [0, 1]; the weights were trained on images normalised by them.
 _MEAN: Final = (0.485, 0.456, 0.406)
@@ -85,11 +84,6 @@ class VGG16Features(nn.Module):
 
     def relu3_3(self, image: Tensor) -> Tensor:
         """Compute that layer alone, two thirds of the work; see ``forward``."""
-        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < STRIDE:
-            raise ContractError(
-                f"image must be (B, 3, H, W) with sides of at least {STRIDE}; "
-                f"got shape {tuple(image.shape)}"
-            )
         return self._run(((image + 1) / 2 - self.mean) / self.std, after=-1, last=_RELU3_3)
 
     def _run(self, h: Tensor, *, after: int, last: int = max(CONVOLUTIONS)) -> Tensor:

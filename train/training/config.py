@@ -27,9 +27,9 @@ _LEAST: Final = {  # what the values of some keys are at least
     **dict.fromkeys(("workers", "validation_count", "cache"), 0),
     **dict.fromkeys(("reconstruction", "rough_weight", "known_weight", "consistency"), 0),
     **dict.fromkeys(("adversarial", "texture", "features"), 0),
-    **dict.fromkeys(("batch", "patch_width", "feature_patch_width", "steps", "devices"), 1),
-    **dict.fromkeys(("nodes", "log_every", "image_every", "validate_every", "save_every"), 1),
-    "keep": 1,
+    **dict.fromkeys(("batch", "steps", "patch_width", "feature_patch_width", "devices"), 1),
+    **dict.fromkeys(("nodes", "log_every", "image_every", "validate_every"), 1),
+    **dict.fromkeys(("save_every", "keep"), 1),
 }
 _POSITIVE: Final = ("learning_rate", "epsilon", "clip", "minutes")  # or None
 
@@ -221,7 +221,6 @@ class EngineConfig(_Section):
     precision: Precision = "32"
 
     def __post_init__(self) -> None:
-        """Check every value."""
         super().__post_init__()
         for name in ("devices", "nodes"):
             number = getattr(self, name)

@@ -45,8 +45,7 @@ class RunFolder:
 
     def newest_state(self) -> Path | None:
         """Return the state to resume from; None where the run stopped before its first one."""
-        states = self.states()
-        return states[-1] if states else None
+        return max(self.states(), default=None)
 
     def remove_old_states(self, keep: int) -> None:
         """Keep the newest states only."""

@@ -111,11 +111,8 @@ def _progress(metadata: dict[str, str], path: Path) -> Progress:
     try:
         header: dict[str, Any] = json.loads(metadata[_KEY])
         version = header.pop("format")
-        progress = Progress(**header) if version == FORMAT_VERSION else None
+        if version == FORMAT_VERSION:
+            return Progress(**header)
     except (KeyError, TypeError, ValueError) as error:
         raise ContractError(f"{path} was not written by `csakit train`") from error
-    if progress is None:
-        raise ContractError(
-            f"{path} has state format {version!r}; this csakit reads {FORMAT_VERSION}"
-        )
-    return progress
+    raise ContractError(f"{path} has state format {version!r}; this csakit reads {FORMAT_VERSION}")

@@ -200,9 +200,3 @@ def test_the_projection_stays_float32_under_autocast() -> None:
 def test_more_channels_than_vgg_has_are_refused(channels: int) -> None:
     with pytest.raises(ContractError, match=rf"at most 512 .* width 64, .* got {channels}\n.*off"):
         TruthProjection(channels)
-
-
-@pytest.mark.parametrize("shape", [(1, 256, 2, 2), (512, 2, 2)])
-def test_features_of_another_layer_are_not_projected(shape: tuple[int, ...]) -> None:
-    with pytest.raises(ContractError, match=r"must be \(B, 512, h, w\); got shape"):
-        TruthProjection(32)(torch.zeros(shape))
