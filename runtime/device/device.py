@@ -22,7 +22,7 @@ class Resource:
         self._device = device
         self._handle = handle
         self._free = free
-        device.own(self)
+        device._owned[id(self)] = self
 
     @property
     def handle(self) -> Handle:
@@ -32,7 +32,7 @@ class Resource:
     def close(self) -> None:
         """Free it. Calling twice is harmless."""
         handle, self._handle = self._handle, None
-        self._device.disown(self)
+        self._device._owned.pop(id(self), None)
         if handle is not None and self._device.usable:
             with self._device.current():
                 self._free(handle)
@@ -140,7 +140,7 @@ class Device:
         self._process = ForkGuard()
         self._current = _Current(self)
         self._context: Handle | None = binding.retain(number)
-        self._owned: dict[int, Resource] = {}
+        self._owned: dict[int, Resource] = {}  # what is freed with the device, by its id
 
     @property
     def usable(self) -> bool:
@@ -150,13 +150,6 @@ class Device:
     def current(self) -> AbstractContextManager[None]:
         """Return a context manager that makes the device current in a thread; nesting is cheap."""
         return self._current
-
-    def push(self) -> None:
-        """Enter such a block; it is for ``current``."""
-        self._process.require_this()
-        if self._context is None:
-            raise EngineError(f"GPU {self.number} is closed; open it again")
-        self.binding.push(self._context)
 
     def memory(self) -> tuple[int, int]:
         """Return free and total bytes."""
@@ -178,14 +171,6 @@ class Device:
     def pinned(self, size: int) -> PinnedBuffer:
         """Allocate page-locked memory of the host, in bytes."""
         return PinnedBuffer(self, size)
-
-    def own(self, resource: Resource) -> None:
-        """Close a resource with the device."""
-        self._owned[id(resource)] = resource
-
-    def disown(self, resource: Resource) -> None:
-        """Forget one that was closed."""
-        self._owned.pop(id(resource), None)
 
     def close(self) -> None:
         """Free all resources; idempotent. A forked process frees nothing, which is the parent's."""
@@ -211,7 +196,11 @@ class _Current(threading.local):
 
     def __enter__(self) -> None:
         if not self._depth:
-            self._device.push()
+            device = self._device
+            device._process.require_this()
+            if device._context is None:
+                raise EngineError(f"GPU {device.number} is closed; open it again")
+            device.binding.push(device._context)
         self._depth += 1
 
     def __exit__(self, *_: object) -> None:

@@ -6,6 +6,7 @@ with their context current; it releases a primary context only in the thread tha
 
 import ctypes
 import functools
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -25,22 +26,18 @@ class PyCudaBinding:
         from pycuda import VERSION_TEXT
 
         self.title = f"PyCUDA {VERSION_TEXT}"
-        self._translated = _Translation(self._cuda.Error)
-        with self._translated:
-            self._cuda.init()
+        self._call(self._cuda.init)
 
     def count(self) -> int:
-        with self._translated:
-            return int(self._cuda.Device.count())
+        return int(self._call(self._cuda.Device.count))
 
     def name(self, number: int) -> str:
-        with self._translated:
-            return str(self._cuda.Device(number).name())
+        return str(self._call(self._call(self._cuda.Device, number).name))
 
     def retain(self, number: int) -> Handle:
         if number not in _contexts:
-            with self._translated:
-                context = self._cuda.Device(number).retain_primary_context()
+            device = self._call(self._cuda.Device, number)
+            context = self._call(device.retain_primary_context)
             # Freed, it would call cuCtxDetach, which primary contexts do not take; the driver
             # lets go of it when the process ends.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
@@ -48,94 +45,78 @@ class PyCudaBinding:
         return _contexts[number]
 
     def push(self, context: Handle) -> None:
-        with self._translated:
-            context.push()
+        self._call(context.push)
 
     def pop(self) -> None:
-        with self._translated:
-            self._cuda.Context.pop()
+        self._call(self._cuda.Context.pop)
 
     def memory(self) -> tuple[int, int]:
-        with self._translated:
-            free, total = self._cuda.mem_get_info()
+        free, total = self._call(self._cuda.mem_get_info)
         return int(free), int(total)
 
     def new_stream(self) -> Handle:
-        with self._translated:
-            return [self._cuda.Stream(NON_BLOCKING)]
+        return [self._call(self._cuda.Stream, NON_BLOCKING)]
 
     def stream_handle(self, stream: Handle) -> int:
         return int(stream[0].handle)
 
     def synchronize(self, stream: Handle) -> None:
-        with self._translated:
-            stream[0].synchronize()
+        self._call(stream[0].synchronize)
 
     def free_stream(self, stream: Handle) -> None:
         stream.clear()
 
     def new_event(self, flags: int) -> Handle:
-        with self._translated:
-            return [self._cuda.Event(flags)]
+        return [self._call(self._cuda.Event, flags)]
 
     def record(self, event: Handle, stream: Handle) -> None:
-        with self._translated:
-            event[0].record(stream[0])
+        self._call(event[0].record, stream[0])
 
     def wait_event(self, event: Handle) -> None:
-        with self._translated:
-            event[0].synchronize()
+        self._call(event[0].synchronize)
 
     def is_done(self, event: Handle) -> bool:
-        with self._translated:
-            return bool(event[0].query())
+        return bool(self._call(event[0].query))
 
     def elapsed_ms(self, start: Handle, end: Handle) -> float:
-        with self._translated:
-            return float(start[0].time_till(end[0]))
+        return float(self._call(start[0].time_till, end[0]))
 
     def free_event(self, event: Handle) -> None:
         event.clear()
 
     def allocate(self, size: int) -> Handle:
-        with self._translated:
-            return self._cuda.mem_alloc(size)
+        return self._call(self._cuda.mem_alloc, size)
 
     def address(self, memory: Handle) -> int:
         return int(memory)
 
     def free(self, memory: Handle) -> None:
-        with self._translated:
-            memory.free()
+        self._call(memory.free)
 
     def allocate_pinned(self, size: int) -> tuple[Handle, HostBytes]:
-        with self._translated:
-            array = self._cuda.pagelocked_empty(size, np.uint8)
+        array = self._call(self._cuda.pagelocked_empty, size, np.uint8)
         return array.base, array
 
     def free_pinned(self, memory: Handle) -> None:
-        with self._translated:
-            memory.free()
+        self._call(memory.free)
 
     def copy_to_device(self, address: int, source: HostBytes, stream: Handle) -> None:
-        with self._translated:
-            self._cuda.memcpy_htod_async(address, source, stream[0])
+        self._call(self._cuda.memcpy_htod_async, address, source, stream[0])
 
     def copy_to_host(self, target: HostBytes, address: int, stream: Handle) -> None:
-        with self._translated:
-            self._cuda.memcpy_dtoh_async(target, address, stream[0])
+        self._call(self._cuda.memcpy_dtoh_async, target, address, stream[0])
 
     def begin_capture(self, stream: Handle) -> None:
-        _call("cuStreamBeginCapture_v2", self._pointer(stream), CAPTURE_THREAD_LOCAL)
+        _call_driver("cuStreamBeginCapture_v2", self._pointer(stream), CAPTURE_THREAD_LOCAL)
 
     def end_capture(self, stream: Handle) -> Handle:
         recorded, graph = ctypes.c_void_p(), ctypes.c_void_p()
-        _call("cuStreamEndCapture", self._pointer(stream), ctypes.byref(recorded))
+        _call_driver("cuStreamEndCapture", self._pointer(stream), ctypes.byref(recorded))
         try:
             flags = ctypes.c_ulonglong(0)
-            _call("cuGraphInstantiateWithFlags", ctypes.byref(graph), recorded, flags)
+            _call_driver("cuGraphInstantiateWithFlags", ctypes.byref(graph), recorded, flags)
         finally:
-            _call("cuGraphDestroy", recorded)
+            _call_driver("cuGraphDestroy", recorded)
         return graph
 
     def abandon_capture(self, stream: Handle) -> None:
@@ -145,31 +126,24 @@ class PyCudaBinding:
             _driver().cuGraphDestroy(recorded)
 
     def launch(self, graph: Handle, stream: Handle) -> None:
-        _call("cuGraphLaunch", graph, self._pointer(stream))
+        _call_driver("cuGraphLaunch", graph, self._pointer(stream))
 
     def free_graph(self, graph: Handle) -> None:
-        _call("cuGraphExecDestroy", graph)
+        _call_driver("cuGraphExecDestroy", graph)
 
     def _pointer(self, stream: Handle) -> ctypes.c_void_p:
         return ctypes.c_void_p(self.stream_handle(stream))
 
-
-class _Translation:
-    """Translates PyCUDA's errors into ours; as a class it costs a third of a generator."""
-
-    def __init__(self, kind: type[Exception]) -> None:
-        self._kind = kind
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, self._kind):
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
+        """Call PyCUDA; raise its errors as ours."""
+        try:
+            return function(*arguments)
+        except self._cuda.Error as error:
             call, _, text = str(error).partition(" failed: ")
             raise cuda_error(call, _names().get(text, "an unknown error"), text) from error
 
 
-def _call(name: str, *arguments: Any) -> None:  # noqa: ANN401
+def _call_driver(name: str, *arguments: Any) -> None:  # noqa: ANN401
     status = getattr(_driver(), name)(*arguments)
     if status:
         raise cuda_error(name.removesuffix("_v2"), *_described(status))
@@ -188,8 +162,7 @@ def _described(status: int) -> tuple[str, str]:
 @functools.cache
 def _names() -> dict[str, str]:
     """Map the driver's texts to its names."""
-    described = (_described(status) for status in range(1, _LAST_STATUS))
-    return {text: name for name, text in described}
+    return {text: name for name, text in map(_described, range(1, _LAST_STATUS))}
 
 
 @functools.cache
