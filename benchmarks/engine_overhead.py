@@ -106,7 +106,7 @@ def measure(
             samples = [(1e6 * timeit.timeit(call, number=1), alone()) for _ in range(rounds)]
         host, alone_us = zip(*samples[_WARMUP_CALLS:], strict=True)
         return Overhead(
-            title=session.title,
+            title=session.description,
             size=size,
             io=session.io,
             calls=calls,

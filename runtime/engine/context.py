@@ -5,68 +5,65 @@ copy out) is one CUDA graph, captured when the context is made, and therefore of
 """
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from ...plugins.errors import EngineError
 from ..contract import IMAGE, MASK, OUTPUT
-from ..device.device import Device, DeviceBuffer, Graph, PinnedBuffer, Stream
+from ..device.binding import HostBytes
+from ..device.device import Device, DeviceBuffer, Event, Graph, PinnedBuffer, Stream
+from ..tensors.conversion import Array
 from .shapes import CallShape
 from .trt_engine import TensorRtEngine
 
-Array = npt.NDArray[Any]
-BUFFERS = 2  # calls that one context holds; a third could only wait for the first
-ALIGNMENT = 256  # bytes; what TensorRT requires of a tensor, and CUDA of an allocation
+BUFFERS: Final = 2  # calls that one context holds; a third could only wait for the first
+ALIGNMENT: Final = 256  # bytes; what TensorRT requires of a tensor, and CUDA of an allocation
 
 logger = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass
 class CudaGraphPolicy:
     """Whether calls of an engine are captured; shared by its contexts, so it warns once."""
 
-    def __init__(self, title: str, *, wanted: bool) -> None:
-        self._title = title
-        self.wanted = wanted
+    engine: str  # its name, for the log
+    wanted: bool
 
     def refuse(self, reason: EngineError) -> None:
         """Capture no more, and log why."""
         if self.wanted:
             self.wanted = False
             text = "%s runs without a CUDA graph, which costs a few launches a call: %s"
-            logger.warning(text, self._title, reason)
-
-
-def input_layout(shape: CallShape) -> tuple[dict[str, int], int]:
-    """Return where each input begins in the memory that all of them share, and its size."""
-    offsets, end = {}, 0
-    for name in shape.inputs:
-        offsets[name] = end
-        end += -(-shape.bytes_of(name) // ALIGNMENT) * ALIGNMENT
-    return offsets, end
+            logger.warning(text, self.engine, reason)
 
 
 class StagingBuffers:
-    """Host buffers of one call; ``taken`` is guarded by the pool's lock."""
+    """Page-locked buffers of one call; ``taken`` is guarded by the pool's lock."""
 
-    def __init__(self, device: Device, shape: CallShape) -> None:
-        offsets, size = input_layout(shape)
-        self.inputs: PinnedBuffer = device.pinned(size)
-        self.output: PinnedBuffer = device.pinned(shape.bytes_of(OUTPUT))
-        views: dict[str, Array] = {OUTPUT: self.output.bytes}
-        for name, offset in offsets.items():
-            views[name] = self.inputs.bytes[offset : offset + shape.bytes_of(name)]
-        self.image, self.mask, self.result = (
-            views[name].view(shape.dtype).reshape(shape.tensors[name])
-            for name in (IMAGE, MASK, OUTPUT)
-        )
-        self.done = device.event()
+    def __init__(self, keep: Callable[[Any], Any], device: Device, shape: CallShape) -> None:
+        def view(memory: HostBytes, name: str) -> Array:
+            return memory.view(shape.dtype).reshape(shape.tensors[name])
+
+        mask_at = _mask_offset(shape)
+        self.inputs: PinnedBuffer = keep(device.pinned(mask_at + shape.bytes_of(MASK)))
+        self.output: PinnedBuffer = keep(device.pinned(shape.bytes_of(OUTPUT)))
+        self.image = view(self.inputs.bytes[: shape.bytes_of(IMAGE)], IMAGE)
+        self.mask = view(self.inputs.bytes[mask_at:], MASK)
+        self.result = view(self.output.bytes, OUTPUT)
+        self.done: Event = keep(device.event())
         self.graph: Graph | None = None
         self.taken = False
+
+
+def _mask_offset(shape: CallShape) -> int:
+    """Return where the mask begins in the memory that it shares with the image."""
+    return -(-shape.bytes_of(IMAGE) // ALIGNMENT) * ALIGNMENT
 
 
 class ExecutionContext:
@@ -81,15 +78,13 @@ class ExecutionContext:
         self._stream: Stream = self._keep(device.stream())
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
-            offsets, size = input_layout(shape)
-            self._inputs: DeviceBuffer = self._keep(device.buffer(size))
+            mask_at = _mask_offset(shape)
+            input_bytes = mask_at + shape.bytes_of(MASK)
+            self._inputs: DeviceBuffer = self._keep(device.buffer(input_bytes))
             self._output: DeviceBuffer = self._keep(device.buffer(shape.bytes_of(OUTPUT)))
-            self.staging = [StagingBuffers(device, shape) for _ in range(BUFFERS)]
-            for buffers in self.staging:
-                for resource in (buffers.inputs, buffers.output, buffers.done):
-                    self._keep(resource)
-            addresses = {name: self._inputs.address + at for name, at in offsets.items()}
-            addresses[OUTPUT] = self._output.address
+            self.staging = [StagingBuffers(self._keep, device, shape) for _ in range(BUFFERS)]
+            begin = self._inputs.address
+            addresses = {IMAGE: begin, MASK: begin + mask_at, OUTPUT: self._output.address}
             self._executor = self._keep(engine.executor(device, self._stream, shape, addresses))
             self._warm_up(graphs)
             undo.pop_all()
@@ -109,12 +104,6 @@ class ExecutionContext:
             else:
                 self._enqueue(buffers)
             self._stream.record(buffers.done)
-
-    def finish(self, buffers: StagingBuffers) -> Array:
-        """Wait for the call of these buffers; return its result, a new array."""
-        buffers.done.wait()
-        answer: Array = buffers.result.copy()
-        return answer
 
     def close(self) -> None:
         """Wait for what is in work, and free everything. Calling twice is harmless."""

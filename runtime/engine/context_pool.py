@@ -6,7 +6,6 @@ Otherwise the pool completes the oldest pending call, so an uncollected result n
 caller.
 """
 
-import collections
 import contextlib
 import logging
 import threading
@@ -39,46 +38,47 @@ class InferenceFuture(Generic[T]):
         self.buffers = buffers
         self._pool = pool
         self._finish = finish
-        self._completing = threading.Lock()
-        self._finishing = threading.Lock()  # apart: the pool does not wait for a conversion
-        self._answer: Array | None = None
-        self._error: EngineError | None = None
+        self._lock = threading.Lock()
+        self._answer: Array | EngineError | None = None  # of the model
         self._result: T | None = None
 
     @property
     def done(self) -> bool:
         """Whether ``result`` would not wait for the GPU."""
-        if self._answer is not None or self._error is not None:
+        if self._answer is not None:
             return True
-        if not self._completing.acquire(blocking=False):  # another thread waits for it
+        if not self._lock.acquire(blocking=False):  # another thread waits for it
             return False
         try:
             with self._pool.device.current():
                 return self._answer is not None or self.buffers.done.done
         finally:
-            self._completing.release()
+            self._lock.release()
 
     def complete(self) -> Array:
-        """Wait for the answer the first time, free the buffers; return the answer."""
-        with self._completing:
-            if self._answer is None and self._error is None:
+        """Return the model's answer; wait for it and free the buffers the first time."""
+        with self._lock:
+            if self._answer is None:
                 try:
                     with self._pool.device.current():
-                        self._answer = self.context.finish(self.buffers)
+                        self.buffers.done.wait()
+                        self._answer = self.buffers.result.copy()
                 except EngineError as error:
-                    self._error = error
+                    self._answer = error
                 self._pool.release(self)
-        if self._error is not None:
-            raise self._error
-        assert self._answer is not None
+        if isinstance(self._answer, EngineError):
+            raise self._answer
         return self._answer
 
     def result(self) -> T:
         """Wait for the result: the same array each time, which no other call writes to."""
-        with self._finishing:
-            if self._result is None:
-                self._result = self._finish(self.complete())
-            return self._result
+        answer = self.complete()
+        if self._result is None:
+            result = self._finish(answer)  # without the lock, on which the pool may wait
+            with self._lock:
+                if self._result is None:
+                    self._result = result
+        return self._result
 
 
 class ContextPool:
@@ -92,8 +92,8 @@ class ContextPool:
         self._limit = limit
         self._changed = threading.Condition()
         self._contexts: list[ExecutionContext] = []
-        self._pending: collections.deque[InferenceFuture[Any]] = collections.deque()
-        self._being_made = 0
+        self._pending: list[InferenceFuture[Any]] = []  # the oldest first
+        self._in_work = 0  # contexts that a thread makes or frees
         self._closed = False
 
     def start(self, shape: CallShape, inputs: ModelInputs[T]) -> InferenceFuture[T]:
@@ -119,30 +119,21 @@ class ContextPool:
             self._changed.notify_all()
 
     def release(self, future: InferenceFuture[Any]) -> None:
-        """Take the buffers of a finished call back."""
+        """Take the buffers of a completed call back."""
         with self._changed:
             future.buffers.taken = False
-            with contextlib.suppress(ValueError):  # another thread has it in work already
-                self._pending.remove(future)
+            self._pending.remove(future)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Complete what is pending, then free all contexts. Calling twice is harmless."""
+        """Complete all calls that were begun, then free all contexts. Idempotent."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        while True:
-            while self._complete_oldest():
-                pass
-            with self._changed:
-                contexts = self._contexts
-                if not self._being_made and not self._pending and all(x.idle for x in contexts):
-                    self._contexts = []
-                    break
-                self._changed.wait()  # other threads have just begun
+            self._changed.wait_for(lambda: not self._in_work)
+            contexts, self._contexts = self._contexts, []
         for context in contexts:
-            with self.device.current():
-                context.close()
+            self._free(context)
 
     def _take(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers]:
         """Take free buffers, and make whatever is needed for that."""
@@ -152,26 +143,29 @@ class ContextPool:
                     raise EngineError("the session is closed; open it again")
                 if found := self._find(shape):
                     return found
-                full = len(self._contexts) + self._being_made >= self._limit
-                victim = self._drop_idle() if full else None
-                crowded = full and victim is None
-                if not crowded:
-                    self._being_made += 1
-                elif not self._pending:  # others are filling or making theirs
+                full, victim, oldest = self._is_full(), None, None
+                if not full or (victim := self._drop_idle()):
+                    self._in_work += 1
+                elif self._pending:
+                    oldest = self._pending[0]
+                else:  # others are filling or making theirs
                     self._changed.wait()
                     continue
-            if crowded:
-                self._complete_oldest()
+            if oldest is not None:
+                _complete(oldest)
             elif found := self._create(shape, victim):
                 return found
+
+    def _is_full(self) -> bool:
+        """Report whether no more contexts may be made; under the lock."""
+        return len(self._contexts) + self._in_work >= self._limit
 
     def _find(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers] | None:
         """Find free buffers of an idle context, or where no context may be made, of a busy one."""
         mine = [context for context in self._contexts if context.shape == shape]
-        full = len(self._contexts) + self._being_made >= self._limit
         for context in sorted(mine, key=lambda context: not context.idle):
             free = [buffers for buffers in context.staging if not buffers.taken]
-            if free and (full or context.idle):
+            if free and (context.idle or self._is_full()):
                 free[0].taken = True
                 return context, free[0]
         return None
@@ -190,21 +184,23 @@ class ContextPool:
         context = None
         try:
             with self.device.current():
-                if victim is not None:
-                    victim.close()
-                context = self._make_or_make_room(shape)
+                context = self._make_with_room(shape, victim)
         finally:
             with self._changed:
-                self._being_made -= 1
+                self._in_work -= 1
                 if context is not None:
                     context.staging[0].taken = True
                     self._contexts.append(context)
                 self._changed.notify_all()
         return None if context is None else (context, context.staging[0])
 
-    def _make_or_make_room(self, shape: CallShape) -> ExecutionContext | None:
+    def _make_with_room(
+        self, shape: CallShape, victim: ExecutionContext | None
+    ) -> ExecutionContext | None:
         """Create a context; without memory for it, close idle ones or use what is there."""
         while True:
+            if victim is not None:
+                victim.close()
             try:
                 return self._make(shape)
             except OutOfMemoryError as error:
@@ -216,7 +212,6 @@ class ContextPool:
                         text = "the GPU has no memory for a context more than these %d: %s"
                         logger.warning(text, self._limit, error)
                         return None
-                victim.close()
 
     def _out_of_memory(self, shape: CallShape, error: OutOfMemoryError) -> OutOfMemoryError:
         free, total = (size / 2**20 for size in self.device.memory())
@@ -228,25 +223,38 @@ class ContextPool:
         )
 
     def _discard(self, context: ExecutionContext, buffers: StagingBuffers) -> None:
-        """Take a context that failed out of use; its pending calls can still be completed."""
+        """Take a context that failed out of use, and free it."""
         with self._changed:
             buffers.taken = False
-            if context in self._contexts:
-                self._contexts.remove(context)
-            others = [future for future in self._pending if future.context is context]
             self._changed.notify_all()
-        for future in others:
-            with contextlib.suppress(EngineError):
-                future.complete()
+            if context not in self._contexts:  # the thread that took it out of use frees it
+                return
+            self._contexts.remove(context)
+            self._in_work += 1
+        try:
+            self._free(context)
+        finally:
+            with self._changed:
+                self._in_work -= 1
+                self._changed.notify_all()
+
+    def _free(self, context: ExecutionContext) -> None:
+        """Complete the calls of a context that no new call may take, then free it."""
+
+        def pending() -> InferenceFuture[Any] | None:
+            return next((future for future in self._pending if future.context is context), None)
+
+        while True:
+            with self._changed:  # a thread may still fill buffers
+                self._changed.wait_for(lambda: context.idle or pending())
+                if (future := pending()) is None:
+                    break
+            _complete(future)
         with contextlib.suppress(EngineError), self.device.current():
             context.close()
 
-    def _complete_oldest(self) -> bool:
-        """Complete the call that was started first; its owner gets the answer or the error."""
-        with self._changed:
-            if not self._pending:
-                return False
-            future = self._pending[0]
-        with contextlib.suppress(EngineError):
-            future.complete()
-        return True
+
+def _complete(future: InferenceFuture[Any]) -> None:
+    """Complete a call; its owner gets the answer or the error."""
+    with contextlib.suppress(EngineError):
+        future.complete()

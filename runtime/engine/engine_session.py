@@ -48,12 +48,16 @@ class EngineSession:
         self.io: contract.IOFormat = "uint8" if manifest.io == "uint8" else "float"
         require_checkable(self.io, check_finite=check_finite)
         self.metadata = _metadata(manifest)
+        self._shapes = shapes = manifest.profiles[0]
+        self.batch = shapes.fixed_batch  # None if it takes several
+        self.size = shapes.fixed_size  # (H, W); None if it takes several
+        self.least_side = shapes.size.least  # ``Inpainter`` pads to it
+        self.description = f"{engine.description} on {device.name} by {device.binding.title}"
         self._name = name
         self._engine = engine
         self._device = device
         self._process = ForkGuard(self)
         self._closing = threading.Lock()
-        self._shapes = manifest.profiles[0]
         self._rebuild = manifest.rebuild
         self._check_finite = check_finite
         captured = options.cuda_graph and not engine.manages_cuda_graphs
@@ -67,26 +71,6 @@ class EngineSession:
         self._pool = ContextPool(device, make, options.contexts)
 
     @property
-    def batch(self) -> int | None:
-        """The one batch the engine takes; None if it takes several."""
-        return self._shapes.fixed_batch
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """The one (H, W) the engine takes; None if it takes several."""
-        return self._shapes.fixed_size
-
-    @property
-    def least_side(self) -> int:
-        """The shortest side the engine takes; ``Inpainter`` pads to it."""
-        return self._shapes.size.least
-
-    @property
-    def title(self) -> str:
-        """What runs the engine: TensorRT, GPU and binding."""
-        return f"{self._engine.title} on {self._device.name} by {self._device.binding.title}"
-
-    @property
     def uses_graphs(self) -> bool:
         """Whether calls are, or will be, captured; TensorRT for RTX does that by itself."""
         return self._graphs.wanted
@@ -94,12 +78,12 @@ class EngineSession:
     def run(self, image: Float32, mask: Float32) -> Float32:
         """Inpaint a batch of network numbers; see ``Session.run``."""
         with self._working():
-            return self._start(self._floats(image, mask)).result()
+            return self._start_floats(image, mask).result()
 
     def run_uint8(self, image: Uint8, mask: Uint8) -> Uint8:
         """Inpaint a batch of 8-bit images; see ``Session.run_uint8``."""
         with self._working():
-            return self._start(self._pixels(image, mask)).result()
+            return self._start_pixels(image, mask).result()
 
     @overload
     def submit(self, image: Float32, mask: Float32) -> InferenceFuture[Float32]: ...
@@ -115,14 +99,13 @@ class EngineSession:
         """
         with self._working():
             if image.dtype == np.uint8:
-                return self._start(self._pixels(image, mask))
-            return self._start(self._floats(image, mask))
+                return self._start_pixels(image, mask)
+            return self._start_floats(image, mask)
 
     def prepare(self, batch: int, size: tuple[int, int]) -> None:
         """Create a context for a batch and (H, W), so that its first call is not slower."""
         with self._working():
-            self._check(batch, size)
-            self._pool.prepare(CallShape(self.io, batch, *size))
+            self._pool.prepare(self._shape(batch, size))
 
     def close(self) -> None:
         """Finish pending calls and free all but results; idempotent. Does nothing after a fork."""
@@ -143,35 +126,33 @@ class EngineSession:
             raise EngineError("the session is closed; open it again")
         return self._device.current()
 
-    def _check(self, batch: int, sides: tuple[int, ...]) -> None:
+    def _shape(self, batch: int, sides: tuple[int, ...]) -> CallShape:
+        """Return the shape of a call; ContractError if the engine was not built for it."""
         self._shapes.check(batch, sides, name=self._name, rebuild=self._rebuild)
+        height, width = sides
+        return CallShape(self.io, batch, height, width)
 
-    def _floats(self, image: Float32, mask: Float32) -> ModelInputs[Float32]:
+    def _start_floats(self, image: Float32, mask: Float32) -> InferenceFuture[Float32]:
         check_floats(image, mask)
-        self._check(image.shape[0], image.shape[2:])
+        shape = self._shape(image.shape[0], image.shape[2:])
         if self.io == "uint8":  # the future needs it later, when the caller may have changed it
             image = image.copy()
-        return ModelInputs.from_floats(self.io, image, mask)
+        return self._start(shape, ModelInputs.from_floats(self.io, image, mask))
 
-    def _pixels(self, image: Uint8, mask: Uint8) -> ModelInputs[Uint8]:
+    def _start_pixels(self, image: Uint8, mask: Uint8) -> InferenceFuture[Uint8]:
         check_pixels(image, mask)
-        self._check(image.shape[0], image.shape[1:3])
-        return ModelInputs.from_pixels(self.io, image, mask)
+        shape = self._shape(image.shape[0], image.shape[1:3])
+        return self._start(shape, ModelInputs.from_pixels(self.io, image, mask))
 
-    def _start(self, inputs: ModelInputs[T]) -> InferenceFuture[T]:
-        if self.io == "float":
-            batch, _, height, width = inputs.image.shape
-        else:
-            batch, height, width, _ = inputs.image.shape
-        if self._check_finite:
-            finish = inputs.finish
+    def _start(self, shape: CallShape, inputs: ModelInputs[T]) -> InferenceFuture[T]:
+        if not self._check_finite:
+            return self._pool.start(shape, inputs)
 
-            def checked(answer: Array) -> T:
-                require_finite(answer, self._name)
-                return finish(answer)
+        def finish(answer: Array) -> T:
+            require_finite(answer, self._name)
+            return inputs.finish(answer)
 
-            inputs = dataclasses.replace(inputs, finish=checked)
-        return self._pool.start(CallShape(self.io, batch, height, width), inputs)
+        return self._pool.start(shape, dataclasses.replace(inputs, finish=finish))
 
 
 def _metadata(manifest: Manifest) -> Mapping[str, str]:

@@ -149,7 +149,7 @@ class TensorRtEngine:
         self._runtime, self._engine = open_engine(module, path, manifest)
 
     @property
-    def title(self) -> str:
+    def description(self) -> str:
         """What runs it, with version."""
         return self._module.title
 

@@ -81,7 +81,7 @@ class NegativeEngine:
         made: shapes of the executors that were made.
     """
 
-    title = "a kernel of the tests"
+    description = "a kernel of the tests"
     manages_cuda_graphs = False
 
     def __init__(self, device: Device) -> None:
@@ -92,7 +92,7 @@ class NegativeEngine:
         self.gate, self.reached = threading.Event(), threading.Event()
         self.gate.set()
         self.enqueued = 0
-        self.settled = 0
+        self.caches_saved = 0
         self.made: list[CallShape] = []
         self._module = ctypes.c_void_p()
         _call("cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(PTX.encode()))
@@ -109,7 +109,7 @@ class NegativeEngine:
         return NegativeExecutor(self, shape, addresses)
 
     def save_cache(self) -> None:
-        self.settled += 1
+        self.caches_saved += 1
 
     def close(self) -> None:
         if self._module:

@@ -89,7 +89,7 @@ def test_an_engine_gives_what_its_model_gives(
         for image, hole in batches(packed):
             for _ in range(3):  # plainly, and replayed
                 check(session.run_uint8(image, hole), packed, image, hole)
-        print(session.title, "graphs:", session.uses_graphs, caplog.messages)
+        print(session.description, "graphs:", session.uses_graphs, caplog.messages)
 
 
 def test_each_image_of_a_batch_is_filled_as_by_itself(

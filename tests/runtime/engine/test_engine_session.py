@@ -87,7 +87,7 @@ def test_a_call_is_captured_once_and_replayed(device: Device, rng: np.random.Gen
 
     assert before == 3  # to warm up, and for each of the two sets of buffers
     assert engine.enqueued == before
-    assert engine.settled == 1
+    assert engine.caches_saved == 1
     session.close()
 
 
