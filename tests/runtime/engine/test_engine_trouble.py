@@ -180,6 +180,35 @@ def test_a_call_that_cuda_refuses_is_an_error_and_the_next_one_runs(
     session.close()
 
 
+def test_a_call_that_fails_frees_no_buffers_that_another_thread_fills(
+    device: Device, fake: FakeDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = open_negative(device, contexts=1)
+    session.run_uint8(IMAGE, HOLE)
+    filling, go_on, copy = threading.Event(), threading.Event(), np.copyto
+
+    def copy_when_told(target: np.ndarray, source: np.ndarray) -> None:
+        if not filling.is_set():
+            filling.set()
+            go_on.wait(60)
+        copy(target, source)
+
+    monkeypatch.setattr(np, "copyto", copy_when_told)
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(session.run_uint8, IMAGE, HOLE)
+        assert filling.wait(30)
+        fake.fail("cuGraphLaunch", 801)
+        failing = threads.submit(session.run_uint8, IMAGE, HOLE)
+        ended = wait([failing], timeout=0.3).done
+        go_on.set()
+
+        assert not ended  # it frees the context when the other call is over
+        np.testing.assert_array_equal(first.result(timeout=30), EXPECTED)
+        with pytest.raises(CudaError, match="cuGraphLaunch failed"):
+            failing.result(timeout=30)
+    session.close()
+
+
 def test_a_lost_context_is_told_by_its_error_and_closing_ends(
     device: Device, fake: FakeDriver
 ) -> None:
