@@ -3,7 +3,6 @@
 Letters: B images of a batch on one process, H = W = S sides in pixels.
 """
 
-import dataclasses
 import itertools
 import logging
 import multiprocessing
@@ -11,13 +10,13 @@ import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import float_from_uint8
@@ -50,8 +49,8 @@ def training_batches(
     steps: int,
     rank: int = 0,
     world: int = 1,
-) -> Iterable[Batch]:
-    """Return the batches of steps ``start_step`` to ``steps`` - 1 of a run; iterated, from there.
+) -> Iterator[Batch]:
+    """Return the batches of steps ``start_step`` to ``steps`` - 1 of a run.
 
     The samples of a run have one endless order, epoch after epoch, each a permutation. Step t
     takes positions t B W to (t + 1) B W - 1 for W = ``world``, of which rank r has the r-th B.
@@ -79,8 +78,9 @@ def training_batches(
     require_least(0, seed=seed, workers=workers, start_step=start_step, steps=steps, rank=rank)
     if rank >= world:
         raise ContractError(f"rank must be below world; got {rank} of {world}")
-    positions = _Positions(batch, range(start_step, steps), rank, world)
-    return _Batches(TrainingSamples(images, masks, size, seed), positions, workers)
+    firsts = ((step * world + rank) * batch for step in range(start_step, steps))
+    positions = ([*range(first, first + batch)] for first in firsts)
+    return _batches(TrainingSamples(images, masks, size, seed), positions, workers)
 
 
 def evaluation_pairs(
@@ -129,67 +129,44 @@ class _Raw(NamedTuple):
     broken: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Positions(Sampler[list[int]]):
-    """The positions in the run that this rank takes, step by step."""
+def _batches(
+    samples: TrainingSamples, positions: Iterator[list[int]], workers: int
+) -> Iterator[Batch]:
+    """Start the workers and turn the bytes that they send into numbers."""
+    logged = set[str]()
+    loader = iter(_loader(samples, positions, workers))
+    try:
+        for raw in loader:
+            if isinstance(raw, Failure):
+                raise ContractError(raw.message)
+            for line in raw.broken:
+                if line not in logged:
+                    logger.warning("skipped: %s", line)
+                    logged.add(line)
+            image = torch.from_numpy(float_from_uint8(raw.image.numpy()))
+            yield Batch(image, raw.hole[:, None].float(), raw.broken)
+    finally:
+        del loader  # ends the workers now, even while a traceback keeps this frame
 
-    batch: int
-    steps: range
-    rank: int
-    world: int
 
-    def __len__(self) -> int:
-        return len(self.steps)
-
-    def __iter__(self) -> Iterator[list[int]]:
-        for step in self.steps:
-            first = (step * self.world + self.rank) * self.batch
-            yield [*range(first, first + self.batch)]
-
-
-@dataclasses.dataclass(frozen=True)
-class _Batches:
-    """Starts the workers when iterated, and turns bytes into numbers."""
-
-    samples: TrainingSamples
-    positions: _Positions
-    workers: int
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    def __iter__(self) -> Iterator[Batch]:
-        logged = set[str]()
-        loader = iter(self._loader())
-        try:
-            for raw in loader:
-                if isinstance(raw, Failure):
-                    raise ContractError(raw.message)
-                for line in raw.broken:
-                    if line not in logged:
-                        logger.warning("skipped: %s", line)
-                        logged.add(line)
-                image = torch.from_numpy(float_from_uint8(raw.image.numpy()))
-                yield Batch(image, raw.hole[:, None].float(), raw.broken)
-        finally:
-            del loader  # ends the workers now, even while a traceback keeps this frame
-
-    def _loader(self) -> "DataLoader[_Raw | Failure]":
-        context = None
-        if self.workers:
-            # Forking a process that has threads, as one with torch has, may deadlock.
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload([__name__])  # imports torch once, not in each worker
-        return DataLoader(
-            self.samples,  # type: ignore[arg-type]  # collate changes the type
-            batch_sampler=self.positions,
-            num_workers=self.workers,
-            collate_fn=_collate,
-            worker_init_fn=_start_worker,
-            multiprocessing_context=context,
-            prefetch_factor=_PREFETCH if self.workers else None,
-            generator=torch.Generator(),  # else it would advance the one that training uses
-        )
+def _loader(
+    samples: TrainingSamples, positions: Iterator[list[int]], workers: int
+) -> "DataLoader[_Raw | Failure]":
+    context = None
+    if workers:
+        # Forking a process that has threads, as one with torch has, may deadlock.
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload([__name__])  # imports torch once, not in each worker
+    return DataLoader(
+        samples,  # type: ignore[arg-type]  # collate changes the type
+        batch_sampler=positions,
+        num_workers=workers,
+        collate_fn=_collate,
+        worker_init_fn=_start_worker,
+        multiprocessing_context=context,
+        prefetch_factor=_PREFETCH if workers else None,
+        generator=torch.Generator(),  # else it would advance the one that training uses
+    )
 
 
 def _collate(samples: "list[Sample | Failure]") -> "_Raw | Failure":

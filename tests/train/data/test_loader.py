@@ -84,12 +84,6 @@ def test_seeds_and_epochs_differ() -> None:
     assert len(seen) == 36
 
 
-def test_batches_can_be_iterated_again(sources: tuple[Any, Any]) -> None:
-    batches = training_batches(*sources, **COMMON, steps=3)
-
-    assert_same([*batches], batches, 3)
-
-
 def test_loading_leaves_the_generator_of_training_alone(sources: tuple[Any, Any]) -> None:
     before = torch.random.get_rng_state()
 
