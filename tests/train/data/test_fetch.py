@@ -3,15 +3,14 @@
 import io
 import re
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError, ExitCode, LibraryError
-from csakit.train.data import photographs
 from csakit.train.data.fetch import Package, Pictures, fetch, main, read_list
-from helpers.packed import play_apt
+from csakit.train.data.image_sources import HELD_OUT
+from helpers.packed import play_apt, write_zip
 from PIL import Image
 
 PERMITTED = ("CC0-1.0", "public domain", "CC-BY-1.0", "CC-BY-2.0", "CC-BY-3.0", "CC-BY-4.0")
@@ -60,11 +59,7 @@ class Registry:
     def __call__(self, package: Package, scratch: Path) -> tuple[Path, str]:
         if package.name not in self.packages:
             raise LibraryError(f"there is no {package.name}")
-        path = scratch / f"{package.name}.zip"
-        with zipfile.ZipFile(path, "w") as file:
-            for name, content in self.packages[package.name].items():
-                file.writestr(name, content)
-        return path, "1"
+        return write_zip(scratch / f"{package.name}.zip", self.packages[package.name]), "1"
 
 
 def test_pictures_are_scaled_sorted_and_attributed(tmp_path: Path) -> None:
@@ -157,7 +152,7 @@ def test_the_list_holds_only_what_may_be_trained_on() -> None:
         assert group.licence in PERMITTED or package.name == "scikit-image"
         assert all(any(Path(f).stem == name for g in package.pictures for f in g.files)
                    for name in group.validation)  # fmt: skip
-    assert not {Path(name).stem for name in targets} & {*photographs.HELD_OUT}
+    assert not {Path(name).stem for name in targets} & {*HELD_OUT}
     reserved = re.compile("lomiri|kphotoalbum")
     assert not [package.name for package in packages if reserved.search(package.name)]
 

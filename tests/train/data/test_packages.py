@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from csakit.train.data.packages import (
     find_wheel,
     read_resource,
 )
-from helpers.packed import play_apt, resource_file, write_deb
+from helpers.packed import play_apt, resource_file, write_deb, write_zip
 
 needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="no dpkg-deb")
 
@@ -28,15 +27,15 @@ def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def zipped(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as file:
-        for name, content in files.items():
-            file.writestr(name, content)
-    return path
-
-
-def contents(copies: dict[str, Path]) -> dict[str, bytes]:
-    return {member: copy.read_bytes() for member, copy in copies.items()}
+def extracted(archive: Path, wanted: list[str], folder: Path) -> dict[str, bytes]:
+    """Extract; return what is in the folder then, but for the archives on the way."""
+    extract(archive, wanted, folder)
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    return {
+        name: path.read_bytes()
+        for name, path in files.items()
+        if path.is_file() and not path.name.startswith("packed-")
+    }
 
 
 @pytest.mark.parametrize("version", [1, 2, 3])
@@ -58,37 +57,28 @@ def test_a_resource_file_that_cannot_be_read_says_why() -> None:
 
 
 def test_only_what_is_wanted_is_copied(tmp_path: Path) -> None:
-    wheel = zipped(tmp_path / "p-1-py3-none-any.whl", {"a/x.jpg": b"1", "a/y.jpg": b"2"})
+    wheel = write_zip(tmp_path / "p-1-py3-none-any.whl", {"a/x.jpg": b"1", "a/y.jpg": b"2"})
 
-    copies = extract(wheel, ["a/y.jpg", "a/z.jpg"], tmp_path / "out")
+    found = extracted(wheel, ["a/y.jpg", "a/z.jpg"], tmp_path / "out")
 
-    assert contents(copies) == {"a/y.jpg": b"2"}
-    assert len(list((tmp_path / "out").iterdir())) == 1
-
-
-def test_a_folder_is_read_as_an_archive_is(tmp_path: Path) -> None:
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "x.png").write_bytes(b"1")
-
-    copies = extract(tmp_path / "in", ["x.png", "y.png"], tmp_path / "out")
-
-    assert contents(copies) == {"x.png": b"1"}
+    assert found == {"a/y.jpg": b"2"}
+    assert extracted(tmp_path / "out", ["a/y.jpg", "b"], tmp_path / "copy") == found  # of a folder
 
 
 @needs_dpkg
 def test_paths_lead_through_archives_in_a_debian_package(tmp_path: Path) -> None:
-    pk3 = zipped(tmp_path / "t.pk3", {"tex/x.png": b"2"}).read_bytes()
+    pk3 = write_zip(tmp_path / "t.pk3", {"tex/x.png": b"2"}).read_bytes()
     rcc = resource_file({"a/x.jpg": b"3"})
     files = {"usr/x.jpg": b"1", "usr/t.pk3": pk3, "usr/r.rcc": rcc, "usr/unwanted": b"4"}
     wanted = ["usr/x.jpg", "usr/t.pk3/tex/x.png", "usr/r.rcc/a/x.jpg"]
 
-    copies = extract(
+    found = extracted(
         write_deb(tmp_path, "p", files),
         [*wanted, "usr/t.pk3/tex/y.png", "usr/none.rcc/a/x.jpg"],
         tmp_path / "out",
     )
 
-    assert contents(copies) == dict(zip(wanted, [b"1", b"2", b"3"], strict=True))
+    assert found == dict(zip(wanted, [b"1", b"2", b"3"], strict=True))
 
 
 @pytest.mark.parametrize("name", ["p.whl", "p.rcc", pytest.param("p.deb", marks=needs_dpkg)])
@@ -96,7 +86,7 @@ def test_paths_lead_through_archives_in_a_debian_package(tmp_path: Path) -> None
 def test_a_damaged_package_is_named(tmp_path: Path, name: str, kept: float) -> None:
     noise = bytes(range(256)) * 40
     whole = {
-        ".whl": lambda: zipped(tmp_path / "w", {"a/x": noise}).read_bytes(),
+        ".whl": lambda: write_zip(tmp_path / "w", {"a/x": noise}).read_bytes(),
         ".rcc": lambda: resource_file({"a/x": noise}, flags=1),
         ".deb": lambda: write_deb(tmp_path, "p", {"a/x": noise}).read_bytes(),
     }[Path(name).suffix]()
