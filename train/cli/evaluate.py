@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import dataclasses
 import json
 import logging
 import sys
@@ -80,9 +79,8 @@ def _evaluate(args: argparse.Namespace) -> int:
             Image.fromarray(draw_comparison(evaluation, pairs)).save(sheet)
     print(evaluation.table())
     for name, margins in evaluation.margins().items():
-        facts = {kind: dataclasses.asdict(margin) for kind, margin in margins.items()}
         print(f"\n{name} against the best baseline of each image, inside the hole\n")
-        print(f"{markdown(facts)}\n")
+        print(f"{markdown(margins)}\n")
     for line in evaluation.notes():
         print(line)
     for line in evaluation.failures:

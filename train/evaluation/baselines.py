@@ -38,9 +38,7 @@ def open_baselines(names: Sequence[str]) -> dict[str, Model]:
     for name in names:
         repairs |= {"harmonic": interpolate} if name == "harmonic" else _opencv()
     return {
-        name: Model(
-            path=Path(name), sha256="", backend=name, size=None, facts={}, run=repair_run(repair)
-        )
+        name: Model(path=Path(name), backend=name, run=repair_run(repair))
         for name, repair in repairs.items()
     }
 
@@ -59,7 +57,6 @@ def open_repair(path: Path) -> Iterator[Model]:
             path=path,
             sha256=sha256(path),
             backend="runtime, default options",
-            size=None,
             facts={**inpaint.session.metadata, **dataclasses.asdict(inpaint.options)},
             run=repair_run(inpaint),
         )

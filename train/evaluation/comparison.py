@@ -1,8 +1,9 @@
 """Several models on the same images and holes; the best, median and worst case as a picture."""
 
+import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
@@ -14,8 +15,6 @@ from .models import Model
 from .pairs import Pairs
 from .report import Evaluation
 from .scores import ImageScore, Pair, Report, Run, composites, evaluate
-
-_RANKS: Final = ("best", "median", "worst")
 
 
 def compare(
@@ -74,26 +73,24 @@ def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:
 
 def chosen_cases(report: Report) -> dict[str, ImageScore]:
     """Choose "best", "median" and "worst" by the PSNR in the hole, each image at most once."""
-
-    def badness(score: ImageScore) -> tuple[bool, float]:  # of equal ones the first is the better
-        return (False, -score.inside.psnr_db) if score.finite else (True, 0.0)
-
-    order = sorted(report.images, key=badness)
-    last = len(order) - 1
-    # of an even number the lower median
-    cases = {"best": order[0], "worst": order[last], "median": order[(last + 1) // 2]}
-    shown: dict[str, ImageScore] = {}
-    for rank, case in cases.items():
-        if case not in shown.values():
-            shown[rank] = case
-    return {rank: shown[rank] for rank in _RANKS if rank in shown}
+    order = sorted(  # of equal ones the first is the better
+        report.images, key=lambda score: -score.inside.psnr_db if score.finite else math.inf
+    )
+    cases = {"best": order[0]}
+    if len(order) > 2:
+        cases["median"] = order[len(order) // 2]  # of an even number that of the lower PSNR
+    if len(order) > 1:
+        cases["worst"] = order[-1]
+    return cases
 
 
 def draw_cases(
     runs: Mapping[str, Run], pairs: Iterable[Pair], cases: Mapping[str, ImageScore], *, title: str
 ) -> list[list[Cell]]:
     """Draw a row a case, labelled ``title``: image with hole, each model's result anew, truth."""
-    found = _found(pairs, [case.position for case in cases.values()])
+    positions = {case.position for case in cases.values()}
+    read = itertools.islice(pairs, max(positions) + 1)  # no further than the last of them
+    found = {position: pair for position, pair in enumerate(read) if position in positions}
     rows = []
     for rank, case in cases.items():
         pair = found.get(case.position)
@@ -116,14 +113,3 @@ def _row(label: str, runs: Mapping[str, Run], pair: Pair) -> list[Cell]:
             decibels = hole_psnr(result, image, hole)
             cells.append(Cell(picture=result, label=f"{decibels:.2f} dB  {name}"))
     return [*cells, Cell(picture=image, label="truth")]
-
-
-def _found(pairs: Iterable[Pair], positions: Sequence[int]) -> dict[int, Pair]:
-    """Take the pairs at some positions, and read no further than the last of them."""
-    found: dict[int, Pair] = {}
-    for position, pair in enumerate(pairs):
-        if position in positions:
-            found[position] = pair
-        if len(found) == len(set(positions)):
-            break
-    return found

@@ -4,14 +4,13 @@
 the records that its marks name.
 """
 
-import dataclasses
 import json
 import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +27,7 @@ _HEAD: Final = (
 )
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Margin:
+class Margin(TypedDict):
     """A model against the best of the baselines, picture by picture; means in the hole."""
 
     images: int
@@ -69,8 +67,8 @@ def margin(model: Report, baselines: Sequence[Report]) -> Margin:
     )
 
 
-def markdown(margins: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write the margins of one model, kind of holes to the fields of its ``Margin``, as a table."""
+def markdown(margins: Mapping[str, Margin]) -> str:
+    """Write the margins of one model, by kind of holes, as a table."""
     rows = [_HEAD, ("---", *["--:"] * (len(_HEAD) - 1))]
     for kind, m in margins.items():
         rows.append(

@@ -42,7 +42,7 @@ NOT_A_NUMBER: Final = Measures(
 
 def measure(result: Uint8, truth: Uint8, hole: Bool) -> tuple[Measures, Measures]:
     """Compare a composited (H, W, 3) result with the truth: in the whole image, and in the hole."""
-    _check(result, truth, hole)
+    _checked(result, truth, hole)
     if not hole.any():
         raise ContractError("inside the hole nothing can be measured where no pixel is missing")
     mean, similarity = _similarity(result, truth)
@@ -55,17 +55,14 @@ def measure(result: Uint8, truth: Uint8, hole: Bool) -> tuple[Measures, Measures
 
 def hole_psnr(result: Picture, truth: Picture, hole: Bool) -> float:
     """Compute the PSNR over an (H, W) hole; infinite where nothing differs or is missing."""
-    _check(result, truth, hole)
+    result, truth = _checked(result, truth, hole)
     return _psnr(result, truth, hole) if hole.any() else math.inf
 
 
 def hole_ssim(result: Picture, truth: Picture, hole: Bool) -> float:
     """Compute the mean SSIM of windows centred in an (H, W) hole; 1 where nothing is missing."""
-    _check(result, truth, hole)
-    if not hole.any():
-        return 1.0
-    _, similarity = _similarity(result, truth)
-    return float(_pixels(similarity, hole, like=truth).mean())
+    result, truth = _checked(result, truth, hole)
+    return float(_similarity(result, truth)[1][hole].mean()) if hole.any() else 1.0
 
 
 def sharpness(result: Uint8, truth: Uint8, hole: Bool) -> float:
@@ -98,40 +95,30 @@ def _psnr(result: Picture, truth: Picture, region: Bool) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):  # infinity or NaN is the result
         return float(
             peak_signal_noise_ratio(  # type: ignore[no-untyped-call]
-                _pixels(truth, region, like=truth),
-                _pixels(result, region, like=truth),
-                data_range=_range(truth),
+                truth[region], result[region], data_range=_range(truth)
             )
         )
 
 
 def _similarity(result: Picture, truth: Picture) -> tuple[float, npt.NDArray[Any]]:
-    """Return the mean structural similarity and its map, of the pictures' own form."""
+    """Return the mean structural similarity and its map, (H, W, 3)."""
     from skimage.metrics import structural_similarity  # deferred: heavy
 
     if truth.dtype != np.uint8:
         truth, result = truth + np.float32(1), result + np.float32(1)
     with np.errstate(invalid="ignore"):  # infinite values: the result is NaN
         mean, similarity = structural_similarity(  # type: ignore[no-untyped-call]
-            truth, result, channel_axis=_channel_axis(truth), data_range=_range(truth), full=True
+            truth, result, channel_axis=-1, data_range=_range(truth), full=True
         )
     return float(mean), similarity
-
-
-def _pixels(picture: npt.NDArray[Any], region: Bool, *, like: Picture) -> npt.NDArray[Any]:
-    """Take the values of a region, of a picture in the form of another."""
-    return picture[region] if _channel_axis(like) == -1 else picture[:, region]
-
-
-def _channel_axis(picture: Picture) -> int:
-    return -1 if picture.dtype == np.uint8 else 0
 
 
 def _range(picture: Picture) -> float:
     return BYTE_RANGE if picture.dtype == np.uint8 else FLOAT_RANGE
 
 
-def _check(result: Picture, truth: Picture, hole: Bool) -> None:
+def _checked(result: Picture, truth: Picture, hole: Bool) -> tuple[Picture, Picture]:
+    """Check the arguments of a metric; return both pictures as (H, W, 3)."""
     height, width = hole.shape if hole.ndim == 2 else (0, 0)
     shape = (height, width, 3) if truth.dtype == np.uint8 else (3, height, width)
     same = result.shape == truth.shape == shape and result.dtype == truth.dtype
@@ -141,3 +128,6 @@ def _check(result: Picture, truth: Picture, hole: Bool) -> None:
             f"(H, W) bool; got {result.shape} {result.dtype}, {truth.shape} {truth.dtype} and "
             f"{hole.shape} {hole.dtype}"
         )
+    if truth.dtype == np.uint8:
+        return result, truth
+    return np.moveaxis(result, 0, -1), np.moveaxis(truth, 0, -1)

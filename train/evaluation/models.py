@@ -30,10 +30,10 @@ class Model:
     """A model that is open."""
 
     path: Path
-    sha256: str  # of the file
-    backend: str  # "torch" or "runtime"
-    size: tuple[int, int] | None  # the one (H, W) it takes; None for all multiples of 256
-    facts: Mapping[str, Any]  # metadata of the file, JSON-serialisable
+    sha256: str = ""  # of the file
+    backend: str  # "torch", "runtime", or the name of a baseline
+    size: tuple[int, int] | None = None  # the one (H, W) it takes; None for all multiples of 256
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # JSON-serialisable
     run: Run  # inpaints a batch of any number of images
 
 
@@ -110,7 +110,6 @@ def _of_checkpoint(path: Path, device: str) -> Model:
         path=path,
         sha256=sha256(path),
         backend="torch",
-        size=None,
         facts={key: value for key, value in header.items() if key != "format"},
         run=torch_run(network),
     )

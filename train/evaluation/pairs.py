@@ -8,7 +8,7 @@ from typing import Any
 
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
-from ..data import MaskSource, describe, open_images, open_masks
+from ..data import MaskSource, open_images, open_masks
 from ..data.open_sources import CENTRE
 from ..data.recipes import RecipeName, Split
 from ..fields import require, require_least
@@ -103,9 +103,9 @@ class Pairs:
         """Describe the pairs, JSON-serialisable."""
         o = self.options
         return {
-            "images": describe(self._images),
+            "images": self._images.summary(),
             "masks": {
-                kind: [describe(source) for source in sources]
+                kind: [source.summary() for source in sources]
                 for kind, sources in self._masks.items()
             },
             **{name: getattr(o, name) for name in ("size", "seed", "count", "batch")},

@@ -109,10 +109,7 @@ class Evaluation:
             "definitions": DEFINITIONS,
             "libraries": {name: version for name, version in versions.items() if version},
             "baselines": list(self.baselines),
-            "margins": {
-                name: {kind: _plain(dataclasses.asdict(m)) for kind, m in margins.items()}
-                for name, margins in self.margins().items()
-            },
+            "margins": _plain(self.margins()),
             "models": [
                 {
                     "name": name,
