@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from .loader import Batch, evaluation_pairs, training_batches
 from .mask_sources import BUCKETS, bucket_of
 from .open_sources import open_images, open_masks
-from .protocols import BrokenImageError, ImageSource, MaskSource, describe
+from .protocols import BrokenImageError, ImageSource, MaskSource
 from .recipes import RECIPE_NAMES
 
 __all__ = [
@@ -24,7 +24,6 @@ __all__ = [
     "ImageSource",
     "MaskSource",
     "bucket_of",
-    "describe",
     "evaluation_pairs",
     "open_images",
     "open_masks",

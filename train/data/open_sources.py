@@ -1,23 +1,16 @@
 """Open images and masks by the specifications of the command line."""
 
-import bisect
-import itertools
-import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
-
-import numpy as np
+from typing import Final
 
 from ...plugins.errors import ContractError
 from ..masks import box_hole, centre_hole
 from . import mask_sources
-from .image_folder import FolderImages
-from .mask_folder import FolderMasks
-from .photographs import Photographs
+from .image_sources import FolderImages, Mixture, Photographs
 from .procedural import TRAIN_LENGTH, VAL_LENGTH, DeadLeaves
-from .protocols import ImageSource, MaskSource, Pixels, describe_mixture
+from .protocols import ImageSource, MaskSource
 from .recipes import RECIPE_NAMES, SPLITS, RecipeName, Split
 
 PROCEDURAL: Final = "procedural"
@@ -51,30 +44,11 @@ def open_images(
         raise ContractError(f"recipe must be one of {', '.join(RECIPE_NAMES)}; got {recipe!r}")
     if split not in SPLITS:
         raise ContractError(f"split must be one of {', '.join(SPLITS)}; got {split!r}")
-    if not _is_mixture(spec):
-        return _open_one(spec, recipe, split, cache_mib)
-    parts = _parts(spec, "photos:0.7,procedural:0.3")
-    sources = [_open_one(part, recipe, split, cache_mib) for part in parts]
-    return Mixture(sources, [*parts.values()])
-
-
-def _is_mixture(spec: str) -> bool:
-    return "," in spec and not Path(spec).exists()
-
-
-def _parts(spec: str, example: str) -> dict[str, float]:
-    """Read the parts of a mixture and their shares."""
-    found = [_SHARED.fullmatch(part.strip()) for part in spec.split(",")]
-    shares = {part["spec"]: float(part["share"]) for part in found if part}
-    if len(shares) != len(found) or not all(shares.values()):
-        raise ContractError(
-            "each part of a mixture must come once and have a positive share, as in "
-            f"{example!r}; got {spec!r}"
-        )
-    return shares
-
-
-def _open_one(spec: str, recipe: RecipeName, split: Split, cache_mib: int) -> ImageSource:
+    if _is_mixture(spec):
+        parts = _parts(spec, "photos:0.7,procedural:0.3")
+        options = {"recipe": recipe, "split": split, "cache_mib": cache_mib}
+        sources = [open_images(part, **options) for part in parts]  # type: ignore[arg-type]
+        return Mixture(sources, [*parts.values()])
     if spec == PROCEDURAL:
         return DeadLeaves(TRAIN_LENGTH if split == "train" else VAL_LENGTH)
     if spec == PHOTOGRAPHS:
@@ -128,48 +102,24 @@ def open_masks(
     elif spec in mask_sources.DRAWN:
         source = mask_sources.drawn_holes(spec, ratio)
     elif Path(spec).exists():
-        source = FolderMasks(Path(spec), invert=invert, augment=augment)
+        source = mask_sources.FolderMasks(Path(spec), invert=invert, augment=augment)
     else:
         kinds = ", ".join((CENTRE[0], BOX, *mask_sources.DRAWN))
         raise ContractError(f"masks must be a folder or one of {kinds}; {spec!r} does not exist")
     return mask_sources.FilteredHoles(source, chosen)
 
 
-class Mixture:
-    """Images of several sources, as often as their shares say; only the ratios of shares count.
+def _is_mixture(spec: str) -> bool:
+    return "," in spec and not Path(spec).exists()
 
-    An epoch lasts until every image of every finite source has come; others come several times.
-    """
 
-    def __init__(self, sources: list[ImageSource], shares: list[float]) -> None:
-        total = sum(shares)
-        self._sources = sources
-        self._shares = [share / total for share in shares]
-        # Drawn images have no end, so that they do not decide.
-        finite = [
-            len(source) / share
-            for source, share in zip(sources, self._shares, strict=True)
-            if not isinstance(source, DeadLeaves)
-        ]
-        length = math.ceil(max(finite, default=len(sources[0])))
-        counts = [max(1, round(share * length)) for share in self._shares]
-        self._ends = list(itertools.accumulate(counts))
-
-    def __len__(self) -> int:
-        return self._ends[-1]
-
-    def name(self, index: int) -> str:
-        source, local = self._find(index)
-        return source.name(local)
-
-    def load(self, index: int, size: int, rng: np.random.Generator) -> Pixels:
-        source, local = self._find(index)
-        return source.load(local, size, rng)
-
-    def summary(self) -> dict[str, Any]:
-        return describe_mixture(self._sources, self._shares)
-
-    def _find(self, index: int) -> tuple[ImageSource, int]:
-        part = bisect.bisect_right(self._ends, index)
-        local = index - (self._ends[part - 1] if part else 0)
-        return self._sources[part], local % len(self._sources[part])
+def _parts(spec: str, example: str) -> dict[str, float]:
+    """Read the parts of a mixture and their shares."""
+    found = [_SHARED.fullmatch(part.strip()) for part in spec.split(",")]
+    shares = {part["spec"]: float(part["share"]) for part in found if part}
+    if len(shares) != len(found) or not all(shares.values()):
+        raise ContractError(
+            "each part of a mixture must come once and have a positive share, as in "
+            f"{example!r}; got {spec!r}"
+        )
+    return shares

@@ -4,7 +4,7 @@ A source is small, can be pickled, and keeps no state that changes what it retur
 that is passed in decides everything. That makes samples independent of workers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,13 +36,12 @@ class ImageSource(Protocol):
     def name(self, index: int) -> str:
         """Return what a person would recognise image ``index`` by."""
 
+    def summary(self) -> dict[str, Any]:
+        """Return what the source is, for a checkpoint: JSON values without absolute paths."""
+
 
 class MaskSource(Protocol):
     """A distribution of holes."""
-
-    @property
-    def kind(self) -> str:
-        """Return "center", "box", "freeform", "folder" or "mixture"."""
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
         """Return one (S, S) hole, S = ``size``, True = missing.
@@ -51,23 +50,16 @@ class MaskSource(Protocol):
             BrokenImageError: the file that was drawn cannot be read; draw again.
         """
 
-
-def describe(source: ImageSource | MaskSource) -> dict[str, Any]:
-    """Return what a source is, for a checkpoint: JSON values without absolute paths.
-
-    That is what its method ``summary`` returns, or without one the name of its class.
-    """
-    if summary := getattr(source, "summary", None):
-        return dict(summary())
-    return {"kind": type(source).__name__}
+    def summary(self) -> dict[str, Any]:
+        """Return what the source is, as for images."""
 
 
-def describe_mixture(
-    sources: Iterable[ImageSource | MaskSource], shares: Iterable[float]
+def mixture_summary(
+    sources: Sequence[ImageSource | MaskSource], shares: Sequence[float]
 ) -> dict[str, Any]:
-    """Return what the parts of a mixture are, with their shares."""
+    """Return the summary of a mixture: those of its parts, with their shares."""
     parts = zip(sources, shares, strict=True)
     return {
         "kind": "mixture",
-        "parts": [{"share": round(share, 4), **describe(source)} for source, share in parts],
+        "parts": [{"share": round(share, 4), **source.summary()} for source, share in parts],
     }

@@ -29,13 +29,9 @@ def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *key)))
 
 
-def image_at(seed: int, epoch: int, slot: int, length: int) -> int:
-    """Return the index of the image at a place of an epoch's permutation."""
-    return int(_permutation(seed, epoch, length)[slot])
-
-
 @functools.lru_cache(maxsize=2)  # a batch may span two epochs; one of 1.8 million takes 14 MB
-def _permutation(seed: int, epoch: int, length: int) -> npt.NDArray[np.int64]:
+def permutation(seed: int, epoch: int, length: int) -> npt.NDArray[np.int64]:
+    """Return the order of the images in an epoch."""
     return generator(seed, Stream.ORDER, epoch).permutation(length)
 
 
@@ -81,8 +77,9 @@ class TrainingSamples(Dataset["Sample | Failure"]):
     def _image(self, epoch: int, slot: int) -> tuple[Pixels, list[str]]:
         """Load the image of a slot; for a broken one, those that follow it in the epoch."""
         length, broken = len(self.images), list[str]()
+        order = permutation(self.seed, epoch, length)
         for attempt in range(min(length, ATTEMPTS)):
-            index = image_at(self.seed, epoch, (slot + attempt) % length, length)
+            index = int(order[(slot + attempt) % length])
             rng = generator(self.seed, Stream.IMAGE, epoch, index, attempt)
             try:
                 return self.images.load(index, self.size, rng), broken

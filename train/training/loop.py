@@ -16,7 +16,7 @@ from torch import Tensor
 from ...plugins.errors import CsakitError, DivergenceError, ExitCode
 from ...runtime.files.atomic import atomic_write
 from .. import checkpoint
-from ..data import Batch, describe, training_batches
+from ..data import Batch, training_batches
 from . import config_file
 from .config import RANDOM_VGG, TrainConfig
 from .initialisation import RunData, open_run_data, start_history
@@ -258,8 +258,8 @@ class _Session:
             "steps": progress.step,
             "hours": round(progress.seconds / 3600, 3),
             "processes": self.fabric.world_size,
-            "images": describe(self.data.images),
-            "masks": describe(self.data.masks),
+            "images": self.data.images.summary(),
+            "masks": self.data.masks.summary(),
             "vgg": None if vgg is None else {"kind": vgg.kind, "origin": vgg.origin},
             "validation_hole_psnr_db": progress.best_psnr_db,
             "configuration": self.config.to_dict(),

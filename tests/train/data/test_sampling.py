@@ -15,18 +15,18 @@ from csakit.train.data.sampling import (
     TrainingSamples,
     draw_hole,
     generator,
-    image_at,
+    permutation,
 )
 from helpers.pictures import break_files, write_mask, write_picture
 
 
 def test_every_epoch_is_another_permutation() -> None:
-    epochs = [[image_at(5, epoch, slot, 30) for slot in range(30)] for epoch in range(4)]
+    epochs = [permutation(5, epoch, 30).tolist() for epoch in range(4)]
 
     assert all(sorted(epoch) == [*range(30)] for epoch in epochs)
     assert all(one != other for one, other in itertools.combinations(epochs, 2))
-    assert [image_at(5, 2, slot, 30) for slot in range(30)] == epochs[2]
-    assert [image_at(6, 2, slot, 30) for slot in range(30)] != epochs[2]
+    assert permutation(5, 2, 30).tolist() == epochs[2]
+    assert permutation(6, 2, 30).tolist() != epochs[2]
 
 
 def test_generators_differ_by_seed_stream_and_key() -> None:
@@ -83,7 +83,7 @@ def test_the_replacement_is_the_next_readable_image_of_the_epoch(
     folder, _ = mixed
     images = open_images(str(folder), recipe="paris", split="all")
     samples = TrainingSamples(images, open_masks("center"), 32, seed=3)
-    order = [images.name(image_at(3, 1, slot, 12)) for slot in range(12)]
+    order = [images.name(index) for index in permutation(3, 1, 12)]
 
     for slot in range(12):
         following = (order[slot:] + order[:slot])[:12]
@@ -107,8 +107,6 @@ def test_broken_masks_are_replaced_and_reported(tmp_path: Path) -> None:
 
 def test_masks_that_are_never_readable_are_refused(rng: np.random.Generator) -> None:
     class Broken:
-        kind = "folder"
-
         def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
             raise BrokenImageError("x.png is corrupt")
 

@@ -111,7 +111,7 @@ def test_the_validation_may_have_data_and_masks_of_its_own() -> None:
 
     data = open_run_data(config)
 
-    assert data.masks.kind == "freeform"
+    assert data.masks.summary()["kind"] == "freeform"
     assert [int(hole.sum()) for _, _, hole in data.pairs] == [120 * 120] * 2
 
 
