@@ -1,5 +1,8 @@
 """The function body that lets any ONNX runtime execute CSA with standard operators.
 
+``attention_function.onnxtxt`` has it in ONNX's text format; values and what differs between the
+similarities are filled in here.
+
 Letters: B images, C channels, N positions, M holes of the fullest image, S = 64 holes of a
 chunk. Equations: ``csakit.plugins.reference``; chunked form: ``csakit.train.attention.operator``.
 
@@ -17,7 +20,9 @@ What shaped it:
   float16 graphs.
 """
 
+import string
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -33,162 +38,7 @@ from ...plugins.spec import Similarity
 CHUNK: Final = 64
 MATCHES: Final = "matches"  # (B, N) int64 inside the body; parity checks make it an output
 
-_TEXT: Final = """
-<opset_import: ["" : {opset}], domain: "{domain}">
-{name} <similarity, plugin_version, plugin_namespace> (features, hole) => (filled)
-{{
-  zero = Constant <value_int = 0> ()
-  one = Constant <value_int = 1> ()
-  chunk = Constant <value_int = {chunk}> ()
-  first_axis = Constant <value_ints = [0]> ()
-  axis_1 = Constant <value_ints = [1]> ()
-  axis_2 = Constant <value_ints = [2]> ()
-  all_the_rest = Constant <value_ints = [-1]> ()
-  beyond = Constant <value_ints = [9223372036854775807]> ()
-  zero_f = Constant <value_float = 0.0> ()
-  one_f = Constant <value_float = 1.0> ()
-  chunk_f = Constant <value_float = {chunk}.0> ()
-  hole_threshold = Constant <value_float = {hole_threshold}> ()
-  norm_epsilon = Constant <value_float = {norm_epsilon}> ()
-  denominator_min = Constant <value_float = {denominator_min}> ()
-  never = Constant <value_float = -3.0e38> ()
-  unit_rows = Constant ()
-  only_previous = Constant ()
-  steps = Range (zero, chunk, one)
-
-  # (B, C, H, W) as unit keys (B, C, N) and as vectors (B * N, C)
-  B = Shape <start = 0, end = 1> (features)
-  C = Shape <start = 1, end = 2> (features)
-  x = Cast <to = 1> (features)
-  map_shape = Concat <axis = 0> (B, C, all_the_rest)
-  maps = Reshape (x, map_shape)
-  norms = ReduceL2 <keepdims = 1> (maps, axis_1)
-  safe_norms = Add (norms, norm_epsilon)
-  keys = Div (maps, safe_norms)
-  rows = Transpose <perm = [0, 2, 1]> (maps)
-  vector_shape = Concat <axis = 0> (all_the_rest, C)
-  vectors = Reshape (rows, vector_shape)
-  N = Shape <start = 1, end = 2> (rows)
-  n = Squeeze (N)
-
-  # which positions are filled; none in an image that knows nothing
-  hole_shape = Concat <axis = 0> (B, all_the_rest)
-  hole_f = Cast <to = 1> (hole)
-  hole_rows = Reshape (hole_f, hole_shape)
-  marked = Greater (hole_rows, hole_threshold)
-  marked_f = Cast <to = 1> (marked)
-  marked_count = ReduceSum <keepdims = 1> (marked_f, axis_1)
-  n_f = Cast <to = 1> (n)
-  has_known = Less (marked_count, n_f)
-  is_hole = And (marked, has_known)
-  is_hole_f = Cast <to = 1> (is_hole)
-  hole_count_f = ReduceSum <keepdims = 1> (is_hole_f, axis_1)
-  hole_count = Cast <to = 7> (hole_count_f)
-  exclusion_rows = Where (is_hole, never, zero_f)
-  exclusion = Unsqueeze (exclusion_rows, axis_1)
-
-  # order (B, N): the holes in raster order, then the known positions
-  is_known_f = Sub (one_f, is_hole_f)
-  holes_up_to = CumSum (is_hole_f, one)
-  known_up_to = CumSum (is_known_f, one)
-  after_holes = Add (known_up_to, hole_count_f)
-  place_f = Where (is_hole, holes_up_to, after_holes)
-  rank_f = Sub (place_f, one_f)
-  rank = Cast <to = 7> (rank_f)
-  raster = Range (zero, n, one)
-  raster_shape = Concat <axis = 0> (B, N)
-  positions = Expand (raster, raster_shape)
-  order = ScatterElements <axis = 1> (positions, rank, positions)
-
-  # where each image starts among the B * N vectors
-  b = Squeeze (B)
-  images = Range (zero, b, one)
-  starts = Mul (images, n)
-  offset = Unsqueeze (starts, axis_1)
-
-  last_position = Sub (n, one)
-  most_holes = ReduceMax <keepdims = 0> (hole_count_f)
-  chunks_f = Div (most_holes, chunk_f)
-  whole_chunks_f = Ceil (chunks_f)
-  chunks = Cast <to = 7> (whole_chunks_f)
-  always = Constant <value = bool {{1}}> ()
-  carry_shape = Concat <axis = 0> (B, axis_1, C)
-  nothing = Expand (zero_f, carry_shape)
-  row_shape = Concat <axis = 0> (B, axis_1)
-  first_rows = Expand (only_previous, row_shape)
-
-  filled_vectors, last_vector, {matches} = Loop (chunks, always, vectors, nothing, positions) <
-    body = fill_chunk (
-      int64 index, bool again, float[BN, Cs] vectors_in, float[Bs, 1, Cs] previous,
-      int64[Bs, Ns] matches_in
-    ) => (
-      bool again_out, float[BN, Cs] vectors_out, float[Bs, 1, Cs] newest,
-      int64[Bs, Ns] matches_out
-    ) {{
-      again_out = Identity (again)
-      first_slot = Mul (index, chunk)
-      slots = Add (steps, first_slot)
-      is_filled = Less (slots, hole_count)
-      safe_slots = Min (slots, last_position)
-      at = Gather <axis = 1> (order, safe_slots)
-      at_vector = Add (at, offset)
-
-      # searching: (B, S, N) similarities, their maximum and its position
-      queries = Gather <axis = 0> (vectors, at_vector)
-      query_norms = ReduceL2 <keepdims = 1> (queries, axis_2)
-      safe_query_norms = Add (query_norms, norm_epsilon)
-      directions = Div (queries, safe_query_norms)
-      similarities = MatMul ({searched}, keys)
-      candidates = Add (similarities, exclusion)
-      score = ReduceMax <keepdims = 1> (candidates, axis_2)
-      best = ArgMax <axis = 2, keepdims = 0> (candidates)
-      source = Where (is_filled, best, at)
-      source_vector = Add (source, offset)
-      copies = Gather <axis = 0> (vectors, source_vector)
-
-      # generating: every new vector is a combination of these S + 1
-      basis = Concat <axis = 1> (previous, copies)
-      basis_t = Transpose <perm = [0, 2, 1]> (basis)
-      all_dots = MatMul (directions, basis_t)
-      is_filled_f = Cast <to = 1> (is_filled)
-      filled_rows = Unsqueeze (is_filled_f, axis_2)
-      dots = Mul (all_dots, filled_rows)
-      {gram}
-      last_row, attention = Scan <
-        num_scan_inputs = 3, scan_input_axes = [1, 1, 0], scan_output_axes = [1],
-        body = fill_one (
-          float[Bs, T] row, float[Bs, T] dot, float[Bs, 1] s, float[T] unit_row
-        ) => (float[Bs, T] row_out, float[Bs, T] row_of_hole) {{
-          products = Mul (row, dot)
-          {projected} = ReduceSum <keepdims = 1> (products, axis_1)
-          {adjacency}
-          total = Add (a, s)
-          magnitude = Abs (total)
-          is_defined = GreaterOrEqual (magnitude, denominator_min)
-          share = Div (a, total)
-          w = Where (is_defined, share, zero_f)
-          change = Sub (row, unit_row)
-          kept = Mul (w, change)
-          row_out = Add (unit_row, kept)
-          row_of_hole = Identity (row_out)
-        }}
-      > (first_rows, dots, score, unit_rows)
-      fresh = MatMul (attention, basis)
-      newest = Slice (fresh, all_the_rest, beyond, axis_1)
-      at_index = Unsqueeze (at_vector, axis_2)
-      vectors_out = ScatterND (vectors_in, at_index, fresh)
-      matches_out = ScatterElements <axis = 1> (matches_in, at, source)
-    }}
-  >
-
-  row_form = Concat <axis = 0> (B, N, C)
-  filled_rows_all = Reshape (filled_vectors, row_form)
-  filled_maps = Transpose <perm = [0, 2, 1]> (filled_rows_all)
-  feature_shape = Shape (features)
-  filled_f = Reshape (filled_maps, feature_shape)
-  filled = CastLike (filled_f, features)
-}}
-"""
+_TEXT: Final = Path(__file__).with_suffix(".onnxtxt")
 
 # |y| of a combination `row` of the basis, from the products of the basis with itself
 _COSINE_ADJACENCY: Final = """
@@ -207,8 +57,9 @@ _COSINE_ADJACENCY: Final = """
 def attention_function(similarity: Similarity, opset: int) -> onnx.FunctionProto:
     """Build the body of the CSA node for one similarity, of the opset of the model."""
     cosine = similarity == "cosine"
+    text = string.Template(_TEXT.read_text(encoding="utf-8"))
     function = onnx.parser.parse_function(
-        _TEXT.format(
+        text.substitute(
             opset=opset,
             domain=spec.DOMAIN,
             name=spec.NAME,

@@ -51,8 +51,10 @@ def test_the_page_is_in_the_wheel(names: set[str]) -> None:
     assert len(files) > 10
 
 
-def test_the_text_of_the_guide_is_in_the_wheel(names: set[str]) -> None:
-    assert "csakit/export/serving/guide.md" in names
+def test_the_texts_of_an_export_are_in_the_wheel(names: set[str]) -> None:
+    texts = ("graph/attention_function.onnxtxt", "serving/guide.md")
+
+    assert {f"csakit/export/{text}" for text in texts} <= names
 
 
 def test_nothing_foreign_is_in_the_wheel(names: set[str]) -> None:
