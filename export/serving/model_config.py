@@ -1,22 +1,34 @@
 """The ``config.pbtxt`` of a served model.
 
-Field names and meanings are those of Triton's ``model_config.proto``.
+``templates/config.pbtxt.jinja`` has the text; field names and meanings are those of Triton's
+``model_config.proto``.
 """
 
 import dataclasses
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Literal
 
-from ...runtime.contract import IMAGE, MASK, OUTPUT
+import jinja2
+
+from . import warmup
 from .model_io import ModelIO
 from .options import ServingOptions
-from .pbtxt import Value, Word, write
-from .warmup import samples
 
 Backend = Literal["onnxruntime", "tensorrt"]
 MODEL_FILES: Final[Mapping[Backend, str]] = {"onnxruntime": "model.onnx", "tensorrt": "model.plan"}
 SUFFIXES: Final[Mapping[Backend, str]] = {"onnxruntime": "onnx", "tensorrt": "trt"}
 PARAMETER_SIDES: Final = "csakit_sides"  # the client reads it; the backends pass over it
+
+TEMPLATES: Final = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+TEMPLATES.filters["quoted"] = json.dumps  # of printable ASCII it is protobuf's escape as well
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,56 +56,16 @@ class Model:
         form = self.form
         return tuple(sorted({1, *self.options.preferred, form.max_batch or 1}))
 
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the client needs, what was served, and how ONNX Runtime is to run."""
+        parameters = {PARAMETER_SIDES: str(self.form.sides), **self.facts}
+        if not self.on_gpu and self.options.threads:
+            parameters["intra_op_thread_count"] = str(self.options.threads)
+        return parameters
+
 
 def config_text(model: Model) -> str:
     """Write the ``ModelConfig`` of a model."""
-    form, options = model.form, model.options
-    message: dict[str, Value] = {
-        "name": model.name,
-        "backend": model.backend,
-        "max_batch_size": form.max_batch,
-        "input": [_tensor(form, IMAGE), _tensor(form, MASK)],
-        "output": [_tensor(form, OUTPUT)],
-        "instance_group": [
-            {"count": options.instances, "kind": Word("KIND_GPU" if model.on_gpu else "KIND_CPU")}
-        ],
-    }
-    if form.max_batch > 1:
-        message["dynamic_batching"] = _batching(options)
-    if model.backend == "tensorrt" and options.cuda_graphs:
-        message["optimization"] = {"cuda": {"graphs": True, "graph_spec": _graphs(model)}}
-    if options.warmup:
-        message["model_warmup"] = list(samples(form, model.batches))
-    message["parameters"] = [
-        {"key": key, "value": {"string_value": value}} for key, value in _parameters(model).items()
-    ]
-    return f"# Written by csakit; see README.md two folders up.\n{write(message)}"
-
-
-def _tensor(form: ModelIO, name: str) -> Value:
-    return {"name": name, "data_type": Word(form.dtype), "dims": form.dims(name)}
-
-
-def _batching(options: ServingOptions) -> Value:
-    batching: dict[str, Value] = {}
-    if options.preferred:
-        batching["preferred_batch_size"] = sorted({*options.preferred})
-    return {**batching, "max_queue_delay_microseconds": options.delay_us}
-
-
-def _graphs(model: Model) -> Value:
-    """Capture the shapes that the engine is tuned for; others run without a graph."""
-    form = model.form
-    inputs = [
-        {"key": name, "value": {"dim": form.dims(name, form.warm_size)}} for name in (IMAGE, MASK)
-    ]
-    sizes = model.batches if form.max_batch else (0,)  # 0 is Triton's word for "no batching"
-    return [{"batch_size": size, "input": inputs} for size in sizes]
-
-
-def _parameters(model: Model) -> dict[str, str]:
-    """State what the client needs, what was served, and how ONNX Runtime is to run."""
-    parameters = {PARAMETER_SIDES: str(model.form.sides), **model.facts}
-    if model.backend == "onnxruntime" and not model.on_gpu and model.options.threads:
-        parameters["intra_op_thread_count"] = str(model.options.threads)
-    return parameters
+    template = TEMPLATES.get_template("config.pbtxt.jinja")
+    return template.render(model=model, warmup_file=warmup.file_name)

@@ -4,7 +4,6 @@ The first run of a shape allocates memory and chooses algorithms. The picture is
 it is random bytes, float32 inputs would be NaN; and the hole leaves pixels to repair it from.
 """
 
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,32 +12,9 @@ import numpy as np
 from ...runtime.contract import IMAGE, MASK
 from ...runtime.tensors.pixels import Uint8, float_from_uint8
 from .model_io import ModelIO
-from .pbtxt import Value, Word
 
 FOLDER: Final = "warmup"  # Triton looks in the folder of this name
 _WAVES: Final = 3  # across the picture
-
-
-def samples(form: ModelIO, batches: Sequence[int]) -> Iterator[Value]:
-    """Describe one request for each size of batch, as ``ModelWarmup``."""
-    size = form.warm_size
-    inputs = [
-        {
-            "key": name,
-            "value": {
-                "data_type": Word(form.dtype),
-                "dims": form.dims(name, size),
-                "input_data_file": file_name(name, size),
-            },
-        }
-        for name in (IMAGE, MASK)
-    ]
-    for batch in batches:
-        yield {
-            "name": f"batch {batch}, {size[1]} x {size[0]}",
-            "batch_size": batch,
-            "inputs": inputs,
-        }
 
 
 def file_name(tensor: str, size: tuple[int, int]) -> str:

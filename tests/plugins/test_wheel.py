@@ -52,7 +52,11 @@ def test_the_page_is_in_the_wheel(names: set[str]) -> None:
 
 
 def test_the_texts_of_an_export_are_in_the_wheel(names: set[str]) -> None:
-    texts = ("graph/attention_function.onnxtxt", "serving/guide.md")
+    texts = {
+        "graph/attention_function.onnxtxt",
+        "serving/templates/README.md.jinja",
+        "serving/templates/config.pbtxt.jinja",
+    }
 
     assert {f"csakit/export/{text}" for text in texts} <= names
 

@@ -1,5 +1,6 @@
 """Configurations are messages of Triton's own schema, and say what was asked for."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,16 @@ def test_a_graph_of_an_engine_without_batching_is_of_batch_zero(
     assert config.max_batch_size == 0
     assert [graph.batch_size for graph in config.optimization.cuda.graph_spec] == [0]
     assert list(config.optimization.cuda.graph_spec[0].input["mask"].dim) == [1, 256, 256, 1]
+
+
+def test_texts_from_a_file_are_quoted(packed: Subject, tmp_path: Path) -> None:
+    model = write_repository(packed.path, None, tmp_path / "out").models[0]
+    facts = {"csakit_precision": 'quotes " and \\ back'}
+
+    text = config_text(dataclasses.replace(model, facts=facts))
+
+    config = text_format.Parse(text, schema.ModelConfig())
+    assert config.parameters["csakit_precision"].string_value == facts["csakit_precision"]
 
 
 def test_the_schema_knows_no_field_that_is_not_its_own(packed: Subject, tmp_path: Path) -> None:

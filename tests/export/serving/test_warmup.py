@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from csakit.export.serving.model_io import ModelIO, form_of_model
 from csakit.export.serving.options import ServingOptions
-from csakit.export.serving.warmup import centre_hole, file_name, picture, samples, write_files
+from csakit.export.serving.warmup import centre_hole, file_name, picture, write_files
 from csakit.runtime.files.onnx_header import read_onnx_header
 from helpers.exported import Subject
 
@@ -38,12 +38,6 @@ def test_the_files_are_inputs_that_the_model_repairs(
     known = np.broadcast_to(hole == 0, image.shape)
     assert (result[known] == image[known]).all()
     assert (result[~known] != image[~known]).any()
-
-
-def test_every_batch_is_one_request(packed: Subject) -> None:
-    found = list(samples(form_of(packed), (1, 8)))
-
-    assert [sample["batch_size"] for sample in found] == [1, 8]  # type: ignore[index, call-overload]
 
 
 def test_the_picture_is_not_flat_and_may_be_oblong() -> None:
