@@ -22,7 +22,7 @@ class Model:
     device: str  # where
     size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes any multiple of 256
     trained_hole: int  # side in pixels of the largest hole that it was trained on
-    lanes: int = 1  # repairs that it can run at once
+    concurrency: int = 1  # repairs that it can run at once
 
 
 _MODEL_KEYS: Final = ("name", "sha256", "precision", "size", "trained_hole")

@@ -16,12 +16,12 @@ from ..inpainter import Inpainter
 from .about import Model, describe, iopaint_config, iopaint_models
 from .fields import Fields, RequestOptions, read_fields
 from .guard import REQUEST_ID, ROUTE, Guard
-from .lane import Event, Lane, Watch
 from .metrics import Metrics
 from .options import WebOptions
 from .problem import ClientLeftError, Problem
 from .static_files import StaticFiles
 from .work import Result, Worker
+from .work_queue import Event, Task, WorkQueue
 
 STREAM: Final = "application/x-ndjson"
 _IMAGES: Final = ("image/*", "image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
@@ -38,9 +38,9 @@ class Web:
         self._options, self._defaults = options, defaults
         self._metrics = Metrics()
         self._worker = Worker(inpaint, self._metrics)
-        # Opening and saving have a lane of their own: they take a second, not a queue of repairs.
-        self._lane = Lane(model.lanes, options.queue, self._metrics)
-        self._side_lane = Lane(1, options.queue)
+        # Opening and saving have a queue of their own: they take a second, not a queue of repairs.
+        self._queue = WorkQueue(model.concurrency, options.queue, self._metrics)
+        self._side_queue = WorkQueue(1, options.queue)
         self._static = StaticFiles()
         self.routes = [
             Route("/api/v1/inpaint", _post("inpaint", self._inpaint), methods=["POST"]),
@@ -59,40 +59,40 @@ class Web:
 
     def stop(self) -> None:
         """Take nothing more, and end what runs between two of its steps."""
-        for lane in (self._lane, self._side_lane):
-            lane.stop()
+        for queue in (self._queue, self._side_queue):
+            queue.stop()
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
         """Wait for the threads at the end."""
         yield
         self.stop()
-        for lane in (self._lane, self._side_lane):
-            await asyncio.to_thread(lane.close)
+        for queue in (self._queue, self._side_queue):
+            await asyncio.to_thread(queue.close)
 
     async def _inpaint(self, request: Request, send: Send) -> None:
         stream = _accepted(request, (*_IMAGES, STREAM)) == STREAM
-        with self._lane.reserve() as lane:
+        with self._queue.reserve() as queue:
             fields = await self._fields(request, "image", "mask", "edits")
             work = functools.partial(self._worker.repair, fields, whole=not stream)
             if stream:
-                await self._stream(request, send, lane, work)
+                await self._stream(request, send, queue, work)
             else:
-                await self._answer(request, send, lane, work, fields)
+                await self._answer(request, send, queue, work, fields)
 
     async def _apply(self, request: Request, send: Send) -> None:
         _accepted(request, _IMAGES)
-        with self._side_lane.reserve() as lane:
+        with self._side_queue.reserve() as queue:
             fields = await self._fields(request, "image", "edits")
             work = functools.partial(self._worker.apply, fields)
-            await self._answer(request, send, lane, work, fields)
+            await self._answer(request, send, queue, work, fields)
 
     async def _inspect(self, request: Request, send: Send) -> None:
         preview = _accepted(request, ("application/json", *_IMAGES)) != "application/json"
-        with self._side_lane.reserve() as lane:
+        with self._side_queue.reserve() as queue:
             fields = await self._fields(request, "image")
             work = functools.partial(self._worker.inspect, fields, preview=preview)
-            await self._answer(request, send, lane, work, fields)
+            await self._answer(request, send, queue, work, fields)
 
     async def _fields(self, request: Request, *known: str) -> Fields:
         limit = self._options.max_bytes
@@ -102,14 +102,14 @@ class Web:
         self,
         request: Request,
         send: Send,
-        lane: Lane,
-        work: Callable[[Watch], Result],
+        queue: WorkQueue,
+        work: Callable[[Task], Result],
         fields: Fields,
     ) -> None:
-        watch = Watch(self._options.deadline, lambda _: None)
-        async with _watching(request, watch):
-            result = await lane.run(work, watch)
-            self._metrics.observe("queue", watch.waited)
+        task = Task(self._options.deadline, lambda _: None)
+        async with _stop_with_client(request, task):
+            result = await queue.run(work, task)
+            self._metrics.observe("queue", task.waited)
             stages = (f"{stage};dur={1000 * took:.1f}" for stage, took in result.seconds.items())
             headers = {"Server-Timing": ", ".join(stages)}
             if result.filename:
@@ -124,18 +124,18 @@ class Web:
             await response(request.scope, request.receive, send)
 
     async def _stream(
-        self, request: Request, send: Send, lane: Lane, work: Callable[[Watch], Result]
+        self, request: Request, send: Send, queue: WorkQueue, work: Callable[[Task], Result]
     ) -> None:
         loop, events = asyncio.get_running_loop(), asyncio.Queue[Event | None]()
 
         def emit(event: Event) -> None:
             loop.call_soon_threadsafe(events.put_nowait, event)
 
-        watch = Watch(self._options.deadline, emit)
-        async with _watching(request, watch):
+        task = Task(self._options.deadline, emit)
+        async with _stop_with_client(request, task):
             headers = [(b"content-type", STREAM.encode()), (b"x-accel-buffering", b"no")]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            running = asyncio.create_task(self._last_event(request, lane, work, watch))
+            running = asyncio.create_task(self._last_event(request, queue, work, task))
             running.add_done_callback(lambda _: loop.call_soon(events.put_nowait, None))
             try:
                 while (event := await events.get()) is not None:
@@ -143,16 +143,16 @@ class Web:
                 await _send_line(send, await running)
                 await send({"type": "http.response.body", "body": b""})
             finally:
-                watch.stop(ClientLeftError())
+                task.stop(ClientLeftError())
                 if not running.done():
                     with contextlib.suppress(Exception):
                         await running
 
     async def _last_event(
-        self, request: Request, lane: Lane, work: Callable[[Watch], Result], watch: Watch
+        self, request: Request, queue: WorkQueue, work: Callable[[Task], Result], task: Task
     ) -> Event:
         try:
-            result = await lane.run(work, watch)
+            result = await queue.run(work, task)
         except Problem as problem:
             return {
                 "event": "error",
@@ -160,12 +160,12 @@ class Web:
                 "detail": problem.detail,
                 "request_id": request.scope[REQUEST_ID],
             }
-        self._metrics.observe("queue", watch.waited)
+        self._metrics.observe("queue", task.waited)
         seconds = {stage: round(value, 4) for stage, value in result.seconds.items()}
         return {"event": "done", "seconds": seconds}
 
     def _ready(self, _: Request) -> dict[str, str]:
-        if self._lane.stopping:
+        if self._queue.stopping:
             raise Problem(503, "the server stops", {"Retry-After": "5"})
         return {"status": "ready"}
 
@@ -196,13 +196,13 @@ def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], 
 
 
 @contextlib.asynccontextmanager
-async def _watching(request: Request, watch: Watch) -> AsyncIterator[None]:
+async def _stop_with_client(request: Request, task: Task) -> AsyncIterator[None]:
     """End the work when the client leaves."""
 
     async def until_gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":
             pass
-        watch.stop(ClientLeftError())
+        task.stop(ClientLeftError())
 
     gone = asyncio.create_task(until_gone())
     try:

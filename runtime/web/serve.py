@@ -58,7 +58,7 @@ def describe_model(
         device=device or ("cuda" if engine else "cpu"),
         size=session.size,
         trained_hole=int(stated) if stated.isdecimal() else TRAINED_HOLE,
-        lanes=EngineOptions.contexts if engine else 1,
+        concurrency=EngineOptions.contexts if engine else 1,
     )
 
 

@@ -28,9 +28,9 @@ from ..notices import Notice, collect_notices
 from ..options import InpaintOptions
 from ..tensors.pixels import Bool, Uint8
 from .fields import FORMATS, Fields
-from .lane import Watch
 from .metrics import Metrics
 from .problem import problem_of
+from .work_queue import Task
 
 PREVIEW_SIDE: Final = 4096  # of pictures that browsers cannot show themselves
 _SHOWN: Final = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP")
@@ -61,36 +61,36 @@ class Worker:
         self._inpaint = inpaint
         self._metrics = metrics
 
-    def repair(self, fields: Fields, watch: Watch, *, whole: bool) -> Result:
+    def repair(self, fields: Fields, task: Task, *, whole: bool) -> Result:
         """Repair a picture; with ``whole``, encode all of it as well."""
-        result = Result(seconds={"queue": watch.waited})
+        result = Result(seconds={"queue": task.waited})
         with _as_problems(result):
-            with self._timed(result, "decode", watch):
+            with self._timed(result, "decode", task):
                 picture = self._picture(fields)
                 size = picture.pixels.shape[:2]
                 mask = ImageBytes(fields.files["mask"], "the mask")
                 hole = load_hole(mask, (size[0], size[1]), fields.options.mask)
-            with self._timed(result, "model", watch):
-                repaired = self._run(picture, hole, fields.options.inpaint, watch, result)
+            with self._timed(result, "model", task):
+                repaired = self._run(picture, hole, fields.options.inpaint, task, result)
             if whole:
-                with self._timed(result, "encode", watch):
+                with self._timed(result, "encode", task):
                     self._encode(picture.repaired(repaired, hole), fields, result)
         return result
 
-    def apply(self, fields: Fields, watch: Watch) -> Result:
+    def apply(self, fields: Fields, task: Task) -> Result:
         """Lay earlier parts over a picture, and encode it with its metadata."""
-        result = Result(seconds={"queue": watch.waited})
+        result = Result(seconds={"queue": task.waited})
         with _as_problems(result):
-            with self._timed(result, "decode", watch):
+            with self._timed(result, "decode", task):
                 picture = self._picture(fields)
-            with self._timed(result, "encode", watch):
+            with self._timed(result, "encode", task):
                 self._encode(picture, fields, result)
         return result
 
-    def inspect(self, fields: Fields, watch: Watch, *, preview: bool) -> Result:
+    def inspect(self, fields: Fields, task: Task, *, preview: bool) -> Result:
         """Describe a picture as JSON, or return one that every browser can show."""
-        result = Result(seconds={"queue": watch.waited})
-        with _as_problems(result), self._timed(result, "decode", watch):
+        result = Result(seconds={"queue": task.waited})
+        with _as_problems(result), self._timed(result, "decode", task):
             picture = load_image(ImageBytes(fields.files["image"], "the picture"))
             if preview:
                 result.content, result.media_type = _preview(picture), "image/jpeg"
@@ -120,26 +120,26 @@ class Worker:
         return picture
 
     def _run(
-        self, picture: Picture, hole: Bool, options: InpaintOptions, watch: Watch, result: Result
+        self, picture: Picture, hole: Bool, options: InpaintOptions, task: Task, result: Result
     ) -> Uint8:
         """Run the model part by part; return the repaired pixels."""
 
         def progress(done: int, runs: int) -> None:
-            watch.check()
-            watch.emit({"event": "progress", "done": done, "runs": runs})
+            task.check()
+            task.emit({"event": "progress", "done": done, "runs": runs})
 
         repair = self._inpaint.parts(picture.pixels, hole, options=options, progress=progress)
         result.notices.extend(repair.notices)
         for notice in result.notices:
-            watch.emit({"event": "warning", **dataclasses.asdict(notice)})
+            task.emit({"event": "warning", **dataclasses.asdict(notice)})
         scale = round(repair.scale, 4)
         plan = {"event": "running", "parts": len(repair), "runs": repair.runs, "scale": scale}
-        watch.emit(plan)
+        task.emit(plan)
         repaired: Uint8 = picture.pixels.copy()
         for number, part in enumerate(repair, 1):
             repaired[part.window][part.hole] = part.pixels[part.hole]
             top, left, bottom, right = part.box
-            watch.emit(
+            task.emit(
                 {
                     "event": "part",
                     "part": number,
@@ -153,7 +153,7 @@ class Worker:
                 }
             )
             self._metrics.add("pixels", int(part.hole.sum()))
-            watch.check()
+            task.check()
         return repaired
 
     def _encode(self, picture: Picture, fields: Fields, result: Result) -> None:
@@ -165,9 +165,9 @@ class Worker:
         result.filename = f"{_stem(fields.filename)}{suffix}"
 
     @contextlib.contextmanager
-    def _timed(self, result: Result, stage: str, watch: Watch) -> Iterator[None]:
+    def _timed(self, result: Result, stage: str, task: Task) -> Iterator[None]:
         """Measure a stage; begin none that nobody waits for."""
-        watch.check()
+        task.check()
         started = time.perf_counter()
         try:
             yield

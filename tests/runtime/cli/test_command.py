@@ -79,11 +79,11 @@ sys.exit(run_command(argparse.ArgumentParser(prog="csakit test"), work, {argumen
 """
 
 
-def process(work: str, arguments: str = "[]", **options: Any) -> "subprocess.Popen[str]":  # noqa: ANN401
-    code = WORK.format(work=work, arguments=arguments)
-    return subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, **options
-    )
+def process(work: str, arguments: str = "[]", **options: Any) -> tuple[int, str, str]:  # noqa: ANN401
+    """Run a command in a process: exit code, stdout, stderr."""
+    program = [sys.executable, "-c", WORK.format(work=work, arguments=arguments)]
+    ended = subprocess.run(program, stderr=subprocess.PIPE, text=True, timeout=60, **options)
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 @pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)])
@@ -96,10 +96,9 @@ def test_signals_end_with_their_code_and_leave_nothing(
         time.sleep(30)
     """
 
-    with process(work) as running:
-        _, err = running.communicate(timeout=60)
+    returned, _, err = process(work)
 
-    assert running.returncode == code
+    assert returned == code
     assert err == f"csakit test: {'interrupted' if name == 'SIGINT' else 'ended by ' + name}\n"
     assert list(tmp_path.iterdir()) == []
 
@@ -107,10 +106,11 @@ def test_signals_end_with_their_code_and_leave_nothing(
 def test_a_signal_that_is_ignored_stays_so() -> None:  # nohup
     work = "os.kill(os.getpid(), signal.SIGHUP)"
 
-    with process(work, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as running:
-        _, err = running.communicate(timeout=60)
+    returned, _, err = process(
+        work, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    )
 
-    assert (running.returncode, err) == (1, "")
+    assert (returned, err) == (1, "")
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
@@ -129,12 +129,10 @@ def test_a_closed_pipe_is_no_error(
     os.close(reader)
     environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
 
-    with process(work, arguments, stdout=writer, env=environment) as running:
-        os.close(writer)
-        _, err = running.communicate(timeout=60)
+    returned, _, err = process(work, arguments, stdout=writer, env=environment)
 
     assert err == ""
-    assert running.returncode in code
+    assert returned in code
 
 
 @pytest.mark.parametrize("arguments", [[""], ["--output", ""], ["a", "", "b"]])
@@ -164,13 +162,10 @@ def test_an_empty_argument_is_no_folder(
 )
 def test_a_full_output_is_a_line(work: str, arguments: str) -> None:
     options = {"env": {**os.environ, "PYTHONUNBUFFERED": ""}}  # or argparse keeps it for itself
-    with (
-        Path("/dev/full").open("w") as full,
-        process(work, arguments, stdout=full, **options) as running,
-    ):
-        _, err = running.communicate(timeout=60)
+    with Path("/dev/full").open("w") as full:
+        returned, _, err = process(work, arguments, stdout=full, **options)
 
-    assert running.returncode == ExitCode.ENVIRONMENT
+    assert returned == ExitCode.ENVIRONMENT
     assert err.startswith("csakit test: cannot print the output: No space left on device\n")
     assert "Traceback" not in err
 
@@ -183,10 +178,9 @@ def test_closed_streams_are_not_given_to_files(tmp_path: Path) -> None:
         file.write("content")
     """
 
-    with process(work, preexec_fn=lambda: os.close(1)) as running:
-        _, err = running.communicate(timeout=60)
+    returned, _, err = process(work, preexec_fn=lambda: os.close(1))
 
-    assert (running.returncode, err) == (1, "")
+    assert (returned, err) == (1, "")
     assert (tmp_path / "x").read_text() == "content"
 
 
@@ -195,8 +189,7 @@ def test_names_that_cannot_be_encoded_are_printed_with_escapes(encoding: str) ->
     work = "print('caf\\u0301 \\udcff')"
     environment = {**os.environ, "PYTHONIOENCODING": encoding}
 
-    with process(work, stdout=subprocess.PIPE, env=environment) as running:
-        out, err = running.communicate(timeout=60)
+    _, out, err = process(work, stdout=subprocess.PIPE, env=environment)
 
     assert err == ""
     assert r"\udcff" in out

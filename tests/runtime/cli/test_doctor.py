@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from csakit.runtime.cli import doctor
 from csakit.runtime.diagnostics import gpu_checks, package_checks
 
 Versions = dict[str, str]
+Report = Callable[..., dict[str, str]]
 
 
 @pytest.fixture(autouse=True)
@@ -33,16 +35,21 @@ def versions(monkeypatch: pytest.MonkeyPatch) -> Versions:
     return found
 
 
-def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """The printed lines by the name of their fact."""
-    printed = [line for line in capsys.readouterr().out.splitlines() if line]
-    return {line[4:26].strip(): line for line in printed}
+@pytest.fixture
+def report(capsys: pytest.CaptureFixture[str]) -> Report:
+    """Return a function that runs the command: the printed lines by the name of their check."""
+
+    def report(expected: ExitCode | None = None) -> dict[str, str]:
+        code = doctor.main([])
+        assert expected in (None, code)
+        printed = [line for line in capsys.readouterr().out.splitlines() if line]
+        return {line[4:26].strip(): line for line in printed}
+
+    return report
 
 
-def test_every_line_is_marked_and_names_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
-    assert doctor.main([]) == ExitCode.OK
-
-    for line in lines(capsys).values():
+def test_every_line_is_marked_and_names_its_remedy(report: Report) -> None:
+    for line in report(ExitCode.OK).values():
         assert line[:4] in ("OK  ", "--  ", "FIX ")
         if line.startswith("--") and ".engine" not in line:
             assert re.search("pip install|install NVIDIA.s driver|csakit plugin build", line)
@@ -59,41 +66,38 @@ sys.exit('torch' in sys.modules)
     assert done.returncode == 0
 
 
-def test_what_runs_no_engine_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_runs_no_engine_is_said(report: Report) -> None:
     if devices():
         pytest.skip("there is a GPU")
 
-    doctor.main([])
-
-    line = lines(capsys)[".engine models"]
+    line = report()[".engine models"]
     assert line.startswith("--  .engine models        cannot run here: lacking a GPU")
 
 
-def test_tensorrt_before_its_present_rules_is_to_be_updated(
-    capsys: pytest.CaptureFixture[str], versions: Versions
+@pytest.mark.parametrize(
+    ("name", "version", "line"),
+    [
+        ("tensorrt", "10.2.0.19", "10.2.0.19; csakit needs at least 10.3: pip"),
+        ("numpy", "1.9.3", "1.9.3; csakit needs at least 1.24"),  # less, though not as text
+    ],
+)
+def test_an_old_version_is_to_be_updated(
+    report: Report, versions: Versions, name: str, version: str, line: str
 ) -> None:
-    versions["tensorrt"] = "10.2.0.19"
+    versions[name] = version
 
-    doctor.main([])
-
-    line = lines(capsys)["tensorrt"]
-    assert line.startswith("FIX tensorrt              10.2.0.19; csakit needs at least 10.3: pip")
+    assert report()[name].startswith(f"FIX {name:<22}{line}")
 
 
 def test_openvino_is_optional_and_bfloat16_is_told(
-    capsys: pytest.CaptureFixture[str],
-    versions: Versions,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
+    report: Report, versions: Versions, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(host, "_KIND", tmp_path / "cpuinfo")
     (tmp_path / "cpuinfo").write_text("flags\t: sse2 avx512_vnni\n")
 
-    doctor.main([])
-    absent = lines(capsys)["openvino"]
+    absent = report()["openvino"]
     versions["openvino"] = "2026.4.1"
-    doctor.main([])
-    present = lines(capsys)["openvino"]
+    present = report()["openvino"]
 
     assert absent.startswith("--  openvino")
     assert "pip install 'csakit[openvino]'" in absent
@@ -101,50 +105,31 @@ def test_openvino_is_optional_and_bfloat16_is_told(
     assert present.endswith("2026.4.1; bfloat16 not possible here (avx512_vnni)")
 
 
-def test_without_onnxruntime_nothing_runs(
-    capsys: pytest.CaptureFixture[str], versions: Versions
-) -> None:
+def test_without_onnxruntime_nothing_runs(report: Report, versions: Versions) -> None:
     del versions["onnxruntime"]
 
-    assert doctor.main([]) == ExitCode.ENVIRONMENT
-
-    printed = lines(capsys)
+    printed = report(ExitCode.ENVIRONMENT)
     assert printed["onnxruntime"].startswith("FIX onnxruntime")
     assert "pip install 'csakit[runtime]'" in printed["onnxruntime"]
     assert printed[".onnx models"].startswith("FIX .onnx models          cannot run")
 
 
-def test_a_broken_onnxruntime_is_named(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_onnxruntime_is_named(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
 
-    assert doctor.main([]) == ExitCode.ENVIRONMENT
-    assert "cannot be imported" in lines(capsys)["onnxruntime"]
+    assert "cannot be imported" in report(ExitCode.ENVIRONMENT)["onnxruntime"]
 
 
 def test_wheels_over_each_other_are_named_with_both_commands(
-    capsys: pytest.CaptureFixture[str], versions: Versions
+    report: Report, versions: Versions
 ) -> None:
     versions["onnxruntime-gpu"] = "1.19"
 
-    doctor.main([])
-
-    line = lines(capsys)["onnxruntime wheels"]
+    line = report()["onnxruntime wheels"]
     assert line.startswith("FIX ")
     assert line.endswith(
         "pip uninstall -y onnxruntime onnxruntime-gpu && pip install 'csakit[gpu]'"
     )
-
-
-def test_an_old_version_is_to_be_fixed(
-    capsys: pytest.CaptureFixture[str], versions: Versions
-) -> None:
-    versions["numpy"] = "1.9.3"  # less than 1.24, though not as text
-
-    doctor.main([])
-
-    assert "1.9.3; csakit needs at least 1.24" in lines(capsys)["numpy"]
 
 
 def test_absent_metadata_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,13 +143,13 @@ def test_absent_metadata_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_engines_of_the_current_folder_are_told_and_cost_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, report: Report
 ) -> None:
     (tmp_path / "alone.engine").write_bytes(b"x")
     monkeypatch.chdir(tmp_path)
 
-    assert doctor.main([]) == ExitCode.OK
-    assert lines(capsys)["alone.engine"].startswith("FIX alone.engine          has no manifest")
+    line = report(ExitCode.OK)["alone.engine"]
+    assert line.startswith("FIX alone.engine          has no manifest")
 
 
 def test_an_engine_that_was_named_and_would_not_open_is_exit_code_3(

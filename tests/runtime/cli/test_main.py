@@ -21,6 +21,7 @@ def registered() -> dict[str, str]:
 
 
 def fake(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """Register one command, "fake"."""
     entry = metadata.EntryPoint("fake", value, main.GROUP)
     monkeypatch.setattr(metadata, "entry_points", lambda group: [entry])
 

@@ -1,4 +1,4 @@
-"""A bounded queue: so many tasks at once, so many waiting, all others refused for now."""
+"""A bounded queue: some tasks run, some wait, and all others are refused for now."""
 
 import asyncio
 import contextlib
@@ -14,8 +14,8 @@ T = TypeVar("T")
 Event = dict[str, Any]
 
 
-class Watch:
-    """What work asks between its steps: does anybody still wait for it?"""
+class Task:
+    """A piece of work: its deadline, and whether anybody still waits for it."""
 
     def __init__(self, seconds: float, emit: Callable[[Event], None]) -> None:
         """Start the clock; ``emit`` takes events for the client from any thread."""
@@ -49,22 +49,22 @@ class Watch:
             )
 
 
-class Lane:
+class WorkQueue:
     """A queue in front of a few threads. All methods belong to the event loop."""
 
     def __init__(self, width: int, places: int, metrics: Metrics | None = None) -> None:
-        """Create the lane: so many run at once, so many may wait."""
+        """Create the queue: ``width`` tasks run at once, ``places`` more may wait."""
         self._threads = ThreadPoolExecutor(width, "csakit-web")
         self._width, self._places = width, places
         self._metrics = metrics
         self._reserved = 0
-        self._waiting: list[Watch] = []
-        self._running: list[Watch] = []
+        self._waiting: list[Task] = []
+        self._running: list[Task] = []
         self._last_seconds = 1.0
         self.stopping = False
 
     @contextlib.contextmanager
-    def reserve(self) -> "Iterator[Lane]":
+    def reserve(self) -> "Iterator[WorkQueue]":
         """Hold a place, taken before the body of the request is read; Problem without one."""
         if self.stopping:
             raise _stopping()
@@ -85,51 +85,51 @@ class Lane:
     def stop(self) -> None:
         """Admit nothing more, and ask what waits and runs to end."""
         self.stopping = True
-        for watch in [*self._waiting, *self._running]:
-            watch.stop(_stopping())
+        for task in [*self._waiting, *self._running]:
+            task.stop(_stopping())
 
     def close(self) -> None:
         """Wait for the threads."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    async def run(self, work: Callable[[Watch], T], watch: Watch) -> T:
+    async def run(self, work: Callable[[Task], T], task: Task) -> T:
         """Wait for a turn, then do the work in a thread."""
         started = time.monotonic()
-        self._waiting.append(watch)
+        self._waiting.append(task)
         self._advance()
         try:
-            while watch in self._waiting:
-                watch.check()
+            while task in self._waiting:
+                task.check()
                 with contextlib.suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(watch.called.wait(), max(0.01, watch.left))
-            watch.check()
+                    await asyncio.wait_for(task.called.wait(), max(0.01, task.left))
+            task.check()
         except BaseException:
-            self._remove(watch)
+            self._remove(task)
             raise
-        watch.waited = time.monotonic() - started
-        future = asyncio.get_running_loop().run_in_executor(self._threads, work, watch)
-        future.add_done_callback(lambda done: self._finished(done, watch, started))
+        task.waited = time.monotonic() - started
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work, task)
+        future.add_done_callback(lambda done: self._finished(done, task, started))
         return await asyncio.shield(future)
 
-    def _finished(self, done: "asyncio.Future[Any]", watch: Watch, started: float) -> None:
+    def _finished(self, done: "asyncio.Future[Any]", task: Task, started: float) -> None:
         done.cancelled() or done.exception()  # seen, also where nobody waits any more
-        self._last_seconds = time.monotonic() - started - watch.waited
-        self._remove(watch)
+        self._last_seconds = time.monotonic() - started - task.waited
+        self._remove(task)
 
-    def _remove(self, watch: Watch) -> None:
-        (self._waiting if watch in self._waiting else self._running).remove(watch)
+    def _remove(self, task: Task) -> None:
+        (self._waiting if task in self._waiting else self._running).remove(task)
         self._advance()
 
     def _advance(self) -> None:
         """Start what may start, and report to the others how many are before them."""
         while self._waiting and len(self._running) < self._width:
-            watch = self._waiting.pop(0)
-            self._running.append(watch)
-            watch.called.set()
-        for ahead, watch in enumerate(self._waiting, len(self._running)):
-            if watch.ahead != ahead:
-                watch.ahead = ahead
-                watch.emit({"event": "queued", "ahead": ahead})
+            task = self._waiting.pop(0)
+            self._running.append(task)
+            task.called.set()
+        for ahead, task in enumerate(self._waiting, len(self._running)):
+            if task.ahead != ahead:
+                task.ahead = ahead
+                task.emit({"event": "queued", "ahead": ahead})
         if self._metrics is not None:
             self._metrics.waiting, self._metrics.running = len(self._waiting), len(self._running)
 

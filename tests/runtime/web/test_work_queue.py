@@ -1,4 +1,4 @@
-"""Who waits for whom: order, limit, stop, deadline, all over real connections."""
+"""The queue of repairs over real connections: order, limit, stop, deadline."""
 
 import contextlib
 import time
