@@ -10,7 +10,7 @@ Source: Yi et al., "Contextual Residual Aggregation", CVPR 2020, arXiv:2005.0970
 matched by colour and roughness instead of attention scores.
 """
 
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,15 +42,6 @@ _LEAST_KNOWN: Final = 0.3  # share of a neighbourhood, below which it says nothi
 _CANDIDATES_MAX: Final = 4096  # 1 MiB of descriptions
 
 
-class _View(NamedTuple):
-    """A window as the network saw it."""
-
-    image: Uint8  # (h, w, 3), with the repair in the hole
-    missing: Bool  # (h, w)
-    foreign: Bool  # (h, w), missing, and not repaired either
-    weight: Float32  # (h, w), share of the texture
-
-
 def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, unit: int) -> None:
     """Add texture, in place, to a ``result`` (H, W, 3) whose hole (H, W) is repaired, where large.
 
@@ -63,11 +54,8 @@ def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, uni
     top, left, bottom, right = box
     window = slice(top * unit, bottom * unit), slice(left * unit, right * unit)
     image, result, hole, missing = image[window], result[window], hole[window], missing[window]
-    view = _reduced(result, hole, missing, weight[top:bottom, left:right])
-    cells = _Cells(view)
-    sources, targets = cells.matches()
-    if len(targets):
-        _paste(image, result, _Pasting(view.weight, cells.roughness, sources, targets, unit))
+    weight = weight[top:bottom, left:right]
+    _paste(image, result, weight, _Cells(result, hole, missing, weight), unit)
 
 
 def _weight(hole: Bool, unit: int) -> Float32:
@@ -86,31 +74,30 @@ def _weight(hole: Bool, unit: int) -> Float32:
     return weight
 
 
-def _reduced(result: Uint8, hole: Bool, missing: Bool, weight: Float32) -> _View:
-    """Reduce a window to the size of the weight; what is foreign colours nothing."""
-    beyond = missing & ~hole
-    if beyond.any():
-        result = np.where(beyond[..., None], np.uint8(0), result)
-    image, foreign = shrink(result, beyond, weight.shape)
-    return _View(image, ~whole_squares(~missing, len(missing) // len(weight)), foreign, weight)
-
-
 class _Cells:
-    """Colour of a view's cells, and ``roughness``, the log of the deviation from the box filter."""
+    """Colour of cells, and ``roughness``, the logarithm of the deviation from the box filter."""
 
-    def __init__(self, view: _View) -> None:
-        """Describe the cells; those at the end may reach beyond the view."""
-        self._sides = tuple(-(-side // _CELL) for side in view.missing.shape)
-        known = ~(view.missing | with_rim(view.foreign, _FILTER // 2))
-        energy = np.square(_detail(view.image, _FILTER)).mean(axis=2) * known
+    def __init__(self, result: Uint8, hole: Bool, missing: Bool, weight: Float32) -> None:
+        """Describe a window (H, W) as the network saw it, (h, w); the last cells may reach beyond.
+
+        What is missing and not in the hole is foreign: it is not repaired, and colours nothing.
+        """
+        foreign = missing & ~hole
+        if foreign.any():
+            result = np.where(foreign[..., None], np.uint8(0), result)
+        image, foreign = shrink(result, foreign, weight.shape)
+        missing = ~whole_squares(~missing, len(missing) // len(weight))
+        self._sides = tuple(-(-side // _CELL) for side in missing.shape)
+        known = ~(missing | with_rim(foreign, _FILTER // 2))
+        energy = np.square(_detail(image, _FILTER)).mean(axis=2) * known
         self.roughness = _roughness(self._means(energy)[..., 0], self._means(known)[..., 0])
-        colours = self._means(view.image) / 127.5
+        colours = self._means(image) / 127.5
         described = np.dstack([colours, _ROUGHNESS_WEIGHT * self.roughness])
         self._described: Float32 = described.astype(np.float32)
-        whole = [side // _CELL for side in view.missing.shape]
-        self._known = self._means(view.missing)[..., 0] == 0
+        whole = [side // _CELL for side in missing.shape]
+        self._known = self._means(missing)[..., 0] == 0
         self._known[whole[0] :] = self._known[:, whole[1] :] = False
-        self._wanted = self._means(view.weight)[..., 0] > 0
+        self._wanted = self._means(weight)[..., 0] > 0
 
     def _means(self, values: npt.NDArray[np.generic]) -> Float32:
         """Return the means of (h, w) or (h, w, C) in the cells, a channel each."""
@@ -124,7 +111,7 @@ class _Cells:
     def matches(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
         """Return the first cells of Q known blocks and of the blocks to fill, both (Q, 2).
 
-        Blocks to fill overlap by half, and begin up to half a block outside of the view.
+        Blocks to fill overlap by half, and begin up to half a block outside of the window.
         """
         half = _BLOCK // 2
         pads = (half, _BLOCK)
@@ -196,25 +183,18 @@ def _nearest(asked: Float32, known: Float32, corners: npt.NDArray[np.intp]) -> n
     return nearest
 
 
-class _Pasting(NamedTuple):
-    """What is pasted where, in cells and in pixels that the network saw."""
-
-    weight: Float32  # (h, w)
-    roughness: Float32
-    sources: npt.NDArray[np.intp]  # (Q, 2)
-    targets: npt.NDArray[np.intp]  # (Q, 2), in the order of their rows
-    unit: int
-
-
-def _paste(image: Uint8, result: Uint8, pasting: _Pasting) -> None:
-    """Add the detail of all sources to their targets, in strips of one row of blocks."""
-    unit, cell = pasting.unit, _CELL * pasting.unit
+def _paste(image: Uint8, result: Uint8, weight: Float32, cells: _Cells, unit: int) -> None:
+    """Add the detail of all known blocks to those to fill, in strips of one row of blocks."""
+    sources, targets = cells.matches()
+    if not len(targets):
+        return
+    cell = _CELL * unit
     side, half = _BLOCK * cell, _BLOCK * cell // 2
-    roughness = np.pad(pasting.roughness, _BLOCK, mode="edge")
+    roughness = np.pad(cells.roughness, _BLOCK, mode="edge")
     ramp = np.sin(np.pi * (np.arange(side) + 0.5) / side).astype(np.float32)
     bell = ramp[:, None] * ramp  # the squares of overlapping blocks add up to 1
     strip = np.zeros((side, result.shape[1] + 2 * side, 3), np.float32)
-    pairs = list(zip(pasting.sources.tolist(), pasting.targets.tolist(), strict=True))
+    pairs = list(zip(sources.tolist(), targets.tolist(), strict=True))
     for row in range(-_BLOCK // 2, -(-len(result) // cell), _BLOCK // 2):
         for source, target in pairs:
             if target[0] != row:
@@ -226,7 +206,7 @@ def _paste(image: Uint8, result: Uint8, pasting: _Pasting) -> None:
             factors = _factors(roughness, source, target)
             factor = np.kron(factors, np.ones((cell, cell), np.float32)) * bell
             strip[:, left : left + side] += factor[..., None] * detail
-        _add(strip[:half, side:-side], result, pasting.weight, row * cell, unit)
+        _add(strip[:half, side:-side], result, weight, row * cell, unit)
         strip[:half] = strip[half:]
         strip[half:] = 0
 
