@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from ..tensors.pixels import Bool, Float32, Uint8
-from .distance import distance_to
 from .harmonic import HarmonicContinuation
+from .regions import distance_to
 from .resample import whole_squares
 
 RIM_PX: Final = 2  # 1 loses 0.2 dB on scratches and text, 4 loses 0.4 on spots and strokes

@@ -1,4 +1,4 @@
-"""The connected regions of a hole, in NumPy alone and fast for many megapixels.
+"""Regions, boxes and distances of missing pixels, in NumPy alone and fast for many megapixels.
 
 Letters: R regions, S segments: stretches of hole pixels within a row. Corners connect pixels.
 """
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..tensors.pixels import Bool
+from ..tensors.pixels import Bool, Float32
 
 Index = npt.NDArray[np.int64]
 Labels = npt.NDArray[np.int32]
@@ -61,6 +61,24 @@ def largest_square(region: Bool) -> int:
     return side
 
 
+def distance_to(targets: Bool, limit: int) -> Float32:
+    """Return the Euclidean distance (H, W) to the nearest target, exact up to ``limit`` pixels."""
+    columns = np.minimum(_since(targets, limit), _since(targets[::-1], limit)[::-1])
+    squares = columns * columns
+    nearest = squares.copy()
+    for offset in range(1, min(limit, targets.shape[1] - 1) + 1):
+        shifted = squares + np.float32(offset * offset)
+        np.minimum(nearest[:, offset:], shifted[:, :-offset], out=nearest[:, offset:])
+        np.minimum(nearest[:, :-offset], shifted[:, offset:], out=nearest[:, :-offset])
+    distance: Float32 = np.minimum(np.sqrt(nearest), np.float32(limit))
+    return distance
+
+
+def dilate(mask: Bool, radius: int) -> Bool:
+    """Grow a set (H, W) by all pixels within a radius."""
+    return distance_to(mask, radius + 1) <= radius if radius else mask
+
+
 def _grown(corners: Bool, step: int) -> Bool:
     """Keep the corners of squares that stay full when their sides grow by a step."""
     rows = corners[:-step] & corners[step:]
@@ -108,3 +126,10 @@ def _boxes(starts: Index, stops: Index, region: Index, stride: int, regions: int
     np.maximum.at(boxes[:, 2], region, rows + 1)
     np.maximum.at(boxes[:, 3], region, stops - rows * stride)
     return boxes
+
+
+def _since(targets: Bool, limit: int) -> Float32:
+    """Count the rows since the last target above each pixel, at most ``limit``."""
+    rows = np.arange(targets.shape[0], dtype=np.int32)[:, None]
+    last = np.maximum.accumulate(np.where(targets, rows, -limit - 1), axis=0)
+    return np.minimum(rows - last, limit).astype(np.float32)

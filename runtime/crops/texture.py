@@ -19,9 +19,8 @@ from PIL import Image, ImageFilter
 
 from ..tensors.pixels import Bool, Float32, Uint8
 from .blend import with_rim
-from .distance import distance_to
 from .harmonic import HarmonicContinuation
-from .regions import bounding_box
+from .regions import bounding_box, distance_to
 from .resample import shrink, whole_squares
 
 # Of the largest disc in a hole. In spots of radius 15 to 22 texture cost 0.2 dB.

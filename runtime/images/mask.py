@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from ...plugins.errors import ContractError
-from ..crops.distance import dilate
+from ..crops.regions import dilate
 from ..notices import notify
 from ..options import MaskOptions
 from ..tensors.pixels import Bool, Uint8

@@ -1,11 +1,11 @@
-"""Regions are found as another library finds them, at any density."""
+"""Regions are those of another library at any density, distances those of a brute-force search."""
 
 import time
 
 import numpy as np
 import pytest
-from csakit.runtime.crops.regions import connected_regions, largest_square
-from hypothesis import given
+from csakit.runtime.crops.regions import connected_regions, dilate, distance_to, largest_square
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage import measure
 
@@ -57,3 +57,38 @@ def test_the_largest_square_of_a_disc_and_a_thin_ring() -> None:
 
     assert abs(largest_square(disc) - 90 * np.sqrt(2)) <= 2
     assert largest_square(disc & (rows**2 + columns**2 >= 84**2)) < 30
+
+
+def brute_force(targets: np.ndarray, limit: int) -> np.ndarray:
+    """Compare every pixel with every target."""
+    rows, columns = np.indices(targets.shape)
+    result = np.full(targets.shape, float(limit))
+    for row, column in np.argwhere(targets):
+        result = np.minimum(result, np.hypot(rows - row, columns - column))
+    return result
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 20),
+    st.integers(1, 20),
+    st.integers(1, 30),
+    st.integers(0, 5),
+    st.integers(0, 99),
+)
+def test_distances_are_those_of_a_brute_force_search(
+    height: int, width: int, limit: int, count: int, seed: int
+) -> None:
+    targets = np.zeros((height, width), dtype=bool)
+    places = np.random.default_rng(seed).integers(0, height * width, count)
+    targets.reshape(-1)[places] = True
+
+    np.testing.assert_allclose(distance_to(targets, limit), brute_force(targets, limit), rtol=1e-6)
+
+
+@pytest.mark.parametrize(("radius", "area"), [(0, 1), (1, 5), (2, 13), (3, 29)])
+def test_a_dilated_pixel_is_a_disc(radius: int, area: int) -> None:
+    mask = np.zeros((9, 9), dtype=bool)
+    mask[4, 4] = True
+
+    assert dilate(mask, radius).sum() == area

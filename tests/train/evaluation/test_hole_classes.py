@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
-from csakit.runtime.crops.distance import distance_to
+from csakit.runtime.crops.regions import distance_to
 from csakit.train.evaluation.hole_classes import HOLE_CLASSES, draw_hole
 
 SIZES = ((256, 256), (512, 512))
