@@ -3,11 +3,11 @@
 import io
 import json
 import struct
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from csakit.runtime.images.deep import encode_deep
 from PIL import Image, PngImagePlugin
 
 _XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a xmlns:t="u" t:Orientation="6">text</a></x:xmpmeta>'
@@ -35,7 +35,7 @@ def images() -> Iterator[tuple[str, bytes]]:
     yield ".png", _saved(rgb.quantize(16), "PNG", transparency=3)
     yield ".png", _saved(grey.convert("1"), "PNG")
     yield ".png", _saved(Image.fromarray(np.asarray(grey).astype(np.uint16) * 257), "PNG")
-    yield ".png", deep_png(colours[..., :3])
+    yield ".png", encode_deep(colours[..., :3].astype(np.uint16) * 257, "PNG", {})
     yield ".jpg", _saved(rgb, "JPEG", xmp=_XMP, comment=b"words", **every)
     yield ".jpg", _saved(rgb.convert("CMYK"), "JPEG")
     yield ".jpg", _saved(grey, "JPEG", progressive=True)
@@ -47,19 +47,6 @@ def images() -> Iterator[tuple[str, bytes]]:
     yield ".gif", _saved(grey, "GIF", save_all=True, append_images=[grey.rotate(90)])
     yield ".ppm", _saved(rgb, "PPM")
     yield ".pgm", b"P5\n8 6\n1000\n" + bytes(range(96))
-
-
-def deep_png(colours: np.ndarray) -> bytes:
-    """Encode (H, W, 3) as PNG of 16 bits, which Pillow does not write."""
-    levels = (colours.astype(np.uint16) * 257).astype(">u2")
-    rows = b"".join(b"\0" + row.tobytes() for row in levels)
-    head = struct.pack(">IIBBBBB", levels.shape[1], levels.shape[0], 16, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    packed = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
 def model() -> bytes:

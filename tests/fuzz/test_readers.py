@@ -85,16 +85,13 @@ def test_onnx_files(tmp_path: Path) -> None:
     hunt(lambda _: content, tmp_path / "model.onnx", read)
 
 
-def test_safetensors_headers(tmp_path: Path) -> None:
-    content = seeds.checkpoint()
-
-    hunt(lambda _: content, tmp_path / "m", lambda _, path: read_checkpoint_header(path))
-
-
-def test_engine_headers(tmp_path: Path) -> None:
-    content = seeds.plan()
-
-    hunt(lambda _: content, tmp_path / "m", lambda _, path: read_plan_header(path))
+@pytest.mark.parametrize(
+    ("content", "reader"),
+    [(seeds.checkpoint(), read_checkpoint_header), (seeds.plan(), read_plan_header)],
+    ids=["safetensors", "engine"],
+)
+def test_headers(tmp_path: Path, content: bytes, reader: Callable[[Path], object]) -> None:
+    hunt(lambda _: content, tmp_path / "m", lambda _, path: reader(path))
 
 
 def test_manifests(tmp_path: Path) -> None:

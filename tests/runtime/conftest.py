@@ -90,7 +90,7 @@ def mean_model(
 
 @pytest.fixture
 def make_model(tmp_path: Path) -> MakeModel:
-    """Give a function that writes a mean model, with the arguments of ``mean_model``."""
+    """Return a function that writes a mean model, with the arguments of ``mean_model``."""
 
     def make(name: str = "model.onnx", **arguments: Any) -> Path:  # noqa: ANN401
         import onnx
@@ -139,11 +139,6 @@ def photo() -> np.ndarray:
     import skimage.data
 
     return skimage.data.chelsea()
-
-
-@pytest.fixture
-def rng() -> np.random.Generator:
-    return np.random.default_rng(2019)
 
 
 @pytest.fixture(params=BINDINGS)

@@ -1,9 +1,11 @@
-"""Threads are counted by what the machine and the container really offer."""
+"""Threads are counted by what machine and container offer; instructions and devices are named."""
 
 from pathlib import Path
 
 import pytest
+from csakit.plugins.errors import ContractError
 from csakit.runtime import host
+from csakit.runtime.host import parse_device
 
 
 @pytest.fixture
@@ -82,25 +84,32 @@ def test_a_processor_that_does_not_tell_has_no_kind(
         ("sse2 avx512_bf16 avx512_vnni amx_bf16", ("amx_bf16", "avx512_bf16", "avx512_vnni"), True),
         ("sse2 avx2 avx_vnni", ("avx_vnni",), False),
         ("sse2", (), False),
+        (None, (), False),
     ],
 )
 def test_bfloat16_is_possible_where_the_processor_says_so(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    flags: str,
+    flags: str | None,
     found: tuple[str, ...],
     possible: bool,
 ) -> None:
     monkeypatch.setattr(host, "_KIND", tmp_path / "cpuinfo")
-    (tmp_path / "cpuinfo").write_text(f"model name\t: A\nflags\t\t: {flags}\n\nflags\t: none\n")
+    if flags is not None:
+        text = f"model name\t: A\nflags\t\t: {flags}\n\nflags\t: none\n"
+        (tmp_path / "cpuinfo").write_text(text)
 
     assert host.low_precision_instructions() == found
     assert host.has_bfloat16() is possible
 
 
-def test_where_the_system_does_not_tell_bfloat16_is_not_assumed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(host, "_KIND", tmp_path / "absent")
+def test_names_of_processors_are_read() -> None:
+    names = {"cpu": ("cpu", 0), "cuda": ("cuda", 0), "cuda:0": ("cuda", 0), "cuda:12": ("cuda", 12)}
 
-    assert not host.has_bfloat16()
+    assert {name: parse_device(name) for name in names} == names
+
+
+@pytest.mark.parametrize("name", ["", "gpu", "cuda:", "cuda:x", "cuda:-1", "CUDA", "cuda:1 ", "1"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(ContractError, match="device must be cpu, cuda or cuda:N; got"):
+        parse_device(name)
