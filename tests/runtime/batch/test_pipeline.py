@@ -36,32 +36,11 @@ def jobs(tmp_path: Path, photo: np.ndarray) -> list[Job]:
         size = (451 - 30 * (index % 3), 300 - 20 * (index % 3))
         Image.fromarray(np.roll(photo, 9 * index, axis=1)).resize(size).save(image)
         Image.fromarray(mask).resize(size).save(tmp_path / f"{index:02}_mask.png")
-        listed.append(
-            Job(
-                image=image,
-                mask=tmp_path / f"{index:02}_mask.png",
-                output=tmp_path / "out" / image.name,
-            )
-        )
+        mask_file = tmp_path / f"{index:02}_mask.png"
+        listed.append(Job(image=image, mask=mask_file, output=tmp_path / "out" / image.name))
     (tmp_path / "out").mkdir()
     listed[3].image.write_bytes(listed[3].image.read_bytes()[:500])
     return listed
-
-
-class ReplaceableSession(RecordingSession):
-    """A session whose work a test replaces after the inpainter has taken it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.work = super().run_uint8
-
-    def run_uint8(self, image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        return self.work(image, mask)
-
-
-def colour_filler() -> tuple[Inpainter, ReplaceableSession]:
-    session = ReplaceableSession()
-    return Inpainter(session), session
 
 
 def test_files_and_outcomes_are_those_of_one_after_the_other(
@@ -92,13 +71,12 @@ def test_reading_and_writing_overlap_the_model(
 ) -> None:
     monkeypatch.setattr(pipeline, "physical_cores", lambda: 2)
     work = threading.Barrier(2, timeout=20)  # only passed by two at once
-    inpaint, session = colour_filler()
-    fill, write = session.work, pipeline.write_job
+    session = RecordingSession()
+    fill, write = session.run_uint8, pipeline.write_job
 
     def filling(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
-        if session.calls:  # the second, while the first is written
+        if len(session.calls) == 1:  # the second, while the first is written
             work.wait()
-            session.work = fill
         return fill(image, hole)
 
     def writing(*arguments: object) -> object:
@@ -106,10 +84,10 @@ def test_reading_and_writing_overlap_the_model(
         work.wait()
         return write(*arguments)  # type: ignore[arg-type]
 
-    session.work = filling
+    monkeypatch.setattr(session, "run_uint8", filling)
     monkeypatch.setattr(pipeline, "write_job", writing)
 
-    outcomes = list(repair_files(inpaint, jobs, FileOptions()))
+    outcomes = list(repair_files(Inpainter(session), jobs, FileOptions()))
 
     assert sum(outcome.repaired is not None for outcome in outcomes) == 11
     assert not work.broken
@@ -140,14 +118,14 @@ def test_what_is_held_is_bounded(jobs: list[Job], monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(pipeline, "write_job", writing)
 
     good = [job for index, job in enumerate(jobs) if index != 3]
-    assert len(list(repair_files(colour_filler()[0], good, FileOptions()))) == 11
+    assert len(list(repair_files(Inpainter(RecordingSession()), good, FileOptions()))) == 11
     assert most <= 2 + pipeline.physical_cores()  # those begun before the first size was known
 
 
 def test_one_output_for_two_jobs_is_noticed_as_one_after_the_other(jobs: list[Job]) -> None:
     twin = Job(image=jobs[1].image, mask=jobs[1].mask, output=jobs[0].output)
 
-    outcomes = list(repair_files(colour_filler()[0], [jobs[0], twin], FileOptions()))
+    outcomes = list(repair_files(Inpainter(RecordingSession()), [jobs[0], twin], FileOptions()))
 
     assert outcomes[0].problem is None
     assert "exists; replace it with --overwrite" in str(outcomes[1].problem)
@@ -156,16 +134,16 @@ def test_one_output_for_two_jobs_is_noticed_as_one_after_the_other(jobs: list[Jo
 def test_a_failing_model_ends_the_run_after_the_outcomes_before_it(
     jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    inpaint, session = colour_filler()
-    fill = session.work
+    session = RecordingSession()
+    fill = session.run_uint8
 
     def failing(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         if len(session.calls) == 2:
             raise EngineError("the model failed")
         return fill(image, hole)
 
-    session.work = failing
-    run = repair_files(inpaint, jobs, FileOptions())
+    monkeypatch.setattr(session, "run_uint8", failing)
+    run = repair_files(Inpainter(session), jobs, FileOptions())
 
     assert [next(run).job for _ in range(2)] == jobs[:2]
     with pytest.raises(EngineError, match="the model failed"):
@@ -176,21 +154,17 @@ def test_a_failing_model_ends_the_run_after_the_outcomes_before_it(
 
 
 def test_options_that_an_image_cannot_be_repaired_with_skip_it(jobs: list[Job]) -> None:
-    inpaint, session = colour_filler()
-
     def refusing(image: np.ndarray, hole: np.ndarray) -> np.ndarray:
         raise ContractError("too large")
 
-    session.work = refusing
-
-    outcomes = list(repair_files(inpaint, jobs[:3], FileOptions()))
+    outcomes = list(repair_files(refusing, jobs[:3], FileOptions()))
 
     assert [str(outcome.problem) for outcome in outcomes] == ["too large"] * 3
 
 
 def test_a_closed_run_begins_nothing_else_and_leaves_no_half_file(jobs: list[Job]) -> None:
-    inpaint, session = colour_filler()
-    run = repair_files(inpaint, jobs, FileOptions())
+    session = RecordingSession()
+    run = repair_files(Inpainter(session), jobs, FileOptions())
 
     first = next(run)
     run.close()
@@ -217,7 +191,7 @@ def test_every_stage_knows_its_job(jobs: list[Job], monkeypatch: pytest.MonkeyPa
     for name in seen:
         monkeypatch.setattr(pipeline, name, spy(name))
 
-    list(repair_files(colour_filler()[0], jobs[:3], FileOptions()))
+    list(repair_files(Inpainter(RecordingSession()), jobs[:3], FileOptions()))
 
     assert all(sorted(jobs[:3], key=str) == sorted(found, key=str) for found in seen.values())
     assert working_on.get() is None
