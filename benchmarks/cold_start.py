@@ -32,6 +32,7 @@ from ..runtime.sessions.model_cache import BESIDE
 from ..train import ModelConfig, checkpoint
 from .inputs import random_model
 from .latency.models import demo_checkpoint
+from .stats import interleaved
 from .targets import Target
 
 STARTS: Final = 11  # an odd number, so that the median is one of them
@@ -44,7 +45,6 @@ _MEMORY_FACTOR: Final = 1.3  # of the weights
 _MEMORY_BYTES: Final = 300_000_000  # beside them
 _RATE: Final = 0.9  # of what the latency of one image allows
 _SIDE: Final = 256
-_WARMUP_CALLS: Final = 3
 _LATENCY_CALLS: Final = 15  # before the folder, and as many after it
 
 # Starts a process and prints its seconds, processor seconds, peak bytes and exit code. A process
@@ -157,19 +157,21 @@ def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Targ
         jobs.append(Job(image=image, mask=mask, output=output))
     options = FileOptions(overwrite=True)
     with Inpainter.open(model, threads=threads, spin=False) as inpaint:
-        alone: Callable[[], object] = lambda: inpaint(case.image, case.hole)  # noqa: E731
-        file: Callable[[], object] = lambda: run_job(inpaint, jobs[0], options)  # noqa: E731
-        before = [_latencies(call) for call in (alone, file)]
+        calls: dict[str, Callable[[], object]] = {
+            "alone": lambda: inpaint(case.image, case.hole),
+            "file": lambda: run_job(inpaint, jobs[0], options),
+        }
+        before = interleaved(calls, _LATENCY_CALLS)
         start, cpu_start = time.perf_counter(), time.process_time()
         for outcome in repair_files(inpaint, jobs, options):
             if outcome.problem is not None:
                 raise EngineError(f"a folder run failed: {outcome.problem}")
         each = (time.perf_counter() - start) / images
         cpu_each = (time.process_time() - cpu_start) / images
-        after = [_latencies(call) for call in (alone, file)]
+        after = interleaved(calls, _LATENCY_CALLS)
     (latency, cpu), (whole, _) = (
-        map(statistics.median, zip(*first, *last, strict=True))
-        for first, last in zip(before, after, strict=True)
+        (statistics.median([*first, *last]) / 1e3 for first, last in zip(*both, strict=True))
+        for both in zip(before.values(), after.values(), strict=True)
     )
     return Target(
         what=f"a folder of {images} images of {_SIDE}x{_SIDE}, {what}, {threads} threads",
@@ -179,14 +181,3 @@ def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Targ
         f"latency from file to file, {1e3 * whole:.0f} ms",
         met=latency / each >= _RATE,
     )
-
-
-def _latencies(call: Callable[[], object]) -> list[tuple[float, float]]:
-    """Time a call, again and again: seconds, and processor seconds of all threads."""
-    samples = []
-    for index in range(_WARMUP_CALLS + _LATENCY_CALLS):
-        start, cpu_start = time.perf_counter(), time.process_time()
-        call()
-        if index >= _WARMUP_CALLS:
-            samples.append((time.perf_counter() - start, time.process_time() - cpu_start))
-    return samples

@@ -7,18 +7,18 @@ import dataclasses
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
 Samples = Sequence[float]
 
 WARMUP_CALLS: Final = 3  # allocators, thread pools and caches have settled by then
 _RESAMPLES: Final = 4000  # the ends of a 95 % interval then rest on 100 values each
-_CONFIDENCE: Final = 0.95
 _BLOCK_VALUES: Final = 1 << 20  # drawn at once, so that long records need no more memory
 _MIN_ROUNDS: Final = 4  # fewer say nothing about how rounds vary
 _SEED: Final = 2019  # the same records give the same interval
@@ -53,18 +53,25 @@ class Interval:
         return f"{self.value:.2f}{known}"
 
 
-def interleaved(
-    candidates: Mapping[str, Callable[[], object]], rounds: int
-) -> dict[str, list[float]]:
-    """Call every candidate once a round, so that drift is shared; return milliseconds of each."""
-    samples: dict[str, list[float]] = {name: [] for name in candidates}
+class Times(NamedTuple):
+    """Milliseconds of each call: by the clock, and of the processor in all threads."""
+
+    wall_ms: list[float]
+    processor_ms: list[float]
+
+
+def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
+    """Call every candidate once a round, so that drift is shared."""
+    times = {name: Times([], []) for name in candidates}
     for round_ in range(WARMUP_CALLS + rounds):
         for name, call in candidates.items():
-            start = time.perf_counter()
+            start, processor = time.perf_counter(), time.process_time()
             call()
+            end, processor_end = time.perf_counter(), time.process_time()
             if round_ >= WARMUP_CALLS:
-                samples[name].append((time.perf_counter() - start) * 1e3)
-    return samples
+                times[name].wall_ms.append((end - start) * 1e3)
+                times[name].processor_ms.append((processor_end - processor) * 1e3)
+    return times
 
 
 def median_ratio(numerator: Samples, denominator: Samples) -> float:
@@ -109,30 +116,31 @@ def ratio_of_ratios(
     numerator: Sequence[Samples], denominator: Sequence[Samples], *, per_round: int = 1
 ) -> Interval:
     """Bootstrap how interleaved (candidate, baseline) of one run compare with those of another."""
-    rng = np.random.default_rng(_SEED)
-    value, ratios = 1.0, np.ones(_RESAMPLES)
-    for run, power in ((numerator, 1), (denominator, -1)):
-        samples = [np.asarray(one, dtype=np.float64).reshape(-1, per_round) for one in run]
-        parts = [  # the same rounds of both: they saw the same machine
-            _divided([np.median(one[chosen].reshape(len(chosen), -1), axis=1) for one in samples])
-            for chosen in _draws(rng, len(samples[0]))
-        ]
-        ratios *= np.concatenate(parts) ** power
-        value *= float(_divided([np.median(one, keepdims=True) for one in samples]).item()) ** power
-    rounds = min(len(run[0]) // per_round for run in (numerator, denominator))
-    if rounds < _MIN_ROUNDS:
+    from scipy import stats  # deferred: half a second
+
+    runs = [[np.reshape(one, (-1, per_round)) for one in run] for run in (numerator, denominator)]
+
+    def ratio(*chosen: Indices, axis: int = -1) -> Floats:
+        """Compare the medians of chosen rounds, (..., rounds) of each run."""
+        above, below = (_median(run, rounds) for run, rounds in zip(runs, chosen, strict=True))
+        return above / below
+
+    rounds = [np.arange(len(run[0])) for run in runs]
+    value, fewest = float(ratio(*rounds)), min(map(len, rounds))
+    if fewest < _MIN_ROUNDS:
         return Interval(value=value, low=0.0, high=math.inf)
-    outside = 100 * (1 - _CONFIDENCE) / 2
-    low, high = np.percentile(ratios, (outside, 100 - outside))
+    low, high = stats.bootstrap(
+        rounds,
+        ratio,
+        n_resamples=_RESAMPLES,
+        batch=max(1, _BLOCK_VALUES // max(map(len, rounds))),
+        method="percentile",
+        rng=np.random.default_rng(_SEED),
+    ).confidence_interval
     return Interval(value=value, low=float(low), high=float(high))
 
 
-def _divided(medians: Sequence[Floats]) -> Floats:
+def _median(run: Sequence[Floats], rounds: Indices) -> Floats:
+    """Return the median of rounds; of two candidates, which saw the same machine, their ratio."""
+    medians = [np.median(one[rounds].reshape(*rounds.shape[:-1], -1), axis=-1) for one in run]
     return medians[0] / medians[1] if len(medians) > 1 else medians[0]
-
-
-def _draws(rng: np.random.Generator, rounds: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Choose the rounds of each resample, with replacement; blocks of (resamples, rounds)."""
-    block = min(_RESAMPLES, max(1, _BLOCK_VALUES // rounds))
-    for start in range(0, _RESAMPLES, block):
-        yield rng.integers(rounds, size=(min(block, _RESAMPLES - start), rounds))

@@ -130,10 +130,10 @@ def test_every_candidate_is_called_once_a_round_in_the_given_order() -> None:
     calls: list[str] = []
     candidates = {name: lambda name=name: calls.append(name) for name in ("slow", "fast", "other")}
 
-    samples = interleaved(candidates, 4)
+    times = interleaved(candidates, 4)
 
     assert calls == ["slow", "fast", "other"] * (WARMUP_CALLS + 4)
-    assert {name: len(values) for name, values in samples.items()} == dict.fromkeys(candidates, 4)
+    assert {name: len(of.wall_ms) for name, of in times.items()} == dict.fromkeys(candidates, 4)
 
 
 def test_warm_up_calls_do_not_count_and_samples_are_milliseconds(clock: Clock) -> None:
@@ -144,7 +144,7 @@ def test_warm_up_calls_do_not_count_and_samples_are_milliseconds(clock: Clock) -
 
     samples = interleaved({"work": work}, 3)
 
-    assert samples["work"] == pytest.approx([1.0, 4.0, 2.0])
+    assert samples["work"].wall_ms == pytest.approx([1.0, 4.0, 2.0])
 
 
 def test_the_time_of_one_candidate_is_not_charged_to_the_other(clock: Clock) -> None:
@@ -153,8 +153,8 @@ def test_the_time_of_one_candidate_is_not_charged_to_the_other(clock: Clock) -> 
 
     samples = interleaved({"slow": slow, "instant": lambda: None}, 2)
 
-    assert samples["slow"] == pytest.approx([500.0, 500.0])
-    assert samples["instant"] == [0.0, 0.0]
+    assert samples["slow"].wall_ms == pytest.approx([500.0, 500.0])
+    assert samples["instant"].wall_ms == [0.0, 0.0]
 
 
 def test_the_ratio_is_the_median_of_the_ratios_of_each_round() -> None:
