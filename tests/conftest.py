@@ -5,10 +5,11 @@ import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
+from csakit.plugins.spec import SIMILARITIES, Similarity
 
 if TYPE_CHECKING:
     from csakit.train import CSAInpainter
@@ -50,6 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(2019)
+
+
+@pytest.fixture(params=SIMILARITIES)
+def similarity(request: pytest.FixtureRequest) -> Similarity:
+    """Each similarity in turn."""
+    return cast(Similarity, request.param)
 
 
 @pytest.fixture

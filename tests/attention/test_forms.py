@@ -28,8 +28,6 @@ Array = npt.NDArray[Any]
 Fill = Callable[[Floats, Floats, Similarity], tuple[Array, Array | None]]
 Gradient = Callable[[Floats, Floats, Floats, Similarity], Array]
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
-
 
 @dataclasses.dataclass(frozen=True)
 class Form:
@@ -164,7 +162,7 @@ def form(request: pytest.FixtureRequest) -> Iterator[Form]:
     device.close()
 
 
-@each_similarity
+@pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize("name", IN_PYTHON)
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(
@@ -192,7 +190,6 @@ def test_any_shape_and_any_holes_equal_the_oracle(
     form.check(features, without_near_ties(features, hole), similarity)
 
 
-@each_similarity
 @pytest.mark.parametrize("count", [0, 1, 2, 15, 31, 32, 33, 63, 64, 65, 129, 142])
 def test_every_number_of_holes_equals_the_oracle(
     form: Form, rng: np.random.Generator, similarity: Similarity, count: int
@@ -206,7 +203,6 @@ def test_every_number_of_holes_equals_the_oracle(
     form.check(features, hole.reshape(3, 1, 11, 13), similarity)
 
 
-@each_similarity
 def test_each_image_of_a_batch_has_its_own_holes(
     form: Form, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -224,7 +220,6 @@ def test_each_image_of_a_batch_has_its_own_holes(
         np.testing.assert_allclose(together[i : i + 1], alone, rtol=1e-5, atol=1e-5)
 
 
-@each_similarity
 def test_holes_on_all_borders_equal_the_oracle(
     form: Form, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -234,7 +229,6 @@ def test_holes_on_all_borders_equal_the_oracle(
     form.check(feature_like(rng, 1, 16, 8, 9), hole, similarity)
 
 
-@each_similarity
 def test_the_published_size_equals_the_oracle(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -246,7 +240,6 @@ def test_the_published_size_equals_the_oracle(
         IN_PYTHON[name]().check(features, hole, similarity)
 
 
-@each_similarity
 def test_one_channel_equals_the_oracle(
     form: Form, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -257,7 +250,6 @@ def test_one_channel_equals_the_oracle(
     form.check(features, random_hole(rng, 2, 6, 7), similarity)
 
 
-@each_similarity
 def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(
     form: Form, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -271,7 +263,6 @@ def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(
     assert filled[0, 0, 0, 2] == 2
 
 
-@each_similarity
 @pytest.mark.parametrize("before", [0, 31, 63], ids=["in a chunk", "after 32", "after 64"])
 @pytest.mark.parametrize("sum_", [0.0, 5e-7, -5e-7])
 def test_the_match_is_copied_where_the_denominator_vanishes(
@@ -302,7 +293,6 @@ def test_a_ratio_near_a_vanishing_denominator_is_not_clamped(form: Form, sum_: f
     np.testing.assert_allclose(filled, expected, rtol=1e-6 / abs(sum_))
 
 
-@each_similarity
 def test_a_position_is_a_hole_above_one_half(
     form: Form, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -312,7 +302,6 @@ def test_a_position_is_a_hole_above_one_half(
     form.check(feature_like(rng, 1, 16, 6, 6), rng.choice(levels, size=(1, 1, 6, 6)), similarity)
 
 
-@each_similarity
 @pytest.mark.parametrize("scale", [0.0, 1e-30, 1e-6, 1.0, 1e6, 1e12])
 def test_wild_features_give_no_nan(
     form: Form, rng: np.random.Generator, similarity: Similarity, scale: float
@@ -330,7 +319,6 @@ def test_wild_features_give_no_nan(
     np.testing.assert_array_equal(filled[known], features[known])
 
 
-@each_similarity
 def test_vectors_of_zero_among_the_others_equal_the_oracle(
     form: Form, rng: np.random.Generator, similarity: Similarity
 ) -> None:

@@ -26,6 +26,7 @@ from helpers.records import CENTRE, EXACT, GPU, MACHINE, measured, record_of, st
 
 Change = Callable[[dict[str, Any]], object]
 STEADY = (100.0, 101.0, 100.0, 101.0)
+WILD = (100.0, 180.0, 180.0, 100.0)
 
 
 @pytest.mark.parametrize(
@@ -49,36 +50,30 @@ def test_parity_passes_within_its_limits_and_never_with_nan(
     assert Parity(reference="torch", images=1, **fields).passed is passed
 
 
-def test_times_of_a_wrong_result_are_refused() -> None:
-    wrong = Parity(reference="torch", images=1, max_abs=0.2, max_abs_limit=1e-4)
-
-    with pytest.raises(ContractError, match="ort failed parity, so its times mean"):
-        measured("ort", parity=wrong)
+WRONG = Parity(reference="torch", images=1, max_abs=0.2, max_abs_limit=1e-4)
 
 
-@pytest.mark.parametrize("samples", [(), (1.0, math.nan), (1.0, -2.0), (0.0,), (math.inf,)])
-def test_samples_that_are_not_times_are_refused(samples: tuple[float, ...]) -> None:
-    with pytest.raises(ContractError, match="ort must have"):
-        measured("ort", samples)
-
-
-def test_samples_fill_whole_rounds() -> None:
-    with pytest.raises(ContractError, match="ort must have samples in rounds of 3; got 4"):
-        measured("ort", (1.0, 2.0, 3.0, 4.0), calls_per_round=3)
-
-
-def test_device_times_are_one_for_every_sample() -> None:
-    device = DeviceTimes(compute_ms=(1.0,))
-
-    assert measured("trt", (2.0,), device=device).device == device
-    with pytest.raises(ContractError, match="as many of each kind"):
-        measured("trt", (2.0, 2.0), device=device)
-
-
-@pytest.mark.parametrize("batch", [0, -1, 2.5, "two", True])
-def test_a_batch_is_a_number_of_images(batch: Any) -> None:  # noqa: ANN401
-    with pytest.raises(ContractError, match="a batch must have at least 1 image"):
-        measured("ort", case=CENTRE | {"batch": batch})
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"parity": WRONG}, "ort failed parity, so its times mean nothing"),
+        *(
+            ({"samples_ms": samples}, "ort must have")
+            for samples in ((), (1.0, math.nan), (1.0, -2.0), (0.0,), (math.inf,))
+        ),
+        ({"calls_per_round": 3}, "ort must have samples in rounds of 3; got 4"),
+        ({"device": DeviceTimes(compute_ms=(1.0,))}, "as many of each kind"),
+        *(
+            ({"case": CENTRE | {"batch": batch}}, "a batch must have at least 1 image")
+            for batch in (0, -1, 2.5, "two", True)
+        ),
+    ],
+)
+def test_measurements_of_wrong_results_or_of_no_times_are_refused(
+    fields: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ContractError, match=reason):
+        measured("ort", **fields)
 
 
 def test_the_summary_counts_the_images_of_a_batch() -> None:
@@ -95,12 +90,9 @@ def test_a_hash_is_a_hash() -> None:
         Model(name="demo", sha256="abc", width=1, **fields)
 
 
-def test_measurements_of_the_same_thing_are_not_two() -> None:
+def test_measurements_are_named_once_and_belong_to_a_backend_of_the_record() -> None:
     with pytest.raises(ContractError, match="every measurement must be named once"):
         record_of(measured("ort"), measured("ort", (5.0,)))
-
-
-def test_a_measurement_belongs_to_a_backend_of_the_record() -> None:
     with pytest.raises(ContractError, match="ort of demo was measured and not described"):
         record_of(measured("ort"), backends=())
 
@@ -126,19 +118,15 @@ def record() -> Record:
     )
 
 
-def test_a_record_reads_back_as_it_was_written(record: Record, tmp_path: Path) -> None:
-    write_record(record, tmp_path / "record.json")
-
-    assert read_record(tmp_path / "record.json") == record
-
-
-def test_a_file_has_the_percentiles_for_its_readers(record: Record, tmp_path: Path) -> None:
+def test_a_record_reads_back_as_it_was_written_with_the_percentiles_for_its_readers(
+    record: Record, tmp_path: Path
+) -> None:
     write_record(record, tmp_path / "record.json")
 
     text = (tmp_path / "record.json").read_text()
     entry = json.loads(text)["measurements"][0]
-    assert entry["summary"]["p50_ms"] == 1.75
-    assert entry["summary"]["max_ms"] == 3.0
+    assert read_record(tmp_path / "record.json") == record
+    assert (entry["summary"]["p50_ms"], entry["summary"]["max_ms"]) == (1.75, 3.0)
     assert '"samples_ms": [1.5, 2.0, 1.0, 3.0],' in text
 
 
@@ -209,18 +197,15 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path, text: str, reason: 
         read_record(path)
 
 
-def test_a_huge_file_is_refused_without_being_parsed(tmp_path: Path) -> None:
+def test_a_huge_file_and_a_missing_one_are_refused_without_being_parsed(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
+    with pytest.raises(ContractError, match=r"cannot read .*record.json: No such file"):
+        read_record(path)
     with path.open("wb") as file:
         file.truncate((32 << 20) + 1)
 
     with pytest.raises(ContractError, match="must have at most 33554432 bytes"):
         read_record(path)
-
-
-def test_a_missing_file_is_a_contract_error(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"cannot read .*absent.json: No such file"):
-        read_record(tmp_path / "absent.json")
 
 
 def test_absolute_paths_are_not_written(tmp_path: Path) -> None:
@@ -259,41 +244,30 @@ def test_without_msgspec_the_extra_is_named(
         read_record(tmp_path / "record.json")
 
 
-def test_a_quiet_run_has_no_warnings() -> None:
-    assert timing_warnings(MACHINE, [measured("ort", STEADY), measured("torch", STEADY)]) == []
+@pytest.mark.parametrize(
+    ("load", "samples", "warnings"),
+    [
+        (0.1, {"ort": STEADY, "torch": STEADY}, []),
+        (None, {"ort": STEADY}, []),
+        (3.25, {"ort": STEADY}, ["load average was 3.2 on 8 cores before the run"]),
+        (
+            0.1,
+            {"ort": STEADY, "torch": (100.0, 130.0, 130.0, 100.0), "loop": WILD},
+            ["coefficient of variation above 10% in 2 of 3 measurements, at worst 33% (loop)"],
+        ),
+        (
+            0.1,
+            {"ort": (100.0, 100.0, 108.0, 108.0)},
+            [
+                "drift between the halves of the run above 5% in 1 of 1 measurements, at worst "
+                "8% (ort)"
+            ],
+        ),
+    ],
+)
+def test_load_variation_and_drift_are_warned_of_with_the_worst(
+    load: float | None, samples: dict[str, tuple[float, ...]], warnings: list[str]
+) -> None:
+    machine = dataclasses.replace(MACHINE, load_average=load)
 
-
-def test_a_machine_that_was_busy_is_named() -> None:
-    busy = dataclasses.replace(MACHINE, load_average=3.25)
-
-    (warning,) = timing_warnings(busy, [measured("ort", STEADY)])
-
-    assert warning == ("load average was 3.2 on 8 cores before the run")
-
-
-def test_samples_that_vary_are_named_with_the_worst() -> None:
-    runs = [
-        measured("ort", STEADY),
-        measured("torch", (100.0, 130.0, 130.0, 100.0)),
-        measured("loop", (100.0, 180.0, 180.0, 100.0)),
-    ]
-
-    (warning,) = timing_warnings(MACHINE, runs)
-
-    assert "coefficient of variation above 10% in 2 of 3" in warning
-    assert warning.endswith("at worst 33% (loop)")
-
-
-def test_a_machine_that_slows_down_is_named() -> None:
-    (warning,) = timing_warnings(MACHINE, [measured("ort", (100.0, 100.0, 108.0, 108.0))])
-
-    assert warning == (
-        "drift between the halves of the run above 5% in 1 of 1 measurements, at worst 8% (ort)"
-    )
-
-
-def test_an_unknown_load_is_no_warning() -> None:
-    assert (
-        timing_warnings(dataclasses.replace(MACHINE, load_average=None), [measured("ort", STEADY)])
-        == []
-    )
+    assert timing_warnings(machine, [measured(*run) for run in samples.items()]) == warnings

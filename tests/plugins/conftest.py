@@ -1,9 +1,11 @@
-"""The devices that the tests of the kernels run on."""
+"""What tests of the kernels take in turn: devices, types, layouts."""
 
 import contextlib
 from collections.abc import Iterator
+from typing import cast
 
 import pytest
+from csakit.plugins.abi import Dtype, Layout
 from helpers.kernel_device import Device
 
 
@@ -17,3 +19,15 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
 
     with contextlib.closing(CudaDevice()) as cuda:
         yield cuda
+
+
+@pytest.fixture(params=Dtype, ids=lambda dtype: dtype.name.lower())
+def dtype(request: pytest.FixtureRequest) -> Dtype:
+    """Each type in turn."""
+    return cast(Dtype, request.param)
+
+
+@pytest.fixture(params=Layout, ids=lambda layout: layout.name)
+def layout(request: pytest.FixtureRequest) -> Layout:
+    """Each layout in turn."""
+    return cast(Layout, request.param)

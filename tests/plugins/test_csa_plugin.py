@@ -81,7 +81,6 @@ def test_the_registry_lists_the_creator_and_its_field(trt: ModuleType, creator: 
     assert fields == [(spec.ATTRIBUTE, trt.PluginFieldType.CHAR)]
 
 
-@pytest.mark.parametrize("similarity", spec.SIMILARITIES)
 @pytest.mark.parametrize("ending", [b"", b"\0"], ids=["bare", "closed as by the ONNX parser"])
 def test_the_registry_creates_the_plugin(
     trt: ModuleType,

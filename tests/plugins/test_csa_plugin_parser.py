@@ -70,7 +70,6 @@ def parse(model: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("similarity", spec.SIMILARITIES)
 def test_the_parser_makes_the_plugin_of_an_exported_node(tmp_path: Path, similarity: str) -> None:
     log = parse(write_model(tmp_path / "csa.onnx", similarity=similarity))
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from csakit.plugins.abi import Dtype, Layout
 from csakit.plugins.reference import coherent_semantic_attention
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from helpers.features import Floats, feature_like, random_hole
 from helpers.kernel_device import Buffer, Device
 from helpers.kernels import Problem, rounded, stored
@@ -70,7 +70,6 @@ def problem(rng: np.random.Generator) -> Problem:
 
 
 @each_plugin
-@pytest.mark.parametrize("similarity", SIMILARITIES)
 @pytest.mark.parametrize(
     ("dtype", "hole_dtype", "layout"),
     [

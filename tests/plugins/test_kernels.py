@@ -32,9 +32,6 @@ CASES = [  # (batch, channels, height, width, share of holes): why it is here
     pytest.param(1, 1024, 6, 7, 0.5, id="largest channels"),
 ]
 each_case = pytest.mark.parametrize(("batch", "channels", "height", "width", "share"), CASES)
-each_dtype = pytest.mark.parametrize("dtype", Dtype, ids=lambda dtype: dtype.name.lower())
-each_layout = pytest.mark.parametrize("layout", Layout, ids=lambda layout: layout.name)
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
 
 def some_hole(rng: np.random.Generator, shape: tuple[int, int, int], share: float) -> Floats:
@@ -67,9 +64,6 @@ def assert_as_the_oracle(device: Device, problem: Problem, gradient: Floats | No
 
 
 @each_case
-@each_dtype
-@each_similarity
-@each_layout
 def test_each_case_is_solved_as_the_oracle_does(
     device: Device,
     rng: np.random.Generator,
@@ -145,7 +139,6 @@ def test_the_gradient_has_the_same_bits_every_time_in_any_batch_and_any_scale(
         np.testing.assert_array_equal(8.0 * found[0], together[image])
 
 
-@each_dtype
 def test_the_production_size_is_filled_as_the_oracle_does(
     simt: Device, rng: np.random.Generator, dtype: Dtype
 ) -> None:
@@ -156,7 +149,6 @@ def test_the_production_size_is_filled_as_the_oracle_does(
     assert_as_the_oracle(simt, Problem(features=features, hole=hole, dtype=dtype))
 
 
-@each_dtype
 def test_maps_of_many_tiles_are_searched_in_larger_ones_with_the_same_result(
     device: Device, rng: np.random.Generator, dtype: Dtype
 ) -> None:
@@ -166,7 +158,6 @@ def test_maps_of_many_tiles_are_searched_in_larger_ones_with_the_same_result(
     assert_as_the_oracle(device, Problem(features=features, hole=hole, dtype=dtype))
 
 
-@each_dtype
 def test_the_hole_may_be_of_any_type(
     device: Device, rng: np.random.Generator, dtype: Dtype
 ) -> None:

@@ -4,19 +4,12 @@ import numpy as np
 import pytest
 from csakit.plugins.abi import Direction, Dtype, Layout
 from csakit.plugins.reference import coherent_semantic_attention
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from helpers.features import feature_like, holes_at, random_hole, row_of
 from helpers.kernel_device import Device
 from helpers.kernels import Buffers, Problem, matches_of, rounded, run_backward, run_forward
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
-each_dtype = pytest.mark.parametrize("dtype", Dtype, ids=lambda dtype: dtype.name.lower())
-each_layout = pytest.mark.parametrize("layout", Layout, ids=lambda layout: layout.name)
 
-
-@each_similarity
-@each_dtype
-@each_layout
 def test_images_without_holes_or_without_known_positions_are_unchanged_among_others(
     device: Device,
     rng: np.random.Generator,
@@ -51,8 +44,6 @@ def test_a_map_of_one_position_is_unchanged(device: Device, share: float) -> Non
     np.testing.assert_array_equal(matches, [[0]])
 
 
-@each_similarity
-@each_dtype
 def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(
     device: Device, rng: np.random.Generator, similarity: Similarity, dtype: Dtype
 ) -> None:
@@ -85,7 +76,6 @@ def test_scores_are_compared_as_numbers(
     assert matches[0, 0] == match
 
 
-@each_similarity
 def test_a_hole_that_is_no_number_takes_the_first_known_position(
     device: Device, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -103,7 +93,6 @@ def test_a_hole_that_is_no_number_takes_the_first_known_position(
     assert np.isfinite(filled).all()
 
 
-@each_similarity
 def test_a_known_position_that_is_no_number_matches_every_hole(
     device: Device, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -119,8 +108,6 @@ def test_a_known_position_that_is_no_number_matches_every_hole(
     assert set(matches[0, hole.reshape(-1) > 0]) == {3 * 7 + 3}
 
 
-@each_similarity
-@each_dtype
 @pytest.mark.parametrize("scale", [1.0, 1e-4, 1e4, 0.0])
 def test_zero_mean_noise_of_any_size_stays_finite(
     device: Device, rng: np.random.Generator, similarity: Similarity, dtype: Dtype, scale: float
@@ -140,7 +127,6 @@ def test_zero_mean_noise_of_any_size_stays_finite(
         assert np.isfinite(filled).all()
 
 
-@each_similarity
 def test_features_near_the_end_of_float32_end_in_no_crash(
     device: Device, rng: np.random.Generator, similarity: Similarity
 ) -> None:

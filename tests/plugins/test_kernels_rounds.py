@@ -22,10 +22,6 @@ from hypothesis import strategies as st
 CHUNK = 32  # kChunk in kernels.h
 WINDOW = 16  # kWindow in rounds.cuh, chunks
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
-each_dtype = pytest.mark.parametrize("dtype", Dtype, ids=lambda dtype: dtype.name.lower())
-each_layout = pytest.mark.parametrize("layout", Layout, ids=lambda layout: layout.name)
-
 
 def filled(device: Device, problem: Problem) -> tuple[npt.NDArray[np.uint8], list[int]]:
     """Return the bytes of the result, and the rounds of each image."""
@@ -52,9 +48,6 @@ def block(height: int, width: int, holes: int) -> Floats:
     return hole.reshape(1, 1, height, width)
 
 
-@each_similarity
-@each_dtype
-@each_layout
 def test_features_as_of_a_network_take_two_rounds(
     device: Device,
     rng: np.random.Generator,
@@ -101,7 +94,6 @@ def demo_features() -> list[tuple[str, Floats, Floats]]:
 
 
 @pytest.mark.parametrize("index", range(4))
-@each_similarity
 @pytest.mark.parametrize("dtype", [Dtype.FLOAT32, Dtype.FLOAT16], ids=lambda d: d.name.lower())
 def test_features_of_the_demo_network_take_few_rounds(
     simt: SimtDevice, index: int, similarity: Similarity, dtype: Dtype
@@ -117,8 +109,6 @@ def test_features_of_the_demo_network_take_few_rounds(
     assert 2 <= rounds <= 3 * windows
 
 
-@each_similarity
-@each_dtype
 @pytest.mark.parametrize("channels", [2, 24])
 def test_white_noise_gives_the_same_bits(
     device: Device, rng: np.random.Generator, similarity: Similarity, dtype: Dtype, channels: int
@@ -141,7 +131,6 @@ def test_white_noise_gives_the_same_bits(
         pytest.param(0.05, 0.95, "in order", id="nearly everything is kept"),
     ],
 )
-@each_dtype
 def test_what_is_kept_for_long_gives_the_same_bits(
     device: Device,
     rng: np.random.Generator,
@@ -175,7 +164,6 @@ def test_a_vector_is_found_where_two_chunks_do_not_forget_the_one_before_them(
     assert sum(rounds > 0 for rounds in assert_same_bits(device, problem)) >= 4
 
 
-@each_similarity
 def test_weights_far_above_one_give_the_same_bits(
     device: Device, rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -189,7 +177,6 @@ def test_weights_far_above_one_give_the_same_bits(
     assert_same_bits(device, Problem(features=features, hole=hole, similarity=similarity))
 
 
-@each_similarity
 @pytest.mark.parametrize(
     ("channels", "side", "holes"),
     [
@@ -247,7 +234,6 @@ def test_a_captured_call_chooses_anew_with_every_replay(
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e37])
-@each_similarity
 def test_numbers_that_are_none_give_the_same_bits(
     device: Device, rng: np.random.Generator, similarity: Similarity, value: float
 ) -> None:

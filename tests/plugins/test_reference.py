@@ -3,13 +3,10 @@
 import numpy as np
 import pytest
 from csakit.plugins.reference import attention_weights, coherent_semantic_attention, plans
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from helpers.features import feature_like, holes_at, random_hole, row_of
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
-
-@each_similarity
 def test_single_hole_copies_its_best_match_exactly(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -23,7 +20,6 @@ def test_single_hole_copies_its_best_match_exactly(
     np.testing.assert_array_equal(filled[0, :, 0, 1], features[0, :, 3, 2])
 
 
-@each_similarity
 def test_attention_rows_sum_to_one_and_use_known_positions_only(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -38,7 +34,6 @@ def test_attention_rows_sum_to_one_and_use_known_positions_only(
     np.testing.assert_array_equal(A[~missing], np.stack([np.eye(35)] * 2)[~missing])
 
 
-@each_similarity
 def test_filled_is_attention_times_features(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -52,7 +47,6 @@ def test_filled_is_attention_times_features(
     np.testing.assert_allclose(filled.reshape(2, 8, 35).transpose(0, 2, 1), product, rtol=1e-12)
 
 
-@each_similarity
 @pytest.mark.parametrize("share", [0.0, 1.0], ids=["no hole", "no known position"])
 def test_an_image_without_holes_or_without_known_positions_is_unchanged(
     rng: np.random.Generator, similarity: Similarity, share: float
@@ -67,7 +61,6 @@ def test_an_image_without_holes_or_without_known_positions_is_unchanged(
     assert all(plan.holes.size == 0 for plan in plans(features, hole, similarity))
 
 
-@each_similarity
 def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(similarity: Similarity) -> None:
     features = row_of((0, 1), (1, 0), (3, 0), (0, 1), (1, 0))
     hole = holes_at(2, width=5)
@@ -77,7 +70,6 @@ def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(similarity: S
     np.testing.assert_array_equal(plan.matches, [1])
 
 
-@each_similarity
 def test_holes_are_filled_in_raster_order(rng: np.random.Generator, similarity: Similarity) -> None:
     features = feature_like(rng, 1, 8, 6, 9)
     hole = random_hole(rng, 1, 6, 9)
@@ -118,7 +110,6 @@ def test_cosine_computes_what_a_pencil_computes() -> None:
     np.testing.assert_allclose(filled[0, :, 0, 1], (15 / 7, 8 / 7), rtol=1e-7)
 
 
-@each_similarity
 @pytest.mark.parametrize("sum_", [0.0, 5e-7, -5e-7])
 def test_the_match_is_copied_where_the_denominator_vanishes(
     similarity: Similarity, sum_: float

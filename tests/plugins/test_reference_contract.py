@@ -11,7 +11,7 @@ from csakit.plugins.reference import (
     input_gradient,
     plans,
 )
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from helpers.features import feature_like, random_hole
 
 FUNCTIONS = (
@@ -20,11 +20,9 @@ FUNCTIONS = (
 )
 SHAPE = (2, 8, 6, 5)
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 each_function = pytest.mark.parametrize("function", FUNCTIONS)
 
 
-@each_similarity
 def test_matches_do_not_depend_on_the_length_of_any_vector(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -50,7 +48,6 @@ def test_cosine_does_not_depend_on_the_length_of_hole_vectors(rng: np.random.Gen
     np.testing.assert_allclose(after, before, atol=1e-6)  # the norm's epsilon, 1e-8, remains
 
 
-@each_similarity
 def test_scaling_a_whole_image_scales_the_result(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -81,7 +78,6 @@ def test_projection_scales_the_score_but_not_the_adjacent_weight_with_a_hole(
     np.testing.assert_allclose(after.weights[1], a / (a + 4.0 * s), rtol=1e-6)
 
 
-@each_similarity
 def test_a_batch_equals_its_images_one_by_one(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -105,7 +101,6 @@ def test_a_position_is_a_hole_above_one_half(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(plan.holes, [1, 3])
 
 
-@each_similarity
 @pytest.mark.parametrize("zeros", ["holes", "known", "all"])
 def test_zero_vectors_give_no_nan(
     rng: np.random.Generator, similarity: Similarity, zeros: str
@@ -147,7 +142,6 @@ def test_inputs_are_not_modified(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(hole, hole_before)
 
 
-@each_similarity
 def test_an_empty_batch_gives_an_empty_batch(similarity: Similarity) -> None:
     features, hole = np.zeros((0, 8, 3, 4)), np.zeros((0, 1, 3, 4))
 

@@ -4,10 +4,8 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.plugins.reference import attention_weights, input_gradient
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from helpers.features import feature_like, random_hole
-
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
 
 def test_two_holes_share_their_gradient_as_a_pencil_says() -> None:
@@ -25,7 +23,6 @@ def test_two_holes_share_their_gradient_as_a_pencil_says() -> None:
     np.testing.assert_allclose(dX[:, 3], of_fourth, rtol=1e-7)
 
 
-@each_similarity
 def test_it_is_the_adjoint_of_features_plus_attention_times_features(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -41,7 +38,6 @@ def test_it_is_the_adjoint_of_features_plus_attention_times_features(
     np.testing.assert_allclose(np.vdot(dX, direction), forward, rtol=1e-10)
 
 
-@each_similarity
 @pytest.mark.parametrize("share", [0.0, 1.0], ids=["no hole", "no known position"])
 def test_an_unchanged_image_passes_twice_its_gradient(
     rng: np.random.Generator, similarity: Similarity, share: float

@@ -15,7 +15,7 @@ from csakit.benchmarks.record import Record
 from csakit.plugins.library import load
 from csakit.plugins.locations import LIBRARY_VARIABLE
 from csakit.plugins.reference import coherent_semantic_attention
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from helpers.fake_cuda import FakeGpu
 from helpers.simt_tensors import TensorLibrary
 
@@ -28,7 +28,6 @@ def record_of(*names: str, case: Case = TINY, seconds: float = 0.01) -> Record:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_a_run_fills_what_the_oracle_fills(dtype: DtypeName, similarity: Similarity) -> None:
     case = Case(holes=50, batch=2, channels=40, side=10, dtype=dtype, similarity=similarity)
     problem = make_problem(case)

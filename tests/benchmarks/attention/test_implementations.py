@@ -7,7 +7,7 @@ from csakit.benchmarks.attention.implementations import GPU, HOST, NAMES
 from csakit.benchmarks.attention.run import find_implementations, parity
 from csakit.plugins.errors import ContractError, LibraryError
 from csakit.plugins.reference import coherent_semantic_attention
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 
 
 def test_they_come_in_the_order_of_the_tables_whatever_is_asked_for() -> None:
@@ -52,7 +52,6 @@ def test_one_of_a_gpu_is_refused_where_there_is_none(
 
 @pytest.mark.parametrize("name", HOST)
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_each_of_a_processor_fills_what_the_oracle_fills(
     name: str, dtype: DtypeName, similarity: Similarity
 ) -> None:

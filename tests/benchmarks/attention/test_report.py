@@ -10,7 +10,6 @@ from csakit.benchmarks.attention.report import (
     text,
 )
 from csakit.benchmarks.record import Absent, Check, Measurement, Record
-from csakit.plugins.spec import SIMILARITIES
 from helpers.operator_records import operator_record, timed
 
 
@@ -121,7 +120,6 @@ def test_too_few_points_and_identities_make_no_line() -> None:
     ("holes", "us", "outcome"),
     [(225, 25.0, "met"), (225, 25.1, "missed"), (512, 45.0, "met"), (512, 45.1, "missed")],
 )
-@pytest.mark.parametrize("similarity", SIMILARITIES)
 def test_latency_is_that_of_the_captured_graph(
     holes: int, us: float, outcome: str, similarity: str
 ) -> None:
