@@ -208,41 +208,33 @@ def test_an_engine_is_answered_by_the_runtime(
 
 
 LEAST = ("m.onnx", "--data", "photos", "--masks", "center")
+ALL_FLAGS = (
+    *("a.onnx", "b.onnx", "--data", "photos", "--masks", "freeform, masks/", "--size", "512"),
+    *("--seed", "3", "--count", "7", "--batch", "2", "--buckets", "0-10,10-20"),
+    *("--recipe", "celeba", "--split", "all", "--mask-invert"),
+)
 
 
-def test_without_flags_the_options_are_the_defaults() -> None:
-    options = options_of(evaluate_parser().parse_args(LEAST))
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (LEAST, {"masks": ("center",)}),
+        ((*LEAST, "--buckets", "all"), {"masks": ("center",), "buckets": BUCKETS}),
+        (
+            ALL_FLAGS,
+            {
+                **{"masks": ("freeform", "masks/"), "size": 512, "seed": 3, "count": 7, "batch": 2},
+                **{"buckets": ("0-10", "10-20"), "recipe": "celeba", "split": "all"},
+                "mask_invert": True,
+            },
+        ),
+    ],
+    ids=["defaults", "all buckets", "every flag"],
+)
+def test_every_option_has_a_flag(words: tuple[str, ...], options: dict[str, Any]) -> None:
+    found = options_of(evaluate_parser().parse_args(words))
 
-    assert options == EvaluationOptions(data="photos", masks=("center",))
-
-
-def test_every_option_has_a_flag() -> None:
-    words = (
-        *("a.onnx", "b.onnx", "--data", "photos", "--masks", "freeform, masks/", "--size", "512"),
-        *("--seed", "3", "--count", "7", "--batch", "2", "--buckets", "0-10,10-20"),
-        *("--recipe", "celeba", "--split", "all", "--mask-invert"),
-    )
-
-    options = options_of(evaluate_parser().parse_args(words))
-
-    assert options == EvaluationOptions(
-        data="photos",
-        masks=("freeform", "masks/"),
-        size=512,
-        seed=3,
-        count=7,
-        batch=2,
-        buckets=("0-10", "10-20"),
-        recipe="celeba",
-        split="all",
-        mask_invert=True,
-    )
-
-
-def test_all_buckets_can_be_asked_for_at_once() -> None:
-    args = evaluate_parser().parse_args([*LEAST, "--buckets", "all"])
-
-    assert options_of(args).buckets == BUCKETS
+    assert found == EvaluationOptions(data="photos", **options)
 
 
 def test_the_help_says_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:

@@ -119,38 +119,36 @@ def test_parts_of_a_mixture_are_drawn_as_often_as_their_shares_say(
     assert mixture.summary()["parts"][1] == {"share": 0.75, "kind": "listed"}
 
 
-def test_without_augmentation_a_mask_is_scaled(tmp_path: Path, rng: np.random.Generator) -> None:
-    write_mask(tmp_path / "x.png", 0.25, side=512)
-
-    hole = FolderMasks(tmp_path, augment=False).draw(256, rng)
-
-    assert hole.dtype == bool
-    assert hole[:64].all()
-    assert not hole[64:].any()
+QUARTER = np.arange(64)[:, None].repeat(64, axis=1) < 16
 
 
-def test_black_is_missing_when_inverted(tmp_path: Path, rng: np.random.Generator) -> None:
-    write_mask(tmp_path / "x.png", 0.25, side=64)
-
-    hole = FolderMasks(tmp_path, invert=True, augment=False).draw(64, rng)
-
-    np.testing.assert_array_equal(hole, np.arange(64)[:, None].repeat(64, axis=1) >= 16)
-
-
-def test_masks_of_zeros_and_ones_are_read(tmp_path: Path, rng: np.random.Generator) -> None:
-    Image.fromarray(np.eye(64, dtype=np.uint8)).save(tmp_path / "x.png")
-
-    assert FolderMasks(tmp_path, augment=False).draw(64, rng).sum() == 64
-
-
-@pytest.mark.parametrize("highest", [1, 255, 65535])
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_masks_of_16_bits_are_read(
-    tmp_path: Path, rng: np.random.Generator, suffix: str, highest: int
+@pytest.mark.parametrize("side", [64, 512])
+@pytest.mark.parametrize("invert", [False, True])
+def test_without_augmentation_a_mask_is_scaled(
+    tmp_path: Path, rng: np.random.Generator, side: int, invert: bool
 ) -> None:
-    Image.fromarray(np.eye(64, dtype=np.uint16) * np.uint16(highest)).save(tmp_path / f"x{suffix}")
+    write_mask(tmp_path / "x.png", 0.25, side=side)
 
-    assert FolderMasks(tmp_path, augment=False).draw(64, rng).sum() == 64
+    hole = FolderMasks(tmp_path, invert=invert, augment=False).draw(64, rng)
+
+    np.testing.assert_array_equal(hole, QUARTER ^ invert)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "bits", "highest"),
+    [
+        ("png", np.uint8, 1),
+        *((suffix, np.uint16, top) for suffix in ("png", "tif") for top in (1, 255, 65535)),
+    ],
+)
+def test_masks_of_zeros_and_ones_and_of_16_bits_are_read(
+    tmp_path: Path, rng: np.random.Generator, suffix: str, bits: type, highest: int
+) -> None:
+    Image.fromarray(np.eye(64, dtype=bits) * bits(highest)).save(tmp_path / f"x.{suffix}")
+
+    hole = FolderMasks(tmp_path, augment=False).draw(64, rng)
+
+    np.testing.assert_array_equal(hole, np.eye(64, dtype=bool))
 
 
 def test_the_middle_of_a_wide_mask_is_taken(tmp_path: Path, rng: np.random.Generator) -> None:

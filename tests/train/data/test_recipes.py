@@ -28,15 +28,45 @@ def test_places2_follows_its_lists(tmp_path: Path) -> None:
     assert listed(tmp_path, "places2", "val") == ["val_large/v.jpg"]
 
 
-@pytest.mark.parametrize("train", ["data_large_standard", "data_large", "data_256"])
-@pytest.mark.parametrize("val", ["val_large", "val_256"])
-def test_places2_needs_no_lists(tmp_path: Path, train: str, val: str) -> None:
-    tree(tmp_path, f"{train}/a/abbey/1.jpg", f"{val}/v.jpg", "test_large/t.jpg")
+# Train image, validation image, and one that is neither.
+SPLITS = {
+    "places2": [
+        (f"{train}/a/abbey/1.jpg", f"{val}/v.jpg", "test_large/t.jpg")
+        for train in ("data_large_standard", "data_large", "data_256")
+        for val in ("val_large", "val_256")
+    ],
+    "paris": [
+        ("paris_train_original/a.JPG", f"{val}/1.png", "paris_eval/paris_eval_corrupted/1.png")
+        for val in ("paris_eval_gt", "paris_eval/paris_eval_gt")
+    ],
+    "folder": [
+        (f"{train}/x/1.png", f"{val}/2.png", "other/3.png")
+        for train, val in (("train", "val"), ("training", "validation"))
+    ],
+}
 
-    assert listed(tmp_path, "places2", "train") == [f"{train}/a/abbey/1.jpg"]
-    assert listed(tmp_path, "places2", "val") == [f"{val}/v.jpg"]
+
+@pytest.mark.parametrize(
+    ("recipe", "paths"),
+    [
+        (recipe, paths)
+        for name, several in SPLITS.items()
+        for paths in several
+        for recipe in (name, "stretch")
+    ],
+)
+def test_folders_split_a_data_set(
+    tmp_path: Path, recipe: RecipeName, paths: tuple[str, str, str]
+) -> None:
+    train, val, _ = paths
+    tree(tmp_path, *paths)
+
+    assert listed(tmp_path, recipe, "train") == [train]
+    assert listed(tmp_path, recipe, "val") == [val]
+    assert listed(tmp_path, recipe, "all") == [train, val]
 
 
+@pytest.mark.parametrize("recipe", ["celeba", "stretch"])
 @pytest.mark.parametrize(
     ("images", "table"),
     [
@@ -45,7 +75,9 @@ def test_places2_needs_no_lists(tmp_path: Path, train: str, val: str) -> None:
         ("img_align_celeba/img_align_celeba", "list_eval_partition.csv"),
     ],
 )
-def test_celeba_follows_its_partition(tmp_path: Path, images: str, table: str) -> None:
+def test_celeba_follows_its_partition(
+    tmp_path: Path, recipe: RecipeName, images: str, table: str
+) -> None:
     tree(tmp_path, *(f"{images}/{index}.jpg" for index in range(4)), table)
     comma = table.endswith(".csv")
     rows = [("0.jpg", 0), ("1.jpg", 1), ("2.jpg", 2), ("3.jpg", 0)]
@@ -53,8 +85,8 @@ def test_celeba_follows_its_partition(tmp_path: Path, images: str, table: str) -
     lines += [f"{name}{',' if comma else ' '}{part}" for name, part in rows]
     (tmp_path / table).write_text("\n".join(lines))
 
-    assert listed(tmp_path, "celeba", "train") == [f"{images}/0.jpg", f"{images}/3.jpg"]
-    assert listed(tmp_path, "celeba", "val") == [f"{images}/1.jpg"]
+    assert listed(tmp_path, recipe, "train") == [f"{images}/0.jpg", f"{images}/3.jpg"]
+    assert listed(tmp_path, recipe, "val") == [f"{images}/1.jpg"]
 
 
 def test_celeba_without_its_partition_is_split_by_name(tmp_path: Path) -> None:
@@ -64,39 +96,6 @@ def test_celeba_without_its_partition_is_split_by_name(tmp_path: Path) -> None:
 
     assert sorted(train + val) == listed(tmp_path, "celeba", "all")
     assert 0 < len(val) < 10
-
-
-@pytest.mark.parametrize("val", ["paris_eval_gt", "paris_eval/paris_eval_gt"])
-def test_paris_never_reads_the_corrupted_images(tmp_path: Path, val: str) -> None:
-    tree(tmp_path, "paris_train_original/a.JPG", f"{val}/001_im.png")
-    tree(tmp_path, "paris_eval/paris_eval_corrupted/001_im.png")
-
-    assert listed(tmp_path, "paris", "train") == ["paris_train_original/a.JPG"]
-    assert listed(tmp_path, "paris", "val") == [f"{val}/001_im.png"]
-    assert listed(tmp_path, "paris", "all") == ["paris_train_original/a.JPG", f"{val}/001_im.png"]
-
-
-def test_stretch_knows_the_layout_of_each_data_set(tmp_path: Path) -> None:
-    tree(tmp_path / "p", "paris_train_original/a.JPG", "paris_eval_gt/001_im.png")
-    tree(tmp_path / "c", "img_align_celeba/1.jpg", "img_align_celeba/2.jpg")
-    (tmp_path / "c" / "list_eval_partition.txt").write_text("1.jpg 0\n2.jpg 1\n")
-    tree(tmp_path / "l", "data_large/a/abbey/1.jpg", "val_large/v.jpg")
-    tree(tmp_path / "f", "train/1.png", "val/2.png")
-
-    found = [listed(tmp_path / name, "stretch", "val") for name in "pclf"]
-
-    assert found == [
-        *(["paris_eval_gt/001_im.png"], ["img_align_celeba/2.jpg"]),
-        *(["val_large/v.jpg"], ["val/2.png"]),
-    ]
-
-
-@pytest.mark.parametrize(("train", "val"), [("train", "val"), ("training", "validation")])
-def test_a_folder_may_be_split_by_folders(tmp_path: Path, train: str, val: str) -> None:
-    tree(tmp_path, f"{train}/x/1.png", f"{val}/2.png")
-
-    assert listed(tmp_path, "folder", "train") == [f"{train}/x/1.png"]
-    assert listed(tmp_path, "folder", "val") == [f"{val}/2.png"]
 
 
 @pytest.mark.parametrize("suffix", [".txt", ".flist"])

@@ -9,8 +9,8 @@ from csakit.plugins.errors import ContractError
 from csakit.runtime.tensors.pixels import Bool, Uint8
 from csakit.train.evaluation.baselines import interpolate, open_baselines, open_repair
 from csakit.train.evaluation.margins import margin, markdown
-from csakit.train.evaluation.metrics import sharpness
 from csakit.train.evaluation.scores import Report, evaluate
+from helpers.scored import lighter_by_grey, pair
 
 
 @pytest.fixture
@@ -59,29 +59,14 @@ def test_a_checkpoint_is_refused_with_the_command_that_exports_it() -> None:
         pass
 
 
-def test_sharpness_is_one_for_the_truth_and_zero_for_a_flat_hole(
-    rng: np.random.Generator, hole: Bool
-) -> None:
-    truth = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
-    flat = np.where(hole[..., None], np.uint8(90), truth)
-
-    assert sharpness(truth, truth, hole) == 1
-    assert sharpness(flat, truth, hole) == 0
-    assert math.isnan(sharpness(truth, flat, hole))
-
-
-def scored(offsets: list[int], truth: Uint8, hole: Bool) -> Report:
+def scored(*errors: int) -> Report:
     """Score a model that is off by so many grey levels in the hole, image by image."""
-    turns = iter(offsets)
-    pairs = [(str(i), truth, hole) for i in range(len(offsets))]
-    return evaluate(lambda images, _: images + np.float32(next(turns) / 127.5), pairs)
+    model = lighter_by_grey({100 + index: error for index, error in enumerate(errors)})
+    return evaluate(model, [pair(grey=100 + index) for index in range(len(errors))])
 
 
-def test_a_margin_takes_the_best_baseline_of_each_picture(hole: Bool) -> None:
-    truth = np.full((64, 64, 3), 100, np.uint8)
-    model = scored([2, 2, 2], truth, hole)
-
-    found = margin(model, [scored([1, 4, 8], truth, hole), scored([16, 8, 4], truth, hole)])
+def test_a_margin_takes_the_best_baseline_of_each_picture() -> None:
+    found = margin(scored(2, 2, 2), [scored(1, 4, 8), scored(16, 8, 4)])
 
     step = 20 * math.log10(2)
     assert found["wins"] == pytest.approx(2 / 3)
@@ -89,12 +74,8 @@ def test_a_margin_takes_the_best_baseline_of_each_picture(hole: Bool) -> None:
     assert found["images"] == 3
 
 
-def test_margins_become_a_markdown_table(hole: Bool) -> None:
-    truth = np.full((64, 64, 3), 100, np.uint8)
-    report = scored([1], truth, hole)
-
-    found = margin(report, [scored([2], truth, hole)])
-    lines = markdown({"dust": found}).splitlines()
+def test_margins_become_a_markdown_table() -> None:
+    lines = markdown({"dust": margin(scored(1), [scored(2)])}).splitlines()
 
     assert lines[0].startswith("| holes | PSNR dB | best baseline | gain |")
     assert lines[2].startswith("| dust | 48.1 | 42.1 | +6.02 |")

@@ -8,30 +8,22 @@ import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.data import bucket_of
 from csakit.train.evaluation.pairs import EvaluationOptions, Pairs
-from PIL import Image
+from helpers.pictures import write_mask, write_picture
 
 
 @pytest.fixture
-def photos(tmp_path: Path, rng: np.random.Generator) -> Path:
-    """Four pictures of 60 x 50, one of them broken."""
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for name in ("a", "b", "d"):
-        pixels = rng.integers(0, 256, (50, 60, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(folder / f"{name}.png")
-    (folder / "c.png").write_bytes(b"not a picture")
-    return folder
+def photos(tmp_path: Path) -> Path:
+    """Four pictures, one of them broken."""
+    for level, name in enumerate("abd"):
+        write_picture(tmp_path / "photos" / f"{name}.png", level=40 * level)
+    (tmp_path / "photos" / "c.png").write_bytes(b"not a picture")
+    return tmp_path / "photos"
 
 
 @pytest.fixture
 def masks(tmp_path: Path) -> Path:
     """A folder with one mask whose upper quarter is white."""
-    folder = tmp_path / "irregular"
-    folder.mkdir()
-    grey = np.zeros((64, 64), dtype=np.uint8)
-    grey[:16] = 255
-    Image.fromarray(grey).save(folder / "mask.png")
-    return folder
+    return write_mask(tmp_path / "irregular" / "mask.png", 0.25).parent
 
 
 def pairs_of(data: Path | str, *masks: str, **rest: object) -> Pairs:
