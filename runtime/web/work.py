@@ -63,8 +63,7 @@ class Worker:
 
     def repair(self, fields: Fields, task: Task, *, whole: bool) -> Result:
         """Repair a picture; with ``whole``, encode all of it as well."""
-        result = Result(seconds={"queue": task.waited})
-        with _as_problems(result):
+        with _answering(task) as result:
             with self._timed(result, "decode", task):
                 picture = self._picture(fields)
                 size = picture.pixels.shape[:2]
@@ -79,8 +78,7 @@ class Worker:
 
     def apply(self, fields: Fields, task: Task) -> Result:
         """Lay earlier parts over a picture, and encode it with its metadata."""
-        result = Result(seconds={"queue": task.waited})
-        with _as_problems(result):
+        with _answering(task) as result:
             with self._timed(result, "decode", task):
                 picture = self._picture(fields)
             with self._timed(result, "encode", task):
@@ -89,8 +87,7 @@ class Worker:
 
     def inspect(self, fields: Fields, task: Task, *, preview: bool) -> Result:
         """Describe a picture as JSON, or return one that every browser can show."""
-        result = Result(seconds={"queue": task.waited})
-        with _as_problems(result), self._timed(result, "decode", task):
+        with _answering(task) as result, self._timed(result, "decode", task):
             picture = load_image(ImageBytes(fields.files["image"], "the picture"))
             if preview:
                 result.content, result.media_type = _preview(picture), "image/jpeg"
@@ -177,12 +174,12 @@ class Worker:
 
 
 @contextlib.contextmanager
-def _as_problems(result: Result) -> Iterator[None]:
-    """Collect notices; turn what csakit raises, and failures of the machine, into problems."""
-    with collect_notices() as notices:
-        result.notices = notices
+def _answering(task: Task) -> Iterator[Result]:
+    """Yield a result that collects notices; raise errors of csakit as problems."""
+    result = Result(seconds={"queue": task.waited})
+    with collect_notices() as result.notices:
         try:
-            yield
+            yield result
         except (CsakitError, MemoryError) as error:
             if problem := failure(error, "repair the picture"):
                 raise problem_of(problem) from error

@@ -6,6 +6,6 @@ import pytest
 
 with contextlib.suppress(pytest.skip.Exception):
     from .browser import cat, chromium, open_page
-    from .serving import body, demo, photo, running, serve
+    from .serving import body, demo, running, serve
 
-    __all__ = ["body", "cat", "chromium", "demo", "open_page", "photo", "running", "serve"]
+    __all__ = ["body", "cat", "chromium", "demo", "open_page", "running", "serve"]

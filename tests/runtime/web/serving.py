@@ -172,14 +172,6 @@ def pixels_of(content: bytes, mode: str | None = "RGB") -> np.ndarray:
         return np.asarray(image.convert(mode) if mode else image)
 
 
-@pytest.fixture
-def photo() -> np.ndarray:
-    """A photograph of odd sides, (300, 451, 3)."""
-    import skimage.data
-
-    return skimage.data.chelsea()
-
-
 def files_of(image: np.ndarray, *boxes: tuple[int, int, int, int]) -> Files:
     """The files of a request: a picture, and white rectangles as its mask."""
     mask = encoded(mask_of(image.shape, *boxes))
