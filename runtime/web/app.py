@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import functools
+import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -19,12 +21,20 @@ from .guard import REQUEST_ID, ROUTE, Guard
 from .metrics import Metrics
 from .options import WebOptions
 from .problem import ClientLeftError, Problem
-from .static_files import StaticFiles
 from .work import Result, Worker
 from .work_queue import Event, Task, WorkQueue
 
 STREAM: Final = "application/x-ndjson"
 _IMAGES: Final = ("image/*", "image/png", "image/jpeg", "image/webp", "image/tiff", "image/bmp")
+_PAGE: Final = Path(__file__).parent / "static"
+_PAGE_TYPES: Final = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".jpg": "image/jpeg",
+}
 _WARNING_BYTES: Final = 1500  # of a header
 
 
@@ -38,10 +48,9 @@ class Web:
         self._options, self._defaults = options, defaults
         self._metrics = Metrics()
         self._worker = Worker(inpaint, self._metrics)
-        # Opening and saving have a queue of their own: they take a second, not a queue of repairs.
+        # Opening and saving take a second: they do not wait behind repairs.
         self._queue = WorkQueue(model.concurrency, options.queue, self._metrics)
         self._side_queue = WorkQueue(1, options.queue)
-        self._static = StaticFiles()
         self.routes = [
             Route("/api/v1/inpaint", _post("inpaint", self._inpaint), methods=["POST"]),
             Route("/api/v1/apply", _post("apply", self._apply), methods=["POST"]),
@@ -52,7 +61,7 @@ class Web:
             Route("/health/live", _get("live", lambda _: {"status": "live"})),
             Route("/health/ready", _get("ready", self._ready)),
             Route("/metrics", _get("metrics", self._show_metrics)),
-            *(Route(path, _get("page", self._static.serve)) for path in self._static.paths),
+            *_page_routes(),
         ]
         router = Router(self.routes, redirect_slashes=False, lifespan=self._lifespan)
         self.app: ASGIApp = Guard(router, options, self._metrics)
@@ -182,6 +191,23 @@ class _post:  # noqa: N801 - reads as a function where routes are listed
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[ROUTE] = self._name
         await self._answer(Request(scope, receive), send)
+
+
+def _page_routes() -> Iterator[Route]:
+    """Yield a route for each file of the page: no path of a request is ever joined to a folder."""
+    for path in sorted(_PAGE.iterdir()):
+        if kind := _PAGE_TYPES.get(path.suffix):
+            content = path.read_bytes()
+            tag = f'"{hashlib.sha256(content).hexdigest()[:20]}"'
+            url = "/" if path.name == "index.html" else f"/{path.name}"
+            yield Route(url, _get("page", functools.partial(_page_file, content, kind, tag)))
+
+
+def _page_file(content: bytes, kind: str, tag: str, request: Request) -> Response:
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=kind, headers=headers)
 
 
 def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], Any]:

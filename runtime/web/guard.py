@@ -123,7 +123,7 @@ class Guard:
 
 
 class _Answer:
-    """The way back, with the headers that every answer carries."""
+    """Sends the answer, with the headers that every answer carries."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
@@ -152,7 +152,7 @@ class _Answer:
 
 
 class _Body:
-    """The way in: counted bytes, and a limit on the wait for each of them."""
+    """Receives the body; limits its size, and the wait for each piece of it."""
 
     def __init__(self, receive: Receive, limit: int, metrics: Metrics) -> None:
         self._receive = receive

@@ -1,4 +1,4 @@
-"""Who asks, from where, how much and how fast: what must not be answered is not."""
+"""What the server refuses to answer: hosts, origins, tokens, sizes and slow bodies."""
 
 import socket
 import time
