@@ -14,6 +14,8 @@ from csakit.runtime.images import decode
 from csakit.runtime.images.encode import load_image, save_image
 from PIL import Image, PngImagePlugin, features
 
+from .conftest import carried
+
 
 def bitmap(masks: tuple[int, int, int], header: int = 40, *, bare: bool = False) -> bytes:
     """A BMP of two bytes a pixel, 4 x 2, red; without its file header it is a DIB."""
@@ -172,13 +174,11 @@ def test_long_texts_and_profiles_of_a_png_are_no_damage(
     text, content, profile = PngImagePlugin.PngInfo(), words * 200_000, bytes(3 << 20)
     add = text.add_itxt if international else text.add_text
     add(key, content, zip=packed)
-    Image.new("L", (8, 8)).save(tmp_path / "x.png", pnginfo=text, icc_profile=profile)
 
-    save_image(load_image(tmp_path / "x.png"), tmp_path / "out.png")
+    result = carried(tmp_path, Image.new("L", (8, 8)), ".png", pnginfo=text, icc_profile=profile)
 
-    with Image.open(tmp_path / "out.png") as result:
-        assert result.text[key] == content
-        assert result.info["icc_profile"] == profile
+    assert result.text[key] == content
+    assert result.info["icc_profile"] == profile
 
 
 def test_a_text_beyond_all_bounds_is_told_as_that(tmp_path: Path) -> None:

@@ -117,12 +117,26 @@ def test_a_layout_that_is_not_read_is_named(
         load_hole(tmp_path / "x.tif", levels.shape[:2], MaskOptions())
 
 
-@pytest.mark.parametrize("sign", [np.int16, np.int32])
-def test_signed_numbers_are_named(tmp_path: Path, levels: np.ndarray, sign: type) -> None:
-    tifffile.imwrite(tmp_path / "x.tif", levels[..., 0].astype(sign), photometric="minisblack")
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ("i2", "in signed numbers"),
+        ("i4", "in signed numbers"),
+        ("f4", "of more than 8 bits"),
+        (b"P6 1 1 4095\n" + bytes(6), "of more than 8 bits"),
+        (b"P5 1 1 65535\n" + bytes(2), "of more than 8 bits"),
+    ],
+)
+def test_numbers_that_would_lose_bits_are_named(
+    tmp_path: Path, levels: np.ndarray, numbers: str | bytes, told: str
+) -> None:
+    if isinstance(numbers, bytes):
+        (tmp_path / "x").write_bytes(numbers)
+    else:
+        tifffile.imwrite(tmp_path / "x", levels[..., 0].astype(numbers), photometric="minisblack")
 
-    with pytest.raises(ContractError, match="in signed numbers"):
-        load_image(tmp_path / "x.tif")
+    with pytest.raises(ContractError, match=rf"{told}(.|\n)*-depth 8"):
+        load_image(tmp_path / "x")
 
 
 def test_white_is_zero_is_turned_around(tmp_path: Path, levels: np.ndarray) -> None:

@@ -11,9 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from csakit.runtime.images.embedded import holds_picture, profile_holds_picture
-from csakit.runtime.images.encode import load_image, save_image
+from csakit.runtime.images.encode import load_image
 from csakit.runtime.images.metadata import clean_xmp
 from PIL import Image, ImageCms, PngImagePlugin
+
+from .conftest import carried
 
 
 def small(kind: str) -> bytes:
@@ -120,9 +122,7 @@ def test_the_second_key_of_a_text_is_looked_at(tmp_path: Path) -> None:
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("a", "text", tkey=base64.b64encode(small("JPEG")).decode())
     chunks.add_itxt("b", "text", lang="de", tkey="Titel")
-    Image.new("RGB", (8, 8)).save(tmp_path / "in.png", pnginfo=chunks)
 
-    save_image(load_image(tmp_path / "in.png"), tmp_path / "out.png")
+    written = carried(tmp_path, Image.new("RGB", (8, 8)), ".png", pnginfo=chunks)
 
-    with Image.open(tmp_path / "out.png") as written:
-        assert {key: text.tkey for key, text in written.text.items()} == {"b": "Titel"}
+    assert {key: text.tkey for key, text in written.text.items()} == {"b": "Titel"}

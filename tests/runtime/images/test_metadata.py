@@ -7,12 +7,13 @@ import struct
 import textwrap
 import zlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from csakit.runtime.images.encode import load_image, save_image
 from PIL import ExifTags, Image, ImageOps, PngImagePlugin
+
+from .conftest import carried
 
 WITH_EXIF = [".jpg", ".png", ".webp", ".tif"]
 CORNERS = [(0, 0), (0, -1), (-1, -1), (-1, 0)]
@@ -29,17 +30,6 @@ def exif(orientation: int = 1) -> Image.Exif:
     }
     data[ExifTags.IFD.GPSInfo] = {ExifTags.GPS.GPSLatitudeRef: "N"}
     return data
-
-
-def carried(folder: Path, image: Image.Image, name: str, *, to: str = "", **said: Any) -> Any:  # noqa: ANN401
-    """Save an image with metadata, and return what it becomes in the same or another format."""
-    source, target = folder / f"in{name}", folder / f"out{to or name}"
-    image.save(source, **said)
-    save_image(load_image(source), target)
-    with Image.open(target) as result:
-        result.load()
-        result.getexif()
-    return result
 
 
 @pytest.mark.parametrize("suffix", WITH_EXIF)
