@@ -1,4 +1,4 @@
-"""Every call on files may fail: that is told, no half output and no temporary file is left.
+"""Any call on files may fail: the failure is reported, and no partial or temporary file is left.
 
 One second each; ``make fuzz`` tries all calls with all failures.
 """

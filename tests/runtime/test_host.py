@@ -87,7 +87,7 @@ def test_a_processor_that_does_not_tell_has_no_kind(
         (None, (), False),
     ],
 )
-def test_bfloat16_is_possible_where_the_processor_says_so(
+def test_bfloat16_is_possible_where_the_processor_has_it(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     flags: str | None,

@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_leaves_nothing_when_it_is_asked_for_help(home: Home, command: str) -> None:
+def test_the_help_of_a_command_leaves_nothing(home: Home, command: str) -> None:
     done = home.python("-c", MAIN, command, "--help")
 
     assert done.returncode == 0, done.stderr
@@ -41,7 +41,7 @@ def test_a_command_leaves_nothing_when_it_is_asked_for_help(home: Home, command:
     ],
     ids=lambda arguments: "-".join(arguments[:1] + arguments[7:]),
 )
-def test_a_command_leaves_only_what_was_asked_for(
+def test_a_command_leaves_only_its_outputs(
     home: Home, make_model: MakeModel, arguments: list[str]
 ) -> None:
     make_model().rename(home.work / "model.onnx")
@@ -109,7 +109,7 @@ def test_a_program_that_uses_openvino_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    ("raised", "expected", "told"),
+    ("raised", "expected", "message"),
     [
         (ImportError("libonnxruntime.so: undefined symbol"), LibraryError, "--force-reinstall"),
         (MemoryError(), ResourceError, "too little memory"),
@@ -118,16 +118,16 @@ def test_a_program_that_uses_openvino_leaves_nothing(
     ],
 )
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-def test_a_library_that_fails_is_told_as_what_it_is(
+def test_a_library_that_fails_is_reported_with_its_cause(
     monkeypatch: pytest.MonkeyPatch,
     raised: Exception,
     expected: type[Exception],
-    told: str,
+    message: str,
     name: str,
 ) -> None:
     failing(monkeypatch, name, raised)
 
-    with pytest.raises(expected, match=told):
+    with pytest.raises(expected, match=message):
         getattr(libraries, f"import_{name}")()
 
 

@@ -123,13 +123,13 @@ def test_folders_that_do_not_do_are_refused(folders: Folders) -> None:
     with pytest.raises(ContractError, match="must hold at least one; got none in"):
         Listed(images, masks, output)
     touch(images, "a.jpg")
-    for other, results, told in (
+    for other, results, message in (
         (masks / "absent", output, "masks must be an existing file or folder"),
         (masks, images, "results need a folder of their own"),
         (masks, masks, "results need a folder of their own"),
         (masks, output.with_suffix(".png"), "the output of a folder must be a folder"),
     ):
-        with pytest.raises(ContractError, match=told):
+        with pytest.raises(ContractError, match=message):
             Listed(images, other, results)
 
 
@@ -218,7 +218,7 @@ def test_every_entry_is_a_job_or_named(folders: Folders) -> None:
     assert listing.folders == ["sub"]
 
 
-def test_sub_folders_are_entered_when_told_but_not_those_of_masks_and_results(
+def test_sub_folders_are_entered_on_request_but_not_those_of_masks_and_results(
     tmp_path: Path,
 ) -> None:
     images, masks, output = tmp_path, tmp_path / "masks", tmp_path / "out"

@@ -23,7 +23,7 @@ def files(tmp_path: Path, photo: np.ndarray) -> tuple[Path, Path, Path]:
     return tmp_path / "photo.jpg", tmp_path / "mask.png", tmp_path / "out.png"
 
 
-def test_a_file_is_repaired_with_what_it_says_of_itself(files: tuple[Path, Path, Path]) -> None:
+def test_a_file_is_repaired_with_its_metadata(files: tuple[Path, Path, Path]) -> None:
     photo, mask, output = files
 
     done = repair_file(*map(str, files), model=Inpainter(RecordingSession()), side_by_side=True)
@@ -86,7 +86,7 @@ def test_a_link_that_cannot_be_written_is_refused_before_the_work(
 ) -> None:
     files[2].symlink_to(name)
 
-    told = r"must lead to what exists|must be a file, to be replaced|must not replace an input"
-    with pytest.raises(ContractError, match=told):
+    message = r"must lead to what exists|must be a file, to be replaced|must not replace an input"
+    with pytest.raises(ContractError, match=message):
         repair_file(*files, model="is not opened.onnx", overwrite=True)
     assert str(files[2].readlink()) == name

@@ -26,7 +26,7 @@ ray = pytest.importorskip("ray", reason="Ray is not installed")
         ({"folders": (Path("/"), Path("/gone"))}, ContractError, "out is not visible, or not the"),
     ],
 )
-def test_a_worker_that_would_do_something_else_says_where_it_is(
+def test_a_worker_that_would_do_something_else_names_its_machine(
     work: Path, change: dict[str, Any], kind: type[CsakitError], message: str
 ) -> None:
     refused = Worker().open(settings(work, **change), None)
@@ -92,7 +92,7 @@ def test_an_address_that_nothing_listens_at_is_refused(
         assert f"no Ray cluster can be reached at {address}: " in capsys.readouterr().err
 
 
-def test_another_version_of_ray_is_told_in_its_own_words(
+def test_another_version_of_ray_is_reported_in_its_own_words(
     work: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from ray._private.utils import check_version_info

@@ -54,18 +54,18 @@ def test_nothing_runs_before_the_first_part_and_leaving_the_loop_stops(image: np
 
 
 def test_progress_counts_the_runs_and_may_end_them(image: np.ndarray) -> None:
-    session, told = RecordingSession(), []
+    session, reported = RecordingSession(), []
 
     def progress(done: int, runs: int) -> None:
-        told.append((done, runs))
+        reported.append((done, runs))
         if done == 2:
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
         list(Inpainter(session).parts(image, MASK, progress=progress))
 
-    runs = told[0][1]
-    assert told == [(0, runs), (1, runs), (2, runs)]
+    runs = reported[0][1]
+    assert reported == [(0, runs), (1, runs), (2, runs)]
     assert len(session.calls) == 2
 
 

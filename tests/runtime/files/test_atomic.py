@@ -55,7 +55,7 @@ def test_an_interrupted_run_leaves_no_half_file(tmp_path: Path, error: type[Base
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         (".", "must be a file"),
         ("absent/x.png", "Choose an existing folder"),
@@ -66,10 +66,10 @@ def test_an_interrupted_run_leaves_no_half_file(tmp_path: Path, error: type[Base
         ("folder\0/x.png", "cannot hold a zero byte"),
     ],
 )
-def test_an_output_that_cannot_be_is_refused(tmp_path: Path, name: str, told: str) -> None:
+def test_an_output_that_cannot_be_is_refused(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "file").touch()
 
-    with pytest.raises(ContractError, match=told), atomic_write(tmp_path / name):
+    with pytest.raises(ContractError, match=message), atomic_write(tmp_path / name):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
@@ -120,21 +120,21 @@ def test_a_link_is_written_through(tmp_path: Path, kind: str) -> None:
 
 @pytest.mark.parametrize("writer", [atomic_write, followed])
 @pytest.mark.parametrize(
-    ("target", "told"),
+    ("target", "message"),
     [
         ("nowhere.png", "a link to nowhere.png, which does not exist"),
         ("absent/x.png", "which does not exist"),
         ("link.png", "a link that leads in a circle"),
     ],
 )
-def test_a_link_that_leads_nowhere_is_told_and_stays(
-    tmp_path: Path, writer: Callable[[Path], Any], target: str, told: str
+def test_a_link_that_leads_nowhere_is_refused_and_stays(
+    tmp_path: Path, writer: Callable[[Path], Any], target: str, message: str
 ) -> None:
     link = tmp_path / "link.png"
     link.symlink_to(target)
 
     with (
-        pytest.raises(ContractError, match=rf"{told}\nRemove the link"),
+        pytest.raises(ContractError, match=rf"{message}\nRemove the link"),
         contextlib.ExitStack() as s,
     ):
         s.enter_context(writer(link))

@@ -16,7 +16,7 @@ def test_version_and_length_are_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [None, b"", HEADER[:63], b"ftrt" + HEADER[4:], b"\0" * 64])
-def test_another_file_tells_nothing(tmp_path: Path, content: bytes | None) -> None:
+def test_other_files_have_no_plan_header(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "x").write_bytes(content)
 

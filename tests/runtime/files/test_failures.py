@@ -1,4 +1,4 @@
-"""What the machine lacks is told as that, whoever found out."""
+"""Failures of the machine are reported as such, in whatever library they occur."""
 
 import bz2
 import errno
@@ -31,11 +31,11 @@ from csakit.runtime.options import MaskOptions
         ValueError("Failed to allocate memory for requested buffer of size 12"),
     ],
 )
-def test_too_little_memory_is_told_as_that(error: Exception) -> None:
-    told = failure(error, "read x.png")
+def test_too_little_memory_is_reported_as_such(error: Exception) -> None:
+    problem = failure(error, "read x.png")
 
-    assert isinstance(told, ResourceError)
-    assert str(told).startswith("cannot read x.png: there is too little memory\n")
+    assert isinstance(problem, ResourceError)
+    assert str(problem).startswith("cannot read x.png: there is too little memory\n")
 
 
 @pytest.mark.parametrize(
@@ -54,19 +54,19 @@ def test_too_little_memory_is_told_as_that(error: Exception) -> None:
 def test_an_error_of_the_system_has_its_reason_and_remedy(
     number: int, kind: type, remedy: str
 ) -> None:
-    told = failure(OSError(number, os.strerror(number), "x.png"), "write x.png")
+    problem = failure(OSError(number, os.strerror(number), "x.png"), "write x.png")
 
-    assert type(told) is kind
-    first, second = str(told).split("\n")
+    assert type(problem) is kind
+    first, second = str(problem).split("\n")
     assert first == f"cannot write x.png: {os.strerror(number)}"
     assert remedy in second
 
 
 def test_libraries_in_rust_state_the_number_in_their_text() -> None:
-    told = failure(RuntimeError("I/O error: No space left on device (os error 28)"), "write x")
+    problem = failure(RuntimeError("I/O error: No space left on device (os error 28)"), "write x")
 
-    assert isinstance(told, ResourceError)
-    assert "Free some space" in str(told)
+    assert isinstance(problem, ResourceError)
+    assert "Free some space" in str(problem)
 
 
 def test_an_error_about_the_content_is_none_of_the_machine_s() -> None:
@@ -101,24 +101,24 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (POINTER, r"is a pointer of Git LFS.*\n.*git lfs pull"),
         *((page, "is a web page") for page in PAGES),
     ],
 )
-def test_what_stands_in_for_a_file_is_told(
-    tmp_path: Path, name: str, content: str, told: str
+def test_a_placeholder_of_a_file_is_named(
+    tmp_path: Path, name: str, content: str, message: str
 ) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
 
-    with pytest.raises(ContractError, match=rf"{re.escape(name)} {told}"):
+    with pytest.raises(ContractError, match=rf"{re.escape(name)} {message}"):
         READERS[name](tmp_path / name)
 
 
 @pytest.mark.parametrize("name", READERS)
 @pytest.mark.parametrize("kind", PACKED)
-def test_a_packed_file_is_told_as_one(tmp_path: Path, name: str, kind: str) -> None:
+def test_a_packed_file_is_named(tmp_path: Path, name: str, kind: str) -> None:
     (tmp_path / name).write_bytes(PACKED[kind] + bytes(300))
 
     with pytest.raises(ContractError, match=rf"{re.escape(name)} is a packed file .*{kind}.*\nUnp"):
@@ -148,7 +148,7 @@ def test_what_the_system_refuses_has_its_remedy_in_every_reader(
 
 @pytest.mark.parametrize("name", ["x" * 256, "file/", "loop/", "absent/"])
 @pytest.mark.parametrize("end", READERS)
-def test_a_path_that_cannot_be_asked_is_a_message_in_every_reader(
+def test_a_path_that_cannot_be_resolved_is_refused_by_every_reader(
     tmp_path: Path, name: str, end: str
 ) -> None:
     (tmp_path / "file").touch()
@@ -158,7 +158,7 @@ def test_a_path_that_cannot_be_asked_is_a_message_in_every_reader(
         READERS[end](tmp_path / f"{name}{end}")
 
 
-def test_why_something_is_no_file_is_told_where_it_can_be_seen(tmp_path: Path) -> None:
+def test_what_is_no_file_is_named_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     (tmp_path / "gone.png").symlink_to("nowhere.png")
     (tmp_path / "circle.png").symlink_to("circle.png")
@@ -177,5 +177,5 @@ def test_why_something_is_no_file_is_told_where_it_can_be_seen(tmp_path: Path) -
             with pytest.raises(ContractError) as refused:
                 READERS[reader](tmp_path / name)
 
-            told = f"{what} must be an existing file; got {tmp_path / name}{reason}"
-            assert str(refused.value) == told
+            message = f"{what} must be an existing file; got {tmp_path / name}{reason}"
+            assert str(refused.value) == message

@@ -1,4 +1,4 @@
-"""Weights that are no numbers are found, and what cannot be read is told."""
+"""Weights that are not finite are found, and files that cannot be read are reported."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_a_number_too_large_for_its_type_is_damage(tmp_path: Path) -> None:
         require_finite_weights(write(tmp_path / "m.onnx", tensor))
 
 
-def test_a_link_that_the_system_does_not_answer_for_is_told(
+def test_a_link_that_cannot_be_read_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(_: Path) -> bool:

@@ -181,7 +181,7 @@ def test_long_texts_and_profiles_of_a_png_are_no_damage(
     assert result.info["icc_profile"] == profile
 
 
-def test_a_text_beyond_all_bounds_is_told_as_that(tmp_path: Path) -> None:
+def test_a_text_beyond_all_bounds_is_refused_as_such(tmp_path: Path) -> None:
     text = PngImagePlugin.PngInfo()
     text.add_text("Comment", "x" * (70 << 20), zip=True)
     Image.new("L", (8, 8)).save(tmp_path / "x.png", pnginfo=text)
@@ -208,7 +208,7 @@ def test_a_tiff_of_another_kind_of_numbers_is_a_tiff(tmp_path: Path, sample: str
     ],
 )
 @pytest.mark.parametrize("step", ["open", "load", "transpose", "getexif"])
-def test_a_failure_of_the_machine_is_never_damage(
+def test_a_failure_of_the_machine_is_not_reported_as_damage(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, step: str
 ) -> None:
     exif = Image.Exif()

@@ -98,7 +98,7 @@ def test_pillow_is_left_as_it_was(tmp_path: Path, levels: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "told"),
+    ("layout", "message"),
     [
         ({"extrasamples": ["assocalpha"]}, "multiplied by its alpha"),
         ({"planarconfig": "separate", "extrasamples": ["unassalpha"]}, "in separate planes"),
@@ -106,19 +106,19 @@ def test_pillow_is_left_as_it_was(tmp_path: Path, levels: np.ndarray) -> None:
     ],
 )
 def test_a_layout_that_is_not_read_is_named(
-    tmp_path: Path, levels: np.ndarray, layout: dict[str, Any], told: str
+    tmp_path: Path, levels: np.ndarray, layout: dict[str, Any], message: str
 ) -> None:
     stored = np.moveaxis(levels, -1, 0) if layout.get("planarconfig") else levels
     tifffile.imwrite(tmp_path / "x.tif", stored, **{"photometric": "rgb"} | layout)
 
-    with pytest.raises(ContractError, match=told):
+    with pytest.raises(ContractError, match=message):
         load_image(tmp_path / "x.tif")
-    with pytest.raises(ContractError, match=told):
+    with pytest.raises(ContractError, match=message):
         load_hole(tmp_path / "x.tif", levels.shape[:2], MaskOptions())
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"),
+    ("numbers", "message"),
     [
         ("i2", "in signed numbers"),
         ("i4", "in signed numbers"),
@@ -128,14 +128,14 @@ def test_a_layout_that_is_not_read_is_named(
     ],
 )
 def test_numbers_that_would_lose_bits_are_named(
-    tmp_path: Path, levels: np.ndarray, numbers: str | bytes, told: str
+    tmp_path: Path, levels: np.ndarray, numbers: str | bytes, message: str
 ) -> None:
     if isinstance(numbers, bytes):
         (tmp_path / "x").write_bytes(numbers)
     else:
         tifffile.imwrite(tmp_path / "x", levels[..., 0].astype(numbers), photometric="minisblack")
 
-    with pytest.raises(ContractError, match=rf"{told}(.|\n)*-depth 8"):
+    with pytest.raises(ContractError, match=rf"{message}(.|\n)*-depth 8"):
         load_image(tmp_path / "x")
 
 

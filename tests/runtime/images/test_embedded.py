@@ -118,7 +118,7 @@ def test_a_profile_with_a_picture_is_dropped(tmp_path: Path, kind: str) -> None:
     assert load_image(tmp_path / "in.jpg").metadata.icc_profile is None
 
 
-def test_the_second_key_of_a_text_is_looked_at(tmp_path: Path) -> None:
+def test_the_second_key_of_a_text_is_searched_too(tmp_path: Path) -> None:
     chunks = PngImagePlugin.PngInfo()
     chunks.add_itxt("a", "text", tkey=base64.b64encode(small("JPEG")).decode())
     chunks.add_itxt("b", "text", lang="de", tkey="Titel")

@@ -106,7 +106,7 @@ def test_a_repaired_grey_image_stays_grey_and_its_known_pixels_equal(
 
 
 @pytest.mark.parametrize("suffix", OUTPUT_FORMATS)
-def test_every_output_format_is_what_its_suffix_says(
+def test_the_suffix_chooses_the_output_format(
     tmp_path: Path, photo: np.ndarray, suffix: str
 ) -> None:
     result = carried(tmp_path, Image.fromarray(photo), ".png", to=suffix)
@@ -178,7 +178,7 @@ def test_png_is_as_small_as_the_default_for_photographs_and_never_as_large_as_ru
     ("number", "kind"),
     [(errno.ENOSPC, ResourceError), (errno.EDQUOT, ResourceError), (errno.EACCES, ContractError)],
 )
-def test_what_the_disk_refuses_is_told_as_that_for_every_format(
+def test_failures_of_the_disk_are_reported_as_such_for_every_format(
     tmp_path: Path,
     rgb: np.ndarray,
     suffix: str,

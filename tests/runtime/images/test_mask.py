@@ -166,19 +166,19 @@ def test_a_mask_of_another_shape_is_refused(tmp_path: Path, hole: np.ndarray) ->
 
 
 @pytest.mark.parametrize(
-    ("marked", "told"),
+    ("marked", "message"),
     [
         (0, "m.png marks nothing (white is missing): the result is the input"),
         (552, "marks 92 % of the image as missing; if it is inverted, use --mask-invert"),
     ],
 )
 def test_an_empty_mask_and_one_that_looks_inverted_are_named(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, marked: int, told: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, marked: int, message: str
 ) -> None:
     levels = np.where(np.arange(600) < marked, 255, 0).reshape(SIZE)
 
     assert read(save(tmp_path / "m.png", levels)).sum() == marked
-    assert told in caplog.text
+    assert message in caplog.text
 
 
 def test_a_full_mask_is_refused_even_when_dilation_made_it(
@@ -212,8 +212,8 @@ def test_a_mask_that_is_not_black_and_marks_nothing_names_what_would(
     numbers = (hole * highest * depth).astype(np.uint8 if depth == 1 else np.uint16)
     Image.fromarray(numbers).save(tmp_path / "m.png")
 
-    told = "only 0 and 1" if highest == 1 else f"levels up to {highest} only"
-    with pytest.raises(ContractError, match=rf"holds {told}\n.*--mask-threshold {highest}\b"):
+    message = "only 0 and 1" if highest == 1 else f"levels up to {highest} only"
+    with pytest.raises(ContractError, match=rf"holds {message}\n.*--mask-threshold {highest}\b"):
         read(tmp_path / "m.png")
     np.testing.assert_array_equal(read(tmp_path / "m.png", threshold=highest), hole)
 
@@ -297,7 +297,7 @@ def test_a_mask_with_soft_edges_or_of_jpeg_is_one(
     assert caplog.text == ""
 
 
-def test_a_channel_that_marks_nothing_is_told(tmp_path: Path, hole: np.ndarray) -> None:
+def test_a_channel_that_marks_nothing_is_refused(tmp_path: Path, hole: np.ndarray) -> None:
     path = save(tmp_path / "m.png", hole * 255)
 
     for channel in ("alpha", "red"):
@@ -305,7 +305,7 @@ def test_a_channel_that_marks_nothing_is_told(tmp_path: Path, hole: np.ndarray) 
             read(path, channel=channel)
 
 
-def test_a_channel_that_marks_everything_is_told(tmp_path: Path, hole: np.ndarray) -> None:
+def test_a_channel_that_marks_everything_is_refused(tmp_path: Path, hole: np.ndarray) -> None:
     alpha = np.where(hole, np.uint8(0), np.uint8(1))  # 255 is opaque
     path = save(tmp_path / "m.png", np.dstack([np.zeros((*SIZE, 3)), alpha]), "RGBA")
 

@@ -1,4 +1,4 @@
-"""What a file says beside its pixels is carried over; the orientation is applied."""
+"""The metadata of a file is carried over; the orientation is applied."""
 
 import base64
 import dataclasses
@@ -130,7 +130,7 @@ LINES = "\n".join(textwrap.wrap(base64.b64encode(SMALL).decode(), 76))
 
 
 @pytest.mark.parametrize(
-    ("suffix", "said"),
+    ("suffix", "metadata"),
     [
         (".png", png_text("Raw profile type 8bim", f"\n8bim\n{len(SMALL):8}\n{SMALL.hex()}\n")),
         (".png", png_text("Raw profile type APP1", f"\nAPP1\n{len(SMALL):8}\n{SMALL.hex()}\n")),
@@ -151,9 +151,9 @@ LINES = "\n".join(textwrap.wrap(base64.b64encode(SMALL).decode(), 76))
 )
 @pytest.mark.parametrize("target", WITH_EXIF)
 def test_no_small_picture_of_what_was_removed_travels_along(
-    tmp_path: Path, suffix: str, said: dict[str, object], target: str
+    tmp_path: Path, suffix: str, metadata: dict[str, object], target: str
 ) -> None:
-    result = carried(tmp_path, Image.new("RGB", (32, 16)), suffix, to=target, **said)
+    result = carried(tmp_path, Image.new("RGB", (32, 16)), suffix, to=target, **metadata)
 
     written = (tmp_path / f"out{target}").read_bytes()
     texts = " ".join(map(str, getattr(result, "text", {}).values()))
@@ -190,7 +190,7 @@ def test_the_orientation_in_a_raw_profile_is_applied_and_dropped(tmp_path: Path,
 
 
 @pytest.mark.parametrize(
-    "said",
+    "orientation",
     [
         "tiff:Orientation='6'>",
         ">\n<tiff:Orientation> 6 </tiff:Orientation>",
@@ -198,8 +198,8 @@ def test_the_orientation_in_a_raw_profile_is_applied_and_dropped(tmp_path: Path,
         'tiff:Orientation="6">',
     ],
 )
-def test_an_orientation_in_xmp_never_turns_the_result(tmp_path: Path, said: str) -> None:
-    result = carried(tmp_path, GREY, ".jpg", exif=exif(1).tobytes(), xmp=packet(said))
+def test_an_orientation_in_xmp_never_turns_the_result(tmp_path: Path, orientation: str) -> None:
+    result = carried(tmp_path, GREY, ".jpg", exif=exif(1).tobytes(), xmp=packet(orientation))
 
     assert b"Orientation" not in result.info.get("xmp", b"")
 
@@ -232,13 +232,13 @@ HDR = {b"cICP": bytes([9, 16, 0, 1])}
 SRGB = {b"sRGB": b"\1", b"gAMA": struct.pack(">I", 45455)}
 
 
-@pytest.mark.parametrize("said", [LINEAR, WIDE, HDR, SRGB, LINEAR | WIDE])
+@pytest.mark.parametrize("metadata", [LINEAR, WIDE, HDR, SRGB, LINEAR | WIDE])
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16"])
-def test_what_png_says_of_colours_is_kept_or_its_loss_is_told(
-    tmp_path: Path, said: dict[bytes, bytes], mode: str, caplog: pytest.LogCaptureFixture
+def test_colour_chunks_of_png_are_kept_or_their_loss_is_reported(
+    tmp_path: Path, metadata: dict[bytes, bytes], mode: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     chunks = PngImagePlugin.PngInfo()
-    for name, content in said.items():
+    for name, content in metadata.items():
         chunks.add(name, content)
 
     carried(tmp_path, Image.new(mode, (8, 8)), ".png", pnginfo=chunks)
@@ -247,13 +247,13 @@ def test_what_png_says_of_colours_is_kept_or_its_loss_is_told(
     save_image(opaque, tmp_path / "out.bmp")
 
     written = (tmp_path / "out.png").read_bytes()
-    for name, content in said.items():
+    for name, content in metadata.items():
         assert name + content in written
-        assert (name.decode() in caplog.text) == (said is not SRGB)
+        assert (name.decode() in caplog.text) == (metadata is not SRGB)
 
 
 @pytest.mark.parametrize(("name", "length"), [(b"mDCV", 24), (b"cLLI", 8)])
-def test_the_loss_of_how_bright_colours_are_is_told(
+def test_the_loss_of_brightness_chunks_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, name: bytes, length: int
 ) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "i.png")

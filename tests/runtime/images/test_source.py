@@ -1,4 +1,4 @@
-"""Bytes in memory are read as the file that they came from, and what is wrong is told alike."""
+"""Bytes in memory are read like files, with the same errors."""
 
 import io
 import warnings
@@ -61,7 +61,7 @@ def test_a_name_is_never_opened(tmp_path: Path, photo: np.ndarray) -> None:
         load_image(ImageBytes(b"nothing", str(path)))
 
 
-def test_what_is_remarkable_is_collected_as_data(photo: np.ndarray) -> None:
+def test_notices_are_collected_as_data(photo: np.ndarray) -> None:
     buffer = io.BytesIO()
     Image.new("L", photo.shape[1::-1]).save(buffer, "PNG")
     source = ImageBytes(buffer.getvalue(), "mask")
