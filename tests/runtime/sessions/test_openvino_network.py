@@ -1,8 +1,6 @@
 """Networks on OpenVINO: weights that are refused, CSA as an operator, files that change."""
 
 import gc
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,9 +13,11 @@ from csakit.plugins import spec
 from csakit.plugins.errors import ContractError
 from csakit.runtime import open_session
 from csakit.runtime.contract import IMAGE, MASK, META_IO, OUTPUT
+from helpers.python import succeed
 from onnx import TensorProto, helper, numpy_helper
 
 from ..conftest import METADATA
+from .conftest import pixels
 
 pytest.importorskip("openvino")
 
@@ -39,12 +39,9 @@ def network(tmp_path: Path, change: Callable[[onnx.ModelProto], None]) -> Path:
         [value(IMAGE, shape=shape), value(MASK, shape=["B", 1, "H", "W"])],
         [value(OUTPUT, shape=shape)],
         [
-            numpy_helper.from_array(array, name)
-            for name, array in (
-                ("kernel", kernel),
-                ("low", np.float32(-1)),
-                ("high", np.float32(1)),
-            )
+            numpy_helper.from_array(kernel, "kernel"),
+            numpy_helper.from_array(np.float32(-1), "low"),
+            numpy_helper.from_array(np.float32(1), "high"),
         ],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
@@ -130,13 +127,6 @@ def attention(model: onnx.ModelProto) -> None:
     model.opset_import.append(helper.make_opsetid(spec.DOMAIN, 1))
 
 
-def small(rng: np.random.Generator, batch: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    image = rng.integers(0, 256, (batch, 256, 256, 3), dtype=np.uint8)
-    mask = np.zeros((batch, 256, 256, 1), np.uint8)
-    mask[:, 40:44, 100:104] = 1
-    return image, mask
-
-
 def operators() -> int:
     gc.collect()
     return sum(type(one).__name__ == "AttentionOp" for one in gc.get_objects())
@@ -151,7 +141,7 @@ def test_a_closed_session_leaves_no_operator_and_a_call_none(
     opened = operators()
 
     for batch in range(calls):
-        session.run_uint8(*small(rng, batch=batch + 1))
+        session.run_uint8(*pixels(rng, batch + 1, (256, 256)))
 
     assert operators() == opened > 0
     session.close()
@@ -160,7 +150,7 @@ def test_a_closed_session_leaves_no_operator_and_a_call_none(
 
 def test_threads_may_open_and_close_at_once(tmp_path: Path, rng: np.random.Generator) -> None:
     path = network(tmp_path, attention)
-    inputs = small(rng)
+    inputs = pixels(rng, 1, (256, 256))
 
     def use(_: int) -> np.ndarray:
         session = open_session(path, backend="openvino", threads=1)
@@ -201,8 +191,4 @@ def test_a_model_that_is_cut_while_it_is_open_still_runs(
         model = onnx.load(path)
         onnx.save(model, path, save_as_external_data=True, location="w.weights", size_threshold=0)
 
-    done = subprocess.run(
-        [sys.executable, "-c", CUT, str(path), backend], capture_output=True, text=True
-    )
-
-    assert done.returncode == 0, done.stderr
+    succeed(CUT, path, backend)

@@ -19,9 +19,9 @@ from csakit.runtime.sessions.ort_cuda_session import (
     require_gpu,
     require_provider,
 )
-from PIL import Image
 
 from ..conftest import MakeModel
+from .conftest import numbers, pixels
 
 has_provider = PROVIDER in onnxruntime.get_available_providers()
 without_provider = pytest.mark.skipif(has_provider, reason="this onnxruntime has CUDA")
@@ -147,8 +147,7 @@ def test_bound_tensors_give_what_plain_ones_give(
     )
     results = []
     for _ in range(3):
-        image = rng.integers(0, 256, (2, 256, 512, 3), dtype=np.uint8)
-        hole = (rng.random((2, 256, 512, 1)) < 0.2).astype(np.uint8)
+        image, hole = pixels(rng)
         results.append(bound.run_uint8(image, hole))
         np.testing.assert_array_equal(results[-1], plain.run_uint8(image, hole))
     assert not np.shares_memory(results[0], results[1])
@@ -162,8 +161,7 @@ def test_bound_tensors_give_what_plain_ones_give(
 @pytest.mark.skipif(not has_provider, reason="this onnxruntime has no CUDA provider")
 def test_a_gpu_gives_what_the_cpu_gives(make_model: MakeModel, rng: np.random.Generator) -> None:
     path = make_model(io="float")
-    image = rng.random((2, 3, 256, 512), dtype=np.float32)
-    hole = (rng.random((2, 1, 256, 512)) < 0.2).astype(np.float32)
+    image, hole = numbers(*pixels(rng))
 
     with Inpainter.open(path, device="cuda") as inpaint:
         found = inpaint.session.run(image, hole)
@@ -173,13 +171,8 @@ def test_a_gpu_gives_what_the_cpu_gives(make_model: MakeModel, rng: np.random.Ge
 
 @without_provider
 def test_the_command_refuses_too(
-    make_model: MakeModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    make_model: MakeModel, files: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Image.new("RGB", (64, 64)).save(tmp_path / "photo.png")
-    mask = Image.new("L", (64, 64))
-    mask.paste(255, (20, 20, 40, 40))
-    mask.save(tmp_path / "mask.png")
-    files = [str(tmp_path / name) for name in ("photo.png", "mask.png")]
     options = ["-o", str(tmp_path / "out.png"), "--model", str(make_model())]
 
     assert main([*files, *options, "--device", "cuda"]) == 3

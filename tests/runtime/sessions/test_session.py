@@ -1,6 +1,5 @@
 """Sessions take what the contract says, refuse everything else, and say why."""
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,48 +10,35 @@ import pytest
 from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.runtime import open_session
 from csakit.runtime.contract import META_CHECKPOINT, META_FORMAT, META_MAX_BATCH, META_VERSION
+from csakit.runtime.sessions.session import Backend
+from helpers.python import succeed
 from onnx import TensorProto, helper
 
 from ..conftest import METADATA, MakeModel, mean_model
-
-
-def batch(
-    rng: np.random.Generator, sides: tuple[int, int] = (256, 512)
-) -> tuple[np.ndarray, np.ndarray]:
-    """Two images with numbers that are whole pixels, and a hole in each."""
-    pixels = rng.integers(0, 256, (2, 3, *sides))
-    hole = np.zeros((2, 1, *sides), dtype=np.float32)
-    hole[0, :, 50:100, 60:90] = 1
-    hole[1, :, 10:20] = 1
-    return (pixels / 127.5 - 1).astype(np.float32), hole
+from .conftest import numbers, pixels
 
 
 @pytest.mark.parametrize("io", ["float", "uint8"])
 def test_both_forms_run_on_both_models(
-    make_model: MakeModel, io: str, rng: np.random.Generator
+    make_model: MakeModel, backend: Backend, io: str, rng: np.random.Generator
 ) -> None:
-    image, hole = batch(rng)
-    session = open_session(make_model(io=io), threads=1)
+    image, hole = pixels(rng)
+    session = open_session(make_model(io=io), backend=backend, threads=1)
 
-    floats = session.run(image, hole)
-    pixels = np.rint((image + 1) * 127.5).astype(np.uint8).transpose(0, 2, 3, 1)
-    repaired = session.run_uint8(
-        np.ascontiguousarray(pixels), (hole * 255).astype(np.uint8).transpose(0, 2, 3, 1)
-    )
+    repaired = session.run_uint8(image, hole * 255)
+    floats = session.run(*numbers(image, hole))
 
-    assert session.io == io
+    assert (session.io, session.batch, session.size) == (io, None, None)
     assert (floats.dtype, repaired.dtype) == (np.float32, np.uint8)
     known = np.broadcast_to(hole == 0, image.shape)
-    np.testing.assert_array_equal(floats[known], image[known])
-    np.testing.assert_array_equal(
-        repaired[known.transpose(0, 2, 3, 1)], pixels[known.transpose(0, 2, 3, 1)]
-    )
-    steps = np.abs((floats.transpose(0, 2, 3, 1) + 1) * 127.5 - repaired)
-    assert steps.max() <= 0.51  # half a step, from rounding
+    np.testing.assert_array_equal(repaired[known], image[known])
+    last = floats.transpose(0, 2, 3, 1)
+    np.testing.assert_array_equal(last[known], numbers(image, hole)[0].transpose(0, 2, 3, 1)[known])
+    assert np.abs((last + 1) * 127.5 - repaired).max() <= 0.51  # half a step, from rounding
 
 
-def test_what_the_export_wrote_is_readable(make_model: MakeModel) -> None:
-    session = open_session(make_model(size=(256, 512), batch=3))
+def test_what_the_export_wrote_is_readable(make_model: MakeModel, backend: Backend) -> None:
+    session = open_session(make_model(size=(256, 512), batch=3), backend=backend)
 
     assert session.metadata[META_CHECKPOINT] == METADATA[META_CHECKPOINT]
     assert (session.batch, session.size) == (3, (256, 512))
@@ -76,13 +62,18 @@ def test_what_the_export_wrote_is_readable(make_model: MakeModel) -> None:
     ],
 )
 def test_other_tensors_are_refused(
-    make_model: MakeModel, image: dict[str, Any], mask: dict[str, Any], message: str
+    *,
+    make_model: MakeModel,
+    backend: Backend,
+    image: dict[str, Any],
+    mask: dict[str, Any],
+    message: str,
 ) -> None:
     def tensor(channels: int, change: dict[str, Any]) -> np.ndarray:
         shape = change.get("shape", (2, channels, 256, 512))
         return np.full(shape, change.get("fill", 0), dtype=change.get("dtype", np.float32))
 
-    session = open_session(make_model())
+    session = open_session(make_model(), backend=backend)
 
     with pytest.raises(ContractError, match=message):
         session.run(tensor(3, image), tensor(1, mask))
@@ -98,27 +89,41 @@ def test_other_pixels_are_refused(make_model: MakeModel) -> None:
         session.run_uint8(image, hole.astype(bool))
 
 
-def test_a_model_of_one_size_names_it(make_model: MakeModel, rng: np.random.Generator) -> None:
-    session = open_session(make_model(size=(256, 256)))
-    with pytest.raises(ContractError, match=r"takes images of 256 x 256 .*; got 512 x 256"):
-        session.run(*batch(rng))
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": (256, 256)}, r"takes images of 256 x 256 .*; got 512 x 256"),
+        ({"batch": 1}, "takes batches of 1; got 2"),
+        ({"metadata": {**METADATA, META_MAX_BATCH: "1"}}, "batches of at most 1; got 2"),
+    ],
+)
+def test_a_model_of_one_size_names_it(
+    *,
+    make_model: MakeModel,
+    backend: Backend,
+    rng: np.random.Generator,
+    change: dict[str, Any],
+    message: str,
+) -> None:
+    session = open_session(make_model(**change), backend=backend)
 
-    session = open_session(make_model(batch=1))
-    with pytest.raises(ContractError, match="takes batches of 1; got 2"):
-        session.run(*batch(rng))
-
-    session = open_session(make_model(metadata={**METADATA, META_MAX_BATCH: "1"}))
-    with pytest.raises(ContractError, match="batches of at most 1; got 2"):
-        session.run(*batch(rng))
+    with pytest.raises(ContractError, match=message):
+        session.run(*numbers(*pixels(rng)))
+    with pytest.raises(ContractError, match=message):
+        session.run_uint8(*pixels(rng))
 
 
-def test_a_closed_session_says_so(make_model: MakeModel, rng: np.random.Generator) -> None:
-    session = open_session(make_model())
+def test_a_closed_session_says_so(
+    make_model: MakeModel, backend: Backend, rng: np.random.Generator
+) -> None:
+    session = open_session(make_model(), backend=backend)
+    session.run_uint8(*pixels(rng))
+
     session.close()
     session.close()
 
-    with pytest.raises(EngineError, match="is closed; open it again"):
-        session.run(*batch(rng))
+    with pytest.raises(EngineError, match=r"session of .*model\.onnx is closed; open it again"):
+        session.run_uint8(*pixels(rng))
 
 
 @pytest.mark.parametrize("name", ["model.onnx.bak", "model.pth", "model"])
@@ -136,11 +141,11 @@ def test_an_engine_is_diagnosed_before_anything_else(tmp_path: Path) -> None:
         open_session(tmp_path / "model.engine")
 
 
-def test_an_absent_model_is_named(tmp_path: Path) -> None:
+def test_an_absent_model_is_named(tmp_path: Path, backend: Backend) -> None:
     with pytest.raises(ContractError, match=r"must be an existing file; got .*absent\.onnx"):
-        open_session(tmp_path / "absent.onnx")
+        open_session(tmp_path / "absent.onnx", backend=backend)
     with pytest.raises(ContractError, match="threads must be 1 to 1024; got 0"):
-        open_session(tmp_path / "absent.onnx", threads=0)
+        open_session(tmp_path / "absent.onnx", backend=backend, threads=0)
 
 
 @pytest.mark.parametrize("change", ["IR version", "opset", "operator"])
@@ -225,7 +230,7 @@ def test_a_failing_model_is_an_engine_error(tmp_path: Path, rng: np.random.Gener
     onnx.save(model, tmp_path / "model.onnx")
 
     with pytest.raises(EngineError, match=r"failed on \(2, 3, 256, 512\)"):
-        open_session(tmp_path / "model.onnx").run(*batch(rng))
+        open_session(tmp_path / "model.onnx").run(*numbers(*pixels(rng)))
 
 
 def test_an_absent_library_names_the_extra(
@@ -246,12 +251,7 @@ import csakit.runtime
 seconds = time.perf_counter() - started
 print([name for name in "{heavy}".split() if name in sys.modules], seconds)
 """
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=True
-        ).stdout.rsplit(" ", 1)
-        for _ in range(3)
-    ]
+    runs = [succeed(program).rsplit(" ", 1) for _ in range(3)]
 
     assert {loaded for loaded, _ in runs} == {"[]"}
     assert min(float(seconds) for _, seconds in runs) < 0.2
