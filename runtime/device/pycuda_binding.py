@@ -139,6 +139,7 @@ class PyCudaBinding:
         try:
             return function(*arguments)
         except self._cuda.Error as error:
+            del function, arguments  # the traceback must not keep what a stream's list gives up
             call, _, text = str(error).partition(" failed: ")
             raise cuda_error(call, _names().get(text, "an unknown error"), text) from error
 

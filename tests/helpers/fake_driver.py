@@ -72,6 +72,8 @@ def run_python(*arguments: str) -> "subprocess.CompletedProcess[str]":
 class FakeDriver:
     """What a test asks of the fake driver, in a process that sees it."""
 
+    MEMORY: Final = 4 << 30  # bytes of the device, as long as no test limits them
+
     def __init__(self) -> None:
         self._driver = ctypes.CDLL("libcuda.so.1")
 

@@ -152,8 +152,11 @@ def device(request: pytest.FixtureRequest) -> Iterator[Device]:
 
 
 @pytest.fixture
-def fake() -> FakeDriver:
-    """The fake driver, where it is the one that this process sees."""
+def fake() -> Iterator[FakeDriver]:
+    """The fake driver, where it is the one that this process sees; mended at the end."""
     if FAKE_DRIVER not in os.environ:
         pytest.skip("only the fake driver can be told to fail")
-    return FakeDriver()
+    driver = FakeDriver()
+    yield driver
+    driver.limit(FakeDriver.MEMORY)
+    driver.lose_context(0)

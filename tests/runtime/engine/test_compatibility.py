@@ -7,10 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError, EngineError
-from csakit.runtime.engine.compatibility import UNKNOWN, HostCapabilities, diagnose
+from csakit.plugins.locations import LIBRARY_VARIABLE
+from csakit.plugins.tensorrt_flavours import FLAVOURS
+from csakit.plugins.versions import installed
+from csakit.runtime.engine.compatibility import UNKNOWN, HostCapabilities, diagnose, this_machine
 from csakit.runtime.engine.manifest import manifest_path
-from helpers.engines import HERE, PLAN, PLUGIN, make_manifest, write_engine
+from helpers.engines import HERE, MODEL, PLAN, PLUGIN, make_manifest, write_engine
+from helpers.python import succeed
 
 REBUILD = "csakit build model.onnx -o model.engine --builder tensorrt-rtx"
 TRT = {"module": "tensorrt", "version": "10.3.0", "runtimes": ("tensorrt",)}
@@ -83,41 +88,28 @@ def test_an_edited_manifest_is_refused(tmp_path: Path) -> None:
     assert "was edited" in reason
 
 
-@pytest.mark.parametrize("length", [0, 1, len(PLAN) // 2, len(PLAN) - 1])
-def test_a_truncated_engine_is_refused(tmp_path: Path, length: int) -> None:
+def flipped(at: int) -> bytes:
+    return PLAN[:at] + bytes([PLAN[at] ^ 1]) + PLAN[at + 1 :]
+
+
+PLAN_FILE, END = "model.engine", len(PLAN) - 1
+CHANGES = [
+    *[(PLAN_FILE, PLAN[:n], f"is truncated: it has {n} of 2048") for n in (0, 1, 1024, END)],
+    *[(PLAN_FILE, flipped(at), "was changed, or its build was") for at in (0, 1000, END)],
+    (PLAN_FILE, PLAN + b"x", "is not the one its manifest describes"),
+    ("model.onnx", MODEL[::-1], "is stale: model.onnx has changed since it was built"),
+    ("model.weights", b"sthgiew", "is stale: model.weights has changed since it was built"),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "told"), CHANGES, ids=[told for *_, told in CHANGES])
+def test_a_changed_file_is_found(tmp_path: Path, name: str, content: bytes, told: str) -> None:
     engine = write_engine(tmp_path)
-    engine.write_bytes(PLAN[:length])
+    (tmp_path / name).write_bytes(content)
 
     (reason,) = reasons(engine)
-    assert f"is truncated: it has {length} of {len(PLAN)} bytes" in reason
-    assert REBUILD in reason
-
-
-@pytest.mark.parametrize("at", [0, 1000, len(PLAN) - 1])
-def test_one_changed_byte_is_found(tmp_path: Path, at: int) -> None:
-    engine = write_engine(tmp_path)
-    engine.write_bytes(PLAN[:at] + bytes([PLAN[at] ^ 1]) + PLAN[at + 1 :])
-
-    (reason,) = reasons(engine)
-    assert "was changed, or its build was interrupted" in reason
-    assert REBUILD in reason
-
-
-def test_a_longer_file_is_another_one(tmp_path: Path) -> None:
-    engine = write_engine(tmp_path)
-    engine.write_bytes(PLAN + b"x")
-
-    assert "is not the one its manifest describes" in reasons(engine)[0]
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "model.weights"])
-def test_an_engine_older_than_its_source_is_stale(tmp_path: Path, name: str) -> None:
-    engine = write_engine(tmp_path)
-    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[::-1])
-
-    (reason,) = reasons(engine)
-    assert f"is stale: {name} has changed since it was built" in reason
-    assert f"Build it again (in {tmp_path}): {REBUILD}" in reason
+    assert told in reason
+    assert reason.endswith(f"\nBuild it again (in {tmp_path}): {REBUILD}")
 
 
 def test_an_engine_with_tensors_of_other_names_is_refused(tmp_path: Path) -> None:
@@ -220,3 +212,32 @@ def test_the_plugin_may_lie_beside_its_engine(tmp_path: Path) -> None:
 
     assert ["the CSA plugin, which is not built" in reason for reason in absent] == [True]
     assert reasons(engine) == []
+
+
+def test_this_machine_has_what_is_installed() -> None:
+    found = this_machine()
+
+    for module, flavour in FLAVOURS.items():
+        versions = [v for name in flavour.distributions if (v := installed(name))]
+        assert found.modules.get(module) == (versions[0] if versions else None)
+    assert found.gpus == tuple(devices())
+
+
+def test_looking_loads_no_tensorrt() -> None:
+    program = (
+        "import sys; from csakit.runtime.engine.compatibility import this_machine; this_machine(); "
+        "sys.exit(any(name.startswith('tensorrt') for name in sys.modules))"
+    )
+
+    succeed(program)
+
+
+@pytest.mark.parametrize("name", ["libcsakit_trt.so", "libcsakit.so"])
+def test_either_library_brings_the_plugin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path))
+
+    assert not this_machine().plugin
+    (tmp_path / name).touch()
+    assert this_machine().plugin

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.runtime.device.binding import CudaError, OutOfMemoryError
-from csakit.runtime.device.device import Device
 from helpers.fake_driver import FakeDriver
-from helpers.negative_engine import open_negative
+
+from .conftest import OpenSession
 
 pytestmark = pytest.mark.gpu
 MIB = 1 << 20
@@ -20,8 +20,8 @@ HOLE = (IMAGE[..., :1] > 99).astype(np.uint8)
 EXPECTED = np.where(HOLE != 0, 255 - IMAGE, IMAGE)
 
 
-def test_closing_keeps_results_and_twice_is_harmless(device: Device) -> None:
-    session, _ = open_negative(device)
+def test_closing_keeps_results_and_twice_is_harmless(open_session: OpenSession) -> None:
+    session, _ = open_session()
     futures = [session.submit(IMAGE, HOLE) for _ in range(3)]
 
     session.close()
@@ -35,9 +35,9 @@ def test_closing_keeps_results_and_twice_is_harmless(device: Device) -> None:
             call()
 
 
-def test_closing_frees_everything(device: Device, fake: FakeDriver) -> None:
+def test_closing_frees_everything(open_session: OpenSession, fake: FakeDriver) -> None:
     before = fake.live
-    session, engine = open_negative(device, contexts=3)
+    session, engine = open_session(contexts=3)
     engine.scratch = 4096
     for _ in range(6):
         session.submit(IMAGE, HOLE)
@@ -49,9 +49,9 @@ def test_closing_frees_everything(device: Device, fake: FakeDriver) -> None:
 
 
 def test_a_session_that_is_closed_while_threads_use_it_ends_each_call_well(
-    device: Device,
+    open_session: OpenSession,
 ) -> None:
-    session, _ = open_negative(device, contexts=2)
+    session, _ = open_session(contexts=2)
     begun, problems = threading.Barrier(4), []
 
     def work() -> None:
@@ -74,8 +74,8 @@ def test_a_session_that_is_closed_while_threads_use_it_ends_each_call_well(
     assert problems == ["the session is closed; open it again"] * 3
 
 
-def test_closing_waits_for_a_call_that_another_thread_has_begun(device: Device) -> None:
-    session, engine = open_negative(device, cuda_graph=False)
+def test_closing_waits_for_a_call_that_another_thread_has_begun(open_session: OpenSession) -> None:
+    session, engine = open_session(cuda_graph=False)
     session.run_uint8(IMAGE, HOLE)
     engine.gate.clear()  # from here on enqueueing waits
 
@@ -95,8 +95,10 @@ def test_closing_waits_for_a_call_that_another_thread_has_begun(device: Device) 
         assert not again.is_alive()
 
 
-def test_a_context_that_gives_its_place_up_is_freed(device: Device, fake: FakeDriver) -> None:
-    session, engine = open_negative(device, contexts=1)
+def test_a_context_that_gives_its_place_up_is_freed(
+    open_session: OpenSession, fake: FakeDriver
+) -> None:
+    session, engine = open_session(contexts=1)
     wide = np.concatenate([IMAGE, IMAGE], axis=2)
     session.run_uint8(IMAGE, HOLE)
     before = fake.live
@@ -107,67 +109,54 @@ def test_a_context_that_gives_its_place_up_is_freed(device: Device, fake: FakeDr
 
     assert fake.live == before
     assert len(engine.made) == 7
-    session.close()
 
 
 def test_too_little_memory_is_told_and_smaller_calls_still_run(
-    device: Device, fake: FakeDriver
+    open_session: OpenSession, fake: FakeDriver
 ) -> None:
-    session, _ = open_negative(device)
+    session, _ = open_session()
     fake.limit(8 * MIB)
-    try:
-        large = np.zeros((4, 1024, 1024, 3), np.uint8)
-        text = (
-            r"GPU 0 has too little memory for B=4, 1024 x 1024 \(width x height\): cuMemAlloc "
-            r"failed with CUDA_ERROR_OUT_OF_MEMORY: out of memory; 8 of 8 MiB are free\n"
-            r"Run smaller batches or sizes, or end what else uses the GPU: nvidia-smi"
-        )
-        for _ in range(2):
-            with pytest.raises(OutOfMemoryError, match=text):
-                session.run_uint8(large, large[..., :1])
-            np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
-    finally:
-        fake.limit(4096 * MIB)
-        session.close()
+    large = np.zeros((4, 1024, 1024, 3), np.uint8)
+    text = (
+        r"GPU 0 has too little memory for B=4, 1024 x 1024 \(width x height\): cuMemAlloc "
+        r"failed with CUDA_ERROR_OUT_OF_MEMORY: out of memory; 8 of 8 MiB are free\n"
+        r"Run smaller batches or sizes, or end what else uses the GPU: nvidia-smi"
+    )
+    for _ in range(2):
+        with pytest.raises(OutOfMemoryError, match=text):
+            session.run_uint8(large, large[..., :1])
+        np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
 
 
-def test_contexts_of_other_shapes_make_room(device: Device, fake: FakeDriver) -> None:
-    session, engine = open_negative(device, contexts=4)
+def test_contexts_of_other_shapes_make_room(open_session: OpenSession, fake: FakeDriver) -> None:
+    session, engine = open_session(contexts=4)
     engine.scratch = 5 * MIB
     fake.limit(8 * MIB)
-    try:
-        wide = np.concatenate([IMAGE, IMAGE], axis=2)
-        session.run_uint8(wide, wide[..., :1] * 0)
+    wide = np.concatenate([IMAGE, IMAGE], axis=2)
+    session.run_uint8(wide, wide[..., :1] * 0)
 
-        np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
-        assert len(engine.made) == 3  # the one that failed, and the one after making room
-    finally:
-        fake.limit(4096 * MIB)
-        session.close()
+    np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
+    assert len(engine.made) == 3  # the one that failed, and the one after making room
 
 
 def test_without_memory_for_another_context_calls_share_the_one_there_is(
-    device: Device, fake: FakeDriver, caplog: pytest.LogCaptureFixture
+    open_session: OpenSession, fake: FakeDriver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    session, engine = open_negative(device, contexts=4)
+    session, engine = open_session(contexts=4)
     engine.scratch = 5 * MIB
     fake.limit(8 * MIB)
-    try:
-        futures = [session.submit(IMAGE, HOLE) for _ in range(5)]
+    futures = [session.submit(IMAGE, HOLE) for _ in range(5)]
 
-        for future in futures:
-            np.testing.assert_array_equal(future.result(), EXPECTED)
-        assert "no memory for a context more than these 1" in caplog.text
-    finally:
-        fake.limit(4096 * MIB)
-        session.close()
+    for future in futures:
+        np.testing.assert_array_equal(future.result(), EXPECTED)
+    assert "no memory for a context more than these 1" in caplog.text
 
 
 @pytest.mark.parametrize("call", ["cuGraphLaunch", "cuEventRecord"])
 def test_a_call_that_cuda_refuses_is_an_error_and_the_next_one_runs(
-    device: Device, fake: FakeDriver, call: str
+    open_session: OpenSession, fake: FakeDriver, call: str
 ) -> None:
-    session, _ = open_negative(device)
+    session, _ = open_session()
     session.run_uint8(IMAGE, HOLE)
     other = session.submit(IMAGE, HOLE)
     fake.fail(call, 801)
@@ -177,13 +166,12 @@ def test_a_call_that_cuda_refuses_is_an_error_and_the_next_one_runs(
 
     np.testing.assert_array_equal(other.result(), EXPECTED)
     np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
-    session.close()
 
 
 def test_a_call_that_fails_frees_no_buffers_that_another_thread_fills(
-    device: Device, fake: FakeDriver, monkeypatch: pytest.MonkeyPatch
+    open_session: OpenSession, fake: FakeDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    session, _ = open_negative(device, contexts=1)
+    session, _ = open_session(contexts=1)
     session.run_uint8(IMAGE, HOLE)
     filling, go_on, copy = threading.Event(), threading.Event(), np.copyto
 
@@ -206,32 +194,25 @@ def test_a_call_that_fails_frees_no_buffers_that_another_thread_fills(
         np.testing.assert_array_equal(first.result(timeout=30), EXPECTED)
         with pytest.raises(CudaError, match="cuGraphLaunch failed"):
             failing.result(timeout=30)
-    session.close()
 
 
 def test_a_lost_context_is_told_by_its_error_and_closing_ends(
-    device: Device, fake: FakeDriver
+    open_session: OpenSession, fake: FakeDriver
 ) -> None:
-    session, _ = open_negative(device)
+    session, _ = open_session()
     session.run_uint8(IMAGE, HOLE)
     future = session.submit(IMAGE, HOLE)
     fake.lose_context(700)
-    try:
-        for call in (future.result, future.result, lambda: session.run_uint8(IMAGE, HOLE)):
-            with pytest.raises(
-                CudaError, match=r"ILLEGAL_ADDRESS: an illegal .*\n.*start it again"
-            ):
-                call()
-    finally:
-        fake.lose_context(0)
-        session.close()
+    for call in (future.result, future.result, lambda: session.run_uint8(IMAGE, HOLE)):
+        with pytest.raises(CudaError, match=r"ILLEGAL_ADDRESS: an illegal .*\n.*start it again"):
+            call()
 
 
 @pytest.mark.parametrize("check", [True, False])
 def test_answers_that_are_not_finite_are_found_on_request(
-    device: Device, fake: FakeDriver, check: bool
+    open_session: OpenSession, fake: FakeDriver, check: bool
 ) -> None:
-    session, engine = open_negative(device, "float", check_finite=check)
+    session, engine = open_session("float", check_finite=check)
     engine.asleep = True  # so that the result is what fresh memory of the fake GPU holds: NaN
     image, hole = np.zeros((1, 3, 256, 256), np.float32), np.zeros((1, 1, 256, 256), np.float32)
 
@@ -245,17 +226,16 @@ def test_answers_that_are_not_finite_are_found_on_request(
         assert np.isnan(future.result()).all()
     with pytest.raises(EngineError, match="must answer with finite numbers"):
         session.run_uint8(IMAGE, HOLE)  # a pixel cannot be NaN: this is always checked
-    session.close()
 
 
-def test_finite_answers_of_bytes_cannot_be_checked(device: Device) -> None:
+def test_finite_answers_of_bytes_cannot_be_checked(open_session: OpenSession) -> None:
     with pytest.raises(ContractError, match="returns uint8, where NaN is no longer visible"):
-        open_negative(device, check_finite=True)
+        open_session(check_finite=True)
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that is the point
-def test_a_forked_process_is_told_and_the_parent_goes_on(device: Device) -> None:
-    session, _ = open_negative(device)
+def test_a_forked_process_is_told_and_the_parent_goes_on(open_session: OpenSession) -> None:
+    session, _ = open_session()
     session.run_uint8(IMAGE, HOLE)
     reading, writing = os.pipe()
 
@@ -272,4 +252,3 @@ def test_a_forked_process_is_told_and_the_parent_goes_on(device: Device) -> None
     with os.fdopen(reading) as pipe:
         assert "CUDA does not survive a fork" in pipe.read()
     np.testing.assert_array_equal(session.run_uint8(IMAGE, HOLE), EXPECTED)
-    session.close()
