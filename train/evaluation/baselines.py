@@ -6,6 +6,7 @@ Letters: B images, H W sides in pixels. An image is (H, W, 3) uint8, a hole (H, 
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -89,14 +90,10 @@ def _opencv() -> dict[str, Repair]:
             "Install it with: pip install 'csakit[baselines]'"
         ) from error
 
-    def with_method(method: int) -> Repair:
-        def repair(image: Uint8, hole: Bool) -> Uint8:
-            result = cv2.inpaint(image, hole.astype(np.uint8), _RADIUS_PX, method)
-            return np.asarray(result, dtype=np.uint8)
-
-        return repair
+    def repair(image: Uint8, hole: Bool, method: int) -> Uint8:
+        return np.asarray(cv2.inpaint(image, hole.astype(np.uint8), _RADIUS_PX, method), np.uint8)
 
     return {
-        "opencv-telea": with_method(cv2.INPAINT_TELEA),
-        "opencv-ns": with_method(cv2.INPAINT_NS),
+        "opencv-telea": partial(repair, method=cv2.INPAINT_TELEA),
+        "opencv-ns": partial(repair, method=cv2.INPAINT_NS),
     }

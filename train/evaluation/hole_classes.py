@@ -5,7 +5,6 @@ Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -43,12 +42,6 @@ def _hole_of_class(name: str, height: int, width: int, rng: np.random.Generator)
     return draw_hole(name, (height, width), int(rng.integers(2**31)))
 
 
-def _scratches(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    """Draw long lines of 2 to 4 pixels that bend a little."""
-    for _ in range(_marks(size)):
-        _walk(pen, size, rng, width=int(rng.integers(2, 5)), bend=0.15, step=0.15)
-
-
 def _text(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
     """Write a watermark of three lines, in letters of 24 to 40 pixels."""
     height, width = size
@@ -60,45 +53,59 @@ def _text(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Genera
         top += 0.22 * height
 
 
-def _dust(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    """Scatter specks with a radius of 1 to 4 pixels."""
-    for _ in range(15 * _marks(size)):
-        _disc(pen, _place(size, rng), rng.uniform(1, 4))
+def _discs(
+    pen: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    discs: int,  # for each mark
+    radius: tuple[float, float],
+) -> None:
+    for _ in range(discs * _marks(size)):
+        _disc(pen, _place(size, rng), rng.uniform(*radius))
 
 
-def _spots(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    """Scatter discs with a radius of 15 to 22 pixels."""
-    for _ in range(_marks(size)):
-        _disc(pen, _place(size, rng), rng.uniform(15, 22))
+def _lines(
+    pen: ImageDraw.ImageDraw,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+    *,
+    marks: int,  # for each line
+    width: tuple[int, int],
+    bend: float,  # radians
+    step: float,  # of 256 pixels
+) -> None:
+    """Draw lines of five pieces; thick ones have round joints."""
+    for _ in range(max(_marks(size) // marks, 1)):
+        thickness = int(rng.integers(width[0], width[1] + 1))
+        at, heading = _place(size, rng), rng.uniform(0, 2 * np.pi)
+        for _ in range(5):
+            direction = np.array([np.cos(heading), np.sin(heading)])
+            to = at + 256 * step * rng.uniform(0.5, 1.5) * direction
+            pen.line((*at, *to), fill=255, width=thickness)
+            if thickness > 4:
+                _disc(pen, to, thickness / 2)
+            at, heading = to, heading + rng.uniform(-bend, bend)
 
 
-def _strokes(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-    """Draw brush strokes of 12 to 24 pixels."""
-    for _ in range(max(_marks(size) // 2, 1)):
-        _walk(pen, size, rng, width=int(rng.integers(12, 25)), bend=0.8, step=0.12)
+def _box(
+    pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator, *, side: int
+) -> None:
+    """Mark one square, away from the border."""
+    top, left = (int(rng.integers(16, length - side - 15)) for length in size)
+    pen.rectangle((left, top, left + side - 1, top + side - 1), fill=255)
 
 
-def _box(side: int) -> _Draw:
-    """Return what marks one square of this side, away from the border."""
-
-    def draw(pen: ImageDraw.ImageDraw, size: tuple[int, int], rng: np.random.Generator) -> None:
-        top, left = (int(rng.integers(16, length - side - 15)) for length in size)
-        pen.rectangle((left, top, left + side - 1, top + side - 1), fill=255)
-
-    return draw
-
-
-HOLE_CLASSES: Final[Mapping[str, _Draw]] = MappingProxyType(
-    {
-        "scratches": _scratches,
-        "text": _text,
-        "dust": _dust,
-        "spots": _spots,
-        "strokes": _strokes,
-        "box96": _box(96),
-        "box160": _box(160),
-    }
-)
+# Lengths are in pixels.
+HOLE_CLASSES: Final[Mapping[str, _Draw]] = {
+    "scratches": partial(_lines, marks=1, width=(2, 4), bend=0.15, step=0.15),
+    "text": _text,
+    "dust": partial(_discs, discs=15, radius=(1, 4)),
+    "spots": partial(_discs, discs=1, radius=(15, 22)),
+    "strokes": partial(_lines, marks=2, width=(12, 24), bend=0.8, step=0.12),
+    "box96": partial(_box, side=96),
+    "box160": partial(_box, side=160),
+}
 
 
 def _marks(size: tuple[int, int]) -> int:
@@ -112,22 +119,3 @@ def _place(size: tuple[int, int], rng: np.random.Generator) -> npt.NDArray[np.fl
 
 def _disc(pen: ImageDraw.ImageDraw, at: npt.NDArray[np.float64], radius: float) -> None:
     pen.ellipse((*(at - radius), *(at + radius)), fill=255)
-
-
-def _walk(
-    pen: ImageDraw.ImageDraw,
-    size: tuple[int, int],
-    rng: np.random.Generator,
-    *,
-    width: int,
-    bend: float,  # radians
-    step: float,  # of 256 pixels
-) -> None:
-    """Draw a line of five pieces with round joints."""
-    at, heading = _place(size, rng), rng.uniform(0, 2 * np.pi)
-    for _ in range(5):
-        to = at + 256 * step * rng.uniform(0.5, 1.5) * np.array([np.cos(heading), np.sin(heading)])
-        pen.line((*at, *to), fill=255, width=width)
-        if width > 4:
-            _disc(pen, to, width / 2)
-        at, heading = to, heading + rng.uniform(-bend, bend)
