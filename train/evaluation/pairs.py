@@ -89,7 +89,7 @@ class Pairs:
 
     def of(self, kind: str) -> Iterator[Pair]:
         """Iterate over name, image and hole of one of ``kinds``, the same every time."""
-        from ..data import evaluation_pairs  # deferred: needs torch
+        from ..data.loader import evaluation_pairs  # deferred: needs torch
 
         asked: dict[str, Any] = {
             name: getattr(self.options, name) for name in ("size", "seed", "count")

@@ -10,7 +10,8 @@ from torch.nn import functional as F  # noqa: N812
 from ...plugins.errors import ContractError
 from .. import checkpoint
 from ..config import ModelConfig
-from ..data import ImageSource, MaskSource, evaluation_pairs, open_images, open_masks
+from ..data import ImageSource, MaskSource, open_images, open_masks
+from ..data.loader import evaluation_pairs
 from ..evaluation.scores import Pair
 from ..networks.inpainter import CSAInpainter, start_near_zero
 from .config import DataConfig, TrainConfig

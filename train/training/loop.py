@@ -16,7 +16,7 @@ from torch import Tensor
 from ...plugins.errors import CsakitError, DivergenceError, ExitCode
 from ...runtime.files.atomic import atomic_write
 from .. import checkpoint
-from ..data import Batch, training_batches
+from ..data.loader import Batch, training_batches
 from . import config_file
 from .config import RANDOM_VGG, TrainConfig
 from .initialisation import RunData, open_run_data, start_history

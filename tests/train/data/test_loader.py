@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 from csakit.plugins.errors import ContractError
-from csakit.train.data import Batch, evaluation_pairs, open_images, open_masks, training_batches
+from csakit.train.data import open_images, open_masks
+from csakit.train.data.loader import Batch, evaluation_pairs, training_batches
 from helpers.pictures import break_files, write_mask, write_picture
 
 COMMON: dict[str, Any] = {"size": 32, "batch": 2, "seed": 11, "workers": 0, "start_step": 0}

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from csakit.train.data import open_images, open_masks, training_batches
+from csakit.train.data import open_images, open_masks
+from csakit.train.data.loader import training_batches
 
 # Each worker has delivered a batch when the second arrives.
 PROGRAM = """
 import os, signal, sys
-from csakit.train.data import open_images, open_masks, training_batches
+from csakit.train.data import open_images, open_masks
+from csakit.train.data.loader import training_batches
 
 def run():
     images, masks = open_images("procedural"), open_masks("center")
