@@ -56,7 +56,7 @@ def commands(path: Path, program: str) -> list[list[str]]:
 
 @functools.cache
 def help_of(*arguments: str) -> str:
-    """Give what a sub-command answers to ``--help``."""
+    """Return what a sub-command prints for ``--help``."""
     (entry,) = importlib.metadata.entry_points(group="csakit.commands", name=arguments[0])
     with contextlib.redirect_stdout(io.StringIO()) as printed, contextlib.suppress(SystemExit):
         entry.load()([*arguments[1:], "--help"])

@@ -72,7 +72,7 @@ def export_subject(model: CSAInpainter, source: Path, folder: Path, **form: Any)
 
 
 def calm_model(**form: Any) -> CSAInpainter:  # noqa: ANN401
-    """Make a network whose picture survives half precision.
+    """Create a network whose picture survives half precision.
 
     With random weights the picture hangs on every match, and half precision swaps some of
     equally good candidates. Here the last levels listen to their skip connection more.

@@ -78,15 +78,15 @@ class FakeDriver:
         self._driver = ctypes.CDLL("libcuda.so.1")
 
     def fail(self, call: str, status: int) -> None:
-        """Let the next call of this name fail."""
+        """Make the next call of this name fail."""
         self._driver.fake_fail(call.encode(), status)
 
     def limit(self, size: int) -> None:
-        """Let the device have so many bytes."""
+        """Set how many bytes the device has."""
         self._driver.fake_limit(ctypes.c_size_t(size))
 
     def lose_context(self, status: int) -> None:
-        """Let all that follows fail, as after a defect of a kernel; 0 mends it."""
+        """Fail every later call, as after a defect of a kernel; 0 ends that."""
         self._driver.fake_break(status)
 
     @property
@@ -101,7 +101,7 @@ class FakeDriver:
 
 
 def _other_symbols() -> list[str]:
-    """Name the functions that an installed PyCUDA wants of the driver and nobody plays."""
+    """Name the functions that an installed PyCUDA needs of the driver and the fake lacks."""
     found = importlib.util.find_spec("pycuda")
     folder = Path(found.origin).parent if found and found.origin else None
     modules = list(folder.glob("_driver*.so")) if folder else []

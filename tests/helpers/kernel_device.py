@@ -19,7 +19,7 @@ Bytes = npt.NDArray[np.uint8]
 GUARD: Final = 4096  # bytes on either side, of the value below
 UNTOUCHED: Final = 0xA5
 POISON: Final = 0xFF  # of fresh memory: NaN in every type, and -1
-ALIGNMENT: Final = 256  # bytes; what cudaMalloc gives
+ALIGNMENT: Final = 256  # bytes; that of cudaMalloc
 
 
 class Buffer(Protocol):
@@ -43,7 +43,7 @@ class Device(Protocol):
         """Return poisoned memory between guards, ``size`` bytes."""
 
     def capture(self, work: Callable[[int], None]) -> Callable[[], float]:
-        """Record what is enqueued on the stream it is called with; give what repeats it.
+        """Record what is enqueued on the stream it is called with; return what repeats it.
 
         That returns the milliseconds it took on the device.
         """

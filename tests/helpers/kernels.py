@@ -129,7 +129,7 @@ class Buffers:
 
 
 def run_forward(device: Device, problem: Problem) -> tuple[Floats, npt.NDArray[np.int32]]:
-    """Fill the holes; give (B, C, H, W) and the matches, (B, N)."""
+    """Fill the holes; return (B, C, H, W) and the matches, (B, N)."""
     buffers = Buffers(device, problem, Direction.FORWARD)
     buffers.forward()
     device.finish()

@@ -23,7 +23,7 @@ def timed(
     kernels_us: dict[str, float] | None = None,
     **case: Scalar,
 ) -> Measurement:
-    """Make a measurement; of a backend with "cuda" in its name, on a GPU.
+    """Return a measurement; of a backend with "cuda" in its name, on a GPU.
 
     The host's time is twice the device's, so that a mix-up shows.
     """
@@ -41,5 +41,5 @@ def timed(
 
 
 def operator_record(*measurements: Measurement, **fields: Any) -> Record:  # noqa: ANN401
-    """Make a record of kind "attention"."""
+    """Return a record of kind "attention"."""
     return record_of(*measurements, **{"kind": "attention", **fields})

@@ -40,13 +40,13 @@ def measured(
     case: dict[str, Scalar] | None = None,
     **fields: Any,  # noqa: ANN401
 ) -> Measurement:
-    """Make a measurement of the model "demo"."""
+    """Return a measurement of the model "demo"."""
     given: dict[str, Any] = {"model": "demo", "parity": NEAR} | fields
     return Measurement(backend=backend, case=case or CENTRE, samples_ms=tuple(samples_ms), **given)
 
 
 def record_of(*measurements: Measurement, **fields: Any) -> Record:  # noqa: ANN401
-    """Make a latency record that describes what was measured."""
+    """Return a latency record that describes what was measured."""
     names = dict.fromkeys((m.model, m.backend) for m in measurements)
     start = ColdStart(
         import_ms=100.0, load_ms=50.0, first_ms=30.0, total_ms=250.0, peak_host_bytes=100 << 20

@@ -12,7 +12,7 @@ GREY = 100  # of an image that is not told otherwise
 
 
 def lighter(steps: float) -> Run:
-    """Give a model that answers every image with one that is lighter by steps of 255."""
+    """Return a model whose results are its images, lighter by steps of 255."""
 
     def run(images: npt.NDArray[np.float32], holes: npt.NDArray[np.float32]) -> np.ndarray:
         return images + np.float32(steps / 127.5)
@@ -21,7 +21,7 @@ def lighter(steps: float) -> Run:
 
 
 def lighter_by_grey(steps: dict[int, float]) -> Run:
-    """Give a model that errs by steps of 255 that hang on the grey level of the image."""
+    """Return a model that errs by steps of 255 that depend on the grey level of the image."""
 
     def run(images: npt.NDArray[np.float32], holes: npt.NDArray[np.float32]) -> np.ndarray:
         levels = np.rint((images[:, 0, 0, 0] + 1) * 127.5).astype(int)
@@ -32,7 +32,7 @@ def lighter_by_grey(steps: dict[int, float]) -> Run:
 
 
 def pair(name: str = "grey", *, missing: int = 160, grey: int = GREY) -> Pair:
-    """Make an image of one grey and a hole of so many of its 1600 pixels, from the end on."""
+    """Return an image of one grey and a hole of so many of its 1600 pixels, the last ones."""
     hole = np.zeros(SIDE * SIDE, dtype=bool)
     hole[hole.size - missing :] = True
     return name, np.full((SIDE, SIDE, 3), grey, dtype=np.uint8), hole.reshape(SIDE, SIDE)

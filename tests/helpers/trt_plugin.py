@@ -69,7 +69,7 @@ def compile_against_fake(sources: Sequence[Path], folder: Path) -> Path:
 
 
 def run_or_fail(command: Sequence[str]) -> str:
-    """Run a program that must succeed without a word on stderr; give what it prints."""
+    """Run a program that must succeed without a word on stderr; return what it prints."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout

@@ -4,42 +4,42 @@ import ctypes
 
 import pytest
 from csakit.plugins import architectures
-from csakit.plugins.architectures import (
-    PTX,
-    SUPPORTED,
-    choose,
-    covers,
-    device_architectures,
-)
+from csakit.plugins.architectures import PTX, SUPPORTED, choose, covers, device_architectures
 from csakit.plugins.errors import ContractError, LibraryError
 
 EVERY = frozenset((*SUPPORTED, *(name.replace("sm", "compute") for name in SUPPORTED)))
 CUDA_12_6 = frozenset(name for name in EVERY if not name.endswith(("_100", "_120")))
 
 
-def test_all_is_machine_code_for_each_and_ptx_for_later_ones() -> None:
-    assert choose("all", EVERY) == ([*SUPPORTED, PTX], [])
+@pytest.mark.parametrize(
+    ("requested", "offered", "names", "omitted"),
+    [
+        pytest.param("all", EVERY, [*SUPPORTED, PTX], [], id="machine code, PTX for later"),
+        pytest.param(
+            *("all", CUDA_12_6),
+            ["sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "compute_90"],
+            ["sm_100", "sm_120"],
+            id="an older compiler leaves out what it does not know",
+        ),
+        pytest.param(
+            *("compute_90, sm_120,sm_75,sm_120", EVERY, ["sm_75", "sm_120", "compute_90"], []),
+            id="each once, machine code first",
+        ),
+        pytest.param("sm_90a", frozenset({"sm_90a"}), ["sm_90a"], [], id="with a suffix"),
+    ],
+)
+def test_what_is_requested_is_compiled_for(
+    requested: str, offered: frozenset[str], names: list[str], omitted: list[str]
+) -> None:
+    assert choose(requested, offered) == (names, omitted)
 
 
-def test_an_older_compiler_leaves_out_what_it_does_not_know_and_says_so() -> None:
-    names, omitted = choose("all", CUDA_12_6)
-
-    assert names == ["sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "compute_90"]
-    assert omitted == ["sm_100", "sm_120"]
-
-
-def test_names_are_taken_once_machine_code_first() -> None:
-    assert choose("compute_90, sm_120,sm_75,sm_120", EVERY)[0] == ["sm_75", "sm_120", "compute_90"]
-
-
-def test_an_architecture_may_have_a_suffix() -> None:
-    assert choose("sm_90a", frozenset({"sm_90a"}))[0] == ["sm_90a"]
-
-
-@pytest.mark.parametrize("wish", ["sm_70", "compute_60", "90", "sm90", "", "sm_75,", "all,sm_75"])
-def test_other_names_are_refused(wish: str) -> None:
+@pytest.mark.parametrize(
+    "requested", ["sm_70", "compute_60", "90", "sm90", "", "sm_75,", "all,sm_75"]
+)
+def test_other_names_are_refused(requested: str) -> None:
     with pytest.raises(ContractError, match=r"must be sm_75 or later .*; got '"):
-        choose(wish, EVERY)
+        choose(requested, EVERY)
 
 
 def test_an_architecture_that_the_compiler_does_not_know_is_refused_with_those_it_does() -> None:

@@ -83,10 +83,7 @@ def test_the_registry_lists_the_creator_and_its_field(trt: ModuleType, creator: 
 
 @pytest.mark.parametrize("ending", [b"", b"\0"], ids=["bare", "closed as by the ONNX parser"])
 def test_the_registry_creates_the_plugin(
-    trt: ModuleType,
-    creator: Foreign,
-    similarity: str,
-    ending: bytes,
+    trt: ModuleType, creator: Foreign, similarity: str, ending: bytes
 ) -> None:
     plugin = create(trt, creator, (spec.ATTRIBUTE, similarity.encode() + ending, "CHAR"))
 
@@ -112,9 +109,7 @@ def test_the_registry_creates_the_plugin(
     ],
 )
 def test_the_registry_creates_nothing_from_other_fields(
-    trt: ModuleType,
-    creator: Foreign,
-    fields: list[tuple[str, Foreign, str]],
+    trt: ModuleType, creator: Foreign, fields: list[tuple[str, Foreign, str]]
 ) -> None:
     assert create(trt, creator, *fields) is None
 

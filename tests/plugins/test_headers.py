@@ -104,16 +104,13 @@ def test_headers_older_than_the_plugin_needs_are_refused(tmp_path: Path) -> None
         find_headers(tmp_path / "old")
 
 
-def test_old_headers_of_the_system_are_passed_over(tmp_path: Path) -> None:
-    put(tmp_path / "system", 8, 6)
-
-    assert find_headers() is None
-
-
-@pytest.mark.parametrize("text", ["", "#define NV_TENSORRT_MAJOR SOMETHING\n"])
-def test_headers_without_a_version_are_none(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", [PLAIN.format(8, 6), "", "#define NV_TENSORRT_MAJOR SOMETHING\n"])
+def test_headers_of_the_system_that_are_old_or_state_no_version_are_passed_over(
+    tmp_path: Path, text: str
+) -> None:
     put(tmp_path / "system")
-    (tmp_path / "system" / "NvInferVersion.h").write_text(text)
+    patch = "#define NV_TENSORRT_PATCH 2\n" if text else ""
+    (tmp_path / "system" / "NvInferVersion.h").write_text(text + patch)
 
     assert find_headers() is None
 

@@ -11,11 +11,7 @@ from helpers.kernels import Buffers, Problem, matches_of, rounded, run_backward,
 
 
 def test_images_without_holes_or_without_known_positions_are_unchanged_among_others(
-    device: Device,
-    rng: np.random.Generator,
-    similarity: Similarity,
-    dtype: Dtype,
-    layout: Layout,
+    device: Device, rng: np.random.Generator, similarity: Similarity, dtype: Dtype, layout: Layout
 ) -> None:
     features = rounded(feature_like(rng, 4, 40, 6, 7), dtype)
     hole = random_hole(rng, 4, 6, 7)

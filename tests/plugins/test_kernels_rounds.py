@@ -49,11 +49,7 @@ def block(height: int, width: int, holes: int) -> Floats:
 
 
 def test_features_as_of_a_network_take_two_rounds(
-    device: Device,
-    rng: np.random.Generator,
-    similarity: Similarity,
-    dtype: Dtype,
-    layout: Layout,
+    device: Device, rng: np.random.Generator, similarity: Similarity, dtype: Dtype, layout: Layout
 ) -> None:
     problem = Problem(
         features=rounded(feature_like(rng, 1, 72, 12, 17), dtype),
@@ -132,12 +128,7 @@ def test_white_noise_gives_the_same_bits(
     ],
 )
 def test_what_is_kept_for_long_gives_the_same_bits(
-    device: Device,
-    rng: np.random.Generator,
-    dtype: Dtype,
-    scale: float,
-    weight: float,
-    solved: str,
+    device: Device, rng: np.random.Generator, dtype: Dtype, scale: float, weight: float, solved: str
 ) -> None:
     """Projections of short holes are small, those on the vector before are not."""
     hole = block(12, 16, 180)

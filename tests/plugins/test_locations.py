@@ -11,6 +11,7 @@ from csakit.plugins.library import find_library
 from csakit.plugins.locations import (
     CSRC,
     INCLUDE,
+    KINDS,
     LIBRARY_VARIABLE,
     Kind,
     builds_folder,
@@ -73,23 +74,20 @@ def test_a_variable_that_leads_nowhere_is_an_error_though_a_build_exists(
         find_library()
 
 
-@pytest.mark.parametrize("kind", ["csakit", "csakit_trt", "csakit_trt_autoreg"])
-def test_a_variable_may_name_a_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind
+@pytest.mark.parametrize(
+    ("kind", "stated"),
+    [
+        *((kind, ".") for kind in KINDS),
+        ("csakit_trt", "libcsakit.so"),  # the plugin lies beside the library that is named
+    ],
+)
+def test_a_variable_may_name_a_folder_or_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: Kind, stated: str
 ) -> None:
     file = put(tmp_path / f"lib{kind}.so")
-    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path))
+    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / stated))
 
     assert find_library(kind) == file
-
-
-def test_the_plugin_lies_beside_the_library_that_the_variable_names(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file = put(tmp_path / "libcsakit_trt.so")
-    monkeypatch.setenv(LIBRARY_VARIABLE, str(tmp_path / "libcsakit.so"))
-
-    assert find_library("csakit_trt") == file
 
 
 def test_an_empty_variable_is_no_variable(monkeypatch: pytest.MonkeyPatch) -> None:

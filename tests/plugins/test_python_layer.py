@@ -37,7 +37,7 @@ def tensor(trt: ModuleType, shape: Sequence[int], kind: str, form: str = "LINEAR
 
 
 def profile(trt: ModuleType, *largest: Foreign) -> list[Foreign]:
-    """Give the tensors as the builder does: free batch and size, and the largest shape."""
+    """Return the tensors as the builder has them: free batch and size, and the largest shape."""
     result = []
     for desc in largest:
         dynamic = trt.DynamicPluginTensorDesc()
@@ -59,10 +59,7 @@ def inputs(
 @pytest.mark.parametrize("hole", ["FLOAT", "HALF"])
 @pytest.mark.parametrize("features", ["FLOAT", "HALF"])
 def test_the_output_has_the_type_of_the_features(
-    trt: ModuleType,
-    plugin: Foreign,
-    features: str,
-    hole: str,
+    trt: ModuleType, plugin: Foreign, features: str, hole: str
 ) -> None:
     kinds = trt.DataType
 
@@ -76,10 +73,7 @@ def test_the_output_has_the_type_of_the_features(
     [(("INT32", "FLOAT"), "features must be float"), (("HALF", "BOOL"), "hole must be float")],
 )
 def test_other_types_are_refused(
-    trt: ModuleType,
-    plugin: Foreign,
-    kinds: tuple[str, str],
-    message: str,
+    trt: ModuleType, plugin: Foreign, kinds: tuple[str, str], message: str
 ) -> None:
     with pytest.raises(ContractError, match=message):
         plugin.get_output_data_types([getattr(trt.DataType, kind) for kind in kinds])

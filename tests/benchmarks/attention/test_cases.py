@@ -1,6 +1,5 @@
 """Cases are refused before they are timed, and their inputs are the same in every run."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -93,9 +92,3 @@ def test_no_hole_has_two_matches_that_are_equal_to_rounding(dtype: DtypeName) ->
 def test_features_that_cannot_be_told_apart_are_refused() -> None:
     with pytest.raises(ContractError, match=r"still have two equal matches\nTake more channels"):
         make_problem(Case(holes=40, channels=1, side=8))
-
-
-def test_a_case_survives_being_written_down() -> None:
-    case = Case(holes=3, side=8)
-
-    assert Case(**dataclasses.asdict(case)) == case

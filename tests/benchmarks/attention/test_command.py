@@ -1,11 +1,11 @@
 """``csakit bench attention``: its arguments, what it prints, its exit codes."""
 
-import json
 from pathlib import Path
 
 import pytest
 from csakit.benchmarks import cli
 from csakit.benchmarks.attention import run as attention_run
+from csakit.benchmarks.attention.implementations import HOST
 from csakit.benchmarks.cli import main
 from csakit.benchmarks.record import Check, read_record
 from helpers.operator_records import operator_record, timed
@@ -29,8 +29,12 @@ def test_a_small_run_prints_times_and_slopes_and_writes_the_record(
     assert "not run: python-loop: it needs a known position" in printed.out
     assert "target" not in printed.out  # they are stated for a GPU
     record = read_record(file)
+    names = {measured.backend for measured in record.measurements}
     assert len(record.measurements) == 4 * 4 - 1
-    assert json.loads(file.read_text())["kind"] == "attention"
+    assert (record.kind, names, record.settings["seed"]) == ("attention", {*HOST}, 2019)
+    assert printed.err.startswith(
+        "csakit bench: float32 projection, 1 x 16 channels, 8x8, 1 holes\n"
+    )
 
 
 def test_every_combination_of_the_lists_is_a_case(monkeypatch: pytest.MonkeyPatch) -> None:

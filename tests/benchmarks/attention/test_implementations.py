@@ -11,17 +11,12 @@ from csakit.plugins.spec import Similarity
 
 
 def test_they_come_in_the_order_of_the_tables_whatever_is_asked_for() -> None:
-    found = find_implementations(["ort", "oracle", "torch"], threads=1)
-
-    assert [one.name for one in found] == ["oracle", "torch", "ort"]
-    assert not any(one.on_gpu for one in found)
-
-
-def test_all_of_a_processor_are_there_and_described() -> None:
-    found = find_implementations(HOST, threads=1)
+    found = find_implementations(HOST[::-1], threads=1)
 
     assert [one.name for one in found] == list(HOST)
     assert len({one.description for one in found}) == len(HOST)
+    assert not any(one.on_gpu for one in found)
+    assert [one.name for one in find_implementations(["ort", "torch"], 1)] == ["torch", "ort"]
 
 
 def test_names_that_need_a_gpu_are_the_rest() -> None:
@@ -29,15 +24,19 @@ def test_names_that_need_a_gpu_are_the_rest() -> None:
     assert all("cuda" in name for name in GPU)
 
 
-@pytest.mark.parametrize("names", [[], ["torch", "cudda"]])
-def test_unknown_names_are_refused_with_those_that_there_are(names: list[str]) -> None:
-    with pytest.raises(ContractError, match="backends must be of oracle, python-loop, torch, ort"):
-        find_implementations(names, threads=1)
-
-
-def test_no_threads_are_refused() -> None:
-    with pytest.raises(ContractError, match="threads must be at least 1; got 0"):
-        find_implementations(["oracle"], threads=0)
+@pytest.mark.parametrize(
+    ("names", "threads", "text"),
+    [
+        ([], 1, "backends must be of oracle, python-loop, torch, ort"),
+        (["torch", "cudda"], 1, "backends must be of oracle, python-loop, torch, ort"),
+        (["oracle"], 0, "threads must be at least 1; got 0"),
+    ],
+)
+def test_unknown_names_and_no_threads_are_refused(
+    names: list[str], threads: int, text: str
+) -> None:
+    with pytest.raises(ContractError, match=text):
+        find_implementations(names, threads)
 
 
 @pytest.mark.parametrize("name", GPU)

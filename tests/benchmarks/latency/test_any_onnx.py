@@ -133,7 +133,7 @@ def test_another_network_that_returns_nan_is_not_timed(
         helper.make_node("Div", ["zero", "zero"], ["result"]),
     ]
     other = write_model(tmp_path / "other.onnx", nodes=nodes)
-    candidate = dataclasses.replace(read_alone(other).candidates([], plan, tmp_path)[0])
+    (candidate,) = read_alone(other).candidates([], plan, tmp_path)
     backend = dataclasses.replace(candidate.backend, opener=".any_onnx:AnyModel")
     run = InterleavedRun(plan, cases[:1], [], tmp_path, progress=lambda _: None)
 
