@@ -16,7 +16,7 @@ from ..files.failures import OF_WRITING, failure
 if TYPE_CHECKING:
     import argparse
 
-_CONTROLS: Final = re.compile(  # but tabs and ends of lines; also what turns the order of letters
+_CONTROLS: Final = re.compile(  # except tabs and line ends; also marks that reverse text
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 _NO_VALUE: Final = re.compile(r"(--[\w-]+)=--|(-\w)--")

@@ -33,7 +33,7 @@ class FolderRun:
         self._examples: dict[str, str] = {}
 
     def jobs(self) -> Iterator[Job]:
-        """List the folder step by step; name what is left out, and yield what is to be done."""
+        """List the folder step by step; report what is left out, and yield the jobs."""
         args = self._args
         suffix = None if args.format is None else f".{args.format}"
         for listing in list_folders(

@@ -69,7 +69,7 @@ def join_blend(arguments: Sequence[str]) -> list[str]:
 
 
 def model_opener(args: argparse.Namespace) -> Callable[..., Inpainter]:
-    """Return what opens a model for one run among other work, not for an idle machine."""
+    """Return a function that opens a model; its threads do not spin, as others use the machine."""
     names = (field.name for field in dataclasses.fields(InpaintOptions))
     return functools.partial(
         Inpainter.open,

@@ -97,7 +97,7 @@ def _report(built: Build, config: BuildConfig) -> None:
 
 
 def table(resources: Iterable[KernelResources]) -> list[str]:
-    """Return a heading and a row a kernel, the range over all architectures; none without one."""
+    """Return a heading and a row per kernel, with ranges over the architectures, if there is one."""
     by_kernel: dict[str, list[KernelResources]] = collections.defaultdict(list)
     for entry in resources:
         by_kernel[entry.kernel].append(entry)
@@ -194,7 +194,7 @@ def _launches(architectures: Sequence[str]) -> str:
 
 
 def _tools() -> Iterator[tuple[str, str]]:
-    """Yield what a build would take, by name."""
+    """Yield the tools that a build would use, by name."""
     for title, find in (("nvcc", _nvcc), ("CMake", _cmake), ("TensorRT headers", _headers)):
         try:
             yield title, find()

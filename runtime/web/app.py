@@ -67,7 +67,7 @@ class Web:
         self.app: ASGIApp = Guard(router, options, self._metrics)
 
     def stop(self) -> None:
-        """Take nothing more, and end what runs between two of its steps."""
+        """Accept nothing more, and end what runs at its next step."""
         for queue in (self._queue, self._side_queue):
             queue.stop()
 

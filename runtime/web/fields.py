@@ -1,4 +1,4 @@
-"""Bodies of requests to named fields: forms, and the JSON of IOPaint's clients."""
+"""Reads the bodies of requests: forms, and the JSON of IOPaint's clients."""
 
 import asyncio
 import base64

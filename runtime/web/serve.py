@@ -30,7 +30,7 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")
 
 
 class Server(uvicorn.Server):
-    """uvicorn, which first lets the application end what runs."""
+    """A uvicorn server that stops the application's work first."""
 
     def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
         """Serve; ``stop`` is called when a signal asks to end."""

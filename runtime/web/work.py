@@ -55,7 +55,7 @@ class Result:
 
 
 class Worker:
-    """The model and the server's defaults."""
+    """Does the work of requests with one model, in any thread."""
 
     def __init__(self, inpaint: Inpainter, metrics: Metrics) -> None:
         self._inpaint = inpaint
@@ -163,7 +163,7 @@ class Worker:
 
     @contextlib.contextmanager
     def _timed(self, result: Result, stage: str, task: Task) -> Iterator[None]:
-        """Measure a stage; begin none that nobody waits for."""
+        """Measure a stage; start none that nobody waits for."""
         task.check()
         started = time.perf_counter()
         try:
