@@ -52,7 +52,8 @@ def _run(given: list[str], loaded: Callable[[], None]) -> int:
         print(_usage(commands))
         return ExitCode.OK
     if name in ("-V", "--version"):
-        print(f"{PROGRAM} {version()} (Python {platform.python_version()})")
+        version = installed(PROGRAM) or "(not installed)"
+        print(f"{PROGRAM} {version} (Python {platform.python_version()})")
         return ExitCode.OK
     if name not in commands:
         close = difflib.get_close_matches(name, commands)
@@ -61,11 +62,6 @@ def _run(given: list[str], loaded: Callable[[], None]) -> int:
         print(f"{PROGRAM}: {rule}\n{hint}", file=sys.stderr)
         return ExitCode.USAGE
     return _start(commands[name], rest, loaded)
-
-
-def version() -> str:
-    """Return the installed version of csakit."""
-    return installed(PROGRAM) or "(not installed)"
 
 
 def _commands() -> dict[str, metadata.EntryPoint]:

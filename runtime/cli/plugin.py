@@ -97,7 +97,7 @@ def _report(built: Build, config: BuildConfig) -> None:
 
 
 def table(resources: Iterable[KernelResources]) -> list[str]:
-    """Return a heading and a row per kernel, with ranges over the architectures, if there is one."""
+    """Return a heading and a row per kernel, with ranges over architectures, if there is one."""
     by_kernel: dict[str, list[KernelResources]] = collections.defaultdict(list)
     for entry in resources:
         by_kernel[entry.kernel].append(entry)
