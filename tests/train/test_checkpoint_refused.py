@@ -1,5 +1,6 @@
 """A file that is no checkpoint is refused in words, before anything is allocated for it."""
 
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +14,10 @@ from helpers.models import make_model
 from safetensors.torch import save_file
 from torch import Tensor
 
-HEADER = {
-    "format": 1,
-    "width": 2,
-    "attention": "csa",
-    "similarity": "cosine",
-    "training": {},
-}
+HEADER = {"format": 1, "width": 2, "attention": "csa", "similarity": "cosine", "training": {}}
+UNREADABLE = (
+    r"not a readable safetensors file: .*\nIf it was copied, copy it again; .*`csakit convert`"
+)
 each_reader = pytest.mark.parametrize("read", [checkpoint.load, checkpoint.read_header])
 Reader = Callable[[Path], object]
 
@@ -53,9 +51,7 @@ def test_a_truncated_file_is_refused(
     content = small_checkpoint.read_bytes()
     path.write_bytes(content[: kept if isinstance(kept, int) else int(kept * len(content))])
 
-    with pytest.raises(
-        ContractError, match=r"not a readable safetensors file: .*\nIf it was copied, copy it again"
-    ):
+    with pytest.raises(ContractError, match=UNREADABLE):
         read(path)
 
 
@@ -64,56 +60,42 @@ def test_a_truncated_file_is_refused(
 def test_a_file_of_another_format_is_refused(path: Path, read: Reader, content: bytes) -> None:
     path.write_bytes(content)
 
-    with pytest.raises(ContractError, match=r"not a readable safetensors .*\n.*`csakit convert`"):
+    with pytest.raises(ContractError, match=UNREADABLE):
         read(path)
+
+
+FOREIGN = "was not written by csakit: no csakit metadata"
+NEWER = r"has checkpoint format .*; this csakit reads 1\nUpdate csakit"
 
 
 @each_reader
 @pytest.mark.parametrize(
-    "metadata",
+    ("metadata", "message"),
     [
-        None,
-        {"format": "pt"},
-        {"csakit": ""},
-        {"csakit": "width 64"},
-        {"csakit": "null"},
-        {"csakit": "[]"},
-        {"csakit": '"format"'},
-        {"csakit": "{}"},
-        pytest.param({"csakit": "[" * 100_000}, id="deeply nested"),
+        (None, FOREIGN),
+        ({"format": "pt"}, FOREIGN),
+        *(
+            ({"csakit": text}, FOREIGN)
+            for text in ("", "width 64", "null", "[]", '"format"', "{}", "[" * 100_000)
+        ),
+        *((with_header(format=version), NEWER) for version in (0, 2, "1", None)),
+        *(
+            ({"csakit": json.dumps({k: v for k, v in HEADER.items() if k != key})}, key)
+            for key in ("width", "attention", "similarity")
+        ),
     ],
+    ids=itertools.count(),
 )
-def test_a_safetensors_file_of_another_program_is_refused(
-    path: Path, weights: dict[str, Tensor], read: Reader, metadata: dict[str, str] | None
+def test_a_header_of_another_program_or_version_is_refused(
+    path: Path,
+    weights: dict[str, Tensor],
+    read: Reader,
+    metadata: dict[str, str] | None,
+    message: str,
 ) -> None:
     save_file(weights, path, metadata=metadata)
 
-    with pytest.raises(ContractError, match="was not written by csakit: no csakit metadata"):
-        read(path)
-
-
-@each_reader
-@pytest.mark.parametrize("version", [0, 2, "1", None])
-def test_another_format_version_is_refused(
-    path: Path, weights: dict[str, Tensor], read: Reader, version: object
-) -> None:
-    save_file(weights, path, metadata=with_header(format=version))
-
-    with pytest.raises(
-        ContractError, match=r"has checkpoint format .*; this csakit reads 1\nUpdate csakit"
-    ):
-        read(path)
-
-
-@each_reader
-@pytest.mark.parametrize("key", ["width", "attention", "similarity"])
-def test_an_incomplete_header_is_refused_by_what_it_lacks(
-    path: Path, weights: dict[str, Tensor], read: Reader, key: str
-) -> None:
-    header = {name: value for name, value in HEADER.items() if name != key}
-    save_file(weights, path, metadata={"csakit": json.dumps(header)})
-
-    with pytest.raises(ContractError, match=key):
+    with pytest.raises(ContractError, match=message):
         read(path)
 
 

@@ -104,12 +104,6 @@ def test_inputs_are_neither_modified_nor_shared_with_the_output(
     assert hole.equal(hole_before)
 
 
-def test_the_same_input_gives_the_same_bits(features: Tensor, hole: Tensor) -> None:
-    first = coherent_semantic_attention(features, hole, "cosine")
-
-    assert first.equal(coherent_semantic_attention(features, hole, "cosine"))
-
-
 @pytest.mark.parametrize("shape", [(0, 8, 3, 4), (2, 8, 0, 4)])
 def test_an_empty_tensor_gives_an_empty_tensor(shape: tuple[int, int, int, int]) -> None:
     features, hole = torch.zeros(shape), torch.zeros(shape[0], 1, *shape[2:])

@@ -56,24 +56,14 @@ def test_importing_the_package_registers_the_operator(rng: np.random.Generator) 
 
 
 @each_similarity
-@pytest.mark.parametrize("tracked", [False, True])
-def test_the_operator_passes_the_checks_of_torch(
-    rng: np.random.Generator, similarity: Similarity, tracked: bool
-) -> None:
-    features, hole = inputs(rng)
-
-    torch.library.opcheck(
-        coherent_semantic_attention, (features.requires_grad_(tracked), hole, similarity)
-    )
-
-
-@each_similarity
-def test_the_backward_operator_passes_the_checks_of_torch(
+def test_the_operators_pass_the_checks_of_torch(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
     features, hole = inputs(rng)
-    dY = torch.ones_like(features)
+    tracked, dY = features.clone().requires_grad_(), torch.ones_like(features)
 
+    torch.library.opcheck(coherent_semantic_attention, (features, hole, similarity))
+    torch.library.opcheck(coherent_semantic_attention, (tracked, hole, similarity))
     torch.library.opcheck(coherent_semantic_attention_backward, (dY, features, hole, similarity))
 
 

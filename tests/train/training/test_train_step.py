@@ -47,22 +47,18 @@ def test_the_losses_that_are_on_are_computed(values: dict[str, Any], losses: set
 def test_with_all_losses_the_whole_network_and_both_discriminators_learn() -> None:
     train_step = train_step_of(vgg="random", consistency=0.01, feature_patch=True)
     assert train_step.discriminators is not None
-    network, discriminators = weights(train_step.network), weights(train_step.discriminators)
+    learning = [(m, weights(m)) for m in (train_step.network, train_step.discriminators)]
 
     losses = train_step.run(IMAGE, HOLE, 0)
 
-    for module, before in (
-        (train_step.network, network),
-        (train_step.discriminators, discriminators),
-    ):
+    for module, before in learning:
         kernels = {name for name in before if name.endswith("weight")}
         assert kernels <= changed(module, before)  # a bias before a norm has no gradient
     assert train_step.vgg is not None
     assert train_step.vgg.kind == "random"
-    weighted = (
-        losses["reconstruction"] + 0.01 * losses["consistency"] + 0.002 * losses["adversarial"]
-    )
-    assert losses["total"] == pytest.approx(float(weighted), rel=1e-6)  # float32 sums
+    factors = {"reconstruction": 1, "consistency": 0.01, "adversarial": 0.002}
+    weighted = sum(factor * float(losses[name]) for name, factor in factors.items())
+    assert float(losses["total"]) == pytest.approx(weighted, rel=1e-6)  # float32 sums
 
 
 def test_the_generators_step_leaves_no_gradient_in_the_discriminators() -> None:
@@ -124,15 +120,11 @@ def test_a_relative_error_is_measured_against_the_fill() -> None:
 
 def test_the_rough_stage_trains_the_rough_network_alone() -> None:
     train_step = train_step_of(**RESIDUAL, stage="rough")
-    before = {name: t.clone() for name, t in train_step.network.state_dict().items()}
+    before = weights(train_step.network)
 
     train_step.run(IMAGE, HOLE, 0)
 
-    moved = {
-        name.partition(".")[0]
-        for name, tensor in train_step.network.state_dict().items()
-        if not tensor.equal(before[name])
-    }
+    moved = {name.partition(".")[0] for name in changed(train_step.network, before)}
     assert moved == {"rough"}
 
 
@@ -166,13 +158,13 @@ def test_gradients_longer_than_the_limit_are_scaled_down_to_it() -> None:
 
 def test_the_average_follows_the_weights_with_its_decay() -> None:
     train_step = train_step_of(adversarial=0.0, ema=0.75, learning_rate=1e-2)
-    name = "rough.levels.0.down.weight"
+    weight = train_step.network.rough.levels[0].down.weight
     train_step.run(IMAGE, HOLE, 0)
-    first = train_step.network.state_dict()[name].clone()
+    first = weight.detach().clone()
     train_step.run(IMAGE, HOLE, 1)
-    second = train_step.network.state_dict()[name].clone()
+    second = weight.detach().clone()
 
-    average = train_step.result.state_dict()[name]
+    average = train_step.result.rough.levels[0].down.weight
 
     assert not first.equal(second)
     torch.testing.assert_close(average, 0.75 * first + 0.25 * second)  # starts at the first
