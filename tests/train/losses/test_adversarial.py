@@ -1,7 +1,7 @@
 """The adversarial losses are RaLSGAN's, and the same however the batch is spread."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -75,24 +75,8 @@ def test_the_gradient_raises_the_fake_score_in_one_loss_and_lowers_it_in_the_oth
         assert real.grad.item() == -expected
 
 
-class TwoProcesses:
-    """What two processes with half of the batch each compute; the mean runs over both."""
-
-    def __init__(self, real: Tensor, fake: Tensor) -> None:
-        self.halves = list(zip(real.chunk(2), fake.chunk(2), strict=True))
-
-    def loss(self, loss: Loss) -> Tensor:
-        """Average the processes' losses, as the engine averages their gradients."""
-        return torch.stack([loss(*half, self.mean) for half in self.halves]).mean()
-
-    def mean(self, given: Tensor) -> Tensor:
-        """Average over both processes the scores of that kind, with gradient to both."""
-        (pair,) = (p for p in zip(*self.halves, strict=True) if any(given is half for half in p))
-        return torch.stack([half.mean() for half in pair]).mean()
-
-
-def graded(loss: Tensor, weights: Sequence[Tensor]) -> list[Tensor]:
-    return [loss, *torch.autograd.grad(loss, weights, retain_graph=True)]
+def graded(loss: Tensor, weight: Tensor) -> list[Tensor]:
+    return [loss, *torch.autograd.grad(loss, weight, retain_graph=True)]
 
 
 @each_loss
@@ -103,12 +87,19 @@ def test_two_processes_compute_what_one_computes_with_the_whole_batch(loss: Loss
     real, fake = nn.functional.conv2d(images, weight).chunk(2)
     fake = 2 * fake + 1
 
-    whole = graded(loss(real, fake, torch.mean), [weight])
+    whole = graded(loss(real, fake, torch.mean), weight)
+    halves = list(zip(real.chunk(2), fake.chunk(2), strict=True))  # of one process each
 
-    two = TwoProcesses(real, fake)
-    torch.testing.assert_close(graded(two.loss(loss), [weight]), whole)
-    local = torch.stack([loss(*half, torch.mean) for half in two.halves]).mean()
-    for alone, together in zip(graded(local, [weight]), whole, strict=True):
+    def mean_of_both(given: Tensor) -> Tensor:
+        """Average the scores of that kind over both processes, with gradient to both."""
+        (pair,) = (p for p in zip(*halves, strict=True) if any(given is half for half in p))
+        return torch.stack([half.mean() for half in pair]).mean()
+
+    # the engine averages the gradients, as if the losses were averaged
+    shared = torch.stack([loss(*half, mean_of_both) for half in halves]).mean()
+    torch.testing.assert_close(graded(shared, weight), whole)
+    local = torch.stack([loss(*half, torch.mean) for half in halves]).mean()
+    for alone, together in zip(graded(local, weight), whole, strict=True):
         assert not torch.allclose(alone, together, rtol=1e-2)  # why there is such a parameter
 
 
