@@ -1,8 +1,7 @@
 """VGG-16 up to relu4_3: the features that the losses compare images by. Frozen, no classifier.
 
-Letters: B images, H W sides in pixels. Layers are numbered as in torchvision's ``features``.
-The weights are buffers that no state_dict lists, so no checkpoint carries their 30 MB. Images are
-normalised as the weights were trained, which the published CSA code omits.
+Letters: B images, H W sides in pixels. Images are normalised as the weights were trained, which the
+published CSA code omits.
 """
 
 import math
@@ -14,27 +13,14 @@ from typing import Final, Literal, NamedTuple
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from ...plugins.errors import ContractError
 from ...runtime.files.atomic import sha256
 from ..pth import read_pth
 
-# Number of each 3x3 convolution, its input and output channels; a ReLU follows each.
-CONVOLUTIONS: Final = {
-    0: (3, 64),
-    2: (64, 64),
-    5: (64, 128),
-    7: (128, 128),
-    10: (128, 256),
-    12: (256, 256),
-    14: (256, 256),
-    17: (256, 512),
-    19: (512, 512),
-    21: (512, 512),
-}
-_POOLED_BEFORE: Final = (5, 10, 17)  # convolutions that a 2x2 maximum precedes
-_RELU3_3: Final = 14  # the convolution that it follows
+# Channels of each 3x3 convolution, which a ReLU follows, and maxima over 2x2.
+_LAYERS: Final = (64, 64, "max", 128, 128, "max", 256, 256, 256, "max", 512, 512, 512)
+_RELU3_3: Final = 16  # layers up to and with it
 RELU3_3_CHANNELS: Final = 256
 RELU4_3_CHANNELS: Final = 512
 
@@ -68,11 +54,11 @@ class VGG16Features(nn.Module):
         super().__init__()
         self.kind: Final[Kind] = kind
         self.origin: Final = origin
-        for name in shapes():
-            self.register_buffer(_buffer(name), weights[name].float(), persistent=False)
+        self.features = _layers()
+        self.load_state_dict({name: weights[name].float() for name in shapes()}, assign=True)
         self.register_buffer("mean", _channels(_MEAN), persistent=False)
         self.register_buffer("std", _channels(_STD), persistent=False)
-        self.eval()
+        self.requires_grad_(False).eval()
 
     def forward(self, image: Tensor) -> Features:
         """Compute both layers of (B, 3, H, W) RGB images in [-1, 1], with gradient.
@@ -80,24 +66,13 @@ class VGG16Features(nn.Module):
         Values outside are not clamped: a network that overshoots needs its gradient.
         """
         shallow = self.relu3_3(image)
-        return Features(shallow, self._run(shallow, after=_RELU3_3))
+        # maxima come first, so that no ReLU overwrites the result
+        return Features(shallow, self.features[_RELU3_3:](shallow))
 
     def relu3_3(self, image: Tensor) -> Tensor:
         """Compute that layer alone, two thirds of the work; see ``forward``."""
-        return self._run(((image + 1) / 2 - self.mean) / self.std, after=-1, last=_RELU3_3)
-
-    def _run(self, h: Tensor, *, after: int, last: int = max(CONVOLUTIONS)) -> Tensor:
-        """Apply the convolutions numbered above ``after`` up to ``last``."""
-        for number in CONVOLUTIONS:
-            if after < number <= last:
-                if number in _POOLED_BEFORE:
-                    h = F.max_pool2d(h, kernel_size=2)
-                weight, bias = (
-                    self.get_buffer(_buffer(f"features.{number}.{part}"))
-                    for part in ("weight", "bias")
-                )
-                h = F.relu(F.conv2d(h, weight, bias, padding=1), inplace=True)
-        return h
+        shallow: Tensor = self.features[:_RELU3_3](((image + 1) / 2 - self.mean) / self.std)
+        return shallow
 
 
 def load_vgg(weights: str | Path) -> VGG16Features:
@@ -122,11 +97,22 @@ def random_weights(seed: int = _RANDOM_SEED) -> dict[str, Tensor]:
 
 def shapes() -> dict[str, tuple[int, ...]]:
     """Return name to shape of the tensors of the ten convolutions, as torchvision names them."""
-    return {
-        f"features.{number}.{part}": shape
-        for number, (inputs, outputs) in CONVOLUTIONS.items()
-        for part, shape in (("weight", (outputs, inputs, 3, 3)), ("bias", (outputs,)))
-    }
+    state = _layers().state_dict()
+    return {f"features.{name}": tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def _layers() -> nn.Sequential:
+    """Create the layers without memory for their weights, numbered as torchvision's."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for entry in _LAYERS:
+        if isinstance(entry, int):
+            layers.append(nn.Conv2d(channels, entry, kernel_size=3, padding=1, device="meta"))
+            layers.append(nn.ReLU(inplace=True))
+            channels = entry
+        else:
+            layers.append(nn.MaxPool2d(kernel_size=2))
+    return nn.Sequential(*layers)
 
 
 def _read(path: Path) -> dict[str, Tensor]:
@@ -197,10 +183,6 @@ def _remedy() -> str:
         "or name a file of torchvision's VGG-16 with --vgg FILE. `--vgg random` runs without it, "
         "for smoke tests only."
     )
-
-
-def _buffer(name: str) -> str:
-    return name.replace(".", "_")  # a buffer's name has no dots
 
 
 def _channels(values: tuple[float, ...]) -> Tensor:
