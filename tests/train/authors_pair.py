@@ -25,7 +25,6 @@ import torch
 
 Net = Literal["P", "G"]  # the authors' letters: P rough network, G refinement network
 Floats = npt.NDArray[np.float32]
-State = dict[str, Floats]
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 EPOCH: Final = "30"  # the one their test notebook loads
@@ -46,78 +45,47 @@ CSA_BIAS: Final = 0.3
 
 @dataclasses.dataclass(frozen=True)
 class GoldenCase:
-    """What the authors' code computed for one photograph and one hole.
+    """What the authors' code computed for one photograph and one hole."""
 
-    Attributes:
-        name: of the case.
-        image: (H, W, 3) uint8, the photograph.
-        hole: (H, W) bool, True where missing.
-        pixels: (P,) flat positions y * W + x where the two images below were sampled.
-        rough: (3, P) float32, the rough network's output, everywhere, not composited.
-        features: (C, h, w) float32, what enters the attention.
-        holes: (M,) int64, flat positions y * w + x of the holes there, ascending.
-        matches: (M,) int64, flat position of the best match of each hole.
-        margins: (M,) float32, (best - second best) / best score: how sure the match is.
-        filled: (C, M) float32, the attention's output at the holes; elsewhere it is
-            ``features``, bit for bit.
-        result: (3, P) float32, the refinement network's output, neither composited nor
-            clamped.
-    """
-
-    name: str
-    image: npt.NDArray[np.uint8]
-    hole: npt.NDArray[np.bool_]
-    pixels: npt.NDArray[np.int64]
-    rough: Floats
-    features: Floats
-    holes: npt.NDArray[np.int64]
-    matches: npt.NDArray[np.int64]
-    margins: Floats
-    filled: Floats
-    result: Floats
+    image: npt.NDArray[np.uint8]  # (H, W, 3), the photograph
+    hole: npt.NDArray[np.bool_]  # (H, W), True where missing
+    pixels: npt.NDArray[np.int64]  # (P,) flat positions where the two images below were sampled
+    rough: Floats  # (3, P), the rough network's output, everywhere, not composited
+    features: Floats  # (C, h, w), what enters the attention
+    holes: npt.NDArray[np.int64]  # (M,) flat positions of the holes there, ascending
+    matches: npt.NDArray[np.int64]  # (M,) flat position of the best match of each hole
+    margins: Floats  # (M,) (best - second best) / best score: how sure the match is
+    filled: Floats  # (C, M), the attention's output at the holes; elsewhere it is ``features``
+    result: Floats  # (3, P), the refinement network's output, neither composited nor clamped
 
 
 def keys(net: Net, width: int) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Give kind ("conv", "deconv" or "norm") and shape of every tensor, in their order."""
+    """Return kind ("conv", "deconv" or "norm") and shape of every tensor, in their order."""
     rows = json.loads((GOLDEN / "authors_keys.json").read_text())[net]
     return {key: (kind, tuple(_size(side, width) for side in shape)) for key, kind, shape in rows}
 
 
-def build_state(net: Net, *, width: int = GOLDEN_WIDTH, seed: int = GOLDEN_SEED) -> State:
-    """Build the weights of one network; the same call gives the same bits everywhere."""
-    return {
-        key: _values(net, key, kind, shape, seed) for key, (kind, shape) in keys(net, width).items()
-    }
-
-
 def write_pair(
-    folder: Path, *, width: int = GOLDEN_WIDTH, seed: int = GOLDEN_SEED, legacy: bool = False
+    folder: Path, *, width: int = GOLDEN_WIDTH, legacy: bool = False
 ) -> tuple[Path, Path]:
     """Write rough and refinement network as the authors' code does, perhaps as torch before 1.6."""
-    rough, refinement = (folder / f"{EPOCH}_net_{net}.pth" for net in ("P", "G"))
-    _save(build_state("P", width=width, seed=seed), rough, legacy=legacy)
-    _save(build_state("G", width=width, seed=seed), refinement, legacy=legacy)
-    return rough, refinement
-
-
-def digest(state: State) -> str:
-    """Give the SHA-256 over names and bytes of a state; the records name the one they need."""
-    total = hashlib.sha256()
-    for key, value in state.items():
-        total.update(key.encode() + value.astype("<f4").tobytes())
-    return total.hexdigest()
+    return _write(folder, "P", width, legacy=legacy), _write(folder, "G", width, legacy=legacy)
 
 
 def golden_index() -> dict[str, Any]:
-    """Read what the records say about themselves: digests, photographs, measured facts."""
+    """Read what the records state of themselves: digests, photographs, measurements."""
     index: dict[str, Any] = json.loads((GOLDEN / "index.json").read_text())
     return index
 
 
 def golden_case(name: str) -> GoldenCase:
     """Load one of the cases that ``golden_index()["cases"]`` lists."""
+    import skimage.data
+
     facts = golden_index()["cases"][name]
-    image = photograph(facts["photograph"], *facts["corner"], *facts["size"])
+    (top, left), (height, width) = facts["corner"], facts["size"]
+    picture = getattr(skimage.data, facts["photograph"])()
+    image = np.ascontiguousarray(picture[top : top + height, left : left + width])
     if hashlib.sha256(image.tobytes()).hexdigest() != facts["image_sha256"]:
         raise RuntimeError(
             f"skimage.data.{facts['photograph']} must be the picture of the records; this "
@@ -128,25 +96,17 @@ def golden_case(name: str) -> GoldenCase:
         fields = {key: record[key] for key in record.files if key != "hole"}
     for key in ("pixels", "holes", "matches"):
         fields[key] = fields[key].astype(np.int64)
-    return GoldenCase(name=name, image=image, hole=hole, **fields)
-
-
-def photograph(name: str, top: int, left: int, height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Cut (height, width, 3) uint8 out of a photograph of skimage.data; nothing is resampled."""
-    import skimage.data
-
-    picture: npt.NDArray[np.uint8] = getattr(skimage.data, name)()
-    return np.ascontiguousarray(picture[top : top + height, left : left + width])
+    return GoldenCase(image=image, hole=hole, **fields)
 
 
 def _size(side: int | str, width: int) -> int:
-    """Turn 3 into 3, "w" into the width and "8w" into eight times the width."""
+    """Convert 3 to 3, "w" to the width and "8w" to eight times the width."""
     return side if isinstance(side, int) else int(side[:-1] or "1") * width
 
 
-def _values(net: Net, key: str, kind: str, shape: tuple[int, ...], seed: int) -> Floats:
+def _values(net: Net, key: str, kind: str, shape: tuple[int, ...]) -> Floats:
     """Draw one tensor; the mean and the spread follow from what it is."""
-    unit_spread = _uniform(f"{seed}/{net}/{key}", shape)
+    unit_spread = _uniform(f"{GOLDEN_SEED}/{net}/{key}", shape)
     if kind == "norm":
         mean = 1.0 if key.endswith(".weight") else 0.0
         return (mean + NORM_STD * unit_spread).astype(np.float32)
@@ -173,8 +133,13 @@ def _uniform(stream: str, shape: tuple[int, ...]) -> npt.NDArray[np.float64]:
     return spread.reshape(shape)
 
 
-def _save(state: State, path: Path, *, legacy: bool) -> None:
-    """Save as ``Module.state_dict()`` comes out: an ordered dict that carries ``_metadata``."""
-    tensors = OrderedDict((key, torch.from_numpy(value)) for key, value in state.items())
+def _write(folder: Path, net: Net, width: int, *, legacy: bool) -> Path:
+    """Save one network as its ``state_dict()`` comes out: an ordered dict with ``_metadata``."""
+    tensors = OrderedDict(
+        (key, torch.from_numpy(_values(net, key, kind, shape)))
+        for key, (kind, shape) in keys(net, width).items()
+    )
     vars(tensors)["_metadata"] = OrderedDict({"": {"version": 1}})
+    path = folder / f"{EPOCH}_net_{net}.pth"
     torch.save(tensors, path, _use_new_zipfile_serialization=not legacy)
+    return path
