@@ -24,8 +24,8 @@ from .networks.inpainter import CSAInpainter, fill_colour
 FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
 _KEY: Final = "csakit"  # the one metadata entry; JSON
 _CONFIGURATION: Final = ("width", "attention", "similarity")  # what every header must state
-# What a header without them means: the paper's form, which was the only one.
-_ADDED: Final = {"fill": "constant", "prediction": "absolute"}
+# The paper's form, the only one once: what a header without these keys means.
+PAPERS_FORM: Final = {"fill": "constant", "prediction": "absolute"}
 _LISTED: Final = 8  # names shown of a long list
 
 
@@ -92,7 +92,7 @@ def load(path: str | Path) -> CSAInpainter:
     path = Path(path)
     header, shapes = _open(path)
     try:
-        config = ModelConfig(**{name: header[name] for name in (*_CONFIGURATION, *_ADDED)})
+        config = ModelConfig(**{name: header[name] for name in (*_CONFIGURATION, *PAPERS_FORM)})
     except ContractError as error:
         raise ContractError(f"{path}: {error}") from error
     check_shapes(expected_shapes(config), shapes, source=path.name)
@@ -199,7 +199,7 @@ def _header(text: str | None, path: Path) -> dict[str, Any]:
     if lacking:
         raise ContractError(f"the metadata of {path} must state {', '.join(lacking)}")
     assert isinstance(header, dict)
-    return {**_ADDED, **header}
+    return {**PAPERS_FORM, **header}
 
 
 def _listed(what: str, names: list[str]) -> list[str]:

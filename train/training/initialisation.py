@@ -30,8 +30,7 @@ def new_network(config: TrainConfig) -> CSAInpainter:
         if given.config == config.model:
             return given.requires_grad_(True).train()
         network = CSAInpainter(config.model)
-    new = network.state_dict()
-    network.load_state_dict(new | _with_more_inputs(given.state_dict(), new))
+    network.load_state_dict(_with_more_inputs(given.state_dict(), network.state_dict()))
     if config.model.prediction == "residual" != given.config.prediction:
         start_near_zero(network)
     return network
@@ -59,12 +58,11 @@ def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
 def require_same_network(start: str, wanted: ModelConfig) -> None:
     """Check that a checkpoint fits a run; one in the paper's form may start any other form."""
     header = checkpoint.read_header(start)
-    names = ["width", "attention", "similarity"]
-    for name, papers in (("fill", "constant"), ("prediction", "absolute")):
-        if header[name] != papers:
-            names.append(name)
-    found = {name: header[name] for name in names}
-    differing = {name: value for name, value in found.items() if value != getattr(wanted, name)}
+    differing = {
+        name: header[name]
+        for name, value in dataclasses.asdict(wanted).items()
+        if header[name] not in (value, checkpoint.PAPERS_FORM.get(name, value))
+    }
     if differing:
         ours = ", ".join(f"{name} {getattr(wanted, name)}" for name in differing)
         theirs = ", ".join(f"{name} {value}" for name, value in differing.items())
