@@ -57,19 +57,14 @@ def read(path: Path) -> Choice:
         raise failure(error, f"read the configuration {path}") or error from error
     except (ValueError, RecursionError) as error:  # also of text, and of numbers beyond any sense
         raise ContractError(f"{path} is not TOML: {error}") from error
-    return from_mapping(document, source=str(path))
-
-
-def from_mapping(document: Mapping[str, Any], *, source: str) -> Choice:
-    """Return the choice of a parsed document; see ``read``."""
     choice: Choice = {}
     for section, values in document.items():
-        if section not in SECTIONS or not isinstance(values, Mapping):
-            raise ContractError(f"{source}: {_unknown_section(section)}")
+        if section not in SECTIONS or not isinstance(values, dict):
+            raise ContractError(f"{path}: {_unknown_section(section)}")
         hints = typing.get_type_hints(SECTIONS[section])
         for key, value in values.items():
             if key not in hints:
-                raise ContractError(f"{source}: {_unknown_key(key, section)}")
+                raise ContractError(f"{path}: {_unknown_key(key, section)}")
             choice.setdefault(section, {})[key] = coerce(hints[key], value)
     return choice
 
@@ -135,19 +130,14 @@ def read_resumed(folder: Path, *choices: Choice, extend: int | None = None) -> T
     return config
 
 
-def to_toml(config: TrainConfig) -> str:
-    """Return a configuration as TOML: every key but those that are None."""
+def write(config: TrainConfig, path: Path) -> None:
+    """Write a configuration as TOML: every key but those that are None."""
     blocks = []
     for section, values in config.to_dict().items():
         lines = [f"{key} = {_literal(v)}" for key, v in values.items() if v is not None]
         blocks.append("\n".join([f"[{section}]", *lines]))
-    return "\n\n".join(blocks) + "\n"
-
-
-def write(config: TrainConfig, path: Path) -> None:
-    """Write a configuration file."""
     with atomic_write(path) as temporary:
-        temporary.write_text(to_toml(config), encoding="utf-8")
+        temporary.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")
 
 
 def _literal(value: Any) -> str:  # noqa: ANN401
