@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from ..fields import help_texts, optional_of
 
-_NONE: Final = "none"  # what a flag is given to undo an optional value of a file
+_NONE: Final = "none"  # value of a flag that unsets an optional key of a file
 
 
 def add_flags(

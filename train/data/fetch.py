@@ -64,7 +64,7 @@ class Package:
     pictures: Sequence[Pictures]  # what to take
 
 
-# Of a package, in a scratch folder: the file or folder that it is in, and its version.
+# Returns the file or folder of a package, and its version; the path is a scratch folder.
 Obtain = Callable[[Package, Path], tuple[Path, str]]
 
 
@@ -160,7 +160,7 @@ def _open(source: Path) -> Image.Image:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Fetch them; return the exit code."""
+    """Fetch the photographs; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="csakit.train.data.fetch",
         description="Fetch the photographs that the demo weights are trained on.",

@@ -35,7 +35,7 @@ _ZSTANDARD: Final = 4
 
 def debian_mirror() -> str:
     """Return the address of the Debian mirror in this machine's apt sources."""
-    # Only prints. It knows the addresses where no package list was ever fetched, too.
+    # Prints addresses, fetches nothing, and works where no package list was ever fetched.
     uris = _run("apt-get", "update", "--print-uris")
     if found := re.search(r"'(\S+/debian)/dists/", uris):
         return found[1]
@@ -48,7 +48,10 @@ def debian_mirror() -> str:
 def download_deb(
     name: str, suite: str, mirror: str, lists: Path, scratch: Path
 ) -> tuple[Path, str]:
-    """Download a Debian package into ``scratch``; ``lists`` keeps apt's lists. File and version."""
+    """Download a Debian package into ``scratch``; return its file and version.
+
+    ``lists`` keeps apt's lists for the next package of the suite.
+    """
     state = lists / suite
     sources = state / "sources.list"
     apt = ("apt-get", "-q", *_apt_settings(state, sources))
@@ -79,7 +82,7 @@ def _apt_settings(state: Path, sources: Path) -> Iterator[str]:
 
 
 def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
-    """Return the folder of an installed package that has ``member``, or its wheel; the version."""
+    """Return where a Python package is, installed with ``member`` or as a wheel; its version."""
     try:
         installed = importlib.metadata.distribution(name)
         if (folder := Path(str(installed.locate_file("")))).joinpath(member).is_file():

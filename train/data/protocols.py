@@ -34,7 +34,7 @@ class ImageSource(Protocol):
         """
 
     def name(self, index: int) -> str:
-        """Return what a person would recognise image ``index`` by."""
+        """Return the name of image ``index`` for people."""
 
     def summary(self) -> dict[str, Any]:
         """Return what the source is, for a checkpoint: JSON values without absolute paths."""

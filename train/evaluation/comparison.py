@@ -24,7 +24,7 @@ def compare(
     baselines: Sequence[str] = (),
     advance: Callable[[], object] = lambda: None,
 ) -> Evaluation:
-    """Evaluate models, by name, on the same pairs; ``advance`` is called for each, for a bar.
+    """Evaluate models, by name, on the same pairs; ``advance`` is called once a pair.
 
     ``baselines`` are the names of those models that the others are compared with.
     """
@@ -87,7 +87,7 @@ def chosen_cases(report: Report) -> dict[str, ImageScore]:
 def draw_cases(
     runs: Mapping[str, Run], pairs: Iterable[Pair], cases: Mapping[str, ImageScore], *, title: str
 ) -> list[list[Cell]]:
-    """Draw a row a case, labelled ``title``: image with hole, each model's result anew, truth."""
+    """Draw one row a case: the image with its hole, the result of each model, the truth."""
     positions = {case.position for case in cases.values()}
     read = itertools.islice(pairs, max(positions) + 1)  # no further than the last of them
     found = {position: pair for position, pair in enumerate(read) if position in positions}

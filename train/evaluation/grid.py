@@ -21,7 +21,7 @@ _STRIPES: Final = (120, 200)  # grey levels; no photograph has such stripes
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cell:
-    """One (H, W, 3) picture of a grid, and the line above it, cut where it is wider."""
+    """One (H, W, 3) picture of a grid, and the label above it, cut to its width."""
 
     picture: Uint8
     label: str = ""

@@ -22,7 +22,7 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def draw_hole(name: str, size: tuple[int, int], seed: int) -> Hole:
-    """Draw an (H, W) hole of one of ``HOLE_CLASSES``; a seed draws others in other classes."""
+    """Draw an (H, W) hole of one of ``HOLE_CLASSES``; one seed differs between classes."""
     if name not in HOLE_CLASSES:
         raise ContractError(f"hole class must be one of {', '.join(HOLE_CLASSES)}; got {name!r}")
     if min(size) < 256:

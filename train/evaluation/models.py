@@ -39,7 +39,7 @@ class Model:
 
 @contextlib.contextmanager
 def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
-    """Open a checkpoint on a torch device, or an exported model, whatever its suffix names."""
+    """Open a checkpoint on a torch device, or an exported model, by its suffix."""
     suffix = path.suffix.lower()
     if suffix == CHECKPOINT:
         yield _of_checkpoint(path, device)
@@ -55,7 +55,7 @@ def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
 
 
 def torch_run(network: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]") -> Run:
-    """Run a torch network on arrays, without gradients; a module where its parameters lie."""
+    """Run a torch network on arrays, without gradients, on the device of its parameters."""
     import torch  # deferred: exported models need none of it
     from torch import nn
 

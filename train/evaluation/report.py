@@ -71,7 +71,7 @@ class Evaluation:
         return not self.failures
 
     def table(self) -> str:
-        """Write the means; rows to compare stand below each other."""
+        """Return the means as a table; the models of one row stand below each other."""
         cells = [("masks", "hole %", "images", "model", *_MEASURES, *_MEASURES)]
         for masks, reports in self.reports.items():
             for several in zip(*map(_shown, reports.values()), strict=True):

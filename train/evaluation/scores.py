@@ -1,6 +1,6 @@
 """Scores of one model on pairs of image and hole: of each image, and as means.
 
-A score is of what a user gets: the hole from the model, rounded to 8 bits, all else from the image.
+Scores rate what a user gets: the hole from the model, rounded to 8 bits, all else from the image.
 Letters: B images, H W sides in pixels.
 """
 

@@ -115,20 +115,6 @@ def test_broken_images_are_skipped_and_counted(
     assert len(scored(out)["broken"]) == 1
 
 
-def test_buckets_give_a_row_each(
-    small_checkpoint: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    holes = ("--masks", "freeform", "--buckets", "0-10,50-60", "--count", "1")
-
-    code = main([str(small_checkpoint), "--data", "scikit-image", *holes])
-
-    rows = [line.split()[:3] for line in capsys.readouterr().out.splitlines()[2:]]
-    assert code == 0
-    assert rows == [
-        ["freeform", name, n] for name, n in (("all", "2"), ("0-10", "1"), ("50-60", "1"))
-    ]
-
-
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
     folder = tmp_path / "empty"

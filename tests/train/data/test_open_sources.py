@@ -125,15 +125,6 @@ def test_each_part_of_a_mixture_of_holes_is_drawn_in_the_buckets(
     assert 8 < sum(bool(hole[:9].all()) for hole in holes) < 35  # 20 expected
 
 
-def test_a_folder_of_masks_is_drawn_by_bucket(tmp_path: Path, rng: np.random.Generator) -> None:
-    for tenth in range(10):
-        write_mask(tmp_path / f"{tenth}.png", tenth / 10 + 0.05)
-
-    masks = open_masks(str(tmp_path), buckets=["20-30"])
-
-    assert {bucket_of(masks.draw(64, rng)) for _ in range(20)} == {"20-30"}
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
