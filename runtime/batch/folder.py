@@ -51,9 +51,9 @@ def list_folders(
     _check_folders(images, masks, output)
     single = masks if is_file(masks) else None
     shared = single is None and is_same(masks, images)
-    apart = [output] if shared or single else [output, masks]
-    taken, found = _Taken(output), False
-    for scanned in _folders(images, apart, enter=recursive):
+    excluded = [output] if shared or single else [output, masks]
+    output_names, found = _OutputNames(output), False
+    for scanned in _folders(images, excluded, enter=recursive):
         place = scanned.folder.relative_to(images)
         names, own = scanned.images, single.parent if single else _sub_folder(masks, place)
         pairs: dict[str, list[str]] = {}
@@ -63,12 +63,12 @@ def list_folders(
             pairs = {name: [single.name] for name in names}
         elif not scanned.closed:
             pairs, unused = _match(names, own, shared=shared)
-        taken.enter()
+        output_names.enter()
         count = len(scanned.problems) + len(pairs)
         found = found or count > 0
         yield Listing(
             entries=_entries(
-                scanned, pairs, own, output / place, taken, suffix=suffix, shared=shared
+                scanned, pairs, own, output / place, output_names, suffix=suffix, shared=shared
             ),
             count=count,
             ignored=scanned.ignored,
@@ -117,30 +117,32 @@ def _scan(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
         yield found
 
 
-def _folders(root: Path, apart: list[Path], *, enter: bool) -> Iterator[_Scanned]:
-    """Walk over a folder and its sub-folders, but not through links, and not into ``apart``."""
-    scanned = _sorted_out(root, apart, enter=enter)
+def _folders(root: Path, excluded: list[Path], *, enter: bool) -> Iterator[_Scanned]:
+    """Walk over a folder and its sub-folders, but not through links, and not into ``excluded``."""
+    scanned = _read_folder(root, excluded, enter=enter)
     yield scanned
     for path in scanned.entered:
         try:
-            yield from _folders(path, apart, enter=enter)
+            yield from _folders(path, excluded, enter=enter)
         except CsakitError as error:
             problem = Unmatched(image=path, reason=str(error))
             yield _Scanned(path, problems=[problem], closed=True)
 
 
-def _sorted_out(folder: Path, apart: list[Path], *, enter: bool) -> _Scanned:
+def _read_folder(folder: Path, excluded: list[Path], *, enter: bool) -> _Scanned:
     scanned = _Scanned(folder)
     with _scan(folder) as entries:
         for entry in entries:
-            _put(entry, scanned, apart, enter=enter)
+            _classify(entry, scanned, excluded, enter=enter)
     for found in (scanned.images, scanned.ignored, scanned.others, scanned.entered):
         found.sort()
     scanned.problems.sort(key=lambda problem: problem.image)
     return scanned
 
 
-def _put(entry: os.DirEntry[str], scanned: _Scanned, apart: list[Path], *, enter: bool) -> None:
+def _classify(
+    entry: os.DirEntry[str], scanned: _Scanned, excluded: list[Path], *, enter: bool
+) -> None:
     path, hidden = scanned.folder / entry.name, entry.name.startswith(".")
     suffix = path.suffix.lower()
     if entry.name.startswith(_SYSTEM_FILES):
@@ -149,7 +151,7 @@ def _put(entry: os.DirEntry[str], scanned: _Scanned, apart: list[Path], *, enter
     try:
         gone = entry.is_symlink() and not path.exists()
         if not gone and entry.is_dir():
-            inner = enter and any(is_folder(one) and is_same(path, one) for one in apart)
+            inner = enter and any(is_folder(one) and is_same(path, one) for one in excluded)
             if not hidden and not inner:
                 inside = enter and not entry.is_symlink()
                 (scanned.entered if inside else scanned.others).append(path)
@@ -174,7 +176,7 @@ def _entries(
     pairs: dict[str, list[str]],
     masks: Path,
     output: Path,
-    taken: "_Taken",
+    output_names: "_OutputNames",
     *,
     suffix: str | None,
     shared: bool,
@@ -190,13 +192,13 @@ def _entries(
             if several:
                 reason = f"more than one mask: {', '.join(several)}"
             yield Unmatched(image=image, reason=reason)
-        elif (first := taken.first(target, name)) is not name:
+        elif (first := output_names.first(target, name)) is not name:
             yield Unmatched(image=image, reason=f"its result would replace that of {first}")
         else:
             yield Job(image=image, mask=masks / several[0], output=target)
 
 
-class _Taken:
+class _OutputNames:
     """The names of results, as the file system that gets them compares names."""
 
     def __init__(self, output: Path) -> None:
@@ -241,10 +243,10 @@ def _mask_files(folder: Path) -> list[str]:
 
 def _key(name: str) -> str:
     """Return the stem of a name; accents have two encodings."""
-    return _composed(Path(name).stem)
+    return _normalized(Path(name).stem)
 
 
-def _composed(name: str) -> str:
+def _normalized(name: str) -> str:
     """Return a name with each accent in its letter, whatever this system's encoding."""
     return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "surrogateescape"))
 
@@ -255,13 +257,13 @@ def _sub_folder(root: Path, place: Path) -> Path:
         path = root / part
         if is_folder(root) and not is_folder(path):
             with _scan(root) as entries:
-                same = [one.name for one in entries if _composed(one.name) == _composed(part)]
+                same = [one.name for one in entries if _normalized(one.name) == _normalized(part)]
             path = root / same[0] if len(same) == 1 else path
         root = path
     return root
 
 
-def _masked(name: str) -> str | None:
+def _stem_of_image(name: str) -> str | None:
     """Return the stem of the image that a file is the mask of by its name."""
     match = _MASK_ENDING.fullmatch(_key(name))
     return match[1] if match else None
@@ -274,10 +276,10 @@ def _match(
     candidates = _mask_files(masks)
     if shared:
         names = {_key(name) for name in images}
-        images = [name for name in images if _masked(name) not in names]
+        images = [name for name in images if _stem_of_image(name) not in names]
     exact: dict[str, list[str]] = {}
     for name in candidates:
-        for stem in {_masked(name), None if shared else _key(name)} - {None}:
+        for stem in {_stem_of_image(name), None if shared else _key(name)} - {None}:
             exact.setdefault(str(stem), []).append(name)
     found = {image: exact.get(_key(image), []) for image in images}
     used = {mask for several in found.values() for mask in several}

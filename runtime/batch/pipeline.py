@@ -65,13 +65,13 @@ def repair_files(
     logger, warnings = logging.getLogger("csakit"), _Warnings()
     logger.addHandler(warnings)
     try:
-        with contextlib.closing(_Line(inpaint, options, warnings)) as line:
-            yield from line.run(jobs)
+        with contextlib.closing(_Pipeline(inpaint, options, warnings)) as pipeline:
+            yield from pipeline.run(jobs)
     finally:
         logger.removeHandler(warnings)
 
 
-class _Line:
+class _Pipeline:
     """Two groups of threads around one model."""
 
     def __init__(self, inpaint: Inpainter, options: FileOptions, warnings: _Warnings) -> None:

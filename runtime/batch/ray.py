@@ -23,7 +23,7 @@ from ..libraries import import_ray
 from .job import Job
 from .pipeline import Outcome
 from .ray_cluster import LOCAL, RayOptions, Share
-from .ray_worker import Chunk, Opened, Settings, Worker, model_files
+from .ray_worker import ChunkResult, Opened, Settings, Worker, model_files
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class _Member:
     seconds: float = 0.0
 
     @property
-    def chunk(self) -> int:
+    def chunk_size(self) -> int:
         """How many jobs take it a few seconds."""
         if not self.repaired:
             return 1
@@ -56,7 +56,7 @@ class _Member:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Portion:
+class _Chunk:
     """Jobs that go to a worker together."""
 
     jobs: list[Job]
@@ -75,8 +75,8 @@ class RayPool:
         self._actor = self._ray.remote(num_cpus=share.cpus, num_gpus=share.gpus)(Worker)
         self._members: list[_Member] = []
         self._lost: list[_Member] = []
-        self._running: dict[Any, tuple[_Member, _Portion | None]] = {}  # None: it opens the model
-        self._again: collections.deque[_Portion] = collections.deque()
+        self._running: dict[Any, tuple[_Member, _Chunk | None]] = {}  # None: it opens the model
+        self._retries: collections.deque[_Chunk] = collections.deque()
         self._losses = 0
 
     def repair_files(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
@@ -91,8 +91,8 @@ class RayPool:
             for _ in first:
                 self._start()
             while True:
-                yield from self._hand_out(waiting)
-                idle = not self._again and all(part is None for _, part in self._running.values())
+                yield from self._dispatch(waiting)
+                idle = not self._retries and all(part is None for _, part in self._running.values())
                 if idle and any(member.ready for member in self._members):
                     return
                 done, _ = self._ray.wait(list(self._running), timeout=1)
@@ -124,27 +124,27 @@ class RayPool:
         self._members.append(member)
         self._running[member.actor.open.remote(self._settings, None)] = (member, None)
 
-    def _hand_out(self, waiting: Iterator[Job]) -> Iterator[Outcome]:
+    def _dispatch(self, waiting: Iterator[Job]) -> Iterator[Outcome]:
         for round_ in range(_AHEAD):
             for member in self._members:
                 has = sum(one is member for one, _ in self._running.values())
                 if not member.ready or has > round_:
                     continue
-                if self._again:
-                    portion = self._again.popleft()
+                if self._retries:
+                    chunk = self._retries.popleft()
                 else:
-                    portion = _Portion([])
-                    while len(portion.jobs) < member.chunk and (job := next(waiting, None)):
+                    chunk = _Chunk([])
+                    while len(chunk.jobs) < member.chunk_size and (job := next(waiting, None)):
                         if (problem := self._problem(job)) is None:
-                            portion.jobs.append(job)
+                            chunk.jobs.append(job)
                         else:
                             yield Outcome(job=job, repaired=None, problem=problem)
-                if portion.jobs:
+                if chunk.jobs:
                     files = self._settings.files
-                    if portion.again:
+                    if chunk.again:
                         files = dataclasses.replace(files, overwrite=True)
-                    ref = member.actor.repair.remote(portion.jobs, files)
-                    self._running[ref] = (member, portion)
+                    ref = member.actor.repair.remote(chunk.jobs, files)
+                    self._running[ref] = (member, chunk)
 
     def _problem(self, job: Job) -> ContractError | None:
         """Return why a job may not write. What it may is then known if it must be done again."""
@@ -169,7 +169,7 @@ class RayPool:
             member.ready, member.host, member.pid = True, answer.host, answer.pid
         elif isinstance(answer, CsakitError):
             raise answer
-        elif isinstance(answer, Chunk):
+        elif isinstance(answer, ChunkResult):
             self._losses = 0
             member.repaired += len(answer.outcomes)
             member.seconds += answer.seconds
@@ -179,7 +179,7 @@ class RayPool:
 
     def _replace(self, member: _Member, reason: str) -> Iterator[Outcome]:
         """Start another worker for one that was lost, and put what it had back."""
-        portions = [part for one, part in self._running.values() if one is member and part]
+        chunks_lost = [part for one, part in self._running.values() if one is member and part]
         self._running = {ref: own for ref, own in self._running.items() if own[0] is not member}
         self._members.remove(member)
         self._lost.append(member)
@@ -188,18 +188,18 @@ class RayPool:
         self._losses += 1
         if self._losses >= _LOSSES:
             raise EngineError(f"{_LOSSES} workers ended before they repaired anything: {reason}")
-        for index, portion in enumerate(portions):
+        for index, chunk in enumerate(chunks_lost):
             if index:  # it had not begun
-                self._again.append(portion)
+                self._retries.append(chunk)
                 continue
-            deaths = portion.deaths + (len(portion.jobs) == 1)
+            deaths = chunk.deaths + (len(chunk.jobs) == 1)
             if deaths < _DEATHS:
-                self._again.extend(_Portion([job], True, deaths) for job in portion.jobs)
+                self._retries.extend(_Chunk([job], True, deaths) for job in chunk.jobs)
             else:
                 self._losses = 0
                 problem = ResourceError(f"the worker ended twice while it repaired this: {reason}")
-                yield Outcome(job=portion.jobs[0], repaired=None, problem=problem)
-        count = sum(len(portion.jobs) for portion in portions)
+                yield Outcome(job=chunk.jobs[0], repaired=None, problem=problem)
+        count = sum(len(chunk.jobs) for chunk in chunks_lost)
         logger.warning(
             "worker %s on %s ended and is replaced, its %d images are done again: %s",
             *(member.pid, member.host or "a machine of the cluster", count, reason),
@@ -214,7 +214,7 @@ class RayPool:
 
     def _stop(self) -> None:
         """End the workers; those in the middle of something finish what they are writing."""
-        busy = [ref for ref, (_, portion) in self._running.items() if portion is not None]
+        busy = [ref for ref, (_, chunk) in self._running.items() if chunk is not None]
         with contextlib.suppress(Exception):  # the cluster may be gone
             for ref in busy:
                 self._ray.cancel(ref)

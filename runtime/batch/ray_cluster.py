@@ -58,16 +58,16 @@ def connected(options: RayOptions) -> Iterator[None]:
         return
     for address in {options.address, os.environ.get("RAY_ADDRESS", "")} - {LOCAL, AUTO, ""}:
         if address == options.address or options.address == AUTO:
-            _reach(address)
+            _check_reachable(address)
     logging.getLogger("ray").setLevel(logging.ERROR)
     try:
-        with _signals_kept():
+        with _keep_sigterm_handler():
             if options.address == LOCAL:
                 _start(ray)
             else:
                 ray.init(options.address, log_to_driver=False, configure_logging=False)
     except Exception as error:  # Ray raises Exception itself when a cluster does not start
-        raise _refusal(error, options) from error
+        raise _connection_error(error, options) from error
     ray._private.worker._worker_logs_enabled = False  # Ray prints what it logs to stdout
     try:
         yield
@@ -77,7 +77,7 @@ def connected(options: RayOptions) -> Iterator[None]:
 
 
 def _start(ray: Any) -> None:  # noqa: ANN401
-    with _token():
+    with _protect_by_token():
         for last in (False, True):
             try:
                 ray.init(
@@ -96,7 +96,7 @@ def _start(ray: Any) -> None:  # noqa: ANN401
                 ray.shutdown()
 
 
-def _reach(address: str) -> None:
+def _check_reachable(address: str) -> None:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
@@ -108,7 +108,7 @@ def _reach(address: str) -> None:
         ) from error
 
 
-def _refusal(error: Exception, options: RayOptions) -> CsakitError:
+def _connection_error(error: Exception, options: RayOptions) -> CsakitError:
     text = " ".join(str(error).split())
     if "Version mismatch" in text:
         text = text[text.index("Version mismatch") :]
@@ -123,7 +123,7 @@ def _refusal(error: Exception, options: RayOptions) -> CsakitError:
 
 
 @contextlib.contextmanager
-def _signals_kept() -> Iterator[None]:
+def _keep_sigterm_handler() -> Iterator[None]:
     """Keep this process's SIGTERM handler, which ``ray.init`` replaces."""
     handler = signal.getsignal(signal.SIGTERM)
     try:
@@ -134,7 +134,7 @@ def _signals_kept() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _token() -> Iterator[None]:
+def _protect_by_token() -> Iterator[None]:
     """Protect a local cluster by a token of its own; Ray would write one to the user's home."""
     if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN" in os.environ:
         yield

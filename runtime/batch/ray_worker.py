@@ -47,7 +47,7 @@ class Opened:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Chunk:
+class ChunkResult:
     """Outcomes of some jobs, in order; fewer than jobs if the run was cancelled or failed."""
 
     outcomes: list[Outcome]
@@ -74,7 +74,7 @@ class Worker:
             return type(error)(f"on {socket.gethostname()}: {error}")
         return Opened(host=socket.gethostname(), pid=os.getpid())
 
-    def repair(self, jobs: Sequence[Job], files: FileOptions) -> Chunk:
+    def repair(self, jobs: Sequence[Job], files: FileOptions) -> ChunkResult:
         """Repair some images, as ``repair_files`` does; stop early when cancelled."""
         context = import_ray().get_runtime_context()
         started, outcomes, failure = time.perf_counter(), list[Outcome](), None
@@ -87,7 +87,7 @@ class Worker:
             except CsakitError as error:
                 failure = type(error)(f"on {socket.gethostname()}: {error}")
         seconds = time.perf_counter() - started
-        return Chunk(outcomes=outcomes, seconds=seconds, failure=failure)
+        return ChunkResult(outcomes=outcomes, seconds=seconds, failure=failure)
 
 
 def model_files(model: Path | None) -> list[Path]:

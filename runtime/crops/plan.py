@@ -6,7 +6,6 @@ a region with a larger hole is scaled down, and a long one is cut into overlappi
 """
 
 import dataclasses
-import functools
 import itertools
 import logging
 import math
@@ -67,14 +66,8 @@ class Plan:
             low, high = max(first, corner), min(first + length, corner + side)
             inner.append(slice(low - first, high - first))
             outer.append(slice(low - corner, high - corner))
-        chosen = np.zeros(self._regions + 1, dtype=bool)  # the last is for known pixels
-        chosen[crop.regions] = True
-        predicted[tuple(inner)] = chosen[self.labels[tuple(outer)]]
+        predicted[tuple(inner)] = np.isin(self.labels[tuple(outer)], crop.regions)
         return predicted
-
-    @functools.cached_property
-    def _regions(self) -> int:
-        return int(self.labels.max(initial=-1)) + 1
 
 
 def plan_crops(

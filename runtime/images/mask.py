@@ -61,18 +61,18 @@ class _Layer:
         if channel == "alpha" and self.alpha is not None:
             found = self.full - self.alpha
         elif channel == "grey":
-            found = self._seen(_luma(self.colours))
+            found = self._visible(_luma(self.colours))
         elif channel != "alpha" and self.colours.shape[2] == 3:
             own = _COLOURS.index(channel)
             others = np.delete(self.colours, own, axis=2).max(axis=2)
-            found = self._seen(np.maximum(self.colours[..., own], others) - others)
+            found = self._visible(np.maximum(self.colours[..., own], others) - others)
         else:
             found = np.zeros(self.colours.shape[:2], self.colours.dtype)
         levels: Uint16 = found.astype(np.uint16) * np.uint16(65535 // self.full)
         return levels
 
-    def _seen(self, levels: Uint8 | Uint16) -> Uint8 | Uint16:
-        """Take away what is transparent."""
+    def _visible(self, levels: Uint8 | Uint16) -> Uint8 | Uint16:
+        """Reduce levels where the file is transparent."""
         if self.alpha is None:
             return levels
         seen = levels.astype(np.uint32) * self.alpha // self.full
@@ -103,7 +103,7 @@ def _hole(layer: _Layer, path: Source, size: tuple[int, int], options: MaskOptio
     _check_levels(path, layer, levels, options)
     hole = _fit(path, ~hole if options.invert else hole, size)
     hole = dilate(hole, options.dilate)
-    _judge(path, hole, options)
+    _check_coverage(path, hole, options)
     return hole
 
 
@@ -157,7 +157,7 @@ def _luma(colours: Uint8 | Uint16) -> Uint8 | Uint16:
 
 
 def _small_numbers(path: Source, levels: Uint16, options: MaskOptions) -> Uint16:
-    """Take small numbers in a 16-bit mask for 8-bit levels."""
+    """Read small numbers in a 16-bit mask as 8-bit levels."""
     if levels.max() >= options.threshold:
         text = "%s holds 16-bit numbers up to %d: read as 8-bit ones"
         notify(logger, "small-numbers", text, path, levels.max())
@@ -168,9 +168,9 @@ def _small_numbers(path: Source, levels: Uint16, options: MaskOptions) -> Uint16
 def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOptions) -> None:
     """Refuse a mask that is not black and marks nothing, and one that is a photograph."""
     highest = int(levels.max(initial=0))
-    between, many = _share_between(levels)
+    between, many = _grey_share(levels)
     if highest < options.threshold * SCALE:
-        _check_nothing(path, layer, highest // SCALE, options, many=many)
+        _check_unmarked(path, layer, highest // SCALE, options, many=many)
     elif many and options.channel in _COLOURS:  # of a photograph that was painted over
         text = "%s is read as a photograph painted over: %.1f %% of it are %s, and missing. %s"
         remedy = "Take a colour that it has nowhere else, or raise --mask-threshold"
@@ -190,7 +190,7 @@ def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOpti
         notify(logger, "coloured", text, path, "red, green or blue")
 
 
-def _check_nothing(
+def _check_unmarked(
     path: Source, layer: _Layer, highest: int, options: MaskOptions, *, many: bool
 ) -> None:
     """Refuse a mask without a level that counts, unless it is black."""
@@ -229,7 +229,7 @@ def _check_nothing(
         )
 
 
-def _share_between(levels: Uint16) -> tuple[float, bool]:
+def _grey_share(levels: Uint16) -> tuple[float, bool]:
     """Return the share of greys that are neither dark nor light, and whether they are many."""
     counts = np.bincount((levels // SCALE).ravel(), minlength=256)
     low, high = _BETWEEN
@@ -275,7 +275,7 @@ def _any_over(hole: Bool, rows: int) -> Bool:
     return missing
 
 
-def _judge(path: Source, hole: Bool, options: MaskOptions) -> None:
+def _check_coverage(path: Source, hole: Bool, options: MaskOptions) -> None:
     """Refuse a full hole; warn of an empty one and of one that looks inverted."""
     coverage = float(hole.mean())
     if coverage == 1:

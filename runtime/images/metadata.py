@@ -108,9 +108,9 @@ class Metadata:
         """Return what marks colours as not sRGB and cannot be stored in a format."""
         bright = (name.decode() for name in _BRIGHTNESS_CHUNKS if name in self.colours)
         profile = ("ICC profile",) if kind == "BMP" and self.icc_profile else ()
-        return (*profile, *(() if kind == "PNG" else self._foreign()), *bright)
+        return (*profile, *(() if kind == "PNG" else self._other_colours()), *bright)
 
-    def _foreign(self) -> tuple[str, ...]:
+    def _other_colours(self) -> tuple[str, ...]:
         """Return the chunks that mean other colours than sRGB and than the profile."""
         code = self.colours.get(b"cICP")
         if code is not None and code != _SRGB_CODE:
@@ -208,7 +208,7 @@ def _exif(path: Source, file: Image.Image, size: tuple[int, int]) -> bytes | Non
         found, kept = file.getexif(), Image.Exif()
         tags = _TIFF_TAGS if file.format == "TIFF" else _MAIN_TAGS
         for tag in tags & found.keys():
-            if _may_stay(tag, found[tag]):
+            if _is_kept(tag, found[tag]):
                 kept[tag] = found[tag]
         sides: dict[int, int] = dict(zip(_SIDES, size, strict=True))
         details = _table(found, ExifTags.IFD.Exif)
@@ -236,11 +236,11 @@ def _table(found: Image.Exif, table: int) -> dict[int, Any]:
     return {
         tag: value
         for tag, value in dict(found.get_ifd(table)).items()
-        if tag not in _DROPPED_DETAILS and not isinstance(value, dict) and _may_stay(tag, value)
+        if tag not in _DROPPED_DETAILS and not isinstance(value, dict) and _is_kept(tag, value)
     }
 
 
-def _may_stay(tag: int, value: Any) -> bool:  # noqa: ANN401
+def _is_kept(tag: int, value: Any) -> bool:  # noqa: ANN401
     """Report whether a value of EXIF cannot hold a picture."""
     if isinstance(value, bytes | tuple) and len(value) > _LONGEST and tag not in _TEXT_TAGS:
         return False
