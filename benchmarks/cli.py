@@ -180,8 +180,9 @@ def _latency(args: argparse.Namespace) -> int:
     from .latency.models import random_model_source, read_alone, read_model_sources, stated_side
     from .latency.run import measure
 
-    given_files = [*args.external, *([args.model] if args.model is not None else [])]
-    alone = [read_alone(args.model)] if args.model is not None else []
+    alone = [args.model] if args.model is not None else []
+    models = [read_alone(path) for path in alone]
+    given_files = [*args.external, *alone]
     sides = [side for path in given_files if (side := stated_side(path))]
     if sides and args.sizes is None:
         plan = dataclasses.replace(plan, sizes=tuple(dict.fromkeys(sides)))
@@ -190,10 +191,9 @@ def _latency(args: argparse.Namespace) -> int:
     reserved = atomic_write(args.json) if args.json else contextlib.nullcontext()
     with reserved as output, tempfile.TemporaryDirectory(prefix="csakit-bench-") as name:
         folder = Path(name)
-        if args.width is None:
-            models = alone or read_model_sources(args.models)
-        else:
+        if args.width is not None:
             models = [random_model_source(args.width, folder)]
+        models = models or read_model_sources(args.models)
         models = [dataclasses.replace(model, external=tuple(args.external)) for model in models]
         record = measure(models, plan, folder, _progress)
         if output:
@@ -234,10 +234,9 @@ def _attention(args: argparse.Namespace) -> int:
 
 def _targets(args: argparse.Namespace) -> int:
     """Print each target beside what was found, as soon as it is measured."""
-    name = {"cold-start": "cold_start"}.get(args.benchmark, args.benchmark)
-    module = importlib.import_module(f".{name}", __package__)  # imports torch
+    name = args.benchmark.replace("-", "_")
     missed = 0
-    for target in module.measure(args.threads):
+    for target in importlib.import_module(f".{name}", __package__).measure(args.threads):
         missed += not target.met
         print(target, flush=True)
     return ExitCode.CHECK_FAILED if missed else ExitCode.OK

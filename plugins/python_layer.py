@@ -183,11 +183,9 @@ class _Layer:
 
 
 def _dtype(trt: Foreign, given: Foreign, name: str) -> Dtype:
-    if given == trt.DataType.FLOAT:
-        return Dtype.FLOAT32
-    if given == trt.DataType.HALF:
-        return Dtype.FLOAT16
-    raise ContractError(f"{name} must be float32 or float16; got {given}")
+    if not _is_floating(trt, given):
+        raise ContractError(f"{name} must be float32 or float16; got {given}")
+    return Dtype.FLOAT32 if given == trt.DataType.FLOAT else Dtype.FLOAT16
 
 
 def _is_floating(trt: Foreign, given: Foreign) -> bool:

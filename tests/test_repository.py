@@ -29,16 +29,19 @@ def project() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "statement",
+    ("statement", "more"),
     [
-        "import csakit.runtime",
-        "from csakit.runtime.cli.main import main; main(['--help'])",
-        "from csakit.runtime.cli.main import main; main(['--version'])",
-        "from csakit.runtime.cli import inpaint; inpaint.inpaint_arguments.inpaint_parser()",
+        ("import csakit.runtime", ()),
+        ("from csakit.runtime.cli.main import main; main(['--help'])", ()),
+        ("from csakit.runtime.cli.main import main; main(['--version'])", ()),
+        ("from csakit.runtime.cli import inpaint; inpaint.inpaint_arguments.inpaint_parser()", ()),
+        ("import csakit.plugins.python_plugin", ("tensorrt", "tensorrt_lean", "tensorrt_rtx")),
+        ("import csakit.benchmarks.cli", ()),
+        ("import csakit.benchmarks.latency.worker", ("numpy",)),  # before its clock starts
     ],
 )
-def test_what_only_starts_loads_no_framework(statement: str) -> None:
-    names = (*FRAMEWORKS, "onnxruntime", "openvino")
+def test_what_only_starts_loads_no_framework(statement: str, more: tuple[str, ...]) -> None:
+    names = (*FRAMEWORKS, "onnxruntime", "openvino", *more)
     program = f"{statement}\nimport sys\nsys.exit(' '.join({{*{names}}} & sys.modules.keys()) or 0)"
 
     finished = subprocess.run(

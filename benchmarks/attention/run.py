@@ -225,19 +225,16 @@ def _sample(one: Implementation, prepared: Prepared) -> tuple[float, float]:
 
 def _profiled(record: Record, cuda: Implementation) -> Record:
     """Add the times of the kernels to what was measured of ``cuda`` with one image."""
-    measurements = []
-    warning = None
+    measurements, warning = [], None
     for measured in record.measurements:
-        if measured.backend == cuda.name and measured.case["batch"] == 1 and not warning:
-            prepared = cuda.prepare(make_problem(Case(**dict(measured.case))))  # type: ignore[arg-type]
+        device, case = measured.device, Case(**dict(measured.case))  # type: ignore[arg-type]
+        if measured.backend == cuda.name and case.batch == 1 and device and not warning:
             try:
-                kernels = kernel_times(prepared)
+                kernels = kernel_times(cuda.prepare(make_problem(case)))
+                device = dataclasses.replace(device, kernels_ms=kernels)
                 warning = None if kernels else "no times of single kernels: the profiler saw none"
             except Exception as error:  # it needs NVIDIA's profiling library and a right to use it
                 warning = f"the profiler failed: {without_paths(str(error))[:200]}"
-            if not warning and measured.device:
-                device = dataclasses.replace(measured.device, kernels_ms=kernels)
-                measured = dataclasses.replace(measured, device=device)
-        measurements.append(measured)
+        measurements.append(dataclasses.replace(measured, device=device))
     warnings = (*record.warnings, warning) if warning else record.warnings
     return dataclasses.replace(record, measurements=tuple(measurements), warnings=warnings)

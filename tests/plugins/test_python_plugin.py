@@ -127,12 +127,3 @@ def test_registering_twice_registers_once() -> None:
 def test_modules_that_take_no_python_plugins_are_refused(module: Foreign, message: str) -> None:
     with pytest.raises(EngineError, match=message):
         register(module, NO_KERNELS)
-
-
-def test_importing_the_plugin_imports_no_tensorrt() -> None:
-    program = (
-        "import sys, csakit.plugins.python_plugin\n"
-        "sys.exit(any(name.startswith('tensorrt') for name in sys.modules))"
-    )
-
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
