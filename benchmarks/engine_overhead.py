@@ -128,7 +128,7 @@ def _engine_alone(
 
         stream: Stream = owned(device.stream())
         memory = {name: owned(device.buffer(shape.bytes_of(name))) for name in shape.tensors}
-        for name, buffer in memory.items():  # zeros: no number that an engine could stumble over
+        for name, buffer in memory.items():  # zeros are valid inputs of any engine
             pinned = owned(device.pinned(shape.bytes_of(name)))
             pinned.bytes[:] = 0
             stream.copy_in(buffer, pinned.bytes)
@@ -139,7 +139,7 @@ def _engine_alone(
         executor.enqueue(stream)
         stream.synchronize()
         launch: Callable[[], None] = lambda: executor.enqueue(stream)  # noqa: E731
-        if not engine.manages_cuda_graphs:  # else the host would be what is measured
+        if not engine.manages_cuda_graphs:  # otherwise this would time the host
             with contextlib.suppress(EngineError):
                 graph = owned(stream.capture(launch))
                 launch = lambda: graph.launch(stream)  # noqa: E731

@@ -32,7 +32,7 @@ _STARTS_HEAD: Final = (
     *("backend", "import ms", "load", "first", "total", "first MiB", "run MiB", "model"),
 )
 _MIB: Final = 1 << 20
-_P99_CALLS: Final = 100  # of fewer, the 99th percentile is the slowest call or invented
+_P99_CALLS: Final = 100  # of fewer, the 99th percentile is about the slowest call
 _COMMIT_DIGITS: Final = 12
 
 

@@ -207,7 +207,7 @@ def _cmake_architecture(name: str) -> str:
 
 
 def _require_place(config: BuildConfig, toolchain: Toolchain) -> None:
-    """Keep libraries for another machine out of this one's cache, and its GPU out of them."""
+    """Refuse a build for another machine that would go to the cache or target this GPU."""
     here, there = platform.machine(), toolchain.machine
     if there != here and (config.output is None or config.architectures == "native"):
         raise ContractError(
@@ -244,14 +244,14 @@ def _build_tree(key: str | None, staging: Path) -> Iterator[Path]:
     if key is None:
         yield staging / "tree"
         return
-    import fcntl  # POSIX only, as the build is; the command can be asked for help elsewhere
+    import fcntl  # POSIX only, like the build; elsewhere the command still prints its help
 
     trees = cache_folder() / "trees"
     with _writable(trees):
         (trees / key).mkdir(parents=True, exist_ok=True)
         lock = (trees / f"{key}.lock").open("w")
     with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # of two equal builds the second finds all done
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the second of two equal builds finds everything built
         yield trees / key
     oldest = time.time() - _TREE_DAYS * 86400
     for other in trees.glob("*.lock"):  # opened by every build
@@ -288,7 +288,7 @@ def _run_cmake(
     except LibraryError:
         (tree / "CMakeCache.txt").unlink(missing_ok=True)  # it would remember the failure
         raise
-    # A log of all runs: Ninja prints what compilers say once, when they have run.
+    # The log keeps all runs: Ninja prints the output of a compiler only when it runs.
     _run([ninja, f"-j{jobs}"], tree / _LOG_NAME, folder=tree)
     return (tree / _LOG_NAME).read_text(errors="replace")
 

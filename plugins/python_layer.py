@@ -48,7 +48,7 @@ def fields_of(trt: ModuleType, value: str) -> Foreign:
     return _kept_fields(trt, value)[-1]
 
 
-@functools.cache  # for good: TensorRT keeps addresses of each part, and none of them alive
+@functools.cache  # for the life of the process: TensorRT keeps addresses of the parts only
 def _kept_fields(trt: ModuleType, value: str) -> tuple[object, Foreign, Foreign]:
     data = np.frombuffer(value.encode() + b"\0", dtype=np.int8)
     field = trt.PluginField(spec.ATTRIBUTE, data, trt.PluginFieldType.CHAR)
@@ -117,7 +117,7 @@ class _Layer:
         return self._bytes_for(self._describe(features.desc, hole.desc, features.max, hole.max))
 
     def get_fields_to_serialize(self) -> Foreign:
-        """Return what ``create_plugin`` needs to make this plugin again."""
+        """Return what ``create_plugin`` needs to create this plugin again."""
         return fields_of(self.trt, self.similarity)
 
     def attach_to_context(self, _context: object) -> "_Layer":
@@ -140,7 +140,7 @@ class _Layer:
         workspace: int,
         stream: int,
     ) -> None:
-        """Put the work on the stream; no allocation, no synchronisation."""
+        """Enqueue the work on the stream; no allocation, no synchronisation."""
         desc = self._describe(*input_desc, *(tensor.dims for tensor in input_desc))
         self.library.forward(
             desc,
@@ -148,7 +148,7 @@ class _Layer:
             hole=inputs[1],
             output=outputs[0],
             workspace=workspace,
-            # TensorRT tells no size. It is what the largest shape needs, which csakit.h
+            # TensorRT passes no size. It is what the largest shape needs, which csakit.h
             # promises to be enough for this one.
             workspace_bytes=self._bytes_for(desc),
             stream=stream,

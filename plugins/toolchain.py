@@ -1,4 +1,4 @@
-"""Find what a build needs, nvcc to TensorRT's headers; explain what failing compilers print."""
+"""Find what a build needs, from nvcc to TensorRT's headers; explain errors of compilers."""
 
 import dataclasses
 import functools
@@ -97,7 +97,7 @@ def find_toolchain() -> Toolchain:
 
 
 def find_nvcc() -> tuple[Path, str]:
-    """Return the path of nvcc, and how it was found; a variable is set on purpose, and first."""
+    """Return the path of nvcc and how it was found; variables, set on purpose, come first."""
     for variable in ("CUDA_HOME", "CUDA_PATH"):
         if stated := os.environ.get(variable):
             path = Path(stated) / "bin" / "nvcc"
@@ -128,16 +128,16 @@ def find_cmake() -> tuple[str, str]:
 
 
 def explain(printed: str) -> str:
-    """Cut what a failed build printed to what matters, and add the remedy of known causes."""
+    """Return the relevant lines of a failed build, with the remedy of known causes."""
     start = re.search(r"^(?=CMake Error)|^FAILED: .*\n.*\n", printed, re.MULTILINE)
     rest = printed[start.end() if start else 0 :]  # after "FAILED: <object>" and the command
     lines = [line for line in rest.splitlines() if line and not _REPORT.match(line)]
     text = "\n".join(lines[:_SHOWN_LINES])
     if "unsupported GNU version" in printed or "unsupported clang version" in printed:
         newest = re.search(r"versions? later than ([\d.]+)", printed)
-        wish = f"version {newest[1]} or older" if newest else "an older one"
+        wanted = f"version {newest[1]} or older" if newest else "an older one"
         return (
-            f"the C++ compiler is too new for this nvcc\n{text}\nInstall {wish} and name it in "
+            f"the C++ compiler is too new for this nvcc\n{text}\nInstall {wanted} and name it in "
             "NVCC_CCBIN, or install a newer CUDA toolkit."
         )
     if cross := re.search(
@@ -198,7 +198,7 @@ def installed_tensorrt() -> str | None:
 
 
 def _places() -> Iterator[tuple[Path, str]]:
-    """Yield where nvcc may be, when no variable says so."""
+    """Yield the places where nvcc may be without a variable, and their names."""
     if on_path := shutil.which("nvcc"):
         yield Path(on_path), "PATH"
     yield USUAL_NVCC, str(USUAL_NVCC.parents[1])
@@ -210,7 +210,7 @@ def _places() -> Iterator[tuple[Path, str]]:
 
 
 def _require_complete(nvcc: Path) -> None:
-    """Name the packages that are missing beside an nvcc that came as one."""
+    """Require the rest of the toolkit beside an nvcc that came as a Python package."""
     root = nvcc.parents[1]
     if not re.fullmatch(r"cu\d+", root.name):  # a toolkit is installed as a whole
         return
@@ -245,7 +245,7 @@ def _host() -> tuple[str, str, str]:
 
 @functools.lru_cache(maxsize=32)
 def _ask(program: Path, *arguments: str) -> str:
-    """Run a compiler for what it prints about itself."""
+    """Return what a compiler prints about itself."""
     try:
         done = subprocess.run(
             [str(program), *arguments], capture_output=True, text=True, check=False, timeout=60

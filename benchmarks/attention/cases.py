@@ -19,8 +19,8 @@ DtypeName = Literal["float32", "float16"]
 DTYPES: Final[tuple[DtypeName, ...]] = get_args(DtypeName)
 
 SEED: Final = 2019
-# The best match leads the second by this share of its score at least. Sums of 512 products in
-# float32, in any order, differ by 1e-6: nobody's answer hangs on the order that it sums in.
+# The best match leads the second by at least this share of its score. Sums of 512 products in
+# float32 differ by 1e-6 with their order, so the match does not depend on the implementation.
 LEAD: Final = 2e-5
 _NUDGE: Final = 0.1  # share of the best match that is added to a hole of two equal matches
 _ROUNDS: Final = 20  # of nudging; one or two are enough for what is drawn here
@@ -104,7 +104,7 @@ def make_problem(case: Case) -> Problem:
 
 
 def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
-    """Mark M positions around a centre that wanders, (S, S); 225 of 32x32 are the paper's 15x15."""
+    """Mark the M positions around a centre, which images differ in, (S, S); 225 are 15x15."""
     wander = np.random.default_rng([SEED, index]).integers(-case.side // 8, case.side // 8 + 1, 2)
     row, column = (case.side - 1) // 2 + (wander if index else np.zeros(2, dtype=np.int64))
     along = np.arange(case.side)
@@ -116,9 +116,9 @@ def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
 
 
 def _separate(features: npt.NDArray[Any], hole: npt.NDArray[np.bool_]) -> None:
-    """Move holes of one image, (C, S, S), that have two equal matches to the first, in place."""
+    """Move holes of one image, (C, S, S), with two equal matches towards the first, in place."""
     rows = features.reshape(features.shape[0], -1)  # (C, N), a view
-    tied, known = np.flatnonzero(hole), np.flatnonzero(~hole)  # all holes may be, at first
+    tied, known = np.flatnonzero(hole), np.flatnonzero(~hole)  # at first any hole may be tied
     if known.size < 2:
         return
     keys = unit(rows[:, known].T.astype(np.float64))  # (K, C)

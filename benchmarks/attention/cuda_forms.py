@@ -1,8 +1,8 @@
 """The operator on a GPU: the Python loop and torch's own operations there, our kernels.
 
-Tensors lie on the device before anything is timed. A sample of a fast one is the mean of several
-calls back to back: one alone is shorter than the events around it can resolve. They read the same
-buffers, which stay in the GPU's second-level cache, as features do that a network has just made.
+Tensors are on the device before anything is timed. A sample of a fast implementation is the mean
+of consecutive calls, because one call is shorter than events can resolve. All read the same
+buffers, which stay in the GPU's second-level cache like the features that a network just computed.
 """
 
 from collections.abc import Collection
@@ -38,7 +38,7 @@ class KernelRun:
         )
         self._features = torch.from_numpy(problem.features).to(device)
         self._hole = torch.from_numpy(problem.hole).to(device)
-        # Not a number: what the kernels leave out cannot look right.
+        # NaN, so that a position that the kernels skip cannot look right.
         self.output = torch.full_like(self._features, float("nan"))
         size = library.workspace_bytes(self._desc, Direction.FORWARD)
         self._workspace = torch.empty(size, dtype=torch.uint8, device=device)
@@ -100,7 +100,7 @@ def _graph(problem: Problem) -> Prepared:
     torch.cuda.synchronize()
     run.output.fill_(float("nan"))
     graph = torch.cuda.CUDAGraph()
-    # relaxed: that other threads of torch may allocate meanwhile is not what is measured
+    # relaxed: other threads of torch may allocate meanwhile
     with torch.cuda.graph(graph, capture_error_mode="relaxed"):
         for _ in range(LAUNCHES):
             run.enqueue(_stream())

@@ -16,7 +16,7 @@ Fill = Callable[[Tensor, Tensor, Similarity], Tensor]
 
 
 def host_forms(threads: int) -> list[Implementation]:
-    """Return all of them; torch is told the number of threads."""
+    """Return all of them, and set the number of torch's threads."""
     torch.set_num_threads(threads)
     loop = "torch on the CPU, a Python loop over positions, float32"
     python_loop = filling(baseline.coherent_semantic_attention, widened=True)
@@ -38,7 +38,7 @@ def loop_refusal(case: Case) -> str | None:
 def filling(
     fill: Fill, *, widened: bool = False, on_gpu: bool = False
 ) -> Callable[[Problem], Prepared]:
-    """Return what prepares a function of tensors, whose features are float32 where widened."""
+    """Return the ``prepare`` of a function of tensors; ``widened`` makes its features float32."""
 
     def prepare(problem: Problem) -> Prepared:
         inputs = map(torch.from_numpy, (problem.features, problem.hole))

@@ -21,7 +21,7 @@ _IR_VERSION: Final = 10  # the newest that the oldest supported ONNX Runtime rea
 
 
 def ort_form(threads: int) -> Implementation:
-    """Return it, on the CPU."""
+    """Return the implementation, on the CPU."""
     description = "the function body of exported files, in ONNX Runtime on the CPU"
     return Implementation("ort", description, functools.partial(_prepare, threads=threads))
 
@@ -81,7 +81,7 @@ def cpu_session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSe
     """Open a model on the CPU, beside others in this process."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads of one session that spin would steal the cores of another one.
+    # Spinning threads of one session would take the cores from another.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]

@@ -1,7 +1,7 @@
 """A record of the operator as text: median times by holes, their slope, and the targets.
 
-Targets are for an H200-class GPU and the captured graph, except that against the Python loop, which
-no graph can hold. Cases where nothing is filled are left out of slopes.
+Targets are for an H200-class GPU and the captured graph; only the one against the Python loop is
+for single launches, because the loop cannot be captured. Slopes leave out cases without a fill.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from ..record import Check, Measurement, Outcome, Record, Scalar
 from .cases import Case
 from .implementations import NAMES
 
-POINTS_MIN: Final = 3  # through two points a line says nothing about itself
+POINTS_MIN: Final = 3  # a line through two points always fits
 PUBLISHED: Final = 225  # holes: the 120x120 centre of a 256x256 image
 AT_MOST_US: Final = MappingProxyType({PUBLISHED: 25.0, 512: 45.0})
 BATCH: Final = 16

@@ -83,7 +83,7 @@ _ALL: Final = (
         target="generic",
     ),
     # Random weights with strokes leave its limit (32 to 36 dB at full width), which would stop a
-    # run that nobody asked it into: by name only.
+    # run that did not ask for it: by name only.
     BackendSpec(
         *("openvino-bf16", "OpenVINO in bfloat16", ("openvino",)),
         session={"backend": "openvino", "precision": "bf16"},

@@ -85,7 +85,7 @@ class InterleavedRun:
         for round_ in range(plan.rounds):
             self.progress(f"round {round_ + 1} of {plan.rounds}")
             for index in range(len(self.cases)):
-                shuffled.shuffle(order)  # nobody always follows the same one
+                shuffled.shuffle(order)  # so that none always follows the same one
                 for one in order:
                     one.samples[index] += one.process.ask(
                         "run", case=index, lead=plan.lead, calls=plan.calls

@@ -90,7 +90,7 @@ class Worker:
 
 def serve(connection: Connection, environment: dict[str, str], cpus: list[int] | None) -> None:
     """Answer requests (method of ``Worker``, arguments) with (result, error) until the end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told too, and ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
     os.dup2(2, 1)  # what libraries print is no result of the benchmark
     os.environ.update(environment)
     if cpus is not None:

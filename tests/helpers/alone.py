@@ -11,7 +11,7 @@ CACHE: Final = Path(__file__).parents[2] / "build" / "test-cache"
 
 @contextlib.contextmanager
 def alone(what: str) -> Iterator[None]:
-    """Hold the lock of what is built inside; who waits for it then finds it in ``CACHE``."""
+    """Hold the lock of what is built inside; those that wait for it find it in ``CACHE``."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / f"{what}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,6 +1,6 @@
 """A fake of NVIDIA's driver on host memory, and Python processes that take it for the real one.
 
-What is enqueued waits until somebody synchronises, so that whoever forgets to finds old bytes;
+Enqueued work waits for a synchronisation, so that code which forgets to reads old bytes;
 fresh memory is poisoned and lies between guards; a copy from freed memory breaks the context.
 """
 

@@ -1,6 +1,6 @@
-"""Where the kernels run in a test: on a CPU that plays a GPU, or on a GPU.
+"""Where the kernels run in a test: on a fake GPU, which is a CPU, or on a GPU.
 
-A buffer lies between two guards. Whoever writes past its end is found when the device finishes.
+A buffer lies between two guards. A write past its end is found when the device finishes.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Packages that the tests make, and an ``apt-get`` that is played."""
+"""Packages that the tests make, and a fake ``apt-get``."""
 
 import struct
 import subprocess

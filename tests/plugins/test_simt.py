@@ -1,4 +1,4 @@
-"""The CPU that plays a GPU finds the defects that it is there to find."""
+"""The fake GPU on a CPU finds the defects that it exists for."""
 
 import ctypes
 import dataclasses

@@ -1,4 +1,4 @@
-"""The kernels are called as the benchmark calls them: on a CPU that plays a GPU, and on a GPU."""
+"""The kernels are called as the benchmark calls them: on a fake GPU, and on a real one."""
 
 import contextlib
 import dataclasses
