@@ -56,20 +56,8 @@ def training_batches(
     takes positions t B W to (t + 1) B W - 1 for W = ``world``, of which rank r has the r-th B.
     A sample depends on seed, epoch and image alone: not on workers, ranks, or where a run was
     resumed. A file that cannot be read is replaced by the next one of the epoch, named in the
-    batch, and logged once.
-
-    Args:
-        images: source of images.
-        masks: source of holes; each image gets its own.
-        size: S.
-        batch: B.
-        seed: of all randomness, not negative.
-        workers: processes that prepare batches, started once; 0 prepares them in this one. They
-            are not in this process's group, so Ctrl-C does not end them.
-        start_step: steps that were done before.
-        steps: the step to stop before, counted from the start of the run.
-        rank: of this process.
-        world: number of processes.
+    batch, and logged once. ``workers`` processes prepare batches, 0 prepares them in this one;
+    they are not in this process's group, so Ctrl-C does not end them.
 
     Raises:
         ContractError: a number is out of range. While iterating: no file can be read.

@@ -48,10 +48,7 @@ def debian_mirror() -> str:
 def download_deb(
     name: str, suite: str, mirror: str, lists: Path, scratch: Path
 ) -> tuple[Path, str]:
-    """Download a Debian package into ``scratch``; return its file and version.
-
-    ``lists`` keeps apt's lists for the next package of the suite.
-    """
+    """Download a Debian package; return its file and version. ``lists`` caches apt's lists."""
     state = lists / suite
     sources = state / "sources.list"
     apt = ("apt-get", "-q", *_apt_settings(state, sources))
