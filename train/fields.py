@@ -43,12 +43,6 @@ def require(condition: bool, name: str, rule: str, value: object) -> None:
         raise ContractError(f"{name} must be {rule}; got {value!r}")
 
 
-def require_least(least: int, **numbers: int) -> None:
-    """Check that numbers, by name, are not below a limit."""
-    for name, number in numbers.items():
-        require(number >= least, name, f"at least {least}", number)
-
-
 def _fits(hint: Any, value: Any) -> bool:  # noqa: ANN401
     if inner := optional_of(hint):
         return value is None or _fits(inner, value)

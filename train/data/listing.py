@@ -89,8 +89,5 @@ class NameList:
         return len(self._ends) - 1
 
     def __getitem__(self, index: int) -> str:
-        """Return one of them; IndexError for others, negative numbers too."""
-        if not 0 <= index < len(self):
-            raise IndexError(f"index must be in 0..{len(self) - 1}; got {index}")
         start, end = self._ends[index : index + 2]
         return self._text[start:end].decode("utf-8", "surrogateescape")

@@ -20,7 +20,6 @@ from torch.utils.data import DataLoader
 
 from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import float_from_uint8
-from ..fields import require_least
 from .protocols import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
 from .sampling import Failure, Sample, Stream, TrainingSamples, draw_hole, generator
 
@@ -60,12 +59,8 @@ def training_batches(
     they are not in this process's group, so Ctrl-C does not end them.
 
     Raises:
-        ContractError: a number is out of range. While iterating: no file can be read.
+        ContractError: while iterating: no file can be read.
     """
-    require_least(1, size=size, batch=batch, world=world)
-    require_least(0, seed=seed, workers=workers, start_step=start_step, steps=steps, rank=rank)
-    if rank >= world:
-        raise ContractError(f"rank must be below world; got {rank} of {world}")
     firsts = ((step * world + rank) * batch for step in range(start_step, steps))
     positions = ([*range(first, first + batch)] for first in firsts)
     return _batches(TrainingSamples(images, masks, size, seed), positions, workers)

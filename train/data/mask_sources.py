@@ -69,8 +69,6 @@ class ComputedHoles:
 
 def drawn_holes(kind: str, ratio: tuple[float, float]) -> ComputedHoles:
     """Return strokes ("freeform"), "thin" damage or ellipses ("blob") up to a drawn share."""
-    if not 0 < ratio[0] <= ratio[1] < 1:
-        raise ContractError(f"ratios must be 0 < low <= high < 1; got {ratio[0]}, {ratio[1]}")
     return ComputedHoles(kind, partial(DRAWN[kind], ratio=ratio), {"ratio": list(ratio)})
 
 

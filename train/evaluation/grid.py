@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ...plugins.errors import ContractError
 from ...runtime.tensors.pixels import Bool, Uint8
 
 _GAP_PX: Final = 4  # between pictures, and around them
@@ -24,29 +23,22 @@ class Cell:
     """One (H, W, 3) picture of a grid, and the label above it, cut to its width."""
 
     picture: Uint8
-    label: str = ""
+    label: str
 
 
 def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
-    """Draw rows of pictures of one size, with labels above them where a row has some."""
-    shapes = {cell.picture.shape for row in rows for cell in row}
-    if len(shapes) != 1 or any(len(shape) != 3 or shape[2] != 3 for shape in shapes):
-        raise ContractError(f"a grid must hold pictures of one (H, W, 3); got {sorted(shapes)}")
-    height, width, _ = shapes.pop()
-    bands = [_LABEL_PX if any(cell.label for cell in row) else 0 for row in rows]
-    columns = max(len(row) for row in rows)
-    size = (
-        columns * (width + _GAP_PX) + _GAP_PX,
-        len(rows) * (height + _GAP_PX) + sum(bands) + _GAP_PX,
-    )
+    """Draw rows of pictures of one size, each below its label."""
+    height, width, _ = rows[0][0].picture.shape
+    across, down = width + _GAP_PX, _LABEL_PX + height + _GAP_PX
+    size = max(map(len, rows)) * across + _GAP_PX, len(rows) * down + _GAP_PX
     sheet = Image.new("RGB", size, _PAPER)
-    top = _GAP_PX
-    for row, band in zip(rows, bands, strict=True):
-        for column, cell in enumerate(row):
-            left = _GAP_PX + column * (width + _GAP_PX)
-            _write(sheet, cell.label, left=left, top=top, width=width)
-            sheet.paste(Image.fromarray(cell.picture), (left, top + band))
-        top += band + height + _GAP_PX
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_FONT_PX)
+    for row, cells in enumerate(rows):
+        for column, cell in enumerate(cells):
+            left, top = _GAP_PX + column * across, _GAP_PX + row * down
+            label, middle = _cut(cell.label, font, width), (left, top + _LABEL_PX // 2)
+            pen.text(middle, label, _INK, font, anchor="lm")
+            sheet.paste(Image.fromarray(cell.picture), (left, top + _LABEL_PX))
     return np.asarray(sheet)
 
 
@@ -60,13 +52,6 @@ def with_hole(image: Uint8, hole: Bool) -> Uint8:
 def of_hole(hole: Bool) -> Uint8:
     """Show an (H, W) hole as a mask file does, (H, W, 3): white is missing."""
     return np.repeat(np.where(hole, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
-
-
-def _write(sheet: Image.Image, text: str, *, left: int, top: int, width: int) -> None:
-    if text:
-        font = ImageFont.load_default(_FONT_PX)
-        at = left, top + _LABEL_PX // 2
-        ImageDraw.Draw(sheet).text(at, _cut(text, font, width), _INK, font, anchor="lm")
 
 
 def _cut(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", width: int) -> str:

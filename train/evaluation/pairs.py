@@ -11,7 +11,7 @@ from ...runtime.contract import SIZE_MULTIPLE
 from ..data import MaskSource, open_images, open_masks
 from ..data.open_sources import CENTRE
 from ..data.recipes import RecipeName, Split
-from ..fields import require, require_least
+from ..fields import require
 from .hole_classes import HOLE_CLASSES, class_holes
 from .scores import Pair
 
@@ -49,8 +49,9 @@ class EvaluationOptions:
         whole = self.size > 0 and self.size % SIZE_MULTIPLE == 0
         rule = f"a positive multiple of {SIZE_MULTIPLE} pixels"
         require(whole, "size", rule, self.size)
-        require_least(0, seed=self.seed)
-        require_least(1, batch=self.batch, count=1 if self.count is None else self.count)
+        require(self.seed >= 0, "seed", "at least 0", self.seed)
+        require(self.batch >= 1, "batch", "at least 1", self.batch)
+        require(self.count is None or self.count >= 1, "count", "at least 1", self.count)
         if self.split == "train":
             raise ContractError('the split must be "val" or "all": "train" is augmented')
         if not self.masks or not all(self.masks) or len({*self.masks}) < len(self.masks):

@@ -89,8 +89,6 @@ def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
     A pair with an empty hole is not run: its result would be perfect whatever the model. A result
     that is not finite is no error here.
     """
-    if batch < 1:
-        raise ContractError(f"a batch must have at least one image; got {batch}")
     empty: list[str] = []
     scores: list[ImageScore] = []
     remaining = _with_holes(pairs, empty)
@@ -107,10 +105,7 @@ def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
 
 
 def composites(run: Run, pairs: Sequence[Pair]) -> list[Uint8 | None]:
-    """Run a model once; return each (H, W, 3) composite, None where it is not finite."""
-    if len({image.shape for _, image, _ in pairs}) != 1:
-        shapes = sorted({image.shape for _, image, _ in pairs})
-        raise ContractError(f"the images of a batch must have one size; got {shapes}")
+    """Run a model on pairs of one size; return (H, W, 3) composites, None where not finite."""
     images = float_from_uint8(np.stack([image for _, image, _ in pairs]))
     holes = np.stack([hole for _, _, hole in pairs])[:, None].astype(np.float32)
     results = run(images, holes)

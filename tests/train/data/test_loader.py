@@ -123,25 +123,6 @@ def test_a_folder_of_broken_files_is_an_error_without_a_traceback(
     assert "Traceback" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"batch": 0}, "batch must be at least 1; got 0"),
-        ({"size": 0}, "size must be at least 1; got 0"),
-        ({"seed": -1}, "seed must be at least 0; got -1"),
-        ({"workers": -1}, "workers must be at least 0; got -1"),
-        ({"start_step": -1}, "start_step must be at least 0; got -1"),
-        ({"world": 0}, "world must be at least 1; got 0"),
-        ({"rank": 2, "world": 2}, "rank must be below world; got 2 of 2"),
-    ],
-)
-def test_numbers_out_of_range_are_refused(wrong: dict[str, int], message: str) -> None:
-    images, masks = open_images("procedural"), open_masks("center")
-
-    with pytest.raises(ContractError, match=message):
-        training_batches(images, masks, **{**COMMON, "steps": 1, **wrong})
-
-
 def test_evaluation_pairs_are_always_the_same(tmp_path: Path) -> None:
     for index in range(4):
         write_picture(tmp_path / f"{index}.png", level=index)

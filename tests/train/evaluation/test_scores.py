@@ -156,23 +156,10 @@ def test_a_result_that_is_not_finite_spoils_the_mean_and_is_named(
         assert all(math.isnan(number) for number in vars(measures).values())
 
 
-NAME, IMAGE, HOLE = pair()
-
-
-@pytest.mark.parametrize(
-    ("pairs", "batch", "message"),
-    [
-        ([], 1, "at least one image must have a missing pixel; got no image"),
-        ([pair(missing=0)], 1, "at least one image must have a missing pixel; got 1 empty holes"),
-        ([pair()], 0, "at least one image; got 0"),
-        ([pair(), (NAME, IMAGE[-8:], HOLE[-8:])], 2, "must have one size"),
-    ],
-)
-def test_nothing_to_score_and_impossible_batches_are_refused(
-    pairs: list[Pair], batch: int, message: str
-) -> None:
-    with pytest.raises(ContractError, match=message):
-        evaluate(lighter(0), pairs, batch=batch)
+@pytest.mark.parametrize(("pairs", "got"), [([], "no image"), ([pair(missing=0)], "1 empty holes")])
+def test_nothing_to_score_is_refused(pairs: list[Pair], got: str) -> None:
+    with pytest.raises(ContractError, match=f"at least one image must have a missing .* {got}"):
+        evaluate(lighter(0), pairs)
 
 
 @pytest.mark.parametrize("run", [lambda i, h: i[:1], lambda i, h: h, lambda i, h: i[..., :8]])
