@@ -28,27 +28,32 @@ def test_the_source_is_this_checkout() -> None:
     assert (source.dirty is None) == (source.commit is None)
 
 
-def test_a_tree_that_tracks_something_else_gives_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
-    monkeypatch.setattr(environment, "_output", lambda command, _: asked.append(command) or "")
-
-    source = environment.source()
-
-    assert (source.commit, source.dirty) == (None, None)
-    assert len(asked) == 1
-
-
-def test_changes_of_sources_make_it_dirty(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = {"ls-files": "file\n", "rev-parse": "abc\n", "status": " M plugins/spec.py\n"}
+@pytest.mark.parametrize(
+    ("answers", "expected", "count"),
+    [
+        ({"ls-files": "file\n", "rev-parse": "abc\n", "status": " M a.py\n"}, ("abc", True), 3),
+        ({"ls-files": "file\n", "rev-parse": "abc\n", "status": ""}, ("abc", False), 3),
+        ({"ls-files": ""}, (None, None), 1),  # a checkout of something else
+    ],
+)
+def test_changed_sources_are_dirty_and_an_untracked_file_has_no_commit(
+    monkeypatch: pytest.MonkeyPatch,
+    answers: dict[str, str],
+    expected: tuple[str | None, bool | None],
+    count: int,
+) -> None:
+    asked: list[str] = []
 
     def output(command: list[str], _: Path) -> str:
-        return next(answers[word] for word in command if word in answers)
+        asked.extend(word for word in command if word in answers)
+        return answers[asked[-1]]
 
     monkeypatch.setattr(environment, "_output", output)
 
     source = environment.source()
 
-    assert (source.commit, source.dirty) == ("abc", True)
+    assert (source.commit, source.dirty) == expected
+    assert len(asked) == count
 
 
 def test_the_machine_is_described_without_its_name() -> None:
