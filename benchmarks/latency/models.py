@@ -58,21 +58,15 @@ class ModelSource:
     def _of_backend(self, backend: BackendSpec, plan: Plan, folder: Path) -> Candidate:
         assert self.checkpoint is not None
         assert self.model is not None
+        options: dict[str, Scalar] = {"precision": backend.computes, "io": "float"}
         if backend.target is None:
-            options: dict[str, Scalar] = {"precision": backend.computes, "io": "float"}
             return Candidate(backend.name, backend, self.checkpoint, options)
         size: int | Literal["dynamic"] = plan.sizes[0] if len({*plan.sizes}) == 1 else "dynamic"
         batch = 1 if {*plan.batches} == {1} else None
-        config = ExportConfig(size=size, max_batch=batch, target=backend.target)
+        config = ExportConfig(io="float", size=size, max_batch=batch, target=backend.target)
         path = folder / f"{self.model.name}-{backend.name}.onnx"
         export_onnx(self.checkpoint, path, config)
-        options = {
-            "precision": backend.computes,
-            "io": config.io,
-            "target": config.target,
-            "size": str(size),
-            "batch": str(batch or "any"),
-        }
+        options |= {"target": config.target, "size": str(size), "batch": str(batch or "any")}
         return Candidate(backend.name, backend, path, options)
 
 
