@@ -28,7 +28,7 @@ def random_hole(
 
 
 def without_near_ties(features: npt.NDArray[np.floating], hole: Floats) -> Floats:
-    """Take out of the masks the holes that have two matches as good as each other.
+    """Remove from the masks the holes that have two matches as good as each other.
 
     There two correct forms may part, and with them all that is filled from such a hole. Positions
     that are known now may be matches, and are no near ties either.

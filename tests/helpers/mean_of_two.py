@@ -21,7 +21,7 @@ def losses_of(scores: torch.Tensor, mean: torch.Tensor) -> torch.Tensor:
 
 
 def main() -> None:
-    """Take part as RANK."""
+    """Run as RANK."""
     rank, folder = int(sys.argv[1]), Path(sys.argv[2])
     distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/rendezvous", rank=rank, world_size=2

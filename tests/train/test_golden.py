@@ -39,7 +39,7 @@ def computed(converted: CSAInpainter, request: pytest.FixtureRequest) -> Compute
 
 
 def flat(stage: Tensor) -> npt.NDArray[np.float32]:
-    """Turn (1, C, H, W) into (C, H * W)."""
+    """Return (C, H * W) of (1, C, H, W)."""
     rows: npt.NDArray[np.float32] = stage[0].flatten(1).numpy()
     return rows
 

@@ -12,16 +12,9 @@ from ..data.open_sources import FREEFORM_RATIO
 from ..data.recipes import RecipeName
 from ..fields import require, require_types
 
-ErrorMeasure = Literal["absolute", "relative"]
 Stage = Literal["all", "rough"]
-Judged = Literal["refined", "composite"]
-Accelerator = Literal["auto", "cpu", "cuda"]
-Strategy = Literal["auto", "ddp"]
-Precision = Literal["32", "bf16-mixed", "64"]
 
-CACHED_VGG: Final = "cache"  # torchvision's file where torch keeps its downloads
 _PROCESSES: Final = 65_536  # that anybody could start
-RANDOM_VGG: Final = "random"
 
 _LEAST: Final = {  # what the values of some keys are at least
     **dict.fromkeys(("workers", "validation_count", "cache"), 0),
@@ -129,7 +122,7 @@ class LossConfig(_Section):
     """
 
     reconstruction: float = 1.0
-    error: ErrorMeasure = "absolute"
+    error: Literal["absolute", "relative"] = "absolute"
     rough_weight: float = 1.0
     known_weight: float = 1.0
     consistency: float = 0.01
@@ -138,10 +131,10 @@ class LossConfig(_Section):
     patch_width: int = 64
     feature_patch: bool = True
     feature_patch_width: int = 512
-    judged: Judged = "refined"
+    judged: Literal["refined", "composite"] = "refined"
     texture: float = 0.0
     features: float = 0.0
-    vgg: str = CACHED_VGG
+    vgg: str = "cache"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -214,11 +207,11 @@ class EngineConfig(_Section):
             or "64", slow, for comparisons that rounding must not blur
     """
 
-    accelerator: Accelerator = "auto"
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     devices: int = 1
     nodes: int = 1
-    strategy: Strategy = "auto"
-    precision: Precision = "32"
+    strategy: Literal["auto", "ddp"] = "auto"
+    precision: Literal["32", "bf16-mixed", "64"] = "32"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -18,7 +18,7 @@ from ...runtime.files.atomic import atomic_write
 from .. import checkpoint
 from ..data.loader import Batch, training_batches
 from . import config_file
-from .config import RANDOM_VGG, TrainConfig
+from .config import TrainConfig
 from .initialisation import RunData, open_run_data, start_history
 from .metrics_log import MeanLosses, MetricsLog
 from .processes import StopSignals, max_over_processes, on_first_process, start
@@ -133,7 +133,7 @@ class _Session:
             f"steps {done + 1} to {steps} of batch {config.data.batch * world} on "
             f"{self.fabric.device}, {world} {'process' if world == 1 else 'processes'}",
         ]
-        if config.losses.needs_vgg and config.losses.vgg == RANDOM_VGG:
+        if config.losses.needs_vgg and config.losses.vgg == "random":
             lines.append("--vgg random: the losses of VGG-16's features mean nothing; a smoke test")
         lines.append("Ctrl-C stops after the step that is running, and saves.")
         return "\n".join(lines)

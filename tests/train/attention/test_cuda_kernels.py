@@ -20,7 +20,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 
 
 def forget() -> None:
-    """Let the next call search for the library again, and say again what it found."""
+    """Clear the caches, so that the next call searches for the library and warns again."""
     for once in (cuda_kernels._library, cuda_kernels._warn_once, library.load):
         once.cache_clear()
 

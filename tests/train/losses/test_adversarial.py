@@ -14,7 +14,7 @@ each_loss = pytest.mark.parametrize("loss", [discriminator_loss, generator_loss]
 
 
 def scores(*values: float) -> Tensor:
-    """Make (B, 1, 1, 1) scores."""
+    """Return (B, 1, 1, 1) scores."""
     return torch.tensor(values).reshape(-1, 1, 1, 1)
 
 

@@ -14,7 +14,7 @@ def drawn(*shape: int, seed: int = 0) -> Tensor:
 
 
 def hole_of(*images: str) -> Tensor:
-    """Make (B, 1, 1, w) masks; x is hole."""
+    """Return (B, 1, 1, w) masks; x is hole."""
     return torch.tensor([[[[float(c == "x") for c in image]]] for image in images])
 
 

@@ -24,13 +24,25 @@ from csakit.train.networks.discriminators import (
     score_frozen,
 )
 from csakit.train.networks.generators import ATTENTION_LEVEL
-from csakit.train.networks.vgg import Features, VGG16Features, load_vgg
+from csakit.train.networks.vgg import Features, load_vgg
 from helpers.features import image_like
 from helpers.models import make_model
 from torch import Tensor, nn
 
 WIDTH = 2
 CONVOLUTIONS = (nn.Conv2d, nn.ConvTranspose2d)
+LEVELS = [f"refinement.levels.{level}" for level in range(ATTENTION_LEVEL + 1)]
+# What computes the attention's input: the rough network and three levels.
+ENCODER = (
+    *("rough.", "refinement.enter."),
+    *(f"{level}.{part}." for level in LEVELS for part in ("shrink", "shrink_norm", "widen")),
+    *(f"{level}.widen_norm." for level in LEVELS[:-1]),
+)
+# What comes after the decoder's features of the attention's size.
+OUTER_DECODER = (
+    "refinement.leave.",
+    *(f"{level}.{part}" for level in LEVELS for part in ("narrow", "grow")),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +52,13 @@ class Step:
     model: CSAInpainter
     patch: PatchDiscriminator
     feature: FeaturePatchDiscriminator
-    vgg: VGG16Features
     image: Tensor
     stages: Stages
     truth: Features
     seen: Tensor
 
     def reached(self, loss: Tensor) -> set[str]:
-        """Name the parameters that the loss gives a gradient."""
+        """Return the parameters that the loss gives a gradient."""
         parts = {"model": self.model, "patch": self.patch, "feature": self.feature}
         for module in parts.values():
             module.zero_grad(set_to_none=True)
@@ -74,11 +85,12 @@ def step() -> Step:
     with torch.no_grad():
         truth = vgg(image)
     seen = vgg.relu3_3(stages.refined)
-    return Step(model, patch, feature, vgg, image, stages, truth, seen)
+    return Step(model, patch, feature, image, stages, truth, seen)
 
 
-def parameters(module: nn.Module, part: str) -> set[str]:
-    return {f"{part}.{name}" for name, _ in module.named_parameters()}
+def parameters(module: nn.Module, part: str, prefixes: str | tuple[str, ...] = "") -> set[str]:
+    names = (name for name, _ in module.named_parameters())
+    return {f"{part}.{name}" for name in names if name.startswith(prefixes)}
 
 
 def assert_reaches(step: Step, loss: Tensor, expected: set[str]) -> None:
@@ -90,7 +102,7 @@ def assert_reaches(step: Step, loss: Tensor, expected: set[str]) -> None:
 
 
 def before_a_norm(module: nn.Module, part: str) -> set[str]:
-    """Name the biases of convolutions that a norm follows, which takes them away."""
+    """Return the biases of convolutions that a norm follows, which removes them."""
     modules = dict(module.named_modules())
     norms = {name for name, m in modules.items() if isinstance(m, nn.InstanceNorm2d)}
     before = {name.removesuffix("_norm") for name in norms if name.endswith("_norm")}
@@ -105,24 +117,6 @@ def consistency(step: Step, *, of_attended: bool = True, of_decoded: bool = True
     return consistency_loss(attended, decoded, truth, step.stages.feature_hole)
 
 
-def encoder(step: Step) -> set[str]:
-    """Name what computes the attention's input: the rough network and three levels."""
-    prefixes = ["model.rough.", "model.refinement.enter."]
-    for level in range(ATTENTION_LEVEL + 1):
-        parts = ["shrink.", "shrink_norm.", "widen."]
-        parts += ["widen_norm."] if level < ATTENTION_LEVEL else []
-        prefixes += [f"model.refinement.levels.{level}.{part}" for part in parts]
-    return {name for name in parameters(step.model, "model") if name.startswith(tuple(prefixes))}
-
-
-def outer_decoder(step: Step) -> set[str]:
-    """Name what comes after the decoder's features of the attention's size."""
-    prefixes = ["model.refinement.leave."]
-    for level in range(ATTENTION_LEVEL + 1):
-        prefixes += [f"model.refinement.levels.{level}.{part}" for part in ("narrow", "grow")]
-    return {name for name in parameters(step.model, "model") if name.startswith(tuple(prefixes))}
-
-
 def test_the_reconstruction_loss_reaches_both_networks(step: Step) -> None:
     loss = sum(
         reconstruction_loss(image, step.image) for image in (step.stages.rough, step.stages.refined)
@@ -132,13 +126,16 @@ def test_the_reconstruction_loss_reaches_both_networks(step: Step) -> None:
 
 
 def test_the_consistency_loss_of_the_attention_reaches_what_feeds_it(step: Step) -> None:
-    assert_reaches(step, consistency(step, of_decoded=False), encoder(step))
+    expected = parameters(step.model, "model", ENCODER)
+
+    assert_reaches(step, consistency(step, of_decoded=False), expected)
 
 
 def test_the_consistency_loss_of_the_decoder_reaches_all_but_the_outer_decoder(
     step: Step,
 ) -> None:
-    expected = parameters(step.model, "model") - outer_decoder(step)
+    outer = parameters(step.model, "model", OUTER_DECODER)
+    expected = parameters(step.model, "model") - outer
 
     assert_reaches(step, consistency(step, of_attended=False), expected)
     assert_reaches(step, consistency(step), expected)

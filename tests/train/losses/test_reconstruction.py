@@ -7,7 +7,7 @@ from csakit.train.losses import reconstruction_loss, relative_loss
 
 
 def images(*values: float) -> torch.Tensor:
-    """Make (B, 3, 1, 2) images, each of one value."""
+    """Return (B, 3, 1, 2) images, each of one value."""
     return torch.tensor(values).reshape(-1, 1, 1, 1).expand(-1, 3, 1, 2)
 
 

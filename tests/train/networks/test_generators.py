@@ -47,7 +47,7 @@ def hole() -> Tensor:
 
 
 class Recorder(TorchFunctionMode):
-    """Keeps what leaves ``leaky_relu`` and what enters ``cat``."""
+    """Records the results of ``leaky_relu`` and the arguments of ``cat``."""
 
     def __init__(self) -> None:
         super().__init__()
