@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from csakit.plugins.errors import ContractError
-from csakit.train.losses import Mean, discriminator_loss, generator_loss
+from csakit.train.losses.adversarial import Mean, discriminator_loss, generator_loss
 from torch import Tensor, nn
 
 Loss = Callable[[Tensor, Tensor, Mean], Tensor]

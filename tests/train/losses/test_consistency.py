@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from csakit.plugins.errors import ContractError
-from csakit.train.losses import TruthProjection, consistency_loss
+from csakit.train.losses.consistency import TruthProjection, consistency_loss
 from torch import Tensor
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import torch
-from csakit.train.losses import features_loss
+from csakit.train.losses.features import features_loss
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812
 

@@ -11,13 +11,9 @@ import numpy as np
 import pytest
 import torch
 from csakit.train import CSAInpainter, ModelConfig, Stages
-from csakit.train.losses import (
-    TruthProjection,
-    consistency_loss,
-    discriminator_loss,
-    generator_loss,
-    reconstruction_loss,
-)
+from csakit.train.losses.adversarial import discriminator_loss, generator_loss
+from csakit.train.losses.consistency import TruthProjection, consistency_loss
+from csakit.train.losses.reconstruction import reconstruction_loss
 from csakit.train.networks.discriminators import (
     FeaturePatchDiscriminator,
     PatchDiscriminator,

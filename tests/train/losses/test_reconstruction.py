@@ -3,7 +3,7 @@
 import pytest
 import torch
 from csakit.plugins.errors import ContractError
-from csakit.train.losses import reconstruction_loss, relative_loss
+from csakit.train.losses.reconstruction import reconstruction_loss, relative_loss
 
 
 def images(*values: float) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from csakit.train.losses import texture_loss
+from csakit.train.losses.texture import texture_loss
 from torch import Tensor
 
 HOLE = torch.zeros(1, 1, 96, 96)

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from csakit.train.losses import discriminator_loss, generator_loss
+from csakit.train.losses.adversarial import discriminator_loss, generator_loss
 from csakit.train.training.config import LossConfig
 from csakit.train.training.discriminator_pair import DiscriminatorInputs, DiscriminatorPair
 

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import pytest
 import torch
-from csakit.train.losses import reconstruction_loss, relative_loss
+from csakit.train.losses.reconstruction import reconstruction_loss, relative_loss
 from csakit.train.masks import centre_hole
 from csakit.train.networks.inpainter import CSAInpainter
 from csakit.train.training.config import OptimisationConfig
