@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from ..plugins.errors import ContractError, EngineError
 from ..train import CSAInpainter, ModelConfig
-from ..train.losses import reconstruction_loss
+from ..train.losses.reconstruction import reconstruction_loss
 from ..train.masks import centre_hole
 from .stats import interleaved, median_ratio
 from .targets import Target

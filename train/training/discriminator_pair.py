@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ..losses import Mean, discriminator_loss, generator_loss
+from ..losses.adversarial import Mean, discriminator_loss, generator_loss
 from ..networks.discriminators import FeaturePatchDiscriminator, PatchDiscriminator, score_frozen
 from .config import LossConfig
 

@@ -12,14 +12,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ...plugins.spec import HOLE_THRESHOLD
-from ..losses import (
-    TruthProjection,
-    consistency_loss,
-    features_loss,
-    reconstruction_loss,
-    relative_loss,
-    texture_loss,
-)
+from ..losses.consistency import TruthProjection, consistency_loss
+from ..losses.features import features_loss
+from ..losses.reconstruction import reconstruction_loss, relative_loss
+from ..losses.texture import texture_loss
 from ..networks.efficientnet import EfficientNetFeatures, load_efficientnet
 from ..networks.inpainter import CSAInpainter, RoughStage, Stages
 from ..networks.vgg import VGG16Features, load_vgg
