@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from ..plugins.errors import ContractError
 
-_INTEGERS = 1 << 63  # that arrays and files hold
+_INTEGER_LIMIT = 1 << 63  # the first that arrays and files cannot hold
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 
@@ -31,7 +31,7 @@ def require_types(config: Any) -> None:  # noqa: ANN401
     for name, hint in typing.get_type_hints(type(config)).items():
         value = getattr(config, name)
         for one in value if isinstance(value, tuple) else (value,):
-            if type(one) is int and abs(one) >= _INTEGERS:
+            if type(one) is int and abs(one) >= _INTEGER_LIMIT:
                 raise ContractError(f"{name} must be a number below 2^63; got one far beyond it")
         if not _fits(hint, value):
             raise ContractError(f"{name} must be {_described(hint)}; got {value!r}")

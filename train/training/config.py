@@ -14,9 +14,9 @@ from ..fields import require, require_types
 
 Stage = Literal["all", "rough"]
 
-_PROCESSES: Final = 65_536  # that anybody could start
+_PROCESSES_MAX: Final = 65_536  # more than any cluster starts
 
-_LEAST: Final = {  # what the values of some keys are at least
+_LEAST: Final = {  # key to its smallest value
     **dict.fromkeys(("workers", "validation_count", "cache"), 0),
     **dict.fromkeys(("reconstruction", "rough_weight", "known_weight", "consistency"), 0),
     **dict.fromkeys(("adversarial", "texture", "features"), 0),
@@ -217,7 +217,7 @@ class EngineConfig(_Section):
         super().__post_init__()
         for name in ("devices", "nodes"):
             number = getattr(self, name)
-            require(number <= _PROCESSES, name, f"{_PROCESSES} at most", number)
+            require(number <= _PROCESSES_MAX, name, f"{_PROCESSES_MAX} at most", number)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
