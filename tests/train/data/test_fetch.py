@@ -51,7 +51,7 @@ GOOD = Package(
 
 
 class Registry:
-    """Packages that can be had: ZIP files with these contents."""
+    """Packages that can be had: ZIP files with these contents, broken ones without."""
 
     def __init__(self, **packages: dict[str, bytes]) -> None:
         self.packages = packages
@@ -59,7 +59,10 @@ class Registry:
     def __call__(self, package: Package, scratch: Path) -> tuple[Path, str]:
         if package.name not in self.packages:
             raise LibraryError(f"there is no {package.name}")
-        return write_zip(scratch / f"{package.name}.zip", self.packages[package.name]), "1"
+        path = write_zip(scratch / f"{package.name}.zip", self.packages[package.name])
+        if not self.packages[package.name]:
+            path.write_bytes(b"PK")
+        return path, "1"
 
 
 def test_pictures_are_scaled_sorted_and_attributed(tmp_path: Path) -> None:
@@ -92,14 +95,7 @@ def test_what_cannot_be_had_is_named_and_the_rest_goes_on(
     partly = Package(name="partly", version="0.9", pictures=[pictures("a.png", "b.png", "c.jxl")])
     contents = {"pics/a.png": FILES["pics/wide.png"][:500], "pics/c.jxl": b"\xff\n"}
 
-    class WithBroken(Registry):
-        def __call__(self, package: Package, scratch: Path) -> tuple[Path, str]:
-            path, version = super().__call__(package, scratch)
-            if package.name == "broken":
-                path.write_bytes(b"PK")
-            return path, version
-
-    registry = WithBroken(broken={}, partly=contents, good=FILES)
+    registry = Registry(broken={}, partly=contents, good=FILES)
     count = fetch(tmp_path / "out", [broken, absent, partly, GOOD], registry)
 
     assert count == 4
