@@ -101,6 +101,8 @@ def draw_hole(
             return masks.draw(size, generator(seed, stream, *key, attempt)), broken
         except BrokenImageError as error:
             broken.append(str(error))
+    # A source of few sizes draws until one fits, and may meet a broken file each time before it.
     raise ContractError(
-        f"at least one mask must be readable; {ATTEMPTS} in a row are not, the first: {broken[0]}"
+        "at least one mask must be readable and leave a hole of a size that is asked for; "
+        f"{ATTEMPTS} in a row do not, the first: {broken[0]}"
     )

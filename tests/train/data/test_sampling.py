@@ -3,11 +3,9 @@
 import itertools
 from pathlib import Path
 
-import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError
 from csakit.train.data import open_images, open_masks
-from csakit.train.data.protocols import BrokenImageError
 from csakit.train.data.sampling import (
     ATTEMPTS,
     Sample,
@@ -105,13 +103,15 @@ def test_broken_masks_are_replaced_and_reported(tmp_path: Path) -> None:
     assert {name for name in names if any(name in line for line in lines)} == {*names}
 
 
-def test_masks_that_are_never_readable_are_refused(rng: np.random.Generator) -> None:
-    class Broken:
-        def draw(self, size: int, rng: np.random.Generator) -> np.ndarray:
-            raise BrokenImageError("x.png is corrupt")
+def test_a_broken_mask_among_masks_of_other_sizes_is_refused_with_both_reasons(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "x.png").write_bytes(b"")
+    write_mask(tmp_path / "y.png", 0.3)
+    masks = open_masks(str(tmp_path), buckets=["50-60"], augment=False)
 
-    with pytest.raises(ContractError, match=rf"{ATTEMPTS} in a row .* the first: x\.png is"):
-        draw_hole(Broken(), 16, 0, Stream.MASK, 0, 0)
+    with pytest.raises(ContractError, match=rf"a size .* {ATTEMPTS} in a row .* first: .*x\.png"):
+        draw_hole(masks, 16, 0, Stream.MASK, 0, 0)
 
 
 def test_every_image_gets_a_hole_of_its_own_in_every_epoch() -> None:
