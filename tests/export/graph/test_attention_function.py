@@ -2,13 +2,11 @@
 
 import numpy as np
 import pytest
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from csakit.train.masks import centre_hole, freeform_hole
 from csakit.train.networks.inpainter import feature_hole_of
 from helpers.features import feature_like, random_hole
 from helpers.function_model import check_like_oracle, function_session
-
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
 # float32 sums in another order, through up to a few hundred dependent steps that contract
 # (features are alike, so w is near a half)
@@ -17,7 +15,6 @@ CLOSE = {"rtol": 1e-5, "atol": 1e-5}
 CLOSE_HALF = {"rtol": 2**-11 + 1e-5, "atol": 1e-5}
 
 
-@each_similarity
 def test_an_image_of_holes_only_beside_one_without_holes_leaves_both_unchanged(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -30,7 +27,6 @@ def test_an_image_of_holes_only_beside_one_without_holes_leaves_both_unchanged(
     assert chunks == 0
 
 
-@each_similarity
 @pytest.mark.parametrize("kind", ["centre", "strokes"])
 def test_the_published_size_gives_what_the_oracle_gives(
     rng: np.random.Generator, similarity: Similarity, kind: str
@@ -43,7 +39,6 @@ def test_the_published_size_gives_what_the_oracle_gives(
     check_like_oracle(feature_like(rng, 1, 512, 32, 32), hole, similarity, **CLOSE)
 
 
-@each_similarity
 @pytest.mark.parametrize(("features", "hole"), [("float16", "float32"), ("float16", "float16")])
 def test_half_precision_is_rounded_only_where_it_leaves(
     rng: np.random.Generator, similarity: Similarity, features: str, hole: str
@@ -53,7 +48,6 @@ def test_half_precision_is_rounded_only_where_it_leaves(
     check_like_oracle(x, random_hole(rng, 2, 12, 10).astype(hole), similarity, **CLOSE_HALF)
 
 
-@each_similarity
 def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -66,7 +60,6 @@ def test_of_equal_matches_the_one_with_the_smallest_index_is_taken(
     check_like_oracle(features, hole, similarity, rtol=1e-4, atol=1e-4)
 
 
-@each_similarity
 def test_features_of_zero_stay_zero(rng: np.random.Generator, similarity: Similarity) -> None:
     features = np.zeros((1, 8, 9, 9), dtype=np.float32)
 

@@ -10,12 +10,10 @@ import pytest
 from csakit.export.graph.attention_function import attention_function
 from csakit.export.graph.surgery import OPSET
 from csakit.plugins import spec
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from helpers.exported import session_of
 from helpers.features import feature_like, random_hole
 from helpers.function_model import function_model
-
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
 
 def nodes_of(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
@@ -26,7 +24,6 @@ def nodes_of(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
             yield from nodes_of(attribute.g.node)
 
 
-@each_similarity
 @pytest.mark.parametrize("features", ["float32", "float16"])
 def test_the_function_passes_the_full_check_and_strict_shape_inference(
     similarity: Similarity, features: str
@@ -42,7 +39,6 @@ def test_the_function_passes_the_full_check_and_strict_shape_inference(
     assert [dimension.dim_param for dimension in shape.dim] == ["B", "C", "H", "W"]
 
 
-@each_similarity
 def test_the_inlined_function_computes_the_same_bits(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -58,7 +54,6 @@ def test_the_inlined_function_computes_the_same_bits(
     np.testing.assert_array_equal(found, expected)
 
 
-@each_similarity
 def test_the_function_is_named_and_typed_as_the_specification_says(
     similarity: Similarity,
 ) -> None:
@@ -71,7 +66,6 @@ def test_the_function_is_named_and_typed_as_the_specification_says(
     assert {entry.domain: entry.version for entry in function.opset_import} == {"": OPSET}
 
 
-@each_similarity
 def test_only_standard_operators_of_the_opset_are_used(similarity: Similarity) -> None:
     function = attention_function(similarity, OPSET)
 
@@ -80,7 +74,6 @@ def test_only_standard_operators_of_the_opset_are_used(similarity: Similarity) -
         assert not onnx.defs.get_schema(node.op_type, OPSET, "").deprecated
 
 
-@each_similarity
 def test_no_operator_has_a_shape_that_depends_on_data(similarity: Similarity) -> None:
     function = attention_function(similarity, OPSET)
 
@@ -90,7 +83,6 @@ def test_no_operator_has_a_shape_that_depends_on_data(similarity: Similarity) ->
     assert used.isdisjoint({"NonZero", "Compress", "Unique", "NonMaxSuppression", "If"})
 
 
-@each_similarity
 def test_scan_axes_are_not_negative(similarity: Similarity) -> None:
     function = attention_function(similarity, OPSET)
 
@@ -107,7 +99,6 @@ def test_scan_axes_are_not_negative(similarity: Similarity) -> None:
     assert min(axes) >= 0
 
 
-@each_similarity
 def test_every_node_has_a_name_of_its_own(similarity: Similarity) -> None:
     function = attention_function(similarity, OPSET)
 

@@ -11,8 +11,6 @@ from torch import Tensor
 
 TOLERANCE = 2e-5  # float32 sums of up to 169 terms of size 1; at most 5e-6 over 1500 cases
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
-
 
 def gradient_by_torch(
     features: Floats,
@@ -28,7 +26,6 @@ def gradient_by_torch(
     return x.grad
 
 
-@each_similarity
 def test_a_vanishing_denominator_equals_the_dense_attention(similarity: Similarity) -> None:
     features = np.array([[-1, 1, -1, 1], [0, 0, 0, 0]], dtype=np.float32).reshape(1, 2, 1, 4)
     hole = np.array([1, 1, 0, 0], dtype=np.float32).reshape(1, 1, 1, 4)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from csakit.train.attention.operator import (
     CoherentSemanticAttention,
     coherent_semantic_attention,
@@ -12,7 +12,6 @@ from csakit.train.attention.operator import (
 from helpers.features import feature_like, random_hole
 from torch import Tensor
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 each_half = pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 
 
@@ -27,7 +26,6 @@ def hole(rng: np.random.Generator) -> Tensor:
 
 
 @each_half
-@each_similarity
 def test_half_precision_is_computed_in_float32(
     features: Tensor, hole: Tensor, similarity: Similarity, dtype: torch.dtype
 ) -> None:
@@ -43,7 +41,6 @@ def test_half_precision_is_computed_in_float32(
     assert matches.equal(match_indices(rounded.float(), hole, similarity))
 
 
-@each_similarity
 def test_double_precision_comes_back_and_its_known_positions_are_exact(
     rng: np.random.Generator, hole: Tensor, similarity: Similarity
 ) -> None:
@@ -65,7 +62,6 @@ def test_the_hole_may_be_of_any_type(features: Tensor, hole: Tensor, dtype: torc
     assert filled.equal(coherent_semantic_attention(features, hole, "cosine"))
 
 
-@each_similarity
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_the_layout_in_memory_does_not_matter(
     features: Tensor, hole: Tensor, similarity: Similarity, dtype: torch.dtype
@@ -113,7 +109,6 @@ def test_an_empty_tensor_gives_an_empty_tensor(shape: tuple[int, int, int, int])
 
 
 @each_half
-@each_similarity
 def test_an_autocast_around_the_layer_changes_nothing(
     features: Tensor, hole: Tensor, similarity: Similarity, dtype: torch.dtype
 ) -> None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from csakit.plugins.abi import Direction, Layout
 from csakit.plugins.errors import ContractError
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from csakit.train.attention import chunked
 from csakit.train.attention.cuda_kernels import DTYPES, KernelCall, layout_of
 from helpers.features import feature_like, random_hole
@@ -18,7 +18,6 @@ STREAM = 0x5EED  # a handle that only passes through
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-3, torch.bfloat16: 1.6e-2}
 
 each_dtype = pytest.mark.parametrize("dtype", list(DTYPES), ids=str)
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 
 
 @pytest.fixture
@@ -52,7 +51,6 @@ def layouts(features: Tensor) -> dict[str, Tensor]:
 
 
 @each_dtype
-@each_similarity
 @pytest.mark.parametrize("layout", list(layouts(torch.zeros(2, 24, 9, 12))))
 def test_every_type_and_layout_gives_what_torch_gives(
     library: TensorLibrary,

@@ -8,7 +8,7 @@ import torch
 from csakit.plugins.errors import ContractError
 from csakit.plugins.library import load
 from csakit.plugins.locations import LIBRARY_VARIABLE
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from csakit.train.attention import cuda_kernels
 from csakit.train.attention.operator import (
     coherent_semantic_attention,
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.gpu
 # stored, and of the sums over up to 400 holes in the gradient.
 TOLERANCE = {torch.float32: 1e-4, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 each_dtype = pytest.mark.parametrize("dtype", list(TOLERANCE), ids=str)
 each_format = pytest.mark.parametrize("form", [torch.contiguous_format, torch.channels_last])
 
@@ -60,7 +59,6 @@ def hole(rng: np.random.Generator) -> Tensor:
 
 @each_format
 @each_dtype
-@each_similarity
 def test_forward_and_backward_are_those_of_the_cpu(
     features: Tensor,
     hole: Tensor,
@@ -89,7 +87,6 @@ def test_forward_and_backward_are_those_of_the_cpu(
 
 
 @each_dtype
-@each_similarity
 def test_matches_are_those_of_the_same_inputs_in_float32(
     features: Tensor, hole: Tensor, similarity: Similarity, dtype: torch.dtype
 ) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from csakit.plugins.errors import ContractError
-from csakit.plugins.spec import SIMILARITIES, Similarity
+from csakit.plugins.spec import Similarity
 from csakit.train.attention.operator import (
     CoherentSemanticAttention,
     coherent_semantic_attention,
@@ -16,7 +16,6 @@ from csakit.train.attention.operator import (
 from helpers.features import feature_like, random_hole
 from torch import Tensor, nn
 
-each_similarity = pytest.mark.parametrize("similarity", SIMILARITIES)
 each_entry = pytest.mark.parametrize(
     "entry",
     [
@@ -55,7 +54,6 @@ def test_importing_the_package_registers_the_operator(rng: np.random.Generator) 
     assert filled.equal(coherent_semantic_attention(features, hole, "cosine"))
 
 
-@each_similarity
 def test_the_operators_pass_the_checks_of_torch(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
@@ -67,7 +65,6 @@ def test_the_operators_pass_the_checks_of_torch(
     torch.library.opcheck(coherent_semantic_attention_backward, (dY, features, hole, similarity))
 
 
-@each_similarity
 def test_export_keeps_the_operator_as_one_node(
     rng: np.random.Generator, similarity: Similarity
 ) -> None:
