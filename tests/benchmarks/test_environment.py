@@ -88,7 +88,7 @@ def test_without_a_gpu_there_is_none(monkeypatch: pytest.MonkeyPatch, answer: st
     assert environment.first_gpu() is None
 
 
-def test_a_tool_that_is_absent_or_fails_says_nothing(tmp_path: Path) -> None:
+def test_a_tool_that_is_absent_or_fails_has_no_output(tmp_path: Path) -> None:
     assert environment._output(["no-such-tool"], tmp_path) == ""
     assert environment._output(["false"], tmp_path) == ""
 

@@ -70,7 +70,7 @@ def test_the_99th_percentile_takes_a_hundred_calls() -> None:
     assert row(100)[2:6] == ["100", "50.5", "90.1", "99.0"]
 
 
-def test_a_table_says_where_it_is_from_and_its_warnings(folder: Path) -> None:
+def test_a_table_ends_with_its_origin_and_its_warnings(folder: Path) -> None:
     assert markdown(read_record(folder / "a.json")).splitlines()[-3:] == [
         "Measured 2026-01-31 on A processor, 2 processors used, Linux 6.1 x86_64; csakit 0.1.0 "
         "(c0ffeec0ffee); numpy 2.4.6.",

@@ -94,7 +94,7 @@ def test_long_records_are_resampled_in_blocks() -> None:
 
 
 @pytest.mark.parametrize(("calls", "per_round"), [(1, 1), (3, 1), (9, 3)])
-def test_too_few_rounds_say_nothing_of_their_uncertainty(calls: int, per_round: int) -> None:
+def test_too_few_rounds_have_no_interval(calls: int, per_round: int) -> None:
     slow, fast = [2.0] * calls, [1.0] * calls
 
     ratio = ratio_of_medians(slow, fast, per_round=per_round)

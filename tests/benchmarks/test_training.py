@@ -27,7 +27,7 @@ def test_a_step_trains_the_network() -> None:
     assert not step.network.rough.levels[0].down.weight.equal(before)
 
 
-def test_the_ratio_is_told_beside_its_limit_and_threads_are_given_back() -> None:
+def test_the_ratio_is_reported_beside_its_limit_and_threads_are_restored() -> None:
     threads = torch.get_num_threads()
 
     (found,) = measure(1, width=1, rounds=1)

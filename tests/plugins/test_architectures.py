@@ -66,7 +66,7 @@ def test_the_gpu_of_this_machine_is_native() -> None:
     assert choose("native", frozenset(names)) == (names, [])
 
 
-def test_each_architecture_is_told_once_and_each_device_in_order(
+def test_each_architecture_is_listed_once_and_each_device_in_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(architectures, "devices", lambda: ["sm_90", "sm_86", "sm_90"])
@@ -90,5 +90,5 @@ def test_each_architecture_is_told_once_and_each_device_in_order(
         ([], "sm_90", False),
     ],
 )
-def test_code_covers_gpus_as_cuda_says(built: list[str], gpu: str, runs: bool) -> None:
+def test_code_covers_gpus_as_cuda_defines(built: list[str], gpu: str, runs: bool) -> None:
     assert covers(built, gpu) is runs

@@ -157,7 +157,7 @@ def test_a_folder_that_is_named_gets_the_libraries_and_the_cache_gets_nothing(
         ("void missing();\nvoid launchAdd() { missing(); }\n", "undefined reference to `missing"),
     ],
 )
-def test_what_the_compiler_or_the_linker_refuses_is_told(
+def test_what_the_compiler_or_the_linker_refuses_is_reported(
     small: BuildConfig, text: str, told: str
 ) -> None:
     (small.csrc / "add.cu").write_text(text)

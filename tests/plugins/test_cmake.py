@@ -71,7 +71,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "prefix"
 
 
-def test_the_library_says_what_it_was_built_from(installed: Path) -> None:
+def test_the_library_states_what_it_was_built_from(installed: Path) -> None:
     info = Library(installed / "lib" / "libcsakit.so").build_info()
 
     assert (info["source_hash"], info["architectures"]) == (source_hash(), "compute_90")

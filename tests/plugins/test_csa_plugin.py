@@ -60,7 +60,7 @@ def through_tensorrt(trt: ModuleType, creator: Foreign, fields: Foreign) -> Fore
     return trt.IPluginCreatorV3One.create_plugin(creator, "csa", fields, phase)
 
 
-def test_the_header_says_what_the_spec_says() -> None:
+def test_the_header_has_the_constants_of_the_spec() -> None:
     text = (CSRC / "csa_plugin.h").read_text()
     constants = dict(re.findall(r'constexpr char const\* k(\w+) = "(.*?)";', text))
 
@@ -144,7 +144,7 @@ def test_opening_the_self_registering_library_registers_the_plugin_once(librarie
     assert printed.splitlines() == ["1", "[None, None]", "True"]
 
 
-def test_the_self_registering_library_says_what_it_misses(libraries: Path) -> None:
+def test_the_self_registering_library_reports_what_it_misses(libraries: Path) -> None:
     program = "import ctypes, sys; ctypes.CDLL(sys.argv[1])"
     library = libraries / "libcsakit_trt_autoreg.so"
 

@@ -53,7 +53,7 @@ def test_of_a_plugin_the_record_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "null", "[]", "{}", '{"libraries": ["libcsakit.so"]}'])
-def test_a_record_of_something_else_tells_nothing(folder: Path, text: str) -> None:
+def test_a_record_of_something_else_is_ignored(folder: Path, text: str) -> None:
     put(folder, None)
     (folder / "build.json").write_text(text)
 

@@ -167,7 +167,7 @@ def test_a_workspace_one_byte_too_small_is_refused(buffers: Buffers, *, backward
 
 
 @pytest.mark.parametrize("error", [98, 200, 209, 222])
-def test_a_library_for_other_devices_says_so(
+def test_a_library_for_other_devices_is_an_error(
     simt: SimtDevice, buffers: Buffers, error: int
 ) -> None:
     simt.fail_next_launch(error)
@@ -177,7 +177,7 @@ def test_a_library_for_other_devices_says_so(
     call(buffers, backward=False)
 
 
-def test_a_refused_launch_is_told_with_its_step_and_the_text_of_cuda(
+def test_a_refused_launch_is_reported_with_its_step_and_the_text_of_cuda(
     simt: SimtDevice, buffers: Buffers
 ) -> None:
     simt.fail_next_launch(9)

@@ -31,7 +31,7 @@ def create(trt: ModuleType, *items: tuple[str, Foreign, str]) -> Foreign:
     return creator.create_plugin("csa", fields(trt, *items), trt.TensorRTPhase.BUILD)
 
 
-def test_a_plugin_says_which_kernels_were_timed(trt: ModuleType) -> None:
+def test_the_timing_cache_id_names_the_kernels(trt: ModuleType) -> None:
     plugin = create(trt, (spec.ATTRIBUTE, b"cosine", "CHAR"))
 
     assert (plugin.similarity, plugin.timing_cache_id) == ("cosine", "cosine-0123456789ab")

@@ -81,7 +81,7 @@ def test_holes_are_filled_in_raster_order(rng: np.random.Generator, similarity: 
     assert plan.weights[1:].all()
 
 
-def test_projection_computes_what_a_pencil_computes() -> None:
+def test_projection_equals_a_computation_by_hand() -> None:
     features = row_of((2, 1), (3, 4), (1, 0), (0, 1), (-3, 4))
     hole = holes_at(0, 1, 4, width=5)
 
@@ -96,7 +96,7 @@ def test_projection_computes_what_a_pencil_computes() -> None:
     np.testing.assert_allclose(filled[0, :, 0, [0, 1, 4]], expected, rtol=1e-7)
 
 
-def test_cosine_computes_what_a_pencil_computes() -> None:
+def test_cosine_equals_a_computation_by_hand() -> None:
     features = row_of((2, 1), (3, 4), (5, 0), (0, 2))
     hole = holes_at(0, 1, width=4)
 

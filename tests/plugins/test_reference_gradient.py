@@ -8,7 +8,7 @@ from csakit.plugins.spec import Similarity
 from helpers.features import feature_like, random_hole
 
 
-def test_two_holes_share_their_gradient_as_a_pencil_says() -> None:
+def test_two_holes_share_their_gradient_as_computed_by_hand() -> None:
     # (2, 1) matches (1, 0); (3, 4) matches (0, 1) with s = 4 and a = 3/5, hence w = 3/23
     features = np.array([[2, 3, 1, 0], [1, 4, 0, 1]]).reshape(1, 2, 2, 2)
     hole = np.array([1, 1, 0, 0]).reshape(1, 1, 2, 2)

@@ -28,7 +28,7 @@ def test_impossible_sizes_are_refused(wrong: dict[str, Any], text: str) -> None:
         Case(**{"holes": 1, **wrong})
 
 
-def test_a_case_says_what_it_is() -> None:
+def test_a_case_describes_itself() -> None:
     case = Case(holes=225, batch=16, dtype="float16")
 
     assert str(case) == "float16 projection, 16 x 512 channels, 32x32, 225 holes"
@@ -89,6 +89,6 @@ def test_no_hole_has_two_matches_that_are_equal_to_rounding(dtype: DtypeName) ->
     assert ((scores[:, -1] - scores[:, -2]) >= LEAD * np.abs(scores[:, -1])).all()
 
 
-def test_features_that_cannot_be_told_apart_are_refused() -> None:
+def test_features_with_equal_matches_are_refused() -> None:
     with pytest.raises(ContractError, match=r"still have two equal matches\nTake more channels"):
         make_problem(Case(holes=40, channels=1, side=8))

@@ -62,7 +62,7 @@ def test_a_wrong_backend_is_exit_code_1_and_a_missed_target_is_not(
     assert main(["attention", "--backends", "oracle"]) == code
 
 
-def test_without_a_gpu_the_rest_is_run_and_that_is_said(
+def test_without_a_gpu_the_rest_is_run_with_a_notice(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(cli, "device_architectures", list)

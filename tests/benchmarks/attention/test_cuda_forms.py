@@ -78,7 +78,7 @@ def test_a_graph_that_computes_nothing_is_found_wrong(
 
 
 @pytest.mark.usefixtures("gpu")
-def test_without_a_profiler_the_times_stand_and_that_is_said(
+def test_without_a_profiler_the_times_stand_with_a_warning(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refused(_: object) -> dict[str, float]:
@@ -127,7 +127,7 @@ def test_they_are_right_and_timed_by_events(monkeypatch: pytest.MonkeyPatch) -> 
     assert set(kernels) in (set(), {"prepare", "match", "gram", "chain", "fill"})
 
 
-def test_kernels_are_told_apart_by_name_and_shared_among_calls(
+def test_times_of_kernels_are_summed_by_name_and_shared_among_calls(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     inside = "csakit::(anonymous namespace)"  # as CUDA names templates
@@ -152,7 +152,7 @@ def test_kernels_are_told_apart_by_name_and_shared_among_calls(
     assert found == pytest.approx({"chain": 0.6 / timed, "match": 0.14 / timed})
 
 
-def test_every_kernel_has_a_name_that_is_told_apart() -> None:
+def test_every_kernel_has_a_name_that_the_profile_recognises() -> None:
     from csakit.plugins.locations import CSRC
 
     text = "".join(path.read_text() for path in CSRC.rglob("*.cu"))

@@ -98,7 +98,7 @@ def test_times_are_those_of_the_device_where_there_is_one() -> None:
     assert median_ms(timed("torch", 9, 3.0)) == pytest.approx(0.003)
 
 
-def test_a_line_goes_through_points_that_lie_on_one_and_says_how_well_it_fits() -> None:
+def test_a_line_fits_points_that_lie_on_one_and_r_squared_reports_how_well() -> None:
     straight = slope(family(*(timed("ort", n, 5 + 0.2 * n) for n in (1, 10, 100))))
     scattered = slope(family(*(timed("ort", n, 1 + n % 2) for n in (1, 2, 3, 4))))
     flat = slope(family(*(timed("ort", n, 2.0) for n in (1, 2, 3))))
