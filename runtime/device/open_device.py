@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from ...plugins.errors import ContractError, LibraryError
 from ...plugins.versions import installed
-from .binding import Binding, CudaError
+from .binding import CudaError
 from .device import Device
 from .fork_guard import ForkGuard
 
@@ -57,20 +57,16 @@ def open_device(number: int = 0, *, binding: str | None = None, spin: bool = Tru
     if _initialised:
         _initialised[0].require_this()
     _initialised.append(ForkGuard())
-    try:
-        return Device(_imported(choice.binding), number, spin=spin)
+    try:  # each binding is imported with the package it needs
+        if choice.binding == "pycuda":
+            from .pycuda_binding import PyCudaBinding
+
+            return Device(PyCudaBinding(), number, spin=spin)
+        from .cuda_python_binding import CudaPythonBinding
+
+        return Device(CudaPythonBinding(), number, spin=spin)
     except CudaError as error:
         raise type(error)(error.call, error.name, f"{error.text}{_HINT}") from error
-
-
-def _imported(binding: BindingName) -> Binding:
-    if binding == "pycuda":
-        from .pycuda_binding import PyCudaBinding  # deferred with what it imports
-
-        return PyCudaBinding()
-    from .cuda_python_binding import CudaPythonBinding  # deferred with what it imports
-
-    return CudaPythonBinding()
 
 
 def _is_installed(binding: BindingName) -> bool:

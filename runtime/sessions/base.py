@@ -29,22 +29,10 @@ class LoadedSession(abc.ABC):
     library: ClassVar[str] = "the library"
 
     def __post_init__(self) -> None:
+        self.io: IOFormat = self.signature.io
+        self.batch = self.signature.batch
+        self.size = self.signature.size
         self._process = ForkGuard(self, f"a model in {self.library}")
-
-    @property
-    def io(self) -> IOFormat:
-        """The form the model takes by itself."""
-        return self.signature.io
-
-    @property
-    def batch(self) -> int | None:
-        """The one batch the model takes; None if it takes any."""
-        return self.signature.batch
-
-    @property
-    def size(self) -> tuple[int, int] | None:
-        """The one (H, W) the model takes; None if it takes all multiples of 256."""
-        return self.signature.size
 
     def run(self, image: Float32, mask: Float32) -> Float32:
         """Inpaint a batch of network numbers; see ``Session.run``."""

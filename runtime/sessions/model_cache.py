@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import stat
@@ -179,27 +180,18 @@ def has_room(folder: Path, size: int) -> bool:
 
 def prune(folder: Path, newest: Path) -> None:
     """Remove the least recently used entries over the bound; the newest one stays."""
-    total = _bytes_of(newest)
-    others = (path.parent for path in folder.glob(f"*/{ENTRY_FILE}") if path.parent != newest)
-    for entry in sorted(others, key=_last_use, reverse=True):
-        size = _bytes_of(entry)
-        if total + size > MAX_BYTES:
+    found = []
+    for file in folder.glob(f"*/{ENTRY_FILE}"):
+        entry = file.parent
+        with contextlib.suppress(OSError):  # it was removed meanwhile
+            used = math.inf if entry == newest else file.stat().st_mtime
+            found.append((used, sum(path.stat().st_size for path in entry.iterdir()), entry))
+    total = 0
+    for _, size, entry in sorted(found, reverse=True):
+        if total + size > MAX_BYTES and entry != newest:
             shutil.rmtree(entry, ignore_errors=True)
         else:
             total += size
-
-
-def _bytes_of(entry: Path) -> int:
-    """Sum up the sizes of an entry's files; 0 for what was removed meanwhile."""
-    with contextlib.suppress(OSError):
-        return sum(path.stat().st_size for path in entry.iterdir())
-    return 0
-
-
-def _last_use(entry: Path) -> float:
-    with contextlib.suppress(OSError):  # it was removed meanwhile
-        return (entry / ENTRY_FILE).stat().st_mtime
-    return 0.0
 
 
 def _trusted_users() -> set[int]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import io
 import logging
 import re
@@ -60,7 +59,15 @@ class OrtCudaSession(OrtSession):
         return cls(path, signature, metadata, session, check_finite, ("cuda", device))
 
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
-        return run_bound(model, image, mask, self.place)
+        """Run the model on tensors that are bound to the GPU, so that no copy is made twice."""
+        onto = import_onnxruntime().OrtValue.ortvalue_from_numpy
+        binding = model.io_binding()  # one for each call: threads share nothing
+        for name, array in ((IMAGE, image), (MASK, mask)):
+            binding.bind_ortvalue_input(name, onto(array, *self.place))
+        binding.bind_output(OUTPUT, *self.place)
+        model.run_with_iobinding(binding)
+        answer: Array = binding.copy_outputs_to_cpu()[0]
+        return answer
 
 
 def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | None:
@@ -128,17 +135,3 @@ def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
     number = session.get_provider_options()[PROVIDER].get("device_id")
     if number != str(device):
         raise EngineError(f"ONNX Runtime took GPU {number} for {path}; it must be {device}")
-
-
-def run_bound(session: Any, image: Array, mask: Array, place: tuple[str, int]) -> Array:  # noqa: ANN401
-    """Run a model on tensors that are bound to a device, so that no copy is made twice."""
-    onto = functools.partial(
-        import_onnxruntime().OrtValue.ortvalue_from_numpy, device_type=place[0]
-    )
-    binding = session.io_binding()  # one for each call: threads share nothing
-    for name, array in ((IMAGE, image), (MASK, mask)):
-        binding.bind_ortvalue_input(name, onto(array, device_id=place[1]))
-    binding.bind_output(OUTPUT, *place)
-    session.run_with_iobinding(binding)
-    answer: Array = binding.copy_outputs_to_cpu()[0]
-    return answer

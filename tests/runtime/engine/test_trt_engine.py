@@ -81,7 +81,7 @@ def test_the_names_are_found_in_the_source() -> None:
     }
 
 
-SHAPE: Any = SimpleNamespace(inputs={"image": (1,)}, tensors={OUTPUT: (1, 3, 256, 256)})
+SHAPE: Any = SimpleNamespace(tensors={"image": (1,), OUTPUT: (1, 3, 256, 256)})
 LIBRARY: Any = SimpleNamespace(title="TensorRT", failure=lambda what, _: EngineError(what))
 
 
