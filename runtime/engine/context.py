@@ -9,7 +9,6 @@ import dataclasses
 import functools
 import logging
 import threading
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -46,10 +45,12 @@ class CudaGraphPolicy:
 class StagingBuffers:
     """Page-locked buffers of one call; ``taken`` is guarded by the pool's lock."""
 
-    def __init__(self, keep: Callable[[Any], Any], device: Device, shape: CallShape) -> None:
+    def __init__(self, context: "ExecutionContext", device: Device) -> None:
         def view(memory: HostBytes, name: str) -> Array:
             return memory.view(shape.dtype).reshape(shape.tensors[name])
 
+        self.context = context
+        shape, keep = context.shape, context.keep
         mask_at = _mask_offset(shape)
         self.inputs: PinnedBuffer = keep(device.pinned(mask_at + shape.bytes_of(MASK)))
         self.output: PinnedBuffer = keep(device.pinned(shape.bytes_of(OUTPUT)))
@@ -75,23 +76,23 @@ class ExecutionContext:
         self.shape = shape
         self._lock = threading.Lock()  # executors and captures are for one thread at a time
         self._closing = contextlib.ExitStack()
-        self._stream: Stream = self._keep(device.stream())
+        self._stream: Stream = self.keep(device.stream())
         with contextlib.ExitStack() as undo:
             undo.callback(self.close)
             mask_at = _mask_offset(shape)
             input_bytes = mask_at + shape.bytes_of(MASK)
-            self._inputs: DeviceBuffer = self._keep(device.buffer(input_bytes))
-            self._output: DeviceBuffer = self._keep(device.buffer(shape.bytes_of(OUTPUT)))
-            self.staging = [StagingBuffers(self._keep, device, shape) for _ in range(BUFFERS)]
+            self._inputs: DeviceBuffer = self.keep(device.buffer(input_bytes))
+            self._output: DeviceBuffer = self.keep(device.buffer(shape.bytes_of(OUTPUT)))
+            self.staging = [StagingBuffers(self, device) for _ in range(BUFFERS)]
             begin = self._inputs.address
             addresses = {IMAGE: begin, MASK: begin + mask_at, OUTPUT: self._output.address}
-            self._executor = self._keep(engine.executor(device, self._stream, shape, addresses))
+            self._executor = self.keep(engine.executor(device, self._stream, shape, addresses))
             self._warm_up(graphs)
             undo.pop_all()
 
     @property
     def idle(self) -> bool:
-        """Whether no call holds buffers; under the pool's lock."""
+        """Whether no call holds buffers; stays so while the caller has the pool's lock."""
         return not any(buffers.taken for buffers in self.staging)
 
     def start(self, buffers: StagingBuffers, image: Array, mask: Array) -> None:
@@ -105,16 +106,16 @@ class ExecutionContext:
                 self._enqueue(buffers)
             self._stream.record(buffers.done)
 
+    def keep(self, resource: Any) -> Any:  # noqa: ANN401
+        """Close it with the context; what was made last goes first."""
+        self._closing.callback(resource.close)
+        return resource
+
     def close(self) -> None:
         """Wait for what is in work, and free everything. Calling twice is harmless."""
         with contextlib.suppress(EngineError):  # a lost context: there is nothing to wait for
             self._stream.synchronize()
         self._closing.close()
-
-    def _keep(self, resource: Any) -> Any:  # noqa: ANN401
-        """Close it with the context; what was made last goes first."""
-        self._closing.callback(resource.close)
-        return resource
 
     def _enqueue(self, buffers: StagingBuffers) -> None:
         self._stream.copy_in(self._inputs, buffers.inputs.bytes)
@@ -132,6 +133,6 @@ class ExecutionContext:
             if graphs.wanted:
                 try:
                     enqueue = functools.partial(self._enqueue, buffers)
-                    buffers.graph = self._keep(self._stream.capture(enqueue))
+                    buffers.graph = self.keep(self._stream.capture(enqueue))
                 except EngineError as error:
                     graphs.refuse(error)

@@ -7,6 +7,7 @@ caller.
 """
 
 import contextlib
+import dataclasses
 import logging
 import threading
 from collections.abc import Callable
@@ -24,23 +25,16 @@ T = TypeVar("T", bound=Array)
 logger = logging.getLogger(__name__)
 
 
+@dataclasses.dataclass(eq=False)
 class InferenceFuture(Generic[T]):
     """One call; any thread may ask for its result, as often as it likes."""
 
-    def __init__(
-        self,
-        pool: "ContextPool",
-        context: ExecutionContext,
-        buffers: StagingBuffers,
-        finish: Callable[[Array], T],
-    ) -> None:
-        self.context = context
-        self.buffers = buffers
-        self._pool = pool
-        self._finish = finish
-        self._lock = threading.Lock()
-        self._answer: Array | EngineError | None = None  # of the model
-        self._result: T | None = None
+    pool: "ContextPool"
+    buffers: StagingBuffers
+    finish: Callable[[Array], T]  # makes the result of the model's answer
+    _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
+    _answer: Array | EngineError | None = None  # of the model
+    _result: T | None = None
 
     @property
     def done(self) -> bool:
@@ -50,7 +44,7 @@ class InferenceFuture(Generic[T]):
         if not self._lock.acquire(blocking=False):  # another thread waits for it
             return False
         try:
-            with self._pool.device.current():
+            with self.pool.device.current():
                 return self._answer is not None or self.buffers.done.done
         finally:
             self._lock.release()
@@ -60,12 +54,12 @@ class InferenceFuture(Generic[T]):
         with self._lock:
             if self._answer is None:
                 try:
-                    with self._pool.device.current():
+                    with self.pool.device.current():
                         self.buffers.done.wait()
                         self._answer = self.buffers.result.copy()
                 except EngineError as error:
                     self._answer = error
-                self._pool.release(self)
+                self.pool.release(self)
         if isinstance(self._answer, EngineError):
             raise self._answer
         return self._answer
@@ -74,7 +68,7 @@ class InferenceFuture(Generic[T]):
         """Wait for the result: the same array each time, which no other call writes to."""
         answer = self.complete()
         if self._result is None:
-            result = self._finish(answer)  # without the lock, on which the pool may wait
+            result = self.finish(answer)  # without the lock, on which the pool may wait
             with self._lock:
                 if self._result is None:
                     self._result = result
@@ -98,13 +92,13 @@ class ContextPool:
 
     def start(self, shape: CallShape, inputs: ModelInputs[T]) -> InferenceFuture[T]:
         """Start a call."""
-        context, buffers = self._take(shape)
-        future = InferenceFuture(self, context, buffers, inputs.finish)
+        buffers = self._take(shape)
+        future = InferenceFuture(self, buffers, inputs.finish)
         try:
             with self.device.current():
-                context.start(buffers, inputs.image, inputs.mask)
+                buffers.context.start(buffers, inputs.image, inputs.mask)
         except BaseException:
-            self._discard(context, buffers)
+            self._discard(buffers)
             raise
         with self._changed:
             self._pending.append(future)
@@ -113,7 +107,7 @@ class ContextPool:
 
     def prepare(self, shape: CallShape) -> None:
         """Create a context for a shape that has none yet, so that no call waits for it."""
-        _, buffers = self._take(shape)
+        buffers = self._take(shape)
         with self._changed:
             buffers.taken = False
             self._changed.notify_all()
@@ -135,7 +129,7 @@ class ContextPool:
         for context in contexts:
             self._free(context)
 
-    def _take(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers]:
+    def _take(self, shape: CallShape) -> StagingBuffers:
         """Take free buffers, and make whatever is needed for that."""
         while True:
             with self._changed:
@@ -160,14 +154,14 @@ class ContextPool:
         """Report whether no more contexts may be made; under the lock."""
         return len(self._contexts) + self._in_work >= self._limit
 
-    def _find(self, shape: CallShape) -> tuple[ExecutionContext, StagingBuffers] | None:
+    def _find(self, shape: CallShape) -> StagingBuffers | None:
         """Find free buffers of an idle context, or where no context may be made, of a busy one."""
         mine = [context for context in self._contexts if context.shape == shape]
         for context in sorted(mine, key=lambda context: not context.idle):
             free = [buffers for buffers in context.staging if not buffers.taken]
             if free and (context.idle or self._is_full()):
                 free[0].taken = True
-                return context, free[0]
+                return free[0]
         return None
 
     def _drop_idle(self) -> ExecutionContext | None:
@@ -177,9 +171,7 @@ class ContextPool:
             self._contexts.remove(victim)
         return victim
 
-    def _create(
-        self, shape: CallShape, victim: ExecutionContext | None
-    ) -> tuple[ExecutionContext, StagingBuffers] | None:
+    def _create(self, shape: CallShape, victim: ExecutionContext | None) -> StagingBuffers | None:
         """Create a context; None where the one that is there has to do."""
         context = None
         try:
@@ -192,7 +184,7 @@ class ContextPool:
                     context.staging[0].taken = True
                     self._contexts.append(context)
                 self._changed.notify_all()
-        return None if context is None else (context, context.staging[0])
+        return None if context is None else context.staging[0]
 
     def _make_with_room(
         self, shape: CallShape, victim: ExecutionContext | None
@@ -222,8 +214,9 @@ class ContextPool:
             "GPU: nvidia-smi",
         )
 
-    def _discard(self, context: ExecutionContext, buffers: StagingBuffers) -> None:
+    def _discard(self, buffers: StagingBuffers) -> None:
         """Take a context that failed out of use, and free it."""
+        context = buffers.context
         with self._changed:
             buffers.taken = False
             self._changed.notify_all()
@@ -240,16 +233,13 @@ class ContextPool:
 
     def _free(self, context: ExecutionContext) -> None:
         """Complete the calls of a context that no new call may take, then free it."""
-
-        def pending() -> InferenceFuture[Any] | None:
-            return next((future for future in self._pending if future.context is context), None)
-
-        while True:
-            with self._changed:  # a thread may still fill buffers
-                self._changed.wait_for(lambda: context.idle or pending())
-                if (future := pending()) is None:
-                    break
-            _complete(future)
+        while not context.idle:
+            with self._changed:
+                calls = [one for one in self._pending if one.buffers.context is context]
+                if not calls and not context.idle:  # another thread is filling buffers
+                    self._changed.wait()
+            for call in calls:
+                _complete(call)
         with contextlib.suppress(EngineError), self.device.current():
             context.close()
 
