@@ -2,6 +2,7 @@
 
 import ctypes
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +21,19 @@ def _nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The user's own builds are none of these tests' business."""
     monkeypatch.delenv("CSAKIT_LIBRARY", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """A function that lets CSAKIT_LIBRARY name a plugin library with this record of its build."""
+
+    def write(**values: object) -> None:
+        text = json.dumps({"libraries": ["libcsakit_trt.so"], **values})
+        (tmp_path / "build.json").write_text(text)
+        (tmp_path / "libcsakit_trt.so").touch()
+        monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
+
+    return write
 
 
 @pytest.mark.parametrize(
@@ -81,13 +95,8 @@ def test_a_library_in_the_cache_from_other_sources_is_stale() -> None:
     assert line.endswith("csakit plugin build")
 
 
-def test_a_named_library_from_other_sources_is_stale(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = {"libraries": ["libcsakit_trt.so"], "source_hash": "0" * 64, "architectures": []}
-    (tmp_path / "build.json").write_text(json.dumps(record))
-    (tmp_path / "libcsakit_trt.so").touch()
-    monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
+def test_a_named_library_from_other_sources_is_stale(record: Callable[..., None]) -> None:
+    record(source_hash="0" * 64, architectures=[])
 
     line = str(gpu_checks.check_library("csakit_trt"))
 
@@ -111,13 +120,8 @@ def test_a_named_library_that_cannot_be_used_is_to_be_fixed(
     assert "\n" not in line
 
 
-def test_a_library_for_another_gpu_is_to_be_built_for_this_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    record = {"libraries": ["libcsakit_trt.so"], "architectures": ["sm_80", "sm_90"]}
-    (tmp_path / "build.json").write_text(json.dumps(record))
-    (tmp_path / "libcsakit_trt.so").touch()
-    monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
+def test_a_library_for_another_gpu_is_to_be_built_for_this_one(record: Callable[..., None]) -> None:
+    record(architectures=["sm_80", "sm_90"])
 
     covered = str(gpu_checks.check_library("csakit_trt", ["sm_86", "sm_90"]))
     bare = str(gpu_checks.check_library("csakit_trt", ["sm_90", "sm_120"]))
@@ -172,11 +176,9 @@ def test_wheels_for_a_later_cuda_than_the_drivers_are_told(monkeypatch: pytest.M
 )
 def test_each_flavour_of_tensorrt_has_a_line(version: str | None, text: str) -> None:
     modules = {"tensorrt_rtx": "1.7.1.116"} | ({"tensorrt": version} if version else {})
+    machine = HostCapabilities(gpus=(), modules=modules, plugin=False)
 
-    lines = [
-        str(f)
-        for f in gpu_checks.check_tensorrt(HostCapabilities(gpus=(), modules=modules, plugin=False))
-    ]
+    lines = list(map(str, gpu_checks.check_tensorrt(machine)))
 
     assert lines[0].startswith(text)
     assert lines[1].startswith("--  tensorrt_lean         absent; for opening version-compatible")
@@ -197,12 +199,9 @@ def test_the_version_of_the_driver_is_read_from_the_kernel(
 
 
 def test_a_library_of_a_later_cuda_than_the_drivers_is_to_be_fixed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    record: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    record = {"libraries": ["libcsakit_trt.so"], "toolchain": "nvcc 13.0.88 with gcc 12.2.0"}
-    (tmp_path / "build.json").write_text(json.dumps(record))
-    (tmp_path / "libcsakit_trt.so").touch()
-    monkeypatch.setenv("CSAKIT_LIBRARY", str(tmp_path))
+    record(toolchain="nvcc 13.0.88 with gcc 12.2.0")
 
     for supported, state in (((12, 4), "FIX"), ((13, 0), "OK "), (None, "OK ")):
         monkeypatch.setattr(gpu_checks, "_supported_cuda", lambda found=supported: found)
