@@ -4,6 +4,7 @@
 """
 
 import gc
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -99,37 +100,33 @@ def test_a_graph_repeats_what_was_captured_and_capturing_does_nothing(device: De
     assert seen == [2, 3]
 
 
-def test_what_cannot_be_captured_is_an_error_and_the_stream_stays_usable(device: Device) -> None:
+def refuse() -> None:
+    raise EngineError("not this")
+
+
+@pytest.mark.parametrize(
+    ("work", "error", "text"),
+    [
+        (lambda _, stream: stream.capture(stream.synchronize), CudaError, "STREAM_CAPTURE_"),
+        (lambda _, stream: stream.capture(refuse), EngineError, "not this"),
+        (
+            lambda device, _: device.buffer(1 << 50),
+            OutOfMemoryError,
+            "CUDA_ERROR_OUT_OF_MEMORY: out of memory",
+        ),
+    ],
+)
+def test_what_fails_is_an_error_and_the_stream_stays_usable(
+    device: Device, work: Callable[[Device, Stream], object], error: type[Exception], text: str
+) -> None:
     with device.current():
         stream = device.stream()
 
-        with pytest.raises(CudaError, match="CUDA_ERROR_STREAM_CAPTURE_"):
-            stream.capture(stream.synchronize)
+        with pytest.raises(error, match=text):
+            work(device, stream)
 
         back = there_and_back(device, stream, np.full(64, 9, dtype=np.uint8))
     assert (back == 9).all()
-
-
-def test_an_error_while_capturing_is_raised_and_the_stream_stays_usable(device: Device) -> None:
-    def refuse() -> None:
-        raise EngineError("not this")
-
-    with device.current():
-        stream = device.stream()
-        with pytest.raises(EngineError, match="not this"):
-            stream.capture(refuse)
-
-        back = there_and_back(device, stream, np.full(64, 9, dtype=np.uint8))
-    assert (back == 9).all()
-
-
-def test_memory_that_is_not_there_is_an_error_and_the_device_stays_usable(device: Device) -> None:
-    with device.current():
-        with pytest.raises(OutOfMemoryError, match="CUDA_ERROR_OUT_OF_MEMORY: out of memory"):
-            device.buffer(1 << 50)
-
-        back = there_and_back(device, device.stream(), np.full(64, 5, dtype=np.uint8))
-    assert (back == 5).all()
 
 
 def test_an_error_names_the_call_and_the_error_of_cuda(device: Device, fake: FakeDriver) -> None:

@@ -4,7 +4,7 @@ import pytest
 from csakit.plugins.architectures import devices
 from csakit.plugins.errors import ContractError, LibraryError
 from csakit.runtime.device import open_device as device_choice
-from csakit.runtime.device.open_device import choose_binding, open_device
+from csakit.runtime.device.open_device import BindingName, Choice, choose_binding, open_device
 
 
 def let_installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
@@ -12,27 +12,28 @@ def let_installed(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
     monkeypatch.setattr(device_choice, "installed", lambda _: "1.2")
 
 
-def test_pycuda_is_preferred_where_both_are_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_installed(monkeypatch, "pycuda", "cuda-python")
-
-    choice = choose_binding()
-
-    assert (choice.binding, choice.version) == ("pycuda", "1.2")
-    assert choice.reason == "preferred to cuda-python, which is installed too"
+BOTH = ("pycuda", "cuda-python")
 
 
-def test_what_is_installed_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_installed(monkeypatch, "cuda-python")
+@pytest.mark.parametrize(
+    ("installed", "requested", "binding", "reason"),
+    [
+        (BOTH, None, "pycuda", "preferred to cuda-python, which is installed too"),
+        (BOTH, "cuda-python", "cuda-python", "as asked for"),
+        (BOTH[1:], None, "cuda-python", "the only one installed"),
+    ],
+)
+def test_the_first_that_is_installed_is_taken_or_the_one_that_is_asked_for(
+    *,
+    monkeypatch: pytest.MonkeyPatch,
+    installed: tuple[str, ...],
+    requested: str | None,
+    binding: BindingName,
+    reason: str,
+) -> None:
+    let_installed(monkeypatch, *installed)
 
-    choice = choose_binding()
-
-    assert (choice.binding, choice.reason) == ("cuda-python", "the only one installed")
-
-
-def test_a_wish_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    let_installed(monkeypatch, "pycuda", "cuda-python")
-
-    assert choose_binding("cuda-python").binding == "cuda-python"
+    assert choose_binding(requested) == Choice(binding, "1.2", reason)
     with pytest.raises(ContractError, match="one of pycuda, cuda-python; got 'cupy'"):
         choose_binding("cupy")
 

@@ -32,25 +32,19 @@ def test_what_has_not_changed_is_not_written_again(tmp_path: Path) -> None:
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == before
 
 
-def test_a_folder_that_cannot_be_written_costs_time_only(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.INFO):
-        CacheFile(tmp_path / "absent" / "cache").write(b"kernels")
-
-    assert "compiled kernels are not kept: cannot write" in caplog.text
-
-
-def test_a_full_disk_costs_time_only(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("folder", ["absent", "full"])
+def test_what_cannot_be_written_costs_time_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, folder: str
 ) -> None:
     def fail(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Path, "touch", fail)
+    (tmp_path / "full").mkdir()
+    if folder == "full":
+        monkeypatch.setattr(Path, "touch", fail)
 
     with caplog.at_level(logging.INFO):
-        CacheFile(tmp_path / "cache").write(b"kernels")
+        CacheFile(tmp_path / folder / "cache").write(b"kernels")
 
     assert "compiled kernels are not kept: cannot write" in caplog.text
 

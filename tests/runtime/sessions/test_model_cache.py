@@ -278,30 +278,24 @@ def test_what_the_system_installed_may_be_read_but_is_not_added_to(
     assert not prepare(model.parent / BESIDE)
 
 
-@pytest.mark.parametrize("mode", [0o770, 0o707, 0o702])
-def test_what_others_can_write_is_not_trusted(tmp_path: Path, mode: int) -> None:
-    folder = tmp_path / "folder"
+def test_what_others_can_write_and_links_are_not_trusted(tmp_path: Path) -> None:
+    folder, link = tmp_path / "folder", tmp_path / "link"
     folder.mkdir()
-    folder.chmod(mode)
+    link.symlink_to(folder)
 
-    assert not trusted(folder)
-    assert not prepare(folder)
-
-
-def test_a_link_is_not_trusted(tmp_path: Path) -> None:
-    (tmp_path / "link").symlink_to(tmp_path)
-
-    assert trusted(tmp_path)
-    assert not trusted(tmp_path / "link")
+    assert trusted(folder)
+    assert not trusted(link)
+    for mode in (0o770, 0o707, 0o702):
+        folder.chmod(mode)
+        assert not trusted(folder)
+        assert not prepare(folder)
 
 
-def test_a_folder_that_cannot_be_made_is_passed_over(
+def test_a_folder_that_cannot_be_written_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / BESIDE).touch()  # a file
-
-    assert not prepare(tmp_path / BESIDE)
     monkeypatch.setattr(os, "access", lambda *_: False)  # a mount that is read-only
+
     assert not prepare(tmp_path / "folder")
 
 

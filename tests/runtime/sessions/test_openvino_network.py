@@ -13,7 +13,6 @@ from csakit.plugins import spec
 from csakit.plugins.errors import ContractError
 from csakit.runtime import open_session
 from csakit.runtime.contract import IMAGE, MASK, META_IO, OUTPUT
-from helpers.python import succeed
 from onnx import TensorProto, helper, numpy_helper
 
 from ..conftest import METADATA
@@ -163,32 +162,3 @@ def test_threads_may_open_and_close_at_once(tmp_path: Path, rng: np.random.Gener
 
     assert all((one == found[0]).all() for one in found)
     assert operators() == 0
-
-
-CUT = """
-import os, sys
-from pathlib import Path
-import numpy as np
-from csakit.runtime import open_session
-image = np.zeros((1, 256, 256, 3), np.uint8)
-path = Path(sys.argv[1])
-session = open_session(path, backend=sys.argv[2], cache=False)
-before = session.run_uint8(image, image[..., :1])
-for file in path.parent.iterdir():
-    os.truncate(file, 0)
-assert (session.run_uint8(image, image[..., :1]) == before).all()
-"""
-
-
-@pytest.mark.parametrize(
-    ("backend", "external"), [("openvino", False), ("openvino", True), ("onnxruntime", False)]
-)
-def test_a_model_that_is_cut_while_it_is_open_still_runs(
-    tmp_path: Path, backend: str, external: bool
-) -> None:
-    path = network(tmp_path, one_weight(0.5))
-    if external:
-        model = onnx.load(path)
-        onnx.save(model, path, save_as_external_data=True, location="w.weights", size_threshold=0)
-
-    succeed(CUT, path, backend)

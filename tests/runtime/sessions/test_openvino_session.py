@@ -65,15 +65,6 @@ def test_half_precision_files_are_refused_with_the_remedy(make_model: MakeModel)
         open_session(model, backend="openvino")
 
 
-@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x09"])
-def test_what_is_no_model_is_refused(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "model.onnx"
-    path.write_bytes(content)
-
-    with pytest.raises(ContractError, match=r"model\.onnx"):
-        open_session(path, backend="openvino")
-
-
 def test_a_model_that_it_cannot_read_is_refused_with_a_reason(make_model: MakeModel) -> None:
     path = make_model()
     path.write_bytes(path.read_bytes().replace(b"ReduceSum", b"ReduceSun"))
