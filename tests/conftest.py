@@ -13,6 +13,7 @@ from csakit.plugins.spec import SIMILARITIES, Similarity
 
 if TYPE_CHECKING:
     from csakit.train import CSAInpainter
+    from helpers.cuda_device import CudaDevice
     from helpers.exported import Subject
     from helpers.kernel_device import SimtDevice
 
@@ -74,6 +75,15 @@ def watched() -> "Iterator[SimtDevice]":
     from helpers.kernel_device import SimtDevice
 
     with contextlib.closing(SimtDevice(watched=True)) as device:
+        yield device
+
+
+@pytest.fixture
+def cuda() -> "Iterator[CudaDevice]":
+    """The kernels on the GPU of this machine, for tests marked so."""
+    from helpers.cuda_device import CudaDevice
+
+    with contextlib.closing(CudaDevice()) as device:
         yield device
 
 

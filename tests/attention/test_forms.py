@@ -4,7 +4,7 @@ What only one form has (types, layouts, gradients, chunks, errors) is tested bes
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -148,18 +148,11 @@ IN_PYTHON = {
 
 
 @pytest.fixture(params=[*IN_PYTHON, "simt", "watched", pytest.param("cuda", marks=pytest.mark.gpu)])
-def form(request: pytest.FixtureRequest) -> Iterator[Form]:
+def form(request: pytest.FixtureRequest) -> Form:
     """Each form in turn; the kernels on a CPU as on Hopper, as on Turing, and on a GPU."""
     if request.param in IN_PYTHON:
-        yield IN_PYTHON[request.param]()
-        return
-    if request.param == "cuda":
-        from helpers.cuda_device import CudaDevice as Device
-    else:
-        from helpers.kernel_device import SimtDevice as Device  # type: ignore[assignment]
-    device = Device(watched=True) if request.param == "watched" else Device()  # type: ignore[call-arg]
-    yield kernels(device)
-    device.close()
+        return IN_PYTHON[request.param]()
+    return kernels(request.getfixturevalue(request.param))
 
 
 @pytest.mark.parametrize("similarity", SIMILARITIES)

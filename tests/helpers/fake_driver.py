@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from .alone import CACHE, alone
-from .simt_build import require_cpp_compiler
+from .native import require_program
 
 SOURCES: Final = Path(__file__).parents[1] / "runtime" / "fake_driver"
 FAKE_DRIVER: Final = "CSAKIT_FAKE_DRIVER"  # set in processes that see it
@@ -27,7 +27,7 @@ _FLAGS: Final = ("-std=c++17", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-
 @functools.cache
 def fake_driver() -> Path:
     """Compile ``libcuda.so.1``; take the one that is there if nothing has changed."""
-    compiler, rest = require_cpp_compiler(), _other_symbols()
+    compiler, rest = require_program("g++"), _other_symbols()
     files = sorted(SOURCES.glob("*.*"))
     digest = hashlib.sha256(repr((_FLAGS, rest)).encode())
     for file in files:

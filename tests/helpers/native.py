@@ -40,11 +40,11 @@ def require_build_tools() -> Toolchain:
     return require_toolchain()
 
 
-def require_host_compiler() -> str:
-    """Return the command of a C compiler, or skip the test."""
-    command = shutil.which("cc") or shutil.which("gcc")
+def require_program(*names: str) -> str:
+    """Return the command of the first program that is installed, or skip the test."""
+    command = next(filter(None, map(shutil.which, names)), None)
     if command is None:
-        pytest.skip("no C compiler is installed")
+        pytest.skip(f"not installed: {' or '.join(names)}")
     return command
 
 

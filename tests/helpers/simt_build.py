@@ -13,11 +13,10 @@ import subprocess
 from pathlib import Path
 from typing import Final
 
-import pytest
 from csakit.plugins.locations import CSRC, INCLUDE
 
 from .alone import CACHE, alone
-from .native import source_files
+from .native import require_program, source_files
 
 SIMT: Final = Path(__file__).parents[1] / "plugins" / "simt"
 FLAGS: Final = (
@@ -38,18 +37,10 @@ WATCHED: Final = (
 )
 
 
-def require_cpp_compiler() -> str:
-    """Return the command of g++, or skip the test."""
-    command = shutil.which("g++")
-    if command is None:
-        pytest.skip("no g++ is installed: it compiles the kernels for the CPU")
-    return command
-
-
 @functools.cache
 def simt_library(*, watched: bool) -> Path:
     """Compile the library, or take the one that is there; ``watched`` checks every access."""
-    compiler = require_cpp_compiler()
+    compiler = require_program("g++")
     target = CACHE / "simt" / f"{_key(compiler, watched=watched)}.so"
     with alone(f"simt-{watched:d}"):
         if not target.is_file():

@@ -1,7 +1,5 @@
 """What tests of the kernels take in turn: devices, types, layouts."""
 
-import contextlib
-from collections.abc import Iterator
 from typing import cast
 
 import pytest
@@ -10,15 +8,9 @@ from helpers.kernel_device import Device
 
 
 @pytest.fixture(params=["simt", "watched", pytest.param("cuda", marks=pytest.mark.gpu)])
-def device(request: pytest.FixtureRequest) -> Iterator[Device]:
+def device(request: pytest.FixtureRequest) -> Device:
     """Each kind of device in turn."""
-    if request.param != "cuda":
-        yield request.getfixturevalue(request.param)
-        return
-    from helpers.cuda_device import CudaDevice
-
-    with contextlib.closing(CudaDevice()) as cuda:
-        yield cuda
+    return cast(Device, request.getfixturevalue(request.param))
 
 
 @pytest.fixture(params=Dtype, ids=lambda dtype: dtype.name.lower())

@@ -4,6 +4,7 @@ How often chunks were solved stands first in the workspace, an int32 an image; 0
 result was not proven and the chunks were solved in order.
 """
 
+import contextlib
 import dataclasses
 import functools
 
@@ -261,8 +262,5 @@ def test_any_problem_gives_the_same_bits(
     problem = Problem(
         features=rounded(features, dtype), hole=hole, similarity=similarity, dtype=dtype
     )
-    device = SimtDevice()
-    try:
+    with contextlib.closing(SimtDevice()) as device:
         assert_same_bits(device, problem)
-    finally:
-        device.close()

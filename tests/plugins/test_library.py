@@ -27,7 +27,7 @@ def library() -> Library:
 @pytest.fixture
 def compile_c(tmp_path: Path) -> Compile:
     """Compile lines of C to a shared library."""
-    compiler = native.require_host_compiler()
+    compiler = native.require_program("cc", "gcc")
 
     def compile_c(text: str) -> Path:
         source, target = tmp_path / "foreign.c", tmp_path / "foreign.so"
