@@ -125,9 +125,6 @@ def drop_after(path: Path, step: int) -> None:
             temporary.write_text("".join(json.dumps(line) + "\n" for line in kept))
 
 
-Scalars = Sequence[Mapping[str, float]]
-"""Lines of a run's log, each with "step"; see ``read_scalars``."""
-
 _PANELS: Final = {  # key of the log to title
     "reconstruction": "L1 of both results",
     "consistency": "consistency loss",
@@ -140,11 +137,9 @@ _PANEL_INCHES: Final = (5.0, 3.0)
 _DOTS_PER_INCH: Final = 100
 
 
-def draw_curves(runs: Mapping[str, Scalars], path: Path) -> None:
+def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
     """Draw the scalars of runs, name to log, to a ``.png`` file, which is replaced."""
-    # deferred: slow, and only ablations draw
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure  # deferred: slow, and only ablations draw
 
     panels = {
         key: title
@@ -156,7 +151,6 @@ def draw_curves(runs: Mapping[str, Scalars], path: Path) -> None:
     rows = -(-len(panels) // _COLUMNS)
     width, height = _PANEL_INCHES
     figure = Figure(figsize=(_COLUMNS * width, rows * height), layout="constrained")
-    FigureCanvasAgg(figure)
     for number, (key, title) in enumerate(panels.items(), start=1):
         axes = figure.add_subplot(rows, _COLUMNS, number)
         for name, lines in runs.items():
