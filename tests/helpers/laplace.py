@@ -1,21 +1,24 @@
-"""Laplace's equation by elimination: slow, and nothing in common with the multigrid solver."""
+"""Laplace's equation by elimination: exact, and nothing in common with the multigrid solvers."""
 
 import numpy as np
+from scipy.sparse import csc_matrix
+from scipy.sparse.linalg import spsolve
 
 
-def solve_densely(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
+def solve_exactly(values: np.ndarray, hole: np.ndarray) -> np.ndarray:
     """Continue (H, W, C) values into a hole of (H, W); the (M, C) hole pixels in raster order."""
     height, width = hole.shape
     places = {(y, x): row for row, (y, x) in enumerate(np.argwhere(hole).tolist())}
-    matrix = np.zeros((len(places), len(places)))
+    entries: list[tuple[int, int, float]] = []
     force = np.zeros((len(places), values.shape[-1]))
     for (y, x), row in places.items():
         for beside in ((y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)):
             if not (0 <= beside[0] < height and 0 <= beside[1] < width):
                 continue
-            matrix[row, row] += 1
+            entries.append((row, row, 1.0))
             if beside in places:
-                matrix[row, places[beside]] -= 1
+                entries.append((row, places[beside], -1.0))
             else:
                 force[row] += values[beside]
-    return np.linalg.solve(matrix, force)
+    rows, columns, weights = zip(*entries, strict=True)
+    return spsolve(csc_matrix((weights, (rows, columns))), force).reshape(force.shape)

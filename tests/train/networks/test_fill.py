@@ -9,34 +9,17 @@ import torch
 from csakit.runtime.tensors.pixels import float_from_uint8
 from csakit.train.networks.fill import harmonic_fill
 from helpers.features import image_like
-from scipy.sparse import csr_matrix
-from scipy.sparse.linalg import spsolve
+from helpers.laplace import solve_exactly
 from torch import Tensor
 
 SIDE = 256
 
 
 def exact(image: Tensor, missing: Tensor) -> Tensor:
-    """Solve Laplace's equation in the hole of one (C, H, W) image with a sparse solver."""
-    hole = missing.numpy()
-    rows, columns = np.nonzero(hole)
-    number = np.full(hole.shape, -1)
-    number[rows, columns] = np.arange(len(rows))
-    entries: list[tuple[int, int, float]] = []
-    known = np.zeros((len(rows), image.shape[0]))
-    for i, (row, column) in enumerate(zip(rows, columns, strict=True)):
-        for y, x in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            if not (0 <= y < hole.shape[0] and 0 <= x < hole.shape[1]):
-                continue
-            entries.append((i, i, 1.0))
-            if hole[y, x]:
-                entries.append((i, number[y, x], -1.0))
-            else:
-                known[i] += image[:, y, x].numpy()
-    i, j, value = zip(*entries, strict=True)
-    matrix = csr_matrix((value, (i, j)), shape=(len(rows), len(rows)))
+    """Solve Laplace's equation in the hole of one (C, H, W) image."""
     filled = image.clone()
-    filled[:, rows, columns] = torch.from_numpy(spsolve(matrix.tocsc(), known).T).float()
+    solution = solve_exactly(image.permute(1, 2, 0).numpy(), missing.numpy())
+    filled[:, missing] = torch.from_numpy(solution.T).float()
     return filled
 
 
