@@ -102,7 +102,7 @@ class Binding(Protocol):
         """Wait until what was recorded is done."""
 
     def is_done(self, event: Handle) -> bool:
-        """Report whether it is, without waiting."""
+        """Report whether it is done, without waiting."""
 
     def elapsed_ms(self, start: Handle, end: Handle) -> float:
         """Return the milliseconds between two recorded events."""

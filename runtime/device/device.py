@@ -55,18 +55,18 @@ class Stream(Resource):
         self._device.binding.record(event.handle, self._handle)
 
     def copy_in(self, target: "DeviceBuffer", source: HostBytes) -> None:
-        """Enqueue a copy of page-locked bytes to the begin of a buffer."""
+        """Enqueue a copy of page-locked bytes to the start of a buffer."""
         self._device.binding.copy_to_device(target.address, source, self._handle)
 
     def copy_out(self, target: HostBytes, source: "DeviceBuffer") -> None:
-        """Enqueue a copy from the begin of a buffer to page-locked bytes."""
+        """Enqueue a copy from the start of a buffer to page-locked bytes."""
         self._device.binding.copy_to_host(target, source.address, self._handle)
 
     def capture(self, work: Callable[[], None]) -> "Graph":
         """Record what ``work`` enqueues as a graph, without running it; ``work`` must not wait."""
         binding = self._device.binding
         collects = gc.isenabled()
-        gc.disable()  # it may free somebody's device memory in this thread, which ends a capture
+        gc.disable()  # it may free device memory in this thread, which ends a capture
         try:
             binding.begin_capture(self._handle)
             try:

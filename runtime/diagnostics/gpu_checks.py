@@ -116,7 +116,7 @@ def _later_cuda(compiler: str | None) -> str | None:
 
 
 def _supported_cuda() -> tuple[int, int] | str | None:
-    """Ask the driver; words where it has trouble, None where it is absent."""
+    """Return the CUDA that the driver supports; a problem in words, None without a driver."""
     version = ctypes.c_int(0)
     try:
         status = ctypes.CDLL("libcuda.so.1").cuDriverGetVersion(ctypes.byref(version))
@@ -137,7 +137,7 @@ def _release() -> str | None:
 
 
 def _wheels_for_later_cuda(major: int) -> list[str]:
-    """Name the installed wheels of TensorRT that are for a later CUDA than the driver's."""
+    """Return the installed wheels of TensorRT that are for a later CUDA than the driver's."""
     names = (name for flavour in FLAVOURS.values() for name in flavour.distributions)
     wheels = [name for name in names if installed(name)]
     stated = ((name, re.search(r"-cu(\d+)$", name)) for name in wheels)
@@ -157,6 +157,6 @@ def _name(number: int) -> str:
 
 
 def _dotted(architecture: str) -> str:
-    """Turn "sm_120" into "12.0"."""
+    """Return "12.0" for "sm_120"."""
     digits = re.sub(r"\D", "", architecture)
     return f"{digits[:-1]}.{digits[-1:]}"

@@ -25,7 +25,7 @@ _AMPERE: Final = 80
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostCapabilities:
-    """What decides whether an engine can be opened here."""
+    """What this machine has to open engines with."""
 
     gpus: tuple[str, ...]  # architecture of each device; empty without GPU or driver
     modules: Mapping[str, str]  # version by name of each installed module of TensorRT
@@ -63,7 +63,7 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Compatibility:
-    """What is known of an engine, its corruption, and its incompatibility with this machine."""
+    """An engine: the corruption of its files, and its incompatibility with this machine."""
 
     engine: Path  # its file
     manifest: Manifest | None  # what it states; None where it cannot be trusted to state anything

@@ -107,12 +107,12 @@ class ExecutionContext:
             self._stream.record(buffers.done)
 
     def keep(self, resource: Any) -> Any:  # noqa: ANN401
-        """Close it with the context; what was made last goes first."""
+        """Close a resource with the context, the last one first; return it."""
         self._closing.callback(resource.close)
         return resource
 
     def close(self) -> None:
-        """Wait for what is in work, and free everything. Calling twice is harmless."""
+        """Wait for pending work, and free everything. Calling twice is harmless."""
         with contextlib.suppress(EngineError):  # a lost context: there is nothing to wait for
             self._stream.synchronize()
         self._closing.close()

@@ -130,7 +130,7 @@ class ContextPool:
             self._free(context)
 
     def _take(self, shape: CallShape) -> StagingBuffers:
-        """Take free buffers, and make whatever is needed for that."""
+        """Take free buffers; create a context or complete a call where there are none."""
         while True:
             with self._changed:
                 if self._closed:
@@ -172,7 +172,7 @@ class ContextPool:
         return victim
 
     def _create(self, shape: CallShape, victim: ExecutionContext | None) -> StagingBuffers | None:
-        """Create a context; None where the one that is there has to do."""
+        """Create a context; None where memory allows no more than the present ones."""
         context = None
         try:
             with self.device.current():
@@ -189,7 +189,7 @@ class ContextPool:
     def _make_with_room(
         self, shape: CallShape, victim: ExecutionContext | None
     ) -> ExecutionContext | None:
-        """Create a context; without memory for it, close idle ones or use what is there."""
+        """Create a context; without memory for it, close idle ones or do with the present ones."""
         while True:
             if victim is not None:
                 victim.close()

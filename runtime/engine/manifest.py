@@ -92,7 +92,7 @@ class Precision:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All of it."""
+    """Everything that is known of an engine when it is built."""
 
     schema: int
     csakit: str  # version that built the engine
@@ -111,13 +111,13 @@ class Manifest:
         return shlex.join(self.build.command)
 
     def text(self) -> str:
-        """Write the file, with its checksum."""
+        """Return the text of the file, with its checksum."""
         values = dataclasses.asdict(self)
         return json.dumps({**values, _CHECKSUM: _checksum(values)}, indent=1) + "\n"
 
 
 def manifest_path(engine: Path) -> Path:
-    """Name the manifest of an engine: ``model.engine.json`` for ``model.engine``."""
+    """Return the path of an engine's manifest: ``model.engine.json`` for ``model.engine``."""
     return engine.with_name(f"{engine.name}.json")
 
 

@@ -37,12 +37,12 @@ class RtxEngine(TensorRtEngine):
         cache = config.create_runtime_cache()
         self._kept = CacheFile(path.with_name(f"{path.name}{CACHE_SUFFIX}"))
         if (stored := self._kept.read()) is not None and not cache.deserialize(stored):
-            logger.info("%s is for another GPU, driver or version, and is made anew", self._kept)
+            logger.info("%s is for another GPU, driver or version, and is replaced", self._kept)
         config.set_runtime_cache(cache)
         self._cache, self._config = cache, config
 
     def save_cache(self) -> None:
-        """Keep what was compiled for a shape that ran for the first time."""
+        """Store what was compiled for a shape that ran for the first time."""
         cache = self._cache
         self._kept.write(bytes(memoryview(cache.serialize())))
 

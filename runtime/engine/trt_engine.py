@@ -1,7 +1,7 @@
 """An engine in TensorRT (``tensorrt`` or ``tensorrt_lean``, 10.3 to 11.x), ready to be enqueued.
 
-Contexts work in memory that we allocate for the very shape they run, so that running out of it is
-an error of ours and not one of TensorRT's.
+Contexts use memory that csakit allocates for the shape they run, so that running out of it is an
+error of csakit and not one of TensorRT.
 """
 
 import contextlib
@@ -47,7 +47,7 @@ def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple
     with path.open("rb") as file:
         plan = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # TensorRT copies it
         engine = runtime.deserialize_cuda_engine(plan)
-        with contextlib.suppress(BufferError):  # still looked at; it goes with what looks
+        with contextlib.suppress(BufferError):  # still in use: freed with its last user
             plan.close()
     if engine is None:
         raise module.failure(f"cannot open {path}", rebuild)
@@ -103,7 +103,7 @@ class TensorRtExecutor:
             raise self._failure("did not run")
 
     def close(self) -> None:
-        """Free the context, then its memory; nothing of it may be in work. Idempotent."""
+        """Free the context, then its memory, when its work is done. Idempotent."""
         self._context = None
         if self._scratch is not None:
             self._scratch.close()
@@ -140,7 +140,7 @@ class TensorRtExecutor:
 class TensorRtEngine:
     """A loaded engine. All calls are made with its device current."""
 
-    manages_cuda_graphs = False  # inside, so that nobody should capture it
+    manages_cuda_graphs = False  # by itself; then its calls are not captured
 
     def __init__(self, module: TensorRTModule, path: Path, manifest: Manifest) -> None:
         require_plugin(module, path, manifest)
@@ -165,7 +165,7 @@ class TensorRtEngine:
         )
 
     def save_cache(self) -> None:
-        """Keep what was learnt when an executor ran first, here nothing; never raises."""
+        """Store what was compiled when an executor ran first, here nothing; never raises."""
 
     def close(self) -> None:
         """Free the engine, after its executors, then its runtime. Idempotent."""

@@ -19,7 +19,7 @@ T = TypeVar("T", bound=Array)
 
 @dataclasses.dataclass(eq=False)
 class LoadedSession(abc.ABC):
-    """All of ``Session`` but how a library runs its model."""
+    """A ``Session``, but for the library that runs its model."""
 
     path: Path  # of the model
     signature: Signature  # what it takes

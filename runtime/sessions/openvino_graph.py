@@ -21,13 +21,13 @@ from ...plugins.spec import Similarity
 from .numpy_attention import fill_holes
 
 
-class _Nobody:
+class _Placeholder:
     """What OpenVINO holds in the place of an operator."""
 
 
-_NOBODY: Final = _Nobody()
+_PLACEHOLDER: Final = _Placeholder()
 # OpenVINO releases references without Python's lock: losing count of some must not free it.
-_REFERENCES: Final = (_NOBODY,) * 10_000
+_REFERENCES: Final = (_PLACEHOLDER,) * 10_000
 
 
 class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
@@ -36,7 +36,7 @@ class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
     def __init__(self, inputs: list[Any], similarity: Similarity, operators: "Operators") -> None:
         # OpenVINO keeps what it is given, and with it all of the graph, by a reference that no
         # garbage collector sees; so ``Operators`` keeps this object instead.
-        super().__init__(_NOBODY, inputs)
+        super().__init__(_PLACEHOLDER, inputs)
         self._similarity = similarity
         self._operators = weakref.ref(operators)
         operators.add(self)
@@ -96,12 +96,12 @@ def read_network(core: Any, path: Path, operators: Operators) -> Any:  # noqa: A
     model = core.read_model(str(path))
     for node in model.get_ordered_ops():
         if node.get_type_name() == "ConvolutionBackpropData" and _keeps_size(node):
-            _turn(node)
+            _replace(node)
     return model
 
 
 def _keeps_size(node: Any) -> bool:  # noqa: ANN401
-    """Distinguish a 3x3 transposed convolution of stride 1 and padding 1 from others."""
+    """Report whether a transposed convolution is 3x3, of stride 1 and padding 1."""
     form = node.get_attributes()
     names = ("strides", "dilations", "pads_begin", "pads_end", "output_padding")
     ones = all(list(form[name]) == [1, 1] for name in names[:4])
@@ -109,15 +109,15 @@ def _keeps_size(node: Any) -> bool:  # noqa: ANN401
     return ones and list(form[names[4]]) == [0, 0] and kernel == [3, 3]
 
 
-def _turn(node: Any) -> None:  # noqa: ANN401
-    """Put the convolution with the turned kernel in the place of a transposed one."""
+def _replace(node: Any) -> None:  # noqa: ANN401
+    """Replace a transposed convolution by the convolution with the flipped kernel."""
     stored = node.input_value(1).get_node()
     if stored.get_type_name() == "Convert":  # half-precision weights
         stored = stored.input_value(0).get_node()
     kernel = stored.data.astype(np.float32)  # (in, out, 3, 3)
-    turned = np.ascontiguousarray(kernel.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1])
+    flipped = np.ascontiguousarray(kernel.transpose(1, 0, 2, 3)[:, :, ::-1, ::-1])
     convolution = opset.convolution(
-        node.input_value(0), opset.constant(turned), [1, 1], [1, 1], [1, 1], [1, 1]
+        node.input_value(0), opset.constant(flipped), [1, 1], [1, 1], [1, 1], [1, 1]
     )
     convolution.set_friendly_name(node.get_friendly_name())
     node.output(0).replace(convolution.output(0))

@@ -71,7 +71,7 @@ class OrtCudaSession(OrtSession):
 
 
 def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | None:
-    """Distinguish a GPU that fails from a model that is broken; onnxruntime's classes do not."""
+    """Return the error of a GPU; None where the model is broken, which has the same class."""
     cause = error.__cause__
     if cause is None or not _CUDA.search(str(cause).replace(str(path), "")):
         return None
