@@ -3,12 +3,14 @@
 import dataclasses
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from .abi import ABI_VERSION
 from .errors import LibraryError
 from .library import Library, find_library
 from .locations import RECORD_NAME, Kind, file_name, source_hash
+
+_TYPES: Final = {"abi": int, "source_hash": str, "compiler": str, "tensorrt": str}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,18 +80,11 @@ def _recorded(kind: Kind, path: Path) -> LibraryStatus:
 
 def _status(kind: Kind, path: Path, info: dict[str, Any]) -> LibraryStatus:
     """Take over what a library or a record states, if it has the expected type."""
-
-    def stated(name: str) -> str | None:
-        value = info.get(name)
-        return value if isinstance(value, str) else None
-
-    architectures, abi = info.get("architectures"), info.get("abi")
-    return LibraryStatus(
-        kind=kind,
-        path=path,
-        architectures=tuple(map(str, architectures)) if isinstance(architectures, list) else (),
-        abi=abi if isinstance(abi, int) else None,
-        source_hash=stated("source_hash"),
-        compiler=stated("compiler"),
-        tensorrt=stated("tensorrt") if kind != "csakit" else None,
-    )
+    stated = {
+        name: info[name] for name, type_ in _TYPES.items() if isinstance(info.get(name), type_)
+    }
+    if kind == "csakit":
+        stated.pop("tensorrt", None)  # its record is that of the plugins too
+    if isinstance(info.get("architectures"), list):
+        stated["architectures"] = tuple(map(str, info["architectures"]))
+    return LibraryStatus(kind=kind, path=path, **stated)
