@@ -258,9 +258,11 @@ def _compare(args: argparse.Namespace) -> int:
     before, after = read_record(args.before), read_record(args.after)
     found = compare(before, after, limit=args.limit, relative_to=args.relative_to)
     print(found)
-    if found.regressed:
-        return ExitCode.CHECK_FAILED
-    return ExitCode.INCONCLUSIVE if found.inconclusive else ExitCode.OK
+    return {
+        "regressed": ExitCode.CHECK_FAILED,
+        "inconclusive": ExitCode.INCONCLUSIVE,
+        "unchanged": ExitCode.OK,
+    }[found.verdict]
 
 
 def _plot(args: argparse.Namespace) -> int:

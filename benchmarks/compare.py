@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Final
+from typing import Final, Literal, get_args
 
 from ..plugins.errors import ContractError
 from .record import Key, Measurement, Record
 from .stats import Interval, ratio_of_medians, ratio_of_ratios
 
 ByKey = Mapping[Key, Measurement]
+Verdict = Literal["regressed", "inconclusive", "unchanged"]  # the worst first
 
 LIMIT: Final = 1.05  # two runs of one build on a quiet machine agree to 2 or 3 %
 
@@ -23,14 +24,11 @@ class Change:
     limit: float
 
     @property
-    def regressed(self) -> bool:
-        """Whether it is slower than the limit allows, with the confidence of the interval."""
-        return self.ratio.low > self.limit
-
-    @property
-    def inconclusive(self) -> bool:
-        """Whether the limit lies inside the interval: more rounds could show either."""
-        return self.ratio.low <= self.limit < self.ratio.high
+    def verdict(self) -> Verdict:
+        """Report whether it is slower than the limit; inconclusive if that lies in the interval."""
+        if self.ratio.low > self.limit:
+            return "regressed"
+        return "inconclusive" if self.limit < self.ratio.high else "unchanged"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,8 +44,11 @@ class Comparison:
         """Write it for a terminal."""
         lines = [f"{'A p50 ms':>10} {'B p50 ms':>10}  {'B / A':<22} case"]
         for change in self.changes:
-            verdict = f"  REGRESSED beyond {change.limit:g}" if change.regressed else ""
-            verdict = "  inconclusive" if change.inconclusive else verdict
+            verdict = {
+                "regressed": f"  REGRESSED beyond {change.limit:g}",
+                "inconclusive": "  inconclusive",
+                "unchanged": "",
+            }[change.verdict]
             ratio = f"{change.ratio.value:.3f} ({change.ratio.low:.3f}-{change.ratio.high:.3f})"
             lines.append(
                 f"{change.before.summary.p50_ms:>10.3f} {change.after.summary.p50_ms:>10.3f}  "
@@ -56,24 +57,20 @@ class Comparison:
         lines += [f"only in A: {_describe(measured)}" for measured in self.only_before]
         lines += [f"only in B: {_describe(measured)}" for measured in self.only_after]
         lines += [f"note: {note}" for note in self.notes]
-        cases = f"of {len(self.changes)} cases"
-        last = "no regression"
-        if self.regressed:
-            last = f"{sum(change.regressed for change in self.changes)} {cases} regressed"
-        elif self.inconclusive:
-            count = sum(change.inconclusive for change in self.changes)
-            last = f"inconclusive: {count} {cases} may be beyond the limit; measure more --rounds"
+        count = sum(change.verdict == self.verdict for change in self.changes)
+        cases = f"{count} of {len(self.changes)} cases"
+        last = {
+            "regressed": f"{cases} regressed",
+            "inconclusive": f"inconclusive: {cases} may be beyond the limit; measure more --rounds",
+            "unchanged": "no regression",
+        }[self.verdict]
         return "\n".join([*lines, last])
 
     @property
-    def regressed(self) -> bool:
-        """Whether any case is slower than the limit allows."""
-        return any(change.regressed for change in self.changes)
-
-    @property
-    def inconclusive(self) -> bool:
-        """Whether no case has regressed for certain, and some may have."""
-        return not self.regressed and any(change.inconclusive for change in self.changes)
+    def verdict(self) -> Verdict:
+        """Return the worst of all cases: one that regressed outweighs those that may have."""
+        found = {change.verdict for change in self.changes}
+        return next(verdict for verdict in get_args(Verdict) if verdict in found)
 
 
 def compare(

@@ -28,7 +28,7 @@ def run_of(seed: int, *, ort: float = 100.0, loop: float = 300.0, **fields: obje
 def test_two_runs_of_one_build_show_no_regression() -> None:
     comparison = compare(run_of(0), run_of(1))
 
-    assert not comparison.regressed
+    assert comparison.verdict != "regressed"
     assert [change.after.backend for change in comparison.changes] == ["ort", "loop"]
     assert all(0.97 < change.ratio.value < 1.03 for change in comparison.changes)
     assert comparison.notes == comparison.only_before == comparison.only_after == ()
@@ -51,8 +51,8 @@ def test_what_is_slower_beyond_the_limit_regressed(
 ) -> None:
     comparison = compare(run_of(0), run_of(1, **medians), **options)
 
-    assert [change.regressed for change in comparison.changes] == regressed
-    assert comparison.regressed is any(regressed)
+    assert [change.verdict == "regressed" for change in comparison.changes] == regressed
+    assert (comparison.verdict == "regressed") is any(regressed)
 
 
 def test_an_uncertain_ratio_is_no_regression() -> None:
@@ -62,14 +62,13 @@ def test_an_uncertain_ratio_is_no_regression() -> None:
     comparison = compare(record_of(measured("ort", few)), record_of(measured("ort", fewer)))
 
     assert comparison.changes[0].ratio.value > 1.05
-    assert not comparison.regressed
-    assert comparison.inconclusive
+    assert comparison.verdict == "inconclusive"
 
 
 def test_what_has_too_few_rounds_for_an_interval_is_inconclusive() -> None:
     comparison = compare(record_of(measured("ort", (100.0,))), record_of(measured("ort", (50.0,))))
 
-    assert comparison.inconclusive
+    assert comparison.verdict == "inconclusive"
     assert str(comparison).endswith("1 of 1 cases may be beyond the limit; measure more --rounds")
 
 
@@ -80,9 +79,9 @@ def test_a_regression_is_one_whatever_else_is_inconclusive() -> None:
     both = [record_of(*record.measurements, unsure) for record in (before, after)]
 
     comparison = compare(*both)
-    assert comparison.regressed
-    assert not comparison.inconclusive
-    assert [change.inconclusive for change in comparison.changes] == [False, False, True]
+    assert comparison.verdict == "regressed"
+    verdicts = [change.verdict for change in comparison.changes]
+    assert verdicts == ["regressed", "unchanged", "inconclusive"]
 
 
 def test_what_only_one_measured_is_listed() -> None:
