@@ -4,6 +4,7 @@ Letters: B images, H W sides in pixels. Images are normalised as the weights wer
 published CSA code omits.
 """
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -66,7 +67,7 @@ class VGG16Features(nn.Module):
         Values outside are not clamped: a network that overshoots needs its gradient.
         """
         shallow = self.relu3_3(image)
-        # maxima come first, so that no ReLU overwrites the result
+        # a maximum comes first, so that no ReLU in place overwrites relu3_3
         return Features(shallow, self.features[_RELU3_3:](shallow))
 
     def relu3_3(self, image: Tensor) -> Tensor:
@@ -95,6 +96,7 @@ def random_weights(seed: int = _RANDOM_SEED) -> dict[str, Tensor]:
     return weights
 
 
+@functools.cache
 def shapes() -> dict[str, tuple[int, ...]]:
     """Return name to shape of the tensors of the ten convolutions, as torchvision names them."""
     state = _layers().state_dict()

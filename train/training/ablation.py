@@ -66,9 +66,10 @@ def variants(config: TrainConfig) -> dict[str, TrainConfig]:
 
 def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None, int]:
     """Train the variants one by one or go on with them; no evaluation if a signal stops a run."""
-    runs = {name: RunFolder(folder / name) for name in variants(config)}
+    configs = variants(config)
+    runs = {name: RunFolder(folder / name) for name in configs}
     pairs = Pairs(_evaluation(config))  # refused now, not after hours
-    for name, wanted in variants(config).items():
+    for name, wanted in configs.items():
         logger.info("--- %s", name)
         begun = runs[name].config.is_file()
         variant = read_resumed(runs[name].path, wanted.to_dict()) if begun else wanted
