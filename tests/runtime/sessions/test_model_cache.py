@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -155,8 +156,8 @@ def test_a_copy_that_is_not_right_is_a_line_and_made_anew(
         assert copy.find() == entry / MODEL_FILE
 
 
-def test_a_folder_that_cannot_be_written_leads_to_the_users_caches(
-    model: Path, tmp_path: Path
+def test_a_copy_lies_in_the_users_caches_where_it_cannot_lie_beside_its_model_or_nowhere(
+    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (model.parent / BESIDE).touch()  # no folder can be made there
     copy = CachedModel.of(model, BUILD)
@@ -165,15 +166,8 @@ def test_a_folder_that_cannot_be_written_leads_to_the_users_caches(
     found = copy.find()
     assert found is not None
     assert found.parents[1] == tmp_path / "cache/csakit/models"
-
-
-def test_without_any_place_there_is_no_copy_and_no_warning(
-    model: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (model.parent / BESIDE).touch()
+    shutil.rmtree(tmp_path / "cache")
     (tmp_path / "cache").touch()
-    copy = CachedModel.of(model, BUILD)
-
     assert not copy.make(write)
     assert copy.find() is None
     assert caplog.records == []

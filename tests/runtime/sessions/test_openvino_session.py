@@ -1,6 +1,5 @@
 """Models on OpenVINO: both forms of input, every refusal, several threads."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -96,15 +95,6 @@ def test_what_cannot_be_chosen_is_refused(
 def test_an_engine_has_no_choice(tmp_path: Path) -> None:
     with pytest.raises(ContractError, match="an engine runs in TensorRT alone"):
         open_session(tmp_path / "model.engine", backend="openvino")
-
-
-def test_without_the_package_the_extra_is_named(
-    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
-
-    with pytest.raises(LibraryError, match=r"pip install 'csakit\[openvino\]'"):
-        open_session(make_model(), backend="openvino")
 
 
 def test_a_processor_without_bfloat16_is_told_and_nothing_runs_instead(

@@ -238,12 +238,13 @@ def test_a_failing_model_is_an_engine_error(tmp_path: Path, rng: np.random.Gener
 
 
 def test_an_absent_library_names_the_extra(
-    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+    make_model: MakeModel, backend: Backend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.setitem(sys.modules, backend, None)
 
-    with pytest.raises(LibraryError, match=r"pip install 'csakit\[runtime\]'"):
-        open_session(make_model())
+    extra = {"onnxruntime": "runtime"}.get(backend, backend)
+    with pytest.raises(LibraryError, match=rf"pip install 'csakit\[{extra}\]'"):
+        open_session(make_model(), backend=backend)
 
 
 def test_importing_the_runtime_loads_no_framework() -> None:
