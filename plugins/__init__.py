@@ -1,1 +1,1 @@
-"""The CSA operator: what it means (spec, NumPy oracle) and the exceptions of all layers."""
+"""The CSA operator: specification, NumPy reference and native libraries; csakit's exceptions."""

@@ -1,4 +1,4 @@
-"""The C interface of libcsakit as Python sees it: a mirror of ``include/csakit.h``, kept by a test.
+"""The C interface of libcsakit in ctypes; a test compares it with ``include/csakit.h``.
 
 Letters: B images, C channels, H W sides of the feature map, N = H * W positions.
 """
@@ -17,7 +17,7 @@ MAX_BATCH: Final = 65535
 
 
 class Status(enum.IntEnum):
-    """What every function of the library returns."""
+    """Status codes that the library's functions return."""
 
     OK = 0
     INVALID_ARGUMENT = 1
@@ -28,7 +28,7 @@ class Status(enum.IntEnum):
 
 
 class Dtype(enum.IntEnum):
-    """The types that tensors may have."""
+    """Element types of tensors."""
 
     FLOAT32 = 0
     FLOAT16 = 1
@@ -36,28 +36,28 @@ class Dtype(enum.IntEnum):
 
 
 class Chain(enum.IntEnum):
-    """How holes are filled one from another; both give the same bits."""
+    """How the chain of holes is computed; both ways return the same bits."""
 
     AUTO = 0
     SEQUENTIAL = 1
 
 
 class Layout(enum.IntEnum):
-    """How features lie in memory: (B, C, H, W) or (B, H, W, C)."""
+    """Memory layout of features: (B, C, H, W) or (B, H, W, C)."""
 
     NCHW = 0
     NHWC = 1
 
 
 class Direction(enum.IntEnum):
-    """Which of the two functions a workspace is for."""
+    """The function that a workspace is for."""
 
     FORWARD = 0
     BACKWARD = 1
 
 
 class AttentionDesc(ctypes.Structure):
-    """What the attention is computed on; ``attention_desc`` creates one."""
+    """Shape, types and layout of one call; ``attention_desc`` creates it."""
 
     _fields_ = [
         (name, ctypes.c_int32)
@@ -77,7 +77,7 @@ def attention_desc(
     layout: Layout = Layout.NCHW,
     chain: Chain = Chain.AUTO,
 ) -> AttentionDesc:
-    """Describe what the attention is computed on.
+    """Return the description of one call.
 
     ``shape`` is (B, C, H, W) for either layout; the library checks it. ``dtype`` and ``layout`` are
     of features, output and gradients; a sequential ``chain`` is only for comparison.
@@ -95,8 +95,8 @@ _status: Final = ctypes.c_int32
 _run: Final = (_status, (_desc, *[_pointer] * 5, ctypes.c_size_t, _pointer))
 _size: Final = ctypes.POINTER(ctypes.c_size_t)
 
-# name -> (result, arguments); no function is called without one, because ctypes would cut a
-# pointer to 32 bits
+# name -> (result, arguments); every function needs one: by default ctypes truncates pointers to
+# 32 bits
 PROTOTYPES: Final = MappingProxyType(
     {
         "csakit_abi_version": (ctypes.c_int32, ()),
@@ -111,7 +111,7 @@ PROTOTYPES: Final = MappingProxyType(
 
 
 def declare(library: ctypes.CDLL) -> None:
-    """Declare the functions of an opened library; AttributeError if one is not in it."""
+    """Declare the functions of an opened library; AttributeError if one is missing."""
     for name, (result, arguments) in PROTOTYPES.items():
         function = getattr(library, name)
         function.restype, function.argtypes = result, arguments

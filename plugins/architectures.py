@@ -11,9 +11,9 @@ from typing import Final
 
 from .errors import ContractError, LibraryError
 
-# What the kernels are written and tested for: Turing to Blackwell, Orin (87) among them.
+# The architectures that the kernels support: Turing to Blackwell, including Orin (87).
 SUPPORTED: Final = ("sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90", "sm_100", "sm_120")
-# For GPUs that come later, and Thor (11.0), which takes PTX up to 110 but not that of 120.
+# PTX for later GPUs, and for Thor (11.0), which accepts PTX up to 110 but not that of 120.
 PTX: Final = "compute_100"
 OLDEST: Final = 75
 _NAME: Final = re.compile(r"(?:sm|compute)_(\d+)[af]?")
@@ -21,7 +21,7 @@ _CAPABILITY_MAJOR, _CAPABILITY_MINOR = 75, 76  # CUdevice_attribute of the drive
 
 
 def choose(requested: str, offered: frozenset[str]) -> tuple[list[str], list[str]]:
-    """Return what to compile for, and what of "all" the compiler does not know.
+    """Return the architectures to compile for, and those of "all" that the compiler lacks.
 
     ``requested`` is "all", "native", or names such as "sm_75,sm_90,compute_90".
     """
@@ -41,7 +41,7 @@ def choose(requested: str, offered: frozenset[str]) -> tuple[list[str], list[str
 
 
 def covers(architectures: Iterable[str], gpu: str) -> bool:
-    """Return whether code runs on a GPU: that of its major version, and PTX, if no later."""
+    """Report whether code runs on a GPU: machine code of its major version or PTX, not newer."""
     wanted = int(re.sub(r"\D", "", gpu))
     for name in architectures:
         match = _NAME.fullmatch(name)
@@ -105,5 +105,5 @@ def _parse(requested: str) -> list[str]:
 
 
 def _order(name: str) -> tuple[bool, int, str]:
-    """Sort machine code before PTX, then by number."""
+    """Return the sort key: machine code before PTX, then by number."""
     return name.startswith("compute"), int(re.sub(r"\D", "", name) or 0), name

@@ -1,6 +1,6 @@
-"""Build the native libraries with CMake: libcsakit always, the TensorRT plugin where headers are.
+"""Build the native libraries with CMake: libcsakit, and the TensorRT plugin if headers are found.
 
-They appear all at once when everything is linked; ``library`` finds those in the user's cache.
+The libraries appear together once all are linked; ``library`` finds those in the user's cache.
 """
 
 import contextlib
@@ -38,8 +38,8 @@ from .versions import installed
 
 RECORD_SCHEMA: Final = 1
 _VERSION: Final = installed("csakit") or "unknown"
-_TREE_DAYS: Final = 30  # objects that no build has used for so long are removed
-_VARIABLES: Final = (  # change objects
+_TREE_DAYS: Final = 30  # object files unused for this long are removed
+_VARIABLES: Final = (  # environment variables that change the compiler's output
     *("NVCC_PREPEND_FLAGS", "NVCC_APPEND_FLAGS", "CPATH"),
     *("CXXFLAGS", "CUDAFLAGS", "LDFLAGS"),
 )
@@ -60,12 +60,12 @@ _SHARED: Final = re.compile(r"(\d+)(?:\+\d+)? bytes smem")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """What to build."""
+    """Options of a build."""
 
     architectures: str = "all"  # or "native", or names such as "sm_75,sm_90"
     tensorrt_include: Path | None = None  # TensorRT's headers; None searches the usual places
-    output: Path | None = None  # of the libraries, the only folder written to; None is the cache
-    jobs: int | None = None  # compilers at a time; None takes one for each core
+    output: Path | None = None  # folder of the libraries; None is the cache
+    jobs: int | None = None  # parallel compilers; None is one per core
     warnings_as_errors: bool = False
     csrc: Path = CSRC  # sources, with CMakeLists.txt and the folder ``include`` beside it
 
@@ -76,28 +76,28 @@ class BuildConfig:
 
 @dataclasses.dataclass(frozen=True)
 class KernelResources:
-    """What one kernel takes on one architecture, as ptxas reports it."""
+    """Resources of one kernel on one architecture, as ptxas reports them."""
 
-    kernel: str  # with template arguments, without namespaces and parameters
+    kernel: str  # name with template arguments, without namespaces and parameters
     architecture: str  # as "sm_90"
-    registers: int  # of a thread
-    shared_bytes: int  # static shared memory of a block; a launch may add to it
-    stack_bytes: int  # of a thread, in slow local memory
-    spill_bytes: int  # stores and loads, those of device functions that were not inlined too
+    registers: int  # per thread
+    shared_bytes: int  # static shared memory per block; a launch may add to it
+    stack_bytes: int  # per thread, in slow local memory
+    spill_bytes: int  # stores and loads, including those of device functions that were not inlined
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Build:
-    """What was built."""
+    """Result of a build."""
 
     libraries: tuple[Path, ...]
     source_hash: str
     architectures: tuple[str, ...]
-    omitted: tuple[str, ...]  # of "all"; this nvcc does not know them
-    toolchain: str  # the compilers
-    tensorrt: str | None  # version of the headers
+    omitted: tuple[str, ...]  # architectures of "all" that this nvcc does not know
+    toolchain: str  # names and versions of the compilers
+    tensorrt: str | None  # version of its headers
     resources: tuple[KernelResources, ...]
-    warnings: tuple[str, ...]  # lines of the compilers
+    warnings: tuple[str, ...]  # lines that the compilers printed
     seconds: float
 
 
@@ -158,7 +158,7 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
 
 
 def parse_resources(log: str) -> list[KernelResources]:
-    """Return what ptxas reports in nvcc's log: the last report of each kernel and architecture."""
+    """Return ptxas' last report on each kernel and architecture in nvcc's log."""
     sections = _ENTRY.split(log)[1:]  # name, architecture, text; and again
     names = readable_names(sections[0::3])
     found = {}
@@ -177,7 +177,7 @@ def parse_resources(log: str) -> list[KernelResources]:
 
 
 def readable_names(symbols: Iterable[str]) -> dict[str, str]:
-    """Return "matchKernel<float>" for "_Z11matchKernelIfEvPKT_"; the symbol without a c++filt."""
+    """Return "matchKernel<float>" for "_Z11matchKernelIfEvPKT_"; needs c++filt, else the symbol."""
     wanted = list(dict.fromkeys(symbols))
     program = shutil.which("c++filt")
     if program is None or not wanted:
@@ -191,7 +191,7 @@ def readable_names(symbols: Iterable[str]) -> dict[str, str]:
 
 
 def _place(digest: str, names: list[str], toolchain: Toolchain, headers: Headers | None) -> str:
-    """Name the folder of a build by its sources, and by how it is built."""
+    """Return the name of a build's folder: hashes of its sources, and of how it is built."""
     how = _hash([names, toolchain, headers.version if headers else None, _VERSION])
     return f"{digest[:HASH_DIGITS]}-{how}"
 
@@ -201,7 +201,7 @@ def _hash(values: list[object]) -> str:
 
 
 def _cmake_architecture(name: str) -> str:
-    """Write "sm_90" as "90-real" and "compute_90" as "90-virtual"."""
+    """Return "90-real" for "sm_90", "90-virtual" for "compute_90"."""
     kind, _, number = name.partition("_")
     return f"{number}-{'real' if kind == 'sm' else 'virtual'}"
 
@@ -232,7 +232,7 @@ def _staging(folder: Path) -> Iterator[Path]:
     with _writable(folder):
         try:
             folder.mkdir(parents=True, exist_ok=True)
-        except FileNotFoundError as error:  # as /proc answers
+        except FileNotFoundError as error:  # in /proc
             raise NotADirectoryError(errno.ENOTDIR, "no folders can be made there") from error
         with tempfile.TemporaryDirectory(dir=folder, prefix=".build-") as name:
             yield Path(name)
@@ -240,7 +240,7 @@ def _staging(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _build_tree(key: str | None, staging: Path) -> Iterator[Path]:
-    """Yield CMake's folder: a temporary one, or one that keeps its objects for the next build."""
+    """Yield a build folder: a temporary one, or one whose object files the next build reuses."""
     if key is None:
         yield staging / "tree"
         return
@@ -254,7 +254,7 @@ def _build_tree(key: str | None, staging: Path) -> Iterator[Path]:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the second of two equal builds finds everything built
         yield trees / key
     oldest = time.time() - _TREE_DAYS * 86400
-    for other in trees.glob("*.lock"):  # opened by every build
+    for other in trees.glob("*.lock"):  # its time is that of the last build
         with contextlib.suppress(OSError):  # another build may remove it at the same time
             if other.stat().st_mtime < oldest:
                 shutil.rmtree(other.with_suffix(""))
@@ -263,7 +263,7 @@ def _build_tree(key: str | None, staging: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Raise an error with a remedy where the disk is full or may not be written."""
+    """Raise LibraryError with a remedy if the disk is full or not writable."""
     try:
         yield
     except OSError as error:
@@ -279,22 +279,22 @@ def _writable(folder: Path) -> Iterator[None]:
 def _run_cmake(
     tools: tuple[str, str], root: Path, tree: Path, options: dict[str, object], jobs: int
 ) -> str:
-    """Configure and build; return what the compilers printed, now and for objects kept."""
+    """Configure and build; return the compilers' output, including that of reused object files."""
     cmake, ninja = tools
     given = (f"-D{name}={value}" for name, value in options.items())
     tree.mkdir(exist_ok=True)
     try:
         _run([cmake, "-S", str(root), "-B", str(tree), "-G", "Ninja", *given], tree / "cmake.log")
     except LibraryError:
-        (tree / "CMakeCache.txt").unlink(missing_ok=True)  # it would remember the failure
+        (tree / "CMakeCache.txt").unlink(missing_ok=True)  # CMake would reuse the failed answers
         raise
-    # The log keeps all runs: Ninja prints the output of a compiler only when it runs.
+    # Appended to by every run: Ninja prints a compiler's output only when it runs it.
     _run([ninja, f"-j{jobs}"], tree / _LOG_NAME, folder=tree)
     return (tree / _LOG_NAME).read_text(errors="replace")
 
 
 def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
-    """Run a program that appends to a log; raise with what it printed if it fails."""
+    """Run a program and append its output to a log; raise LibraryError with it if it fails."""
     with log.open("ab") as output:
         begin = output.tell()
         try:
@@ -303,7 +303,7 @@ def _run(command: Sequence[str], log: Path, folder: Path | None = None) -> None:
             raise LibraryError(f"cannot run {command[0]}: {error.strerror}") from error
         try:
             code = process.wait()
-        except BaseException:  # Ctrl-C for this process alone; Ninja ends its compilers
+        except BaseException:  # Ctrl-C may reach this process only; Ninja ends its compilers
             process.send_signal(signal.SIGINT)
             process.wait()
             raise

@@ -7,13 +7,13 @@ import enum
 
 
 class ExitCode(enum.IntEnum):
-    """What the commands of csakit return to the shell."""
+    """Exit codes of the csakit commands."""
 
     OK = 0
     CHECK_FAILED = 1  # parity or a regression limit was broken
     USAGE = 2  # wrong arguments or input
     ENVIRONMENT = 3  # something is not installed or cannot run here
-    INCONCLUSIVE = 4  # records that were compared cannot decide
+    INCONCLUSIVE = 4  # the compared records do not allow a verdict
 
 
 class CsakitError(Exception):
@@ -37,7 +37,7 @@ class EngineError(CsakitError, RuntimeError):
 
 
 class ResourceError(CsakitError, RuntimeError):
-    """The machine has too little of something: memory, disk space, open files."""
+    """The machine has run out of a resource: memory, disk space, open files."""
 
 
 class ParityError(EngineError):
@@ -53,6 +53,6 @@ class PrecisionError(EngineError):
 
 
 class DivergenceError(EngineError):
-    """A training has lost its way: a loss or a weight is not finite."""
+    """Training has diverged: a loss or a weight is not finite."""
 
     exit_code = ExitCode.CHECK_FAILED

@@ -1,4 +1,4 @@
-"""The native libraries that are built: their sources and their GPUs."""
+"""Status of the native libraries: where they are, for which GPUs, from which sources."""
 
 import dataclasses
 import json
@@ -15,14 +15,14 @@ _TYPES: Final = {"abi": int, "source_hash": str, "compiler": str, "tensorrt": st
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LibraryStatus:
-    """One library: whether it is there, and what is known of it."""
+    """Status of one native library."""
 
     kind: Kind
     path: Path | None = None  # None where it was not found
     problem: str | None = None  # why it cannot be used, with the remedy
-    architectures: tuple[str, ...] = ()  # that it holds code for; empty if unknown
+    architectures: tuple[str, ...] = ()  # with code in the library; empty if unknown
     abi: int | None = None
-    source_hash: str | None = None  # of what it was built from
+    source_hash: str | None = None  # of the sources it was built from
     compiler: str | None = None
     tensorrt: str | None = None  # version of the headers
 
@@ -38,7 +38,7 @@ class LibraryStatus:
 
     @property
     def freshness(self) -> str:
-        """The same in words."""
+        """``fresh`` in words."""
         if self.fresh is None:
             return "not known: no record of the build lies beside it"
         if self.fresh:
@@ -46,13 +46,13 @@ class LibraryStatus:
         return f"stale: built from {str(self.source_hash)[:12]}, these are {source_hash()[:12]}"
 
     def as_json(self) -> dict[str, Any]:
-        """Return all of it as JSON can hold it."""
+        """Return the status as JSON values."""
         path = None if self.path is None else str(self.path)
         return {**dataclasses.asdict(self), "path": path, "fresh": self.fresh}
 
 
 def library_status(kind: Kind = "csakit", known: Path | None = None) -> LibraryStatus:
-    """Return what is known of a library, perhaps at the path ``known``; never fails."""
+    """Return the status of a library, perhaps at the path ``known``; never fails."""
     try:
         path = find_library(kind, known)
     except LibraryError as error:
@@ -68,7 +68,7 @@ def library_status(kind: Kind = "csakit", known: Path | None = None) -> LibraryS
 
 
 def _recorded(kind: Kind, path: Path) -> LibraryStatus:
-    """Read the record beside a library; without one little is known."""
+    """Return the status from the record beside a library; without a record, its path only."""
     try:
         record = json.loads((path.parent / RECORD_NAME).read_text())
     except (OSError, ValueError):
@@ -79,7 +79,7 @@ def _recorded(kind: Kind, path: Path) -> LibraryStatus:
 
 
 def _status(kind: Kind, path: Path, info: dict[str, Any]) -> LibraryStatus:
-    """Take over what a library or a record states, if it has the expected type."""
+    """Return the status that a library or a record states; ignore values of wrong types."""
     stated = {
         name: info[name] for name, type_ in _TYPES.items() if isinstance(info.get(name), type_)
     }

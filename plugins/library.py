@@ -40,7 +40,7 @@ class Library:
         return info
 
     def workspace_bytes(self, desc: AttentionDesc, direction: Direction) -> int:
-        """Return the bytes that a direction needs; ContractError if a size is out of range."""
+        """Return the workspace size in bytes; ContractError if a size is out of range."""
         size = ctypes.c_size_t()
         function = self._functions.csakit_attention_workspace_size
         self._check(function(ctypes.byref(desc), direction, ctypes.byref(size)))

@@ -22,19 +22,19 @@ LIBRARY_VARIABLE: Final = "CSAKIT_LIBRARY"
 PACKAGE_FOLDER: Final = PACKAGE / "lib"
 BUILD_COMMAND: Final = "csakit plugin build"
 RECORD_NAME: Final = "build.json"  # beside the libraries of one build
-HASH_DIGITS: Final = 12  # of the 64 that name a folder: no two versions of the sources meet
+HASH_DIGITS: Final = 12  # of 64, in folder names: enough to avoid collisions
 
-# The kernels; the TensorRT plugin; the same one registering itself when it is opened.
+# The kernels; the TensorRT plugin; the same plugin, which registers itself when opened.
 Kind = Literal["csakit", "csakit_trt", "csakit_trt_autoreg"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """One place that was, or would be, searched."""
+    """One place of the search path."""
 
-    why: str  # it is searched
-    path: Path  # of the file looked for; with a star where a build would be
+    why: str  # reason for searching it
+    path: Path  # file to look for; ``*`` stands for the folder of a build
 
     @property
     def found(self) -> bool:
@@ -50,7 +50,7 @@ def file_name(kind: Kind) -> str:
 def cache_folder() -> Path:
     """Return ``$XDG_CACHE_HOME/csakit``, else ``~/.cache/csakit``; it may not exist."""
     stated = os.environ.get("XDG_CACHE_HOME", "")
-    if Path(stated).is_absolute():  # the standard says to ignore others
+    if Path(stated).is_absolute():  # the XDG standard ignores relative paths
         return Path(stated) / "csakit"
     return Path(os.path.expanduser("~")) / ".cache" / "csakit"  # noqa: PTH111 - never fails
 
@@ -105,7 +105,7 @@ def _named(stated: str, kind: Kind) -> Path:
 
 
 def _age(path: Path) -> float:
-    """Return the time of the build in seconds; a file that is gone meanwhile is the oldest."""
+    """Return the build time in seconds; a file removed meanwhile counts as the oldest."""
     try:
         return path.stat().st_mtime
     except OSError:

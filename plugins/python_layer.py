@@ -1,4 +1,4 @@
-"""The layer as TensorRT's Python interface sees it: types, shapes, formats, workspace, work.
+"""The TensorRT plugin's layer in Python: types, shapes, formats, workspace, enqueue.
 
 The twin of ``csrc/tensorrt/csa_plugin.cpp``. Letters: B images, C channels, H W feature sides.
 """
@@ -21,11 +21,11 @@ RANK: Final = 4  # (B, C, H, W), also where the channels lie last in memory
 # is padded, which csakit.h does not know.
 CHANNEL_GROUP: Final = 8
 
-Foreign: TypeAlias = Any  # an object of TensorRT, whose classes are known when it is handed in
+Foreign: TypeAlias = Any  # an object of TensorRT, which this module does not import
 
 
 def make_class(trt: ModuleType, own: type, *bases: type) -> type:
-    """Return a class that joins ``own``, whose methods come first, with each base of TensorRT."""
+    """Return a class that inherits from ``own`` and then from TensorRT's bases."""
 
     def initialise(self: object, *arguments: object) -> None:
         for base in bases:
@@ -38,13 +38,13 @@ def make_class(trt: ModuleType, own: type, *bases: type) -> type:
 
 @functools.cache
 def layer_class(trt: ModuleType) -> type:
-    """Return the plugin's class for one module of TensorRT, made from library and similarity."""
+    """Return the plugin class of a TensorRT module; instances take library and similarity."""
     capabilities = (trt.IPluginV3OneCore, trt.IPluginV3OneBuild, trt.IPluginV3OneRuntime)
     return make_class(trt, _Layer, trt.IPluginV3, *capabilities)
 
 
 def fields_of(trt: ModuleType, value: str) -> Foreign:
-    """Return a ``PluginFieldCollection`` of the one field; its closing zero counts."""
+    """Return a ``PluginFieldCollection`` with the one field, a zero-terminated string."""
     return _kept_fields(trt, value)[-1]
 
 
@@ -56,7 +56,7 @@ def _kept_fields(trt: ModuleType, value: str) -> tuple[object, Foreign, Foreign]
 
 
 class _Layer:
-    """Decisions of the layer, in the order of TensorRT's calls; an exception fails the plugin."""
+    """The layer's methods in the order TensorRT calls them; an exception fails the plugin."""
 
     trt: Foreign
 
@@ -70,15 +70,15 @@ class _Layer:
 
     @property
     def timing_cache_id(self) -> str:
-        """What TensorRT does not know: the field, and which kernels were timed."""
+        """What timings depend on beside shapes and formats: the field and the kernels' sources."""
         return f"{self.similarity}-{self.library.build_info()['source_hash'][:12]}"
 
     def get_capability_interface(self, _type: object) -> "_Layer":
-        """Return the object that has a capability: this one has all."""
+        """Return the object with a capability: this one has all."""
         return self
 
     def clone(self) -> "_Layer":
-        """Copy; nothing is shared but the library."""
+        """Return a copy that shares only the library."""
         return type(self)(self.library, self.similarity)
 
     def get_output_data_types(self, input_types: Sequence[Foreign]) -> list[Foreign]:
@@ -99,7 +99,7 @@ class _Layer:
     def supports_format_combination(
         self, position: int, tensors: Sequence[Foreign], _inputs: int
     ) -> bool:
-        """Return whether the tensor at a position may be as asked, given those before it."""
+        """Report whether a tensor's type and format are supported, given those before it."""
         features, asked = tensors[0].desc, tensors[position].desc
         if position == 0:
             return _takes_features(self.trt, asked)
@@ -117,15 +117,15 @@ class _Layer:
         return self._bytes_for(self._describe(features.desc, hole.desc, features.max, hole.max))
 
     def get_fields_to_serialize(self) -> Foreign:
-        """Return what ``create_plugin`` needs to create this plugin again."""
+        """Return the fields from which ``create_plugin`` creates this plugin again."""
         return fields_of(self.trt, self.similarity)
 
     def attach_to_context(self, _context: object) -> "_Layer":
-        """Return a plugin of its own for each execution context."""
+        """Return a new plugin for an execution context."""
         return self.clone()
 
     def set_tactic(self, _tactic: int) -> None:
-        """Take the one tactic there is."""
+        """Accept the only tactic."""
 
     def on_shape_change(self, inputs: Sequence[Foreign], _outputs: object) -> None:
         """Refuse shapes that do not fit each other or are above the limits of the kernels."""
@@ -160,7 +160,7 @@ class _Layer:
     def _describe(
         self, features: Foreign, hole: Foreign, shape: Iterable[int], hole_shape: Iterable[int]
     ) -> AttentionDesc:
-        """Return the description that csakit.h wants."""
+        """Return the description of a call; ContractError if shapes or formats do not fit."""
         shape, hole_shape = tuple(shape), tuple(hole_shape)
         if len(shape) != RANK or hole_shape != (shape[0], 1, *shape[2:]):
             raise ContractError(

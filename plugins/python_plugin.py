@@ -19,13 +19,13 @@ from .library import Library, load
 from .python_layer import Foreign, fields_of, layer_class, make_class
 from .spec import Similarity
 
-_registered: Final[list[Foreign]] = []  # the registry keeps addresses, and not the objects alive
+_registered: Final[list[Foreign]] = []  # TensorRT's registry keeps addresses without references
 
 
 def register(trt: ModuleType, library: Library | None = None) -> bool:
-    """Register the plugin with ``tensorrt`` in this process; False if there is one of that name.
+    """Register the plugin with ``tensorrt`` in this process; return False if it is registered.
 
-    Without ``library``, libcsakit is opened where it is found.
+    ``library`` None opens the first libcsakit of the search path.
 
     Raises:
         EngineError: this TensorRT takes no plugins in Python, or refused it.
@@ -46,10 +46,10 @@ def register(trt: ModuleType, library: Library | None = None) -> bool:
 
 
 def make_creator(trt: ModuleType, library: Library) -> Foreign:
-    """Create the ``IPluginCreatorV3One`` that creates plugins.
+    """Return the ``IPluginCreatorV3One`` of the plugin.
 
-    It raises ContractError unless there is exactly the field "similarity", a string that names one:
-    both similarities give plausible images, and the weights need one of them.
+    It raises ContractError unless the only field is "similarity", with the name of one: there is no
+    default, because both give plausible images and weights are trained for one of them.
     """
     return make_class(trt, _Creator, trt.IPluginCreatorV3One)(library)
 

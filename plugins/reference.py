@@ -1,4 +1,4 @@
-"""Coherent semantic attention in NumPy float64: the oracle of every fast form. Readable, slow.
+"""Coherent semantic attention in NumPy float64: the oracle of all fast versions.
 
 Letters: B images, C channels, H W sides, N = H * W positions, K known, M hole positions,
 h_1 < h_2 < ... < h_M the holes in raster order, unit(v) = v / (|v| + 1e-8).
@@ -39,7 +39,7 @@ Indices = npt.NDArray[np.int64]
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Where each of the M holes of one image is filled from."""
+    """Matches, scores and weights of the M holes of one image."""
 
     holes: Indices  # positions h_1 < h_2 < ...
     matches: Indices  # positions c_1, c_2, ...
@@ -67,7 +67,7 @@ def coherent_semantic_attention(
 def plans(
     features: npt.ArrayLike, hole: npt.ArrayLike, similarity: Similarity = "projection"
 ) -> list[Plan]:
-    """Return for each image which position fills every hole, and how much is carried on.
+    """Return the plan of each image: the match and the weight of every hole.
 
     Arguments and errors as ``coherent_semantic_attention``; no holes where nothing is filled.
     """
@@ -108,9 +108,9 @@ def input_gradient(
 ) -> Array:
     """Return the gradient with respect to the features: ``dX = dY + A^T dY``, A held constant.
 
-    The rule is the authors'. It is not the derivative of the map (there A^T dY alone would
-    be the part through the copied vectors): the hole's own features are trained too, as if
-    the layer had a skip connection around it. All are (B, C, H, W), ``output_gradient`` is dY.
+    The rule is the authors'. It is not the derivative of the map, whose part through the
+    copied vectors is A^T dY alone: the features in the hole are trained too, as if a skip
+    connection led around the layer. All are (B, C, H, W), ``output_gradient`` is dY.
 
     Raises:
         ContractError: as ``coherent_semantic_attention``.

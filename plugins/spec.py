@@ -16,6 +16,6 @@ ATTRIBUTE: Final = "similarity"  # of the ONNX node, and the one field of the pl
 Similarity = Literal["projection", "cosine"]
 SIMILARITIES: Final[tuple[Similarity, ...]] = get_args(Similarity)
 
-HOLE_THRESHOLD: Final = 0.5  # a position is a hole above it; masks are 0 or 1, grey ones happen
+HOLE_THRESHOLD: Final = 0.5  # values above it mark holes; masks should be 0 or 1, some have greys
 NORM_EPSILON: Final = 1e-8  # added to a norm before dividing by it, as the published layer does
-DENOMINATOR_MIN: Final = 1e-6  # |a + s| below it: the blend is undefined, the match is copied
+DENOMINATOR_MIN: Final = 1e-6  # below this |a + s| the blend is undefined: the match is copied

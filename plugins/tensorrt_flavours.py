@@ -1,4 +1,4 @@
-"""The three Python modules of TensorRT: what each is for, and which packages bring it."""
+"""The three Python modules of TensorRT: their purposes and their packages."""
 
 import dataclasses
 import importlib.util
@@ -8,18 +8,18 @@ from typing import Final
 
 from .versions import installed, numbers
 
-OLDEST: Final = (10, 3)  # JetPack 6; plugins of the third kind and strongly typed networks
+OLDEST: Final = (10, 3)  # JetPack 6; has V3 plugins and strongly typed networks
 UNKNOWN: Final = "unknown"  # version of a module that no distribution owns
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Flavour:
-    """One module of TensorRT."""
+    """One Python module of TensorRT."""
 
     module: str
-    title: str  # what people call it
-    purpose: str  # what it is installed for
-    package: str  # that brings it, where a version is stated
+    title: str  # name in messages
+    purpose: str  # reason to install it
+    package: str  # its package, to install a stated version
     install: str  # argument of ``pip install`` for any version that csakit supports
     oldest: tuple[int, ...] = OLDEST  # version that csakit supports
 
@@ -37,7 +37,7 @@ class Flavour:
         return UNKNOWN if importlib.util.find_spec(self.module) is not None else None
 
     def supports(self, version: str) -> bool:
-        """Return whether csakit works with a version of it; an unknown one may."""
+        """Report whether csakit supports a version; an unknown one is assumed to work."""
         return version == UNKNOWN or numbers(version) >= self.oldest
 
 

@@ -1,4 +1,4 @@
-"""Find what a build needs, from nvcc to TensorRT's headers; explain errors of compilers."""
+"""Find the tools of a build, from nvcc to TensorRT's headers, and explain compiler errors."""
 
 import dataclasses
 import functools
@@ -57,21 +57,21 @@ _REPOSITORY: Final = "https://github.com/NVIDIA/TensorRT"
 # The newest branch release/ of each generation, when this was written.
 _PUBLISHED: Final = MappingProxyType({10: (10, 16), 11: (11, 1)})
 _MARK: Final = "NvInferRuntime.h"
-_SHOWN_LINES: Final = 25  # of what a failing compiler prints; the first ones name the cause
-_REPORT: Final = re.compile(r"ptxas info|\s+\d+ bytes stack frame")  # no part of an error
+_SHOWN_LINES: Final = 25  # of a failed compiler's output; the first ones name the cause
+_REPORT: Final = re.compile(r"ptxas info|\s+\d+ bytes stack frame")  # lines to leave out
 
 
 @dataclasses.dataclass(frozen=True)
 class Toolchain:
-    """The compilers."""
+    """nvcc and the C++ compiler that it calls."""
 
     nvcc: Path
     version: str  # of nvcc, as "13.0.88"
     source: str  # how nvcc was found
     host: str  # command of the C++ compiler that nvcc calls
     host_version: str
-    machine: str  # that the C++ compiler compiles for, as "x86_64" or "aarch64"
-    architectures: frozenset[str]  # that nvcc compiles for, as "sm_75" and "compute_75"
+    machine: str  # target of the C++ compiler, as "x86_64" or "aarch64"
+    architectures: frozenset[str]  # targets of nvcc, as "sm_75" and "compute_75"
 
     def __str__(self) -> str:
         return f"nvcc {self.version} with {Path(self.host).name} {self.host_version}"
@@ -128,7 +128,7 @@ def find_cmake() -> tuple[str, str]:
 
 
 def explain(printed: str) -> str:
-    """Return the relevant lines of a failed build, with the remedy of known causes."""
+    """Return the relevant lines of a failed build, with the remedy for known causes."""
     start = re.search(r"^(?=CMake Error)|^FAILED: .*\n.*\n", printed, re.MULTILINE)
     rest = printed[start.end() if start else 0 :]  # after "FAILED: <object>" and the command
     lines = [line for line in rest.splitlines() if line and not _REPORT.match(line)]
@@ -176,7 +176,7 @@ def headers_folder() -> Path:
 def how_to_get_headers() -> str:
     """Return the commands that fetch the headers of the installed TensorRT."""
     version = installed_tensorrt()
-    # Headers of an older version serve a newer TensorRT: the newest published one stands in.
+    # Headers may be older than TensorRT: if its own are not published, take the newest.
     newest = _PUBLISHED[max(_PUBLISHED)]
     wanted = max(numbers(version), OLDEST) if version else newest
     release = ".".join(map(str, min(wanted, _PUBLISHED.get(wanted[0], newest))))
@@ -198,7 +198,7 @@ def installed_tensorrt() -> str | None:
 
 
 def _places() -> Iterator[tuple[Path, str]]:
-    """Yield the places where nvcc may be without a variable, and their names."""
+    """Yield the places to search for nvcc if no variable names it, with their names."""
     if on_path := shutil.which("nvcc"):
         yield Path(on_path), "PATH"
     yield USUAL_NVCC, str(USUAL_NVCC.parents[1])
@@ -221,7 +221,7 @@ def _require_complete(nvcc: Path) -> None:
 
 
 def _version(nvcc: Path) -> str:
-    """Read the version that nvcc states."""
+    """Return nvcc's version."""
     stated = re.search(r"release [\d.]+, V([\d.]+)", _ask(nvcc, "--version"))
     if stated is None:
         raise LibraryError(f"{nvcc} does not state its version\n{INSTALL_NVCC}")
@@ -232,7 +232,7 @@ def _version(nvcc: Path) -> str:
 
 
 def _host() -> tuple[str, str, str]:
-    """Find the host compiler as nvcc does; ask its version, and what machine it compiles for."""
+    """Return the C++ compiler that nvcc uses, its version, and its target machine."""
     command = os.environ.get("NVCC_CCBIN") or "g++"
     if Path(command).is_dir():  # nvcc takes a folder too
         command = str(Path(command) / "g++")
@@ -245,7 +245,7 @@ def _host() -> tuple[str, str, str]:
 
 @functools.lru_cache(maxsize=32)
 def _ask(program: Path, *arguments: str) -> str:
-    """Return what a compiler prints about itself."""
+    """Return the output of a compiler query."""
     try:
         done = subprocess.run(
             [str(program), *arguments], capture_output=True, text=True, check=False, timeout=60
@@ -271,7 +271,7 @@ def _cached_headers() -> list[Path]:
 
 
 def _require_headers(folder: Path, source: str) -> Headers:
-    """Read the headers of a folder that was asked for."""
+    """Return the headers in a requested folder; LibraryError without them."""
     found = _read_headers(folder)
     if found is None:
         raise LibraryError(

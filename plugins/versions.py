@@ -13,5 +13,5 @@ def installed(distribution: str) -> str | None:
 
 
 def numbers(version: str, count: int = 2) -> tuple[int, ...]:
-    """Return the first numbers of a version, which compare: (10, 14) for "10.14.1.48.post1"."""
+    """Return the first numbers of a version, to compare: (10, 14) for "10.14.1.48.post1"."""
     return tuple(int(digits) for digits in re.findall(r"\d+", version)[:count])

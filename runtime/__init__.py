@@ -16,9 +16,9 @@ Images in memory, arrays or Pillow images::
 
 import os
 
-TYPE_CHECKING = False  # as typing's, whose import takes longer than all else here
+TYPE_CHECKING = False  # not typing's: that import would take longer than all else here
 
-# onnxruntime reports to its maker unless this is set before anything imports it.
+# onnxruntime sends telemetry unless this is set before it is imported.
 if not os.environ.get("ORT_DISABLE_TELEMETRY"):
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 

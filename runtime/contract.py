@@ -1,4 +1,4 @@
-"""Names, ranges and sizes that every layer agrees on; spelled nowhere else.
+"""Names, ranges and sizes that all layers share; defined only here.
 
 Letters in the shapes of all docstrings: B images, C channels, H W sides in pixels.
 """
@@ -17,14 +17,14 @@ FILL_RGB: Final = (123, 104, 117)
 
 FEATURE_HOLE_THRESHOLD: Final = 5 / 16  # a feature position is a hole above this coverage
 
-TRAINED_HOLE: Final = 120  # px; the paper's centre hole, where a model does not state its own
+TRAINED_HOLE: Final = 120  # px; the paper's centre hole, for models that state none
 
 IOFormat = Literal["float", "uint8"]
 Precision = Literal["fp32", "fp16"]  # of an exported model
 ComputePrecision = Literal["fp32", "fp16", "bf16"]  # what a runtime computes the networks in
 
 METADATA_PREFIX: Final = "csakit."  # keys of ONNX metadata_props and of safetensors metadata
-FORMAT_VERSION: Final = 1  # of exported models; raised when old readers would be wrong
+FORMAT_VERSION: Final = 1  # of exported models; increased when old readers would be wrong
 
 # Keys of an exported model's metadata_props; every value is text.
 META_FORMAT: Final = f"{METADATA_PREFIX}format"  # FORMAT_VERSION

@@ -1,4 +1,4 @@
-"""The host: physical cores and what they compute fast, and installed versions."""
+"""The host: physical cores, their instruction sets, and required package versions."""
 
 import contextlib
 import itertools
@@ -17,13 +17,13 @@ DISTRIBUTION: Final = "csakit"
 ORT_WHEELS: Final = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml")
 
 _TOPOLOGY = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # control groups v2, what containers are limited by
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")  # control groups v2, the limits of containers
 _KIND = Path("/proc/cpuinfo")
-_KIND_KEYS = (  # on x86 and on ARM; others change from start to start, like the clock
+_KIND_KEYS = (  # on x86 and on ARM; other keys vary, like the clock rate
     *("vendor_id", "cpu family", "model", "model name", "flags"),
     *("CPU implementer", "CPU architecture", "CPU variant", "CPU part", "Features"),
 )
-# Which make low precision fast on x86; bfloat16 needs one of the first three.
+# x86 instruction sets for low precision; bfloat16 needs one of the first three.
 _BFLOAT16 = ("amx_bf16", "avx512_bf16", "avx_ne_convert")
 _LOW_PRECISION = (*_BFLOAT16, "amx_int8", "avx512_vnni", "avx_vnni", "avx512_fp16")
 
@@ -40,7 +40,7 @@ def physical_cores() -> int:
 
 
 def core_processors() -> list[int]:
-    """List the logical processors that this process may use, one of every core first."""
+    """Return the logical processors that this process may use, one of every core first."""
     cores: dict[str, int] = {}  # processors seen of each core
     order = []
     for cpu in sorted(_allowed()):
@@ -51,7 +51,7 @@ def core_processors() -> list[int]:
 
 
 def processor_kind() -> str | None:
-    """Return model and instruction sets, by which libraries choose code; None if unknown."""
+    """Return the processor's model and instruction sets; None if unknown."""
     try:
         with _KIND.open() as file:
             first = itertools.takewhile(str.strip, file)  # a blank line ends each processor
@@ -64,7 +64,7 @@ def processor_kind() -> str | None:
 
 
 def low_precision_instructions() -> tuple[str, ...]:
-    """List this processor's instruction sets for low precision, by their names in Linux."""
+    """Return this processor's instruction sets for low precision, by their Linux names."""
     found = (processor_kind() or "").replace(";", " ").split()
     return tuple(name for name in _LOW_PRECISION if name in found)
 
@@ -81,7 +81,7 @@ def _allowed() -> set[int]:
 
 
 def _siblings(cpu: int) -> str:
-    """Return a text that the threads of one core share."""
+    """Return a key that is equal for the threads of one core."""
     try:
         return Path(_TOPOLOGY.format(cpu)).read_text().strip()
     except OSError:
@@ -89,7 +89,7 @@ def _siblings(cpu: int) -> str:
 
 
 def _quota() -> float | None:
-    """Return the processors that the control group grants; None is no limit."""
+    """Return the processor quota of the control group; None is no limit."""
     try:
         granted, period = _QUOTA.read_text().split()
         return int(granted) / int(period)
@@ -98,7 +98,7 @@ def _quota() -> float | None:
 
 
 def minimum(distribution: str) -> str:
-    """Return the least version of a package that csakit requires; "0" without a requirement."""
+    """Return the minimum version that csakit requires of a package; "0" without one."""
     with contextlib.suppress(metadata.PackageNotFoundError):
         for requirement in metadata.requires(DISTRIBUTION) or ():
             if match := re.match(rf"{re.escape(distribution)}\s*>=\s*([\d.]+)", requirement):

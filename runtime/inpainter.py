@@ -1,4 +1,4 @@
-"""``Inpainter``: an image of any size in, the repaired image out."""
+"""``Inpainter``: repair images of any size with one loaded model."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,11 +30,11 @@ class Inpainter:
     """Repair images with one loaded model. Calls from several threads are safe."""
 
     def __init__(self, session: Session, options: InpaintOptions | None = None) -> None:
-        """Use an open session, and own it.
+        """Take over an open session.
 
         Args:
             session: closed with the inpainter.
-            options: how an image reaches the network; None takes the defaults.
+            options: how the network is applied to an image; None takes the defaults.
 
         Raises:
             ContractError: the model was exported for batches of another size than 1.
@@ -51,7 +51,7 @@ class Inpainter:
         self._network = Network(
             run=session.run_uint8,
             size=session.size,
-            # Engines may take larger sides only; small parts are then padded further.
+            # Engines may accept larger sides only: small parts are padded further.
             least_side=getattr(session, "least_side", contract.SIZE_MULTIPLE),
             trained_hole=int(stated) if stated.isdecimal() else contract.TRAINED_HOLE,
             rim=rim,
@@ -72,11 +72,11 @@ class Inpainter:
         backend: Backend | None = None,
         precision: contract.ComputePrecision | None = None,
     ) -> "Inpainter":
-        """Open a model with the backend that is named, or its suffix names; with no other.
+        """Open a model with the stated backend, or that of its suffix; there is no fallback.
 
         Args:
             model: an ``.onnx`` or ``.engine`` file; None, or "demo", is the packaged model.
-            options: how an image reaches the network; None takes the defaults.
+            options: how the network is applied to an image; None takes the defaults.
             device: "cpu", "cuda" or "cuda:1"; this and the rest as for ``open_session``.
             threads: of one run; None takes one per physical core.
             cache: keep an optimised copy for the next start.
@@ -100,18 +100,18 @@ class Inpainter:
         )
         try:
             return cls(session, options)
-        except ContractError:  # a batch that no inpainter runs
+        except ContractError:  # of a fixed batch above 1
             session.close()
             raise
 
     @property
     def session(self) -> Session:
-        """The loaded model, for tensors of the network's own size."""
+        """The session of the loaded model, for tensors of the network's size."""
         return self._session
 
     @property
     def options(self) -> InpaintOptions:
-        """How an image reaches the network."""
+        """How the network is applied to an image."""
         return self._options
 
     @overload
@@ -125,8 +125,8 @@ class Inpainter:
     def __call__(self, image: "ImageLike", mask: "ImageLike") -> "npt.NDArray[Any] | Image.Image":
         """Repair one image.
 
-        What lies under the mask does not matter; not all of the image may. ``repair_file`` also
-        keeps what an image file holds beside its pixels.
+        Pixels under the mask are ignored, and at least one pixel must be known. ``repair_file``
+        also keeps the metadata of an image file.
 
         Args:
             image: an array, (H, W) or (H, W, C), of uint8, uint16, or float in [0, 1], with C
@@ -146,7 +146,7 @@ class Inpainter:
         self._check_open()
         if isinstance(image, np.ndarray) and isinstance(mask, np.ndarray) and _plain(image, mask):
             return self._repair(image, mask)
-        from .images.adapt import adapt_image, adapt_mask  # decoders take a while to import
+        from .images.adapt import adapt_image, adapt_mask  # deferred: decoders take long to import
 
         adapted = adapt_image(image)
         hole = adapt_mask(mask, adapted.pixels.shape[:2])
@@ -177,13 +177,13 @@ class Inpainter:
         Args:
             image: (H, W, 3) uint8, RGB; not to be changed before the last part.
             mask: (H, W) bool, True where pixels are missing; likewise.
-            options: instead of the inpainter's own.
-            progress: called before each run of the network with how many are done and how many
-                there will be; what it raises ends the repair.
+            options: instead of the inpainter's.
+            progress: called before each run of the network with the number of runs done and of
+                all runs; an exception ends the repair.
 
         Returns:
-            The planned repair: iterating runs it, one part after the other. Its ``notices`` are
-            known before.
+            The planned repair: iterating runs it, part by part. Its ``notices`` are complete before
+            that.
 
         Raises:
             ContractError: a shape or type is wrong, or no pixel is known.
@@ -210,13 +210,13 @@ class Inpainter:
 
 
 def _plain(image: npt.NDArray[Any], mask: npt.NDArray[Any]) -> bool:
-    """Report whether an image and its mask are what the network takes."""
+    """Report whether image and mask are arrays that need no conversion."""
     as_image = image.dtype == np.uint8 and image.shape[2:] == (3,)
     return as_image and mask.dtype == np.bool_ and mask.shape == image.shape[:2]
 
 
 def _check(image: Any, mask: Any) -> None:  # noqa: ANN401
-    """Refuse everything but the two documented arrays, with the expression that makes them."""
+    """Refuse all but the two documented arrays, with the expression that converts to them."""
     if not isinstance(image, np.ndarray) or not isinstance(mask, np.ndarray):
         raise ContractError(
             "image and mask must be NumPy arrays; got "

@@ -1,7 +1,7 @@
-"""ONNX Runtime, OpenVINO and Ray, imported when needed and with their telemetry off.
+"""Import ONNX Runtime, OpenVINO and Ray when needed, with their telemetry off.
 
-Otherwise the first two write an id to the user's home and look a host up when they are imported;
-``csakit.runtime`` sets what onnxruntime reads.
+By default the first two write an id to the user's home and look up a host when imported;
+``csakit.runtime`` sets the variable that onnxruntime reads.
 """
 
 import contextlib
@@ -15,7 +15,7 @@ from ..plugins.errors import LibraryError
 from .files.failures import failure
 
 _OPENVINO_TELEMETRY: Final = "openvino_telemetry"
-_BLOCKING: Final = threading.Lock()  # threads that open models would restore each other's state
+_BLOCKING: Final = threading.Lock()  # threads would restore each other's state
 
 
 def import_onnxruntime() -> Any:  # noqa: ANN401
@@ -43,10 +43,10 @@ def import_ray() -> Any:  # noqa: ANN401
 
 @contextlib.contextmanager
 def _without(module: str) -> Iterator[None]:
-    """Block imports of a module; OpenVINO then uses an empty stub."""
+    """Block imports of a module, for which OpenVINO then uses an empty stub."""
     with _BLOCKING:
         before = sys.modules.get(module)
-        sys.modules[module] = None  # type: ignore[assignment]  # what Python's import refuses
+        sys.modules[module] = None  # type: ignore[assignment]  # makes imports fail
         try:
             yield
         finally:
@@ -57,7 +57,7 @@ def _without(module: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _failures_as_errors(module: str, user: str, extra: str) -> Iterator[None]:
-    """Turn the failure of an import into the error of its user, with what to install."""
+    """Turn a failed import into LibraryError that names ``user`` and what to install."""
     try:
         yield
     except Exception as error:  # a broken wheel fails in any way
@@ -66,7 +66,7 @@ def _failures_as_errors(module: str, user: str, extra: str) -> Iterator[None]:
 
 def _failed(error: Exception, module: str, user: str, extra: str) -> BaseException:
     cause: BaseException | None = error
-    while cause is not None:  # native modules wrap what interrupts their start
+    while cause is not None:  # native modules wrap KeyboardInterrupt
         if isinstance(cause, KeyboardInterrupt):
             return cause
         if problem := failure(cause, f"import {module}"):

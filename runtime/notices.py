@@ -1,4 +1,4 @@
-"""Warnings about an image or a mask, as data for whoever collects them and as log records."""
+"""Warnings about an image or a mask, as data for a collector and as log records."""
 
 import contextlib
 import contextvars
@@ -12,7 +12,7 @@ _collected: Final = contextvars.ContextVar["list[Notice] | None"]("notices", def
 
 @dataclasses.dataclass(frozen=True)
 class Notice:
-    """What a user should know about a repair that went well."""
+    """A warning about a successful repair."""
 
     kind: str  # "reduced", "empty", "inverted" and others, for programs
     text: str  # for people
@@ -29,7 +29,7 @@ def notify(
 
 @contextlib.contextmanager
 def collect_notices() -> Iterator[list[Notice]]:
-    """Yield a list that receives the notices of what this thread or task does meanwhile."""
+    """Yield a list that collects the notices of this thread or task until the block ends."""
     found: list[Notice] = []
     token = _collected.set(found)
     try:

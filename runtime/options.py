@@ -10,10 +10,10 @@ from .contract import SIZE_MULTIPLE
 Strategy = Literal["crop", "resize", "whole"]
 STRATEGIES: Final[tuple[Strategy, ...]] = get_args(Strategy)
 
-MARGIN_MIN: Final = 8  # px; one feature position, so that every crop has a known one
-MAX_SIDE_MAX: Final = 2048  # px; what `csakit export` fixes at most; cost grows with its 4th power
-FEATHER_MAX: Final = 256  # px; more would recolour the whole of what the network can fill
-MARGIN_MAX: Final = 65_536  # px; no image has longer surroundings
+MARGIN_MIN: Final = 8  # px; one feature position, so that each crop has a known one
+MAX_SIDE_MAX: Final = 2048  # px; the limit of `csakit export`; cost grows with its 4th power
+FEATHER_MAX: Final = 256  # px; more would recolour the whole hole that a network can fill
+MARGIN_MAX: Final = 65_536  # px; larger than any image
 DILATE_MAX: Final = 1024  # px; the work grows with it
 Channel = Literal["grey", "alpha", "red", "green", "blue"]
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
@@ -22,7 +22,7 @@ BLENDS: Final = f"seamless, none, or feather PX with 1 to {FEATHER_MAX} pixels"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InpaintOptions:
-    """How an image of any size reaches a network that takes multiples of 256.
+    """How the network, which takes multiples of 256, is applied to an image of any size.
 
     Attributes:
         strategy: "crop" runs each hole region with the margin around it, at the scale that the
@@ -34,7 +34,7 @@ class InpaintOptions:
         blend: how the result meets the known pixels: "seamless" continues the network's error at
             the edge harmonically into the hole; "feather 8" lets that correction fade out over
             8 pixels; "none" leaves the network's pixels alone.
-        texture: add fine detail of the known region to large holes, where networks answer a blur;
+        texture: add fine detail of the known region to large holes, where networks predict a blur;
             not with blend "none".
         max_side: longest side of the network's input with "resize", for models that take any
             size. The networks were trained at 256, and the matrix of the attention grows with
@@ -69,15 +69,15 @@ class InpaintOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MaskOptions:
-    """How a mask file becomes a hole. White is missing.
+    """How a mask file is read as a hole. White is missing.
 
     Attributes:
-        channel: what marks: "grey" is how light a pixel is, "alpha" how transparent, and a
-            colour how much of it there is beyond the other two.
+        channel: what marks a pixel: "grey" its lightness, "alpha" its transparency, and a colour
+            the excess of that colour over the other two.
         threshold: grey value, 1 to 255, from which a mask pixel is missing; 128 is half of
             the scale.
         invert: black is missing instead.
-        dilate: pixels by which the hole grows, because hand-drawn masks tend to leave an
+        dilate: pixels by which the hole grows, because hand-drawn masks often leave out the
             edge of the object.
     """
 

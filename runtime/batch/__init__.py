@@ -1,1 +1,1 @@
-"""Image files through one model: one job, a folder, a pipeline."""
+"""Repair image files: one job, a folder, a pipeline, a Ray cluster."""

@@ -15,9 +15,9 @@ from ..images.decode import INPUT_SUFFIXES, OTHER_SUFFIXES
 from ..images.encode import OUTPUT_FORMATS
 from .job import Job
 
-_MASK_ENDING: Final = re.compile(r"(.+)_mask\d*", re.DOTALL)  # LaMa numbers its masks
-_DEFAULT_SUFFIX: Final = ".png"  # of outputs whose input format (GIF, PPM) is not written
-_SYSTEM_FILES: Final = ("._", ".csakit", ".DS_Store")  # of macOS, and ours
+_MASK_ENDING: Final = re.compile(r"(.+)_mask\d*", re.DOTALL)  # LaMa's masks are numbered
+_DEFAULT_SUFFIX: Final = ".png"  # for inputs in formats that are not written (GIF, PPM)
+_SYSTEM_FILES: Final = ("._", ".csakit", ".DS_Store")  # beginnings of names, by macOS and by csakit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,10 @@ class Unmatched:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Listing:
-    """One folder: its jobs and what it holds beside. Only names are kept: 0.35 GB for a million."""
+    """The jobs and other files of one folder. Only names are kept: 0.35 GB for a million."""
 
-    entries: Iterator[Job | Unmatched]  # one for each image, by name, made on demand
-    count: int  # how many they are
+    entries: Iterator[Job | Unmatched]  # one per image, sorted by name, created on demand
+    count: int  # number of entries
     ignored: list[Path]  # files that are not images by their suffix, or hidden
     folders: list[Path]  # sub-folders that were not entered
     unused: list[Path]  # masks that belong to no image
@@ -42,7 +42,7 @@ class Listing:
 def list_folders(
     images: Path, masks: Path, output: Path, suffix: str | None = None, *, recursive: bool = False
 ) -> Iterator[Listing]:
-    """Yield each folder's images with their masks and outputs; take its entries before the next.
+    """Yield a listing per folder; consume its entries before taking the next listing.
 
     The mask of ``cat.jpg`` is ``cat.*``, ``cat_mask.*`` or ``cat_mask001.*`` in the folder of
     masks; if the masks lie among the images, not the first. Accents may be encoded in two ways,
@@ -99,7 +99,7 @@ def _check_folders(images: Path, masks: Path, output: Path) -> None:
 
 @dataclasses.dataclass
 class _Scanned:
-    """The entries of a folder, by what they are."""
+    """The entries of a folder, by kind."""
 
     folder: Path
     images: list[str] = dataclasses.field(default_factory=list)
@@ -112,7 +112,7 @@ class _Scanned:
 
 @contextlib.contextmanager
 def _scan(folder: Path) -> Iterator[Iterator[os.DirEntry[str]]]:
-    """Provide the entries of a folder one by one; most know what they are without another call."""
+    """Yield the entries of a folder; most know their kind without another system call."""
     with failures_as_errors(f"read the folder {folder}"), os.scandir(folder) as found:
         yield found
 
@@ -199,7 +199,7 @@ def _entries(
 
 
 class _OutputNames:
-    """The names of results, as the file system that gets them compares names."""
+    """The names of results, compared as the file system of the output compares names."""
 
     def __init__(self, output: Path) -> None:
         self._folds = _folds_case(output)
@@ -211,14 +211,14 @@ class _OutputNames:
             self._images.clear()
 
     def first(self, target: Path, image: str) -> str:
-        """Return the image that has the name of a result: this one if it is the first."""
+        """Return the first image whose result has this name, perhaps this one."""
         name = str(target)
         key = unicodedata.normalize("NFC", name).casefold() if self._folds else name
         return self._images.setdefault(key, image)
 
 
 def _folds_case(folder: Path) -> bool:
-    """Report whether "A" and "a" are one file there, as far as can be seen without writing."""
+    """Report whether a folder ignores case, as far as can be seen without writing."""
     with contextlib.suppress(OSError):
         folder = folder.absolute()
         while not folder.exists():
@@ -242,17 +242,17 @@ def _mask_files(folder: Path) -> list[str]:
 
 
 def _key(name: str) -> str:
-    """Return the stem of a name; accents have two encodings."""
+    """Return the stem of a name, in one of the two encodings of accents."""
     return _normalized(Path(name).stem)
 
 
 def _normalized(name: str) -> str:
-    """Return a name with each accent in its letter, whatever this system's encoding."""
+    """Return a name with composed accents (NFC), whatever this system's encoding."""
     return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "surrogateescape"))
 
 
 def _sub_folder(root: Path, place: Path) -> Path:
-    """Return what is called so in a folder, also where accents are encoded in another way."""
+    """Return the entry of this name in a folder, even if its accents are encoded differently."""
     for part in place.parts:
         path = root / part
         if is_folder(root) and not is_folder(path):
@@ -264,7 +264,7 @@ def _sub_folder(root: Path, place: Path) -> Path:
 
 
 def _stem_of_image(name: str) -> str | None:
-    """Return the stem of the image that a file is the mask of by its name."""
+    """Return the stem of the image whose mask this file is, by its name."""
     match = _MASK_ENDING.fullmatch(_key(name))
     return match[1] if match else None
 
@@ -272,7 +272,7 @@ def _stem_of_image(name: str) -> str | None:
 def _match(
     images: list[str], masks: Path, *, shared: bool
 ) -> tuple[dict[str, list[str]], list[Path]]:
-    """Return the masks of each image, by exact name or else in another case; and unused masks."""
+    """Return the masks of each image, by exact name or else ignoring case; and unused masks."""
     candidates = _mask_files(masks)
     if shared:
         names = {_key(name) for name in images}

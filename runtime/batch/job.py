@@ -28,7 +28,7 @@ class FileOptions:
     mask: MaskOptions = dataclasses.field(default_factory=MaskOptions)
     quality: int = QUALITY  # 1 to 100, of JPEG and WebP outputs
     overwrite: bool = False  # replace outputs that exist; without it they are refused
-    side_by_side: bool = False  # also write input, mask and result beside each other
+    side_by_side: bool = False  # also write input, mask and result side by side
 
     def __post_init__(self) -> None:
         """Refuse a quality that encoders would silently change."""
@@ -38,7 +38,7 @@ class FileOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Job:
-    """Files to read, which stay as they are, and a file to write, whose suffix is the format."""
+    """An image and a mask to read, and an output to write."""
 
     image: Path  # file to repair; never written to
     mask: Path  # file that marks in white what is missing; never written to
@@ -73,13 +73,13 @@ class Job:
                 raise ContractError(f"{output} exists; replace it with --overwrite")
 
     def done(self, options: FileOptions) -> bool:
-        """Report whether all outputs are there, so that an earlier run wrote them."""
+        """Report whether all outputs exist: an earlier run wrote them."""
         return all(map(is_file, self.outputs(options)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A job whose files were read."""
+    """A job with its decoded image and mask."""
 
     job: Job  # the three files
     picture: Picture  # the image
@@ -88,7 +88,7 @@ class Loaded:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repaired:
-    """What ``repair_file`` did.
+    """Summary of a repaired file.
 
     Attributes:
         size: (H, W) of the upright image.
@@ -184,7 +184,7 @@ def write_job(loaded: Loaded, result: Uint8, options: FileOptions) -> Repaired:
 
 
 def compare(before: Picture, hole: Bool, after: Picture) -> Picture:
-    """Return input, mask (H, W) and result beside each other: 3 W and two gaps wide."""
+    """Return input, mask (H, W) and result side by side: 3 W and two gaps wide."""
     mask = np.repeat(np.where(hole, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
     gap = np.full((hole.shape[0], GAP_PX, 3), 255, dtype=np.uint8)
     row = np.concatenate([before.pixels, gap, mask, gap, after.pixels], axis=1)

@@ -1,7 +1,7 @@
-"""Many image files through one model; others are read and written while it works.
+"""Repair many image files with one model, and read and write others while it runs.
 
 Decoders, encoders and ONNX Runtime release Python's lock, so threads are enough. The model runs in
-the calling thread, one image after the other: results equal those of ``run_job`` bit by bit.
+the calling thread, one image at a time: results equal those of ``run_job`` bit by bit.
 """
 
 import collections
@@ -20,14 +20,14 @@ from .job import FileOptions, Job, Loaded, Repaired, fill, load_job, write_job
 
 T = TypeVar("T")
 
-# Photographs of a phone are 12 to 50 million pixels; a few of the former are held at once, the
-# latter nearly one by one. Each pixel costs about ten bytes while its file is read or written.
+# Phone photographs have 12 to 50 million pixels: a few of 12 are in memory at once, of 50 hardly
+# more than one. Each pixel takes about ten bytes while its file is read or written.
 HELD_PIXELS: Final = 48_000_000
-_OF_ONE_JOB: Final = (ContractError, ResourceError)  # the others may still be repaired
+_OF_ONE_JOB: Final = (ContractError, ResourceError)  # errors after which other jobs continue
 
 working_on: "contextvars.ContextVar[Job | None]" = contextvars.ContextVar(
     "working_on", default=None
-)  # the job that this thread works for, so that a log handler knows whose record it sees
+)  # this thread's job, by which log handlers assign records to jobs
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Outcome:
 
 
 class _Warnings(logging.Handler):
-    """Hold what is logged while this thread works for a job, until the job is reported."""
+    """Log handler that holds the records of each job until the job is reported."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -78,7 +78,7 @@ class _Pipeline:
         self._inpaint = inpaint
         self._options = options
         self._warnings = warnings
-        self._threads = physical_cores()  # of each group; more could only wait for each other
+        self._threads = physical_cores()  # in each group; more would only wait for each other
         self._readers = ThreadPoolExecutor(self._threads, "csakit-read")
         self._writers = ThreadPoolExecutor(self._threads, "csakit-write")
         self._failed = False
@@ -98,7 +98,7 @@ class _Pipeline:
                 ahead = next(waiting, None)
             if self._reading:
                 self._fill(*self._reading.popleft())
-            if self._failed:  # nothing is begun after what ends the run
+            if self._failed:  # start nothing after an error that ends the run
                 ahead, waiting = None, iter(())
                 self._reading.clear()
             while self._writing and self._must_report():
@@ -130,7 +130,7 @@ class _Pipeline:
         self._writing.append((job, pixels, writing))
 
     def _may_read(self, job: Job) -> bool:
-        """Report whether there is room for one more, and nobody else writes its outputs."""
+        """Report whether one more job fits in memory and no other job writes its outputs."""
         if not (self._reading or self._writing):
             return True
         busy = [job for job, _ in self._reading] + [job for job, *_ in self._writing]
@@ -142,7 +142,7 @@ class _Pipeline:
         )
 
     def _must_report(self) -> bool:
-        """Report whether the oldest job is done, or must be before there is other work."""
+        """Report whether the oldest job is done, or has to be awaited before other work."""
         return (
             self._writing[0][2].done()
             or not self._reading
@@ -168,7 +168,7 @@ class _Pipeline:
 
 
 def _working(job: Job, work: Callable[[Job], T]) -> T:
-    """Do some work of a job, and let log handlers know whose it is."""
+    """Run a step of a job with ``working_on`` set to it."""
     token = working_on.set(job)
     try:
         return work(job)
@@ -177,5 +177,5 @@ def _working(job: Job, work: Callable[[Job], T]) -> T:
 
 
 def _folded(job: Job, options: FileOptions) -> frozenset[str]:
-    """Return the outputs of a job as file systems compare them that ignore the case."""
+    """Return the outputs of a job as case-insensitive file systems compare them."""
     return frozenset(str(path).casefold() for path in job.outputs(options))

@@ -1,7 +1,7 @@
-"""A folder on a Ray cluster: jobs in chunks to workers that each hold the model.
+"""Repair a folder on a Ray cluster: each worker holds a model and takes jobs in chunks.
 
-Ray Core, not Ray Data: jobs are names, so its blocks would carry nothing, while lazy listing, one
-image as the unit that fails, and overwriting only what a lost worker wrote are not Data's.
+Ray Core, not Ray Data: jobs are file names, so Data's blocks would carry nothing, and Data has no
+lazy listing, no failure per image, and no overwriting of only what a lost worker wrote.
 """
 
 import collections
@@ -27,18 +27,18 @@ from .ray_worker import ChunkResult, Opened, Settings, Worker, model_files
 
 logger = logging.getLogger(__name__)
 
-_CHUNK_SECONDS: Final = 5  # what a lost worker costs; ends of chunks do not overlap
+_CHUNK_SECONDS: Final = 5  # a lost worker loses this much; shorter chunks overlap less
 _CHUNK_MAX: Final = 64
-_AHEAD: Final = 2  # chunks a worker has: one in work, one waiting
+_AHEAD: Final = 2  # chunks per worker: one in work, one waiting
 _ROOM_SECONDS: Final = 10
 _STOP_SECONDS: Final = 10
-_DEATHS: Final = 2  # of a worker with this job alone; the job is left out then
-_LOSSES: Final = 3  # workers in a row that end before anything is done
+_DEATHS: Final = 2  # lost workers that had this job alone, before it is skipped
+_LOSSES: Final = 3  # workers lost in a row without a result, before the run fails
 
 
 @dataclasses.dataclass(eq=False)
 class _Member:
-    """A worker as the driver sees it."""
+    """The driver's record of a worker."""
 
     actor: Any
     host: str = ""
@@ -49,7 +49,7 @@ class _Member:
 
     @property
     def chunk_size(self) -> int:
-        """How many jobs take it a few seconds."""
+        """Number of jobs that take the worker a few seconds."""
         if not self.repaired:
             return 1
         return max(1, min(_CHUNK_MAX, round(_CHUNK_SECONDS * self.repaired / self.seconds)))
@@ -57,10 +57,10 @@ class _Member:
 
 @dataclasses.dataclass(frozen=True)
 class _Chunk:
-    """Jobs that go to a worker together."""
+    """Jobs that are sent to a worker together."""
 
     jobs: list[Job]
-    again: bool = False  # a worker was lost with them: its outputs may be there
+    again: bool = False  # a lost worker had them: its outputs may exist
     deaths: int = 0
 
 
@@ -80,7 +80,7 @@ class RayPool:
         self._losses = 0
 
     def repair_files(self, jobs: Iterable[Job]) -> Generator[Outcome, None, None]:
-        """Yield outcomes as jobs are done; raise what ends the run on any worker."""
+        """Yield outcomes as jobs complete; raise an error of any worker that ends the run."""
         waiting = iter(jobs)
         first = list(itertools.islice(waiting, self._share.workers))
         if not first:
@@ -111,7 +111,7 @@ class RayPool:
             self._stop()
 
     def throughput(self) -> list[str]:
-        """Return how fast each worker was."""
+        """Return a line per worker with its speed."""
         return [
             f"worker {member.pid} on {member.host}: {member.repaired} images, "
             f"{member.repaired / member.seconds:.2f} per second"
@@ -147,7 +147,7 @@ class RayPool:
                     self._running[ref] = (member, chunk)
 
     def _problem(self, job: Job) -> ContractError | None:
-        """Return why a job may not write. What it may is then known if it must be done again."""
+        """Return why a job may not write; checked before the first try: retries may overwrite."""
         try:
             if not self._settings.files.overwrite:
                 job.check(self._settings.files)
@@ -178,18 +178,18 @@ class RayPool:
                 raise answer.failure
 
     def _replace(self, member: _Member, reason: str) -> Iterator[Outcome]:
-        """Start another worker for one that was lost, and put what it had back."""
+        """Start a worker in place of a lost one, and requeue the chunks of that one."""
         chunks_lost = [part for one, part in self._running.values() if one is member and part]
         self._running = {ref: own for ref, own in self._running.items() if own[0] is not member}
         self._members.remove(member)
         self._lost.append(member)
-        with contextlib.suppress(Exception):  # it may be only out of reach
+        with contextlib.suppress(Exception):  # it may only be unreachable
             self._ray.kill(member.actor)
         self._losses += 1
         if self._losses >= _LOSSES:
             raise EngineError(f"{_LOSSES} workers ended before they repaired anything: {reason}")
         for index, chunk in enumerate(chunks_lost):
-            if index:  # it had not begun
+            if index:  # not begun yet
                 self._retries.append(chunk)
                 continue
             deaths = chunk.deaths + (len(chunk.jobs) == 1)
@@ -213,7 +213,7 @@ class RayPool:
         return {path.name: self._ray.put(path.read_bytes()) for path in files}
 
     def _stop(self) -> None:
-        """End the workers; those in the middle of something finish what they are writing."""
+        """Stop the workers; busy ones finish the file that they are writing."""
         busy = [ref for ref, (_, chunk) in self._running.items() if chunk is not None]
         with contextlib.suppress(Exception):  # the cluster may be gone
             for ref in busy:
@@ -226,13 +226,13 @@ class RayPool:
 
 
 def model_hashes(model: Path | None, options: RayOptions) -> dict[str, str] | None:
-    """Return the SHA-256 of the model's files for workers that may not see this machine's."""
+    """Return the SHA-256 of the model's files, for workers that may not see these files."""
     files = model_files(model)
     return None if options.address == LOCAL else {path.name: sha256(path) for path in files}
 
 
 def _reason(error: Exception) -> str:
-    """Return why a worker ended, in Ray's own words shortened."""
+    """Return Ray's reason for a worker's end, shortened."""
     text = " ".join(str(error).split())
     if found := re.search(r"(ModuleNotFoundError: [^\n]*?'[^']+')", text):
         return f"{found[1]}; install csakit[ray] there"

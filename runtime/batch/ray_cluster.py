@@ -1,4 +1,4 @@
-"""The Ray cluster that a folder is repaired on: found or started, and divided among workers."""
+"""Connect to a Ray cluster or start one, and divide it among workers."""
 
 import contextlib
 import dataclasses
@@ -19,20 +19,20 @@ from ..libraries import import_ray
 LOCAL: Final = "local"
 AUTO: Final = "auto"
 _REMOTE: Final = re.compile(r"ray://([^/:\s]+|\[[0-9a-fA-F:]+\]):(\d{1,5})")
-_OWN_TOKEN: Final = secrets.token_hex(32)  # one for all clusters: Ray reads it once in a process
+_OWN_TOKEN: Final = secrets.token_hex(32)  # one per process, as Ray reads it only once
 _CONNECT_SECONDS: Final = 10
-_STORE_BYTES: Final = 100 << 20  # of a local cluster: through it go names only; Ray's least is 75
+_STORE_BYTES: Final = 100 << 20  # object store of a local cluster: names only; Ray's minimum is 75
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RayOptions:
-    """Which cluster, and how it is divided."""
+    """The Ray cluster to use, and its division among workers."""
 
     # "local" starts a cluster on this machine, "auto" takes the one that this machine is part of
     # (or that RAY_ADDRESS names), "ray://HOST:PORT" connects to another.
     address: str
     workers: int | None = None  # processes with a model each; None: as many as fit
-    gpus_each: float | None = None  # a share or a whole number; None: 1 if the model is on GPUs
+    gpus_each: float | None = None  # a fraction or whole number; None: 1 if the model runs on GPUs
 
     def __post_init__(self) -> None:
         remote = _REMOTE.fullmatch(self.address)
@@ -89,7 +89,7 @@ def _start(ray: Any) -> None:  # noqa: ANN401
                 )
                 return
             except Exception as error:
-                # It waits 15 s for its own processes, however busy the machine (Ray's issue
+                # Ray waits 15 s for its own processes, however busy the machine (Ray's issue
                 # 65983); the second time they are in memory.
                 if last or "timed out during startup" not in str(error):
                     raise
@@ -135,7 +135,7 @@ def _keep_sigterm_handler() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _protect_by_token() -> Iterator[None]:
-    """Protect a local cluster by a token of its own; Ray would write one to the user's home."""
+    """Protect a local cluster by its own token; Ray would write one to the user's home."""
     if "RAY_AUTH_MODE" in os.environ or "RAY_AUTH_TOKEN" in os.environ:
         yield
         return
@@ -149,7 +149,7 @@ def _protect_by_token() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Share:
-    """What each worker gets of its machine, and how many workers there are."""
+    """Resources of each worker, and the number of workers."""
 
     workers: int
     cpus: int
@@ -161,7 +161,7 @@ class Share:
 
 
 def share(options: RayOptions, threads: int | None, *, on_gpu: bool) -> Share:
-    """Divide the cluster among workers; None as ``threads`` divides the smallest machine evenly."""
+    """Divide the cluster among workers; ``threads`` None divides the smallest machine evenly."""
     nodes = [node["Resources"] for node in import_ray().nodes() if node["Alive"]]
     computing = [node for node in nodes if node.get("CPU", 0) >= 1]
     cpus, gpus = threads or 1, (options.gpus_each or 1.0) if on_gpu else 0.0

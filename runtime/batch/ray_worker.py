@@ -1,4 +1,4 @@
-"""What runs on the workers of a Ray cluster: one process, one open model, chunks of jobs."""
+"""The Ray actor that repairs chunks of jobs: one process with one open model."""
 
 import contextlib
 import dataclasses
@@ -23,24 +23,24 @@ from .pipeline import Outcome, repair_files
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What a worker needs to know."""
+    """Settings that the driver sends to its workers."""
 
-    open_model: Callable[..., Inpainter]  # takes model, threads and cache
-    model: Path | None  # its path; None is the model that comes along
-    threads: int | None  # of one run; None takes the worker's share of its machine
+    open_model: Callable[..., Inpainter]  # called with model, threads and cache
+    model: Path | None  # path; None is the packaged model
+    threads: int | None  # per run; None takes the worker's share of its machine
     cache: bool  # keep an optimised copy of the model
     files: FileOptions  # how files are read and written
-    folders: tuple[Path, ...]  # that every worker must see; the last exists as long as the run
-    output: Path  # the folder of results, for messages
-    here: Path | None  # the folder that relative paths start from; None if all are absolute
-    cpus: int | None  # logical processors that are this worker's; None if it has a GPU
+    folders: tuple[Path, ...]  # every worker must see these; the last exists during the run only
+    output: Path  # folder of results, for messages
+    here: Path | None  # working directory of relative paths; None if all are absolute
+    cpus: int | None  # logical processors of this worker; None if it has a GPU
     hashes: Mapping[str, str] | None  # SHA-256 by file name; None: workers see the files
-    version: str | None  # csakit's, of the driver
+    version: str | None  # the driver's version of csakit
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Opened:
-    """A worker that is ready: its machine and process."""
+    """Machine and process of a worker that is ready."""
 
     host: str
     pid: int
@@ -51,12 +51,12 @@ class ChunkResult:
     """Outcomes of some jobs, in order; fewer than jobs if the run was cancelled or failed."""
 
     outcomes: list[Outcome]
-    seconds: float  # that they took
-    failure: CsakitError | None = None  # what ends the run
+    seconds: float  # time they took
+    failure: CsakitError | None = None  # error that ends the run
 
 
 class Worker:
-    """The actor. Errors of csakit come back as values: Ray would wrap them in its own."""
+    """The actor; returns csakit's errors as values, because Ray would wrap exceptions."""
 
     def open(
         self, settings: Settings, sent: "Mapping[str, object] | None"
@@ -97,14 +97,14 @@ def model_files(model: Path | None) -> list[Path]:
     if not model.is_file():
         raise ContractError(f"the model must be an existing file; got {model}")
     if model.suffix != ".onnx":
-        from ..engine.manifest import manifest_path  # no start of the command waits for it
+        from ..engine.manifest import manifest_path  # deferred: the command starts without it
 
         return [path for path in (model, manifest_path(model)) if path.is_file()]
     return [model, *(model.parent / name for name in read_onnx_header(model).external)]
 
 
 def _check(settings: Settings) -> None:
-    """Refuse a worker that would compute something else, or write somewhere else."""
+    """Refuse to work with another version of csakit, or without the driver's folders."""
     version = installed(DISTRIBUTION)
     if version != settings.version:
         raise LibraryError(
@@ -124,7 +124,7 @@ def _check(settings: Settings) -> None:
 
 
 def _sees_model(settings: Settings) -> bool:
-    """Report whether the model's files are here as well, byte by byte."""
+    """Report whether this machine has the same model files, by their hashes."""
     if settings.hashes is None or settings.model is None:
         return True
     paths = {settings.model.parent / name: value for name, value in settings.hashes.items()}
@@ -132,7 +132,7 @@ def _sees_model(settings: Settings) -> bool:
 
 
 def _open_sent(settings: Settings, sent: Mapping[str, object]) -> Inpainter:
-    """Open a model whose files were sent; they are needed only while it is opened."""
+    """Open a model whose files were sent; they are deleted afterwards."""
     assert settings.model is not None
     ray = import_ray()
     with tempfile.TemporaryDirectory(prefix="csakit-") as folder:

@@ -1,4 +1,4 @@
-"""The frame of every ``csakit`` command: parse, run, report errors, return an exit code."""
+"""Common code of all ``csakit`` commands: parse, run, report errors, return an exit code."""
 
 import contextlib
 import os
@@ -16,11 +16,11 @@ from ..files.failures import OF_WRITING, failure
 if TYPE_CHECKING:
     import argparse
 
-_CONTROLS: Final = re.compile(  # except tabs and line ends; also marks that reverse text
+_CONTROLS: Final = re.compile(  # but tabs and line ends; with marks that reverse text
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]"
 )
 _NO_VALUE: Final = re.compile(r"(--[\w-]+)=--|(-\w)--")
-_SIGNALLED: Final = 128  # plus the number of the signal, what shells expect
+_SIGNALLED: Final = 128  # plus the signal's number, as shells expect
 INTERRUPTED: Final = _SIGNALLED + signal.SIGINT
 _ENDINGS: Final = tuple(
     getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)
@@ -28,7 +28,7 @@ _ENDINGS: Final = tuple(
 
 
 class _EndedBySignalError(BaseException):
-    """SIGTERM or SIGHUP came; an exception, so that what is unfinished is removed."""
+    """SIGTERM or SIGHUP arrived; an exception, so that unfinished files are removed."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -36,7 +36,7 @@ class _EndedBySignalError(BaseException):
 
 
 def new_parser(prog: str, description: str, epilog: str) -> "argparse.ArgumentParser":
-    """Return the parser of a command; its epilog keeps its lines."""
+    """Return the parser of a command; the epilog keeps its line breaks."""
     import argparse  # deferred: `csakit --help` does not need it
 
     raw = argparse.RawDescriptionHelpFormatter
@@ -103,25 +103,25 @@ def guard(program: str, work: Callable[[], int]) -> int:
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Report whether Ctrl-C is behind an error: imports of native modules wrap it."""
+    """Report whether Ctrl-C caused an error; imports of native modules wrap it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__cause__ or error.__context__
     return error is not None
 
 
 def printable(text: object) -> str:
-    """Return a text without what would control a terminal: names of files may hold it."""
+    """Return a text without terminal control characters, which file names may contain."""
     return _CONTROLS.sub(lambda found: repr(found[0])[1:-1], str(text))
 
 
 def _report(program: str, text: str, code: int) -> int:
-    with contextlib.suppress(OSError):  # nobody listens
+    with contextlib.suppress(OSError):  # stderr is closed
         print(f"{program}: {printable(text)}", file=sys.stderr)
     return code
 
 
 def _flush(program: str, code: int) -> int:
-    """Write out what was printed, here rather than when Python ends; return the exit code."""
+    """Flush the output now rather than when Python exits; return the exit code."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -133,16 +133,16 @@ def _flush(program: str, code: int) -> int:
 
 
 def _discard_output() -> None:
-    """Send what is still to be printed nowhere, so that Python's own flush does not fail."""
+    """Redirect stdout to /dev/null, so that Python's flush at exit does not fail."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _prepare_streams() -> None:
-    """Print names that cannot be encoded with escapes; open streams that were closed."""
+    """Print unencodable characters as escapes; reopen closed streams on /dev/null."""
     for name, number in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         if getattr(sys, name) is None:
-            _fill_descriptor(number)  # or the next file opened would get what is printed
+            _fill_descriptor(number)  # otherwise the next opened file would get the output
             mode = "r" if name == "stdin" else "w"
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
         elif name != "stdin" and hasattr(getattr(sys, name), "reconfigure"):

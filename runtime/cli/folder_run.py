@@ -28,12 +28,12 @@ class FolderRun:
         self._files = files
         self._repaired = 0
         self._before = 0
-        self._expected = 0  # of what is listed so far
+        self._expected = 0  # jobs listed so far
         self._reasons: collections.Counter[str] = collections.Counter()
         self._examples: dict[str, str] = {}
 
     def jobs(self) -> Iterator[Job]:
-        """List the folder step by step; report what is left out, and yield the jobs."""
+        """Yield the jobs while the folder is listed; report what is skipped."""
         args = self._args
         suffix = None if args.format is None else f".{args.format}"
         for listing in list_folders(
@@ -58,8 +58,8 @@ class FolderRun:
                     yield entry
 
     def follow(self, outcomes: Generator[Outcome, None, None]) -> None:
-        """Show and count what becomes of the jobs. A failing model ends the run."""
-        quiet = sys.stderr.isatty()  # a bar shows how far it is
+        """Print and count the outcomes of the jobs. A failing model ends the run."""
+        quiet = sys.stderr.isatty()  # the bar shows the progress
         with contextlib.closing(outcomes):
             for outcome in self._progress(outcomes):
                 for text in outcome.warnings:
@@ -122,7 +122,7 @@ def with_folders(jobs: Iterable[Job]) -> Iterator[Job]:
 
 
 def describe(done: Repaired) -> str:
-    """Return what was written."""
+    """Return a line about the files written."""
     return (
         f"wrote {' and '.join(map(_on_one_line, done.outputs))}: {done.size[1]} x {done.size[0]}, "
         f"{100 * done.coverage:.1f} % repaired"
@@ -143,10 +143,10 @@ def line(text: str) -> None:
 
 
 class _Lines(logging.Handler):
-    """Show the warnings of the library; those about a job of a folder come with its outcome."""
+    """Log handler that prints warnings; those about a job of a folder come with its outcome."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show one record."""
+        """Print one record."""
         if working_on.get() is None:
             line(f"{record.levelname.lower()}: {record.getMessage()}")
 

@@ -74,7 +74,7 @@ def _run_file(args: argparse.Namespace, open_model: OpenModel, files: FileOption
 def _repairing(
     args: argparse.Namespace, open_model: OpenModel, files: FileOptions, ray: RayOptions | None
 ) -> Iterator[Repair]:
-    """Provide what repairs the jobs of a folder: a model here, or workers with one each."""
+    """Yield the function that repairs a folder's jobs: with a model here, or on Ray workers."""
     _name_demo(args)
     if ray is None:
         with open_model(args.model, threads=args.threads, cache=args.cache) as inpaint:
@@ -84,7 +84,7 @@ def _repairing(
     with connected(ray):
         part = share(ray, args.threads, on_gpu=inpaint_arguments.runs_on_gpu(args))
         make_folder(args.output)
-        with staged_folder(args.output / "run") as mark:  # workers that see it see the folder
+        with staged_folder(args.output / "run") as mark:  # workers must see it
             paths = [path for path in (args.image, args.mask, mark, args.model) if path is not None]
             settings = Settings(
                 open_model=open_model,

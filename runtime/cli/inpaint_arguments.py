@@ -1,4 +1,4 @@
-"""The arguments of ``csakit inpaint``, and the options that they stand for."""
+"""The arguments of ``csakit inpaint``, and their conversion to option objects."""
 
 import argparse
 import dataclasses
@@ -51,7 +51,7 @@ def inpaint_parser() -> argparse.ArgumentParser:
 
 
 def add_model_option(parser: argparse.ArgumentParser) -> None:
-    """Describe the model."""
+    """Add the option ``--model``."""
     text = (
         ".onnx from `csakit export`, .engine from `csakit build`, or 'demo', the model in the "
         "package (default: demo)"
@@ -82,7 +82,7 @@ def model_opener(args: argparse.Namespace) -> Callable[..., Inpainter]:
 
 
 def file_options(args: argparse.Namespace) -> FileOptions:
-    """Return how files are read and written."""
+    """Return the options for reading and writing files."""
     return FileOptions(
         mask=MaskOptions(
             channel=args.mask_channel,
@@ -91,7 +91,7 @@ def file_options(args: argparse.Namespace) -> FileOptions:
             dilate=args.dilate,
         ),
         quality=args.quality,
-        overwrite=args.overwrite or args.resume,  # what is whole is not begun again
+        overwrite=args.overwrite or args.resume,  # resuming skips outputs that exist
         side_by_side=args.side_by_side,
     )
 
@@ -119,7 +119,7 @@ def ray_options(args: argparse.Namespace) -> RayOptions | None:
 
 
 def add_run_options(group: argparse._ArgumentGroup) -> None:
-    """Describe ``InpaintOptions``, and what runs the model where."""
+    """Add the options of ``InpaintOptions``, and those that choose backend and device."""
     add, defaults = group.add_argument, InpaintOptions
     text = (
         "crop: each hole with its context, at the scale the model was trained at; resize: the "
@@ -203,6 +203,6 @@ def _add_ray_options(group: argparse._ArgumentGroup) -> None:
 def add_number(
     group: argparse._ArgumentGroup, flag: str, default: float, metavar: str | None, text: str
 ) -> None:
-    """Describe one number, of the type of its default."""
+    """Add an option for a number, of its default's type."""
     help_text = f"{text} (default: %(default)s)"
     group.add_argument(flag, type=type(default), default=default, metavar=metavar, help=help_text)

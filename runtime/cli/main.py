@@ -1,4 +1,4 @@
-"""``csakit``: list the sub-commands and start one. Loads none that is not asked for."""
+"""``csakit``: list the sub-commands and start one; imports only the one that it starts."""
 
 import difflib
 import platform
@@ -13,7 +13,7 @@ from ...plugins.versions import installed
 from .command import guard
 
 PROGRAM: Final = "csakit"
-GROUP: Final = "csakit.commands"  # of entry points; the bracket of one names the extra it needs
+GROUP: Final = "csakit.commands"  # of entry points; each names the extra it needs in brackets
 
 SUMMARIES: Final = MappingProxyType(
     {
@@ -80,7 +80,7 @@ def _start(entry: metadata.EntryPoint, arguments: list[str], loaded: Callable[[]
     except ModuleNotFoundError as error:
         missing = (error.name or "").partition(".")[0]
         if missing in ("", PROGRAM):
-            raise  # a defect of ours
+            raise  # a defect of csakit
         extras = ",".join(entry.extras)
         needed = f"'{PROGRAM}[{extras}]', or in a checkout '.[{extras}]'" if extras else missing
         print(

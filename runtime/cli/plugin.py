@@ -19,7 +19,7 @@ from ...plugins.locations import BUILD_COMMAND, KINDS, LIBRARY_VARIABLE, file_na
 from ...plugins.toolchain import INCLUDE_VARIABLE, how_to_get_headers
 from .command import new_parser, run_command
 
-_OVERLAPPING: Final = 90  # of an architecture: what overlaps was compiled for it
+_OVERLAPPING: Final = 90  # kernels overlap if compiled for this architecture or a later one
 _EPILOG: Final = """\
 exit codes: 0 done; 2 wrong usage; 3 something is not installed, not built, or does not compile.
 """
@@ -116,7 +116,7 @@ def table(resources: Iterable[KernelResources]) -> list[str]:
 
 
 def _range(numbers: Iterable[int]) -> str:
-    """Write "32" or "32-80"."""
+    """Return "32" or "32-80"."""
     values = sorted(set(numbers))
     return f"{values[0]}" if len(values) == 1 else f"{values[0]}-{values[-1]}"
 
@@ -184,7 +184,7 @@ def _describe(status: LibraryStatus) -> list[str]:
 
 
 def _launches(architectures: Sequence[str]) -> str:
-    """Report where a kernel starts while the one before it runs; csrc/abi/overlap.cpp decides."""
+    """Return where a kernel starts while the one before it runs; csrc/abi/overlap.cpp decides."""
     if not architectures:
         return "not known"
     later = [name for name in architectures if int(re.sub(r"\D", "", name)) >= _OVERLAPPING]

@@ -1,6 +1,6 @@
 """The entry point of ``csakit``: Ctrl-C during the imports ends it with one line."""
 
-# Built in: the module signal takes milliseconds in which Ctrl-C would be a traceback.
+# Built in: importing ``signal`` takes milliseconds, in which Ctrl-C would print a traceback.
 import _signal as signal  # type: ignore[import-not-found]
 import os
 
@@ -14,7 +14,7 @@ _INTERRUPTED = 130  # as ``command.INTERRUPTED``, which is not imported yet
 
 def main() -> int:
     """Run the command line of csakit, and return the exit code."""
-    # torch's OpenMP spins for milliseconds, and loses time slices where others use the processors.
+    # torch's OpenMP threads spin for milliseconds, which wastes time slices on busy processors.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "2000")
     from .main import main as run
@@ -23,13 +23,13 @@ def main() -> int:
 
 
 def allow_interrupts() -> None:
-    """Turn Ctrl-C into an exception again, once the work begins that has something to clean up."""
+    """Raise KeyboardInterrupt on Ctrl-C again, once the work begins that needs to clean up."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _end(number: int, frame: "FrameType | None") -> None:
-    """End at once: an exception could appear as a defect of whatever is being imported."""
+    """Exit at once: an exception would look like a defect of the module being imported."""
     os.write(2, b"csakit: interrupted\n")
     os._exit(_INTERRUPTED)
 

@@ -1,1 +1,1 @@
-"""Images of any size to the size of the network and back."""
+"""Repair images of any size with a network of one size: crops, scaling, blending."""

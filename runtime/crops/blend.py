@@ -5,7 +5,7 @@ continued harmonically into the hole and added: colour and brightness meet at th
 prediction without detail becomes interpolation (Perez, Gangnet, Blake, "Poisson image editing",
 SIGGRAPH 2003, solved for the correction).
 
-Letters: u pixels of the image for one that the network saw.
+Letters: u image pixels for one network pixel, that is, one pixel of the scaled crop.
 """
 
 from typing import Final
@@ -18,15 +18,15 @@ from .regions import distance_to
 from .resample import whole_squares
 
 RIM_PX: Final = 2  # 1 loses 0.2 dB on scratches and text, 4 loses 0.4 on spots and strokes
-# In pixels that the network saw. What reducing took has wavelengths below 2 of them, and fades by
-# a factor e in a sixth of its wavelength or less.
+# In network pixels. Detail lost by scaling down has wavelengths below 2 of them, and decays by a
+# factor e within a sixth of its wavelength or less.
 _BAND: Final = 4
 
 
 def with_rim(hole: Bool, rim: int = RIM_PX) -> Bool:
     """Enlarge a hole (H, W) by a rim of pixels, unless that would leave nothing known."""
     wide = hole
-    for _ in range(rim):  # by all four neighbours; no larger array than a mask
+    for _ in range(rim):  # by the four neighbours, in arrays no larger than a mask
         near = wide.copy()
         near[1:] |= wide[:-1]
         near[:-1] |= wide[1:]
@@ -52,7 +52,7 @@ def correct(
     continuation = HarmonicContinuation(corrected)
     rim = continuation.rim
     error = image.reshape(-1, 3)[rim].astype(np.float32) - result.reshape(-1, 3)[rim]
-    error[hole.reshape(-1)[rim]] = 0  # the inner side of a band: the truth is missing there
+    error[hole.reshape(-1)[rim]] = 0  # inner side of a band, where the truth is missing
     correction = continuation.solve(error)
     if share is not None:
         correction *= share[corrected][:, None]
@@ -62,7 +62,7 @@ def correct(
 
 
 def edge_band(hole: Bool, unit: int) -> Bool:
-    """Return what lies within some 4u of the edge of a hole (H, W)."""
+    """Return the pixels of a hole (H, W) within about 4u of its edge."""
     deep = distance_to(~whole_squares(hole, unit), _BAND + 1) > _BAND
     height, width = (side * unit for side in deep.shape)
     band: Bool = hole.copy()
@@ -71,7 +71,7 @@ def edge_band(hole: Bool, unit: int) -> Bool:
 
 
 def fading(hole: Bool, length: int) -> Float32:
-    """Return a share (H, W) that fades from 1 at the edge of a hole to 0 at ``length`` pixels."""
+    """Return weights (H, W) that fade from 1 at the edge of a hole to 0 at ``length`` pixels."""
     depth = distance_to(~hole, length + 1) - 1
     share: Float32 = np.clip(1 - depth / np.float32(length), 0, 1)
     smooth: Float32 = share * share * (3 - 2 * share)  # no visible line where it ends

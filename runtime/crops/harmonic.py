@@ -21,11 +21,11 @@ _CHANNELS: Final = 4  # of 4 bytes: NumPy gathers rows of 16 bytes at once, as c
 _BLOCK: Final = 8192  # rows; a step of a sweep then stays in the second-level cache
 _DENSE_MAX: Final = 32  # unknowns of the coarsest level, whose matrix is inverted
 _ITERATIONS_MAX: Final = 40  # 3 or 4 are usual, whatever the size and shape of the hole
-_LAST_CORRECTION: Final = 0.2  # grey levels; what is left is a quarter of it or less
+_LAST_CORRECTION: Final = 0.2  # grey levels; the remaining error is a quarter of it or less
 
 
 class HarmonicContinuation:
-    """The equation of one hole, to be solved for any values of the known pixels around it."""
+    """Solver for one hole and any values of the known pixels around it."""
 
     def __init__(self, hole: Bool) -> None:
         """Build the multigrid levels of a hole (H, W), neither empty nor full."""
@@ -102,7 +102,7 @@ class HarmonicContinuation:
         red, black = level.red, level.black
         np.multiply(force[red], level.inverse[red], out=solution[red])
         level.relax(solution, force, black)
-        rest = level.zeros(red)  # none is left on black pixels
+        rest = level.zeros(red)  # the residual; 0 on black pixels
         np.subtract(force[red], level.product(solution, red), out=rest[:-1])
         coarse_force = level.restrict(rest, (0, 3))
         del rest
@@ -143,7 +143,7 @@ class _Level:
             self._neighbours.append(neighbour.astype(np.intp))
 
     def edges(self, size: tuple[int, ...]) -> tuple[Index, Index]:
-        """Return where hole pixels are held, (E,), and the flat indices of what holds them."""
+        """Return the edges, (E,) each: hole pixels, and flat indices of their known neighbours."""
         height, width = size
         rows, columns = np.divmod(self._places, self._stride)
         inner, outer = [], []
@@ -158,14 +158,14 @@ class _Level:
         return np.concatenate(inner), np.concatenate(outer)
 
     def hold(self, held: npt.NDArray[Any]) -> None:
-        """Complete the matrix by the number of known neighbours of each unknown, (n,)."""
+        """Complete the diagonal by the number of known neighbours of each unknown, (n,)."""
         diagonal = held.astype(np.float32)
         for neighbour in self._neighbours:
             diagonal += neighbour < self.unknowns
-        self.inverse: Float32 = np.repeat(1 / diagonal[:, None], _CHANNELS, axis=1)  # of it, (n, 4)
+        self.inverse: Float32 = np.repeat(1 / diagonal[:, None], _CHANNELS, axis=1)  # (n, 4)
 
     def descend_to(self, coarser: "_Level") -> Index:
-        """Return the cells of the pixels, (n,), and remember them and their four quarters."""
+        """Return the coarse cell of each pixel, (n,); store the cells and their four pixels."""
         rows, columns = np.divmod(self._places, self._stride)
         cells = (rows + 1) // 2 * coarser._stride + (columns + 1) // 2
         parents: Index = coarser._ranks[cells].astype(np.intp)
@@ -177,20 +177,20 @@ class _Level:
         return parents
 
     def zeros(self, part: slice | None = None) -> Float32:
-        """Return a new vector, or one of a part of the pixels with the last 0."""
+        """Return a zero vector for all pixels or one part of them, and the trailing 0."""
         size = self.unknowns if part is None else part.stop - (part.start or 0)
         return np.zeros((size + 1, _CHANNELS), np.float32)
 
     def prolong(self, coarse: Float32, part: slice) -> Float32:
-        """Copy the number of each cell to its pixels, those of one part."""
+        """Copy the value of each cell to its pixels in one part."""
         fine = self.zeros(part)
         np.take(_numbers(coarse), self._parents[part], out=_numbers(fine)[:-1], mode="clip")
         return fine
 
     def restrict(self, fine: Float32, quarters: Sequence[int]) -> Float32:
-        """Add the numbers of each cell's pixels in these quarters; 0 and 3 are red.
+        """Add up the values of each cell's pixels in these quarters; 0 and 3 are red.
 
-        A cell without a pixel in a quarter takes the last number, 0. Coarse couplings stay 1 where
+        A cell without a pixel in a quarter takes the trailing 0. Coarse couplings stay 1 where
         the Galerkin product has 2: that makes up for the stiffness of constant pieces (Braess,
         "Towards algebraic multigrid for elliptic problems of second order", Computing 55, 1995).
         """
@@ -248,7 +248,7 @@ def _halve(hole: Bool) -> Bool:
 
 
 def _numbers(vector: Float32) -> npt.NDArray[np.complex128]:
-    """See rows as numbers of 16 bytes, only to move them."""
+    """View rows as 16-byte numbers, which NumPy moves at once."""
     return vector.view(np.complex128)[:, 0]
 
 

@@ -1,4 +1,4 @@
-"""Parts of an image that the network runs on, their scales, and the regions each predicts.
+"""Plan the crops of an image, their scales, and the regions that each predicts.
 
 Letters: R regions, P pieces of them. A box is (top, left, bottom, right), the last two exclusive.
 Networks are trained on squares of 256 pixels with holes up to some size. So a crop has that size,
@@ -34,16 +34,16 @@ WHOLE_MAX_PX: Final = 1024 * 1024
 class Crop:
     """One run of the network."""
 
-    top: int  # first row of the part of the image that is taken
-    left: int  # first column
+    top: int  # first row of the image part
+    left: int  # its first column
     part: Size  # (H, W) of that part
     scaled: Size  # (H, W) the part is scaled to; equal to ``part`` at full resolution
     network: Size  # (H, W) of the network input; the rest is padded by reflection
-    regions: Index  # those that are predicted from this crop; others only happen to lie in it
+    regions: Index  # predicted from this crop; others may lie in it too
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """The part, as an index into the image."""
+        """The part as slices of the image."""
         height, width = self.part
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
 
@@ -52,12 +52,12 @@ class Crop:
 class Plan:
     """All runs for one image; none depends on the result of another."""
 
-    crops: list[Crop]  # in the order of running; none looks at the result of another
+    crops: list[Crop]  # in the order of running
     labels: Labels  # (h, w) of the hole's bounding box: region of a hole pixel, else -1
     corner: tuple[int, int] = (0, 0)  # top and left of that box
 
     def predicted(self, crop: Crop) -> Bool:
-        """Return which pixels of a crop's part are predicted from it, (H, W)."""
+        """Return the pixels of a crop's part that are predicted from it, (H, W)."""
         predicted = np.zeros(crop.part, dtype=bool)
         inner, outer = [], []
         for first, length, corner, side in zip(
@@ -177,7 +177,7 @@ def _sharing(needs: Index, owner: Labels, seed: Index, window: Size) -> Index:
         order = fitting[np.argsort((highs - lows)[fitting].sum(axis=1), kind="stable")]
         lows = np.minimum.accumulate(lows[order])
         highs = np.maximum.accumulate(highs[order])
-        count = int((highs - lows <= window).all(axis=1).sum())  # the first one fits
+        count = int((highs - lows <= window).all(axis=1).sum())  # at least 1
         low, high = lows[count - 1], highs[count - 1]
         members.append(near[order[:count]])
         near = near[order[count:]]

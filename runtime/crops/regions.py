@@ -45,7 +45,7 @@ def bounding_box(mask: Bool, around: int = 0) -> Box | None:
 
 
 def window_of(box: Sequence[int]) -> tuple[slice, slice]:
-    """Return a box as an index into the image."""
+    """Return the slices of a box."""
     return slice(box[0], box[2]), slice(box[1], box[3])
 
 

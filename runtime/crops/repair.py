@@ -1,7 +1,7 @@
-"""A repair as a sequence of parts, each final when it is yielded.
+"""Repair an image part by part; each part is final when it is yielded.
 
-A part is what must be computed together: the crops that share a region of the hole. Parts have no
-pixel in common, and none is used for another. Letters: h w sides of a part, M missing pixels.
+A part holds the crops that share a region of the hole, which are computed together. Parts have no
+pixel in common and are independent. Letters: h w sides of a part, M missing pixels.
 """
 
 import dataclasses
@@ -24,13 +24,13 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Network:
-    """The model as a repair sees it."""
+    """The model that a repair runs, and its limits."""
 
-    run: Callable[[Uint8, Uint8], Uint8]  # repairs (1, H, W, 3) where (1, H, W, 1) is not 0
-    size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes any multiple of 256
-    least_side: int  # least side that it takes
+    run: Callable[[Uint8, Uint8], Uint8]  # (1, H, W, 3) and (1, H, W, 1), non-zero = missing
+    size: tuple[int, int] | None  # the only (H, W); None if any multiple of 256
+    least_side: int  # least side of an input
     trained_hole: int  # side of the largest hole that it was trained on
-    rim: int  # known pixels around the hole that are predicted too, to measure the error
+    rim: int  # known pixels around the hole that are predicted, to measure the error
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,18 +38,18 @@ class Part:
     """A finished part of a repair."""
 
     box: Box  # top, left, bottom, right of the part in the image; the last two exclusive
-    scale: float  # share of the image's resolution that the network saw, at most 1
+    scale: float  # of the network's input to the image, at most 1
     hole: Bool  # (h, w), True where ``pixels`` replace those of the image
     pixels: Uint8  # (h, w, 3), repaired in ``hole``; elsewhere as in the image
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """The box, as an index into the image."""
+        """The box as slices of the image."""
         return window_of(self.box)
 
 
 class Repair:
-    """A planned repair. Iterating runs it; leaving the loop stops it between parts."""
+    """A planned repair: iterating runs it, and leaving the loop stops it between parts."""
 
     def __init__(
         self,
@@ -77,7 +77,7 @@ class Repair:
                 self._plan = plan_crops(self._wide, options, network.size, network.trained_hole)
         self.notices: tuple[Notice, ...] = tuple(notices)
         self.runs = len(self._plan.crops)  # of the network
-        self.scale = min((1.0, *map(_scale, self._plan.crops)))  # lowest that the network sees
+        self.scale = min((1.0, *map(_scale, self._plan.crops)))  # the lowest of all crops
         self._groups = _grouped(self._plan.crops)
 
     def __len__(self) -> int:
@@ -121,9 +121,9 @@ class Repair:
         )
 
     def _predicted(self, crop: Crop) -> Bool:
-        """Return what is taken from a crop, (H, W): its regions, and a rim where it is reduced.
+        """Return the pixels to take from a crop, (H, W): its regions, and a rim if scaled down.
 
-        A model without a rim meets the edge as it sees it; what reducing took is corrected.
+        Models without a rim need none at full scale: only the loss by scaling is corrected.
         """
         regions = self._plan.predicted(crop)
         if self._rim or self._options.blend == "none" or crop.scaled == crop.part:
@@ -131,7 +131,7 @@ class Repair:
         return with_rim(regions, 1) & (regions | ~self._mask[crop.window])
 
     def _predict(self, pieces: "list[_Piece]", wide: Bool) -> Float32:
-        """Return the pixels of a part, (M, 3); where crops overlap, each fades out to its edges."""
+        """Return the pixels of a part, (M, 3); overlapping crops fade out towards their edges."""
         flat = np.flatnonzero(wide)
         sums = np.zeros((flat.size, 4), np.float32)  # R, G, B and the weights
         for piece in pieces:
@@ -152,9 +152,9 @@ class Repair:
         if crop.scaled == crop.part:
             return self._run(image, missing, crop)
         pixels, missing = shrink(image, missing, crop.scaled)
-        missing = with_rim(missing, self._rim)  # else known pixels would be mixed into it
+        missing = with_rim(missing, self._rim)  # keeps known pixels out when enlarged
         answer = self._run(pixels, missing, crop)
-        if not self._rim:  # the edge is compared with known pixels as the network saw them
+        if not self._rim:  # compare the edge with the scaled known pixels
             answer = np.where(missing[..., None], answer, pixels)
         return enlarge(answer, crop.part)
 
@@ -167,7 +167,7 @@ class Repair:
         return answers[0, : crop.scaled[0], : crop.scaled[1]]
 
     def _share(self, pieces: "list[_Piece]", hole: Bool) -> Float32 | None:
-        """Return the share of the correction in the hole, (H, W); None is all of it."""
+        """Return the weight of the correction in the hole, (H, W); None is 1 everywhere."""
         feather = self._options.feather
         if feather is None:
             return None
@@ -179,7 +179,7 @@ class Repair:
 
 
 class _Piece:
-    """A crop within its part: its index into the part, and what is predicted from it, (H, W)."""
+    """A crop within its part: its slices, and the pixels predicted from it, (H, W)."""
 
     def __init__(self, crop: Crop, corner: tuple[int, int], predicted: Bool) -> None:
         rows, columns = crop.window
@@ -206,7 +206,7 @@ def _grouped(crops: list[Crop]) -> list[list[Crop]]:
 
 
 def _scale(crop: Crop) -> float:
-    """Return the share of the resolution that the network sees."""
+    """Return the scale of a crop, at most 1."""
     return min(1.0, *(small / whole for small, whole in zip(crop.scaled, crop.part, strict=True)))
 
 

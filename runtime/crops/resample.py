@@ -1,4 +1,4 @@
-"""Scale and pad the parts of an image that a network takes."""
+"""Scale and pad image parts for the network."""
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ def pad(array: npt.NDArray[np.generic], size: tuple[int, int]) -> npt.NDArray[np
 
 
 def whole_squares(marked: Bool, unit: int) -> Bool:
-    """Report which squares of (H, W) are marked all over, (H / u, W / u) rounded down."""
+    """Report which u x u squares of (H, W) are marked entirely, (H / u, W / u) rounded down."""
     h, w = marked.shape[0] // unit, marked.shape[1] // unit
     squares = marked[: h * unit, : w * unit].reshape(h, unit, w, unit)
     return np.asarray(squares.all(axis=(1, 3)))

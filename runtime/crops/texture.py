@@ -1,10 +1,9 @@
-"""Transfer texture: large holes get the fine detail of known blocks that look alike.
+"""Texture transfer: add the fine detail of similar known blocks to large holes.
 
-A network that makes the least error answers the mean of all that is possible, which deep in a
-large hole is a blur. The blur is kept, and what a box filter takes from known blocks is added.
-
-Letters: H W sides in pixels, h w in pixels that the network saw, u pixels of the image for one of
-these, K candidates, Q blocks to fill. Lengths are in pixels that the network saw.
+A network trained for the least error predicts the mean of all plausible contents, which deep in a
+large hole is a blur. The blur is kept; the detail that a box filter removes from known blocks is
+added. Letters: H W sides in image pixels, h w in network pixels (of the scaled crop), u image
+pixels for one network pixel, K candidates, Q blocks to fill. Lengths are in network pixels.
 
 Source: Yi et al., "Contextual Residual Aggregation", CVPR 2020, arXiv:2005.09704; here blocks are
 matched by colour and roughness instead of attention scores.
@@ -23,28 +22,28 @@ from .harmonic import HarmonicContinuation
 from .regions import bounding_box, distance_to
 from .resample import shrink, whole_squares
 
-# Of the largest disc in a hole. In spots of radius 15 to 22 texture cost 0.2 dB.
+# Radius of the largest disc in a hole. In spots of radius 15 to 22 texture cost 0.2 dB.
 LEAST_RADIUS: Final = 24
 _DEPTH: Final = 4  # distance from the edge at which texture begins
-_FADE: Final = 6  # over which it grows to all of it
-_REACH: Final = 96  # around the hole, where blocks are looked for
+_FADE: Final = 6  # distance over which it grows to full strength
+_REACH: Final = 96  # around the hole, searched for blocks
 # Side of the box filter. By the eye 15 is more natural, but costs 0.2 dB more in boxes.
 _FILTER: Final = 9
-_STRONGEST: Final = 1.3  # times the roughness that is expected
+_STRONGEST: Final = 1.3  # times the expected roughness
 _CELL: Final = 8  # side of the cells whose means describe a block
 _BLOCK: Final = 4  # cells; blocks of 2 repeat visibly, blocks of 8 find fewer that fit
 _ROUGHNESS_WEIGHT: Final = 0.3  # of a factor e, against half the range of colours
 _JITTER: Final = 0.5  # of the logarithm of distances; without it neighbours copy the same block
 _REPEAT: Final = 0.3  # for each copy of a block or of one that overlaps; 1 costs sharpness
-_LEAST_ROUGHNESS: Final = 0.8  # of 255 levels; what is smoother is alike
-_LEAST_KNOWN: Final = 0.3  # share of a neighbourhood, below which it says nothing
+_LEAST_ROUGHNESS: Final = 0.8  # of 255 levels; smoother cells count as equal
+_LEAST_KNOWN: Final = 0.3  # share of a neighbourhood; with less it is ignored
 _CANDIDATES_MAX: Final = 4096  # 1 MiB of descriptions
 
 
 def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, unit: int) -> None:
-    """Add texture, in place, to a ``result`` (H, W, 3) whose hole (H, W) is repaired, where large.
+    """Add texture in place to a repaired ``result`` (H, W, 3), where the hole (H, W) is large.
 
-    ``missing`` is the hole and whatever else must not be copied, ``unit`` is u, at least 1.
+    ``missing`` is the hole and all else that must not be copied, ``unit`` is u, at least 1.
     """
     weight = _weight(whole_squares(hole, unit), unit)
     box = bounding_box(weight > 0, _REACH)
@@ -58,9 +57,9 @@ def transfer_texture(image: Uint8, result: Uint8, hole: Bool, missing: Bool, uni
 
 
 def _weight(hole: Bool, unit: int) -> Float32:
-    """Return the share of the texture at each pixel, (h, w): 0 in thin parts and at edges.
+    """Return the weight of the texture at each pixel, (h, w): 0 in thin parts and at edges.
 
-    The larger the unit, the nearer to the edge: what the network did not see is missing there too.
+    A larger unit begins nearer to the edge: detail lost by scaling is missing there too.
     """
     depth = distance_to(~hole, LEAST_RADIUS)
     core = depth >= LEAST_RADIUS
@@ -77,9 +76,9 @@ class _Cells:
     """Colour of cells, and ``roughness``, the logarithm of the deviation from the box filter."""
 
     def __init__(self, result: Uint8, hole: Bool, missing: Bool, weight: Float32) -> None:
-        """Describe a window (H, W) as the network saw it, (h, w); the last cells may reach beyond.
+        """Describe a window (H, W) in network pixels, (h, w); the last cells may reach beyond.
 
-        What is missing and not in the hole is foreign: it is not repaired, and colours nothing.
+        Missing pixels outside of the hole are foreign: not repaired, and ignored.
         """
         foreign = missing & ~hole
         if foreign.any():
@@ -129,7 +128,7 @@ class _Cells:
 
 
 def _detail(image: Uint8, side: float) -> Float32:
-    """Return what a box filter takes from an image, (H, W, 3)."""
+    """Return the detail that a box filter removes from an image, (H, W, 3)."""
     smooth = Image.fromarray(image).filter(ImageFilter.BoxBlur((side - 1) / 2))
     detail: Float32 = image.astype(np.float32) - np.asarray(smooth, np.float32)
     return detail
@@ -211,7 +210,7 @@ def _paste(image: Uint8, result: Uint8, weight: Float32, cells: _Cells, unit: in
 
 
 def _factors(roughness: Float32, source: list[int], target: list[int]) -> Float32:
-    """Return by how much the detail of each cell of a block is scaled; both corners are padded."""
+    """Return the scale of each cell's detail in a block; both corners are padded."""
     (y, x), (top, left) = ([at + _BLOCK for at in corner] for corner in (source, target))
     expected = roughness[top : top + _BLOCK, left : left + _BLOCK]
     there = roughness[y : y + _BLOCK, x : x + _BLOCK]

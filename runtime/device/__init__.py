@@ -1,1 +1,1 @@
-"""One GPU: memory, streams, events and graphs, through PyCUDA or cuda-python."""
+"""One GPU through PyCUDA or cuda-python: memory, streams, events and graphs."""

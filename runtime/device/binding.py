@@ -15,13 +15,13 @@ Handle = Any
 HostBytes = npt.NDArray[np.uint8]  # (N,), memory of the host
 
 OUT_OF_MEMORY: Final = "CUDA_ERROR_OUT_OF_MEMORY"
-# Captured is what this thread enqueues; other threads may allocate meanwhile.
+# A capture records only this thread's work; other threads may allocate meanwhile.
 CAPTURE_THREAD_LOCAL: Final = 1
 NON_BLOCKING: Final = 1  # a stream that does not wait for the default one
-BLOCKING: Final = 1  # who waits for the event sleeps
-NO_TIMING: Final = 2  # an event that only orders
+BLOCKING: Final = 1  # threads that wait for the event sleep
+NO_TIMING: Final = 2  # an event for ordering only
 
-# After these, no call of this process succeeds on the GPU any more.
+# After these errors, every further call of this process on the GPU fails.
 LOST: Final = frozenset(
     f"CUDA_ERROR_{name}"
     for name in (
@@ -33,7 +33,7 @@ LOST: Final = frozenset(
 
 
 class CudaError(EngineError):
-    """A call of the CUDA driver failed, with the error's name and the driver's text."""
+    """A call of the CUDA driver failed; holds the error's name and the driver's text."""
 
     def __init__(self, call: str, name: str, text: str, message: str | None = None) -> None:
         self.call = call
@@ -67,12 +67,12 @@ class Binding(Protocol):
     def retain(self, number: int) -> Handle:
         """Retain the primary context of a GPU: the one that all libraries share.
 
-        It is taken once and kept until the process ends, as torch keeps it. Without it TensorRT's
-        objects crash, of which a traceback can keep one, and the next session pays for a new one.
+        It is never released, as in torch: TensorRT's objects, which a traceback can keep alive,
+        crash without it, and the next session would have to create it again.
         """
 
     def push(self, context: Handle) -> None:
-        """Push it in this thread; what was current before is again after ``pop``."""
+        """Make a context current in this thread; ``pop`` restores the previous one."""
 
     def pop(self) -> None:
         """Undo the last ``push`` of this thread."""
@@ -93,13 +93,13 @@ class Binding(Protocol):
         """Destroy it."""
 
     def new_event(self, flags: int) -> Handle:
-        """Create an event, of BLOCKING and NO_TIMING."""
+        """Create an event with the flags BLOCKING and NO_TIMING, or one of them."""
 
     def record(self, event: Handle, stream: Handle) -> None:
-        """Mark this moment of a stream."""
+        """Record an event at this point of a stream."""
 
     def wait_event(self, event: Handle) -> None:
-        """Wait until what was recorded is done."""
+        """Wait until a recorded event is reached."""
 
     def is_done(self, event: Handle) -> bool:
         """Report whether it is done, without waiting."""
@@ -132,13 +132,13 @@ class Binding(Protocol):
         """Enqueue a copy from the device to page-locked bytes."""
 
     def begin_capture(self, stream: Handle) -> None:
-        """Record what this thread enqueues on a stream from now on instead of doing it."""
+        """Begin to record what this thread enqueues on a stream, instead of running it."""
 
     def end_capture(self, stream: Handle) -> Handle:
-        """Return what was recorded as a graph that can be launched."""
+        """End recording; return the graph, ready to launch."""
 
     def abandon_capture(self, stream: Handle) -> None:
-        """Forget what was recorded; never raises."""
+        """End recording and discard it; never raises."""
 
     def launch(self, graph: Handle, stream: Handle) -> None:
         """Enqueue a graph."""

@@ -16,7 +16,7 @@ from .fork_guard import ForkGuard
 
 
 class Resource:
-    """Something of a device that is freed once."""
+    """A resource of a device, freed once."""
 
     def __init__(self, device: "Device", handle: Handle, free: Callable[[Any], None]) -> None:
         self._device = device
@@ -26,7 +26,7 @@ class Resource:
 
     @property
     def handle(self) -> Handle:
-        """What the binding knows it by; None once it is closed."""
+        """The binding's handle; None once it is closed."""
         return self._handle
 
     def close(self) -> None:
@@ -39,7 +39,7 @@ class Resource:
 
 
 class Stream(Resource):
-    """A queue of work that the device does in order."""
+    """A queue of work that the device runs in order."""
 
     @property
     def number(self) -> int:
@@ -47,11 +47,11 @@ class Stream(Resource):
         return self._device.binding.stream_handle(self._handle)
 
     def synchronize(self) -> None:
-        """Wait until all of it is done."""
+        """Wait until all enqueued work is done."""
         self._device.binding.synchronize(self._handle)
 
     def record(self, event: "Event") -> None:
-        """Record this moment in an event."""
+        """Record an event at this point of the stream."""
         self._device.binding.record(event.handle, self._handle)
 
     def copy_in(self, target: "DeviceBuffer", source: HostBytes) -> None:
@@ -81,7 +81,7 @@ class Stream(Resource):
 
 
 class Event(Resource):
-    """A moment of a stream."""
+    """A point in the work of a stream."""
 
     def wait(self) -> None:
         """Wait until the device has reached it."""
@@ -93,7 +93,7 @@ class Event(Resource):
         return self._device.binding.is_done(self._handle)
 
     def milliseconds_until(self, later: "Event") -> float:
-        """Return the time of the device between two events made for timing."""
+        """Return the device time between two timing events."""
         return self._device.binding.elapsed_ms(self._handle, later.handle)
 
 
@@ -115,10 +115,10 @@ class PinnedBuffer(Resource):
 
 
 class Graph(Resource):
-    """Recorded work."""
+    """A CUDA graph: recorded work."""
 
     def launch(self, stream: Stream) -> None:
-        """Enqueue all of it."""
+        """Enqueue the graph."""
         self._device.binding.launch(self._handle, stream.handle)
 
 
@@ -188,7 +188,7 @@ class Device:
 
 
 class _Current(threading.local):
-    """Blocks in which a device is current; each thread counts its own."""
+    """Context manager that makes a device current; each thread counts its nested blocks."""
 
     def __init__(self, device: Device) -> None:
         self._device = device

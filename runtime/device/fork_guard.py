@@ -1,4 +1,4 @@
-"""Refuse models and GPUs after a fork, which neither survives."""
+"""Refuse to use models and GPUs in a forked process, where neither works."""
 
 import ctypes
 import os
@@ -7,12 +7,12 @@ from typing import Any
 
 from ...plugins.errors import EngineError
 
-_forks = 0  # between the process that imported this and the present one
+_forks = 0  # from the process that imported this to the present one
 _guards: "weakref.WeakSet[ForkGuard]" = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """Keep what the parent opened for as long as the child lives."""
+    """Keep the parent's models and devices alive in the child."""
     global _forks
     _forks += 1
     # The parent's threads were not copied: a destructor that waits for them hangs or crashes,
@@ -37,7 +37,7 @@ class ForkGuard:
 
     @property
     def is_this(self) -> bool:
-        """Whether it is the present one."""
+        """Whether this process opened it."""
         return self._forks == _forks
 
     def require_this(self) -> None:

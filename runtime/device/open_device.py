@@ -19,20 +19,20 @@ _HINT: Final = (
     "parent never used it: multiprocessing.get_context('spawn'))"
 )
 
-_initialised: Final[list[ForkGuard]] = []  # where CUDA was; a fork inherits the list
+_initialised: Final[list[ForkGuard]] = []  # processes that initialised CUDA; forks inherit it
 
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The CUDA binding that would be used."""
+    """The CUDA binding to use, or the reason for none."""
 
     binding: BindingName | None  # None if no binding is installed
-    version: str | None  # of what is installed
+    version: str | None  # of the binding
     reason: str  # why this one, or what to install
 
 
 def choose_binding(requested: str | None = None) -> Choice:
-    """Return which CUDA binding would be used, and why; imports none."""
+    """Return the CUDA binding to use, and why; imports none."""
     if requested is not None and requested not in BINDINGS:
         known = ", ".join(BINDINGS)
         raise ContractError(f"a CUDA binding must be one of {known}; got {requested!r}")

@@ -1,6 +1,6 @@
 """The CUDA driver through PyCUDA, which JetPack brings.
 
-PyCUDA has no graphs: those calls go to the driver by ``ctypes``. Its objects free themselves, only
+PyCUDA has no graphs: those calls use the driver by ``ctypes``. Its objects free themselves, only
 with their context current; it releases a primary context only in the thread that retained it.
 """
 
@@ -38,8 +38,8 @@ class PyCudaBinding:
         if number not in _contexts:
             device = self._call(self._cuda.Device, number)
             context = self._call(device.retain_primary_context)
-            # Freed, it would call cuCtxDetach, which primary contexts do not take; the driver
-            # lets go of it when the process ends.
+            # Its destructor would call cuCtxDetach, which fails for primary contexts; the driver
+            # releases it when the process ends.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(context))
             _contexts[number] = context
         return _contexts[number]
@@ -135,11 +135,11 @@ class PyCudaBinding:
         return ctypes.c_void_p(self.stream_handle(stream))
 
     def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
-        """Call PyCUDA; raise its errors as ours."""
+        """Call PyCUDA; raise its errors as ``CudaError``."""
         try:
             return function(*arguments)
         except self._cuda.Error as error:
-            del function, arguments  # the traceback must not keep what a stream's list gives up
+            del function, arguments  # a traceback must not keep resources alive
             call, _, text = str(error).partition(" failed: ")
             raise cuda_error(call, _names().get(text, "an unknown error"), text) from error
 

@@ -1,1 +1,1 @@
-"""What is installed, which GPUs there are, what a file is and whether it opens here."""
+"""Reports on installed packages, GPUs and model files: ``csakit doctor`` and ``inspect``."""

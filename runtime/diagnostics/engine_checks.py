@@ -1,4 +1,4 @@
-"""Checks of engines: which would open here, and what helps the others."""
+"""Checks of engines: whether each opens here, and the remedy if not."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from ..engine.compatibility import HostCapabilities, diagnose
 from ..engine.manifest import SUFFIX
 from .package_checks import Check, Status, printable
 
-_ALREADY_HERE: Final = ", or see: csakit doctor"  # part of a remedy
+_ALREADY_HERE: Final = ", or see: csakit doctor"  # left out of remedies here
 
 
 def find_engines(paths: Sequence[Path]) -> list[Path]:
@@ -43,7 +43,7 @@ def check_engines(engines: Iterable[Path], machine: HostCapabilities) -> Iterabl
 
 
 def check_engine_backend(machine: HostCapabilities) -> Check:
-    """Check whether engines can be run here at all, and what is missing."""
+    """Check whether engines can run here at all, and what is missing."""
     missing = []
     if not machine.gpus:
         missing.append("a GPU")

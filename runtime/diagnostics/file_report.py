@@ -1,4 +1,4 @@
-"""What a file is: a checkpoint, an exported model, or an engine with its manifest."""
+"""Reports on files: a checkpoint, an exported model, or an engine with its manifest."""
 
 import dataclasses
 import re
@@ -17,31 +17,31 @@ from ..files.onnx_header import OnnxHeader, read_onnx_header
 from ..files.safetensors_header import read_checkpoint_header
 from .package_checks import printable
 
-_DIGITS = 12  # of a hash, for people; JSON has all of them
+_DIGITS = 12  # of a hash in the text; JSON has all of them
 
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What one file is."""
+    """The report on one file."""
 
-    path: Path  # of the file
+    path: Path  # the file
     kind: str  # "checkpoint", "model" or "engine"
-    lines: Mapping[str, str]  # for people, what by name
-    values: Mapping[str, Any]  # all of it, JSON-serialisable
+    lines: Mapping[str, str]  # of the text, by label
+    values: Mapping[str, Any]  # all values, JSON-serialisable
     damaged: bool = False  # whether the file is not what it claims to be
 
     def text(self) -> str:
-        """Write it for people."""
+        """Return the report as text."""
         rows = (f"  {name:<10} {line}" for name, line in self.lines.items() if line)
         return "\n".join([str(self.path), *rows])
 
     def to_json(self) -> dict[str, Any]:
-        """Return it for programs."""
+        """Return the report as a JSON object."""
         return {"file": str(self.path), "kind": self.kind, "damaged": self.damaged, **self.values}
 
 
 def inspect(path: Path, machine: HostCapabilities) -> Inspection:
-    """Report what a file is, by its suffix and then by its content."""
+    """Return the report on a file, by its suffix and then by its content."""
     kinds = {".safetensors": _checkpoint, ".onnx": _model}
     suffix = path.suffix.lower()
     if suffix not in (*kinds, ".engine"):
@@ -158,7 +158,7 @@ def _describe(manifest: Manifest) -> dict[str, str]:
 
 
 def _parity(parity: Mapping[str, Any]) -> str:
-    """Return what ``csakit verify`` wrote into the manifest; nothing of it is sure to be there."""
+    """Return the line on the parity that ``csakit verify`` recorded; any field may be missing."""
     output, against = parity.get("output"), parity.get("against")
     verdict = "passed" if parity.get("passed") is True else "FAILED"
     if parity.get("images"):

@@ -29,7 +29,7 @@ _GIVES: Final = MappingProxyType[Kind, str](
 
 
 def check_driver() -> Check:
-    """Check which driver this is and which CUDA it supports; never fails."""
+    """Report the driver and the CUDA version it supports; never fails."""
     supported, status = _supported_cuda(), Status.OK
     if supported is None:
         status, text = Status.ABSENT, "absent; for engines and CUDA: install NVIDIA's driver"
@@ -45,7 +45,7 @@ def check_driver() -> Check:
 
 
 def check_gpus(machine: HostCapabilities) -> list[Check]:
-    """Report name and compute capability of each GPU, or that a driver lists none."""
+    """Report name and compute capability of each GPU, or that the driver lists none."""
     if not machine.gpus and _supported_cuda() is not None:
         text = "none that the driver lists; compare with `nvidia-smi`"
         return [Check(Status.ABSENT, "GPU", text)]
@@ -73,7 +73,7 @@ def check_tensorrt(machine: HostCapabilities) -> list[Check]:
 
 
 def check_binding() -> Check:
-    """Report the CUDA binding that Python engines would be run with."""
+    """Report the CUDA binding that would run engines in Python."""
     choice = choose_binding()
     if choice.binding is None:
         return Check(Status.ABSENT, "CUDA binding", f"for running engines: {choice.reason}")
@@ -105,7 +105,7 @@ def check_library(kind: Kind, gpus: Sequence[str] = ()) -> Check:
 
 
 def _later_cuda(compiler: str | None) -> str | None:
-    """Compare the CUDA that a library was built with and the driver's; None where that is fine."""
+    """Return the problem if a library was built with a later CUDA than the driver's, else None."""
     built, supported = re.match(r"nvcc (\d+)\.", compiler or ""), _supported_cuda()
     if not built or not isinstance(supported, tuple) or int(built[1]) <= supported[0]:
         return None
@@ -128,7 +128,7 @@ def _supported_cuda() -> tuple[int, int] | str | None:
 
 
 def _release() -> str | None:
-    """Read the version of the driver where the kernel shows it."""
+    """Return the version of the driver if the system's kernel shows it."""
     try:
         found = re.search(r"\s(\d{3,}\.\d+(?:\.\d+)?)\s", _KERNEL_MODULE.read_text())
     except OSError:

@@ -1,4 +1,4 @@
-"""Checks of installed packages: one line each, with what to install or to repair."""
+"""Checks of installed packages: one line each, with the remedy."""
 
 import dataclasses
 import enum
@@ -26,14 +26,14 @@ class Check:
     """One line of ``csakit doctor``; the text ends with the remedy."""
 
     status: Status  # how it ended
-    name: str  # what it is about
-    text: str  # what is true, and the remedy
+    name: str  # its subject
+    text: str  # the finding, and the remedy
 
     def __str__(self) -> str:
         return f"{self.status.value:<4}{self.name:<21} {self.text}"
 
 
-# Optional packages: what csakit does with each, and the extra that brings it.
+# Optional packages: what csakit uses each for, and the extra that installs it.
 OPTIONAL: Final = MappingProxyType(
     {
         "torch": ("training, and export of checkpoints", "train"),
@@ -47,18 +47,18 @@ OPTIONAL: Final = MappingProxyType(
 
 
 def printable(text: str) -> str:
-    """Return a text with ? for whatever would control a terminal or end its line."""
+    """Return a text with ? for control characters and line ends."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def check_python() -> Check:
-    """Report which Python runs this."""
+    """Report the running Python."""
     where = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     return Check(Status.OK, "Python", f"{where} ({sys.executable})")
 
 
 def check_csakit() -> Check:
-    """Report which csakit this is."""
+    """Report the version of csakit."""
     version = installed(DISTRIBUTION)
     if version is None:
         return Check(Status.FIX, DISTRIBUTION, "run from its source; install it: pip install .")
@@ -66,7 +66,7 @@ def check_csakit() -> Check:
 
 
 def check_required(distribution: str) -> Check:
-    """Check that a package that csakit cannot do without is new enough."""
+    """Check that a required package is installed and new enough."""
     version, least = installed(distribution), minimum(distribution)
     if version is None or numbers(version, 3) < numbers(least, 3):
         text = f"{version or 'absent'}; csakit needs at least {least}"
@@ -75,7 +75,7 @@ def check_required(distribution: str) -> Check:
 
 
 def check_optional(name: str) -> Check:
-    """Report whether an optional package is there."""
+    """Report whether an optional package is installed."""
     if version := installed(name):
         return Check(Status.OK, name, version)
     use, extra = OPTIONAL[name]
@@ -83,7 +83,7 @@ def check_optional(name: str) -> Check:
 
 
 def check_onnxruntime(*, needed: bool = True) -> list[Check]:
-    """Check onnxruntime; one check more where two of its wheels overwrite each other."""
+    """Check onnxruntime, and whether two of its wheels overwrite each other."""
     wheels = [f"{wheel} {version}" for wheel in ORT_WHEELS if (version := installed(wheel))]
     absent = Status.FIX if needed else Status.ABSENT
     text = "absent; runs .onnx models: pip install 'csakit[runtime]'"

@@ -1,4 +1,4 @@
-"""Compatibility of an engine with this machine, judged before TensorRT reads it."""
+"""Compatibility of an engine with this machine, checked before TensorRT reads it."""
 
 import contextlib
 import dataclasses
@@ -29,11 +29,11 @@ class HostCapabilities:
 
     gpus: tuple[str, ...]  # architecture of each device; empty without GPU or driver
     modules: Mapping[str, str]  # version by name of each installed module of TensorRT
-    plugin: bool  # whether a library of the plugin is built, in C++ or for the one in Python
+    plugin: bool  # whether a library for the C++ or the Python plugin is built
 
 
 def this_machine() -> HostCapabilities:
-    """Return what this machine has; never fails."""
+    """Return the capabilities of this machine; never fails."""
     found = {
         module: version
         for module, flavour in FLAVOURS.items()
@@ -52,10 +52,10 @@ def _is_built(kind: Kind) -> bool:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """One reason, and what helps against it."""
+    """One problem, with its remedy."""
 
     text: str  # what is wrong, with the values
-    remedy: str  # what helps; a command where there is one
+    remedy: str  # what to do; a command if there is one
 
     def __str__(self) -> str:
         return f"{self.text}\n{self.remedy}"
@@ -66,18 +66,18 @@ class Compatibility:
     """An engine: the corruption of its files, and its incompatibility with this machine."""
 
     engine: Path  # its file
-    manifest: Manifest | None  # what it states; None where it cannot be trusted to state anything
-    corrupt: tuple[Problem, ...] = ()  # of the files; such an engine is good for nothing anywhere
+    manifest: Manifest | None  # None if it is missing or cannot be trusted
+    corrupt: tuple[Problem, ...] = ()  # of the files; such an engine opens nowhere
     incompatible: tuple[Problem, ...] = ()  # what this machine lacks for it
     module: str | None = None  # the lightest TensorRT module that opens it on this machine, if any
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """All reasons, corruption first."""
+        """All problems, corruption first."""
         return (*self.corrupt, *self.incompatible)
 
     def require_usable(self) -> Manifest:
-        """Return the manifest, or raise EngineError with the first reason."""
+        """Return the manifest, or raise EngineError with the first problem."""
         if self.problems or self.manifest is None:
             raise EngineError(str(self.problems[0]))
         return self.manifest
@@ -101,7 +101,7 @@ def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compa
 
 
 def _by_header(path: Path) -> str:
-    """Return what the first bytes show of an engine without a manifest."""
+    """Return a description of an engine without a manifest, from its first bytes."""
     header = read_plan_header(path)
     if header is None:
         return ""
@@ -111,7 +111,7 @@ def _by_header(path: Path) -> str:
 
 
 def _corruption(path: Path, manifest: Manifest) -> Iterator[Problem]:
-    """Yield what differs between the files and what the manifest describes."""
+    """Yield the differences between the files and the manifest."""
     rebuild = _rebuild(path, manifest)
     names = sorted(tensor.name for tensor in manifest.tensors)
     if names != sorted((IMAGE, MASK, OUTPUT)):
@@ -172,7 +172,7 @@ def _incompatibility(
 
 
 def _module(manifest: Manifest, machine: HostCapabilities) -> str | None:
-    """Choose what opens the engine: the last of its list that fits."""
+    """Return the module that opens the engine: the last compatible one of its list."""
     for name in reversed(manifest.build.runtimes):
         version = machine.modules.get(name)
         if version is not None and _fits(manifest, version):
@@ -196,7 +196,7 @@ def _no_module(path: Path, manifest: Manifest, machine: HostCapabilities) -> Pro
 
 
 def _fits(manifest: Manifest, version: str) -> bool:
-    """Compare a runtime's version with the builder's."""
+    """Report whether a runtime's version is compatible with the builder's."""
     if version == UNKNOWN:
         return True  # TensorRT checks it before it runs anything
     here, there = numbers(version, 4), numbers(manifest.build.version, 4)

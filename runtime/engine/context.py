@@ -1,4 +1,4 @@
-"""One execution context at work: its stream, its memory, and two sets of host buffers.
+"""An execution context with its stream, its memory, and two sets of host buffers.
 
 While the device works on one call, the host fills the buffers of the next. A call (copy in, engine,
 copy out) is one CUDA graph, captured when the context is made, and therefore of one shape.
@@ -22,7 +22,7 @@ from .shapes import CallShape
 from .trt_engine import TensorRtEngine
 
 BUFFERS: Final = 2  # calls that one context holds; a third could only wait for the first
-ALIGNMENT: Final = 256  # bytes; what TensorRT requires of a tensor, and CUDA of an allocation
+ALIGNMENT: Final = 256  # bytes; TensorRT requires it of tensors, and CUDA's allocations have it
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ class CudaGraphPolicy:
     wanted: bool
 
     def refuse(self, reason: EngineError) -> None:
-        """Capture no more, and log why."""
+        """Stop capturing, and log why."""
         if self.wanted:
             self.wanted = False
             text = "%s runs without a CUDA graph, which costs a few launches a call: %s"

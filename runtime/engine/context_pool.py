@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(eq=False)
 class InferenceFuture(Generic[T]):
-    """One call; any thread may ask for its result, as often as it likes."""
+    """A future for one inference call; any thread may get its result, repeatedly."""
 
     pool: "ContextPool"
     buffers: StagingBuffers
@@ -38,7 +38,7 @@ class InferenceFuture(Generic[T]):
 
     @property
     def done(self) -> bool:
-        """Whether ``result`` would not wait for the GPU."""
+        """Whether ``result`` returns without waiting for the GPU."""
         if self._answer is not None:
             return True
         if not self._lock.acquire(blocking=False):  # another thread waits for it
@@ -65,7 +65,7 @@ class InferenceFuture(Generic[T]):
         return self._answer
 
     def result(self) -> T:
-        """Wait for the result: the same array each time, which no other call writes to."""
+        """Wait for the result and return it: the same array each time, used by no other call."""
         answer = self.complete()
         if self._result is None:
             result = self.finish(answer)  # without the lock, on which the pool may wait
@@ -87,7 +87,7 @@ class ContextPool:
         self._changed = threading.Condition()
         self._contexts: list[ExecutionContext] = []
         self._pending: list[InferenceFuture[Any]] = []  # the oldest first
-        self._in_work = 0  # contexts that a thread makes or frees
+        self._in_work = 0  # contexts being created or freed
         self._closed = False
 
     def start(self, shape: CallShape, inputs: ModelInputs[T]) -> InferenceFuture[T]:
@@ -113,7 +113,7 @@ class ContextPool:
             self._changed.notify_all()
 
     def release(self, future: InferenceFuture[Any]) -> None:
-        """Take the buffers of a completed call back."""
+        """Take back the buffers of a completed call."""
         with self._changed:
             future.buffers.taken = False
             self._pending.remove(future)
@@ -142,7 +142,7 @@ class ContextPool:
                     self._in_work += 1
                 elif self._pending:
                     oldest = self._pending[0]
-                else:  # others are filling or making theirs
+                else:  # other threads are filling buffers or creating contexts
                     self._changed.wait()
                     continue
             if oldest is not None:
@@ -151,11 +151,11 @@ class ContextPool:
                 return found
 
     def _is_full(self) -> bool:
-        """Report whether no more contexts may be made; under the lock."""
+        """Report whether no more contexts may be created; under the lock."""
         return len(self._contexts) + self._in_work >= self._limit
 
     def _find(self, shape: CallShape) -> StagingBuffers | None:
-        """Find free buffers of an idle context, or where no context may be made, of a busy one."""
+        """Return free buffers of an idle context, or, if the pool is full, of a busy one."""
         mine = [context for context in self._contexts if context.shape == shape]
         for context in sorted(mine, key=lambda context: not context.idle):
             free = [buffers for buffers in context.staging if not buffers.taken]
@@ -165,7 +165,7 @@ class ContextPool:
         return None
 
     def _drop_idle(self) -> ExecutionContext | None:
-        """Take the oldest idle context out of use, under the lock; the caller closes it."""
+        """Remove the oldest idle context, under the lock; the caller closes it."""
         victim = next((context for context in self._contexts if context.idle), None)
         if victim is not None:
             self._contexts.remove(victim)
@@ -215,12 +215,12 @@ class ContextPool:
         )
 
     def _discard(self, buffers: StagingBuffers) -> None:
-        """Take a context that failed out of use, and free it."""
+        """Remove a failed context, and free it."""
         context = buffers.context
         with self._changed:
             buffers.taken = False
             self._changed.notify_all()
-            if context not in self._contexts:  # the thread that took it out of use frees it
+            if context not in self._contexts:  # the thread that removed it frees it
                 return
             self._contexts.remove(context)
             self._in_work += 1

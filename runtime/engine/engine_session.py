@@ -72,11 +72,11 @@ class EngineSession:
 
     @property
     def uses_graphs(self) -> bool:
-        """Whether calls are, or will be, captured; TensorRT for RTX does that by itself."""
+        """Whether calls are, or will be, captured here; TensorRT for RTX captures them itself."""
         return self._graphs.wanted
 
     def run(self, image: Float32, mask: Float32) -> Float32:
-        """Inpaint a batch of network numbers; see ``Session.run``."""
+        """Inpaint a batch of float images; see ``Session.run``."""
         with self._working():
             return self._start_floats(image, mask).result()
 
@@ -120,7 +120,7 @@ class EngineSession:
             self._device.close()
 
     def _working(self) -> AbstractContextManager[None]:
-        """Push the GPU's context, once for all of a call."""
+        """Make the GPU's context current for a whole call."""
         self._process.require_this()
         if not self._device.usable:
             raise EngineError("the session is closed; open it again")
@@ -156,7 +156,7 @@ class EngineSession:
 
 
 def _metadata(manifest: Manifest) -> Mapping[str, str]:
-    """Return the metadata of the exported model, as far as the manifest has it."""
+    """Return the metadata of the exported model that the manifest holds."""
     source = manifest.source
     return {
         contract.META_FORMAT: str(contract.FORMAT_VERSION),

@@ -17,13 +17,13 @@ from ..files.typed_json import decode, read_object
 from .shapes import ShapeRange
 
 SUFFIX: Final = ".engine"
-SCHEMA: Final = 1  # of the manifest; raised when old readers would be wrong
+SCHEMA: Final = 1  # of the manifest; increased when old readers would be wrong
 _CHECKSUM: Final = "checksum"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Artifact:
-    """One file."""
+    """A file with its size and hash."""
 
     name: str  # relative to the folder of the manifest
     bytes: int
@@ -32,11 +32,11 @@ class Artifact:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """What the engine was built from."""
+    """The model that the engine was built from."""
 
     model: Artifact  # the ONNX file
-    weights: tuple[Artifact, ...]  # files that the model keeps its weights in
-    checkpoint_sha256: str  # of what the model was exported from
+    weights: tuple[Artifact, ...]  # the model's external weights
+    checkpoint_sha256: str  # of the checkpoint the model was exported from
     attention: str  # "csa", "conv" or "none"
     similarity: str  # of CSA
     prediction: str  # "absolute" or "residual"
@@ -53,13 +53,13 @@ class Plugin:
     namespace: str
     implementation: str  # "c++" or "python"; either runs what the other built
     library: str  # name of the file it came from
-    source_hash: str | None  # of what that was built from; None if unknown
+    source_hash: str | None  # of the library's sources; None if unknown
     embedded: bool  # whether the library travels inside the engine
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Build:
-    """What built the engine, and for which machines."""
+    """How the engine was built, and for which GPUs."""
 
     module: str  # "tensorrt" or "tensorrt_rtx"
     version: str  # of the module
@@ -69,7 +69,7 @@ class Build:
     version_compatible: bool  # whether later versions open it too
     weights: str  # "full", "refit" or "strip"
     plugin: Plugin | None  # None where the function body computes CSA, or there is no CSA
-    command: tuple[str, ...]  # that builds it again, in the folder of the engine
+    command: tuple[str, ...]  # builds it again, in the engine's folder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -84,10 +84,10 @@ class Tensor:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Precision:
-    """What the engine computes in."""
+    """The precision that the engine computes in."""
 
     audited: str  # "fp32" or "fp16", as found, not as asked for
-    evidence: Mapping[str, Any]  # by name what was looked at and what was seen
+    evidence: Mapping[str, Any]  # observations by name
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,9 +101,9 @@ class Manifest:
     build: Build
     io: str  # "float" or "uint8"
     tensors: tuple[Tensor, ...]  # inputs, then outputs
-    profiles: tuple[ShapeRange, ...]  # one
+    profiles: tuple[ShapeRange, ...]  # exactly one
     precision: Precision
-    parity: Mapping[str, Any] | None  # what a verification found; None until there was one
+    parity: Mapping[str, Any] | None  # result of the last verification, if any
 
     @property
     def rebuild(self) -> str:
@@ -146,7 +146,7 @@ def read_manifest(path: Path) -> Manifest:
 
 
 def _require_printable(value: object) -> None:
-    """Refuse texts that would control a terminal; reports print the fields of a manifest."""
+    """Refuse texts with terminal control characters, because reports print them."""
     if isinstance(value, str) and not value.isprintable():
         raise ContractError(f"texts must be printable; got {value!r:.60}")
     if dataclasses.is_dataclass(value):
@@ -157,6 +157,6 @@ def _require_printable(value: object) -> None:
 
 
 def _checksum(values: Mapping[str, Any]) -> str:
-    """Hash the values, however they are laid out in the file."""
+    """Return a hash of the values that does not depend on formatting."""
     text = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

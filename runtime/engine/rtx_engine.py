@@ -1,4 +1,4 @@
-"""An engine in TensorRT for RTX, which compiles kernels when it first runs a shape.
+"""An engine in TensorRT for RTX, which compiles kernels at the first run of a shape.
 
 They are kept in ``model.engine.rtx-cache`` for the next start. It captures CUDA graphs itself, and
 takes no plugins.
@@ -16,7 +16,7 @@ from .tensorrt_module import TensorRTModule
 from .trt_engine import TensorRtEngine
 
 CACHE_SUFFIX: Final = ".rtx-cache"
-MOST_CACHE_BYTES: Final = 1 << 30  # of a file that is believed to be one
+MOST_CACHE_BYTES: Final = 1 << 30  # larger files are not read
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class RtxEngine(TensorRtEngine):
         self._kept.write(bytes(memoryview(cache.serialize())))
 
     def close(self) -> None:
-        """Free the engine and what belongs to it."""
+        """Free the engine and its resources."""
         self._config = self._cache = None
         super().close()
 
@@ -57,7 +57,7 @@ class RtxEngine(TensorRtEngine):
 
 
 class CacheFile:
-    """The file of compiled kernels; any problem with it costs time and nothing else."""
+    """The file of compiled kernels; problems with it cost only time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -79,7 +79,7 @@ class CacheFile:
         return content
 
     def write(self, content: bytes) -> None:
-        """Replace it, if it would change; never raises."""
+        """Replace the file if the content changed; never raises."""
         if not content or _digest(content) == self._written:
             return
         try:

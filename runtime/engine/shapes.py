@@ -17,11 +17,11 @@ class Span(NamedTuple):
     most: int
 
     def __str__(self) -> str:
-        """Write it as the command line takes it."""
+        """Return the text that the command line accepts."""
         return str(self.best) if len({*self}) == 1 else ":".join(map(str, self))
 
     def require_ascending(self, name: str) -> None:
-        """Refuse what TensorRT would refuse minutes later."""
+        """Refuse early what TensorRT would refuse minutes later."""
         if not 1 <= self.least <= self.best <= self.most:
             raise ContractError(
                 f"{name} must satisfy 1 <= min <= opt <= max; got {':'.join(map(str, self))}"
@@ -30,7 +30,7 @@ class Span(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ShapeRange:
-    """Shapes that an engine takes: B, and H and W each by itself."""
+    """The shapes that an engine accepts: ranges of B and of the sides."""
 
     batch: Span  # B
     size: Span  # H and W, each by itself
@@ -40,7 +40,7 @@ class ShapeRange:
         self.size.require_ascending("--size")
 
     def __str__(self) -> str:
-        """Write it as the options that ask for it."""
+        """Return the command-line options that request it."""
         return f"--batch {self.batch} --size {self.size}"
 
     @property
@@ -79,7 +79,7 @@ class CallShape:
     width: int  # W
 
     def __str__(self) -> str:
-        """Write it as people do, width first."""
+        """Return a text with the width first."""
         return f"B={self.batch}, {self.width} x {self.height} (width x height)"
 
     @property

@@ -1,4 +1,4 @@
-"""A module of TensorRT, its log, and the CSA plugin in its registry: for building and running."""
+"""A TensorRT module, its log, and the CSA plugin in its registry, for building and running."""
 
 import dataclasses
 import importlib
@@ -19,7 +19,7 @@ from ..device.binding import OUT_OF_MEMORY, OutOfMemoryError
 
 logger = logging.getLogger(__name__)
 
-# Where in TensorRT's own sources something was noticed, and which class of error it is.
+# TensorRT's source locations and error classes, which messages to users leave out.
 _NOISE: Final = tuple(
     re.compile(pattern)
     for pattern in (
@@ -35,7 +35,7 @@ _NOISE: Final = tuple(
 
 @dataclasses.dataclass(frozen=True)
 class TensorRTModule:
-    """A module of TensorRT with its log."""
+    """A Python module of TensorRT with its log."""
 
     name: str  # of the Python module
     trt: ModuleType
@@ -66,7 +66,7 @@ class TensorRTModule:
 
     @property
     def title(self) -> str:
-        """What people call it, with its version."""
+        """Name and version for messages."""
         return f"{FLAVOURS[self.name].title} {self.version}"
 
     def has(self, owner: str, name: str) -> bool:
@@ -74,7 +74,7 @@ class TensorRTModule:
         return hasattr(getattr(self.trt, owner, None), name)
 
     def failure(self, what: str, remedy: str) -> EngineError:
-        """Return the error for a call that returned nothing, from what was logged."""
+        """Return the error for a call that returned nothing, with the logged reason."""
         reason = self.log.reason() or "no reason given"
         text = f"{self.title} {what}: {reason}\n{remedy}"
         if "out of memory" in reason.lower() or "OutOfMemory" in reason:
@@ -142,8 +142,8 @@ class LoadedPlugin:
 
     implementation: str  # "c++" or "python"; an engine built with one runs with the other
     library: Path  # the file that holds it, or the kernels it calls
-    source_hash: str | None  # of what the library was built from; None if that is unknown
-    architectures: tuple[str, ...] = ()  # that it holds code for; empty if that is unknown
+    source_hash: str | None  # of the library's sources; None if unknown
+    architectures: tuple[str, ...] = ()  # with code in the library; empty if unknown
 
 
 def load_plugin(
@@ -153,14 +153,14 @@ def load_plugin(
     known: Path | None = None,
     registry: Any = None,  # noqa: ANN401
 ) -> LoadedPlugin:
-    """Load the plugin in C++, perhaps from a ``known`` place; else, but to embed, in Python."""
+    """Load the C++ plugin, perhaps from a ``known`` path; else, unless to embed, the Python one."""
     try:
         path = find_library("csakit_trt", known)
     except LibraryError as missing:
         if embed:
             raise
         return _load_python(module, missing)
-    if registry is None:  # the process's, where an engine that carries the plugin cannot add it
+    if registry is None:  # the process-wide one; engines with the plugin inside use theirs
         registry = module.trt.get_plugin_registry()
     rebuild = "Build it again: csakit plugin build --tensorrt-include DIR"
     if not registered(registry):
@@ -182,7 +182,7 @@ def registered(registry: Any) -> bool:  # noqa: ANN401
 
 
 def _load_python(module: TensorRTModule, missing: LibraryError) -> LoadedPlugin:
-    """Register the plugin in Python, which needs libcsakit and no headers of TensorRT."""
+    """Register the Python plugin, which needs libcsakit and no headers of TensorRT."""
     try:
         register(module.trt)
         path = find_library()

@@ -37,13 +37,13 @@ def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple
     except (TypeError, RuntimeError) as error:  # its constructor returned nothing
         raise module.failure("cannot start", _COMPARE) from error
     if module.log.reason():
-        # Tried with 11.4 lean: a runtime that did not start is given all the same; opening an
-        # engine with it, and freeing it, crash. So it is never freed.
+        # Observed with 11.4 lean: a runtime that failed to start is returned all the same, and
+        # opening an engine with it or freeing it crashes. So it is never freed.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(runtime))
         raise module.failure("cannot start", _COMPARE)
     plugin = manifest.build.plugin
     if manifest.build.version_compatible or (plugin is not None and plugin.embedded):
-        runtime.engine_host_code_allowed = True  # such engines hold libraries
+        runtime.engine_host_code_allowed = True  # these engines contain libraries
     with path.open("rb") as file:
         plan = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)  # TensorRT copies it
         engine = runtime.deserialize_cuda_engine(plan)
@@ -56,7 +56,7 @@ def open_engine(module: TensorRTModule, path: Path, manifest: Manifest) -> tuple
 
 
 def _check_tensors(module: TensorRTModule, engine: Any, path: Path, manifest: Manifest) -> None:  # noqa: ANN401
-    """Compare an engine's tensors with its manifest, by which memory is sized."""
+    """Compare an engine's tensors with its manifest, which determines buffer sizes."""
     trt = module.trt
     types = {trt.DataType.FLOAT: "float32", trt.DataType.UINT8: "uint8"}
     found = set()
@@ -74,7 +74,7 @@ def _check_tensors(module: TensorRTModule, engine: Any, path: Path, manifest: Ma
 
 
 class TensorRtExecutor:
-    """An engine made ready for one shape; used by one thread at a time."""
+    """An execution context prepared for one shape; used by one thread at a time."""
 
     def __init__(
         self,
@@ -98,7 +98,7 @@ class TensorRtExecutor:
             raise
 
     def enqueue(self, stream: Stream) -> None:
-        """Enqueue the engine on tensors that lie on the device; wait for nothing."""
+        """Enqueue the engine on tensors in device memory; return at once."""
         if not self._context.execute_async_v3(self._number):
             raise self._failure("did not run")
 
@@ -150,7 +150,7 @@ class TensorRtEngine:
 
     @property
     def description(self) -> str:
-        """What runs it, with version."""
+        """Name and version of the runtime."""
         return self._module.title
 
     def executor(

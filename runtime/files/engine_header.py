@@ -20,7 +20,7 @@ class PlanHeader:
     """Version of TensorRT for RTX, and the bytes that the whole file should have."""
 
     version: str  # of TensorRT for RTX
-    bytes: int  # that the whole file should have
+    bytes: int  # size of a complete file
 
 
 def read_plan_header(path: Path) -> PlanHeader | None:

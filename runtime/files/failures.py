@@ -1,4 +1,4 @@
-"""Messages for failures of the machine: what failed, why, what to do."""
+"""Messages for failures of the operating system: what failed, why, what to do."""
 
 import contextlib
 import errno
@@ -11,15 +11,15 @@ from typing import Final
 
 from ...plugins.errors import ContractError, CsakitError, ResourceError
 
-# The words of libraries that know no MemoryError.
+# Messages of libraries that do not raise MemoryError.
 _NO_MEMORY: Final = re.compile(
     r"bad[_ ]?alloc|out of memory|cannot allocate memory|failed to allocate memory|length_error"
     r"|failed to map segment",
     re.IGNORECASE,
 )
-# How libraries in Rust and ONNX Runtime state the number of the system.
+# How Rust libraries and ONNX Runtime print errno.
 _OS_ERROR: Final = re.compile(r"\(os error (\d+)\)|system error number (\d+)")
-OF_WRITING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # never of reading
+OF_WRITING: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors of writing only
 _PERMISSION: Final = "Allow it with chmod, also for the folders above it, or choose another path."
 _SPACE: Final = "Free some space, or choose another place."
 _REMEDIES: Final = MappingProxyType(
@@ -40,7 +40,7 @@ _REMEDIES: Final = MappingProxyType(
         errno.ESTALE: "The network file system lost it: mount it again.",
     }
 )
-# What begins so lies where a file should be.
+# First bytes of placeholders for files.
 _STAND_INS: Final = (
     (
         re.compile(rb"version https://git-lfs"),
@@ -60,7 +60,7 @@ _RESOURCES: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errn
 
 
 def failure(error: BaseException, doing: str) -> CsakitError | None:
-    """Return the error for a failure of the machine in ``doing``, as "read x.png"; else None."""
+    """Return the error for a system failure while ``doing``, as "read x.png"; else None."""
     if isinstance(error, CsakitError):
         return error
     number = error.errno if isinstance(error, OSError) else None
@@ -107,7 +107,7 @@ def is_file(path: Path) -> bool:
 
 
 def named(path: Path) -> str:
-    """Return the name of what is no file, with the reason where it can be seen."""
+    """Return a path that is no file, with the reason if it is known."""
     try:
         path.stat()
     except OSError as error:

@@ -1,7 +1,7 @@
 """Read the header of an ONNX file, without the package onnx and without its weights.
 
-Walks the protobuf fields that are wanted and steps over the others; numbers of fields are those of
-onnx.proto. The file is mapped, not read: half a gigabyte takes a millisecond.
+Reads the protobuf fields it needs and skips the others; field numbers are those of onnx.proto.
+The file is mapped, not read: half a gigabyte takes a millisecond.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ _TYPES: Final = {1: "float32", 2: "uint8", 3: "int8", 6: "int32", 7: "int64", 9:
     11: "float64",
     16: "bfloat16",
 }
-_ORT_TYPES: Final = {"float32": "float", "float64": "double"}  # others are named alike
+_ORT_TYPES: Final = {"float32": "float", "float64": "double"}  # others have the same names
 _WIRE_BYTES: Final = {1: 8, 5: 4}  # wire types of fixed length
 _MODEL = {"producer": 2, "graph": 7, "opset": 8, "metadata": 14, "function": 25}
 _GRAPH = {"node": 1, "initializer": 5, "input": 11, "output": 12}
@@ -43,7 +43,7 @@ class OnnxTensor:
 
 @dataclasses.dataclass(frozen=True)
 class OnnxHeader:
-    """What an ONNX file is."""
+    """The header of an ONNX file."""
 
     metadata: Mapping[str, str]  # its ``metadata_props``
     inputs: tuple[OnnxTensor, ...]  # of the graph, without weights
@@ -51,7 +51,7 @@ class OnnxHeader:
     opsets: Mapping[str, int]  # version by domain
     operators: Mapping[str, int]  # nodes by operator, "domain::name" outside ONNX's domain
     functions: tuple[str, ...]  # "domain::name" of each function it carries
-    weights: Mapping[str, int]  # numbers stored, by their type
+    weights: Mapping[str, int]  # stored values by type
     external: Mapping[str, int]  # files that hold weights, and how many bytes each must have
 
 
@@ -68,7 +68,7 @@ def read_onnx_header(path: Path) -> OnnxHeader:
 
 
 def with_weights(path: Path) -> Path:
-    """Return the path of a model with its weights beside it: if it alone is a link, its target."""
+    """Return the path with the weights beside it: the target of a link if they are only there."""
     with failures_as_errors(f"open {path}"):
         if not path.is_symlink() or not path.exists():
             return path
@@ -143,7 +143,7 @@ class Fields:
             self._found.setdefault(number, []).append(value)
 
     def parts(self, number: int) -> list[memoryview]:
-        """Return what is longer than a number, in the order of the file."""
+        """Return the length-delimited values of a field, in the order of the file."""
         return [v for v in self._found.get(number, []) if isinstance(v, memoryview)]
 
     def messages(self, number: int) -> "Iterator[Fields]":
@@ -174,7 +174,7 @@ class Fields:
 
 
 def _walk(view: memoryview) -> Iterator[tuple[int, int | memoryview]]:
-    """Yield number and value of each field; what is longer than a number stays where it is."""
+    """Yield number and value of each field; length-delimited values are views, not copies."""
     at = 0
     while at < len(view):
         key, at = _varint(view, at)

@@ -19,8 +19,8 @@ _ATTRIBUTE, _OPERATOR, _TENSOR = 5, 4, 5
 _FLOATS: Final = {1: "<f4", 10: "<f2", 11: "<f8"}  # ONNX's type: NumPy's
 _BFLOAT16: Final = 16
 _BFLOAT16_EXPONENT: Final = 0x7F80  # all ones: NaN or infinite
-# Trained weights are below 1e2. Ten thousand products of two numbers up to this, squared by a
-# normalisation, stay within float32; beyond, NaN can arise in the middle of the graph.
+# Trained weights are below 1e2. Up to this limit, ten thousand products of two values, squared by
+# a normalisation, stay within float32; above it, NaN can arise inside the graph.
 _MAX_MAGNITUDE: Final = 1e6
 
 
@@ -43,14 +43,14 @@ def require_finite_weights(path: Path) -> None:
 
 
 def _sound(values: npt.NDArray[Any]) -> bool:
-    """Check numbers; NaN passes through both minimum and maximum."""
+    """Report whether values are finite and below the limit; NaN propagates through min and max."""
     if values.dtype == np.uint16:
         return not np.any(values & _BFLOAT16_EXPONENT == _BFLOAT16_EXPONENT)
     return float(values.min()) >= -_MAX_MAGNITUDE and float(values.max()) <= _MAX_MAGNITUDE
 
 
 def _weights(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    """Yield name and numbers of each floating-point tensor that a model stores."""
+    """Yield name and values of each floating-point tensor that a model stores."""
     (graph,) = Fields(mapped(path)).messages(_GRAPH)
     files: dict[str, npt.NDArray[np.uint8]] = {}
     for tensor in _tensors(graph):

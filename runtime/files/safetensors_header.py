@@ -20,7 +20,7 @@ class CheckpointHeader:
     """The header of a checkpoint."""
 
     config: Mapping[str, Any]  # as csakit wrote it; empty if another program did
-    parameters: Mapping[str, int]  # numbers stored, by their type: "F32" for example
+    parameters: Mapping[str, int]  # stored values by type, such as "F32"
 
 
 def read_checkpoint_header(path: Path) -> CheckpointHeader:
@@ -44,7 +44,7 @@ def read_checkpoint_header(path: Path) -> CheckpointHeader:
 
 
 def _count(tensors: Mapping[str, Any], end: int) -> dict[str, int]:
-    """Count the numbers, and refuse a file that ends before its tensors do."""
+    """Return the number of values by type; refuse a file that ends before its tensors do."""
     parameters: Counter[str] = Counter()
     for tensor in tensors.values():
         parameters[str(tensor["dtype"])] += math.prod(int(side) for side in tensor["shape"])

@@ -1,4 +1,4 @@
-"""Images and masks as Python programs hold them: paths, Pillow images, NumPy arrays.
+"""Convert images and masks from paths, Pillow images and NumPy arrays, and results back.
 
 Letters: C channels: grey or RGB, then alpha if there is one.
 """
@@ -31,14 +31,14 @@ _MASK: Final = ImageBytes(b"", "the mask")
 
 @dataclasses.dataclass(frozen=True)
 class Adapted:
-    """An image as the network takes it, and the way back."""
+    """An image as network input, and the conversion of the result back."""
 
     pixels: Uint8  # (H, W, 3), RGB
-    restore: Callable[[Uint8, Bool], Any]  # from repaired pixels (H, W, 3) and hole (H, W)
+    restore: Callable[[Uint8, Bool], Any]  # of repaired pixels (H, W, 3) and hole (H, W)
 
 
 def adapt_image(image: ImageLike) -> Adapted:
-    """Return an image as 8-bit RGB; see ``Inpainter.__call__`` for what is taken."""
+    """Return an image as 8-bit RGB; ``Inpainter.__call__`` lists the accepted types."""
     if isinstance(image, np.ndarray):
         return _adapt_array(image)
     if isinstance(image, Image.Image):
@@ -51,7 +51,7 @@ def adapt_image(image: ImageLike) -> Adapted:
 
 
 def adapt_mask(mask: ImageLike, size: tuple[int, int]) -> Bool:
-    """Return what is missing in an image of this (H, W); see ``Inpainter.__call__``."""
+    """Return the hole (H, W) that a mask marks in an image of this size."""
     if isinstance(mask, np.ndarray):
         return _hole_of_array(mask, size)
     if isinstance(mask, Image.Image):
@@ -85,7 +85,7 @@ def _adapt_array(image: npt.NDArray[Any]) -> Adapted:
 
 
 def _eight_bits(levels: npt.NDArray[Any]) -> Uint8:
-    """Return levels as bytes."""
+    """Return levels as uint8."""
     if levels.dtype == np.uint8:
         return levels
     if levels.dtype == np.uint16:
@@ -107,7 +107,7 @@ def _eight_bits(levels: npt.NDArray[Any]) -> Uint8:
 
 
 def _as_type(values: Uint8, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Return bytes on the scale of an image's type."""
+    """Return uint8 levels on the scale of another type."""
     if dtype == np.uint8:
         return values
     if dtype == np.uint16:
@@ -139,7 +139,7 @@ def _loaded(image: Image.Image, name: ImageBytes) -> Image.Image:
     """Decode a Pillow image, which opens files without reading them."""
     try:
         image.load()
-    except Exception as error:  # decoders raise what they like on files that are broken
+    except Exception as error:  # decoders raise any exception on broken files
         raise ContractError(f"{name} cannot be decoded: {error}") from error
     return image
 
@@ -161,7 +161,7 @@ def _hole_of_array(mask: npt.NDArray[Any], size: tuple[int, int]) -> Bool:
 
 
 def _marked(mask: npt.NDArray[Any], least: float) -> Bool:
-    """Return where a mask is at least a level; refuse one that is not black and has none."""
+    """Return where a mask reaches a level; refuse a mask that is not black but never does."""
     if 0 < (highest := mask.max()) < least:
         raise ContractError(
             f"a mask of {mask.dtype} is missing where it is {least} or more; got {highest:.4g} at "

@@ -1,4 +1,4 @@
-"""Open image files: bounded in size, upright, and every broken one refused with its reason."""
+"""Open image files upright and bounded in size; refuse broken ones with the reason."""
 
 import contextlib
 import dataclasses
@@ -30,7 +30,7 @@ from .source import Source, pillow_file
 
 logger = logging.getLogger(__name__)
 
-# What Pillow reads by itself, without starting another program (as it does for EPS).
+# Formats that Pillow reads without starting another program (as it does for EPS).
 FORMATS: Final = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM")
 INPUT_SUFFIXES: Final = frozenset(
     (
@@ -39,14 +39,14 @@ INPUT_SUFFIXES: Final = frozenset(
         *(".heic", ".heif", ".hif", ".avif"),
     )
 )
-# Formats that Pillow reads through a plugin: the modules that bring it, and what installs one.
+# Formats that Pillow reads through a plugin: the plugin's modules, and the command to install it.
 _PLUGINS: Final = MappingProxyType(
     {
         "HEIF": (("pillow_heif",), "pip install pillow-heif"),
         "AVIF": (("PIL.AvifImagePlugin", "pillow_avif"), "pip install pillow-avif-plugin"),
     }
 )
-# Photographs and pictures that are not read, by suffix and by content.
+# Unsupported image formats, by suffix and by content.
 OTHER_SUFFIXES: Final = frozenset(
     (
         *(".jxl", ".jp2", ".j2k", ".jpf", ".psd", ".psb", ".xcf", ".kra", ".svg", ".pdf", ".eps"),
@@ -81,8 +81,8 @@ _LIMITS: Final = re.compile(
     re.IGNORECASE,
 )
 
-# A few copies of 3 bytes a pixel then stay near 1 GB. The largest phone cameras that are in
-# wide use have 108 million.
+# So that a few copies of 3 bytes a pixel stay near 1 GB. The largest phone cameras in wide use
+# have 108 million.
 MAX_PIXELS: Final = 120_000_000
 
 _MANY_PICTURES: Final = "MPO"  # a JPEG photograph followed by previews; the first is the photograph
@@ -137,11 +137,11 @@ class Decoded:
     turned: bool = False  # the file's EXIF orientation was not upright
     levels: Uint16 | None = None  # (H, W, C), upright, all bits of a 16-bit PNG or TIFF
     unread: str = ""  # why a deep file has no levels
-    metadata: Metadata = dataclasses.field(default_factory=Metadata)  # what else the file holds
+    metadata: Metadata = dataclasses.field(default_factory=Metadata)  # EXIF, profile, XMP
 
 
 def decode(path: Source, *, least_side: int | None = None, what: str = "an image") -> Decoded:
-    """Read an image file upright, of frames the first; ``least_side`` allows a smaller JPEG.
+    """Read an image file upright, its first frame; ``least_side`` allows a reduced JPEG.
 
     Raises:
         ContractError: the file is absent, not an image, not supported, damaged, or too large.
@@ -169,7 +169,7 @@ def decode(path: Source, *, least_side: int | None = None, what: str = "an image
 
 
 def _plugin(path: Source, head: bytes) -> list[str]:
-    """Load the Pillow plugin that a file needs; return the names of its format."""
+    """Load the Pillow plugin that a file needs; return the plugin's formats."""
     if (brand := _BRANDS.match(head)) is None:
         return []
     name = "AVIF" if brand[1].startswith(b"avi") or b"av01" in head else "HEIF"
@@ -198,7 +198,7 @@ def _load(path: Source, file: ImageFile.ImageFile, head: bytes, least_side: int 
     kind = file.format or ""
     frames = getattr(file, "n_frames", 1)
     if least_side is not None:
-        file.draft(None, (least_side, least_side))  # only JPEG has smaller versions of itself
+        file.draft(None, (least_side, least_side))  # only JPEG can be decoded at reduced size
     file.load()
     adopt_raw_profiles(file)
     levels = read_levels(path, file) if deep else None
@@ -226,7 +226,7 @@ def _upright(
     try:
         orientation = file.getexif().get(0x0112, 1)
         upright = ImageOps.exif_transpose(file)
-    except Exception as error:  # the parser raises what it likes on broken data
+    except Exception as error:  # the parser raises any exception on broken data
         if problem := failure(error, f"read {path}"):
             raise problem from error
         text = "%s: its EXIF data cannot be read and is dropped (%s)"

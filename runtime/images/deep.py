@@ -1,4 +1,4 @@
-"""PNG and TIFF of 16 bits a channel, of which Pillow reads and writes 8 where they have colours.
+"""Read and write PNG and TIFF of 16 bits a channel, of which Pillow keeps 8 in colour images.
 
 Letters: C channels (grey, grey and alpha, RGB, RGBA).
 """
@@ -29,7 +29,7 @@ _WIDTH, _BITS_PER_SAMPLE, _PHOTOMETRIC, _PLANES = 256, 258, 262, 284
 _EXTRA_SAMPLES, _SAMPLE_FORMAT = 338, 339
 _SIGNED: Final = 2
 _BLACK_IS_ZERO: Final = 1
-_IGNORED, _MULTIPLIED, _ALPHA = 0, 1, 2  # what an extra sample is
+_IGNORED, _MULTIPLIED, _ALPHA = 0, 1, 2  # meanings of an extra sample
 # Pillow does not know 16-bit grey and alpha in TIFF: four bytes a pixel, as RGBA has.
 GREY_ALPHA_TIFFS: Final[dict[Any, tuple[str, str]]] = {
     key: ("RGBA", "RGBA")
@@ -50,7 +50,7 @@ def eight_bits(levels: Uint16) -> Uint8:
 
 
 def bits_per_channel(path: Source, file: ImageFile.ImageFile) -> int:
-    """Return how many bits a file has, whatever the mode that it is opened in."""
+    """Return the bits a channel of a file, whatever Pillow's mode."""
     if file.format == "PNG":
         with path.open("rb") as raw:
             return raw.read(_PNG_DEPTH_AT + 1)[_PNG_DEPTH_AT]
@@ -89,13 +89,13 @@ def read_levels(path: Source, file: ImageFile.ImageFile) -> Uint16 | None:
         if name not in ("RGB", "RGBA", "RGBX") or end not in _OTHER_END:
             return None
         _read_as(again, f"{name};16{_OTHER_END[end]}")
-        low = np.asarray(again)  # Pillow takes the first byte of each number: now it is the other
+        low = np.asarray(again)  # Pillow reads the first byte of each number: now the other one
         levels = np.asarray(file).astype(np.uint16) << 8 | low
     return _with_key(levels, file.info.get("transparency"))
 
 
 def unread_layout(file: ImageFile.ImageFile) -> str:
-    """Return what keeps the bits of a file of more than 8 a channel from being read."""
+    """Return why the levels of a file of more than 8 bits a channel cannot be read."""
     tags = _tags(file)
     if tags.get(_PLANES, 1) != 1:
         return "of more than 8 bits a channel, in separate planes"
@@ -124,7 +124,7 @@ def _arguments(file: ImageFile.ImageFile) -> tuple[Any, ...]:
 
 def _grey_and_alpha(file: ImageFile.ImageFile, tags: Any) -> Uint16:  # noqa: ANN401
     """Return grey and alpha of a TIFF that was loaded as RGBA, and correct its pixels."""
-    as_stored = file.info.get("compression") == "raw"  # libtiff turns the bytes around
+    as_stored = file.info.get("compression") == "raw"  # libtiff swaps the bytes
     end = ">" if as_stored and tags.prefix == TiffImagePlugin.MM else "<" if as_stored else "="
     levels: Uint16 = np.asarray(file).view(f"{end}u2").astype(np.uint16)
     if tags[_EXTRA_SAMPLES] != (_ALPHA,):
@@ -145,7 +145,7 @@ def _read_as(file: ImageFile.ImageFile, raw: str) -> None:
 
 
 def _with_key(levels: Uint16, key: object) -> Uint16:
-    """Add an alpha channel that is empty where a colour is the transparent one of a PNG file."""
+    """Add an alpha channel that is 0 at the transparent colour of a PNG file."""
     if not isinstance(key, int | tuple):
         return levels
     clear = (levels == np.asarray(key)).all(axis=-1)
@@ -154,7 +154,7 @@ def _with_key(levels: Uint16, key: object) -> Uint16:
 
 
 def _encode_png(levels: Uint16, arguments: dict[str, Any]) -> bytes:
-    """Encode with Pillow the chunks around one pixel, and replace it by the picture."""
+    """Encode a picture of one pixel with Pillow, for its chunks, and replace the pixel data."""
     height, width, channels = levels.shape
     buffer = io.BytesIO()
     Image.new(_MODES[channels], (1, 1)).save(buffer, "PNG", **arguments)

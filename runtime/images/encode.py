@@ -35,11 +35,11 @@ OUTPUT_FORMATS: Final = {  # suffix -> Pillow's name
 }
 QUALITY: Final = 95  # of JPEG and WebP; known pixels then change by a few grey levels at most
 _BAND_ROWS: Final = 16  # enough to distinguish photographs from drawings
-_RUNS_MAX: Final = 1.05  # times the size that is accepted for a quarter of the time
+_RUNS_MAX: Final = 1.05  # a larger file by this factor is accepted for a quarter of the time
 _WITHOUT_ALPHA: Final = ("JPEG", "BMP")
 
-# What each Pillow mode is read as. Others (LAB, HSV, more than 8 bits) are refused: they could
-# not be written back without changing known pixels.
+# The mode that each Pillow mode is converted to. Others (LAB, HSV, more than 8 bits) are refused:
+# they could not be written back without changing known pixels.
 _READ_AS: Final = {
     **dict.fromkeys(("1", "L"), "L"),
     **dict.fromkeys(("LA", "La"), "LA"),
@@ -50,12 +50,12 @@ _READ_AS: Final = {
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Picture:
-    """An image file as the network sees it, with what is needed to write it back."""
+    """An image file as 8-bit RGB, with all that is needed to write it back."""
 
     pixels: Uint8  # (H, W, 3), RGB
     alpha: Uint8 | None  # (H, W), None where the file has none
     grey: bool  # the file has one colour channel
-    metadata: Metadata  # what else the file holds
+    metadata: Metadata  # EXIF, profile, XMP
     deep: Uint16 | None = None  # (H, W, C), all bits of a 16-bit file: grey or RGB, and alpha
     format: str = ""  # Pillow's name of the file's format; empty where there was none
     turned: bool = False  # the file's EXIF orientation was not upright, as the pixels are
@@ -85,7 +85,7 @@ def picture_of(file: Decoded, name: Source) -> Picture:
     metadata = file.metadata
     if file.image.mode == "CMYK":
         notify(logger, "cmyk", "%s is CMYK: it becomes RGB, without colour management", name)
-        metadata = dataclasses.replace(metadata, icc_profile=None)  # a profile of inks
+        metadata = dataclasses.replace(metadata, icc_profile=None)  # it describes inks
     array = _stored(file.image, name) if file.levels is None else eight_bits(file.levels)
     grey = array.shape[2] < 3
     return Picture(
@@ -130,7 +130,7 @@ def output_format(path: Path) -> str:
 
 def save_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> None:
     """Write a picture in the format of the suffix, whole or not at all; see ``repair_file``."""
-    output_format(path)  # before a file is begun
+    output_format(path)  # fails before a file is created
     with atomic_write(path) as temporary, _failures_as_errors(path):
         temporary.write_bytes(encode_image(picture, path, quality=quality))
 
@@ -151,7 +151,7 @@ def encode_image(picture: Picture, path: Path, *, quality: int = QUALITY) -> byt
 
 @contextlib.contextmanager
 def _failures_as_errors(path: Path) -> Iterator[None]:
-    """Turn what encoders and the system raise into the error of one output."""
+    """Turn exceptions of encoders and of the system into errors about one output."""
     try:
         yield
     except CsakitError:
@@ -169,9 +169,9 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
     if kind in ("JPEG", "WEBP"):
         arguments["quality"] = quality
     if kind == "JPEG":
-        arguments["subsampling"] = 0  # colour at full resolution, as close to the input as can be
+        arguments["subsampling"] = 0  # colour at full resolution, to stay close to the input
     if kind == "WEBP":
-        arguments["exact"] = True  # colours under transparent pixels are the input's too
+        arguments["exact"] = True  # keep the colours of transparent pixels
     if kind == "TIFF" and "exif" not in arguments:  # Pillow's compressor cannot write EXIF tables
         arguments["compression"] = "tiff_adobe_deflate"  # lossless
     if picture.deep is not None and kind in DEEP_FORMATS:
@@ -185,7 +185,7 @@ def _encode(picture: Picture, kind: str, path: Path, quality: int) -> bytes:
 
 
 def _png_strategy(image: Image.Image) -> int:
-    """Return how PNG is compressed, by a band from the middle of the image."""
+    """Return the compression strategy for PNG, chosen on a band of rows in the middle."""
     # Run-length coding takes a quarter of the time and is as small for photographs (0.97 to 1.05
     # of the size); drawings and text would become several times as large.
     width, height = image.size

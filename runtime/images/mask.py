@@ -1,7 +1,7 @@
-"""Mask files of any mode and size to the hole of one image. White is missing.
+"""Convert mask files of any mode and size to the hole of an image. White is missing.
 
-Paint programs save a layer with an alpha channel: its transparent parts are known, whatever colour
-they hide, unless ``MaskOptions.channel`` says otherwise.
+Paint programs save a layer with an alpha channel: its transparent parts are known, whatever their
+colour, unless ``MaskOptions.channel`` says otherwise.
 """
 
 import logging
@@ -21,7 +21,7 @@ from .source import Source
 
 logger = logging.getLogger(__name__)
 
-INVERTED_COVERAGE: Final = 0.6  # of the image; people remove less, and mark more only by mistake
+INVERTED_COVERAGE: Final = 0.6  # of the image; a larger hole is probably an inverted mask
 _COLOURS: Final = ("red", "green", "blue")
 
 # Masks with soft edges have grey pixels too, but few; photographs have little else.
@@ -29,7 +29,7 @@ _BETWEEN: Final = (24, 231)  # neither dark nor light
 _MANY_LEVELS: Final = 48
 _DOUBTFUL_SHARE: Final = 0.1
 _PHOTOGRAPH_SHARE: Final = 0.5
-_COLOURFUL: Final = 48 / 255  # between the channels of a pixel; JPEG makes less of grey
+_COLOURFUL: Final = 48 / 255  # difference between channels; larger than JPEG's errors of grey
 _COLOURED_SHARE: Final = 0.002
 
 _EXCHANGED: Final = "Are IMAGE and MASK exchanged? A mask is black and white: white is missing."
@@ -37,18 +37,18 @@ _ALPHA: Final = "If what is transparent is missing: --mask-channel alpha"
 
 
 class _Layer:
-    """A mask file as it is stored."""
+    """A mask file as stored."""
 
     def __init__(self, stored: Uint8 | Uint16) -> None:
-        """Take (H, W, C) apart: grey or three colours, and alpha if there is one."""
+        """Split (H, W, C) into grey or three colours, and alpha if there is one."""
         transparent = stored.shape[2] in (2, 4)
         self.colours = stored[..., :-1] if transparent else stored  # (H, W, 1 or 3)
         self.alpha = stored[..., -1] if transparent else None  # (H, W)
-        self.full = np.iinfo(stored.dtype).max  # stands for white and for opaque
+        self.full = np.iinfo(stored.dtype).max  # white, and opaque
 
     @property
     def coloured(self) -> bool:
-        """Whether more than a few pixels that can be seen are not grey."""
+        """Whether more than a few visible pixels are not grey."""
         if self.colours.shape[2] == 1:
             return False
         spread = np.ptp(self.colours, axis=2) > _COLOURFUL * self.full
@@ -57,7 +57,7 @@ class _Layer:
         return bool(spread.mean() > _COLOURED_SHARE)
 
     def levels(self, channel: str) -> Uint16:
-        """Return (H, W), 0 to 65535; the higher, the more is a pixel marked."""
+        """Return how strongly each pixel is marked, (H, W), 0 to 65535."""
         if channel == "alpha" and self.alpha is not None:
             found = self.full - self.alpha
         elif channel == "grey":
@@ -95,7 +95,7 @@ def hole_of(image: Image.Image, name: Source, size: tuple[int, int], options: Ma
 
 
 def _hole(layer: _Layer, path: Source, size: tuple[int, int], options: MaskOptions) -> Bool:
-    """Return what a layer marks, in the size of its image."""
+    """Return the hole that a layer marks, scaled to its image."""
     levels = layer.levels(options.channel)
     if levels.any() and levels.max() < SCALE:
         levels = _small_numbers(path, levels, options)
@@ -157,7 +157,7 @@ def _luma(colours: Uint8 | Uint16) -> Uint8 | Uint16:
 
 
 def _small_numbers(path: Source, levels: Uint16, options: MaskOptions) -> Uint16:
-    """Read small numbers in a 16-bit mask as 8-bit levels."""
+    """Scale small numbers in a 16-bit mask, which are 8-bit levels."""
     if levels.max() >= options.threshold:
         text = "%s holds 16-bit numbers up to %d: read as 8-bit ones"
         notify(logger, "small-numbers", text, path, levels.max())
@@ -166,7 +166,7 @@ def _small_numbers(path: Source, levels: Uint16, options: MaskOptions) -> Uint16
 
 
 def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOptions) -> None:
-    """Refuse a mask that is not black and marks nothing, and one that is a photograph."""
+    """Refuse a mask that is not black but marks nothing, and one that is a photograph."""
     highest = int(levels.max(initial=0))
     between, many = _grey_share(levels)
     if highest < options.threshold * SCALE:
@@ -193,7 +193,7 @@ def _check_levels(path: Source, layer: _Layer, levels: Uint16, options: MaskOpti
 def _check_unmarked(
     path: Source, layer: _Layer, highest: int, options: MaskOptions, *, many: bool
 ) -> None:
-    """Refuse a mask without a level that counts, unless it is black."""
+    """Refuse a mask that marks nothing, unless it is black."""
     if options.channel != "grey":
         what = "transparent" if options.channel == "alpha" else options.channel
         if highest:

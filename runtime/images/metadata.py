@@ -1,7 +1,7 @@
 """Metadata of image files: EXIF, XMP, profiles and texts, carried over to the repaired file.
 
-Left out is whatever could show what was removed (thumbnails, previews, maker notes of unknown
-layout), the orientation, which is applied, and pointers into the old file.
+Not carried over are data that could show what was removed (thumbnails, previews, maker notes of
+unknown layout), the orientation, which is applied, and pointers into the old file.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ _RAW_PROFILE: Final = "Raw profile type "  # PNG texts of ImageMagick: hexadecim
 _PROFILES: Final = {"exif": "exif", "xmp": "xmp", "icc": "icc_profile", "icm": "icc_profile"}
 _SIDES: Final = (ExifTags.Base.ExifImageWidth, ExifTags.Base.ExifImageHeight)
 
-# The tags of the main table that describe the picture. Others describe how pixels are stored, or
-# are private, or hold blocks of other programs, some of them with a preview.
+# The tags of the main table that describe the picture. Others describe the storage of pixels, are
+# private, or hold data of other programs, some with a preview.
 _MAIN_TAGS: Final = frozenset(
     getattr(ExifTags.Base, name)
     for name in (
@@ -39,7 +39,7 @@ _MAIN_TAGS: Final = frozenset(
         *("XPTitle", "XPComment", "XPAuthor", "XPKeywords", "XPSubject"),
     )
 )
-# Resolution is written from the Pillow image where the format is TIFF.
+# For TIFF, Pillow writes the resolution itself.
 _TIFF_TAGS: Final = _MAIN_TAGS - {
     ExifTags.Base.XResolution,
     ExifTags.Base.YResolution,
@@ -48,15 +48,15 @@ _TIFF_TAGS: Final = _MAIN_TAGS - {
 _DROPPED_DETAILS: Final = frozenset(
     (
         ExifTags.Base.MakerNote,
-        ExifTags.IFD.Interop,  # put back with its table
+        ExifTags.IFD.Interop,  # restored with its table
         0xEA1C,  # padding, of Microsoft
-        0xEA1D,  # where the maker note was
+        0xEA1D,  # offset of the maker note
     )
 )
 _TEXT_TAGS: Final = frozenset((ExifTags.Base.UserComment, *range(0x9C9B, 0x9CA0)))
-_LONGEST: Final = 1024  # of numbers whose meaning is not known; a picture needs more
+_LONGEST: Final = 1024  # numbers of unknown meaning; a picture needs more
 
-_XMP_DROPPED: Final = (  # elements and attributes by their name; prefixes vary
+_XMP_DROPPED: Final = (  # elements and attributes by local name; prefixes vary
     "Thumbnails|Orientation|PixelXDimension|PixelYDimension|ImageWidth|ImageLength|"
     "HasExtendedXMP|MicroVideo\\w*|MotionPhoto\\w*|Directory"
 )
@@ -66,7 +66,7 @@ _XMP_PROPERTIES: Final = re.compile(
     re.DOTALL,
 )
 
-# Chunks of PNG that define colours, and the values that mean no more than "sRGB".
+# Chunks of PNG that define colours, and their values for sRGB.
 COLOUR_CHUNKS: Final = (b"cICP", b"sRGB", b"gAMA", b"cHRM")
 _BRIGHTNESS_CHUNKS: Final = (b"mDCV", b"cLLI")  # of high dynamic range; Pillow does not write them
 _SRGB_GAMMA: Final = 45455
@@ -76,10 +76,10 @@ _SRGB_CODE: Final = bytes((1, 13, 0, 1))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Metadata:
-    """What an image file holds beside its pixels; None where it has nothing."""
+    """The metadata of an image file; None for what it lacks."""
 
     exif: bytes | None = None  # serialized
-    icc_profile: bytes | None = None  # what its colours mean
+    icc_profile: bytes | None = None  # serialized
     colours: Mapping[bytes, bytes] = dataclasses.field(default_factory=dict)  # PNG chunks
     dpi: tuple[float, float] | None = None  # dots per inch, horizontal and vertical
     comment: bytes | None = None  # of a JPEG file
@@ -105,13 +105,13 @@ class Metadata:
         return {name: value for name, value in arguments.items() if value is not None}
 
     def lost_colours(self, kind: str) -> tuple[str, ...]:
-        """Return what marks colours as not sRGB and cannot be stored in a format."""
+        """Return the colour information other than sRGB that a format cannot store."""
         bright = (name.decode() for name in _BRIGHTNESS_CHUNKS if name in self.colours)
         profile = ("ICC profile",) if kind == "BMP" and self.icc_profile else ()
         return (*profile, *(() if kind == "PNG" else self._other_colours()), *bright)
 
     def _other_colours(self) -> tuple[str, ...]:
-        """Return the chunks that mean other colours than sRGB and than the profile."""
+        """Return the chunks that define colours other than sRGB and those of the profile."""
         code = self.colours.get(b"cICP")
         if code is not None and code != _SRGB_CODE:
             return ("cICP",)
@@ -163,7 +163,7 @@ def adopt_raw_profiles(file: Image.Image) -> None:
 
 def _drops_picture(path: Source, key: str, value: str) -> bool:
     """Report whether a text may hold a picture, and log that it is dropped."""
-    if found := holds_picture(f"{value}\n{getattr(value, 'tkey', '')}"):  # iTXt has its key twice
+    if found := holds_picture(f"{value}\n{getattr(value, 'tkey', '')}"):  # iTXt has two keys
         notify(logger, "metadata", "%s: its text %r may hold a picture, and is dropped", path, key)
     return found
 
@@ -178,19 +178,19 @@ def _profile(path: Source, profile: bytes | None) -> bytes | None:
 
 
 def _raw_profile(text: str) -> bytes | None:
-    """Decode lines of kind, length and hexadecimal digits; None if it is something else."""
+    """Decode lines of kind, length and hexadecimal digits; None for other texts."""
     with contextlib.suppress(ValueError):
         return bytes.fromhex("".join(text.split("\n")[3:])) or None
     return None
 
 
 def clean_xmp(path: Source, xmp: bytes | None) -> bytes | None:
-    """Take out of XMP what is not carried over; drop all of it if a picture may be left."""
+    """Remove from XMP what is not carried over; drop all of it if a picture may remain."""
     if not xmp or not isinstance(xmp, bytes):
         return None
     try:
         text = xmp.decode("utf-8").strip("\0")
-        ElementTree.fromstring(text)  # elements without an end would be searched for one each
+        ElementTree.fromstring(text)  # unclosed elements would make the search slow
         cleaned = _XMP_PROPERTIES.sub("", text)
         ElementTree.fromstring(cleaned)
     except (UnicodeDecodeError, ElementTree.ParseError):
@@ -203,7 +203,7 @@ def clean_xmp(path: Source, xmp: bytes | None) -> bytes | None:
 
 
 def _exif(path: Source, file: Image.Image, size: tuple[int, int]) -> bytes | None:
-    """Serialize the EXIF data anew; None if there is none, or none that can be read."""
+    """Serialize the EXIF data anew; None if it is absent or cannot be read."""
     try:
         found, kept = file.getexif(), Image.Exif()
         tags = _TIFF_TAGS if file.format == "TIFF" else _MAIN_TAGS
@@ -212,7 +212,7 @@ def _exif(path: Source, file: Image.Image, size: tuple[int, int]) -> bytes | Non
                 kept[tag] = found[tag]
         sides: dict[int, int] = dict(zip(_SIDES, size, strict=True))
         details = _table(found, ExifTags.IFD.Exif)
-        # Pillow warns where it is asked for a table that there is not.
+        # Pillow warns when an absent table is requested.
         if ExifTags.IFD.Interop in found.get_ifd(ExifTags.IFD.Exif):
             details[ExifTags.IFD.Interop] = _table(found, ExifTags.IFD.Interop)
         details |= {tag: sides[tag] for tag in details.keys() & sides.keys()}
@@ -223,7 +223,7 @@ def _exif(path: Source, file: Image.Image, size: tuple[int, int]) -> bytes | Non
             if entries:
                 kept[table] = entries
         return kept.tobytes() if len(kept) else None
-    except Exception as error:  # the parser raises what it likes on broken data
+    except Exception as error:  # the parser raises any exception on broken data
         if problem := failure(error, f"read the EXIF data of {path}"):
             raise problem from error
         text = "%s: its EXIF data cannot be read and is dropped (%s)"
@@ -265,7 +265,7 @@ def _colour_chunks(path: Source) -> dict[bytes, bytes]:
 
 
 def _dpi(stated: Any) -> tuple[float, float] | None:  # noqa: ANN401
-    """Return a resolution that can be stored; files state 0, NaN and infinity too."""
+    """Return a resolution that can be stored; files may hold 0, NaN or infinity."""
     try:
         across, down = (float(value) for value in stated)
     except (TypeError, ValueError, ZeroDivisionError):

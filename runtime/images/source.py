@@ -1,4 +1,4 @@
-"""Where an image file comes from: a path, or bytes in memory with a name for messages."""
+"""Sources of image files: a path, or bytes in memory with a name for messages."""
 
 import dataclasses
 import io
@@ -8,10 +8,10 @@ from typing import BinaryIO
 
 @dataclasses.dataclass(frozen=True)
 class ImageBytes:
-    """The content of an image file; the name is for messages alone."""
+    """The content of an image file in memory."""
 
     data: bytes  # all of its bytes
-    name: str = "the image"  # what messages call it; no file of that name is opened
+    name: str = "the image"  # for messages only; no such file is opened
 
     def open(self, mode: str = "rb") -> BinaryIO:
         """Return the bytes as a file, as ``Path.open`` does; ``mode`` is always "rb"."""
@@ -25,5 +25,5 @@ Source = Path | ImageBytes
 
 
 def pillow_file(source: Source) -> Path | BinaryIO:
-    """Return what Pillow opens and closes by itself."""
+    """Return a path or file for ``Image.open``, which closes it."""
     return source if isinstance(source, Path) else source.open()

@@ -1,1 +1,1 @@
-"""The models of the package."""
+"""The packaged demo model."""

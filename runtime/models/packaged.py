@@ -1,4 +1,4 @@
-"""The demo model as package data: what is run where no model is named."""
+"""The demo model in the package, used if no model is named."""
 
 import hashlib
 import logging
@@ -15,7 +15,7 @@ _REINSTALL: Final = "Install csakit again: pip install --force-reinstall --no-de
 
 
 def resolve_model(model: str | Path | None) -> Path:
-    """Return the path of a model, which is the packaged one for None and "demo"."""
+    """Return the path of a model; None and "demo" are the packaged one."""
     if model is not None and str(model) != DEMO:
         return Path(model)
     path = FOLDER / f"{DEMO}.onnx"

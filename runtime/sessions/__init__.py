@@ -1,1 +1,1 @@
-"""One interface to run a model, and its backends on ONNX Runtime and OpenVINO."""
+"""The session interface, and its backends ONNX Runtime and OpenVINO."""

@@ -1,4 +1,4 @@
-"""What the sessions of ONNX Runtime and OpenVINO share: a call is answered at once."""
+"""Base class of the sessions of ONNX Runtime and OpenVINO, whose calls are synchronous."""
 
 import abc
 import dataclasses
@@ -22,10 +22,10 @@ class LoadedSession(abc.ABC):
     """A ``Session``, but for the library that runs its model."""
 
     path: Path  # of the model
-    signature: Signature  # what it takes
-    metadata: Mapping[str, str]  # what the export wrote into it
-    _model: Any  # of the library, which may run it in several threads; None: closed
-    check_finite: bool = False  # whether answers with NaN or infinity are refused
+    signature: Signature  # inputs it accepts
+    metadata: Mapping[str, str]  # as written by the export
+    _model: Any  # the library's, usable in several threads; None: closed
+    check_finite: bool = False  # refuse outputs with NaN or infinity
     library: ClassVar[str] = "the library"
 
     def __post_init__(self) -> None:
@@ -35,7 +35,7 @@ class LoadedSession(abc.ABC):
         self._process = ForkGuard(self, f"a model in {self.library}")
 
     def run(self, image: Float32, mask: Float32) -> Float32:
-        """Inpaint a batch of network numbers; see ``Session.run``."""
+        """Inpaint a batch of float images; see ``Session.run``."""
         check_floats(image, mask)
         self.signature.check(image.shape[0], image.shape[2:])
         return self._finish(ModelInputs.from_floats(self.io, image, mask))
@@ -53,7 +53,7 @@ class LoadedSession(abc.ABC):
 
     @abc.abstractmethod
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
-        """Run the model on tensors of its own form; return a new array."""
+        """Run the model on tensors in its form; return a new array."""
 
     @abc.abstractmethod
     def _reason(self, error: Exception) -> str:

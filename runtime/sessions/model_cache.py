@@ -1,9 +1,9 @@
-"""A cache of optimised models, for short starts.
+"""A cache of optimised models, for faster starts.
 
 An entry is a folder: the optimised model, its weights in a file that is mapped into memory, and
-``entry.json`` with size and time of its sources and of its own files. Its name depends on the
-model's path, the library's version and options, and the processor: a difference leads to a new
-entry, never to a result. Entries lie where only this user or the system can write.
+``entry.json`` with size and time of its sources and of its own files. Its name is a hash of
+the model's path, the library's version and options, and the processor, so that a change of any of
+them leads to a new entry. Entries lie where only this user or the system can write.
 """
 
 import contextlib
@@ -30,14 +30,14 @@ logger = logging.getLogger(__name__)
 BESIDE: Final = ".csakit-cache"  # in the folder of the model
 MODEL_FILE: Final = "model.onnx"
 WEIGHTS_FILE: Final = "model.weights"
-ENTRY_FILE: Final = "entry.json"  # its time is that of the last use
-MIN_BYTES: Final = 1 << 20  # of a model; smaller ones are optimised in a few milliseconds
-MAX_BYTES: Final = 4 << 30  # of one folder; seven models of the published width
-_FREE_FACTOR: Final = 2  # of the bytes of a new entry, which must be free on the disk
-_FORMAT: Final = 3  # of entries; raised when older ones would be wrong
+ENTRY_FILE: Final = "entry.json"  # its modification time is that of the last use
+MIN_BYTES: Final = 1 << 20  # smaller models are optimised in a few milliseconds
+MAX_BYTES: Final = 4 << 30  # per folder; seven models of the published width
+_FREE_FACTOR: Final = 2  # times the size of a new entry must be free on the disk
+_FORMAT: Final = 3  # of entries; increased when older ones would be wrong
 _SECOND_NS: Final = 10**9
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
-_STALE: Final = "absent or of an older model"  # nothing to warn of
+_STALE: Final = "absent or of an older model"  # needs no warning
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +45,11 @@ class CachedModel:
     """One model's optimised copy, which may not exist yet."""
 
     model: Path  # the file that was exported
-    entries: tuple[Path, ...]  # where the copy may lie, best first
+    entries: tuple[Path, ...]  # possible places of the copy, best first
 
     @classmethod
     def of(cls, model: Path, environment: Mapping[str, str]) -> "CachedModel":
-        """Return the copy for a library's version and options; no entries on unknown processors."""
+        """Return the copy for a library and its options; without entries on unknown processors."""
         processor = processor_kind()
         key = [_FORMAT, str(model.resolve()), processor, dict(environment)]
         digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -61,7 +61,7 @@ class CachedModel:
         for entry in self.entries:
             try:
                 problem = self._problem(entry)
-            except Exception as error:  # whatever someone wrote there
+            except Exception as error:  # the content may be anything
                 problem = f"unreadable ({error})"
             if problem is None:
                 with contextlib.suppress(OSError):
@@ -84,7 +84,7 @@ class CachedModel:
                 if prepare(entry.parent) and has_room(entry.parent, size):
                     with _only_process(entry.parent), staged_folder(entry) as draft:
                         return _make(entry, draft, sources, write)
-        except Exception as error:  # of the library, or of the disk
+        except Exception as error:  # the library's, or the disk's
             logger.info("no optimised copy of %s was made: %s", self.model, error)
         return False
 
@@ -111,7 +111,7 @@ def _make(entry: Path, draft: Path, sources: list[Path], write: Callable[[Path],
     (draft / ENTRY_FILE).write_text(json.dumps({"sources": before, "files": own}, indent=1) + "\n")
     for path in draft.iterdir():
         path.chmod(0o600)
-        with path.open("rb") as file:  # a power cut would leave zeros under its name
+        with path.open("rb") as file:  # else a power cut could leave a file of zeros
             os.fsync(file.fileno())
     if _stamps(sources) != before:  # it is being exported again
         return False
@@ -127,7 +127,7 @@ def _stamps(paths: list[Path]) -> dict[str, list[int]]:
 
 
 def _unchanged(folder: Path, stamps: Mapping[str, Any]) -> bool:
-    """Report whether files still have their size and time, which archives cut to a second."""
+    """Report whether files have the same size and time, which archives round to a second."""
     with contextlib.suppress(OSError):  # weights that the model no longer has
         found = {name: (folder / name).stat() for name in stamps}
         return all(
@@ -174,12 +174,12 @@ def trusted(path: Path) -> bool:
 
 
 def has_room(folder: Path, size: int) -> bool:
-    """Report whether an entry fits into the bound of its folder, and twice into the free space."""
+    """Report whether an entry fits into the limit of its folder, and twice into the free space."""
     return size <= MAX_BYTES and shutil.disk_usage(folder).free >= _FREE_FACTOR * size
 
 
 def prune(folder: Path, newest: Path) -> None:
-    """Remove the least recently used entries over the bound; the newest one stays."""
+    """Remove the least recently used entries above the limit, but not the newest one."""
     found = []
     for file in folder.glob(f"*/{ENTRY_FILE}"):
         entry = file.parent

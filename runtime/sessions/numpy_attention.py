@@ -1,4 +1,4 @@
-"""CSA in NumPy float32, for runtimes that let Python compute a node of their graph.
+"""CSA in NumPy float32, for runtimes that can compute a node in Python.
 
 Letters: K known positions, M holes. Equations and tests: ``csakit.plugins.reference``. M steps of a
 few vectors of C numbers take 3 us each: 5 ms for 225 holes of 512 channels on one core.

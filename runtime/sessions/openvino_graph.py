@@ -1,8 +1,8 @@
-"""An exported model as OpenVINO's CPU plugin computes it best. Imports openvino.
+"""Rewrite an exported model for OpenVINO's CPU plugin. Imports openvino.
 
-* CSA becomes an operator of its own that computes in float32 in any precision: scores that are
-  rounded before their argmax choose other matches (29 dB inside the hole in bfloat16, 47 without).
-* The 3x3 transposed convolutions of stride 1 become the convolutions they are. OpenVINO keeps what
+* CSA becomes a custom operator that always computes in float32: scores rounded before their argmax
+  choose other matches (29 dB inside the hole with bfloat16 scores, 47 dB with float32).
+* The 3x3 transposed convolutions of stride 1 become the equal convolutions. OpenVINO keeps what
   follows the last *convolution* of a model in float32; the decoder would never be computed in
   bfloat16. The 4x4 ones of stride 2 stay: as four convolutions they take twice the time.
 """
@@ -22,11 +22,11 @@ from .numpy_attention import fill_holes
 
 
 class _Placeholder:
-    """What OpenVINO holds in the place of an operator."""
+    """The object that OpenVINO references in place of an operator."""
 
 
 _PLACEHOLDER: Final = _Placeholder()
-# OpenVINO releases references without Python's lock: losing count of some must not free it.
+# OpenVINO releases references without the GIL: a miscounted one must not free this.
 _REFERENCES: Final = (_PLACEHOLDER,) * 10_000
 
 
@@ -34,8 +34,8 @@ class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
     """CSA as an operator of OpenVINO: features (B, C, H, W) and hole (B, 1, H, W)."""
 
     def __init__(self, inputs: list[Any], similarity: Similarity, operators: "Operators") -> None:
-        # OpenVINO keeps what it is given, and with it all of the graph, by a reference that no
-        # garbage collector sees; so ``Operators`` keeps this object instead.
+        # OpenVINO would keep this object, and with it the whole graph, by a reference invisible to
+        # the garbage collector; so ``Operators`` keeps it instead.
         super().__init__(_PLACEHOLDER, inputs)
         self._similarity = similarity
         self._operators = weakref.ref(operators)
@@ -52,13 +52,13 @@ class AttentionOp(ov.Op):  # type: ignore[misc]  # no types that mypy could read
         return AttentionOp(inputs, self._similarity, operators)
 
     def evaluate(self, outputs: list[Any], inputs: list[Any]) -> bool:
-        """Fill the holes of a batch; OpenVINO hands float32 to operators that are not its own."""
+        """Fill the holes of a batch; OpenVINO passes float32 to custom operators."""
         features, hole = (tensor.data for tensor in inputs)
         outputs[0].data[...] = fill_holes(features, hole, self._similarity)
         return True
 
     def has_evaluate(self) -> bool:
-        """Report that it can be computed."""
+        """Report that ``evaluate`` is implemented."""
         return True
 
 
@@ -70,21 +70,21 @@ class Operators:
         self._complete = False
 
     def add(self, operator: AttentionOp) -> None:
-        """Keep an operator; not those that each call makes to infer its shapes."""
+        """Keep an operator, unless a call created it to infer shapes."""
         if not self._complete:
             self._kept.append(operator)
 
     def complete(self) -> None:
-        """Keep no more: the model is compiled."""
+        """Stop keeping operators: the model is compiled."""
         self._complete = True
 
 
 def read_network(core: Any, path: Path, operators: Operators) -> Any:  # noqa: ANN401
-    """Read an exported model; the operators must outlive it and what is compiled from it."""
-    weakly = weakref.ref(operators)  # OpenVINO keeps the conversion
+    """Read an exported model; ``operators`` must outlive it and the compiled model."""
+    weakly = weakref.ref(operators)  # OpenVINO keeps the function below
 
     def attention(node: Any) -> Any:  # noqa: ANN401
-        """Convert the CSA node; the function that is its body in the file is not looked at."""
+        """Convert the CSA node; its function body in the file is ignored."""
         inputs = [node.get_input(index) for index in range(len(spec.INPUTS))]
         stated = node.get_attribute(spec.ATTRIBUTE)
         similarity = next(known for known in spec.SIMILARITIES if known == stated)

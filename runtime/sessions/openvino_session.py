@@ -51,7 +51,7 @@ class OpenVinoSession(LoadedSession):
         require_checkable(signature.io, check_finite=check_finite)
         require_finite_weights(path)
         core = import_openvino().Core()
-        # Mapped, a file that changes in place would end the process (SIGBUS).
+        # With mapping, a file changed in place would kill the process (SIGBUS).
         core.set_property({"ENABLE_MMAP": False})
         _require_native(core, precision)
         settings = {
@@ -64,10 +64,10 @@ class OpenVinoSession(LoadedSession):
         return cls(path, signature, metadata, compiled, check_finite, precision)
 
     def _answer(self, model: Any, image: Array, mask: Array) -> Array:  # noqa: ANN401
-        """Run one request, which is for one thread at a time."""
+        """Run an inference request that no other thread uses."""
         try:
             request = model.idle.pop()
-        except IndexError:  # all are in use, or there is none yet
+        except IndexError:  # all are in use, or none exists yet
             request = model.compiled.create_infer_request()
         request.infer({IMAGE: image, MASK: mask})
         answer = np.array(request.get_tensor(OUTPUT).data)
@@ -80,7 +80,7 @@ class OpenVinoSession(LoadedSession):
 
 @dataclasses.dataclass(frozen=True)
 class _Compiled:
-    """A compiled model, its requests that no thread uses, and what must live as long as they."""
+    """A compiled model, its idle requests, and the operators that must outlive them."""
 
     compiled: Any
     operators: Any
@@ -88,7 +88,7 @@ class _Compiled:
 
 
 def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
-    """Read from the file itself what it takes: OpenVINO drops its metadata."""
+    """Return signature and metadata from the file itself: OpenVINO drops the metadata."""
     require_file(path)
     header = read_onnx_header(path)
     _require_no_links(path, header.external)
@@ -103,7 +103,7 @@ def _declared(path: Path) -> tuple[Signature, Mapping[str, str]]:
 
 
 def _require_no_links(path: Path, weights: Iterable[str]) -> None:
-    """Refuse weights that OpenVINO would not read: links that leave the folder of the model."""
+    """Refuse weights that OpenVINO would not read: links out of the model's folder."""
     folder = path.resolve().parent
     for name in weights:
         target = (path.parent / name).resolve()
@@ -120,7 +120,7 @@ def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> _Compiled:  
     operators = Operators()
     try:
         network = read_network(core, path, operators)
-    except Exception as error:  # of its frontends; they share no base
+    except Exception as error:  # its frontends' exceptions share no base
         if problem := failure(error, f"read {path}"):
             raise problem from error
         raise ContractError(
@@ -139,7 +139,7 @@ def _compile(core: Any, path: Path, settings: Mapping[str, Any]) -> _Compiled:  
 
 
 def _require_native(core: Any, precision: ComputePrecision) -> None:  # noqa: ANN401
-    """Refuse bfloat16 where the processor would emulate it, or OpenVINO ignore it."""
+    """Refuse bfloat16 if the processor would emulate it or OpenVINO ignore it."""
     if precision != "bf16":
         return
     offered = "BF16" in core.get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")

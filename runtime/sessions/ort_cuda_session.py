@@ -1,4 +1,4 @@
-"""ONNX Runtime on an NVIDIA GPU, through its CUDA provider and through nothing else."""
+"""ONNX Runtime on an NVIDIA GPU, through its CUDA provider only."""
 
 import contextlib
 import dataclasses
@@ -20,13 +20,13 @@ from .ort_session import OrtSession, describe, load, make_options, reason, requi
 PROVIDER: Final = "CUDAExecutionProvider"
 logger = logging.getLogger(__name__)
 _CUDA: Final = re.compile(r"\b(CUDA|CUDNN|CUBLAS)", re.IGNORECASE)
-_OLDEST: Final = (1, 18)  # that knows the option use_tf32
+_OLDEST: Final = (1, 18)  # with the option use_tf32
 _INSTALL: Final = "pip uninstall -y onnxruntime onnxruntime-gpu; pip install onnxruntime-gpu"
 
 
 @dataclasses.dataclass(eq=False)
 class OrtCudaSession(OrtSession):
-    """A model on a GPU; inputs and outputs are bound to device type and number ``place``."""
+    """A model on a GPU; ``place`` is the device type and number of inputs and outputs."""
 
     place: tuple[str, int] = ("cuda", 0)
 
@@ -46,7 +46,7 @@ class OrtCudaSession(OrtSession):
         require_provider(ort)
         preload(ort)
         options = make_options(ort, threads or physical_cores(), spin=spin)
-        options.log_severity_level = 3  # errors: why a provider does not start is logged only there
+        options.log_severity_level = 3  # errors: only the log states why a provider fails
         providers = [(PROVIDER, provider_options(device))]
         try:
             session = load(ort, path, options, providers)
@@ -82,10 +82,10 @@ def _of_the_gpu(error: ContractError, path: Path, device: int) -> EngineError | 
 
 
 def preload(ort: Any) -> None:  # noqa: ANN401
-    """Load CUDA's libraries from where pip puts them; before 1.21 the system's own are used."""
+    """Load the CUDA libraries that pip installed; before 1.21 the system's are used."""
     if not hasattr(ort, "preload_dlls"):
         return
-    with contextlib.redirect_stdout(io.StringIO()) as printed:  # it prints what it does not find
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # names of missing libraries
         ort.preload_dlls()
     logger.debug("onnxruntime.preload_dlls: %s", printed.getvalue().strip() or "nothing")
 
@@ -94,10 +94,10 @@ def provider_options(device: int) -> dict[str, str]:
     """Return the options of the CUDA provider."""
     return {
         "device_id": str(device),
-        "use_tf32": "0",  # float32 means float32; the parity of models was proven in it
+        "use_tf32": "0",  # float32, in which the parity of models was verified
         "cudnn_conv_algo_search": "EXHAUSTIVE",
         "cudnn_conv_use_max_workspace": "1",
-        # By power of two, one large size would take up to twice its memory from other programs.
+        # Growth in powers of two would take up to twice the memory needed from other programs.
         "arena_extend_strategy": "kSameAsRequested",
     }
 
@@ -123,7 +123,7 @@ def require_provider(ort: Any) -> None:  # noqa: ANN401
 
 
 def require_gpu(session: Any, path: Path, device: int) -> None:  # noqa: ANN401
-    """Refuse a session that onnxruntime would run on the CPU or another GPU instead."""
+    """Refuse a session that onnxruntime would run on the CPU or on another GPU."""
     used = session.get_providers()
     if used[:1] != [PROVIDER]:
         raise EngineError(

@@ -21,8 +21,8 @@ from .model_cache import WEIGHTS_FILE, CachedModel
 
 _PROVIDERS = ["CPUExecutionProvider"]
 
-# How an optimised model is written. The weights' own file is mapped into memory; a model that
-# holds its weights would be read and copied.
+# How an optimised model is written. An external weights file is mapped into memory; weights inside
+# the model would be read and copied.
 _SAVING = {
     "session.optimized_model_external_initializers_file_name": WEIGHTS_FILE,
     "session.optimized_model_external_initializers_min_size_in_bytes": "1024",
@@ -34,7 +34,7 @@ _TOO_NEW = re.compile(
     "|No Op registered for|Could not find an implementation"
 )
 _LOG_FATAL_ONLY = 4  # failures reach the caller as exceptions
-_PLACE = re.compile(r"\S+\.(cc|cpp|h):\d+ [\w:~]+(\(.*?\))?( const)? ?")  # in its sources
+_PLACE = re.compile(r"\S+\.(cc|cpp|h):\d+ [\w:~]+(\(.*?\))?( const)? ?")  # source locations
 
 
 class OrtSession(LoadedSession):
@@ -56,7 +56,7 @@ class OrtSession(LoadedSession):
         require_file(path)
         ort, threads = import_onnxruntime(), threads or physical_cores()
         session = _load_copy(ort, path, threads, spin=spin) if cache else None
-        checked = session is not None  # before its copy was made
+        checked = session is not None  # when its copy was created
         session = session or load(ort, path, make_options(ort, threads, spin=spin))
         signature, metadata = describe(path, session, check_finite=check_finite)
         if signature.io == "uint8" and not checked:
@@ -72,7 +72,7 @@ class OrtSession(LoadedSession):
 
 
 def require_file(path: Path) -> None:
-    """Refuse a model that is not there or cannot be read."""
+    """Refuse a model that is absent or cannot be read."""
     if not is_file(path):
         raise ContractError(f"the model must be an existing file; got {named(path)}")
     with failures_as_errors(f"read {path}"):
@@ -80,7 +80,7 @@ def require_file(path: Path) -> None:
 
 
 def describe(path: Path, session: Any, *, check_finite: bool) -> tuple[Signature, dict[str, str]]:  # noqa: ANN401
-    """Return signature and metadata of an opened model of csakit, or raise ContractError."""
+    """Return signature and metadata of an opened model; ContractError if it is not of csakit."""
     metadata = dict(session.get_modelmeta().custom_metadata_map)
     signature = read_signature(
         path, metadata, inputs=session.get_inputs(), outputs=session.get_outputs()
@@ -90,11 +90,11 @@ def describe(path: Path, session: Any, *, check_finite: bool) -> tuple[Signature
 
 
 def load(ort: Any, path: Path, options: Any, providers: Sequence[Any] = _PROVIDERS) -> Any:  # noqa: ANN401
-    """Open the file that was exported; ContractError if it is no complete model."""
+    """Open an exported file; ContractError if it is no complete model."""
     try:
         contents = _read_weights(path, options)
         session = _create(ort, path, options, providers)
-        del contents  # until here
+        del contents  # needed until here
         return session
     except Exception as error:  # onnxruntime's classes share no base but this one
         if problem := failure(error, f"open {path}") or stand_in(path):
@@ -116,14 +116,14 @@ def _read_weights(path: Path, options: Any) -> list[bytes]:  # noqa: ANN401
     """Read the weights beside a model; onnxruntime before 1.19 maps them.
 
     Mapped weights would change with a file written in place. Keep the result until the session is
-    open. Nothing is read where something is wrong, which opening the model reports.
+    open. The list is empty if anything is wrong, which opening the model reports.
     """
     if not hasattr(options, "add_external_initializers_from_files_in_memory"):
         return []
     try:
         names = list(read_onnx_header(path).external)
         if not all(name == Path(name).name and is_file(path.parent / name) for name in names):
-            return []  # onnxruntime decides what it reads from elsewhere
+            return []  # left to onnxruntime
         contents = [(path.parent / name).read_bytes() for name in names]
     except (CsakitError, OSError):
         return []
@@ -143,7 +143,7 @@ def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noq
         loaded: list[Any] = []
         copy.make(lambda target: loaded.append(_optimise(ort, path, target, options)))
         return loaded[0] if loaded else None
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # it was done
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # done before
     try:
         return _create(ort, optimised, options)
     except Exception as error:  # onnxruntime's classes share no base but this one
@@ -156,27 +156,27 @@ def _load_copy(ort: Any, path: Path, threads: int, *, spin: bool) -> Any:  # noq
 
 
 def _optimise(ort: Any, path: Path, target: Path, options: Any) -> Any:  # noqa: ANN401
-    """Open a model, and write what it is optimised to for this processor."""
+    """Open a model, and write the form optimised for this processor."""
     options.optimized_model_filepath = str(target)
     for name, value in _SAVING.items():
         options.add_session_config_entry(name, value)
     session = _create(ort, path, options)
     if any(one.type == "tensor(uint8)" for one in session.get_outputs()):
-        require_finite_weights(path)  # bytes cannot be checked: NaN is a colour there
+        require_finite_weights(path)  # NaN becomes a colour in uint8 outputs
     return session
 
 
 def make_options(ort: Any, threads: int, *, spin: bool) -> Any:  # noqa: ANN401
-    """Return the ``SessionOptions`` that matter on a CPU."""
+    """Return the ``SessionOptions`` for a CPU."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1  # the graph is a chain; its operators cannot overlap
     options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
     # The blocked NCHWc layout comes with the last level: 10 to 25 % against the one below it.
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_ALL
-    options.enable_cpu_mem_arena = True  # without it, every run pays the page faults: +25 %
-    # A plan of one size's memory adds a second arena to the first: 100 MB at full width, and
-    # no gain in time.
+    options.enable_cpu_mem_arena = True  # without it, page faults add 25 % to every run
+    # A memory pattern per size adds a second arena, 100 MB at full width, without a gain in
+    # time.
     options.enable_mem_pattern = False
     options.log_severity_level = _LOG_FATAL_ONLY
     options.add_session_config_entry("session.intra_op.allow_spinning", str(int(spin)))

@@ -1,4 +1,4 @@
-"""One loaded model as every backend offers it, and the choice of a backend by the suffix."""
+"""The session interface of all backends, and the choice of the backend for a model."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,20 +12,20 @@ from ..options import EngineOptions
 from ..tensors.pixels import Float32, Uint8
 
 Backend = Literal["onnxruntime", "openvino"]  # of .onnx files; the first is the default
-THREADS_MAX: Final = 1024  # more than processors have; onnxruntime would start them all
+THREADS_MAX: Final = 1024  # more than any processor has; onnxruntime would start them all
 BACKENDS: Final[tuple[Backend, ...]] = get_args(Backend)
 
 
 class Session(Protocol):
-    """One loaded model. Backends differ in speed, never in meaning.
+    """A loaded model. Backends differ in speed, not in results.
 
-    Both forms of ``run`` work on every model; the one named by ``io`` converts nothing.
-    Sessions may be used from several threads at once.
+    Both run methods work with every model; that of the form ``io`` needs no conversion. Several
+    threads may use a session at once.
     """
 
     @property
     def io(self) -> IOFormat:
-        """The form the model takes by itself: "float" or "uint8"."""
+        """The form of the model's tensors: "float" or "uint8"."""
 
     @property
     def batch(self) -> int | None:
@@ -37,13 +37,12 @@ class Session(Protocol):
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """What the export wrote into the model; keys are ``contract.META_*``."""
+        """The metadata of the exported model; keys are ``contract.META_*``."""
 
     def run(self, image: Float32, mask: Float32) -> Float32:
-        """Inpaint a batch of network numbers.
+        """Inpaint a batch of float images.
 
-        A uint8 model rounds them to 8 bits on the way in; its known pixels are returned as
-        they came.
+        For a uint8 model they are rounded to 8 bits; known pixels are returned unchanged.
 
         Args:
             image: (B, 3, H, W) in [-1, 1], RGB.
@@ -88,10 +87,10 @@ def open_session(
     backend: Backend | None = None,
     precision: ComputePrecision | None = None,
 ) -> Session:
-    """Open a model with the backend that is named, or its suffix names; never with another one.
+    """Open a model with the stated backend, or that of its suffix; there is no fallback.
 
-    Weights beside a model may be mapped into memory while it is open: replace such a file by
-    renaming another one, as csakit does, and never write into it.
+    Weights beside a model may be mapped into memory while it is open: to replace such a
+    file, rename another one, as csakit does, and never write into it.
 
     Args:
         model: an ``.onnx`` file written by ``csakit export``, or an ``.engine`` file written by
@@ -134,7 +133,7 @@ def open_session(
     if backend == "openvino":
         if kind != "cpu":
             raise ContractError(f"the backend openvino runs on the CPU; got the device {kind!r}")
-        from .openvino_session import OpenVinoSession  # each is deferred with its backend
+        from .openvino_session import OpenVinoSession  # deferred, as below
 
         return OpenVinoSession.open(path, precision=precision, **common)
     if kind == "cuda":

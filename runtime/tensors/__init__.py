@@ -1,1 +1,1 @@
-"""Between images and the tensors of a model: conversion, validation, signature."""
+"""Tensors of a model: conversion from images, validation, signature."""

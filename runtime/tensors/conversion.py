@@ -1,4 +1,4 @@
-"""Check and convert the tensors of a call, so that every backend takes and answers alike."""
+"""Check and convert the tensors of a call, alike for all backends."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from .pixels import Bool, Float32, Uint8, float_from_uint8, uint8_from_float
 Array = npt.NDArray[Any]
 T = TypeVar("T", bound=Array)
 
-RANGE_TOLERANCE = 1e-3  # beyond [-1, 1] and [0, 1]; rounding stays far below, pixels far above
+RANGE_TOLERANCE = 1e-3  # beyond [-1, 1] and [0, 1]; rounding errors are far below, pixels above
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelInputs(Generic[T]):
-    """A call in the form of the model; ``finish`` converts its answer to the caller's form."""
+    """The inputs of a call in the model's form, and the conversion of its output."""
 
-    image: Array  # as the model takes it
-    mask: Array  # as the model takes it
-    finish: Callable[[Array], T]  # turns the model's answer into what the caller wants
+    image: Array  # in the model's form
+    mask: Array  # in the model's form
+    finish: Callable[[Array], T]  # converts the model's output to the caller's form
 
     @staticmethod
     def from_floats(io: IOFormat, image: Float32, mask: Float32) -> "ModelInputs[Float32]":
@@ -48,7 +48,7 @@ class ModelInputs(Generic[T]):
 
 
 def require_checkable(io: IOFormat, *, check_finite: bool) -> None:
-    """Refuse to look for NaN among the bytes that a uint8 model returns."""
+    """Refuse to check a uint8 model for NaN, which its bytes cannot show."""
     if check_finite and io == "uint8":
         raise ContractError(
             "check_finite needs a model with float32 output; this model returns uint8, where NaN "
@@ -57,7 +57,7 @@ def require_checkable(io: IOFormat, *, check_finite: bool) -> None:
 
 
 def require_finite(answer: Array, source: object) -> None:
-    """Raise EngineError for an answer with NaN or infinity; ``source`` is for the message."""
+    """Raise EngineError for an output with NaN or infinity; ``source`` is for the message."""
     if bad := int(answer.size - np.count_nonzero(np.isfinite(answer))):
         raise EngineError(
             f"{source} must answer with finite numbers; {bad} of {answer.size} are not\n"

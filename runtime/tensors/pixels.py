@@ -1,4 +1,4 @@
-"""8-bit pixels to the numbers that a network takes, and back; exact in both directions."""
+"""Convert 8-bit pixels to network values and back, exactly in both directions."""
 
 from typing import Final
 

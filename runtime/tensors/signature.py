@@ -14,7 +14,7 @@ _FORMS: Mapping[str, IOFormat] = {"tensor(float)": "float", "tensor(uint8)": "ui
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """What a model takes."""
+    """The tensors that a model accepts."""
 
     io: IOFormat  # "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8
     batch: int | None  # the one B; None is any
@@ -41,7 +41,7 @@ def read_signature(
     inputs: Sequence[OnnxTensor],
     outputs: Sequence[OnnxTensor],
 ) -> Signature:
-    """Return what a model takes; ContractError if it is not of csakit, or of a newer format.
+    """Return the signature of a model; ContractError if not of csakit or of a newer format.
 
     Inputs and outputs are those of an ONNX header, or what onnxruntime describes alike.
     """
@@ -75,7 +75,7 @@ def require_names(path: Path, inputs: Iterable[str], outputs: Iterable[str]) -> 
 
 
 def _check_format(path: Path, metadata: Mapping[str, str]) -> None:
-    """Refuse files without our mark, and those whose meaning this version cannot know."""
+    """Refuse files that csakit did not export, and those of a newer format."""
     stated = metadata.get(contract.META_FORMAT)
     if stated is None or not stated.isdecimal():
         raise _foreign(path, f"its metadata must hold {contract.META_FORMAT}; got {stated!r}")
@@ -110,6 +110,6 @@ def _foreign(path: Path, reason: str) -> ContractError:
 
 
 def _by(size: tuple[int, ...] | None) -> str:
-    """Write (H, W) as people do, width first."""
+    """Return (H, W) as text, width first."""
     height, width = size or (0, 0)
     return f"{width} x {height} (width x height)"

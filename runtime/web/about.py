@@ -1,4 +1,4 @@
-"""Descriptions of the server: for the page, its own clients, and those of IOPaint."""
+"""Descriptions of the server for the page, for API clients, and for IOPaint's clients."""
 
 import dataclasses
 from typing import Any, Final
@@ -12,17 +12,17 @@ from .options import WebOptions
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """The model that is served."""
+    """The served model."""
 
     version: str  # of csakit
     name: str  # of its file
     sha256: str  # of its file
-    precision: str  # that it was exported in, or is computed in
-    backend: str  # what runs it
-    device: str  # where
+    precision: str  # of the computation, or of the export
+    backend: str  # library that runs it
+    device: str  # "cpu" or "cuda:N"
     size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes any multiple of 256
-    trained_hole: int  # side in pixels of the largest hole that it was trained on
-    concurrency: int = 1  # repairs that it can run at once
+    trained_hole: int  # px, side of the largest hole in training
+    concurrency: int = 1  # repairs that run at once
 
 
 _MODEL_KEYS: Final = ("name", "sha256", "precision", "size", "trained_hole")

@@ -48,7 +48,7 @@ class Web:
         self._options, self._defaults = options, defaults
         self._metrics = Metrics()
         self._worker = Worker(inpaint, self._metrics)
-        # Opening and saving take a second: they do not wait behind repairs.
+        # Opening and saving take a second: they need not wait for repairs.
         self._queue = WorkQueue(model.concurrency, options.queue, self._metrics)
         self._side_queue = WorkQueue(1, options.queue)
         self.routes = [
@@ -67,13 +67,13 @@ class Web:
         self.app: ASGIApp = Guard(router, options, self._metrics)
 
     def stop(self) -> None:
-        """Accept nothing more, and end what runs at its next step."""
+        """Refuse new tasks, and end running ones at their next step."""
         for queue in (self._queue, self._side_queue):
             queue.stop()
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: object) -> AsyncIterator[None]:
-        """Wait for the threads at the end."""
+        """Wait for the threads at shutdown."""
         yield
         self.stop()
         for queue in (self._queue, self._side_queue):
@@ -183,7 +183,7 @@ class Web:
 
 
 class _post:  # noqa: N801 - reads as a function where routes are listed
-    """A route that sends its own answer."""
+    """A POST route whose handler sends the answer itself."""
 
     def __init__(self, name: str, answer: Callable[[Request, Send], Any]) -> None:
         self._name, self._answer = name, answer
@@ -194,7 +194,7 @@ class _post:  # noqa: N801 - reads as a function where routes are listed
 
 
 def _page_routes() -> Iterator[Route]:
-    """Yield a route for each file of the page: no path of a request is ever joined to a folder."""
+    """Yield a route for each file of the page, so that no request path reaches the file system."""
     for path in sorted(_PAGE.iterdir()):
         if kind := _PAGE_TYPES.get(path.suffix):
             content = path.read_bytes()
@@ -211,7 +211,7 @@ def _page_file(content: bytes, kind: str, tag: str, request: Request) -> Respons
 
 
 def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], Any]:
-    """Return a route that is counted under a name; answers are JSON or responses."""
+    """Return a GET route, counted under a name; the handler returns JSON values or a response."""
 
     async def route(request: Request) -> Response:
         request.scope[ROUTE] = name
@@ -223,7 +223,7 @@ def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], 
 
 @contextlib.asynccontextmanager
 async def _stop_with_client(request: Request, task: Task) -> AsyncIterator[None]:
-    """End the work when the client leaves."""
+    """Stop the task when the client disconnects."""
 
     async def until_gone() -> None:
         while (await request.receive())["type"] != "http.disconnect":

@@ -1,4 +1,4 @@
-"""Reads the bodies of requests: forms, and the JSON of IOPaint's clients."""
+"""Read the bodies of requests: forms, and the JSON of IOPaint's clients."""
 
 import asyncio
 import base64
@@ -17,7 +17,7 @@ from ...plugins.errors import ContractError
 from ..options import InpaintOptions, MaskOptions
 from .problem import Problem, problem_of
 
-FORMATS: Final = {  # of results: the suffix of each
+FORMATS: Final = {  # of results, and their suffixes
     "same": "",
     "png": ".png",
     "jpeg": ".jpg",
@@ -45,12 +45,12 @@ _SWITCHES: Final = ("texture", "mask_invert")
 
 
 class _MemoryParser(MultiPartParser):
-    """Keeps files in memory: nothing of a picture is written to a disk."""
+    """A form parser that keeps files in memory: no part of a picture is written to a disk."""
 
     spool_max_size = 1 << 40
 
     def close(self) -> None:
-        """Close all files, also those of parts that never ended."""
+        """Close all files, including those of unfinished parts."""
         for file in self._files_to_close_on_error:
             file.close()
 
@@ -59,7 +59,7 @@ class _MemoryParser(MultiPartParser):
 class RequestOptions:
     """The options of one request."""
 
-    inpaint: InpaintOptions  # how the image reaches the network
+    inpaint: InpaintOptions  # how the network is applied
     mask: MaskOptions  # how the mask is read
     format: str = "same"  # one of ``FORMATS``
     quality: int = QUALITY  # 1 to 100, of JPEG and WebP
@@ -74,12 +74,12 @@ class RequestOptions:
 
 @dataclasses.dataclass
 class Fields:
-    """What a client sent."""
+    """The fields of a request."""
 
     files: dict[str, bytes]  # contents by name: image, mask, edits
     options: RequestOptions
-    filename: str = ""  # of the image, as the client calls it; empty if unknown
-    ignored: tuple[str, ...] = ()  # names that were sent and are not used
+    filename: str = ""  # of the image on the client's side; empty if unknown
+    ignored: tuple[str, ...] = ()  # names of unused fields
 
 
 async def read_fields(
@@ -119,7 +119,7 @@ async def _read_form(
 
 
 async def _sort(form: FormData, known: tuple[str, ...], defaults: RequestOptions) -> Fields:
-    """Return what a form holds; refuse names that are unknown or come twice."""
+    """Return the fields of a form; refuse unknown and repeated names."""
     files, texts, filename = {}, {}, ""
     for name, value in form.multi_items():
         if name in files or name in texts:
@@ -141,7 +141,7 @@ async def _sort(form: FormData, known: tuple[str, ...], defaults: RequestOptions
 
 
 def _read_json(body: bytes, options: RequestOptions) -> Fields:
-    """Read the JSON body of IOPaint's API: pictures in base64, and fields that are not used."""
+    """Read the JSON body of IOPaint's API: pictures in base64, and unused fields."""
     try:
         values: Any = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -164,7 +164,7 @@ def _read_json(body: bytes, options: RequestOptions) -> Fields:
 
 
 def _read_options(texts: Mapping[str, str], defaults: RequestOptions) -> RequestOptions:
-    """Return the options that a client sent, with the server's defaults for the others."""
+    """Return the options of a request, with the server's defaults for absent ones."""
     values = {name: _value(name, text) for name, text in texts.items()}
     inpaint: dict[str, Any] = {name: values.pop(name) for name in _INPAINT if name in values}
     mask: dict[str, Any] = {_MASK[name]: values.pop(name) for name in _MASK if name in values}

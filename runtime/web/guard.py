@@ -1,4 +1,4 @@
-"""Checks of every request: client, origin, size and rate. All is read from the ASGI scope."""
+"""Checks of every request: client, origin, size and rate, all from the ASGI scope."""
 
 import asyncio
 import ipaddress
@@ -57,7 +57,7 @@ class Guard:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
-        # With "app" the router raises what it refuses, instead of answering it in plain text.
+        # With "app" the router raises its refusals instead of answering in plain text.
         scope[REQUEST_ID], scope[ROUTE], scope["app"] = request_id, "other", self
         answer = _Answer(scope, receive, send)
         try:
@@ -66,7 +66,7 @@ class Guard:
             await self._app(scope, body, answer)
         except Problem as problem:
             await answer.refuse(problem)
-        except HTTPException as error:  # of the router: unknown paths and methods
+        except HTTPException as error:  # the router's: unknown paths and methods
             detail = _UNKNOWN if error.status_code == 404 else str(error.detail)
             await answer.refuse(Problem(error.status_code, detail, error.headers))
         except (ClientDisconnect, ClientLeftError, ConnectionError):
@@ -78,7 +78,7 @@ class Guard:
             self._metrics.count(str(scope[ROUTE]), answer.status)
 
     def _admit(self, scope: Scope, headers: Headers) -> None:
-        """Refuse what must not be answered, before any of the body is read."""
+        """Raise Problem for a request to refuse, before its body is read."""
         host = _single(headers, "host", 400) or ""
         match = _HOST.fullmatch(host)
         if match is None or not self._known(match[1]):
@@ -92,7 +92,7 @@ class Guard:
             self._check_token(headers, self._options.token)
 
     def _known(self, name: str) -> bool:
-        """Report whether the server may be called by a name; addresses cannot be rebound."""
+        """Report whether a host name is allowed; addresses are, as DNS rebinding needs a name."""
         if name.lower() in self._hosts:
             return True
         try:
@@ -102,7 +102,7 @@ class Guard:
         return True
 
     def _check_length(self, headers: Headers) -> None:
-        """Refuse a body whose stated length is too large or no number."""
+        """Refuse a body whose Content-Length is too large or no number."""
         stated = _single(headers, "content-length", 400)
         if stated is None:
             return
@@ -123,7 +123,7 @@ class Guard:
 
 
 class _Answer:
-    """Sends the answer, with the headers that every answer carries."""
+    """The answer to a request, sent with the common headers."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._scope, self._receive, self._send = scope, receive, send
@@ -139,7 +139,7 @@ class _Answer:
         await self._send(message)
 
     async def refuse(self, problem: Problem) -> None:
-        """Answer with a problem, unless an answer has begun."""
+        """Send a problem, unless an answer has begun."""
         if self._started:
             return
         kinds = Headers(scope=self._scope).getlist("content-type")
@@ -152,7 +152,7 @@ class _Answer:
 
 
 class _Body:
-    """Receives the body; limits its size, and the wait for each piece of it."""
+    """The body of a request, limited in size and in the wait for each piece."""
 
     def __init__(self, receive: Receive, limit: int, metrics: Metrics) -> None:
         self._receive = receive
@@ -193,7 +193,7 @@ def _too_large(limit: int) -> Problem:
 
 
 def _check_origin(headers: Headers, host: str) -> None:
-    """Refuse requests that another page makes in a visitor's browser."""
+    """Refuse requests by other pages in a visitor's browser."""
     site = _single(headers, "sec-fetch-site", 403)
     origin = _single(headers, "origin", 403)
     own = origin is None or origin.partition("://")[2].lower() == host.lower()
@@ -202,7 +202,7 @@ def _check_origin(headers: Headers, host: str) -> None:
 
 
 def _single(headers: Headers, name: str, status: int) -> str | None:
-    """Return the value of a header that may be sent once; None if it is not."""
+    """Return the value of a header that may be sent once; None if it is absent."""
     values = headers.getlist(name)
     if len(values) > 1:
         raise Problem(status, f"the header {name} must be sent once; got {len(values)}")
@@ -210,7 +210,7 @@ def _single(headers: Headers, name: str, status: int) -> str | None:
 
 
 def _request_id(headers: Headers) -> str:
-    """Return the one that a client sent, if it is harmless, or a new one."""
+    """Return the client's request ID if it is harmless, else a new one."""
     values = headers.getlist("x-request-id")
     if len(values) == 1 and _KNOWN_ID.fullmatch(values[0]):
         return values[0]

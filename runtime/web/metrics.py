@@ -1,4 +1,4 @@
-"""Counters of the server as Prometheus reads them."""
+"""Metrics of the server in Prometheus' text format."""
 
 import bisect
 import threading
@@ -11,7 +11,7 @@ STAGES: Final = ("queue", "decode", "model", "encode")
 
 
 class Metrics:
-    """All numbers, for threads and tasks alike."""
+    """Counters and histograms of the server, for threads and tasks alike."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,4 +1,4 @@
-"""What the operator of the server may choose, and the limits that are fixed."""
+"""Options of the server, and its fixed limits."""
 
 import dataclasses
 import ipaddress
@@ -8,23 +8,23 @@ from typing import Final
 from ...plugins.errors import ContractError
 
 CHUNK_SECONDS: Final = 30.0  # between two pieces of a body
-BODY_SECONDS: Final = 120.0  # for all of it
-STOP_SECONDS: Final = 5  # for what runs when the server is asked to stop
+BODY_SECONDS: Final = 120.0  # for the whole body
+STOP_SECONDS: Final = 5  # for running repairs when the server stops
 CONNECTIONS: Final = 64
 TOKEN_BYTES: Final = 24
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WebOptions:
-    """Where the server listens, whom it answers, and how much at once."""
+    """Options of the server: its address, its clients, its load."""
 
     host: str = "127.0.0.1"  # address to listen on; one that is not loopback needs a token
     port: int = 8080  # to listen on
     max_upload: int = 64  # MiB of one request's body
-    queue: int = 8  # repairs that may wait for their turn; one more is answered 503
+    queue: int = 8  # waiting repairs; one more is answered 503
     deadline: float = 300.0  # seconds from a request's admission to its end
-    token: str | None = None  # of "Authorization: Bearer TOKEN"; None asks for none
-    allow_hosts: tuple[str, ...] = ()  # names of the server beside localhost and IP addresses
+    token: str | None = None  # of "Authorization: Bearer TOKEN"; None requires none
+    allow_hosts: tuple[str, ...] = ()  # host names beside localhost and IP addresses
     certificate: Path | None = None  # PEM file for TLS; None serves plain HTTP
     key: Path | None = None  # PEM file of its private key; None if the certificate's file holds it
 

@@ -1,4 +1,4 @@
-"""Errors as clients see them: RFC 9457 problem details, with the remedy."""
+"""Errors for clients: RFC 9457 problem details, with the remedy."""
 
 import json
 from collections.abc import Mapping
@@ -8,11 +8,11 @@ from starlette.responses import Response
 
 from ...plugins.errors import ContractError, CsakitError, ResourceError
 
-GONE = 499  # the client left; nobody reads it
+GONE = 499  # the client has disconnected; nobody reads it
 
 
 class Problem(Exception):  # noqa: N818 - the name of RFC 9457
-    """A request that cannot be answered as asked: status, detail with remedy, headers."""
+    """A request that is refused or failed: status, detail with remedy, headers."""
 
     def __init__(self, status: int, detail: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
@@ -22,11 +22,11 @@ class Problem(Exception):  # noqa: N818 - the name of RFC 9457
 
 
 class ClientLeftError(Exception):
-    """Nobody waits for the answer."""
+    """The client has disconnected."""
 
 
 def problem_of(error: CsakitError) -> Problem:
-    """Return what an error of csakit is to a client."""
+    """Return the problem for an error of csakit."""
     if isinstance(error, ContractError):
         return Problem(422, str(error))
     if isinstance(error, ResourceError):
@@ -35,7 +35,7 @@ def problem_of(error: CsakitError) -> Problem:
 
 
 def problem_response(problem: Problem, request_id: str, *, errors: bool = False) -> Response:
-    """Return the answer; with ``errors`` also in the form that clients of IOPaint expect."""
+    """Return the response; with ``errors``, also in the form that IOPaint's clients expect."""
     body: dict[str, object] = {
         "type": "about:blank",
         "title": HTTPStatus(problem.status).phrase,

@@ -1,4 +1,4 @@
-"""Run the server until it is asked to stop."""
+"""Run the server until a signal stops it."""
 
 import contextlib
 import errno
@@ -30,15 +30,15 @@ _EVERYWHERE: Final = ("0.0.0.0", "::")
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that stops the application's work first."""
+    """A uvicorn server that first stops the application's tasks."""
 
     def __init__(self, config: uvicorn.Config, stop: Callable[[], None]) -> None:
-        """Serve; ``stop`` is called when a signal asks to end."""
+        """Create a server; ``stop`` is called on SIGINT and SIGTERM."""
         super().__init__(config)
         self._stop = stop
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take nothing more; a second Ctrl-C does not wait for what runs."""
+        """Refuse new requests; a second Ctrl-C does not wait for running ones."""
         self._stop()
         super().handle_exit(sig, frame)
 
@@ -46,7 +46,7 @@ class Server(uvicorn.Server):
 def describe_model(
     inpaint: Inpainter, path: Path, *, device: str | None, backend: str | None
 ) -> Model:
-    """Return what the server reports of an open model."""
+    """Return the description of an open model."""
     session, engine = inpaint.session, path.suffix.lower() == ".engine"
     stated = session.metadata.get(META_TRAINED_HOLE, "")
     return Model(
@@ -63,7 +63,7 @@ def describe_model(
 
 
 def listen(options: WebOptions) -> socket.socket:
-    """Return a socket that listens where the options ask."""
+    """Return a socket that listens on the host and port of the options."""
     try:
         return _bound(options.host, options.port)
     except OSError as error:

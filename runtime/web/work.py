@@ -1,4 +1,4 @@
-"""The work of a request: decode, repair in parts, lay earlier parts over, encode."""
+"""The work of a request: decode, repair in parts, apply earlier parts, encode."""
 
 import base64
 import binascii
@@ -32,10 +32,10 @@ from .metrics import Metrics
 from .problem import problem_of
 from .work_queue import Task
 
-PREVIEW_SIDE: Final = 4096  # of pictures that browsers cannot show themselves
+PREVIEW_SIDE: Final = 4096  # of pictures that browsers cannot show
 _SHOWN: Final = ("PNG", "JPEG", "MPO", "WEBP", "GIF", "BMP")
 _TURNED_BY_BROWSERS: Final = ("JPEG", "MPO")
-_SUFFIXES: Final = {  # by Pillow's name of a format, the first one of each
+_SUFFIXES: Final = {  # by Pillow's name of the format; the first of each
     **{kind: suffix for suffix, kind in reversed(OUTPUT_FORMATS.items())},
     "MPO": ".jpg",
 }
@@ -47,9 +47,9 @@ _NAME: Final = re.compile(r"[^A-Za-z0-9._ ()-]+")
 class Result:
     """Result of a request."""
 
-    content: bytes = b""  # the encoded picture; empty where it was not asked for
+    content: bytes = b""  # the encoded picture; empty if not requested
     media_type: str = ""  # of the content
-    filename: str = ""  # to save it under
+    filename: str = ""  # suggested to the client
     notices: list[Notice] = dataclasses.field(default_factory=list)  # warnings, in their order
     seconds: dict[str, float] = dataclasses.field(default_factory=dict)  # by stage, in their order
 
@@ -62,7 +62,7 @@ class Worker:
         self._metrics = metrics
 
     def repair(self, fields: Fields, task: Task, *, whole: bool) -> Result:
-        """Repair a picture; with ``whole``, encode all of it as well."""
+        """Repair a picture; with ``whole``, encode the whole result too."""
         with _answering(task) as result:
             with self._timed(result, "decode", task):
                 picture = self._picture(fields)
@@ -77,7 +77,7 @@ class Worker:
         return result
 
     def apply(self, fields: Fields, task: Task) -> Result:
-        """Lay earlier parts over a picture, and encode it with its metadata."""
+        """Apply earlier parts to a picture, and encode it with its metadata."""
         with _answering(task) as result:
             with self._timed(result, "decode", task):
                 picture = self._picture(fields)
@@ -86,7 +86,7 @@ class Worker:
         return result
 
     def inspect(self, fields: Fields, task: Task, *, preview: bool) -> Result:
-        """Describe a picture as JSON, or return one that every browser can show."""
+        """Return a description of a picture as JSON, or a copy that every browser can show."""
         with _answering(task) as result, self._timed(result, "decode", task):
             picture = load_image(ImageBytes(fields.files["image"], "the picture"))
             if preview:
@@ -163,7 +163,7 @@ class Worker:
 
     @contextlib.contextmanager
     def _timed(self, result: Result, stage: str, task: Task) -> Iterator[None]:
-        """Measure a stage; start none that nobody waits for."""
+        """Measure a stage; raise first if the task is stopped, late or abandoned."""
         task.check()
         started = time.perf_counter()
         try:
@@ -201,7 +201,7 @@ def _patch(part: Part, picture: Picture) -> bytes:
 
 
 def _lay(picture: Picture, edits: bytes) -> Picture:
-    """Lay the parts of earlier answers over a picture, in their order."""
+    """Apply the parts of earlier answers to a picture, in their order."""
     pixels = picture.pixels.copy()
     height, width = pixels.shape[:2]
     changed = np.zeros((height, width), dtype=bool)
@@ -241,7 +241,7 @@ def _edit(line: bytes, name: str) -> tuple[int, int, Uint8]:
 
 
 def _preview(picture: Picture) -> bytes:
-    """Encode a picture for looking at it: JPEG, transparent parts on white."""
+    """Encode a picture for display: JPEG, transparent parts on white."""
     pixels = picture.pixels
     if picture.alpha is not None:
         alpha = picture.alpha[..., None].astype(np.float32) / 255
@@ -255,6 +255,6 @@ def _preview(picture: Picture) -> bytes:
 
 
 def _stem(filename: str) -> str:
-    """Return a harmless name for a result, after that of the picture."""
+    """Return a harmless file name for a result, from that of the picture."""
     stem = _NAME.sub("_", Path(filename.replace("\\", "/")).name.rpartition(".")[0])
     return f"{stem.strip('. ')[:80] or 'picture'}-repaired"

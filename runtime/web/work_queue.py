@@ -1,4 +1,4 @@
-"""A bounded queue: some tasks run, some wait, and all others are refused for now."""
+"""A bounded queue: some tasks run, some wait, and further ones are refused."""
 
 import asyncio
 import contextlib
@@ -15,20 +15,20 @@ Event = dict[str, Any]
 
 
 class Task:
-    """A piece of work: its deadline, and whether anybody still waits for it."""
+    """A task with its deadline, and whether its client still waits."""
 
     def __init__(self, seconds: float, emit: Callable[[Event], None]) -> None:
         """Start the clock; ``emit`` takes events for the client from any thread."""
         self.emit = emit
         self.waited = 0.0
-        self.ahead = -1  # tasks before this one, as the client was told
-        self.called = asyncio.Event()  # its turn has come, or it is to end
+        self.ahead = -1  # tasks before this one, as last reported to the client
+        self.called = asyncio.Event()  # set at its turn, or to end it
         self._seconds = seconds
         self._end = time.monotonic() + seconds
         self._problem: Exception | None = None
 
     def stop(self, reason: Exception) -> None:
-        """Ask the work to end, and why."""
+        """Request the work to end, for a reason."""
         self._problem = self._problem or reason
         self.called.set()
 
@@ -38,7 +38,7 @@ class Task:
         return max(0.0, self._end - time.monotonic())
 
     def check(self) -> None:
-        """Raise Problem after the deadline or a stop, ClientLeftError if the client left."""
+        """Raise Problem after the deadline or a stop, ClientLeftError if the client has left."""
         if self._problem is not None:
             raise self._problem
         if not self.left:
@@ -65,7 +65,7 @@ class WorkQueue:
 
     @contextlib.contextmanager
     def reserve(self) -> "Iterator[WorkQueue]":
-        """Hold a place, taken before the body of the request is read; Problem without one."""
+        """Reserve a place before the body of the request is read; Problem if none is free."""
         if self.stopping:
             raise _stopping()
         if self._reserved >= self._width + self._places:
@@ -83,7 +83,7 @@ class WorkQueue:
             self._reserved -= 1
 
     def stop(self) -> None:
-        """Admit nothing more, and ask what waits and runs to end."""
+        """Refuse further tasks, and request waiting and running ones to end."""
         self.stopping = True
         for task in [*self._waiting, *self._running]:
             task.stop(_stopping())
@@ -112,7 +112,7 @@ class WorkQueue:
         return await asyncio.shield(future)
 
     def _finished(self, done: "asyncio.Future[Any]", task: Task, started: float) -> None:
-        done.cancelled() or done.exception()  # seen, also where nobody waits any more
+        done.cancelled() or done.exception()  # mark as retrieved, even if nobody waits
         self._last_seconds = time.monotonic() - started - task.waited
         self._remove(task)
 
@@ -121,7 +121,7 @@ class WorkQueue:
         self._advance()
 
     def _advance(self) -> None:
-        """Start what may start, and report to the others how many are before them."""
+        """Start tasks for free threads, and report to the others how many are before them."""
         while self._waiting and len(self._running) < self._width:
             task = self._waiting.pop(0)
             self._running.append(task)
