@@ -79,7 +79,9 @@ class Evaluation:
                     numbers = _texts(row.whole) + _texts(row.inside)
                     cells.append((masks, row.bucket, str(row.images), name, *numbers))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-        head, *lines = (_line(row, widths) for row in cells)
+        fields = [f"{{:{side}{width}}}" for side, width in zip(_SIDES, widths, strict=True)]
+        line = f"{'  '.join(fields[:-4])}   {'  '.join(fields[-4:])}"  # apart: inside the hole
+        head, *lines = (line.format(*row) for row in cells)
         whole, inside = head.index(_MEASURES[0]), head.rindex(_MEASURES[0])
         regions = f"{'':<{whole}}{'whole image':<{inside - whole}}inside the hole"
         return "\n".join([regions, head, *lines])
@@ -125,6 +127,7 @@ class Evaluation:
 
 
 _MEASURES: Final = ("L1 %", "L2 %", "SSIM", "PSNR dB")
+_SIDES: Final = "<<><" + 2 * ">>>>"  # masks, hole %, images, model, measures of both regions
 
 
 def _shown(report: Report) -> list[Row]:
@@ -135,17 +138,6 @@ def _shown(report: Report) -> list[Row]:
 
 def _texts(of: Measures) -> list[str]:
     return f"{of.l1_percent:.2f} {of.l2_percent:.3f} {of.ssim:.4f} {of.psnr_db:.2f}".split()
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    """Align a row: names to the left, numbers to the right."""
-    texts = (0, 1, 3)  # masks, hole %, model
-    parts = [
-        f"{cell:<{width}}" if column in texts else f"{cell:>{width}}"
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
-    regions = len(parts) - len(_MEASURES)
-    return f"{'  '.join(parts[:regions])}   {'  '.join(parts[regions:])}".rstrip()
 
 
 def _record(report: Report) -> dict[str, Any]:
