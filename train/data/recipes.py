@@ -74,10 +74,10 @@ def _folder_parts(root: Path) -> Parts:
     lists = [_listed(root, stems) for stems in (_TRAIN_LISTS, _VAL_LISTS)]
     if lists[0]:
         return Parts(*lists)
-    train, val = _first(root, _TRAIN_FOLDERS), _first(root, _VAL_FOLDERS)
-    if train is None:  # a lone folder "test" is as likely to be a category
-        return Parts(None, None)
-    return Parts(_walker(root, train), None if val is None else _walker(root, val))
+    train = _first(root, _TRAIN_FOLDERS)
+    # A lone folder "test" is as likely to be a category.
+    val = None if train is None else _first(root, _VAL_FOLDERS)
+    return Parts(_walker(root, train), _walker(root, val))
 
 
 _TRAIN_FOLDERS: Final = ("train", "training")
@@ -99,10 +99,9 @@ def _places2_parts(root: Path) -> Parts | None:
     val = _first(root, ["val_large", "val_256"])
     if train is None and val is None:
         return None
-    lists = (["places365_train_standard.txt", "places365_train_challenge.txt"], "places365_val.txt")
+    lists = ["places365_train_standard.txt", "places365_train_challenge.txt"]
     return Parts(
-        None if train is None else _places2_names(root, train, lists[0]),
-        None if val is None else _places2_names(root, val, [lists[1]]),
+        _places2_names(root, train, lists), _places2_names(root, val, ["places365_val.txt"])
     )
 
 
@@ -112,10 +111,10 @@ _PLACES2_KINDS: Final = (
 )
 
 
-def _places2_names(root: Path, folder: str, lists: list[str]) -> Lister:
+def _places2_names(root: Path, folder: str | None, lists: list[str]) -> Lister | None:
     paths = [f"{place}{name}" for place in _PLACES2_LISTS for name in lists]
     found = _first(root, paths, Path.is_file)
-    if found is None:
+    if found is None or folder is None:
         return _walker(root, folder)
     return lambda: present(
         (f"{folder}/{columns[0].lstrip('/')}" for columns in read_list(root / found)), root
@@ -163,8 +162,8 @@ def _first(
     return next((name for name in names if is_there(root / name)), None)
 
 
-def _walker(root: Path, folder: str) -> Lister:
-    return lambda: [f"{folder}/{name}" for name in walk(root / folder)]
+def _walker(root: Path, folder: str | None) -> Lister | None:
+    return None if folder is None else lambda: [f"{folder}/{name}" for name in walk(root / folder)]
 
 
 _PIXELS: Final = (float(REFERENCE_SIZE), float(REFERENCE_SIZE))
