@@ -44,21 +44,13 @@ _LOCAL: Final = ("LDL", "STL")
 
 @dataclasses.dataclass(frozen=True)
 class Instruction:
-    """One instruction and its plan.
+    """One instruction and its plan."""
 
-    Attributes:
-        name: without operands and predicate, such as "SHFL.IDX".
-        stall: cycles before the next one.
-        write: counter that it holds until its result is there, or 7.
-        read: counter that it holds until its operands are read, or 7.
-        waits: counters that it waits for.
-    """
-
-    name: str
-    stall: int
-    write: int
-    read: int
-    waits: tuple[int, ...]
+    name: str  # without operands and predicate, such as "SHFL.IDX"
+    stall: int  # cycles before the next one
+    write: int  # counter that it holds until its result is there, or 7
+    read: int  # counter that it holds until its operands are read, or 7
+    waits: tuple[int, ...]  # counters that it waits for
 
 
 def parse(text: str) -> dict[str, list[Instruction]]:

@@ -66,34 +66,22 @@ class NegativeExecutor:
 
 
 class NegativeEngine:
-    """The loaded kernels.
-
-    Args:
-        device: current while they are loaded.
-
-    Attributes:
-        scratch: bytes that each executor allocates.
-        waits: whether enqueueing waits for the device, which cannot be captured.
-        asleep: whether enqueueing does nothing.
-        gate: enqueueing waits while it is not set.
-        reached: set when enqueueing waits at the gate.
-        enqueued: times that Python enqueued the engine; replays of graphs do not count.
-        made: shapes of the executors that were made.
-    """
+    """The loaded kernels; ``device`` is current while they are loaded."""
 
     description = "a kernel of the tests"
     manages_cuda_graphs = False
 
     def __init__(self, device: Device) -> None:
         self.device = device
-        self.scratch = 0
-        self.waits = False
-        self.asleep = False
-        self.gate, self.reached = threading.Event(), threading.Event()
+        self.scratch = 0  # bytes that each executor allocates
+        self.waits = False  # enqueueing waits for the device, which cannot be captured
+        self.asleep = False  # enqueueing does nothing
+        self.gate = threading.Event()  # enqueueing waits while it is not set
         self.gate.set()
-        self.enqueued = 0
+        self.reached = threading.Event()  # set when enqueueing waits at the gate
+        self.enqueued = 0  # times that Python enqueued the engine; replays of graphs do not count
         self.caches_saved = 0
-        self.made: list[CallShape] = []
+        self.made: list[CallShape] = []  # shapes of the executors
         self._module = ctypes.c_void_p()
         _call("cuModuleLoadData", ctypes.byref(self._module), ctypes.c_char_p(PTX.encode()))
 
