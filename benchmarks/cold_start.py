@@ -169,10 +169,10 @@ def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Targ
         each = (time.perf_counter() - start) / images
         cpu_each = (time.process_time() - cpu_start) / images
         after = interleaved(calls, _LATENCY_CALLS)
-    (latency, cpu), (whole, _) = (
-        (statistics.median([*first, *last]) / 1e3 for first, last in zip(*both, strict=True))
-        for both in zip(before.values(), after.values(), strict=True)
-    )
+    first, last = before["alone"], after["alone"]
+    latency = statistics.median(first.wall_ms + last.wall_ms) / 1e3
+    cpu = statistics.median(first.processor_ms + last.processor_ms) / 1e3
+    whole = statistics.median(before["file"].wall_ms + after["file"].wall_ms) / 1e3
     return Target(
         what=f"a folder of {images} images of {_SIDE}x{_SIDE}, {what}, {threads} threads",
         target=f"at least {_RATE} of 1 / latency of the model",
