@@ -103,6 +103,8 @@ class _Session:
         self.skipped = set[str]()  # files of this session, by the reason too
         self.session_started = time.monotonic()
         self.started = self.session_started - self.progress.seconds
+        # read now: the file may be gone when the first checkpoint is written
+        self.start_history = start_history(self.config.optimisation.start)
 
     def train(self, stop: StopSignals) -> int:
         """Run the remaining steps; return the signal that ended it early, or 0."""
@@ -263,7 +265,7 @@ class _Session:
             "vgg": None if vgg is None else {"kind": vgg.kind, "origin": vgg.origin},
             "validation_hole_psnr_db": progress.best_psnr_db,
             "configuration": self.config.to_dict(),
-            **start_history(self.config.optimisation.start),
+            **self.start_history,
         }
 
     def _raise_divergence(self, batch: Batch, wrong: list[str]) -> None:

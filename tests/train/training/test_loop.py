@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from csakit.plugins.errors import ContractError, DivergenceError
 from csakit.train import checkpoint
-from csakit.train.training import config_file
+from csakit.train.training import config_file, loop
 from csakit.train.training.config import RecordsConfig
 from csakit.train.training.loop import train
 from csakit.train.training.metrics_log import read_scalars
 from csakit.train.training.run_folder import RunFolder
+from csakit.train.training.state import Progress, save_state
+from csakit.train.training.train_step import TrainStep
 from helpers.training import small_config, write_images
 from safetensors.torch import load_file
 
@@ -115,6 +117,23 @@ def test_the_checkpoint_tells_of_its_training_and_has_the_generator_alone(tmp_pa
     assert training["configuration"] == json.loads(json.dumps(config.to_dict()))
     assert checkpoint.load(path).config == config.model
     assert {name.split(".")[0] for name in load_file(path)} == {"rough", "refinement"}
+
+
+def test_the_checkpoint_to_start_from_may_be_removed_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(small_config(steps=1), tmp_path / "first")
+    start = (tmp_path / "first" / "model.safetensors").rename(tmp_path / "start.safetensors")
+
+    def remove_and_save(step: TrainStep, progress: Progress, path: Path) -> None:
+        start.unlink(missing_ok=True)
+        save_state(step, progress, path)
+
+    monkeypatch.setattr(loop, "save_state", remove_and_save)
+    train(small_config(steps=2, save_every=1, start=str(start)), tmp_path / "run")
+
+    training = checkpoint.read_header(tmp_path / "run" / "model.safetensors")["training"]
+    assert (training["steps"], training["start"]["steps"]) == (2, 1)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_its_batch(tmp_path: Path) -> None:
