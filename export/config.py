@@ -12,6 +12,7 @@ PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 IOS: Final[tuple[IOFormat, ...]] = get_args(IOFormat)
 MAX_BATCH: Final = 65_536  # images
 MAX_SIZE: Final = 2048  # pixels; the attention's cost grows with the fourth power of the side
+SIZES: Final = range(SIZE_MULTIPLE, MAX_SIZE + 1, SIZE_MULTIPLE)  # sides that the networks take
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,24 +46,17 @@ class ExportConfig:
 
     def __post_init__(self) -> None:
         """Refuse what the networks cannot take."""
-        if self.precision not in PRECISIONS:
-            raise ContractError(f"precision must be one of {PRECISIONS}; got {self.precision!r}")
-        if self.io not in IOS:
-            raise ContractError(f"io must be one of {IOS}; got {self.io!r}")
-        if self.target not in TARGETS:
-            raise ContractError(f"target must be one of {TARGETS}; got {self.target!r}")
-        if self.weights not in PRECISIONS:
-            raise ContractError(f"weights must be one of {PRECISIONS}; got {self.weights!r}")
+        choices = {"precision": PRECISIONS, "io": IOS, "target": TARGETS, "weights": PRECISIONS}
+        for name, known in choices.items():
+            if (value := getattr(self, name)) not in known:
+                raise ContractError(f"{name} must be one of {known}; got {value!r}")
         if self.weights == "fp16" and self.target == "ort":
             raise ContractError(
                 "weights 'fp16' must have target 'generic', because target 'ort' computes new "
                 "weights, which float16 cannot hold exactly; got target 'ort'"
             )
-        if self.size != "dynamic" and (
-            not isinstance(self.size, int)
-            or self.size % SIZE_MULTIPLE
-            or not SIZE_MULTIPLE <= self.size <= MAX_SIZE
-        ):
+        fixed = isinstance(self.size, int) and self.size in SIZES
+        if self.size != "dynamic" and not fixed:
             raise ContractError(
                 f"size must be 'dynamic' or a multiple of {SIZE_MULTIPLE} up to {MAX_SIZE}; "
                 f"got {self.size!r}"

@@ -20,7 +20,7 @@ from ..plugins.spec import Similarity
 from ..runtime import contract
 from ..runtime.contract import SIZE_MULTIPLE, Precision
 from ..runtime.files.atomic import sha256, staged_folder, written_file
-from ..runtime.files.failures import failure
+from ..runtime.files.failures import failures_as_errors
 from ..train import CoherentSemanticAttention, CSAInpainter, checkpoint
 from ..train.masks import largest_hole
 from ..train.networks.fill import HarmonicFill
@@ -90,7 +90,8 @@ def export_onnx(
             surgery.store_in_half(proto)
         free = _free_dimensions(config)
         surgery.finish(proto, metadata, io=config.io, free=free, expand=fill.expand_fills)
-        files = _write(proto, folder / output.name, external=config.external_weights)
+        with failures_as_errors(f"write {output.name}"):
+            files = _write(proto, folder / output.name, external=config.external_weights)
         report = None
         if cases:
             progress(f"verifying on {len(cases)} images")
@@ -277,13 +278,6 @@ def _metadata(
 
 def _write(proto: onnx.ModelProto, path: Path, *, external: bool) -> list[Path]:
     """Write the model; return its files, the model last."""
-    try:
-        return _save(proto, path, external=external)
-    except OSError as error:
-        raise failure(error, f"write {path.name}") or error from error
-
-
-def _save(proto: onnx.ModelProto, path: Path, *, external: bool) -> list[Path]:
     if not external:
         onnx.save(proto, path)
         return [path]

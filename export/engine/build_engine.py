@@ -11,18 +11,17 @@ import onnx
 from ...plugins.architectures import SUPPORTED, covers, devices
 from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
-from ...runtime.engine.manifest import SUFFIX, Manifest, manifest_path
-from ...runtime.engine.shapes import ShapeRange
-from ...runtime.engine.tensorrt_module import LoadedPlugin, TensorRTModule, load_plugin
+from ...runtime.engine.manifest import SUFFIX, Manifest, Precision, manifest_path
+from ...runtime.engine.tensorrt_module import LoadedPlugin, load_plugin
 from ...runtime.files.atomic import atomic_write
 from ...runtime.files.failures import is_file, named
 from ...runtime.files.onnx_weights import require_finite_weights
 from ..graph import surgery
 from .builder import Interrupts, build_plan, timing_cache
 from .config import BuildConfig
-from .manifest_writer import BuildResult, describe
+from .manifest_writer import BuildRequest, BuildResult, describe
 from .parser import parse
-from .precision_audit import Types, audit, engine_types, inspect_plan, network_types
+from .precision_audit import audit, engine_types, inspect_plan, network_types
 from .profiles import add_profile, resolve_shapes
 from .tensorrt_api import (
     make_builder,
@@ -78,25 +77,18 @@ def build_engine(
     shapes = resolve_shapes(proto, config)
     module = open_module(config.builder)
     targets = resolve_targets(config)
+    request = BuildRequest(
+        module=module, proto=proto, path=model, config=config, shapes=shapes, targets=targets
+    )
     with atomic_write(output) as plan_file, atomic_write(manifest_path(output)) as manifest_file:
         progress(f"building {output} with {module.title} for {', '.join(targets)}: {shapes}")
         with Interrupts() as interrupts:
-            result = _build(module, BuildRequest(proto, model, config, shapes, targets), interrupts)
+            result = _build(request, interrupts)
+            precision = _audit(result)
         plan_file.write_bytes(result.plan)
-        described = describe(result, proto, model=model, engine=output)
+        described = describe(result, precision, engine=output)
         manifest_file.write_text(described.text())
     return Built(output, described)
-
-
-@dataclasses.dataclass(frozen=True)
-class BuildRequest:
-    """One build: the exported model without external weights, its file, and the options."""
-
-    proto: onnx.ModelProto
-    path: Path
-    config: BuildConfig
-    shapes: ShapeRange
-    targets: tuple[str, ...]
 
 
 def _read(path: Path) -> onnx.ModelProto:
@@ -114,38 +106,9 @@ def _read(path: Path) -> onnx.ModelProto:
     return proto
 
 
-@dataclasses.dataclass(frozen=True)
-class _Made:
-    """The results of a build, kept after TensorRT's builder is freed."""
-
-    plan: bytes
-    plugin: LoadedPlugin | None
-    types: Types
-    tensors: tuple[tuple[str, str, str, tuple[int, ...]], ...]
-
-
-def _build(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts) -> BuildResult:
-    """Parse, build and audit."""
-    made = _make(module, request, interrupts)
-    layers = _inspected(module, made.plan, request.targets)
-    stated = surgery.metadata_of(request.proto).get(contract.META_PRECISION, "")
-    opened = None if layers is None else engine_types(layers)
-    return BuildResult(
-        module=module.name,
-        version=module.version,
-        config=request.config,
-        shapes=request.shapes,
-        targets=request.targets,
-        plan=made.plan,
-        plugin=made.plugin,
-        precision=audit(stated, made.types, opened),
-        tensors=made.tensors,
-    )
-
-
-def _make(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts) -> _Made:
+def _build(request: BuildRequest, interrupts: Interrupts) -> BuildResult:
     """Build, then free the builder: only then may a plan with the plugin inside register it."""
-    config = request.config
+    module, config = request.module, request.config
     builder = make_builder(module)
     builder_config = make_config(module, builder, config)
     set_targets(module, builder_config, request.targets)
@@ -157,26 +120,25 @@ def _make(module: TensorRTModule, request: BuildRequest, interrupts: Interrupts)
             builder_config.plugins_to_serialize = [str(plugin.library)]
         _warn_of_architectures(plugin, config)
     network = make_network(module, builder)
-    parse(
-        module,
-        network,
-        surgery.for_tensorrt(request.proto, plugin=plugin is not None),
-        request.path,
-    )
+    prepared = surgery.for_tensorrt(request.proto, plugin=plugin is not None)
+    parse(module, network, prepared, request.path)
     add_profile(builder, builder_config, network, request.shapes)
     types = network_types(module, network)
     with timing_cache(module, builder_config, config.timing_cache):
         plan = build_plan(module, builder, network, builder_config, interrupts)
-    return _Made(plan, plugin, types, _tensors(network))
+    tensors = _tensors(network)
+    return BuildResult(request=request, plan=plan, plugin=plugin, types=types, tensors=tensors)
 
 
-def _inspected(module: TensorRTModule, plan: bytes, targets: tuple[str, ...]) -> str | None:
-    """Return the inspector's report; a plan that cannot be opened here is only a warning."""
+def _audit(result: BuildResult) -> Precision:
+    """Audit the precision; a plan that cannot be opened here is only a warning."""
+    request, layers = result.request, None
     try:
-        return inspect_plan(module, plan, devices(), targets)
+        layers = inspect_plan(request.module, result.plan, devices(), request.targets)
     except EngineError as error:
         logger.warning("the layers of the engine are not audited: %s", error)
-        return None
+    stated = surgery.metadata_of(request.proto).get(contract.META_PRECISION, "")
+    return audit(stated, result.types, None if layers is None else engine_types(layers))
 
 
 def _warn_of_architectures(plugin: LoadedPlugin, config: BuildConfig) -> None:

@@ -8,7 +8,8 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -17,7 +18,6 @@ from ...plugins.errors import EngineError
 from ...runtime.engine.tensorrt_module import TensorRTModule, plain
 from ...runtime.files.atomic import atomic_write
 
-_POLL_S = 0.1  # delay until an interrupt is noticed
 # Words of the builder's errors, in lower case, and the remedy. All but "memory" were seen in 1.7
 # of TensorRT for RTX.
 _REMEDIES: Final = (
@@ -74,8 +74,8 @@ def build_plan(
     if module.has("IBuilderConfig", "progress_monitor"):
         builder_config.progress_monitor = _monitor(module, progress, interrupts)
     module.log.clear()
-    with progress:
-        plan = in_thread(lambda: builder.build_serialized_network(network, builder_config))
+    with progress, ThreadPoolExecutor(1) as pool:
+        plan = pool.submit(builder.build_serialized_network, network, builder_config).result()
     if plan is None:
         reason = module.log.reason()
         raise module.failure("built no engine", remedy_for(reason))
@@ -109,26 +109,6 @@ def remedy_for(reason: str) -> str:
     """Return a sentence that helps against a failure of the builder."""
     said = reason.lower()
     return next((text for key, text in _REMEDIES if key in said), _OTHERWISE)
-
-
-def in_thread(work: Callable[[], Any]) -> Any:  # noqa: ANN401
-    """Return the result of a function that runs in a thread, or raise its exception."""
-    returned: list[Any] = []
-    failed: list[BaseException] = []
-
-    def guarded() -> None:
-        try:
-            returned.append(work())
-        except BaseException as error:  # raised again below, in the caller's thread
-            failed.append(error)
-
-    thread = threading.Thread(target=guarded, daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(_POLL_S)
-    if failed:
-        raise failed[0]
-    return returned[0]
 
 
 class _Progress:

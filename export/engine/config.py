@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
 from ...runtime.engine.shapes import Span
-from ..config import MAX_SIZE
+from ..config import MAX_SIZE, SIZES
 
 BuilderName = Literal["tensorrt", "tensorrt-rtx"]
 Portable = Literal["none", "ampere+", "same-cc"]
@@ -77,7 +77,12 @@ class BuildConfig:
         if self.batch is not None:
             self.batch.require_ascending("--batch")
         if self.size is not None:
-            _check_size(self.size)
+            self.size.require_ascending("--size")
+            if any(side not in SIZES for side in self.size):
+                raise ContractError(
+                    f"--size must be of multiples of {SIZE_MULTIPLE} up to {MAX_SIZE}; "
+                    f"got {self.size}"
+                )
         if self.opt_level is not None and self.opt_level not in OPT_LEVELS:
             raise ContractError(f"--opt-level must be 0 to {OPT_LEVELS[-1]}; got {self.opt_level}")
         for name in self.targets or ():
@@ -96,9 +101,7 @@ def parse_span(name: str, text: str) -> Span:
     if not re.fullmatch(r"[0-9]{1,9}(:[0-9]{1,9}:[0-9]{1,9})?", text):
         raise ContractError(f"{name} must be N or MIN:OPT:MAX, whole numbers; got {text!r}")
     numbers = [int(part) for part in text.split(":")]
-    span = Span(*(numbers if len(numbers) == 3 else numbers * 3))
-    span.require_ascending(name)
-    return span
+    return Span(*(numbers if len(numbers) == 3 else numbers * 3))
 
 
 def parse_bytes(text: str) -> int:
@@ -107,15 +110,6 @@ def parse_bytes(text: str) -> int:
     if match is None or not int(match[1]):
         raise ContractError(f"--workspace must be a size such as 2GiB or 512MiB; got {text!r}")
     return int(match[1]) * _UNITS[match[2]]
-
-
-def _check_size(size: Span) -> None:
-    size.require_ascending("--size")
-    for side in size:
-        if side % SIZE_MULTIPLE or side > MAX_SIZE:
-            raise ContractError(
-                f"--size must be of multiples of {SIZE_MULTIPLE} up to {MAX_SIZE}; got {size}"
-            )
 
 
 def _check_rtx(config: BuildConfig) -> None:

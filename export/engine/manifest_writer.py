@@ -23,34 +23,44 @@ from ...runtime.engine.manifest import (
     Tensor,
 )
 from ...runtime.engine.shapes import ShapeRange
-from ...runtime.engine.tensorrt_module import LoadedPlugin
+from ...runtime.engine.tensorrt_module import LoadedPlugin, TensorRTModule
 from ...runtime.files.atomic import sha256
 from ..graph import surgery
 from .config import BuildConfig
+from .precision_audit import Types
 
 _DTYPES: Final = {"FLOAT": "float32", "UINT8": "uint8"}  # of TensorRT's inputs and outputs
 _LEAN: Final = "tensorrt_lean"  # opens version-compatible engines; 44 MB instead of gigabytes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BuildResult:
-    """The result of a build, before it is written."""
+class BuildRequest:
+    """What is built, of what and by what."""
 
-    module: str
-    version: str
+    module: TensorRTModule
+    proto: onnx.ModelProto  # without external weights
+    path: Path  # of the model
     config: BuildConfig
     shapes: ShapeRange
     targets: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BuildResult:
+    """The result of a build, before it is audited and written."""
+
+    request: BuildRequest
     plan: bytes
     # None where the function body computes CSA, or there is no CSA
     plugin: LoadedPlugin | None
-    precision: Precision  # as audited
+    types: Types  # of the network
     # name, role, TensorRT's type and shape of each input and output
     tensors: tuple[tuple[str, str, str, tuple[int, ...]], ...]
 
 
-def describe(result: BuildResult, proto: onnx.ModelProto, *, model: Path, engine: Path) -> Manifest:
+def describe(result: BuildResult, precision: Precision, *, engine: Path) -> Manifest:
     """Return the manifest of an engine, which need not be written yet, without parity."""
+    proto, model = result.request.proto, result.request.path
     metadata = surgery.metadata_of(proto)
     weights = tuple(
         _artifact(model.parent / name, engine.parent) for name in surgery.external_files(proto)
@@ -73,22 +83,22 @@ def describe(result: BuildResult, proto: onnx.ModelProto, *, model: Path, engine
             trained_hole=metadata.get(contract.META_TRAINED_HOLE, ""),
             csakit=metadata.get(contract.META_VERSION, ""),
         ),
-        build=_build(result, model=model, engine=engine),
+        build=_build(result, engine),
         io=metadata.get(contract.META_IO, ""),
         tensors=tuple(_tensor(*tensor) for tensor in result.tensors),
-        profiles=(result.shapes,),
-        precision=result.precision,
+        profiles=(result.request.shapes,),
+        precision=precision,
         parity=None,
     )
 
 
-def rebuild_command(result: BuildResult, *, model: str, engine: str) -> tuple[str, ...]:
+def rebuild_command(request: BuildRequest, *, model: str, engine: str) -> tuple[str, ...]:
     """Return the command that builds the same engine, with the defaults that were in effect."""
-    config, shapes = result.config, result.shapes
+    config, shapes = request.config, request.shapes
     command = ["csakit", "build", model, "-o", engine, "--builder", config.builder]
     command += ["--batch", str(shapes.batch), "--size", str(shapes.size)]
     if config.rtx:
-        command += ["--targets", ",".join(result.targets)]
+        command += ["--targets", ",".join(request.targets)]
     if config.workspace_bytes is not None:
         command += ["--workspace", str(config.workspace_bytes)]
     if config.opt_level is not None:
@@ -106,19 +116,19 @@ def rebuild_command(result: BuildResult, *, model: str, engine: str) -> tuple[st
     return (*command, *(flag for flag, given in flags.items() if given))
 
 
-def _build(result: BuildResult, *, model: Path, engine: Path) -> Build:
-    config, plugin = result.config, result.plugin
-    relative = os.path.relpath(model, engine.parent)
+def _build(result: BuildResult, engine: Path) -> Build:
+    request, config, plugin = result.request, result.request.config, result.plugin
+    module, relative = request.module, os.path.relpath(request.path, engine.parent)
     return Build(
-        module=result.module,
-        version=result.version,
-        runtimes=(result.module, *((_LEAN,) if config.version_compatible else ())),
-        targets=result.targets,
+        module=module.name,
+        version=module.version,
+        runtimes=(module.name, *((_LEAN,) if config.version_compatible else ())),
+        targets=request.targets,
         portable=config.portable,
         version_compatible=config.version_compatible,
         weights=config.weights,
         plugin=None if plugin is None else _plugin(plugin, embedded=config.embed_plugin),
-        command=rebuild_command(result, model=relative, engine=engine.name),
+        command=rebuild_command(request, model=relative, engine=engine.name),
     )
 
 

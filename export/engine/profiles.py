@@ -38,21 +38,14 @@ def add_profile(builder: Any, builder_config: Any, network: Any, shapes: ShapeRa
         return
     profile = builder.create_optimization_profile()
     for tensor in inputs:
-        spans = [
-            tuple(_fill(tuple(tensor.shape), batch, side))
-            for batch, side in zip(shapes.batch, shapes.size, strict=True)
-        ]
+        spans = []
+        for batch, side in zip(shapes.batch, shapes.size, strict=True):
+            free = (batch, side, side, side)  # for the first axis, and for the others
+            lengths = zip(tensor.shape, free, strict=True)
+            spans.append(tuple(fill if length < 0 else length for length, fill in lengths))
         profile.set_shape(tensor.name, *spans)
     if builder_config.add_optimization_profile(profile) < 0:
         raise ContractError(f"TensorRT does not take the shapes {shapes}")
-
-
-def _fill(shape: tuple[int, ...], batch: int, side: int) -> list[int]:
-    """Replace free dimensions: the first one is B, the others are sides."""
-    return [
-        (batch if axis == 0 else side) if length < 0 else length
-        for axis, length in enumerate(shape)
-    ]
 
 
 def _image_dimensions(model: onnx.ModelProto) -> list[int]:

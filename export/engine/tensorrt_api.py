@@ -6,18 +6,23 @@ Flags and enumerators are looked up by name, because their numbers change betwee
 import importlib.util
 import re
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
 from ...plugins.architectures import device_architectures, devices
 from ...plugins.errors import ContractError, EngineError, LibraryError
 from ...runtime.engine.tensorrt_module import TensorRTModule
-from .config import BuildConfig, BuilderName
+from .config import BuildConfig, BuilderName, EngineWeights
 
-MODULES: Final[Mapping[BuilderName, str]] = MappingProxyType(
-    {"tensorrt": "tensorrt", "tensorrt-rtx": "tensorrt_rtx"}
-)
-_WEIGHT_OPTIONS: Final = MappingProxyType({"refit": "--refit", "strip": "--strip-weights"})
+MODULES: Final[Mapping[BuilderName, str]] = {
+    "tensorrt": "tensorrt",
+    "tensorrt-rtx": "tensorrt_rtx",
+}
+# By the weights of an engine: the option that asks for them, and TensorRT's flags.
+_WEIGHT_FLAGS: Final[Mapping[EngineWeights, tuple[str, tuple[str, ...]]]] = {
+    "full": ("", ()),
+    "refit": ("--refit", ("REFIT",)),
+    "strip": ("--strip-weights", ("STRIP_PLAN", "REFIT_IDENTICAL")),
+}
 
 
 def open_module(builder: BuilderName) -> TensorRTModule:
@@ -60,11 +65,9 @@ def make_config(module: TensorRTModule, builder: Any, config: BuildConfig) -> An
         builder_config.builder_optimization_level = config.opt_level
     if not config.tf32:  # on by default; fp32 models were verified in fp32
         builder_config.clear_flag(trt.BuilderFlag.TF32)
-    flags = {"refit": ("REFIT",), "strip": ("STRIP_PLAN", "REFIT_IDENTICAL"), "full": ()}
-    for name in flags[config.weights]:
-        builder_config.set_flag(
-            _member(module, "BuilderFlag", name, _WEIGHT_OPTIONS[config.weights])
-        )
+    option, flags = _WEIGHT_FLAGS[config.weights]
+    for flag in flags:
+        builder_config.set_flag(_member(module, "BuilderFlag", flag, option))
     if config.version_compatible:
         flag = _member(module, "BuilderFlag", "VERSION_COMPATIBLE", "--version-compatible")
         builder_config.set_flag(flag)
@@ -80,7 +83,8 @@ def set_targets(module: TensorRTModule, builder_config: Any, targets: tuple[str,
     """Set the architectures, such as "sm_89", of an engine of TensorRT for RTX."""
     if module.name != "tensorrt_rtx":
         return  # it builds for the GPU it runs on, and has no such setting
-    known = {f"sm_{name[2:]}": name for name in _members(module) if re.fullmatch(r"SM\d+", name)}
+    members = getattr(module.trt, "ComputeCapability").__members__  # noqa: B009 - not in stubs
+    known = {f"sm_{name[2:]}": name for name in members if re.fullmatch(r"SM\d+", name)}
     for target in targets:
         if target not in known:
             raise ContractError(
@@ -113,10 +117,6 @@ def _other(builder: BuilderName) -> str:
         if other != builder and importlib.util.find_spec(name) is not None:
             return f"\nOr use what is installed: --builder {other}"
     return ""
-
-
-def _members(module: TensorRTModule) -> list[str]:
-    return list(getattr(module.trt, "ComputeCapability").__members__)  # noqa: B009 - not in stubs
 
 
 def _member(module: TensorRTModule, owner: str, name: str, option: str) -> Any:  # noqa: ANN401

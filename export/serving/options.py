@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from ...plugins.errors import ContractError
 from ...runtime.contract import SIZE_MULTIPLE
-from ..config import MAX_SIZE
+from ..config import MAX_SIZE, SIZES
 
 Device = Literal["cpu", "gpu"]
 
@@ -56,20 +56,15 @@ class ServingOptions:
         self._between("--queue-delay", self.delay_us, 0, 10_000_000)
         if self.max_batch is not None:
             self._between("--max-batch", self.max_batch, 1, 1024)
-        if self.size is not None and (
-            self.size % SIZE_MULTIPLE or not SIZE_MULTIPLE <= self.size <= MAX_SIZE
-        ):
+        if self.size is not None and self.size not in SIZES:
             raise ContractError(
                 f"--size must be a multiple of {SIZE_MULTIPLE} up to {MAX_SIZE}; got {self.size}"
             )
         if any(size < 1 for size in self.preferred):
-            raise ContractError(f"--preferred must be of at least 1; got {_list(self.preferred)}")
+            given = ",".join(map(str, self.preferred))
+            raise ContractError(f"--preferred must be of at least 1; got {given}")
 
     @staticmethod
     def _between(option: str, value: int, least: int, most: int) -> None:
         if not least <= value <= most:
             raise ContractError(f"{option} must be {least} to {most}; got {value}")
-
-
-def _list(numbers: tuple[int, ...]) -> str:
-    return ",".join(map(str, numbers))

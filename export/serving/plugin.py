@@ -4,11 +4,11 @@ It is built with the headers of the engine's major version of TensorRT, for the 
 """
 
 import dataclasses
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from ...plugins.architectures import covers
 from ...plugins.installed import LibraryStatus, library_status
 from ...plugins.locations import BUILD_COMMAND, file_name
 from ...runtime.engine.manifest import Manifest
@@ -54,24 +54,8 @@ def _problem(status: LibraryStatus, targets: Sequence[str], major: str) -> str:
             f"{status.path} is built with the headers of TensorRT {status.tensorrt}; the engine "
             f"needs those of {major}"
         )
-    missing = [target for target in targets if not _covered(target, status.architectures)]
+    missing = [target for target in targets if not covers(status.architectures, target)]
     if missing:
         held = ", ".join(status.architectures)
         return f"{status.path} is built for {held}; the engine is for {', '.join(missing)}"
     return ""
-
-
-def _covered(target: str, held: Sequence[str]) -> bool:
-    """Report whether a library runs on a GPU: by machine code of its generation, or by PTX."""
-    generation, step = _capability(target)
-    for name in held:
-        major, minor = _capability(name)
-        same = major == generation and minor <= step
-        if same or (name.startswith("compute") and (major, minor) <= (generation, step)):
-            return True
-    return False
-
-
-def _capability(architecture: str) -> tuple[int, int]:
-    number = int(re.sub(r"\D", "", architecture))
-    return number // 10, number % 10

@@ -2,12 +2,15 @@
 
 import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from csakit.export.engine.config import BuildConfig, Portable
+from csakit.export.engine.precision_audit import Share, Types
 from csakit.plugins.architectures import PTX, SUPPORTED
 from csakit.plugins.errors import EngineError
 from csakit.runtime.engine.tensorrt_module import LoadedPlugin
+from helpers.exported import Subject
 
 module = importlib.import_module("csakit.export.engine.build_engine")
 
@@ -32,12 +35,16 @@ def test_an_engine_that_may_go_where_its_plugin_cannot_is_warned_of(
 
 
 def test_an_engine_that_cannot_be_opened_for_the_audit_is_built_all_the_same(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    fixed: Subject, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> str:
         raise EngineError("cannot open what it has just built")
 
     monkeypatch.setattr(module, "inspect_plan", fail)
 
-    assert module._inspected(None, b"", ("sm_89",)) is None
+    request = SimpleNamespace(module=None, targets=("sm_89",), proto=fixed.proto)
+    types = Types(Share(0, 1), Share(0, 1))
+    precision = module._audit(SimpleNamespace(request=request, plan=b"", types=types))
+
+    assert precision.evidence["engine"] is None
     assert "the layers of the engine are not audited: cannot open" in caplog.text

@@ -4,14 +4,13 @@ import contextlib
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from csakit.export.engine.build_engine import build_engine
-from csakit.export.engine.builder import in_thread, remedy_for
+from csakit.export.engine.builder import remedy_for
 from csakit.export.engine.config import BuildConfig
 from csakit.plugins.architectures import device_architectures
 from csakit.plugins.errors import EngineError
@@ -62,18 +61,6 @@ def test_ctrl_c_leaves_everything_as_it_was(
     assert err.splitlines()[-1] == "csakit build: interrupted"
     assert "Traceback" not in err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_the_work_is_done_in_another_thread() -> None:
-    assert in_thread(threading.get_ident) != threading.get_ident()
-
-
-def test_what_the_work_raises_reaches_the_caller() -> None:
-    def work() -> None:
-        raise ValueError("inside")
-
-    with pytest.raises(ValueError, match="inside"):
-        in_thread(work)
 
 
 @pytest.mark.parametrize(

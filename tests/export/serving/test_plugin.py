@@ -53,6 +53,8 @@ def test_a_library_that_fits_is_taken(
         (["sm_86"], "sm_90", False),
         (["sm_80", "compute_90"], "sm_120", True),
         (["compute_100"], "sm_90", False),
+        (["sm_90a"], "sm_90", True),  # and on 9.0 alone
+        (["compute_90a"], "sm_100", False),
     ],
 )
 def test_kernels_run_on_newer_steps_of_their_generation_and_by_ptx(
