@@ -33,6 +33,13 @@ class Case:
     image: npt.NDArray[np.uint8]  # (H, W, 3) uint8
     hole: npt.NDArray[np.bool_]  # (H, W) bool
 
+    def require_size(self, size: tuple[int, int] | None, model: str) -> None:
+        """Refuse a case that a model of one (H, W) does not take."""
+        if size not in (None, self.hole.shape):
+            raise ContractError(
+                f"{model} takes images of {size}; {self.name} has {self.hole.shape}"
+            )
+
 
 def export_cases(config: ExportConfig, images: int = 1) -> list[Case]:
     """Return the cases of an export's own check: three holes a photograph, and an oblong one."""

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import onnx
 
-from ...plugins.errors import ContractError
 from ...runtime import contract
 from ...runtime.contract import IOFormat, Precision
 from ...runtime.engine.compatibility import HostCapabilities, diagnose, this_machine
@@ -37,8 +36,7 @@ from .probe import ExportedModel, as_float, network_input
 from .report import Report, StageParity
 from .request import VerifyRequest
 from .tensor_pairs import describe_tensor, pair_tensors
-from .verification import Outcome, cases_of, source_model
-from .verify_engine import audited_precision, case_size
+from .verification import Outcome, audited_precision, case_size, cases_of, source_model
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -194,10 +192,7 @@ def _run(side: Side, tensors: list[str], cases: list[Case]) -> dict[int, Stages]
 
     feeds = []
     for case in cases:
-        if side.size not in (None, case.hole.shape):
-            raise ContractError(
-                f"{side.name} takes images of {side.size}; {case.name} has {case.hole.shape}"
-            )
+        case.require_size(side.size, side.name)
         image, hole = (np.repeat(x, side.batch, axis=0) for x in network_input(case, side.io))
         feeds.append({contract.IMAGE: image, contract.MASK: hole})
     with quiet(f"running {side.name}"):

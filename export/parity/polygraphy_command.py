@@ -18,6 +18,7 @@ from ...runtime import contract
 from ...runtime.contract import IOFormat, Precision
 from ...runtime.files.atomic import atomic_write
 from ...runtime.tensors.conversion import Array
+from ...runtime.tensors.pixels import HALF_RANGE, uint8_from_float
 from ..graph.attention_function import MATCHES
 from .cases import Case
 from .compare import STAGES
@@ -26,7 +27,6 @@ from .polygraphy_runners import quiet
 from .probe import network_input
 from .report import StageParity
 
-_BYTES_PER_UNIT: Final = 127.5  # images in [-1, 1] against images of bytes
 _RTX: Final = ("env", "POLYGRAPHY_USE_TENSORRT_RTX=1")
 _DLOPENED: Final = "csakit_trt_autoreg"  # Polygraphy opens plugins, and does no more
 
@@ -90,15 +90,14 @@ def as_output(values: Array, stage: str, io: IOFormat) -> Array:
     if stage not in STAGES:
         return values  # inner tensors are kept as the runner gave them
     if stage == contract.OUTPUT and io == "uint8":
-        levels = np.round((values + 1.0) * _BYTES_PER_UNIT).clip(0, 255)
-        values = levels.astype(np.uint8).transpose(1, 2, 0)
+        return uint8_from_float(values[None])
     return values[None]
 
 
 def _tolerances(suspect: Suspect, case: Case, stage: str, expected: Array) -> list[str]:
     """Turn the limits of a tensor into options, for this case."""
     limit = limit_of(stage, suspect.precision, suspect.io)
-    unit = _BYTES_PER_UNIT if expected.dtype == np.uint8 else 1.0
+    unit = HALF_RANGE if expected.dtype == np.uint8 else 1.0
     scale = max(float(np.abs(expected.astype(np.float64)).max()), 1e-12)
     bounds = (
         ("max", limit.max_abs, unit),

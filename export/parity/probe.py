@@ -64,10 +64,7 @@ class Probe(ExportedModel):
 
     def run(self, case: Case) -> dict[str, Array]:
         """Run one case; return stage name to array, without the batch dimension."""
-        if self.size not in (None, case.hole.shape):
-            raise ContractError(
-                f"{self.name} takes images of {self.size}; {case.name} has {case.hole.shape}"
-            )
+        case.require_size(self.size, self.name)
         image, hole = network_input(case, self.io)
         try:
             outputs = self._session.run(self._names, {contract.IMAGE: image, contract.MASK: hole})

@@ -1,8 +1,12 @@
-"""Run a verification: open what is compared, and say what was found and how to repeat it."""
+"""Run a verification: open what is compared, and say what was found and how to repeat it.
+
+Letters: H W sides in pixels.
+"""
 
 import contextlib
 import dataclasses
 import functools
+import importlib.metadata
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -10,13 +14,15 @@ from typing import Any, Final
 
 from ...plugins.errors import ContractError
 from ...runtime import contract
-from ...runtime.contract import IOFormat
+from ...runtime.contract import IOFormat, Precision
 from ...runtime.engine.compatibility import diagnose, this_machine
-from ...runtime.engine.manifest import Manifest
-from ...runtime.files.atomic import sha256
+from ...runtime.engine.manifest import Manifest, manifest_path, read_manifest
+from ...runtime.engine.shapes import ShapeRange
+from ...runtime.files.atomic import atomic_write, sha256
 from ...runtime.sessions.session import open_session
 from ...runtime.tensors.conversion import Array
 from ...train import checkpoint
+from ..config import PRECISIONS
 from ..graph.attention_function import MATCHES
 from .cases import Case, load_case, verify_cases
 from .compare import Stages
@@ -24,10 +30,10 @@ from .polygraphy_command import Suspect
 from .probe import Probe, torch_stages
 from .report import Report, StageParity, record
 from .request import CHECKPOINT, VerifyRequest
-from .verify_engine import audited_precision, case_size, parity_of, record_parity
 from .verify_model import require_same_architecture, verify_model, verify_session
 
 _OUTWARD: Final = ("attended", contract.OUTPUT)  # stages that depend on the matches
+_SMALL, _TALL = 256, 512  # sides of the cases for models of any size
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -92,11 +98,11 @@ def verify_export(request: VerifyRequest) -> Outcome:
         cases = cases_of(request, probe.size)
         source, digest = checkpoint.load(request.against), sha256(request.against)
         _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
-        require_same_architecture(probe, source)
         reference = functools.partial(torch_stages, source, io=probe.io)
         if session is None:
             report = verify_model(probe, source, cases)
         else:
+            require_same_architecture(probe, source)
             precision = request.precision or probe.precision
             report = verify_session(session, precision, reference, cases)
     suspect = Suspect(path=request.model, io=probe.io, precision=probe.precision)
@@ -128,7 +134,10 @@ def verify_built(request: VerifyRequest) -> Outcome:
     if request.case is None or not report.passed:
         held = {"name": against.name, "sha256": origin["against_sha256"]}
         parity = parity_of(report, module=found.module, gpu=machine.gpus[0], against=held)
-        _record(request.model, manifest, parity)
+        try:
+            record_parity(request.model, manifest, parity)
+        except ContractError as error:  # takes nothing from the result
+            print(f"csakit verify: warning: not in the manifest: {error}", file=sys.stderr)
     plugin = manifest.build.plugin
     return Outcome(
         report=report,
@@ -174,12 +183,49 @@ def _reference(
     return probe.run
 
 
-def _record(engine: Path, manifest: Manifest, parity: Mapping[str, object]) -> None:
-    """Write the parity down; a folder that cannot be written takes nothing from the result."""
-    try:
-        record_parity(engine, manifest, parity)
-    except ContractError as error:
-        print(f"csakit verify: warning: not in the manifest: {error}", file=sys.stderr)
+def audited_precision(engine: Path, manifest: Manifest) -> Precision:
+    """Return the audited precision of an engine, which decides its limits."""
+    for known in PRECISIONS:
+        if known == manifest.precision.audited:
+            return known
+    raise ContractError(
+        f"limits are stated for {' and '.join(PRECISIONS)}; {engine} was audited as "
+        f"{manifest.precision.audited!r}\nBuild it again: {manifest.rebuild}"
+    )
+
+
+def case_size(shapes: ShapeRange) -> tuple[int, int] | None:
+    """Return the (H, W) of an engine's cases; None where it takes those of any size."""
+    least, best, most = shapes.size
+    return None if least <= _SMALL and most >= _TALL else (best, best)
+
+
+def parity_of(
+    report: Report, *, module: str | None, gpu: str, against: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return a verification as JSON values for the manifest."""
+    (worst,) = report.to_json()["worst"]
+    return {
+        "passed": report.passed,
+        "csakit": importlib.metadata.version("csakit"),
+        "module": module,
+        "gpu": gpu,
+        "against": dict(against),
+        "images": len(report.cases),
+        "precision": report.precision,
+        contract.OUTPUT: worst,
+    }
+
+
+def record_parity(engine: Path, verified: Manifest, parity: Mapping[str, object]) -> None:
+    """Write the parity of an engine into its manifest, unless it was built again meanwhile."""
+    path = manifest_path(engine)
+    if read_manifest(path).engine != verified.engine:
+        raise ContractError(
+            f"{engine} was built again while it was verified\nVerify it again: csakit verify"
+        )
+    with atomic_write(path) as temporary:
+        temporary.write_text(dataclasses.replace(verified, parity=parity).text())
 
 
 def _warn(model: Path, made: str, stated: str, against: Path, digest: str) -> None:

@@ -4,6 +4,7 @@ An engine opens on a GPU only, so its place is taken by a session of ONNX Runtim
 that the engine is said to be built from, or on a spoiled copy of it; all else is as it is.
 """
 
+import dataclasses
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +16,12 @@ from csakit.export.cli.verify import main
 from csakit.export.config import ExportConfig
 from csakit.export.parity import verification
 from csakit.export.parity.cases import export_cases
+from csakit.export.parity.verification import audited_precision, case_size, record_parity
+from csakit.plugins.architectures import devices
+from csakit.plugins.errors import ContractError
+from csakit.runtime.diagnostics.file_report import inspect
+from csakit.runtime.engine.compatibility import diagnose
 from csakit.runtime.engine.manifest import (
-    Artifact,
     Manifest,
     Precision,
     Source,
@@ -26,7 +31,7 @@ from csakit.runtime.engine.manifest import (
 from csakit.runtime.engine.shapes import ShapeRange, Span
 from csakit.runtime.files.atomic import sha256
 from csakit.runtime.sessions.session import open_session
-from helpers.engines import HERE, PLAN, make_manifest
+from helpers.engines import HERE, PLAN, artifact, make_manifest, write_engine
 from helpers.exported import Subject, set_weight
 from PIL import Image
 
@@ -48,13 +53,12 @@ def engine(fixed: Subject, folder: Path) -> Path:
     """An engine file whose manifest says that it was built from ``fixed``."""
     (folder / "model.onnx").write_bytes(fixed.path.read_bytes())
     (folder / "model.engine").write_bytes(PLAN)
-    size, digest = fixed.path.stat().st_size, sha256(fixed.path)
     manifest = make_manifest(
         io="float",
         precision=Precision(audited="fp32", evidence={}),
         profiles=(ShapeRange(batch=Span(1, 1, 1), size=Span(256, 256, 256)),),
         source=Source(
-            model=Artifact(name="model.onnx", bytes=size, sha256=digest),
+            model=artifact("model.onnx", fixed.path.read_bytes()),
             weights=(),
             checkpoint_sha256=sha256(fixed.checkpoint),
             attention="csa",
@@ -101,17 +105,26 @@ def test_an_engine_is_held_against_its_model_and_the_manifest_says_so(
     engine: Path, fixed: Subject, opens: Opens, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opens(fixed.path)
+    before = stated(engine)
 
     code = run(engine, "--images", "photographs", "--json", "parity.json")
 
     captured = capsys.readouterr()
-    parity = stated(engine).parity
+    after = stated(engine)
+    parity = after.parity
+    assert dataclasses.replace(after, parity=None) == before
+    assert diagnose(engine, HERE).problems == ()
     assert (code, captured.err) == (0, "")
     assert "PASSED: 3 images, fp32, float I/O; every limit kept" in captured.out
     assert parity is not None
     assert (parity["passed"], parity["images"], parity["gpu"]) == (True, 3, "sm_86")
     assert parity["module"] == "tensorrt_rtx"
     assert parity["against"] == {"name": "model.onnx", "sha256": sha256(fixed.path)}
+    line = inspect(engine, HERE).lines["parity"]
+    assert line.startswith("passed on 3 images against model.onnx on sm_86, max abs ")
+    assert sorted(path.name for path in engine.parent.iterdir()) == [
+        *("model.engine", "model.engine.json", "model.onnx", "parity.json", "photographs")
+    ]
 
 
 def test_an_engine_is_held_against_a_checkpoint_on_request(
@@ -148,6 +161,7 @@ def test_a_failing_engine_is_no_longer_stated_to_have_passed(
     parity = stated(engine).parity
     assert parity is not None
     assert parity["passed"] is False
+    assert inspect(engine, HERE).lines["parity"].startswith("FAILED on 3 images")
 
 
 def test_one_saved_case_that_passes_proves_too_little_for_the_manifest(
@@ -206,3 +220,57 @@ def test_a_manifest_that_cannot_be_written_is_a_warning(
     assert run(engine, "--images", "photographs") == 0
     assert "warning: not in the manifest: cannot write" in capsys.readouterr().err
     assert stated(engine).parity is None
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [((256, 256, 256), (256, 256)), ((512, 512, 1024), (512, 512)), ((256, 512, 1024), None)],
+)
+def test_cases_have_sizes_that_the_engine_takes(
+    size: tuple[int, ...], expected: tuple[int, int] | None
+) -> None:
+    assert case_size(ShapeRange(batch=Span(1, 1, 1), size=Span(*size))) == expected
+
+
+def test_a_precision_without_limits_is_refused_with_the_rebuild_command() -> None:
+    mixed = make_manifest(precision=Precision(audited="mixed", evidence={}))
+
+    with pytest.raises(ContractError, match=r"audited as 'mixed'\nBuild it again: csakit build"):
+        audited_precision(Path("m.engine"), mixed)
+
+
+def test_an_engine_that_was_built_again_meanwhile_keeps_its_manifest(tmp_path: Path) -> None:
+    engine = write_engine(tmp_path)
+    before = make_manifest(engine=artifact("model.engine", b"another plan"))
+    text = manifest_path(engine).read_text()
+
+    with pytest.raises(ContractError, match=r"built again while it was verified"):
+        record_parity(engine, before, {"passed": True})
+
+    assert manifest_path(engine).read_text() == text
+
+
+@pytest.mark.skipif(bool(devices()), reason="there is a GPU")
+@pytest.mark.parametrize("options", [[], ["--layerwise"]])
+def test_without_a_gpu_the_answer_is_the_diagnosis_and_exit_code_3(
+    tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = write_engine(tmp_path)
+    before = manifest_path(engine).read_text()
+
+    code = main([str(engine), *options])
+
+    assert code == 3
+    assert capsys.readouterr().err.startswith("csakit verify: ")
+    assert manifest_path(engine).read_text() == before
+
+
+@pytest.mark.parametrize("options", [[], ["--layerwise"]])
+def test_a_damaged_engine_is_refused_everywhere(
+    tmp_path: Path, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = write_engine(tmp_path)
+    engine.write_bytes(b"short")
+
+    assert main([str(engine), *options]) == 3
+    assert "is truncated: it has 5 of 2048 bytes" in capsys.readouterr().err

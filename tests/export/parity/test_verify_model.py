@@ -1,9 +1,11 @@
 """A verification passes what is right and nothing else."""
 
+import contextlib
 import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -11,20 +13,25 @@ import numpy.typing as npt
 import pytest
 from csakit.export.config import PRECISIONS, ExportConfig
 from csakit.export.parity import verify_model as verify
-from csakit.export.parity.cases import Case, export_cases
+from csakit.export.parity.cases import Case, export_cases, oblong_case
 from csakit.export.parity.compare import compare_cases
 from csakit.export.parity.limits import LIMITS
 from csakit.export.parity.probe import Probe, torch_stages
 from csakit.export.parity.report import Report
-from csakit.export.parity.verify_model import verify_model
+from csakit.export.parity.verify_model import verify_model, verify_session
 from csakit.plugins.errors import ContractError
 from csakit.runtime.contract import ComputePrecision, IOFormat
+from csakit.runtime.sessions.ort_session import OrtSession
+from csakit.runtime.sessions.session import open_session
 from csakit.train import CSAInpainter
-from helpers.exported import Subject, calm_model
+from helpers.exported import Subject, calm_model, set_weight
+
+from ..conftest import Alter
 
 STAGES = ("rough", "features", "matches", "attended", "output")
 Stages = dict[str, npt.NDArray[Any]]
-CASE = export_cases(ExportConfig(size=256))[0]  # the centre: 252 feature positions
+CASES = export_cases(ExportConfig(size=256))
+CASE = CASES[0]  # the centre: 252 feature positions
 
 
 @dataclasses.dataclass
@@ -260,3 +267,45 @@ def test_a_case_without_an_answer_is_no_passed_case(right: Stages, answers: int)
             io="float",
             batch=2,
         )
+
+
+def verified_session(path: Path, reference: Path, *cases: Case, batch: int = 1) -> Report:
+    """Verify a model, open as an engine is, with another as its reference."""
+    probe = Probe(reference)
+    with contextlib.closing(open_session(path, cache=False, spin=False, threads=2)) as session:
+        return verify_session(session, probe.precision, probe.run, cases, batch=batch)
+
+
+def test_a_session_passes_by_its_only_stage(fixed: Subject, packed: Subject) -> None:
+    report = verified_session(fixed.path, fixed.path, *CASES[:2])
+    of_bytes = verified_session(packed.path, packed.path, CASE)
+
+    assert report.passed
+    assert [stage.stage for stage in report.worst()] == ["output"]
+    assert report.summary() == "2 images, fp32, float I/O; every limit kept"
+    assert (of_bytes.passed, of_bytes.io) == (True, "uint8")
+    assert of_bytes.worst()[0].outside_equal
+
+
+def test_a_wrong_result_breaks_the_limit(fixed: Subject, altered: Alter) -> None:
+    report = verified_session(altered(set_weight), fixed.path, CASE)
+
+    assert not report.passed
+    assert "max abs must be at most 0.0001" in report.table()
+
+
+def test_cases_fill_the_batch_that_an_engine_is_tuned_for(
+    dynamic: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batches: list[int] = []
+    run = OrtSession.run
+    monkeypatch.setattr(
+        OrtSession, "run", lambda self, *pair: batches.append(len(pair[0])) or run(self, *pair)
+    )
+    cases = (*CASES, oblong_case())
+
+    report = verified_session(dynamic.path, dynamic.path, *cases, batch=2)
+
+    assert report.passed
+    assert batches == [2, 2, 2]  # three of one size and one of another
+    assert tuple(parity.case for parity in report.cases) == cases
