@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from ..plugins import spec
 from ..plugins.errors import ContractError, ParityError
-from ..plugins.spec import Similarity
 from ..runtime import contract
 from ..runtime.contract import SIZE_MULTIPLE, Precision
+from ..runtime.engine.shapes import CallShape
 from ..runtime.files.atomic import sha256, staged_folder, written_file
 from ..runtime.files.failures import failures_as_errors
 from ..train import CoherentSemanticAttention, CSAInpainter, checkpoint
@@ -124,9 +124,14 @@ class ExportWrapper(nn.Module):
         for parent in list(self.model.modules()):
             for name, layer in parent.named_children():
                 if isinstance(layer, CoherentSemanticAttention):
-                    setattr(parent, name, _AttentionNode(layer.similarity))
+                    attributes = {
+                        "similarity": layer.similarity,
+                        "plugin_version": spec.VERSION,
+                        "plugin_namespace": spec.NAMESPACE,
+                    }
+                    setattr(parent, name, _Node(spec.NAME, attributes))
                 elif isinstance(layer, HarmonicFill):
-                    setattr(parent, name, _FillNode(layer.levels))
+                    setattr(parent, name, _Node(fill.PLACEHOLDER, {"levels": layer.levels}))
 
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Inpaint a batch in the configured layout; return ``surgery.TRACED_OUTPUTS``."""
@@ -142,48 +147,25 @@ class ExportWrapper(nn.Module):
         return output, stages.rough, stages.features, stages.attended
 
 
-class _AttentionNode(nn.Module):
-    """Leaves one ``csakit::CoherentSemanticAttention`` node in the traced graph."""
+class _Node(nn.Module):
+    """Leaves a node of csakit's domain in the traced graph; its output is like its first input."""
 
-    def __init__(self, similarity: Similarity) -> None:
+    def __init__(self, name: str, attributes: Mapping[str, Any]) -> None:
         super().__init__()
-        self.similarity = similarity
+        self.name, self.attributes = name, attributes
 
-    def forward(self, features: Tensor, hole: Tensor) -> Tensor:
-        attributes = {
-            "similarity": self.similarity,
-            "plugin_version": spec.VERSION,
-            "plugin_namespace": spec.NAMESPACE,
-        }
-        return _node(spec.NAME, (features, hole), attributes)
-
-
-class _FillNode(nn.Module):
-    """Leaves a placeholder for ``csakit.export.graph.fill``."""
-
-    def __init__(self, levels: int) -> None:
-        super().__init__()
-        self.levels = levels
-
-    def forward(self, image: Tensor, missing: Tensor) -> Tensor:
-        attributes = {"levels": self.levels, "channels": image.shape[1]}
-        return _node(fill.PLACEHOLDER, (image, missing), attributes)
-
-
-def _node(
-    name: str,
-    inputs: tuple[Tensor, Tensor],
-    attributes: dict[str, Any],
-) -> Tensor:
-    """Leave a node of csakit's domain whose output is like its first input."""
-    return torch.onnx.ops.symbolic(
-        f"{spec.DOMAIN}::{name}",
-        inputs,
-        attrs=attributes,
-        dtype=inputs[0].dtype,
-        shape=inputs[0].shape,
-        version=int(spec.VERSION),
-    )
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        attributes = {**self.attributes}
+        if self.name == fill.PLACEHOLDER:
+            attributes["channels"] = first.shape[1]
+        return torch.onnx.ops.symbolic(
+            f"{spec.DOMAIN}::{self.name}",
+            (first, second),
+            attrs=attributes,
+            dtype=first.dtype,
+            shape=first.shape,
+            version=int(spec.VERSION),
+        )
 
 
 def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
@@ -194,18 +176,15 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
     """
     batch = 1 if config.max_batch == 1 else 2  # dimensions of 1 cannot be traced as free ones
     height, width = (512, 768) if config.size == "dynamic" else (config.size, config.size)
-    if config.io == "uint8":
-        image = torch.zeros(batch, height, width, 3, dtype=torch.uint8)
-        hole = torch.zeros(batch, height, width, 1, dtype=torch.uint8)
-    else:
-        image, hole = torch.zeros(batch, 3, height, width), torch.zeros(batch, 1, height, width)
+    shapes = CallShape(config.io, batch, height, width).inputs
+    dtype = torch.uint8 if config.io == "uint8" else torch.float32
     symbolic = _symbolic_dimensions(config) if config.target == "ort" else {}
     with _quiet_exporter():
         program = torch.onnx.export(
             wrapper,
-            (image, hole),
+            tuple(torch.zeros(shape, dtype=dtype) for shape in shapes.values()),
             dynamo=True,
-            input_names=[contract.IMAGE, contract.MASK],
+            input_names=list(shapes),
             output_names=list(surgery.TRACED_OUTPUTS),
             dynamic_shapes={"image": symbolic, "mask": symbolic},
             opset_version=surgery.OPSET,

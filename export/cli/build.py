@@ -6,10 +6,11 @@ import logging
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ...plugins.errors import ExitCode
 from ...runtime.cli.command import run_command
-from ..engine.config import BUILDERS, PORTABLES, BuildConfig, EngineWeights, parse_bytes, parse_span
+from ..engine.config import BUILDERS, PORTABLES, BuildConfig, parse_bytes, parse_span
 
 _EPILOG = """\
 examples:
@@ -56,9 +57,11 @@ def _add_builder_options(group: "argparse._ArgumentGroup") -> None:
     text = "build CSA from standard layers instead of the plugin; slower"
     add("--no-plugin", action="store_true", help=text)
     add("--tf32", action="store_true", help="allow TF32 for fp32 layers; faster, less exact")
-    weights("--refit", action="store_true", help="build a refittable engine")
+    group.set_defaults(weights=BuildConfig.weights)
+    one: dict[str, Any] = {"action": "store_const", "dest": "weights"}
+    weights("--refit", const="refit", help="build a refittable engine", **one)
     text = "leave the weights out; they are read from the model"
-    weights("--strip-weights", action="store_true", help=text)
+    weights("--strip-weights", const="strip", help=text, **one)
 
 
 def _add_reach(add: Callable[..., object]) -> None:
@@ -95,11 +98,6 @@ def _build(args: argparse.Namespace) -> int:
 
 
 def _config(args: argparse.Namespace) -> BuildConfig:
-    weights: EngineWeights = "full"
-    if args.refit:
-        weights = "refit"
-    if args.strip_weights:
-        weights = "strip"
     targets = args.targets
     return BuildConfig(
         builder=args.builder,
@@ -111,7 +109,7 @@ def _config(args: argparse.Namespace) -> BuildConfig:
         portable=args.portable,
         version_compatible=args.version_compatible,
         embed_plugin=args.embed_plugin,
-        weights=weights,
+        weights=args.weights,
         targets=None if targets is None else tuple(n.strip() for n in targets.split(",")),
         plugin=not args.no_plugin,
         tf32=args.tf32,

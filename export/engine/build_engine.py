@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-import onnx
-
 from ...plugins.architectures import SUPPORTED, covers, devices
 from ...plugins.errors import ContractError, EngineError
 from ...runtime import contract
@@ -73,7 +71,10 @@ def build_engine(
     model, output, config = Path(model), Path(output), config or BuildConfig()
     if output.suffix != SUFFIX:
         raise ContractError(f"an engine's name must end in {SUFFIX}; got {output.name}")
-    proto = _read(model)
+    if not is_file(model):
+        raise ContractError(f"the model must be an existing file; got {named(model)}")
+    proto = surgery.read(str(model), weights=False)  # TensorRT reads those from their file
+    require_finite_weights(model)  # an engine that answers with bytes would hide them
     shapes = resolve_shapes(proto, config)
     module = open_module(config.builder)
     targets = resolve_targets(config)
@@ -89,21 +90,6 @@ def build_engine(
         described = describe(result, precision, engine=output)
         manifest_file.write_text(described.text())
     return Built(output, described)
-
-
-def _read(path: Path) -> onnx.ModelProto:
-    """Read the graph; external weights stay in their file, from which TensorRT reads them."""
-    if not is_file(path):
-        raise ContractError(f"the model must be an existing file; got {named(path)}")
-    proto = surgery.read(str(path), weights=False)
-    for name in surgery.external_files(proto):
-        if not is_file(path.parent / name):
-            raise ContractError(
-                f"{path} keeps its weights in {name}, which is not beside it\n"
-                "Copy it there, or export the model again."
-            )
-    require_finite_weights(path)  # an engine that answers with bytes would hide them
-    return proto
 
 
 def _build(request: BuildRequest, interrupts: Interrupts) -> BuildResult:

@@ -13,14 +13,14 @@ from typing import Any, Final
 import onnx
 
 from ...plugins.errors import EngineError
-from ...runtime import contract
+from ...runtime.contract import IOFormat
 from ...runtime.engine.manifest import Manifest
+from ...runtime.engine.shapes import CallShape
 from ..graph import surgery
 from ..graph.attention_function import MATCHES
 from .compare import STAGES
 
 _READS_THE_CHOICE: Final = "polygraphy.backend.trt"  # of TensorRT, when it is imported
-_CHANNELS: Final = {contract.IMAGE: 3, contract.MASK: 1}
 
 
 def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:
@@ -89,15 +89,12 @@ def _config(manifest: Manifest, gpu: str) -> Any:  # noqa: ANN401
     from polygraphy.backend.trt import CreateConfig, Profile
 
     shapes = manifest.profiles[0]
+    io: IOFormat = "uint8" if manifest.io == "uint8" else "float"
+    spans = zip(shapes.batch, shapes.size, strict=True)
+    calls = [CallShape(io, batch, side, side) for batch, side in spans]
     profile = Profile()
-    for name, channels in _CHANNELS.items():
-        spans = [
-            (batch, side, side, channels)
-            if manifest.io == "uint8"
-            else (batch, channels, side, side)
-            for batch, side in zip(shapes.batch, shapes.size, strict=True)
-        ]
-        profile.add(name, *spans)
+    for name in calls[0].inputs:
+        profile.add(name, *(call.tensors[name] for call in calls))
     if manifest.build.module != "tensorrt_rtx":
         return CreateConfig(profiles=[profile])
     from polygraphy.backend.tensorrt_rtx import CreateConfigRTX

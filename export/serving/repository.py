@@ -16,7 +16,7 @@ from ...runtime.engine.compatibility import diagnose, this_machine
 from ...runtime.engine.manifest import Manifest, manifest_path
 from ...runtime.files.atomic import followed, sha256, staged_folder
 from ...runtime.files.failures import failures_as_errors, named
-from ...runtime.files.onnx_header import OnnxHeader, read_onnx_header
+from ...runtime.files.onnx_header import read_onnx_header
 from ...runtime.files.onnx_weights import require_finite_weights
 from . import guide, plugin, warmup
 from .model_config import MODEL_FILES, Model, config_text
@@ -41,7 +41,7 @@ class Repository:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """What one served model is made from: files and the folder of the model each goes to."""
+    """What one served model is made from: files, and where in its folder each goes."""
 
     model: Model
     files: tuple[tuple[Path, str], ...]
@@ -120,27 +120,16 @@ def _model_source(path: Path, options: ServingOptions) -> _Source:
         raise ContractError(f"the model must be an existing file; got {named(path)}")
     header = read_onnx_header(path)
     form = form_of_model(path, header, options)
-    files = [(path, MODEL_FILES["onnxruntime"])]
+    files = [(path, f"1/{MODEL_FILES['onnxruntime']}")]
     for name in header.external:
-        weights = path.parent / name
         if Path(name).name != name:
             raise ContractError(f"{path} must keep its weights beside it; it names {name!r}")
-        if not weights.is_file():
-            raise ContractError(
-                f"{path} keeps its weights in {name}, which is not beside it\n"
-                "Copy it there, or export the model again."
-            )
-        files.append((weights, name))
+        files.append((path.parent / name, f"1/{name}"))
     require_finite_weights(path)
-    facts = _facts(header, path)
-    return _Source(
-        Model(backend="onnxruntime", form=form, options=options, facts=facts), tuple(files)
-    )
-
-
-def _facts(header: OnnxHeader, path: Path) -> dict[str, str]:
     precision = header.metadata.get(contract.META_PRECISION, "")
-    return {"csakit_precision": precision, "csakit_model_sha256": sha256(path)}
+    facts = {"csakit_precision": precision, "csakit_model_sha256": sha256(path)}
+    served = Model(backend="onnxruntime", form=form, options=options, facts=facts)
+    return _Source(served, tuple(files))
 
 
 def _engine_source(path: Path, model: Path, options: ServingOptions) -> _Source:
@@ -182,8 +171,7 @@ def _engine_source(path: Path, model: Path, options: ServingOptions) -> _Source:
 def _write_model(folder: Path, source: _Source) -> None:
     (folder / "1").mkdir(parents=True)
     for file, name in source.files:
-        inside = name if source.manifest is not None else f"1/{name}"
-        shutil.copyfile(file, folder / inside)
+        shutil.copyfile(file, folder / name)
     (folder / "config.pbtxt").write_text(config_text(source.model))
     if source.model.options.warmup:
         warmup.write_files(source.model.form, folder)

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...plugins.errors import ContractError
-from .failures import failure
+from .failures import failure, is_file
 from .onnx_header import Fields, mapped
 
 _GRAPH, _NODE, _INITIALIZER = 7, 1, 5  # numbers of fields, as in onnx.proto
@@ -62,6 +62,11 @@ def _weights(path: Path) -> Iterator[tuple[str, npt.NDArray[Any]]]:
         if external:
             location = external["location"]
             if location not in files:
+                if not is_file(path.parent / location):
+                    raise ContractError(
+                        f"{path} keeps its weights in {location}, which is not beside it\n"
+                        "Copy it there, or export the model again."
+                    )
                 files[location] = np.memmap(path.parent / location, np.uint8, "r")
             start = int(external.get("offset", 0))
             end = start + int(external.get("length", files[location].size - start))
