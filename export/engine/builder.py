@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from tqdm import tqdm
+
 from ...plugins.errors import EngineError
 from ...runtime.engine.tensorrt_module import TensorRTModule, plain
 from ...runtime.files.atomic import atomic_write
@@ -70,11 +72,8 @@ def build_plan(
     interrupts: Interrupts,
 ) -> bytes:
     """Build a serialized engine in a thread, so that the main thread keeps handling signals."""
-    progress = _Progress()
-    if module.has("IBuilderConfig", "progress_monitor"):
-        builder_config.progress_monitor = _monitor(module, progress, interrupts)
     module.log.clear()
-    with progress, ThreadPoolExecutor(1) as pool:
+    with _progress(module, builder_config, interrupts), ThreadPoolExecutor(1) as pool:
         plan = pool.submit(builder.build_serialized_network, network, builder_config).result()
     if plan is None:
         reason = module.log.reason()
@@ -111,56 +110,37 @@ def remedy_for(reason: str) -> str:
     return next((text for key, text in _REMEDIES if key in said), _OTHERWISE)
 
 
-class _Progress:
-    """A bar that counts the builder's steps, on a terminal."""
+@contextlib.contextmanager
+def _progress(
+    module: TensorRTModule,
+    builder_config: Any,  # noqa: ANN401
+    interrupts: Interrupts,
+) -> Iterator[None]:
+    """Count the builder's steps in a bar on a terminal, and stop it at an interrupt."""
+    if not module.has("IBuilderConfig", "progress_monitor"):
+        yield
+        return
+    left: dict[str, int] = {}  # steps by phase
+    with tqdm(total=0, unit="step", disable=None, leave=False) as bar:
 
-    def __init__(self) -> None:
-        self._bar: Any = None
-        self._left: dict[str, int] = {}
+        class Monitor(module.trt.IProgressMonitor):  # type: ignore[name-defined, misc]
+            """TensorRT calls it, and must not see an exception."""
 
-    def __enter__(self) -> "_Progress":
-        with contextlib.suppress(ModuleNotFoundError):
-            from tqdm import tqdm
+            def __init__(self) -> None:
+                module.trt.IProgressMonitor.__init__(self)
 
-            self._bar = tqdm(total=0, unit="step", disable=None, leave=False)
-        return self
+            def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
+                left[phase] = steps
+                bar.total += steps
+                bar.set_description(phase)
 
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.close()
+            def step_complete(self, phase: str, step: int) -> bool:
+                left[phase] = left.get(phase, 1) - 1
+                bar.update()
+                return not interrupts.came
 
-    def start(self, phase: str, steps: int) -> None:
-        self._left[phase] = steps
-        if self._bar is not None:
-            self._bar.total += steps
-            self._bar.set_description(phase)
+            def phase_finish(self, phase: str) -> None:
+                bar.update(max(left.pop(phase, 0), 0))
 
-    def step(self, phase: str) -> None:
-        self._left[phase] = self._left.get(phase, 1) - 1
-        if self._bar is not None:
-            self._bar.update()
-
-    def finish(self, phase: str) -> None:
-        left = self._left.pop(phase, 0)
-        if self._bar is not None:
-            self._bar.update(max(left, 0))
-
-
-def _monitor(module: TensorRTModule, progress: _Progress, interrupts: Interrupts) -> Any:  # noqa: ANN401
-    """Connect the bar with TensorRT, whose callbacks must not raise."""
-
-    class Monitor(module.trt.IProgressMonitor):  # type: ignore[name-defined, misc]
-        def __init__(self) -> None:
-            module.trt.IProgressMonitor.__init__(self)
-
-        def phase_start(self, phase: str, parent: str | None, steps: int) -> None:
-            progress.start(phase, steps)
-
-        def step_complete(self, phase: str, step: int) -> bool:
-            progress.step(phase)
-            return not interrupts.came
-
-        def phase_finish(self, phase: str) -> None:
-            progress.finish(phase)
-
-    return Monitor()
+        builder_config.progress_monitor = Monitor()
+        yield

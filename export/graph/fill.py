@@ -158,13 +158,11 @@ class _Writer:
     def _step(self, x: str) -> str:
         """Return a damped step at every pixel, with weights that add up to 1 in float32."""
         beside = float(np.float32(fill.DAMPING / 4))
-        return self._stencil(x, "step", beside, 1 - 4 * beside)
-
-    def _stencil(self, x: str, label: str, beside: float, centre: float) -> str:
+        centre = 1 - 4 * beside
         cross = np.array([[0, beside, 0], [beside, centre, beside], [0, beside, 0]], np.float32)
         kernel = np.broadcast_to(cross, (self._channels, 1, 3, 3))
         padded = self._op("Pad", x, self._numbers("border", _EDGE), mode="edge")
-        weights = self._numbers(f"{label}{self._channels}", kernel)
+        weights = self._numbers(f"step{self._channels}", kernel)
         return self._op("Conv", padded, weights, group=self._channels)
 
     def _finer(self, x: str) -> str:
