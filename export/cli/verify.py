@@ -84,7 +84,7 @@ def _verify(args: argparse.Namespace) -> int:
     print(f"{'PASSED' if report.passed else 'FAILED'}: {report.summary()}")
     if report.failing is None:
         return ExitCode.OK
-    _tell_how_to_repeat(request, outcome)
+    _print_repeat_commands(request, outcome)
     return ExitCode.CHECK_FAILED
 
 
@@ -99,7 +99,7 @@ def _run(request: VerifyRequest) -> "Outcome":
     return verify_built(request) if request.engine else verify_export(request)
 
 
-def _tell_how_to_repeat(request: VerifyRequest, outcome: "Outcome") -> None:
+def _print_repeat_commands(request: VerifyRequest, outcome: "Outcome") -> None:
     """Save the first failing case, and print the commands that run it here and in Polygraphy."""
     from ..parity.cases import save_case
     from ..parity.polygraphy_command import notes, repeat_command

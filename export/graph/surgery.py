@@ -61,7 +61,7 @@ def finish(
     free: Collection[str],
     expand: Callable[[onnx.ModelProto], None] = lambda _model: None,
 ) -> None:
-    """Turn what the tracer left into the file of the contract, in place.
+    """Convert what the tracer left to the file of the contract, in place.
 
     Nodes are named by module, the tracer's notes go (they hold paths of this machine), placeholders
     become nodes and CSA gets its function body, inner outputs become inner tensors, the dimensions

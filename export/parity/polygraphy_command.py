@@ -95,7 +95,7 @@ def as_output(values: Array, stage: str, io: IOFormat) -> Array:
 
 
 def _tolerances(suspect: Suspect, case: Case, stage: str, expected: Array) -> list[str]:
-    """Turn the limits of a tensor into options, for this case."""
+    """Convert the limits of a tensor to options, for this case."""
     limit = limit_of(stage, suspect.precision, suspect.io)
     unit = HALF_RANGE if expected.dtype == np.uint8 else 1.0
     scale = max(float(np.abs(expected.astype(np.float64)).max()), 1e-12)

@@ -111,7 +111,7 @@ def quiet(what: str = "Polygraphy") -> Iterator[None]:
 
     try:
         with G_LOGGER.verbosity(G_LOGGER.CRITICAL), warnings.catch_warnings():
-            # It calls what the newest TensorRT deprecates; nobody here can change that.
+            # It calls what the newest TensorRT deprecates.
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     except PolygraphyException as error:

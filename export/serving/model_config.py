@@ -19,7 +19,7 @@ from .options import ServingOptions
 Backend = Literal["onnxruntime", "tensorrt"]
 MODEL_FILES: Final[Mapping[Backend, str]] = {"onnxruntime": "model.onnx", "tensorrt": "model.plan"}
 SUFFIXES: Final[Mapping[Backend, str]] = {"onnxruntime": "onnx", "tensorrt": "trt"}
-PARAMETER_SIDES: Final = "csakit_sides"  # the client reads it; the backends pass over it
+PARAMETER_SIDES: Final = "csakit_sides"  # the client reads it; the backends ignore it
 
 TEMPLATES: Final = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
