@@ -9,9 +9,11 @@ from csakit.export.parity.limits import LIMITS
 from csakit.train import checkpoint
 from csakit.train.evaluation.metrics import hole_psnr
 from csakit.train.masks import centre_hole, freeform_hole
-from helpers.exported import Floats, Subject, export_subject
+from helpers.exported import Floats, Subject
 from helpers.features import image_like
 from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+
+from .conftest import Export
 
 HOLES = ("centre", "strokes", "border", "empty", "full")
 LIMIT = LIMITS["fp32"]["output"].max_abs
@@ -37,7 +39,7 @@ def hole_of(kind: str, height: int, width: int) -> Floats:
 
 
 def as_bytes(image: Floats) -> npt.NDArray[np.uint8]:
-    """Turn (B, C, H, W) in [-1, 1] into (B, H, W, C) bytes."""
+    """Convert (B, C, H, W) in [-1, 1] into (B, H, W, C) bytes."""
     return np.rint((image.transpose(0, 2, 3, 1) + 1) * 127.5).astype(np.uint8)
 
 
@@ -50,12 +52,22 @@ def check_like_torch(subject: Subject, image: Floats, hole: Floats) -> None:
     assert result.dtype == np.float32
 
 
-@pytest.mark.parametrize("size", [(256, 256), (512, 256)], ids=["square", "oblong"])
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("dynamic", (256, 256)), ("dynamic", (512, 256)), ("fixed", (256, 256))],
+    ids=["square", "oblong", "fixed"],
+)
 @pytest.mark.parametrize("kind", HOLES)
-def test_the_dynamic_model_computes_what_torch_computes(
-    dynamic: Subject, rng: np.random.Generator, kind: str, size: tuple[int, int]
+def test_a_model_computes_what_torch_computes(
+    request: pytest.FixtureRequest,
+    rng: np.random.Generator,
+    name: str,
+    kind: str,
+    size: tuple[int, int],
 ) -> None:
-    check_like_torch(dynamic, image_like(rng, 1, *size), hole_of(kind, *size))
+    subject: Subject = request.getfixturevalue(name)
+
+    check_like_torch(subject, image_like(rng, 1, *size), hole_of(kind, *size))
 
 
 def test_a_batch_of_three_with_masks_of_their_own_computes_what_torch_computes(
@@ -76,13 +88,6 @@ def test_an_image_of_a_batch_does_not_depend_on_its_neighbours(
     alone = np.concatenate([dynamic.run(image[i : i + 1], hole[i : i + 1]) for i in (0, 1)])
 
     np.testing.assert_allclose(together, alone, rtol=0, atol=LIMIT)
-
-
-@pytest.mark.parametrize("kind", HOLES)
-def test_the_fixed_model_computes_what_torch_computes(
-    fixed: Subject, rng: np.random.Generator, kind: str
-) -> None:
-    check_like_torch(fixed, image_like(rng, 1, 256, 256), hole_of(kind, 256, 256))
 
 
 def test_the_ablations_compute_what_torch_computes(
@@ -107,9 +112,9 @@ def test_a_model_that_adds_to_interpolation_computes_what_torch_computes(
 
 
 def test_the_fill_follows_the_size_of_a_dynamic_model(
-    residual_checkpoint: Path, tmp_path: Path, rng: np.random.Generator
+    residual_checkpoint: Path, export: Export, rng: np.random.Generator
 ) -> None:
-    subject = export_subject(checkpoint.load(residual_checkpoint), residual_checkpoint, tmp_path)
+    subject = export(checkpoint.load(residual_checkpoint), residual_checkpoint)
 
     for size in ((256, 512), (512, 256)):
         image, hole = image_like(rng, 2, *size), hole_of("centre", *size)

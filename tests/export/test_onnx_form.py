@@ -25,7 +25,7 @@ def subject(request: pytest.FixtureRequest) -> Subject:
 
 
 def ends(model: onnx.ModelProto) -> dict[str, tuple[int, list[int | str]]]:
-    """Give name to type and shape of inputs and outputs."""
+    """Return type and shape of inputs and outputs, by name."""
     return {
         value.name: (
             value.type.tensor_type.elem_type,
@@ -35,41 +35,24 @@ def ends(model: onnx.ModelProto) -> dict[str, tuple[int, list[int | str]]]:
     }
 
 
-def test_a_float_model_takes_and_gives_planes(dynamic: Subject) -> None:
-    image = (TensorProto.FLOAT, ["batch", 3, "height", "width"])
+@pytest.mark.parametrize(
+    ("form", "kind", "shape"),  # of the image; the mask has one channel
+    [
+        ("dynamic", TensorProto.FLOAT, ["batch", 3, "height", "width"]),
+        ("packed", TensorProto.UINT8, ["batch", "height", "width", 3]),
+        ("half", TensorProto.FLOAT, ["batch", 3, 256, 256]),
+        ("fixed", TensorProto.FLOAT, [1, 3, 256, 256]),
+    ],
+)
+def test_a_form_decides_the_ends(
+    request: pytest.FixtureRequest, form: str, kind: int, shape: list[int | str]
+) -> None:
+    subject: Subject = request.getfixturevalue(form)
 
-    assert ends(dynamic.proto) == {
-        "image": image,
-        "mask": (TensorProto.FLOAT, ["batch", 1, "height", "width"]),
-        "output": image,
-    }
-
-
-def test_a_byte_model_takes_and_gives_pixels(packed: Subject) -> None:
-    image = (TensorProto.UINT8, ["batch", "height", "width", 3])
-
-    assert ends(packed.proto) == {
-        "image": image,
-        "mask": (TensorProto.UINT8, ["batch", "height", "width", 1]),
-        "output": image,
-    }
-
-
-def test_a_half_precision_model_has_float32_ends_and_a_free_batch(half: Subject) -> None:
-    image = (TensorProto.FLOAT, ["batch", 3, 256, 256])
-
-    assert ends(half.proto) == {
-        "image": image,
-        "mask": (TensorProto.FLOAT, ["batch", 1, 256, 256]),
-        "output": image,
-    }
-
-
-def test_a_largest_batch_of_one_fixes_the_batch(fixed: Subject) -> None:
-    assert ends(fixed.proto) == {
-        "image": (TensorProto.FLOAT, [1, 3, 256, 256]),
-        "mask": (TensorProto.FLOAT, [1, 1, 256, 256]),
-        "output": (TensorProto.FLOAT, [1, 3, 256, 256]),
+    assert ends(subject.proto) == {
+        "image": (kind, shape),
+        "mask": (kind, [1 if length == 3 else length for length in shape]),
+        "output": (kind, shape),
     }
 
 
@@ -228,12 +211,7 @@ def test_external_weights_are_in_the_file_that_the_model_names(packed: Subject) 
     assert packed.path.stat().st_size < 0.2 * weights.stat().st_size
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_an_export_leaves_the_named_files_and_no_other(
-    request: pytest.FixtureRequest, form: str
-) -> None:
-    subject: Subject = request.getfixturevalue(form)
-
+def test_an_export_leaves_the_named_files_and_no_other(subject: Subject) -> None:
     files = {path for path in (subject.path, subject.exported.weights) if path}
 
     assert subject.left == files

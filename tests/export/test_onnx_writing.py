@@ -18,7 +18,7 @@ LOST = "refinement.levels.0.narrow.weight"
 
 @pytest.fixture
 def traced(fixed: Subject, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """Let the exporter find the graph of ``fixed`` instead of tracing for seconds."""
+    """Replace tracing, which takes seconds, by the graph of ``fixed``."""
     monkeypatch.setattr(exporter, "_trace", lambda wrapper, config: onnx.load(fixed.path))
     monkeypatch.setattr(exporter.surgery, "finish", lambda *arguments, **options: None)
     return monkeypatch
@@ -31,7 +31,7 @@ def forget_a_weight(model: onnx.ModelProto, *arguments: object, **options: objec
 
 
 def interrupt(*arguments: object, **options: object) -> None:
-    """Do as control-C does."""
+    """Raise what Ctrl-C raises."""
     raise KeyboardInterrupt
 
 
@@ -108,7 +108,7 @@ def refused(checkpoint: Path, output: Path, *, match: str) -> None:
 
 
 def never(*arguments: object) -> None:
-    """Stand for seconds of work that a wrong name must not cost."""
+    """Fail in place of work that must not begin."""
     pytest.fail("the work began before the output was checked")
 
 

@@ -76,19 +76,9 @@ def test_the_command_hands_every_option_on(
         "export_onnx",
         lambda *given, **named: seen.append((*given, named)) or fixed.exported,
     )
-    options = [
-        "--precision",
-        "fp16",
-        "--io",
-        "uint8",
-        "--external-weights",
-        "--max-batch",
-        "4",
-        "--verify-images",
-        "3",
-    ]
+    options = "--precision fp16 --io uint8 --external-weights --max-batch 4 --verify-images 3"
 
-    code = main(["model.safetensors", "-o", "out.onnx", *options])
+    code = main(["model.safetensors", "-o", "out.onnx", *options.split()])
 
     ((checkpoint, output, config, named),) = seen
     assert code == 0

@@ -16,17 +16,14 @@ from csakit.plugins.architectures import device_architectures
 from csakit.plugins.errors import EngineError
 from helpers.exported import Subject
 
+pytestmark = pytest.mark.usefixtures("needs_rtx")
+
 RTX = ["--builder", "tensorrt-rtx", "--targets", "sm_86"]
-
-
-@pytest.fixture(autouse=True)
-def _rtx() -> None:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
 
 
 @contextlib.contextmanager
 def default_interrupt() -> Any:  # noqa: ANN401
-    """Let a child heed SIGINT, which is ignored in what a shell runs in the background."""
+    """Restore SIGINT for a child; a shell ignores it in background processes."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield

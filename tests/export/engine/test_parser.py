@@ -9,7 +9,7 @@ from typing import Any
 import onnx
 import pytest
 from csakit.export.engine.parser import explain, parse
-from csakit.export.engine.tensorrt_api import make_builder, make_network, open_module
+from csakit.export.engine.tensorrt_api import make_builder, make_network
 from csakit.export.graph import surgery
 from csakit.plugins.errors import EngineError
 from csakit.runtime.engine.tensorrt_module import TensorRTModule
@@ -20,15 +20,9 @@ PATH = Path("model.onnx")
 Parse = Callable[..., Any]
 
 
-@pytest.fixture(scope="module")
-def module() -> TensorRTModule:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
-    return open_module("tensorrt-rtx")
-
-
 @pytest.fixture
 def parsed(module: TensorRTModule) -> Parse:
-    """Give a function that parses a model into a network."""
+    """Return a function that parses a model into a network."""
     builder = make_builder(module)  # outlives the networks
 
     def run(model: onnx.ModelProto, path: Path = PATH) -> Any:  # noqa: ANN401
@@ -40,7 +34,7 @@ def parsed(module: TensorRTModule) -> Parse:
 
 
 def with_node(model: onnx.ModelProto, operator: str, **attributes: Any) -> onnx.ModelProto:  # noqa: ANN401
-    """Put a node in front of the result."""
+    """Add a node in front of the result."""
     changed = copy.deepcopy(model)
     last = changed.graph.node[-1]
     last.output[0] = "before"

@@ -2,7 +2,6 @@
 
 import dataclasses
 import sys
-from collections.abc import Iterator
 from types import SimpleNamespace
 
 import pytest
@@ -13,12 +12,6 @@ from csakit.plugins.errors import ContractError, EngineError, LibraryError
 from csakit.runtime.engine.tensorrt_module import TensorRTModule
 
 RTX = BuildConfig(builder="tensorrt-rtx")
-
-
-@pytest.fixture
-def module() -> Iterator[TensorRTModule]:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
-    return open_module("tensorrt-rtx")
 
 
 @pytest.fixture
@@ -36,8 +29,8 @@ def test_a_missing_module_names_its_package(monkeypatch: pytest.MonkeyPatch) -> 
     assert "pip install 'csakit[rtx]'" in str(caught.value)
 
 
+@pytest.mark.usefixtures("needs_rtx")
 def test_what_is_installed_instead_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
     monkeypatch.setitem(sys.modules, "tensorrt", None)
 
     with pytest.raises(LibraryError, match=r"pip install tensorrt(.|\n)*--builder tensorrt-rtx"):

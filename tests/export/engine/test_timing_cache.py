@@ -9,17 +9,11 @@ from typing import Any
 
 import pytest
 from csakit.export.engine.builder import timing_cache
-from csakit.export.engine.tensorrt_api import make_builder, open_module
+from csakit.export.engine.tensorrt_api import make_builder
 from csakit.plugins.errors import ContractError, EngineError
 from csakit.runtime.engine.tensorrt_module import TensorRTModule
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use Deprecated in TensorRT-RTX 1.2")
-
-
-@pytest.fixture
-def module() -> TensorRTModule:
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed")
-    return open_module("tensorrt-rtx")
 
 
 @pytest.fixture

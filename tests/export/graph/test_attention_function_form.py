@@ -16,6 +16,11 @@ from helpers.features import feature_like, random_hole
 from helpers.function_model import function_model
 
 
+@pytest.fixture
+def function(similarity: Similarity) -> onnx.FunctionProto:
+    return attention_function(similarity, OPSET)
+
+
 def nodes_of(nodes: Iterable[onnx.NodeProto]) -> Iterator[onnx.NodeProto]:
     """List nodes and those of their bodies, recursively."""
     for node in nodes:
@@ -55,10 +60,8 @@ def test_the_inlined_function_computes_the_same_bits(
 
 
 def test_the_function_is_named_and_typed_as_the_specification_says(
-    similarity: Similarity,
+    function: onnx.FunctionProto,
 ) -> None:
-    function = attention_function(similarity, OPSET)
-
     assert (function.domain, function.name) == (spec.DOMAIN, spec.NAME)
     assert tuple(function.input) == spec.INPUTS
     assert tuple(function.output) == spec.OUTPUTS
@@ -66,26 +69,20 @@ def test_the_function_is_named_and_typed_as_the_specification_says(
     assert {entry.domain: entry.version for entry in function.opset_import} == {"": OPSET}
 
 
-def test_only_standard_operators_of_the_opset_are_used(similarity: Similarity) -> None:
-    function = attention_function(similarity, OPSET)
-
+def test_only_standard_operators_of_the_opset_are_used(function: onnx.FunctionProto) -> None:
     for node in nodes_of(function.node):
         assert node.domain == ""
         assert not onnx.defs.get_schema(node.op_type, OPSET, "").deprecated
 
 
-def test_no_operator_has_a_shape_that_depends_on_data(similarity: Similarity) -> None:
-    function = attention_function(similarity, OPSET)
-
+def test_no_operator_has_a_shape_that_depends_on_data(function: onnx.FunctionProto) -> None:
     used = {node.op_type for node in nodes_of(function.node)}
 
     assert {"Loop", "Scan"} <= used
     assert used.isdisjoint({"NonZero", "Compress", "Unique", "NonMaxSuppression", "If"})
 
 
-def test_scan_axes_are_not_negative(similarity: Similarity) -> None:
-    function = attention_function(similarity, OPSET)
-
+def test_scan_axes_are_not_negative(function: onnx.FunctionProto) -> None:
     scans = [node for node in nodes_of(function.node) if node.op_type == "Scan"]
     axes = [
         axis
@@ -99,9 +96,7 @@ def test_scan_axes_are_not_negative(similarity: Similarity) -> None:
     assert min(axes) >= 0
 
 
-def test_every_node_has_a_name_of_its_own(similarity: Similarity) -> None:
-    function = attention_function(similarity, OPSET)
-
+def test_every_node_has_a_name_of_its_own(function: onnx.FunctionProto) -> None:
     names = [node.name for node in nodes_of(function.node)]
 
     assert all(names)

@@ -4,7 +4,6 @@ import copy
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 import torch
 from csakit.export.config import ExportConfig
@@ -12,11 +11,13 @@ from csakit.export.exporter import ExportWrapper
 from csakit.export.graph import rewrites
 from csakit.export.graph.winograd import WinogradConvolution
 from csakit.runtime.contract import Precision
-from csakit.train import CSAInpainter, checkpoint
-from helpers.exported import calm_model, export_subject
+from csakit.train import CSAInpainter
+from helpers.exported import Subject, calm_model
 from helpers.features import image_like
 from helpers.slow import slow
 from torch import nn
+
+from ..conftest import Export
 
 LIMIT = 1e-5  # float32 sums in another order, over at most 4 x 4 x 24 products of about 1
 NETWORK_LIMIT = 1e-4  # what every float32 export must keep; random weights amplify rounding
@@ -120,19 +121,15 @@ def test_tiles_are_for_the_large_layers_of_the_published_width() -> None:
     assert worth == {"shrink 128-128", "widen 256-512", "narrow 512-128"}
 
 
-@pytest.mark.parametrize(("target", "present"), [("generic", True), ("ort", False)])
 def test_the_target_decides_whether_an_export_has_transposed_convolutions(
-    tmp_path: Path, target: str, *, present: bool
+    fixed: Subject, for_ort: Subject
 ) -> None:
-    model = calm_model()
-    checkpoint.save(model, tmp_path / "model.safetensors")
-
-    subject = export_subject(
-        model, tmp_path / "model.safetensors", tmp_path, size=256, max_batch=1, target=target
+    kinds, others = (
+        {node.op_type for node in subject.proto.graph.node} for subject in (fixed, for_ort)
     )
 
-    kinds = {node.op_type for node in onnx.load(subject.path).graph.node}
-    assert ("ConvTranspose" in kinds) is present
+    assert "ConvTranspose" in kinds
+    assert "ConvTranspose" not in others
 
 
 @pytest.mark.parametrize(("precision", "tiled"), [("fp32", True), ("fp16", False)])
@@ -150,16 +147,17 @@ def test_half_precision_is_not_computed_in_tiles(
 
 @slow
 def test_an_export_in_tiles_takes_any_batch_and_size(
-    tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+    calm_checkpoint: Path,
+    export: Export,
+    rng: np.random.Generator,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(rewrites, "_WORTH", 0)
-    model = calm_model()
-    checkpoint.save(model, tmp_path / "model.safetensors")
     image = image_like(rng, 2, 256, 512)
     hole = np.zeros((2, 1, 256, 512), np.float32)
     hole[0, :, 68:188, 68:188] = hole[1, :, 20:60, 300:500] = 1
 
-    subject = export_subject(model, tmp_path / "model.safetensors", tmp_path, target="ort")
+    subject = export(calm_model(), calm_checkpoint, target="ort")
 
     found = subject.run(image, hole)
     assert np.abs(found - subject.expected(image, hole)).max() <= NETWORK_LIMIT

@@ -12,7 +12,7 @@ each_form = pytest.mark.parametrize(("tile", "taps"), list(ROUNDING))
 
 
 def layer_of(taps: int, inner: int, outer: int, *, bias: bool = True) -> nn.Conv2d:
-    """Make one of the two kinds of the networks: 3x3, or 4x4 that takes every other pixel."""
+    """Create one of the two kinds of the networks: 3x3, or 4x4 that takes every other pixel."""
     torch.manual_seed(inner + outer)
     if taps == 3:
         return nn.Conv2d(inner, outer, 3, padding=1, bias=bias)

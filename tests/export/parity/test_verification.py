@@ -74,7 +74,7 @@ def engine(fixed: Subject, folder: Path) -> Path:
 
 @pytest.fixture
 def opens(monkeypatch: pytest.MonkeyPatch) -> Opens:
-    """Give a function that says which model answers in the place of the engine."""
+    """Return a function that chooses the model that answers in place of the engine."""
 
     def choose(model: Path) -> None:
         monkeypatch.setattr(verification, "this_machine", lambda: HERE)

@@ -43,7 +43,7 @@ def manifest_for(model: Path, **fields: Any) -> Manifest:  # noqa: ANN401
 
 @pytest.fixture
 def engine(packed: Subject, tmp_path: Path) -> Engine:
-    """Give a function that writes an engine of ``packed``; it returns the model and the engine."""
+    """Return a function that writes an engine of ``packed`` and returns model and engine."""
 
     def write(**fields: Any) -> tuple[Path, Path]:  # noqa: ANN401
         path = tmp_path / "model.engine"
@@ -56,7 +56,7 @@ def engine(packed: Subject, tmp_path: Path) -> Engine:
 
 @pytest.fixture
 def no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no plugin be found."""
+    """Hide every plugin library."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CSAKIT_LIBRARY", raising=False)
 

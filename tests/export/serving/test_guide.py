@@ -1,7 +1,7 @@
 """The container that is named opens the engine."""
 
 import pytest
-from csakit.export.serving.guide import image, release_for
+from csakit.export.serving.guide import release_for
 
 
 @pytest.mark.parametrize(
@@ -12,7 +12,3 @@ def test_a_release_is_named_only_for_versions_that_are_known(
     version: str, release: str | None
 ) -> None:
     assert release_for(version) == release
-
-
-def test_images_have_tritons_names() -> None:
-    assert image("25.10") == "nvcr.io/nvidia/tritonserver:25.10-py3"

@@ -25,9 +25,3 @@ from csakit.plugins.errors import ContractError
 def test_options_that_mean_nothing_are_refused(fields: dict[str, Any], text: str) -> None:
     with pytest.raises(ContractError, match=text):
         ServingOptions(**fields)
-
-
-def test_nothing_need_be_given() -> None:
-    options = ServingOptions()
-
-    assert (options.name, options.device, options.instances) == ("csa", "cpu", 1)

@@ -20,7 +20,7 @@ def model(tmp_path: Path) -> Path:
 
 
 def hold(folder: Path, monkeypatch: pytest.MonkeyPatch, **record: Any) -> Path:  # noqa: ANN401
-    """Put a library there, as ``csakit plugin build`` would, with its record."""
+    """Write a library with its record, as ``csakit plugin build`` does."""
     stated = {
         "libraries": [LIBRARY],
         "source_hash": source_hash(),
