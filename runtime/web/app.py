@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -216,7 +216,10 @@ def _get(name: str, answer: Callable[[Request], object]) -> Callable[[Request], 
     async def route(request: Request) -> Response:
         request.scope[ROUTE] = name
         found = answer(request)
-        return found if isinstance(found, Response) else JSONResponse(found)
+        if isinstance(found, Response):
+            return found
+        # Escaped, not as JSONResponse has it: the name of a model may not be Unicode text.
+        return Response(json.dumps(found), media_type="application/json")
 
     return route
 

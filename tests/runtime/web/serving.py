@@ -116,9 +116,13 @@ def serve() -> Iterator[Serve]:
     """Return a function that starts a server around a session: options of the server by name."""
     running: list[Running] = []
 
-    def start(session: RecordingSession | None = None, **options: Any) -> Running:  # noqa: ANN401
+    def start(
+        session: RecordingSession | None = None,
+        model: Model = FAKE,
+        **options: Any,  # noqa: ANN401
+    ) -> Running:
         inpaint = Inpainter(session or RecordingSession())
-        running.append(Running(inpaint, FAKE, WebOptions(**{"port": 0, **options})))
+        running.append(Running(inpaint, model, WebOptions(**{"port": 0, **options})))
         return running[-1]
 
     yield start

@@ -1,8 +1,10 @@
 """Every route over a socket: what is documented is what comes back."""
 
 import base64
+import dataclasses
 import io
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from csakit.runtime.cli.inpaint import main as inpaint_command
 from PIL import Image
 
-from .serving import Files, Running, Serve, encoded, files_of, mask_of, pixels_of
+from .serving import FAKE, Files, Running, Serve, encoded, files_of, mask_of, pixels_of
 
 
 def parts_of(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -232,6 +234,16 @@ def test_info_names_model_limits_and_options(demo: Running) -> None:
     assert len(info["model"]["sha256"]) == 64
     assert info["limits"]["max_upload_bytes"] == 64 << 20
     assert info["options"]["blend"]["default"] == "seamless"
+
+
+def test_a_model_whose_name_is_no_text_is_reported(serve: Serve) -> None:
+    name = os.fsdecode(b"m\xff.onnx")
+    running = serve(model=dataclasses.replace(FAKE, name=name))
+
+    assert running.get("/api/v1/info").json()["model"]["name"] == name
+    assert running.get("/api/v1/model").json()["path"] == name
+    config = running.get("/api/v1/server-config").json()
+    assert [model["path"] for model in config["modelInfos"]] == [name]
 
 
 def test_the_documented_routes_are_those_of_the_server(serve: Serve) -> None:
