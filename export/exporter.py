@@ -176,15 +176,16 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
     """
     batch = 1 if config.max_batch == 1 else 2  # dimensions of 1 cannot be traced as free ones
     height, width = (512, 768) if config.size == "dynamic" else (config.size, config.size)
-    shapes = CallShape(config.io, batch, height, width).inputs
+    shapes = CallShape(config.io, batch, height, width).tensors
+    inputs = [contract.IMAGE, contract.MASK]
     dtype = torch.uint8 if config.io == "uint8" else torch.float32
     symbolic = _symbolic_dimensions(config) if config.target == "ort" else {}
     with _quiet_exporter():
         program = torch.onnx.export(
             wrapper,
-            tuple(torch.zeros(shape, dtype=dtype) for shape in shapes.values()),
+            tuple(torch.zeros(shapes[name], dtype=dtype) for name in inputs),
             dynamo=True,
-            input_names=list(shapes),
+            input_names=inputs,
             output_names=list(surgery.TRACED_OUTPUTS),
             dynamic_shapes={"image": symbolic, "mask": symbolic},
             opset_version=surgery.OPSET,

@@ -13,7 +13,7 @@ from typing import Any, Final
 import onnx
 
 from ...plugins.errors import EngineError
-from ...runtime.contract import IOFormat
+from ...runtime.contract import IMAGE, MASK, IOFormat
 from ...runtime.engine.manifest import Manifest
 from ...runtime.engine.shapes import CallShape
 from ..graph import surgery
@@ -93,7 +93,7 @@ def _config(manifest: Manifest, gpu: str) -> Any:  # noqa: ANN401
     spans = zip(shapes.batch, shapes.size, strict=True)
     calls = [CallShape(io, batch, side, side) for batch, side in spans]
     profile = Profile()
-    for name in calls[0].inputs:
+    for name in (IMAGE, MASK):
         profile.add(name, *(call.tensors[name] for call in calls))
     if manifest.build.module != "tensorrt_rtx":
         return CreateConfig(profiles=[profile])
