@@ -89,7 +89,10 @@ def mapped(path: Path) -> memoryview:
 
 def _model(view: memoryview) -> OnnxHeader:
     fields = Fields(view)
-    (graph,) = (Fields(part) for part in fields.parts(_MODEL["graph"]))
+    graphs = [Fields(part) for part in fields.parts(_MODEL["graph"])]
+    if len(graphs) != 1:
+        raise ValueError(f"it has {len(graphs)} graphs instead of one")
+    graph = graphs[0]
     weights, external = _weights(graph)
     functions = tuple(_qualified(f, name=1, domain=10) for f in fields.messages(_MODEL["function"]))
     return OnnxHeader(
@@ -120,7 +123,10 @@ def _weights(graph: "Fields") -> tuple[dict[str, int], dict[str, int]]:
 
 def _tensor(item: "Fields") -> OnnxTensor:
     """Read a ValueInfoProto that holds a tensor."""
-    (kind,) = (tensor for kind in item.messages(2) for tensor in kind.messages(1))
+    kinds = [tensor for kind in item.messages(2) for tensor in kind.messages(1)]
+    if len(kinds) != 1:
+        raise ValueError(f"{item.text(1)!r} is not a tensor")
+    kind = kinds[0]
     dimensions = [dimension for shape in kind.messages(2) for dimension in shape.messages(1)]
     sides = (d.text(2) or d.number(1) or "?" for d in dimensions)  # a free one may have no name
     return OnnxTensor(item.text(1), _type(kind.number(1)), tuple(sides))

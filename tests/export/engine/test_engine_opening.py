@@ -1,7 +1,7 @@
 """Opening engines with the real libraries, as far as they go without a GPU.
 
 TensorRT for RTX builds the engine and refuses to open it here; TensorRT's lean runtime reads plans
-of TensorRT. On a GPU ``tests/runtime/test_engine_gpu.py`` goes on from here.
+of TensorRT. On a GPU ``tests/export/engine/test_engine_gpu.py`` goes on from here.
 """
 
 import dataclasses

@@ -72,11 +72,22 @@ def test_every_truncation_is_refused_or_read_without_what_is_missing(make_model:
     assert refused > 0.9 * len(content)  # the rest ends between two fields
 
 
-@pytest.mark.parametrize("content", [b"", b"\x3a\xff\xff\xff\xff\x0f", b"\xff" * 20, b"\x0b"])
-def test_what_is_no_onnx_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"\x3a\xff\xff\xff\xff\x0f", r"it ends \d+ bytes too early"),
+        (b"\xff" * 20, "a number has no end"),
+        (b"\x0b", "byte 1 is of wire type 3, which does not exist"),
+        (b"\x08\x09", "it has 0 graphs instead of one"),
+        (b"\x3a\x00\x3a\x00", "it has 2 graphs instead of one"),
+        (b"\x3a\x05\x5a\x03\x0a\x01x", "'x' is not a tensor"),
+    ],
+)
+def test_what_is_no_onnx_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     (tmp_path / "x.onnx").write_bytes(content)
 
-    with pytest.raises(ContractError, match=r"x\.onnx must be a whole ONNX file"):
+    with pytest.raises(ContractError, match=rf"x\.onnx must be a whole ONNX file: {reason}"):
         read_onnx_header(tmp_path / "x.onnx")
 
 
