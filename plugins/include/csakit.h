@@ -1,17 +1,17 @@
 /* csakit.h - the C interface of libcsakit: coherent semantic attention on CUDA devices.
  *
  * Letters: B images, C channels, H W sides of the feature map, N = H * W positions.
- * What the operator computes is stated in csakit.plugins.reference, its oracle.
+ * csakit.plugins.reference defines the operator and is its test oracle.
  *
- * Conventions, true for every function below:
+ * Conventions for every function below:
  *   - it returns a csakit_status, never throws, never prints, never exits; after a failure
  *     csakit_last_error() names the argument and both values;
  *   - pointers marked d_ are device memory; the caller owns and frees all memory;
  *   - work is enqueued on `stream` (a cudaStream_t; NULL is the default stream) of the current
  *     device, and the call returns before the GPU finishes: no allocation, no synchronisation, so
- *     that it can be captured in a CUDA graph and replayed with other values, another hole too;
+ *     that it can be captured in a CUDA graph and replayed with other values and another hole;
  *   - tensors are dense; device pointers are aligned to 16 bytes;
- *   - arithmetic inside is float32 whatever the type of the tensors.
+ *   - arithmetic is float32 for every type of the tensors.
  */
 #ifndef CSAKIT_H_
 #define CSAKIT_H_
@@ -29,7 +29,7 @@
 extern "C" {
 #endif
 
-#define CSAKIT_ABI_VERSION 2 /* raised when a struct, a signature or a meaning changes */
+#define CSAKIT_ABI_VERSION 2 /* increased when a struct, a signature or a meaning changes */
 
 #define CSAKIT_MAX_CHANNELS 1024
 #define CSAKIT_MAX_POSITIONS 16384 /* the feature map of a 1024 x 1024 image */
@@ -55,9 +55,9 @@ typedef enum csakit_similarity {
   CSAKIT_COSINE = 1      /* as the paper prints it */
 } csakit_similarity;
 
-/* The holes of an image are filled one from another. All ways give the same bits. */
+/* How the holes of an image are computed, one from another. Both give the same bits. */
 typedef enum csakit_chain {
-  CSAKIT_AUTO = 0,      /* all chunks of 32 holes at once, in order where that is not proven */
+  CSAKIT_AUTO = 0,      /* all chunks of 32 holes at once, in order if that is not proven */
   CSAKIT_SEQUENTIAL = 1 /* chunk after chunk, launch after launch: slower; for comparison */
 } csakit_chain;
 
@@ -71,7 +71,7 @@ typedef enum csakit_direction {
   CSAKIT_BACKWARD = 1
 } csakit_direction;
 
-/* What is computed on. Enumerators are int32_t, so that the struct is the same for every
+/* The description of one call. Enumerators are int32_t, so that the struct is the same for every
  * compiler; 40 bytes, no padding. */
 typedef struct csakit_attention_desc {
   int32_t struct_bytes; /* sizeof(csakit_attention_desc), set by the caller */
@@ -83,7 +83,7 @@ typedef struct csakit_attention_desc {
   int32_t hole_dtype;   /* csakit_dtype of the hole */
   int32_t similarity;   /* csakit_similarity */
   int32_t layout;       /* csakit_layout of the features, the output and the gradients */
-  int32_t chain;        /* csakit_chain; 0 is what you want */
+  int32_t chain;        /* csakit_chain; 0 except for comparisons */
 } csakit_attention_desc;
 
 /* CSAKIT_ABI_VERSION of the library, to compare with the header's. */
@@ -92,13 +92,13 @@ CSAKIT_API int32_t csakit_abi_version(void);
 /* One JSON object: csakit version, source hash, compiler, the architectures it holds code for. */
 CSAKIT_API const char* csakit_build_info(void);
 
-/* A word for a status; never NULL. */
+/* The name of a status; never NULL. */
 CSAKIT_API const char* csakit_status_string(int32_t status);
 
 /* Why the last call on this thread failed; "" if it did not. Valid until the next call. */
 CSAKIT_API const char* csakit_last_error(void);
 
-/* Bytes of workspace that a direction needs; depends on the desc alone, grows with B, C, N.
+/* The workspace size of a direction in bytes; depends on the desc only, grows with B, C, N.
  * A size that is enough for a large desc is enough for each that is smaller in B, C and N. */
 CSAKIT_API int32_t csakit_attention_workspace_size(const csakit_attention_desc* desc,
                                                    int32_t direction, size_t* bytes);
@@ -109,14 +109,14 @@ CSAKIT_API int32_t csakit_attention_workspace_size(const csakit_attention_desc* 
  *   d_output     as d_features                 may not overlap d_features
  *   d_matches    (B, N) int32 or NULL          the known position each position is copied from; a
  *                                              known position names itself. For parity checks.
- *   d_workspace  workspace_bytes               contents before and after mean nothing
+ *   d_workspace  workspace_bytes               its contents need not be kept
  */
 CSAKIT_API int32_t csakit_attention_forward(const csakit_attention_desc* desc,
                                             const void* d_features, const void* d_hole,
                                             void* d_output, int32_t* d_matches, void* d_workspace,
                                             size_t workspace_bytes, void* stream);
 
-/* Give dX = dY + A^T dY, the attention A held constant; it is computed again from the features.
+/* Compute dX = dY + A^T dY, with the attention A, recomputed from the features, held constant.
  *   d_features          as in the forward call
  *   d_hole              as in the forward call
  *   d_output_gradient   dY, as d_features

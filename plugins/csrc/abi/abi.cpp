@@ -32,7 +32,7 @@ namespace {
 static_assert(sizeof(csakit_attention_desc) == 40, "csakit.h promises 40 bytes");
 static_assert(kMaxChannels == CSAKIT_MAX_CHANNELS, "the kernels are made for the header's limit");
 
-// The caller's pointers of one call; those that the direction does not have are null.
+// The caller's pointers of one call; null where a direction has no such tensor.
 struct Tensors {
   const void* features;
   const void* hole;
@@ -140,7 +140,7 @@ csakit_status checkWorkspace(const csakit_attention_desc& desc, bool backward, s
   return CSAKIT_OK;
 }
 
-// Check all that is not the description, and enqueue. CUDA is asked where that is said, not before.
+// Check everything but the description, and enqueue. Only the marked steps call CUDA.
 template <size_t kCount>
 csakit_status enqueue(const csakit_attention_desc& desc, const Tensors& tensors,
                       const Memory (&memory)[kCount], const Memory& workspace, bool backward,

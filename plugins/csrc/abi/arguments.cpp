@@ -1,4 +1,4 @@
-// arguments.cpp - see arguments.h. Texts name the argument, its rule and its value.
+// arguments.cpp - see arguments.h. Error texts state the argument, its rule and its value.
 
 #include "arguments.h"
 
@@ -86,9 +86,9 @@ csakit_status checkOverlap(const Memory* memory, size_t count) {
   return CSAKIT_OK;
 }
 
-// A kernel that touches memory of the host or of another device ends the whole CUDA context, so
-// asking is worth the fraction of a microsecond. It is no stream operation, and CaptureTolerance
-// lets it pass where a capture is strict.
+// A kernel that accesses memory of the host or of another device destroys the whole CUDA context,
+// so this query is worth its fraction of a microsecond. It is no stream operation, and
+// CaptureTolerance permits it during strict captures.
 csakit_status checkPlace(const Memory& m, int32_t device) {
   cudaPointerAttributes attributes{};
   const cudaError_t error = cudaPointerGetAttributes(&attributes, m.pointer);

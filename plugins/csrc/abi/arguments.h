@@ -9,7 +9,7 @@
 
 namespace csakit {
 
-// One of the caller's pointers: what it is called, and how many bytes are used behind it.
+// One of the caller's pointers: its name, and the number of bytes used behind it.
 struct Memory {
   const char* name;
   const void* pointer;
@@ -26,7 +26,7 @@ size_t matchesBytes(const csakit_attention_desc& desc);
 // Sizes and enumerators.
 csakit_status checkDescription(const csakit_attention_desc* desc, const char* caller);
 
-// Null, alignment, overlap with what is written: all that can be told without asking CUDA.
+// Null pointers, alignment, overlap with outputs: all checks that need no call of CUDA.
 csakit_status checkAddresses(const Memory* memory, size_t count);
 
 // Memory of the current device.

@@ -12,7 +12,7 @@
 namespace csakit {
 namespace {
 
-constexpr int32_t kDevices = 64;       // of a process; others do not overlap
+constexpr int32_t kDevices = 64;       // per process; launches on further ones do not overlap
 constexpr int32_t kMajor = 9;          // compute capability
 constexpr int32_t kArchitecture = 90;  // of the code
 constexpr int32_t kDriver = 12030;     // CUDA 12.3
@@ -32,7 +32,7 @@ bool ask(int32_t device) {
       cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) == cudaSuccess;
   const bool yes =
       answered && driver >= kDriver && major >= kMajor && codeArchitecture() >= kArchitecture;
-  cudaGetLastError();  // a refusal is an answer
+  cudaGetLastError();  // a refusal is an answer, not an error
   return yes;
 }
 

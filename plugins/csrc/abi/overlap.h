@@ -4,9 +4,9 @@
 
 namespace csakit {
 
-// Whether a kernel can be launched before the one before it has ended (launchNext in kernels.h):
-// compute capability 9.0, code that was compiled for it, and a driver that captures such launches.
-// Asked once for each device.
+// Whether a kernel can be launched before the previous one has ended (launchNext in kernels.h):
+// this needs compute capability 9.0, code compiled for it, and a driver that can capture such
+// launches. Queried once per device.
 bool launchesOverlap();
 
 }  // namespace csakit

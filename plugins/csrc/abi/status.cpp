@@ -8,7 +8,7 @@
 namespace csakit {
 namespace {
 
-constexpr size_t kTextBytes = 512;  // the longest text of ours is below 300
+constexpr size_t kTextBytes = 512;  // csakit's longest text is below 300
 thread_local char last_error[kTextBytes] = "";
 
 bool isMissingCode(cudaError_t error) {
@@ -38,7 +38,7 @@ csakit_status fromCuda(cudaError_t error, const char* step) {
   if (isMissingCode(error)) {
     return fail(CSAKIT_NO_KERNEL_FOR_DEVICE,
                 "%s: this library holds no code for the current device (%s); csakit_build_info() "
-                "tells for which it does",
+                "lists its architectures",
                 step, cudaGetErrorString(error));
   }
   return fail(CSAKIT_CUDA_ERROR, "%s: %s (%s)", step, cudaGetErrorString(error),

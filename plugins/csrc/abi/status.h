@@ -1,4 +1,4 @@
-// status.h - the last error of a thread, and the one place where CUDA's errors become ours.
+// status.h - the last error of a thread, and the translation of CUDA's errors to statuses.
 #ifndef CSAKIT_STATUS_H_
 #define CSAKIT_STATUS_H_
 
@@ -11,18 +11,18 @@ namespace csakit {
 // Keep a text for csakit_last_error(), printf style, and return `status`.
 [[gnu::format(printf, 2, 3)]] csakit_status fail(csakit_status status, const char* format, ...);
 
-// Forget the text of the call before.
+// Clear the text of the previous call.
 csakit_status succeed();
 
 const char* lastError();
 
-// Say in which step CUDA refused, and clear CUDA's own record of it, so that an error which does
-// no lasting harm is not found again by the caller's next call.
+// Record the step in which CUDA failed, and clear CUDA's last error, so that the caller's next call
+// does not find an error without lasting effect again.
 csakit_status fromCuda(cudaError_t error, const char* step);
 
-// While it lives, this thread may do what a capture that is under way, in any thread, would forbid:
-// asking CUDA where memory lies, and the loading of a kernel's code at its first launch. Neither
-// touches the work that is captured, which is what such captures guard.
+// During its lifetime, this thread may do what a capture in progress, in any thread, would forbid:
+// query where memory lies, and load a kernel's code at its first launch. Neither affects the work
+// that is being captured.
 class CaptureTolerance {
  public:
   CaptureTolerance();

@@ -1,4 +1,4 @@
-// workspace.h - where everything lies in the caller's workspace; nowhere else is it laid out.
+// workspace.h - the layout of the caller's workspace.
 #ifndef CSAKIT_WORKSPACE_H_
 #define CSAKIT_WORKSPACE_H_
 
@@ -9,7 +9,7 @@
 
 namespace csakit {
 
-// Hands out consecutive parts of a block of memory, each aligned for every kind of access.
+// Allocates consecutive parts of a block of memory, each aligned for every kind of access.
 class Carver {
  public:
   explicit Carver(void* base) : base_(reinterpret_cast<uintptr_t>(base)) {}
@@ -23,20 +23,20 @@ class Carver {
   size_t used() const { return used_; }
 
  private:
-  static constexpr size_t kAlignment = 256;  // bytes; what cudaMalloc gives
+  static constexpr size_t kAlignment = 256;  // bytes; as cudaMalloc aligns
   uintptr_t base_;
   size_t used_ = 0;
 };
 
 // Set the workspace pointers of `a`; return the bytes they cover. Every part grows with B, C and
-// N, and none depends on the layout or on alignment: what is enough for a large problem is enough
-// for a smaller one, which TensorRT's dynamic shapes rely on.
+// N, and none depends on the layout or on alignment: a workspace for a large problem also fits
+// smaller ones, which TensorRT's dynamic shapes rely on.
 template <typename T>
 size_t carveWorkspace(Attention<T>* a, void* workspace, bool backward) {
   const size_t positions = static_cast<size_t>(a->batch) * a->positions;
   const size_t chunks = static_cast<size_t>(a->batch) * a->chunks;
   Carver carver(workspace);
-  carver.take(&a->rounds, a->batch);  // the first, where the tests look for it
+  carver.take(&a->rounds, a->batch);  // first, because the tests read it there
   carver.take(&a->packed, positions * a->stride);
   carver.take(&a->hole_count, a->batch);
   carver.take(&a->holes, positions);

@@ -1,9 +1,9 @@
-// async.cuh - copies from global to shared memory that run beside the arithmetic (cp.async).
+// async.cuh - asynchronous copies from global to shared memory (cp.async).
 //
-// A thread sees what it copied itself after asyncWait, what others copied after a barrier that
-// follows their asyncWait. Before sm_80 the copy is made at once and waiting is no wait.
-// simt_units.h is the tests' twin of these functions, for running kernels on a CPU: there a copy
-// lands as late as it may, so that a missing wait is seen.
+// A thread sees its own copies after asyncWait, and those of others after a barrier that follows
+// their asyncWait. Before sm_80 copies are synchronous and asyncWait does nothing.
+// The tests replace these functions by those of simt_units.h to run kernels on a CPU: there a copy
+// completes as late as possible, so that a missing wait is detected.
 #ifndef CSAKIT_ASYNC_CUH_
 #define CSAKIT_ASYNC_CUH_
 
@@ -15,13 +15,13 @@
 
 namespace csakit {
 
-constexpr int32_t kAsyncBytes = 16;  // of one copy, both sides aligned to it
+constexpr int32_t kAsyncBytes = 16;  // per copy; source and target are aligned to it
 
-// Copy 16 bytes, or clear them where `valid` is false (`from` is then not read).
+// Copy 16 bytes, or clear them if `valid` is false (`from` is then not read).
 __device__ inline void asyncCopy(void* to, const void* from, bool valid) {
 #if __CUDA_ARCH__ >= 800
   const unsigned int shared = static_cast<unsigned int>(__cvta_generic_to_shared(to));
-  const int bytes = valid ? kAsyncBytes : 0;  // the rest of the 16 is cleared
+  const int bytes = valid ? kAsyncBytes : 0;  // the rest of the 16 bytes is cleared
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared), "l"(from), "r"(bytes)
                : "memory");
 #else
@@ -36,7 +36,7 @@ __device__ inline void asyncCommit() {
 #endif
 }
 
-// Wait until at most the `kPending` newest groups are still under way.
+// Wait until at most the `kPending` newest groups are pending.
 template <int32_t kPending>
 __device__ inline void asyncWait() {
 #if __CUDA_ARCH__ >= 800

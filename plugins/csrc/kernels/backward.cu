@@ -1,18 +1,18 @@
 // backward.cu - the gradient dX = dY + A^T dY, with A as the forward steps found it.
 //
-// A known position receives its own dY once more (A is the identity there) and what flows to it
-// from the holes that were copied from it. Holes send their gradient backwards along the chain:
+// A known position receives its own dY a second time (A is the identity there), and the gradients
+// of the holes that were copied from it. Holes pass their gradient backwards along the chain:
 //
 //     u_i = w_{i+1} u_{i+1} + dY[h_i]      sums[c_i] += u_i - w_i u_i
 //
 // Channels are independent, so a lane walks all holes of an image for its channel. The chain costs
-// one multiply-add a hole: while a chunk of 32 is walked, the gradients of the chunk before it and
-// the lists of the one before that are under way, and everything a step needs is in registers. The
-// lane alone adds to its channel of `sums`, in order: the result is the same each time, and the
-// additions need no answer from memory.
+// one multiply-add per hole: while a chunk of 32 is walked, the gradients of the chunk before it
+// and the lists of the one before that are being loaded, and all operands of a step are in
+// registers. Only this lane adds to its channel of `sums`, in order: results are deterministic, and
+// no addition waits for memory.
 //
-// Chunks in parallel would not pay. Their additions to `sums` would need an order, so that another
-// kernel would have to make them, at the same cost a hole as this one.
+// Parallel chunks would not pay: their additions to `sums` need an order, so that another kernel
+// would have to do them, at the same cost per hole as this one.
 //
 // Sections: traits | kernels | launchers | instantiations.
 
@@ -25,11 +25,11 @@ namespace {
 
 // ---- traits ---------------------------------------------------------------------------
 struct ReverseTraits {
-  static constexpr int32_t kThreads = kWarp;  // channels of a block; few, to use many processors
-  static constexpr int32_t kPlans = 3;        // chunks whose lists are kept: this one and two on
+  static constexpr int32_t kThreads = kWarp;  // channels per block; few, to use many processors
+  static constexpr int32_t kPlans = 3;  // chunks whose lists are kept: this one and the next two
 };
 struct GradientTraits {
-  static constexpr int32_t kTile = kWarp;  // positions and channels of a block
+  static constexpr int32_t kTile = kWarp;  // positions and channels per block
   static constexpr int32_t kThreads = 256;
   static constexpr int32_t kWarps = kThreads / kWarp;
 };
@@ -55,7 +55,7 @@ __global__ void __launch_bounds__(RowsTraits::kThreads, 1) packGradientKernel(
   }
 }
 
-// The row of a position. A wide product is one instruction where an index takes five.
+// The row of a position. A wide product is one instruction; an index takes five.
 template <typename U>
 __device__ U* rowOf(U* rows, int32_t position, int32_t stride) {
   using Byte = std::conditional_t<std::is_const<U>::value, const char, char>;
@@ -64,7 +64,7 @@ __device__ U* rowOf(U* rows, int32_t position, int32_t stride) {
   return reinterpret_cast<U*>(reinterpret_cast<Byte*>(rows) + bytes);
 }
 
-// The gradients of the first `count` holes of a chunk in one channel, and zeros.
+// The gradients of the first `count` holes of a chunk in one channel, padded with zeros.
 template <typename T>
 __device__ void loadGradients(const T* rows, const ChunkPlan& plan, int32_t stride, int32_t count,
                               T (&gradients)[kChunk]) {
@@ -129,7 +129,7 @@ __global__ void __launch_bounds__(ReverseTraits::kThreads) reverseKernel(const A
       kept = weights[i];
       atomicAdd(targets[i], fmaf(-kept, later, later));
     }
-    if (chunk > 1) {  // over those of the chunk after this one
+    if (chunk > 1) {  // replaces those of the chunk after this one
       storePlan(lists, lane, plans + (chunk - 2) % kPlans);
     }
     __syncthreads();

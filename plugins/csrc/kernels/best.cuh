@@ -1,9 +1,9 @@
-// best.cuh - a score and the position that attains it in one integer, so that a maximum finds both.
+// best.cuh - a score and its position packed into one integer, so that one maximum finds both.
 //
-// The upper half is the score's bits, made to sort like the numbers; the lower half is the
-// complement of the position, so that of equal scores the smallest position wins. A maximum of
-// integers does not depend on the order in which blocks arrive: the result is the same each time.
-// As numpy.argmax and torch.max have it, no number (NaN) is above every number, and -0 equals 0.
+// The upper half holds the score's bits, mapped to sort like the numbers; the lower half holds the
+// complement of the position, so that the smallest position wins among equal scores. A maximum of
+// integers does not depend on the order of the blocks: results are deterministic. As in
+// numpy.argmax and torch.max, NaN is above every number, and -0 equals 0.
 #ifndef CSAKIT_BEST_CUH_
 #define CSAKIT_BEST_CUH_
 

@@ -1,15 +1,15 @@
-// chain.cu - the generating half: how much of the vector filled last every hole keeps.
+// chain.cu - the generating half: the weight with which each hole keeps the previous vector.
 //
-// A block for each image. It solves all chunks at once (rounds.cuh): 64 to 96 steps whatever the
-// number of holes, where one after another takes a step a hole. Where that is not proven to give
-// the same bits, it walks the chunks in order. Warp 0 solves chunk b (solver.cuh); eight others
-// work one chunk behind and two ahead of it (workers.cuh), so that it never waits for a vector:
+// One block per image. It solves all chunks at once (rounds.cuh), in 64 to 96 steps for any number
+// of holes; in order it would be one step per hole. If equal bits are not proven, it walks the
+// chunks in order. Then warp 0 solves chunk b (solver.cuh), and others work one chunk behind and
+// two ahead of it (workers.cuh), so that it never waits for a vector:
 //
-//     first half     the vector filled just before chunk b, from chunk b - 1 as it was solved
+//     first half     the vector filled just before chunk b, from the solved chunk b - 1
 //     second half    its products with the holes of chunk b + 2
 //
-// A barrier ends each half. Only w is kept, and the vector before each chunk or, where chunks were
-// solved at once, a bound of its length: fill.cu makes the vectors, on all multiprocessors.
+// A barrier ends each half. Only w is stored, with the vector before each chunk or, if chunks were
+// solved at once, a bound of its length: fill.cu computes the vectors on all multiprocessors.
 //
 // Sections: kernel | launcher | instantiations.
 
@@ -28,7 +28,7 @@ __device__ float scoreAt(const Image<T>& image, int32_t rank) {
   return rank < image.holes ? image.a.score[image.start() + rank] : 0.0F;
 }
 
-// The warp that solves chunk after chunk, and its lanes' products with the vectors between them.
+// The warp that solves chunk after chunk, with its lanes' products with the vectors in between.
 template <typename T, bool kCosine>
 class ChunkInOrder {
  public:
@@ -54,7 +54,7 @@ class ChunkInOrder {
     }
   }
 
-  // Go on to the next chunk.
+  // Advance to the next chunk.
   __device__ void advance(int32_t chunk, const ChainShared<kCosine>& shared) {
     const int32_t lane = laneOf(threadIdx.x);
     Products dot{};

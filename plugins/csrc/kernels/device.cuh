@@ -1,4 +1,4 @@
-// device.cuh - what every kernel uses: the storage types, wide loads, sums over a warp.
+// device.cuh - common device code of the kernels: storage types, wide loads, sums over a warp.
 #ifndef CSAKIT_DEVICE_CUH_
 #define CSAKIT_DEVICE_CUH_
 
@@ -18,7 +18,7 @@ constexpr float kDenominatorMin = 1e-6F;  // plugins/spec.py DENOMINATOR_MIN
 constexpr float kHoleThreshold = 0.5F;    // plugins/spec.py HOLE_THRESHOLD
 constexpr float kLargest = 3.402823466e+38F;
 
-// ---- storage types: arithmetic is float32, T is only how numbers are kept ---------------
+// ---- storage types: arithmetic is float32, T is for storage only ------------------------
 __device__ inline float toFloat(float value) { return value; }
 __device__ inline float toFloat(__half value) { return __half2float(value); }
 __device__ inline float toFloat(__nv_bfloat16 value) { return __bfloat162float(value); }
@@ -50,8 +50,7 @@ __device__ inline Pack<T, kBytes> loadPack(const T* from) {
   return *reinterpret_cast<const Pack<T, kBytes>*>(from);
 }
 
-// The same as words. Numbers that wait in registers wait as words: elements of 16 bits would take
-// a register each.
+// The same as words, to hold them in registers: 16-bit elements would take a register each.
 template <int32_t kBytes>
 using Words = Pack<uint32_t, kBytes>;
 
@@ -69,20 +68,20 @@ __device__ inline Pack<T, kBytes> unpack(const Words<kBytes>& words) {
 
 // ---- launches ------------------------------------------------------------------------
 #if defined(__CUDACC__)
-// Wait for the kernel that was launched before, and see what it wrote. Comes first in a kernel, for
-// all threads. Where launches do not overlap there is nothing to wait for.
+// Wait for the previous kernel, and see its writes. The first statement of a kernel, for all
+// threads. Does nothing if launches do not overlap.
 __device__ inline void awaitPrevious() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
-// Let the kernel that is launched next come in, as soon as all blocks have said so.
+// Allow the next kernel to start once all blocks have called this.
 __device__ inline void admitNext() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 #endif
 }
-#else  // compiled as plain C++ by the tests, which check that nothing is touched before
+#else  // compiled as plain C++ by the tests, which check that no memory is accessed before
 #define awaitPrevious() simt::awaited(__FILE__, __LINE__)
 inline void admitNext() {}
 #endif
@@ -95,8 +94,8 @@ __device__ inline int32_t warpOf(unsigned int thread) {
   return static_cast<int32_t>(thread) / kWarp;
 }
 
-// One instruction each, two units in the last place; denormal numbers count as zero. Volatile, so
-// that they are not moved behind a condition that may be decided while they are under way.
+// One instruction each, accurate to two units in the last place; denormal numbers count as zero.
+// Volatile, so that the compiler does not move them behind a condition evaluated meanwhile.
 #if defined(__CUDACC__)
 __device__ inline float fastReciprocal(float value) {
   float result;
@@ -113,7 +112,7 @@ inline float fastReciprocal(float value) { return 1.0F / value; }
 inline float fastRoot(float value) { return sqrtf(value); }
 #endif
 
-// Every lane receives the sum.
+// Returns the sum in every lane.
 __device__ inline float sumOverWarp(float value) {
 #pragma unroll
   for (int32_t distance = kWarp / 2; distance > 0; distance /= 2) {
@@ -122,7 +121,7 @@ __device__ inline float sumOverWarp(float value) {
   return value;
 }
 
-// The hole of an image in any of the three types; the branch is the same for all threads.
+// The hole of an image in any of the three types; all threads take the same branch.
 __device__ inline bool isHole(const void* hole, int32_t dtype, size_t index) {
   float value = 0.0F;
   if (dtype == CSAKIT_FLOAT32) {

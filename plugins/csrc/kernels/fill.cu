@@ -1,15 +1,15 @@
 // fill.cu - the vectors of the holes, from the weights and the vector before each chunk.
 //
-// With w known the recurrence is linear and every channel is on its own: a block makes the 32
-// vectors of a chunk in 128 channels, a channel a thread, all loads before the first use. For
-// (C, N) outputs they are transposed through shared memory, since neighbouring holes are mostly
-// neighbours in memory there.
+// With w known the recurrence is linear and channels are independent: a block computes the 32
+// vectors of a chunk in 128 channels, one channel per thread, with all loads before the first use.
+// For (C, N) outputs they are transposed through shared memory, because neighbouring holes are
+// mostly neighbours in memory there.
 //
-// The vector before a chunk was kept where chunks were solved one after another. Where they were
-// not, a thread begins two chunks earlier, from both ends of the range that its channel must lie
-// in, and blends the same matches into both. A blend is monotone in what it blends into, as its
-// rounding is: where the two have met, every value between them gives the same bits, the true one
-// too. Where they have not, it begins further ahead, at last with the first hole and from zero.
+// The vector before a chunk is stored if chunks were solved in order. Otherwise a thread begins two
+// chunks earlier, from both ends of the range that contains its channel, and blends the same
+// matches into both. A blend is monotone in the previous value, and so is its rounding: once the
+// two have met, every value between them, and so the true one, has the same bits. If they have not,
+// it begins further ahead, at last with the first hole and from zero.
 //
 // Sections: traits | the vector before a chunk | kernel | launcher | instantiations.
 
@@ -21,7 +21,7 @@ namespace {
 
 // ---- traits ---------------------------------------------------------------------------
 struct FillTraits {
-  static constexpr int32_t kThreads = 128;  // channels of a block
+  static constexpr int32_t kThreads = 128;  // channels per block
   static constexpr int32_t kWarps = kThreads / kWarp;
   static constexpr int32_t kBack = 2;  // chunks
   static_assert((kBack + 1) * kChunk <= kThreads);
@@ -40,7 +40,7 @@ struct Between {
   }
 };
 
-// What is known of it before a chunk: nothing is filled before the first.
+// The bounds of a channel before a chunk: before the first one nothing is filled.
 template <typename T>
 __device__ Between knownBefore(const Attention<T>& a, int32_t image, int32_t chunk) {
   const float bound = chunk > 0 ? a.bound[image * a.chunks + chunk] : 0.0F;

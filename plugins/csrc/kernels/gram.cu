@@ -1,14 +1,14 @@
-// gram.cu - the inner products that let a chunk of holes be solved with numbers only.
+// gram.cu - the inner products with which a chunk of holes is solved without vectors.
 //
 // With u_i = unit(x[h_i]) and k_j = x[c_j], a chunk needs <u_i, k_j> for its own holes i, and the
-// two chunks after it need the same with their holes i, to know what they start from as soon as
-// this chunk is solved (solver.cuh). So for the chunk's 32 matches j there are made
+// next two chunks need it for their holes i, to compute their start as soon as this chunk is solved
+// (solver.cuh). So for the chunk's 32 matches j this kernel computes
 //
 //     plane 0    [j][i] = <u_i, k_j>, i over the 96 holes of this chunk and the next two
 //     plane 1    [j][i] = <k_i, k_j>, likewise; only for cosines, which also need |y|
 //
-// by a block for every 32 of the 96. Holes past the last are zero rows. The first block of a chunk
-// also unpacks the chunk's matches.
+// with one block for every 32 of the 96. Holes past the last are zero rows. The first block of a
+// chunk also unpacks the chunk's matches.
 //
 // Sections: kernel | launcher | instantiations.
 
@@ -23,7 +23,7 @@ namespace {
 template <typename T>
 using GramTraits = ProductTraits<T, kChunk, kChunk>;
 
-// Write what the search found for the chunk's hole `rank`.
+// Write the match and the score of the chunk's hole `rank`.
 template <typename T>
 __device__ void unpackMatch(const Attention<T>& a, size_t start, int32_t rank) {
   const unsigned long long best = a.best[start + rank];
@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(GramTraits<T>::kThreads) gramKernel(const Atte
     float* cell = gram + row * kGramLine + column * kGramCell;
     *cell = tile.products[row][column] * scales[column];
     if (distance == kBand - 1) {
-      cell[1] = 0.0F;  // read with the others
+      cell[1] = 0.0F;  // loaded with the others
     }
   }
 }

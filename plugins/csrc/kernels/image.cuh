@@ -1,4 +1,4 @@
-// image.cuh - what the block that walks the holes of an image knows of it.
+// image.cuh - sizes and pointers of one image, for the block that walks its holes.
 #ifndef CSAKIT_IMAGE_CUH_
 #define CSAKIT_IMAGE_CUH_
 
@@ -19,8 +19,8 @@ struct Image {
   __device__ const float* gram(int32_t chunk) const {
     return a.gram + startOf(index * a.chunks + chunk, (kCosine ? 2 : 1) * kChunk, kGramLine);
   }
-  // Channel c of a row. A wide product is one instruction where an index takes five; float32, with
-  // more in registers, would spill on sm_100.
+  // Channel c of a row. A wide product is one instruction, an index takes five; float32, which
+  // holds more in registers, would spill on sm_100.
   __device__ const T* at(uint32_t position, int32_t c) const {
     const std::conditional_t<sizeof(T) == 2, uint64_t, uint32_t> row = position;
     const char* first = reinterpret_cast<const char*>(rows + c);

@@ -1,9 +1,9 @@
 // match.cu - the searching half: the best known position of every hole.
 //
-// One product of holes and known positions; a tile's scores stay in shared memory and only the
-// best of each hole leaves the block, through one atomic maximum. The hole count is known on the
-// device alone, so the grid has as many blocks as any count could need, and a block finds its
-// tile by counting; those past the last tile end at once.
+// One matrix product of holes and known positions; a tile's scores stay in shared memory, and only
+// the best of each hole leaves the block, by one atomic maximum. Only the device knows the number
+// of holes, so the grid has enough blocks for any number, and a block finds its tile by counting;
+// blocks past the last tile end at once.
 //
 // Scores are float32 from the first product to the maximum, whatever T is.
 //
@@ -22,7 +22,7 @@ namespace {
 template <typename T, int32_t kRows>
 using MatchTraits = ProductTraits<T, kRows, 2 * kRows>;
 
-// Neighbouring threads share a hole; each sees every kShare-th column of the tile.
+// Neighbouring threads share a hole; each reads every kShare-th column of the tile.
 template <typename T, int32_t kRows, int32_t kColumns>
 __device__ unsigned long long bestOfTile(const ProductTile<T, kRows, kColumns>& tile,
                                          const float* inverse) {
@@ -88,8 +88,8 @@ __global__ void __launch_bounds__(MatchTraits<T, kRows>::kThreads) matchKernel(
   }
 }
 
-// Tiles of an image at most: ceil(M / rows) ceil(K / columns) with M + K = N is largest where the
-// two factors are equal.
+// The maximal number of tiles of an image: ceil(M / rows) ceil(K / columns) with M + K = N is
+// largest for equal factors.
 template <typename Traits>
 int32_t mostTiles(int32_t positions) {
   const int64_t side = positions + Traits::kRows + Traits::kColumns;
@@ -107,8 +107,8 @@ cudaError_t launchTiles(const Attention<T>& a, cudaStream_t stream) {
 
 // ---- launcher -------------------------------------------------------------------------
 
-// Large tiles where there may be two or more for each multiprocessor of the largest GPUs. The
-// choice depends on sizes alone, not on the device or the mask: the same call gives the same bits.
+// Large tiles if there may be two or more for each multiprocessor of the largest GPUs. The choice
+// depends on sizes only, not on the device or the mask, so that equal calls give equal bits.
 template <typename T>
 cudaError_t launchMatch(const Attention<T>& a, cudaStream_t stream) {
   constexpr int32_t kSmall = 32;

@@ -1,10 +1,10 @@
-// mma.cuh - the matrix unit of a warp, the only place that names it.
+// mma.cuh - products on the matrix units of a warp.
 //
-// float16 has one since sm_70, bfloat16 since sm_80; products of halves are exact, their sums in
-// float32 are cut off instead of rounded, about once for 16 channels: near 1e-6 of a sum of 512
-// positive ones, the same way for all, so that it hardly touches their ratios. float32 has none
-// that keeps its digits (TF32 drops 13 of 24 bits, and the best match is decided in the last ones).
-// simt_units.h is the tests' twin, for running kernels on a CPU.
+// float16 has them since sm_70, bfloat16 since sm_80; products of halves are exact, their sums in
+// float32 are truncated instead of rounded, about once per 16 channels: near 1e-6 of a sum of 512
+// positive ones, in the same direction for all, so that ratios hardly change. There is none for
+// full float32 (TF32 drops 13 of 24 bits, and the best match is decided in the last ones). The
+// tests replace this by simt_units.h to run kernels on a CPU.
 #ifndef CSAKIT_MMA_CUH_
 #define CSAKIT_MMA_CUH_
 
@@ -16,7 +16,7 @@ namespace csakit {
 
 constexpr int32_t kUnitSide = 16;  // rows, columns and channels of one instruction
 
-// True where this pass of the compiler makes code that has a matrix unit for T.
+// True if this compilation targets an architecture with matrix units for T.
 template <typename T>
 inline constexpr bool kHasMatrixUnit =
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 800

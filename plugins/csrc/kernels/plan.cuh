@@ -1,5 +1,4 @@
-// plan.cuh - what the steps before have found for the holes of one chunk: where each is filled
-// from.
+// plan.cuh - matches and weights of the holes of one chunk, from the previous steps.
 #ifndef CSAKIT_PLAN_CUH_
 #define CSAKIT_PLAN_CUH_
 
@@ -13,7 +12,7 @@ struct ChunkPlan {
   float weights[kChunk];
 };
 
-// The same of one hole.
+// The same for one hole.
 struct HolePlan {
   int32_t position;
   int32_t match;
@@ -32,8 +31,8 @@ __device__ inline void storePlan(const HolePlan& hole, int32_t index, ChunkPlan*
   plan->weights[index] = hole.weight;
 }
 
-// Load `count` holes from the first of `chunk`; a block of as many threads, which passes a barrier
-// before it reads them.
+// Load `count` holes from the first of `chunk` on, with a block of as many threads; a barrier must
+// follow before they are read.
 template <typename T>
 __device__ void loadPlans(const Attention<T>& a, int32_t image, int32_t chunk, int32_t count,
                           ChunkPlan* plans) {

@@ -1,10 +1,9 @@
-// prepare.cu - everything that is known before the first product: holes, norms, rows.
+// prepare.cu - everything that precedes the first product: holes, norms, rows.
 //
-// One launch does three unrelated things, because none needs another and a launch costs as much
-// as each of them. Block 0 of an image lists its holes and known positions; every other block
-// turns a tile of positions into rows, takes their norms, and copies the features to the output,
-// holes too: they are overwritten at the end, and an image without holes, or with nothing known,
-// is then complete.
+// One launch does three independent things, because a launch costs as much as each of them. Block 0
+// of an image lists its holes and known positions; every other block converts a tile of positions
+// to rows, computes their norms, and copies the features to the output, including holes: these are
+// overwritten at the end, and an image without holes or without known positions is complete.
 //
 // Sections: lists | kernel | launcher | instantiations.
 
@@ -16,8 +15,9 @@ namespace {
 
 // ---- lists ----------------------------------------------------------------------------
 
-// List the positions of an image, ascending; each warp a span of them, in two rounds: count, and
-// once the counts of the spans before are known, write. Also reset what later steps add to.
+// List the positions of an image in ascending order, each warp a span of them, in two rounds:
+// count, then write once the counts of all spans are known. Also reset the arrays that later steps
+// add to.
 template <typename T>
 __device__ void listPositions(const Attention<T>& a, int32_t image) {
   constexpr int32_t kWarps = RowsTraits::kWarps;
@@ -39,7 +39,7 @@ __device__ void listPositions(const Attention<T>& a, int32_t image) {
   }
   __syncthreads();
 
-  int32_t before = 0;  // holes in front of position p
+  int32_t before = 0;  // holes before position p
   int32_t total = 0;
 #pragma unroll
   for (int32_t w = 0; w < kWarps; ++w) {

@@ -1,17 +1,17 @@
 // product.cuh - inner products of gathered rows with other gathered rows, by one block.
 //
-// The similarity of holes and known positions and the Gram blocks of chunks are the same product
-// of different lists. Both gather: a row is contiguous and a multiple of 128 bytes, so gathering
-// costs no more than reading in order, and nothing has to be compacted first.
+// The similarities of holes and known positions and the Gram blocks of chunks are the same product
+// of different lists. Both gather: a row is contiguous and a multiple of 128 bytes, so that
+// gathering costs no more than sequential reading, and nothing needs to be compacted first.
 //
-// Tiles are small for a matrix product. The usual case, 225 holes and 799 known positions, is 104
-// tiles of 32 x 64: nearly every multiprocessor of a large GPU gets one, and none gets two. A
-// larger tile would read less and finish later. 64 x 128 reads half as much for each product,
-// which counts where there are tiles for several rounds, as in batches. Gram blocks are 32 x 32:
-// there are few of them, and all that they wait for is memory.
+// Tiles are small for a matrix product. The usual case, 225 holes and 799 known positions, has 104
+// tiles of 32 x 64: nearly every multiprocessor of a large GPU gets one, and none gets two. Larger
+// tiles would read less and finish later. 64 x 128 reads half as much per product, which pays if
+// there are several tiles per multiprocessor, as in batches. Gram blocks are 32 x 32: there are few
+// of them, and they are limited by memory latency.
 //
-// Stages of 128 bytes a row, 64 in the large tile, are loaded ahead: as many as fit into the shared
-// memory that needs no opting in.
+// Stages of 128 bytes per row, 64 in the large tile, are loaded ahead: as many as fit into the
+// shared memory available without opting in.
 #ifndef CSAKIT_PRODUCT_CUH_
 #define CSAKIT_PRODUCT_CUH_
 
@@ -30,22 +30,22 @@ struct ProductTraits {
   static constexpr int32_t kThreads = 2 * kWarpsAcross * kWarp;
   static constexpr int32_t kUnitsDown = kRows / 2 / kUnitSide;
   static constexpr int32_t kUnitsAcross = kColumns / kWarpsAcross / kUnitSide;
-  static constexpr int32_t kStageBytes = kIsLarge ? kRowBytes / 2 : kRowBytes;      // of a row
+  static constexpr int32_t kStageBytes = kIsLarge ? kRowBytes / 2 : kRowBytes;      // per row
   static constexpr int32_t kDepth = kStageBytes / static_cast<int32_t>(sizeof(T));  // channels
   static constexpr int32_t kPiece = kAsyncBytes / static_cast<int32_t>(sizeof(T));
-  static constexpr int32_t kPieces = kDepth / kPiece;  // asynchronous copies of a row
+  static constexpr int32_t kPieces = kDepth / kPiece;  // asynchronous copies per row
   static constexpr int32_t kLine = kDepth + kPiece;  // 16 bytes more: eight rows, eight bank groups
   static constexpr int32_t kStages = kColumns == 32 ? 5 : 3;
-  static constexpr int32_t kProductLine = kColumns + 4;  // four rows apart, other banks
+  static constexpr int32_t kProductLine = kColumns + 4;  // rows four apart are in other banks
   static constexpr int32_t kWarpRows = kUnitsDown * kUnitSide;
   static constexpr int32_t kWarpColumns = kUnitsAcross * kUnitSide;
   static_assert(2 * kWarpRows == kRows && kWarpsAcross * kWarpColumns == kColumns);
   static_assert((kRows + kColumns) * kPieces % kThreads == 0);
 };
 
-// The shared memory of a block. Static, below the 48 KB that need no opting in.
+// The shared memory of a block: static, below the 48 KB available without opting in.
 template <typename T, int32_t kRowCount, int32_t kColumnCount>
-struct alignas(32) ProductTile {  // the matrix unit wants 32-byte aligned tiles
+struct alignas(32) ProductTile {  // matrix units need 32-byte aligned tiles
   using Traits = ProductTraits<T, kRowCount, kColumnCount>;
   union {
     T stages[Traits::kStages][Traits::kRows + Traits::kColumns][Traits::kLine];
@@ -54,7 +54,7 @@ struct alignas(32) ProductTile {  // the matrix unit wants 32-byte aligned tiles
   int32_t positions[Traits::kRows + Traits::kColumns];  // rows, then columns; below 0: a zero row
 };
 
-// The float32 pipeline: kDown x 4 products a thread, interleaved so that the lanes of a warp read
+// The float32 pipeline: kDown x 4 products per thread, interleaved so that the lanes of a warp read
 // neighbouring lines of shared memory.
 template <typename T, typename Traits>
 class ScalarUnits {
@@ -78,7 +78,7 @@ class ScalarUnits {
       for (int32_t r = 0; r < kDown; ++r) {
         const Pack<T, kAsyncBytes> piece = loadPack<kAsyncBytes>(&stage[row(r)][k]);
 #pragma unroll
-        for (int32_t i = 0; i < kAcross * Traits::kPiece; ++i) {  // one channel after another
+        for (int32_t i = 0; i < kAcross * Traits::kPiece; ++i) {  // channels in order
           const float left = toFloat(piece.values[i / kAcross]);
           const float right = toFloat(columns[i % kAcross].values[i / kAcross]);
           float* sum = &sums_[r * kAcross + i % kAcross];
@@ -111,7 +111,7 @@ class ScalarUnits {
   float sums_[kDown * kAcross];
 };
 
-// The same interface over the matrix units of the block's warps, two down, two across.
+// The same interface on the matrix units of the block's warps, two down, two across.
 template <typename T, typename Traits>
 class MatrixUnits {
  public:
@@ -156,8 +156,8 @@ __device__ void copyStage(ProductTile<T, kRows, kColumns>* tile, int32_t stage, 
   }
 }
 
-// Leave in tile->products the products of all rows with all columns. `positions` is set and a
-// barrier passed before; another is passed before returning.
+// Compute tile->products, the products of all rows with all columns. The caller sets `positions`
+// and passes a barrier before; another one precedes the return.
 template <typename T, int32_t kRows, int32_t kColumns>
 __device__ void multiplyTile(ProductTile<T, kRows, kColumns>* tile, const T* rows, int32_t stride) {
   using Traits = ProductTraits<T, kRows, kColumns>;
@@ -173,7 +173,7 @@ __device__ void multiplyTile(ProductTile<T, kRows, kColumns>* tile, const T* row
   }
   for (int32_t step = 0; step < steps; ++step) {
     asyncWait<kAhead - 1>();
-    __syncthreads();  // this stage has arrived, and all have left the one that is filled next
+    __syncthreads();  // this stage has arrived, and the one to fill next is free
     if (step + kAhead < steps) {
       copyStage(tile, (step + kAhead) % Traits::kStages, rows, stride,
                 (step + kAhead) * Traits::kDepth);
@@ -181,7 +181,7 @@ __device__ void multiplyTile(ProductTile<T, kRows, kColumns>* tile, const T* row
     asyncCommit();
     unit.multiply(tile->stages[step % Traits::kStages]);
   }
-  __syncthreads();  // the products take the place of the stages
+  __syncthreads();  // the products overwrite the stages
   unit.store(tile->products);
   __syncthreads();
 }

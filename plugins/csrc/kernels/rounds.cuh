@@ -1,25 +1,26 @@
-// rounds.cuh - all chunks of an image at once, with the bits of one after another.
+// rounds.cuh - solve all chunks of an image at once, with the bits of the sequential walk.
 //
 // Method. A chunk needs the vector before it only as 32 numbers, its start. Every warp takes a
-// chunk, guesses that the vector before it is the match copied last, and solves. From what the
-// chunks before it have found, each chunk then computes its start anew and solves again, until a
-// round changes no bit of any start. Two or three rounds are the rule, because a chunk keeps next
-// to nothing of what was before the last one: the product of 32 weights near 1/2.
+// chunk, guesses that the vector before it is the match copied last, and solves. Each chunk then
+// computes its start anew from the results of the chunks before it and solves again, until a round
+// changes no bit of any start. Two or three rounds are usual, because a chunk keeps almost nothing
+// of the vectors before the previous chunk: the product of 32 weights near 1/2.
 //
-// Why the result is the sequential one, bit for bit, whatever the guess. (1) The start of a chunk
-// depends on the chunks before it alone. Chunk 0 starts from zero and is right; if chunks before b
-// are right and a round leaves the start of b as it is, that start was computed from right values,
-// so it is right, and with it chunk b. By induction all are. After round r the first r chunks are
-// final: the rounds end. (2) One term is left out, the vector two chunks before: sequentially
+// Proof that the result equals the sequential one, bit for bit, for any guess. (1) The start of a
+// chunk depends only on the chunks before it. Chunk 0 starts from zero and is correct; if the
+// chunks before b are correct and a round does not change the start of b, that start was computed
+// from correct values, so it is correct, and so is chunk b. By induction all are. After round r the
+// first r chunks are final: the rounds end. (2) One term is left out, the vector two chunks before;
+// the sequential start is
 //
 //     start = fl(kept_1 fl(kept_2 d + far) + next)      d = <u_i, y before chunk b - 2>
 //
 // which is monotone in d, as rounding is. |d| <= D = |y| by Cauchy and Schwarz, and D follows from
-// the weights and the lengths of the matches. Where d = -D and d = D give the same bits as d = 0,
-// the true d gives them too. Where they do not, because weights above 1/2 keep too much, or
-// because a number is not finite, the image is left to the sequential form: 0 is returned.
+// the weights and the lengths of the matches. If d = -D and d = D give the same bits as d = 0, so
+// does the true d. If they do not, because weights above 1/2 keep too much or a number is not
+// finite, the function returns 0 and the image is solved sequentially.
 //
-// More than kWindow chunks are solved so many at a time; the next window starts from exact values.
+// More chunks are solved kWindow at a time; the next window starts from exact values.
 #ifndef CSAKIT_ROUNDS_CUH_
 #define CSAKIT_ROUNDS_CUH_
 
@@ -29,11 +30,11 @@
 
 namespace csakit {
 
-constexpr int32_t kWindow = 16;  // warps that solve; more would wait for each other's turn
+constexpr int32_t kWindow = 16;  // solving warps; more would compete for the schedulers
 constexpr int32_t kRoundsThreads = kWindow * kWarp;
-constexpr int32_t kSlots = kWindow + 3;  // of a window's chunks and the three before them
+constexpr int32_t kSlots = kWindow + 3;  // for a window's chunks and the three before them
 
-// What chunks leave behind, by slot.
+// The results of chunks, by slot.
 struct RoundsShared {
   Products next[kSlots][kChunk];
   Products far[kSlots][kChunk];
@@ -41,12 +42,12 @@ struct RoundsShared {
   float square[kSlots];
   float growth[kSlots];  // |y after| <= growth |y before| + added
   float added[kSlots];
-  float after[kSlots];  // at least |y after|; of chunks that are final
+  float after[kSlots];  // upper bound of |y after|, for final chunks
 };
 
 __device__ inline int32_t slotOf(int32_t chunk) { return (chunk + kSlots) % kSlots; }
 
-// Chunks -3 to -1: nothing.
+// Chunks -3 to -1: empty.
 __device__ inline void clearBefore(RoundsShared* shared) {
   const int32_t thread = static_cast<int32_t>(threadIdx.x);
   const int32_t slot = slotOf(-1 - thread / kChunk);
@@ -59,7 +60,7 @@ __device__ inline void clearBefore(RoundsShared* shared) {
   }
 }
 
-// What a chunk starts from, with `dot` for the products with the vector two chunks before.
+// The start of a chunk, with `dot` for the products with the vector two chunks before.
 template <bool kCosine>
 __device__ Start startOfChunk(const RoundsShared& shared, int32_t chunk, const Products& dot) {
   const int32_t lane = laneOf(threadIdx.x);
@@ -77,7 +78,7 @@ __device__ bool haveSameBits(const Start& a, const Start& b) {
          (!kCosine || (same(a.products.along, b.products.along) && same(a.square, b.square)));
 }
 
-// One warp and the chunk that it solves; `length_` is at least that of the lane's match.
+// One warp and the chunk that it solves; `length_` is an upper bound for the lane's match.
 template <typename T, bool kCosine>
 class ChunkInRounds {
  public:
@@ -94,7 +95,7 @@ class ChunkInRounds {
       score_ = image.a.score[image.start() + rank_];
       inverse = image.a.inverse[image.start() + image.a.match[image.start() + rank_]];
     }
-    constexpr float kRounding = 1.0001F;  // a sum of 1024 squares
+    constexpr float kRounding = 1.0001F;  // for a sum of 1024 squares
     length_ = kRounding / inverse;
   }
 
@@ -112,16 +113,16 @@ class ChunkInRounds {
     }
   }
 
-  // Start from what the chunks before have found; return whether that is new.
+  // Compute the start from the chunks before; return whether it has changed.
   __device__ bool startAgain(const RoundsShared& shared) {
     const Start before = start_;
     start_ = startOfChunk<kCosine>(shared, chunk_, {0.0F, 0.0F});
     return __ballot_sync(kAllLanes, !haveSameBits<kCosine>(start_, before)) != 0U;
   }
 
-  // Publish how much longer a vector may get in this chunk, rounding included.
+  // Publish how much longer a vector may become in this chunk, including rounding.
   __device__ void publishGrowth(RoundsShared* shared) const {
-    constexpr float kRounding = 1.0F / (1 << 20);  // of a blend less than 3 in 2^24
+    constexpr float kRounding = 1.0F / (1 << 20);  // a blend rounds by less than 3 in 2^24
     const float size = fabsf(solver_.weight());
     float growth = size + kRounding * size;
     float added = fmaf(kRounding, size + 1.0F, fabsf(1.0F - solver_.weight())) * length_;
@@ -140,7 +141,7 @@ class ChunkInRounds {
     }
   }
 
-  // Keep weights and bounds; return whether they are proven, given the first chunk of the window.
+  // Store weights and bounds; return whether they are proven, given the first chunk of the window.
   __device__ bool finish(const Image<T>& image, int32_t first, RoundsShared* shared) {
     float reach = shared->after[slotOf(first - 3)];  // two chunks before `chunk`
     float one = shared->after[slotOf(first - 2)];
@@ -163,7 +164,7 @@ class ChunkInRounds {
   }
 
  private:
-  // The chunk before left the vector that it copied last.
+  // The guess: the vector before this chunk is the match that the previous chunk copied last.
   __device__ void guess(const float* gram_before) {
     const float* last = gram_before + (kChunk - 1) * kGramLine;
     const int32_t next = laneOf(threadIdx.x) * kGramCell + 1;
@@ -175,11 +176,11 @@ class ChunkInRounds {
     }
   }
 
-  // Whether no vector of length `reach` two chunks before changes the start.
+  // Report whether no vector of length `reach` two chunks before changes the start.
   __device__ bool isProven(const RoundsShared& shared, float reach) const {
     constexpr float kMost = 1e18F;        // products of such lengths are finite
-    constexpr float kSlack = 1.001F;      // of sums of 1024 products
-    constexpr float kUnderflow = 1e-30F;  // below what a length may have lost
+    constexpr float kSlack = 1.001F;      // for sums of 1024 products
+    constexpr float kUnderflow = 1e-30F;  // more than underflow takes from a length
     const float most = fmaf(reach, kSlack, kUnderflow);
     const Products dot{most, most * length_};
     const auto high = startOfChunk<kCosine>(shared, chunk_, dot).products;
@@ -202,8 +203,8 @@ class ChunkInRounds {
   float length_;
 };
 
-// Solve an image, a block of kWindow warps. Return the rounds of all windows together, or
-// 0 where the result is not proven; then nothing of it may be used.
+// Solve an image with a block of kWindow warps. Return the total rounds of all windows, or 0 if the
+// result is not proven; then none of it may be used.
 template <typename T, bool kCosine>
 __device__ int32_t solveInRounds(const Image<T>& image, RoundsShared* shared) {
   const int32_t warp = warpOf(threadIdx.x);

@@ -1,10 +1,10 @@
-// rows.cuh - turn feature maps into rows: the vector of a position, contiguous and padded.
+// rows.cuh - convert feature maps to rows: the vectors of positions, contiguous and padded.
 //
 // (C, N) maps are transposed through shared memory, kWarp positions by kPass channels at a time:
 // lanes run along positions while reading and along channels while writing, so both sides are
-// coalesced. All loads of a pass are issued before the first is used; one pass of 256 channels
-// keeps 16 loads of every thread in flight, which is what hides the latency of memory.
-// (N, C) maps already are rows; they are copied only where C does not fill whole cache lines.
+// coalesced. All loads of a pass are issued before the first is used; a pass of 256 channels keeps
+// 16 loads per thread in flight, which hides memory latency.
+// (N, C) maps are rows already; they are copied only if C does not fill whole cache lines.
 #ifndef CSAKIT_ROWS_CUH_
 #define CSAKIT_ROWS_CUH_
 
@@ -15,13 +15,13 @@ namespace csakit {
 struct RowsTraits {
   static constexpr int32_t kThreads = 512;
   static constexpr int32_t kWarps = kThreads / kWarp;
-  static constexpr int32_t kTile = kWarp;  // positions of a block
+  static constexpr int32_t kTile = kWarp;  // positions per block
   static constexpr int32_t kPass = 256;    // channels
   static constexpr int32_t kLoads = kPass / kWarps;
   static_assert(kPass % kWarps == 0 && kTile % kWarps == 0 && kTile == kWarp);
 };
 
-// What is made of one tensor. The last three may be null.
+// The conversion of one tensor. The last three pointers may be null.
 template <typename T>
 struct RowsJob {
   int32_t channels;   // C
@@ -61,7 +61,7 @@ __device__ void rowsFromPlanes(const RowsJob<T>& job, int32_t image, int32_t fir
   using Traits = RowsTraits;
   constexpr int32_t kWordBytes = 4;  // a bank of shared memory
   using Word = Pack<T, kWordBytes>;
-  // One word more than a pass: the lanes of a warp, one row apart, meet different banks.
+  // One word more than a pass, so that the lanes of a warp, one row apart, use different banks.
   __shared__ Word tile[Traits::kTile][Traits::kPass / Word::kCount + 1];
 
   const int32_t lane = laneOf(threadIdx.x);
@@ -104,8 +104,8 @@ __device__ void rowsFromPlanes(const RowsJob<T>& job, int32_t image, int32_t fir
   }
 }
 
-// Rows of the kTile positions from `first` of a (N, C) map, a warp a position: `kCount` channels
-// a lane at once. `rows` is null where the map itself serves as rows.
+// Rows of the kTile positions from `first` of an (N, C) map, one warp per position, `kCount`
+// channels per lane at once. `rows` is null if the map itself serves as rows.
 template <typename T, int32_t kBytes>
 __device__ void rowsFromRows(const RowsJob<T>& job, int32_t image, int32_t first) {
   using Piece = Pack<T, kBytes>;
@@ -143,7 +143,7 @@ __device__ void rowsFromRows(const RowsJob<T>& job, int32_t image, int32_t first
   }
 }
 
-// Rows of one tile, whatever the layout.
+// Rows of one tile, in either layout.
 template <typename T>
 __device__ void makeRows(const RowsJob<T>& job, bool channels_last, int32_t image, int32_t tile) {
   const int32_t first = tile * RowsTraits::kTile;

@@ -1,20 +1,20 @@
-// solver.cuh - one warp solves a chunk of 32 holes with numbers only, lane i for hole i.
+// solver.cuh - one warp solves a chunk of 32 holes without vectors, lane i for hole i.
 //
 // With y the vector filled last, u_i = unit(x[h_i]) and k_j = x[c_j], lane i keeps
 //
 //     adjacent = <u_i, y>        along = <k_i, y>  (cosine only)
 //
-// Step j takes w from lane j and replaces y by w y + (1 - w) k_j. Both numbers are linear in y,
-// so they follow with one multiplication each and the Gram block of gram.cu; no vector is
-// touched. The same is done ahead for the holes of the two chunks after this one, beginning from
-// y = 0. What remains of the vector before this chunk is `kept`, the product of all w. Hence, with
-// b this chunk and each `far` made one chunk earlier,
+// Step j takes w from lane j and replaces y by w y + (1 - w) k_j. Both numbers are linear in y, so
+// one multiplication each and the Gram block of gram.cu update them, without any vector. The same
+// is done ahead for the holes of the next two chunks, beginning from y = 0. The vector before this
+// chunk remains with the factor `kept`, the product of all w. Hence, with b this chunk and each
+// `far` computed one chunk earlier,
 //
-//     what chunk b + 1 starts from     kept far + next        far = <u_i, y before chunk b>
+//     start of chunk b + 1             kept far + next        far = <u_i, y before chunk b>
 //     far of chunk b + 2               kept <u_i, y before chunk b> + far from y = 0
 //
-// The last product is the only one with a vector, and where two chunks keep next to nothing its
-// value does not matter (rounds.cuh). For the projection the chain of a step is add, reciprocal,
+// Only the last product needs a vector, and if two chunks keep almost nothing its value does not
+// matter (rounds.cuh). For the projection the dependent chain of a step is add, reciprocal,
 // multiply, select, shuffle, multiply-add: about 70 cycles, modelled.
 //
 // For cosines w = a / (a + s) with a = adjacent / n and n = |y| + 1e-8; it is computed as
@@ -35,14 +35,14 @@ struct Products {
   float along;  // cosine only
 };
 
-// What a chunk starts from: the vector filled just before it, as a lane sees it.
+// The start of a chunk: a lane's products with the vector filled just before it.
 struct Start {
   Products products;
   float square;  // |y|^2; cosine only
 };
 
-// w of a hole, and 0 where the blend is undefined: where a + s vanishes or is no finite number.
-// `norm` is what a and s both are to be divided by, 1 for the projection.
+// w of a hole, and 0 if the blend is undefined: if a + s vanishes or is not finite.
+// `norm` is the divisor of both a and s, 1 for the projection.
 __device__ inline float weightOf(float adjacent, float score, float norm) {
   const float denominator = fmaf(score, norm, adjacent);
   const float size = fabsf(denominator);
@@ -58,8 +58,8 @@ __device__ inline Products combine(float kept, const Products& y, const Products
           kCosine ? fmaf(kept, y.along, added.along) : 0.0F};
 }
 
-// Reads a lane's part of a Gram block, from the second-level cache the first time, a group of
-// steps ahead of its use: nobody waits for it, and it takes no shared memory.
+// Reads a lane's part of a Gram block a group of steps ahead of its use, first from the L2 cache:
+// no step waits for it, and it takes no shared memory.
 template <bool kCosine>
 class GramReader {
  public:
@@ -70,7 +70,7 @@ class GramReader {
     Pack<float, kGramCell * sizeof(float)> planes[kPlanes];
   };
 
-  // Begin with the first steps of `block`; after the last of a block come those of `following`.
+  // Begin with the first steps of `block`; its last steps are followed by those of `following`.
   __device__ void open(const float* block, const float* following) {
     block_ = block;
     following_ = following;
@@ -81,7 +81,7 @@ class GramReader {
     following_ = following;
   }
 
-  // Take the group of steps from `first`, and ask for the group after it.
+  // Take the group of steps from `first`, and request the group after it.
   __device__ void take(int32_t first, Step (&steps)[kGroup]) {
 #pragma unroll
     for (int32_t k = 0; k < kGroup; ++k) {
@@ -114,7 +114,7 @@ class Solver {
  public:
   using Reader = GramReader<kCosine>;
 
-  // Take up a chunk.
+  // Begin a chunk.
   __device__ void begin(const Start& start, float score) {
     score_ = score;
     now_ = start.products;
@@ -128,7 +128,7 @@ class Solver {
 #pragma unroll 1
     for (int32_t g = 0; g < kHalfChunk; g += Reader::kGroup) {
       typename Reader::Step steps[Reader::kGroup];
-      __syncwarp();  // told so, the compiler does not wait for the loads to find out
+      __syncwarp();  // states convergence, else the compiler waits for the loads to find out
       gram->take(first + g, steps);
 #pragma unroll
       for (int32_t k = 0; k < Reader::kGroup; ++k) {
@@ -170,7 +170,7 @@ class Solver {
   __device__ static void blend(float w, float copied, float* value) {
     *value = fmaf(w, *value - copied, copied);
   }
-  // With one dependent instruction: these are behind the chain anyway, and must catch up.
+  // With one dependent instruction: these lag behind the chain, and must catch up.
   __device__ static void blendAhead(float w, float copied, float* value) {
     *value = fmaf(w, *value, fmaf(-w, copied, copied));
   }

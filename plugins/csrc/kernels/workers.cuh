@@ -1,8 +1,8 @@
-// workers.cuh - the sixteen warps of chain.cu that do the vectors, beside the one that solves,
-// where chunks go one after another.
+// workers.cuh - the warps of chain.cu that compute vectors beside the solving one, if chunks are
+// solved in order.
 //
-// In each half of a chunk they stream 32 rows from the second-level cache while the solver does 16
-// steps, about 1000 cycles.
+// In each half of a chunk they stream 32 rows from the L2 cache while the solver does 16 steps,
+// about 1000 cycles.
 #ifndef CSAKIT_WORKERS_CUH_
 #define CSAKIT_WORKERS_CUH_
 
@@ -15,7 +15,7 @@ struct ChainTraits {
   static constexpr int32_t kWorkerWarps = 8;
   static constexpr int32_t kWorkers = kWorkerWarps * kWarp;
   static constexpr int32_t kRowsPerWarp = kChunk / kWorkerWarps;
-  static constexpr int32_t kLists = 4;  // chunks whose positions are at hand: b - 1 to b + 2
+  static constexpr int32_t kLists = 4;  // chunks in shared memory: b - 1 to b + 2
 };
 
 // The shared memory of a block.
@@ -23,13 +23,13 @@ template <bool kCosine>
 struct ChainShared {
   static constexpr int32_t kPlanes = kCosine ? 2 : 1;
   alignas(16) float carry[kMaxChannels];       // the vector filled just before chunk b
-  alignas(16) float weights[kChunk];           // of the chunk solved last
+  alignas(16) float weights[kChunk];           // of the previous chunk
   float dots[kPlanes][kChunk];                 // products of `carry` with the holes of chunk b + 2
   int32_t holes[ChainTraits::kLists][kChunk];  // positions; -1 past the last hole
   int32_t matches[ChainTraits::kLists][kChunk];  // likewise
 };
 
-// How a thread reads rows.
+// Sizes of a thread's reads of rows.
 template <typename T>
 struct RowReads {
   static constexpr int32_t kCopyCount = 2;  // channels
@@ -51,8 +51,8 @@ __device__ void fetchLists(const Image<T>& image, int32_t chunk, ChainShared<kCo
   shared->matches[slot][lane] = inside ? image.a.match[image.start() + rank] : -1;
 }
 
-// The first half of a worker's part in chunk b: carry the vector before chunk b - 1 on to the one
-// before b, two channels a thread.
+// First half of a worker's work in chunk b: advance the vector before chunk b - 1 to the one before
+// b, two channels per thread.
 template <typename T, bool kCosine>
 __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worker,
                              ChainShared<kCosine>* shared) {
@@ -89,7 +89,7 @@ __device__ void advanceCarry(const Image<T>& image, int32_t chunk, int32_t worke
   }
 }
 
-// Multiply a warp's rows with the carried vector; then with `scales`, if there are such.
+// Multiply a warp's rows with the carried vector; then with `scales`, if not null.
 template <typename T>
 __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, const float* scales,
                              const float* carry, float* dots) {
@@ -132,7 +132,7 @@ __device__ void multiplyRows(const Image<T>& image, const int32_t* positions, co
   }
 }
 
-// The second half: its products with the rows of chunk b + 2.
+// Second half: the products of the vector with the rows of chunk b + 2.
 template <typename T, bool kCosine>
 __device__ void multiplyCarry(const Image<T>& image, int32_t chunk, int32_t worker,
                               ChainShared<kCosine>* shared) {

@@ -1,9 +1,9 @@
 // autoreg.cpp - the plugin for programs that merely dlopen() it: Triton's TensorRT backend,
 // `trtexec --staticPlugins`, LD_PRELOAD.
 //
-// Loading the library registers the creator. TensorRT is looked up at that moment instead of being
-// linked: no copy of it is needed to build this, and the process keeps the one that it has.
-// Link with `-z nodelete`, because the registry keeps the creator's address.
+// Loading the library registers the creator. TensorRT is looked up at that moment and not linked:
+// the build needs no copy of it, and the process uses the one it has loaded. Link with `-z
+// nodelete`, because the registry keeps the creator's address.
 
 #include <NvInferRuntime.h>
 #include <dlfcn.h>
@@ -22,8 +22,8 @@ using GetRegistry = nvinfer1::IPluginRegistry* (*)() noexcept;
 #define CSAKIT_TEXT_OF(macro) CSAKIT_QUOTED(macro)  // expands it first
 #define CSAKIT_SONAME(name, major) name ".so." CSAKIT_TEXT_OF(major)
 
-// Loaded, or to be loaded under its usual name. RTLD_DEFAULT finds it where it is linked or
-// preloaded, the names where a backend loaded it for itself (RTLD_LOCAL).
+// Return TensorRT, loaded already or loaded now by its usual name. RTLD_DEFAULT finds a linked or
+// preloaded one, the names find one that a backend loaded with RTLD_LOCAL.
 void* findTensorRT() noexcept {
   constexpr char const* kFull = CSAKIT_SONAME("libnvinfer", NV_TENSORRT_MAJOR);
   constexpr char const* kLean = CSAKIT_SONAME("libnvinfer_lean", NV_TENSORRT_MAJOR);
@@ -35,13 +35,13 @@ void* findTensorRT() noexcept {
       return loaded;
     }
   }
-  return dlopen(kFull, RTLD_NOW);  // as if it were linked: LD_PRELOAD comes before the backend
+  return dlopen(kFull, RTLD_NOW);  // as if linked: LD_PRELOAD comes before the backend
 }
 
-// Null on success, else why the creator is not registered.
+// Register the creator; return null, or the reason for a failure.
 char const* registerCreator() noexcept {
   void* const library = findTensorRT();
-  void* const symbol = dlsym(library, "getPluginRegistry");  // null is RTLD_DEFAULT: not there
+  void* const symbol = dlsym(library, "getPluginRegistry");  // null is RTLD_DEFAULT, without it
   if (symbol == nullptr) {
     return "there is no TensorRT " CSAKIT_TEXT_OF(NV_TENSORRT_MAJOR) " in this process";
   }
@@ -60,7 +60,7 @@ char const* registerCreator() noexcept {
 
 __attribute__((constructor)) void onLoad() noexcept {
   if (char const* const failure = registerCreator()) {
-    // The only channel of a constructor: there is no logger yet and no status to return.
+    // A constructor has no logger yet and no status to return.
     std::fprintf(stderr, "libcsakit_trt_autoreg: %s is not registered: %s\n", csakit::kPluginName,
                  failure);
   }

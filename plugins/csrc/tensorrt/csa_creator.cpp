@@ -1,4 +1,4 @@
-// csa_creator.cpp - reads the one field, and refuses everything else.
+// csa_creator.cpp - read the one field, and refuse all others.
 
 #include "csa_creator.h"
 
@@ -15,7 +15,7 @@ using nvinfer1::PluginField;
 using nvinfer1::PluginFieldCollection;
 using nvinfer1::PluginFieldType;
 
-// The characters of a field. The ONNX parser counts the closing zero, others may not.
+// The characters of a field. The ONNX parser includes the terminating zero, others may not.
 std::string_view textOf(PluginField const& field) noexcept {
   std::string_view text(static_cast<char const*>(field.data), static_cast<size_t>(field.length));
   return text.substr(0, text.find('\0'));

@@ -1,4 +1,4 @@
-// csa_creator.h - makes CsaPlugin from the fields of an ONNX node or of an engine.
+// csa_creator.h - create CsaPlugin from the fields of an ONNX node or of an engine.
 #ifndef CSAKIT_TENSORRT_CSA_CREATOR_H_
 #define CSAKIT_TENSORRT_CSA_CREATOR_H_
 
@@ -15,9 +15,9 @@ class CsaPluginCreator final : public nvinfer1::IPluginCreatorV3One {
   char const* getPluginNamespace() const noexcept override { return kPluginNamespace; }
   nvinfer1::PluginFieldCollection const* getFieldNames() noexcept override;
 
-  // Null, and reported, unless there is exactly the field `similarity`, of type kCHAR, holding
-  // "projection" or "cosine". Nothing is assumed where it is missing: both similarities give
-  // plausible images, and the weights need one of them.
+  // Null, with a report, unless `similarity` is the only field, of type kCHAR, with the value
+  // "projection" or "cosine". There is no default: both give plausible images, and weights are
+  // trained for one of them.
   nvinfer1::IPluginV3* createPlugin(char const* name, nvinfer1::PluginFieldCollection const* fields,
                                     nvinfer1::TensorRTPhase phase) noexcept override;
 };

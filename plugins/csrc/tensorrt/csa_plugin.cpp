@@ -1,4 +1,4 @@
-// csa_plugin.cpp - what the layer decides. Every entry point is noexcept and returns its failure;
+// csa_plugin.cpp - the methods of the layer. Every entry point is noexcept and returns its failure;
 // nothing here aborts the process that loaded the engine.
 
 #include "csa_plugin.h"
@@ -39,7 +39,7 @@ int32_t reported(int32_t status) noexcept {
   return status;
 }
 
-// The ID of a similarity, made once.
+// The timing cache ID of a similarity, created once.
 class TimingCacheId {
  public:
   explicit TimingCacheId(char const* similarity) noexcept {
@@ -132,7 +132,7 @@ int32_t CsaPlugin::configurePlugin(DynamicPluginTensorDesc const* in, int32_t nb
       !describeLargest(in, mSimilarity, desc)) {
     return CSAKIT_INVALID_ARGUMENT;
   }
-  size_t bytes = 0;  // a profile above csakit's limits fails here, at build time, with the reason
+  size_t bytes = 0;  // a profile above csakit's limits fails here, at build time, with a reason
   return workspaceSize(desc, bytes);
 }
 
@@ -157,7 +157,7 @@ char const* CsaPlugin::getTimingCacheID() noexcept {
 // ---- IPluginV3OneRuntime ---------------------------------------------------------------
 
 PluginFieldCollection const* CsaPlugin::getFieldsToSerialize() noexcept {
-  // The closing zero travels too, as in a field that the ONNX parser makes.
+  // Includes the terminating zero, as in a field of the ONNX parser.
   auto const field = [](char const* value) {
     return PluginField(kSimilarityField, value, PluginFieldType::kCHAR,
                        static_cast<int32_t>(std::strlen(value)) + 1);
@@ -180,7 +180,7 @@ int32_t CsaPlugin::onShapeChange(PluginTensorDesc const* in, int32_t nbInputs,
   if (!takesArity("onShapeChange", nbInputs, nbOutputs) || !describe(in, mSimilarity, desc)) {
     return CSAKIT_INVALID_ARGUMENT;
   }
-  size_t bytes = 0;  // fails with the reason where csakit takes no such size
+  size_t bytes = 0;  // fails with a reason for an unsupported size
   return workspaceSize(desc, bytes);
 }
 
@@ -191,8 +191,8 @@ int32_t CsaPlugin::enqueue(PluginTensorDesc const* inputDesc,
   if (!describe(inputDesc, mSimilarity, desc)) {
     return CSAKIT_INVALID_ARGUMENT;
   }
-  // TensorRT does not say how large the workspace is. It is what getWorkspaceSize() gave for the
-  // largest shape, which csakit.h promises to be enough for this one.
+  // TensorRT passes no workspace size. It is that of getWorkspaceSize() for the largest shape,
+  // which by csakit.h is enough for this one.
   size_t bytes = 0;
   int32_t const status = workspaceSize(desc, bytes);
   if (status != kOk) {

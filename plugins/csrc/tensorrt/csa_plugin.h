@@ -1,8 +1,8 @@
 // csa_plugin.h - coherent semantic attention as a TensorRT layer (IPluginV3).
 //
-// The class describes the layer to TensorRT: types, shapes, formats, workspace, fields. All
-// arithmetic is behind csakit.h; this file holds no CUDA. It has no state but its similarity, so
-// that clones, contexts and threads share nothing.
+// The class describes the layer to TensorRT: types, shapes, formats, workspace, fields. csakit.h
+// does all arithmetic; this file contains no CUDA. The only state is the similarity, so that
+// clones, contexts and threads share nothing.
 //
 // Letters: B images, C channels, H W sides of the feature map.
 #ifndef CSAKIT_TENSORRT_CSA_PLUGIN_H_
@@ -63,8 +63,8 @@ class CsaPlugin final : public nvinfer1::IPluginV3,
   size_t getWorkspaceSize(nvinfer1::DynamicPluginTensorDesc const* inputs, int32_t nbInputs,
                           nvinfer1::DynamicPluginTensorDesc const* outputs,
                           int32_t nbOutputs) const noexcept override;
-  // TensorRT adds types, formats and shapes itself. Ours to tell are the field, and which kernels
-  // were timed: "cosine-" and the begin of the hash of their sources.
+  // TensorRT adds types, formats and shapes itself. The ID adds the field and the version of the
+  // kernels: "cosine-" and the first digits of the hash of their sources.
   char const* getTimingCacheID() noexcept override;
   char const* getMetadataString() noexcept override { return similarityName(); }
 

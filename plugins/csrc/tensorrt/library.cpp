@@ -1,4 +1,4 @@
-// library.cpp - the two symbols of libcsakit_trt, which TensorRT's registry looks for.
+// library.cpp - the two exported symbols of libcsakit_trt, which TensorRT's registry looks up.
 //
 // Nothing registers itself here: a library that does both makes loadLibrary() fail and crash.
 // Programs that merely dlopen() a plugin use the library of autoreg.cpp.
@@ -34,7 +34,7 @@ CSAKIT_EXPORT nvinfer1::IPluginCreatorInterface* const* getCreators(int32_t& nbC
 }
 
 CSAKIT_EXPORT void setLoggerFinder(nvinfer1::ILoggerFinder* finder) {
-  // The virtual table is part of the TensorRT that made the object.
+  // The virtual table belongs to the TensorRT that created the object.
   bool const usable =
       finder != nullptr && csakit::belongsToOurTensorRT(*reinterpret_cast<void* const*>(finder));
   gFinder = usable ? finder : nullptr;

@@ -1,4 +1,4 @@
-// report.cpp - finding the logger, and asking a loaded TensorRT for its version.
+// report.cpp - find the logger, and query the version of a loaded TensorRT.
 
 #include "report.h"
 
@@ -23,7 +23,7 @@ void report(char const* format, ...) noexcept {
   if (logger == nullptr) {
     return;
   }
-  char text[512];  // on the stack: the reason may be that memory ran out
+  char text[512];  // on the stack, because memory may be exhausted
   va_list arguments;
   va_start(arguments, format);
   int const length = std::vsnprintf(text, sizeof(text), format, arguments);
@@ -45,7 +45,7 @@ bool belongsToOurTensorRT(void const* address) noexcept {
   using GetVersion = int32_t (*)();
   auto const getVersion = reinterpret_cast<GetVersion>(dlsym(library, "getInferLibVersion"));
   bool const same = getVersion != nullptr && getVersion() / 10000 == NV_TENSORRT_MAJOR;
-  dlclose(library);  // the reference that dlopen just took
+  dlclose(library);  // releases the reference of dlopen
   return same;
 }
 

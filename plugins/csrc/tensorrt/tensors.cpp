@@ -1,4 +1,4 @@
-// tensors.cpp - checks that the tensors fit each other, and translates.
+// tensors.cpp - check that the tensors fit each other, and translate them.
 
 #include "tensors.h"
 
@@ -20,7 +20,7 @@ csakit_dtype dtypeOf(DataType type) noexcept {
   return type == DataType::kHALF ? CSAKIT_FLOAT16 : CSAKIT_FLOAT32;
 }
 
-// Whether features (B, C, H, W) and hole (B, 1, H, W) belong together.
+// Report whether features (B, C, H, W) and hole (B, 1, H, W) fit each other.
 bool fit(Dims const& features, Dims const& hole) noexcept {
   if (features.nbDims != kRank || hole.nbDims != kRank) {
     report("%s: features and hole must have 4 dimensions; got %d and %d", kPluginName,
@@ -57,7 +57,7 @@ bool takesFeatures(PluginTensorDesc const& features) noexcept {
   if (features.format == TensorFormat::kLINEAR) {
     return isFloating(features.type);
   }
-  if (features.format == TensorFormat::kHWC) {  // dense whatever C is; TensorRT has it for float32
+  if (features.format == TensorFormat::kHWC) {  // dense for any C; TensorRT has it for float32
     return features.type == DataType::kFLOAT;
   }
   Dims const& dims = features.dims;
