@@ -18,9 +18,8 @@ from csakit.plugins.library import load
 from csakit.plugins.reference import coherent_semantic_attention, input_gradient
 from csakit.plugins.spec import SIMILARITIES, Similarity
 from helpers.cuda_device import CudaDevice
-from helpers.features import feature_like, random_hole
 from helpers.kernel_device import Device
-from helpers.kernels import Problem, error_limit, rounded, run_backward, run_forward
+from helpers.kernels import Problem, drawn, error_limit, run_backward, run_forward
 
 _SEED: Final = 2019
 _SHAPES: Final = (  # (B, C, H, W): why it is here
@@ -42,11 +41,10 @@ class Call:
 
     def problem(self) -> Problem:
         """Draw features that the type holds exactly, and a mask for each image."""
-        rng = np.random.default_rng(_SEED)
-        batch, _, height, width = self.shape
-        return Problem(
-            features=rounded(feature_like(rng, *self.shape), self.dtype),
-            hole=random_hole(rng, batch, height, width, share=_HOLES),
+        return drawn(
+            np.random.default_rng(_SEED),
+            *self.shape,
+            share=_HOLES,
             similarity=self.similarity,
             dtype=self.dtype,
             layout=self.layout,

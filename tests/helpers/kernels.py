@@ -8,7 +8,7 @@ import numpy.typing as npt
 from csakit.plugins.abi import AttentionDesc, Chain, Direction, Dtype, Layout, attention_desc
 from csakit.plugins.spec import Similarity
 
-from .features import Floats, oracle_matches
+from .features import Floats, feature_like, oracle_matches, random_hole
 from .kernel_device import Buffer, Device
 
 _STORED = {Dtype.FLOAT32: np.float32, Dtype.FLOAT16: np.float16, Dtype.BFLOAT16: np.uint16}
@@ -81,6 +81,19 @@ class Problem:
         if self.layout == Layout.NHWC:
             return values.reshape(batch, height, width, channels).transpose(0, 3, 1, 2)
         return values.reshape(batch, channels, height, width)
+
+
+def drawn(
+    rng: np.random.Generator,
+    *shape: int,
+    share: float = 0.4,
+    dtype: Dtype = Dtype.FLOAT32,
+    **fields: Any,  # noqa: ANN401
+) -> Problem:
+    """Draw a problem of (B, C, H, W) features that its type holds exactly, and scattered holes."""
+    features = rounded(feature_like(rng, *shape), dtype)  # type: ignore[call-arg]
+    hole = random_hole(rng, shape[0], *shape[2:], share=share)  # type: ignore[call-arg]
+    return Problem(features=features, hole=hole, dtype=dtype, **fields)
 
 
 class Buffers:

@@ -8,23 +8,15 @@ import numpy as np
 import pytest
 from csakit.plugins.abi import Direction, Dtype
 from csakit.plugins.reference import coherent_semantic_attention, input_gradient
-from helpers.features import feature_like, random_hole
 from helpers.kernel_device import Device
-from helpers.kernels import Buffers, Problem, matches_of
+from helpers.kernels import Buffers, Problem, drawn, matches_of
 
 SHARES = [0.3, 0.95, 0.0, 1.0, 0.05]  # other counts of holes, none and all among them
 
 
 @pytest.fixture
 def problems(rng: np.random.Generator) -> list[Problem]:
-    return [
-        Problem(
-            features=feature_like(rng, 2, 40, 11, 9),
-            hole=random_hole(rng, 2, 11, 9, share=share),
-            similarity="cosine",
-        )
-        for share in SHARES
-    ]
+    return [drawn(rng, 2, 40, 11, 9, share=share, similarity="cosine") for share in SHARES]
 
 
 def test_a_captured_call_is_right_on_replay_with_other_masks(
@@ -67,12 +59,11 @@ def test_a_captured_gradient_is_right_on_replay_with_other_masks(
 def test_the_same_call_gives_the_same_bits(
     device: Device, rng: np.random.Generator, dtype: Dtype
 ) -> None:
-    features = feature_like(rng, 2, 72, 11, 9)
-    problem = Problem(features=features, hole=random_hole(rng, 2, 11, 9), dtype=dtype)
+    problem = drawn(rng, 2, 72, 11, 9, dtype=dtype)
     results = []
     for _ in range(2):
         buffers = Buffers(device, problem, Direction.BACKWARD)
-        buffers.gradient.write(problem.pack(features))
+        buffers.gradient.write(problem.pack(problem.features))
         buffers.backward()
         device.finish()
         results.append(buffers.result.read())

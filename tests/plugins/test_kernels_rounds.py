@@ -16,7 +16,7 @@ from csakit.plugins.reference import plans
 from csakit.plugins.spec import SIMILARITIES, Similarity
 from helpers.features import Floats, feature_like, random_hole
 from helpers.kernel_device import Device, SimtDevice
-from helpers.kernels import Buffers, Problem, rounded
+from helpers.kernels import Buffers, Problem, drawn, rounded
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -52,12 +52,8 @@ def block(height: int, width: int, holes: int) -> Floats:
 def test_features_as_of_a_network_take_two_rounds(
     device: Device, rng: np.random.Generator, similarity: Similarity, dtype: Dtype, layout: Layout
 ) -> None:
-    problem = Problem(
-        features=rounded(feature_like(rng, 1, 72, 12, 17), dtype),
-        hole=random_hole(rng, 1, 12, 17, share=0.8),
-        similarity=similarity,
-        dtype=dtype,
-        layout=layout,
+    problem = drawn(
+        rng, 1, 72, 12, 17, share=0.8, similarity=similarity, dtype=dtype, layout=layout
     )
 
     assert assert_same_bits(device, problem) == [2]

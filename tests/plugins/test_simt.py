@@ -8,28 +8,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from csakit.plugins.abi import Chain, Direction, Dtype
-from helpers.features import feature_like, random_hole
 from helpers.kernel_device import SimtDevice
-from helpers.kernels import Buffers, Problem, rounded, run_backward, run_forward
+from helpers.kernels import Buffers, Problem, drawn, rounded, run_backward, run_forward
 from helpers.simt_build import call_sites
 
 
 @pytest.fixture
 def problem(rng: np.random.Generator) -> Problem:
     """Several tiles of everything: positions, channels, chunks; both blocks of Gram."""
-    features = feature_like(rng, 1, 300, 11, 13)
-    return Problem(
-        features=features, hole=random_hole(rng, 1, 11, 13, share=0.6), similarity="cosine"
-    )
+    return drawn(rng, 1, 300, 11, 13, share=0.6, similarity="cosine")
 
 
 @pytest.fixture
 def two_windows(rng: np.random.Generator) -> Problem:
     """More chunks than are solved at once; few channels, for time."""
-    features = feature_like(rng, 1, 24, 24, 30)
-    return Problem(
-        features=features, hole=random_hole(rng, 1, 24, 30, share=0.8), similarity="cosine"
-    )
+    return drawn(rng, 1, 24, 24, 30, share=0.8, similarity="cosine")
 
 
 def run(device: SimtDevice, problem: Problem, direction: Direction) -> None:
