@@ -1,11 +1,11 @@
-"""Read the weights that the authors' code writes: a pair ``*_net_P.pth`` and ``*_net_G.pth``.
+"""Convert checkpoints of the authors' code: a pair ``*_net_P.pth`` and ``*_net_G.pth``.
 
 Their networks are nested blocks, each an ``nn.Sequential`` whose entries are numbered and whose
 middle entry is the next block. ``model.model.1.model.3.model.5.weight`` is entry 1 of the outermost
 block, entry 3 of that, and there entry 5: a transposed convolution. Entries without weights
 (activations, CSA, the loss taps) count in the numbering.
 
-Source: the published code's ``networks.py``, read for its facts.
+Source: ``networks.py`` of the published code.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +21,7 @@ from .networks.generators import ATTENTION_LEVEL, MULTIPLIERS
 from .networks.inpainter import CSAInpainter
 from .pth import read_pth
 
-# Entries of each kind of block: our parts, NEXT for the next block, "-" for what has no weights.
+# Entries of each kind of block: names of our layers, NEXT for the next block, "-" for no weights.
 _ROUGH_OUTERMOST: Final = "down NEXT - up -"
 _ROUGH_MIDDLE: Final = "- down down_norm NEXT - up up_norm"
 _ROUGH_INNERMOST: Final = "- down - up up_norm"
@@ -29,7 +29,7 @@ _REFINE_OUTERMOST: Final = "enter NEXT - leave"
 _REFINE_MIDDLE: Final = (
     "- shrink shrink_norm - widen widen_norm NEXT - narrow narrow_norm - grow grow_norm"
 )
-_REFINE_ATTENTION: Final = (  # after widen CSA and its loss tap, and a loss tap after NEXT
+_REFINE_ATTENTION: Final = (  # CSA and its loss tap follow widen, another loss tap follows NEXT
     "- shrink shrink_norm - widen - - widen_norm NEXT - - narrow narrow_norm - grow grow_norm"
 )
 _REFINE_INNERMOST: Final = "- shrink - grow grow_norm"
@@ -52,14 +52,14 @@ _WIDTH_KEY: Final = "model.model.0.weight"  # the first convolution: (w, 3, 4, 4
 
 
 def convert(rough: str | Path, refine: str | Path) -> CSAInpainter:
-    """Build the network, in eval mode, that a pair of the authors' checkpoints describes.
+    """Convert a pair of the authors' checkpoints to a network in eval mode.
 
-    ``rough`` is their ``*_net_P.pth``, ``refine`` their ``*_net_G.pth``. The width is read off the
-    first convolution; the similarity is "projection", what the published code computes.
+    ``rough`` is their ``*_net_P.pth``, ``refine`` their ``*_net_G.pth``. The width is that of
+    the first convolution; the similarity is "projection", as in the published code.
 
     Raises:
-        ContractError: a file is missing, unreadable, holds more than tensors, or its keys
-            or shapes are not those of the network; every difference is named.
+        ContractError: a file is missing, unreadable, holds more than tensors, or differs from
+            the network in keys or shapes; the message lists every difference.
     """
     rough, refine = Path(rough), Path(refine)
     theirs = {"rough": read_pth(rough), "refinement": read_pth(refine)}
@@ -75,7 +75,7 @@ def convert(rough: str | Path, refine: str | Path) -> CSAInpainter:
 
 
 def _key_map(stage: str, shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, str]]:
-    """Pair each of our keys of one network with the authors' key."""
+    """Yield our key and the authors' key of every tensor of one network."""
     prefix = "model.model"
     for level, block in _ROUGH if stage == "rough" else _REFINE:
         parts = block.split()

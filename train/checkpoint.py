@@ -1,7 +1,7 @@
-"""Checkpoints: one safetensors file with the weights, and the configuration in its metadata.
+"""Checkpoints: safetensors files with the weights, and the configuration in the metadata.
 
-Nothing is ever unpickled, and nothing is allocated before the file's own table of names and
-shapes has been compared with the network that its configuration describes.
+Nothing is unpickled. No weight is loaded before the names and shapes in the file have been
+compared with the network that its configuration describes.
 """
 
 import dataclasses
@@ -22,11 +22,11 @@ from .config import ModelConfig
 from .networks.inpainter import CSAInpainter, fill_colour
 
 FORMAT_VERSION: Final = 1  # raised when an older reader would misread the file
-_KEY: Final = "csakit"  # the one metadata entry; JSON
+_KEY: Final = "csakit"  # the only metadata entry; JSON
 _CONFIGURATION: Final = ("width", "attention", "similarity")  # what every header must state
-# The paper's form, the only one once: what a header without these keys means.
+# Values of keys that older headers lack: they describe the paper's network.
 PAPERS_FORM: Final = {"fill": "constant", "prediction": "absolute"}
-_LISTED: Final = 8  # names shown of a long list
+_LISTED: Final = 8  # names that an error shows of a long list
 
 
 def save(
@@ -36,13 +36,13 @@ def save(
     dtype: torch.dtype | None = None,
     training: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a model; an interrupted call leaves no half file.
+    """Write a model to a checkpoint; an interrupted call leaves no partial file.
 
     Args:
-        model: what to write.
+        model: the network.
         path: ends in ``.safetensors``; an existing file is replaced.
         dtype: of the stored weights, such as ``torch.float16``; None keeps the model's own.
-        training: what is known of the training, JSON-serialisable.
+        training: a summary of the training, JSON-serialisable.
 
     Raises:
         ContractError: the path has another suffix or cannot be written.
@@ -65,7 +65,7 @@ def save(
 def write_tensors(
     path: Path, tensors: dict[str, Tensor], metadata: Mapping[str, Mapping[str, Any]]
 ) -> None:
-    """Write a safetensors file with JSON metadata; an interrupted call leaves no half file."""
+    """Write a safetensors file with JSON metadata; an interrupted call leaves no partial file."""
     texts = {key: json.dumps(value, sort_keys=True) for key, value in metadata.items()}
     with atomic_write(path) as temporary:
         try:
@@ -75,7 +75,7 @@ def write_tensors(
 
 
 def check_output(path: Path) -> None:
-    """Refuse a place that ``save`` could not write to, before the work."""
+    """Check that ``save`` can write to a path, before any work is done."""
     if path.suffix != ".safetensors":
         raise ContractError(f"a checkpoint's name must end in .safetensors; got {path.name}")
     with staged_folder(written_file(path)):
@@ -83,11 +83,11 @@ def check_output(path: Path) -> None:
 
 
 def load(path: str | Path) -> CSAInpainter:
-    """Read a model from a file that ``save`` wrote, in eval mode, float32, on the CPU.
+    """Load a checkpoint as a float32 model in eval mode, on the CPU.
 
     Raises:
-        ContractError: the file is missing, truncated, foreign, newer than this version, or
-            its tensors are not those of its configuration.
+        ContractError: the file is missing, truncated, not from csakit, newer than this version,
+            or its tensors do not match its configuration.
     """
     path = Path(path)
     header, shapes = _open(path)
@@ -106,9 +106,9 @@ def load(path: str | Path) -> CSAInpainter:
 
 
 def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
-    """Create a float32 network in eval mode with given weights, without drawing random ones first.
+    """Create a float32 network in eval mode from copies of weights, without random ones first.
 
-    Names and shapes are checked, and that all are finite. It shares no memory with other tensors.
+    Names and shapes must match the network, and all values must be finite.
     """
     with torch.device("meta"):
         model = CSAInpainter(config)
@@ -126,16 +126,16 @@ def build(config: ModelConfig, weights: Mapping[str, Tensor]) -> CSAInpainter:
 
 
 def read_header(path: str | Path) -> dict[str, Any]:
-    """Read the header of a checkpoint: the format, the fields of ModelConfig, the training.
+    """Return the header of a checkpoint: format, fields of ModelConfig, training summary.
 
     Raises:
-        ContractError: the file is missing, truncated, foreign or newer than this version.
+        ContractError: the file is missing, truncated, not from csakit, or newer than this version.
     """
     return _open(Path(path))[0]
 
 
 def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Return name to shape of the tensors of a network without building it."""
+    """Return the shapes of a network's tensors by name, without allocating them."""
     with torch.device("meta"):
         return shapes_of(CSAInpainter(config).state_dict())
 
@@ -143,7 +143,7 @@ def expected_shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
 def check_shapes(
     expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]], *, source: str
 ) -> None:
-    """Raise ContractError that names every difference of two tables of tensors, name to shape."""
+    """Raise ContractError if two tables of shapes by name differ; it lists every difference."""
     differing = [
         f"{name} {found[name]}, expected {shape}"
         for name, shape in expected.items()
@@ -159,16 +159,16 @@ def check_shapes(
 
 
 def shapes_of(weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
-    """Return tensor names and their shapes."""
+    """Return the shapes of tensors by name."""
     return {name: tuple(tensor.shape) for name, tensor in weights.items()}
 
 
 def _open(path: Path) -> tuple[dict[str, Any], dict[str, tuple[int, ...]]]:
-    """Read the header and the table of tensors; touches no weights."""
+    """Read the header and the shapes by name, without loading weights."""
     if not is_file(path):
         raise ContractError(f"no checkpoint at {path}")
     try:
-        path.open("rb").close()  # the library says "No such file" where it may not read
+        path.open("rb").close()  # safetensors reports an unreadable file as missing
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

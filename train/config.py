@@ -16,7 +16,7 @@ MAX_WIDTH: Final = 128  # 8 x 128 = 1024 channels, the most that the CUDA kernel
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelConfig:
-    """The shape and meaning of a network.
+    """The architecture of a network.
 
     Attributes:
         width: channels of the first level; 64 is the published network. 1 to 128.
@@ -25,10 +25,10 @@ class ModelConfig:
         similarity: how CSA compares vectors: "cosine", as the paper prints it and the
             default for new models, or "projection", as the published code computes it.
         fill: what the rough network sees in the hole: "constant", the paper's colour; or
-            "interpolated", the harmonic continuation of the rim, with the mask as one more
-            channel of both networks.
+            "interpolated", harmonic interpolation from the hole's border, with the mask as an
+            additional channel of both networks.
         prediction: what the networks predict: "absolute", colours, as in the paper; or "residual",
-            what is to be added to the interpolation, in units of the contrast around the hole.
+            an offset from the interpolation, in units of the contrast around the hole.
     """
 
     width: int = 64

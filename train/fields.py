@@ -1,4 +1,4 @@
-"""The fields of a configuration class: their types, their help, and checks of their values."""
+"""Fields of configuration classes: types, help texts and validation."""
 
 import inspect
 import math
@@ -9,12 +9,12 @@ from typing import Any, Literal
 
 from ..plugins.errors import ContractError
 
-_INTEGER_LIMIT = 1 << 63  # the first that arrays and files cannot hold
+_INTEGER_LIMIT = 1 << 63  # the first value that int64 cannot hold
 _ATTRIBUTE = re.compile(r"^    (\w+): (.*(?:\n        .*)*)", re.MULTILINE)
 
 
 def help_texts(cls: type) -> dict[str, str]:
-    """Return the descriptions of the fields by name, one line each, from the class docstring."""
+    """Return the help text of each field by name, one line each, from the class docstring."""
     _, _, section = (inspect.getdoc(cls) or "").partition("Attributes:\n")
     return {name: re.sub(r"\s+", " ", text) for name, text in _ATTRIBUTE.findall(section)}
 
@@ -27,7 +27,7 @@ def optional_of(hint: Any) -> Any:  # noqa: ANN401
 
 
 def require_types(config: Any) -> None:  # noqa: ANN401
-    """Check that each value has the type that its class states."""
+    """Check that each value has the annotated type."""
     for name, hint in typing.get_type_hints(type(config)).items():
         value = getattr(config, name)
         for one in value if isinstance(value, tuple) else (value,):
@@ -38,7 +38,7 @@ def require_types(config: Any) -> None:  # noqa: ANN401
 
 
 def require(condition: bool, name: str, rule: str, value: object) -> None:
-    """Check one rule of one value."""
+    """Raise ContractError if a value breaks its rule."""
     if not condition:
         raise ContractError(f"{name} must be {rule}; got {value!r}")
 

@@ -1,4 +1,4 @@
-"""Holes: the paper's centre square, boxes, strokes, thin damage and blobs, from a generator.
+"""Synthetic holes: the paper's centre square, boxes, strokes, thin damage and blobs.
 
 Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 """
@@ -20,12 +20,12 @@ Draw = Callable[[Pen, int, int, Rng], None]
 _CENTRE_MARGIN_PX: Final = 4
 _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789 "
 
-# Side in pixels of the largest square in one mark of each kind, in squares of 256 pixels.
+# Side in pixels of the largest square inside one mark of each kind, in images of 256 x 256.
 _LARGEST: Final = {"center": 120, "box": 140, "freeform": 25, "thin": 8, "blob": 57}
 
 
 def largest_hole(summary: Mapping[str, Any]) -> int | None:
-    """Return the side in pixels of the largest hole of a source in 256, None if it is not known."""
+    """Return the side in pixels of a source's largest hole at 256 x 256; None if unknown."""
     parts = summary.get("parts", (summary,))
     known = [_LARGEST[part["kind"]] for part in parts if part.get("kind") in _LARGEST]
     return max(known, default=None)
@@ -40,7 +40,7 @@ def centre_hole(height: int, width: int, _rng: Rng | None = None) -> Hole:
 
 
 def box_hole(height: int, width: int, rng: Rng, *, share: Range = (0.15, 0.55)) -> Hole:
-    """Return one rectangle anywhere, (H, W), whose sides are drawn shares of the image's."""
+    """Return a random rectangle, (H, W); ``share`` bounds its sides over those of the image."""
     hole = np.zeros((height, width), dtype=bool)
     tall, wide = (max(round(rng.uniform(*share) * side), 1) for side in (height, width))
     top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
@@ -49,12 +49,12 @@ def box_hole(height: int, width: int, rng: Rng, *, share: Range = (0.15, 0.55)) 
 
 
 def freeform_hole(height: int, width: int, rng: Rng, *, ratio: Range = (0.1, 0.4)) -> Hole:
-    """Draw strokes with round joints until a share drawn from ``ratio``, in (0, 1), is missing."""
+    """Draw strokes with round joints until a random share within ``ratio`` is missing."""
     return _until(height, width, rng, ratio, _stroke)
 
 
 def thin_hole(height: int, width: int, rng: Rng, *, ratio: Range = (0.02, 0.2)) -> Hole:
-    """Draw scratches (1 to 6 px), dust (radius 1 to 4) or text (12 to 60 high) up to a share."""
+    """Draw scratches (1-6 px), dust (radius 1-4) or text (12-60 px) until a share is missing."""
     draw = (_scratch, _dust, _word)[int(rng.choice(3, p=(0.45, 0.2, 0.35)))]
     return _until(height, width, rng, ratio, draw)
 
@@ -80,7 +80,7 @@ def _scratch(pen: Pen, height: int, width: int, rng: Rng) -> None:
 
 
 def _dust(pen: Pen, height: int, width: int, rng: Rng) -> None:
-    for _ in range(8):  # a hole is measured after each call, and one grain covers little
+    for _ in range(8):  # the share is measured after each call, and one grain covers little
         at, radius = rng.uniform((0, 0), (width, height)), rng.uniform(1, 4)
         pen.ellipse([*(at - radius), *(at + radius)], fill=255)
 

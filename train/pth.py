@@ -1,4 +1,4 @@
-"""Read a ``.pth`` file of tensors without ever unpickling more than tensors."""
+"""Read tensors from ``.pth`` files without unpickling anything else."""
 
 import pickle
 import warnings
@@ -13,16 +13,16 @@ from ..plugins.errors import ContractError
 from ..runtime.files.failures import failure, is_file, stand_in
 
 _COUNTER: Final = "num_batches_tracked"  # an integer beside the weights of each batch norm
-# Under which training scripts save a state_dict beside other things.
+# Keys under which training scripts save a state_dict beside other things.
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "network", "params")
 
 
 def read_pth(path: Path) -> dict[str, Tensor]:
-    """Read a state_dict, bare or within a dictionary; name to tensor, perhaps mapped, on the CPU.
+    """Return a state_dict, bare or inside a dictionary, on the CPU, possibly memory-mapped.
 
     Raises:
-        ContractError: the file is missing or damaged, or holds more than named tensors of
-            floating-point numbers.
+        ContractError: the file is missing or damaged, or holds anything but named
+            floating-point tensors.
     """
     if not is_file(path):
         raise ContractError(f"no checkpoint at {path}")
@@ -44,14 +44,14 @@ def read_pth(path: Path) -> dict[str, Tensor]:
 
 
 def _load(path: Path) -> Any:  # noqa: ANN401
-    """Unpickle tensors; what a file holds is of any type."""
+    """Unpickle a file, allowing tensors and plain containers only."""
     try:
         # the older of torch's two formats cannot be mapped
         mapped = zipfile.is_zipfile(path)
         if mapped:
             _require_stored(path)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # torch, of types in damaged files
+            warnings.simplefilter("ignore", UserWarning)  # about types in damaged files
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except pickle.UnpicklingError as error:
         raise stand_in(path) or ContractError(
@@ -59,7 +59,7 @@ def _load(path: Path) -> Any:  # noqa: ANN401
             "loading it could run code, so it is refused\n"
             "Save the bare weights: torch.save(network.state_dict(), path)."
         ) from error
-    except Exception as error:  # the reader raises what it likes on damaged files
+    except Exception as error:  # torch raises any type on damaged files
         if problem := failure(error, f"read {path}") or stand_in(path):
             raise problem from error
         raise ContractError(
@@ -68,7 +68,7 @@ def _load(path: Path) -> Any:  # noqa: ANN401
 
 
 def _require_stored(path: Path) -> None:
-    """Refuse a checkpoint that was packed again: torch reads its files where they lie."""
+    """Check that an archive holds a state_dict, uncompressed so that torch can map it."""
     with zipfile.ZipFile(path) as archive:
         files = archive.infolist()
     if any(one.filename.endswith("/constants.pkl") for one in files):
@@ -85,16 +85,16 @@ def _require_stored(path: Path) -> None:
 
 
 def _unwrapped(content: dict[Any, Any]) -> dict[Any, Any]:
-    """Return the weights that a training script saved beside its epoch and options."""
+    """Return the state_dict in a training script's dictionary, or the dictionary itself."""
     inner = [content[name] for name in _WRAPPERS if isinstance(content.get(name), dict)]
     bare = all(isinstance(value, Tensor) for value in content.values())
     return inner[0] if inner and inner[0] and not bare else content
 
 
 def _problem(value: object) -> str | None:
-    """Return why a value is no weight."""
+    """Return why a value is not usable as a weight, or None."""
     if not isinstance(value, Tensor):
-        return "is none"
+        return "is not a tensor"
     if value.is_nested:
         return "is nested"
     if value.layout != torch.strided:

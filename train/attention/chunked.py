@@ -1,9 +1,9 @@
-"""Coherent semantic attention in torch's own operations: the form for every device and type.
+"""Coherent semantic attention in plain torch operations, for every device and type.
 
 Letters: B images, C channels, N = H * W positions, K known, M hole positions, S = 32 holes
 of a chunk. Equations and oracle: ``csakit.plugins.reference``.
 
-A hole needs the finished vector of the hole before it. Within a chunk every vector is a
+Each hole needs the filled vector of the previous hole. Within a chunk every vector is a
 combination of ``basis = [last vector of the chunk before, x[c_1], ..., x[c_S]]``, so that
 <unit(x[h_i]), y_{i-1}> = <attention row of i - 1, row i of (directions @ basis^T)>: one small
 matrix product a chunk, S steps on S + 1 numbers, one product for the vectors.
@@ -36,7 +36,7 @@ def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
             for chunk in _chunks(x, holes, similarity):  # reads known positions only
                 x.index_copy_(0, chunk.holes, chunk.filled)
             out.flatten(1).copy_(x.T)
-    if features.dtype == torch.float64:  # float32 does not hold its known positions
+    if features.dtype == torch.float64:  # float32 would round its known positions
         filled = torch.where(is_hole.view(hole.shape), filled, features)
     return filled
 
@@ -56,7 +56,7 @@ def input_gradient(
 
 
 def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Return the known position each one is copied from, (B, N) int64; known ones are their own."""
+    """Return the match of each position, (B, N) int64; known positions match themselves."""
     batch, positions = hole.shape[0], hole.shape[2] * hole.shape[3]
     matches = torch.arange(positions, device=features.device).repeat(batch, 1)
     with _float32(features):
@@ -68,7 +68,7 @@ def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Chunk:
-    """Up to S consecutive holes of one image, solved."""
+    """Up to S consecutive holes of one image, filled."""
 
     holes: Tensor  # (S,) positions
     matches: Tensor  # (S,) positions
@@ -77,7 +77,7 @@ class _Chunk:
 
 
 def _chunks(x: Tensor, hole: Tensor, similarity: str) -> Iterator[_Chunk]:
-    """Solve one image, (N, C) float32 and (N,) bool, chunk by chunk in raster order."""
+    """Yield the filled chunks of one image, (N, C) float32 and (N,) bool, in raster order."""
     holes, known = hole.nonzero().squeeze(1), (~hole).nonzero().squeeze(1)
     if len(holes) == 0:
         return
@@ -85,7 +85,7 @@ def _chunks(x: Tensor, hole: Tensor, similarity: str) -> Iterator[_Chunk]:
     directions = _unit(queries)
     searched = queries if similarity == "projection" else directions
     keys = _unit(x.index_select(0, known))
-    scores, best = (searched @ keys.T).max(dim=1)  # (M,); the first of equals
+    scores, best = (searched @ keys.T).max(dim=1)  # (M,); the first of equal maxima
     matches = known[best]
     copies = x.index_select(0, matches)
     previous = x.new_zeros(1, x.shape[1])  # gives a_1 = 0, hence y_1 = x[c_1]
@@ -146,7 +146,7 @@ def _transposed_attention(dy: Tensor, x: Tensor, hole: Tensor, similarity: str) 
 
 
 def _float32(features: Tensor) -> torch.autocast:
-    """Keep an autocast around the network from lowering the products in here."""
+    """Return a context without autocast, so that matrix products stay in float32."""
     return torch.autocast(features.device.type, enabled=False)
 
 
@@ -162,6 +162,6 @@ def _vectors(image: Tensor) -> Tensor:
 
 
 def _holes(hole: Tensor) -> Tensor:
-    """Convert (B, 1, H, W) to (B, N) bool; an image without known positions has nothing to fill."""
+    """Convert (B, 1, H, W) to (B, N) bool; an image without known positions gets no hole."""
     marked = hole.flatten(1) > HOLE_THRESHOLD
     return marked & ~marked.all(dim=1, keepdim=True)

@@ -1,10 +1,10 @@
-"""Coherent semantic attention on CUDA devices, in the kernels of libcsakit.
+"""Coherent semantic attention on CUDA devices, by the kernels of libcsakit.
 
 Letters: B images, C channels, H W sides of the feature map, N = H * W positions.
-``csakit.train.attention.chunked`` computes what the kernels do not take, with a warning, once.
+``csakit.train.attention.chunked`` replaces them, with one warning, for unsupported tensors.
 
-Nothing waits for the GPU, so all of it can be captured in a CUDA graph. The workspace comes from
-torch's caching allocator, which hands it out again only to later work of the same stream.
+No call waits for the GPU, so all can be captured in a CUDA graph. The workspace comes from torch's
+caching allocator, which reuses it only for later work on the same stream.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 def fill(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Fill the holes of features on a CUDA device; channels-last features stay so."""
+    """Fill the holes of features on a CUDA device; the channels-last layout is kept."""
     library = _library_for(features)
     if library is None:
         filled = chunked.fill(features, hole, similarity)
@@ -51,7 +51,7 @@ def input_gradient(
 
 
 def match_positions(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Return the known position each one is copied from, (B, N) int64; known ones are their own."""
+    """Return the match of each position, (B, N) int64; known positions match themselves."""
     library = _library_for(features)
     if library is None:
         return chunked.match_positions(features, hole, similarity)
@@ -67,7 +67,7 @@ def result_format(features: Tensor) -> torch.memory_format:
 
 
 def unsupported_reason(features: Tensor, output_gradient: Tensor | None = None) -> str | None:
-    """Return why the kernels do not take these tensors; None if they do."""
+    """Return why the kernels do not support these tensors; None if they do."""
     batch, channels, height, width = features.shape
     if features.dtype not in DTYPES:
         return f"they compute float32, float16 and bfloat16, not {features.dtype}"
@@ -89,7 +89,7 @@ def _stream() -> int:
 
 
 def _library_for(features: Tensor, output_gradient: Tensor | None = None) -> Library | None:
-    """Return the library if it computes these tensors; None if torch does."""
+    """Return the library if it supports these tensors; None if torch must be used."""
     if features.numel() == 0:
         return None
     reason = unsupported_reason(features, output_gradient)
@@ -101,11 +101,11 @@ def _library_for(features: Tensor, output_gradient: Tensor | None = None) -> Lib
 
 @functools.cache
 def _library() -> Library | None:
-    """Open libcsakit, or warn that there is none; searched once for each process."""
+    """Load libcsakit once per process; warn and return None if it is not found."""
     try:
         return load()
     except LibraryError as error:
-        if os.environ.get(LIBRARY_VARIABLE):  # asked for by name: nothing else will do
+        if os.environ.get(LIBRARY_VARIABLE):  # named explicitly: no fallback
             raise
         _warn_once(str(error))
         return None
@@ -122,12 +122,12 @@ DTYPES: Final = {
     torch.float16: abi.Dtype.FLOAT16,
     torch.bfloat16: abi.Dtype.BFLOAT16,
 }
-_ALIGNMENT_BYTES: Final = 16  # of all pointers; the kernels load so much at a time
+_ALIGNMENT_BYTES: Final = 16  # of all pointers; the kernels load 16 bytes at a time
 
 
 @dataclasses.dataclass
 class KernelCall:
-    """One call of the library on ``stream``, with tensors made ready for it."""
+    """A library call on ``stream``, with its tensors laid out and aligned."""
 
     library: Library
     features: Tensor
@@ -145,7 +145,7 @@ class KernelCall:
 
     @property
     def desc(self) -> abi.AttentionDesc:
-        """Return the description of the tensors for the library."""
+        """Return the descriptor of the tensors for the library."""
         batch, channels, height, width = self.features.shape
         return abi.attention_desc(
             (batch, channels, height, width),
@@ -206,5 +206,5 @@ def layout_of(features: Tensor) -> abi.Layout | None:
 
 
 def _aligned(tensor: Tensor) -> Tensor:
-    """Copy a tensor that begins amid a line, as a slice of a larger one may."""
+    """Return a tensor, copied if its pointer is not aligned, as a slice's may be."""
     return tensor.clone() if tensor.data_ptr() % _ALIGNMENT_BYTES else tensor

@@ -16,7 +16,7 @@ from . import chunked, cuda_kernels
 
 @torch.library.custom_op("csakit::coherent_semantic_attention", mutates_args=())
 def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str) -> Tensor:
-    """Fill the hole positions of each feature map, each from its match and the one before.
+    """Fill each hole position of feature maps from its match and the previous hole position.
 
     Arithmetic is float32 whatever the type of the features.
 
@@ -26,8 +26,8 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
         similarity: "projection" or "cosine".
 
     Returns:
-        (B, C, H, W), type of the features, contiguous; on CUDA devices channels-last features
-        stay so. Known positions equal the input.
+        (B, C, H, W), type of the features, contiguous; on CUDA devices, channels-last if the
+        features are. Known positions equal the input.
 
     Raises:
         ContractError: ranks, sizes or devices disagree, or the similarity is unknown.
@@ -42,10 +42,10 @@ def coherent_semantic_attention(features: Tensor, hole: Tensor, similarity: str)
 def coherent_semantic_attention_backward(
     output_gradient: Tensor, features: Tensor, hole: Tensor, similarity: str
 ) -> Tensor:
-    """Return dX = dY + A^T dY, (B, C, H, W), the attention A held constant and computed again.
+    """Return dX = dY + A^T dY, (B, C, H, W), with the attention A held constant and recomputed.
 
-    That costs a few milliseconds, and the forward operator stays one node with one output in every
-    exported graph. Arguments and errors are those of the operator; dX has its result's layout.
+    Recomputing costs a few milliseconds but keeps the forward operator one node with one output in
+    exported graphs. Arguments and errors are those of the operator; dX has its result's layout.
     """
     _check_gradient(output_gradient, features, hole, similarity)
     gradient = cuda_kernels.input_gradient if features.is_cuda else chunked.input_gradient
@@ -96,7 +96,7 @@ class CoherentSemanticAttention(nn.Module):
 
 
 def match_indices(features: Tensor, hole: Tensor, similarity: Similarity) -> Tensor:
-    """Return the known position each position is copied from, (B, N) int64, for parity checks."""
+    """Return the match of each position, (B, N) int64, for parity checks."""
     _check(features, hole, similarity)
     match = cuda_kernels.match_positions if features.is_cuda else chunked.match_positions
     return match(features, hole, similarity)

@@ -7,9 +7,9 @@ all scores of an image::
     discriminator:  (E[(real - 1)^2] + E[(fake + 1)^2]) / 2
     generator:      (E[(real + 1)^2] + E[(fake - 1)^2]) / 2
 
-The halves are the published code's, whose weight of 0.002 they belong to. The inner means are
+The halves are the published code's, whose weight of 0.002 assumes them. The inner means are
 subtracted before squaring, so with several processes ``mean`` must average over all of them, *with
-gradient*: a score moves the losses of all. The engine's average of gradients does the outer ones.
+gradient*: a score affects the losses of all. The outer means come from averaging the gradients.
 """
 
 from collections.abc import Callable
@@ -19,15 +19,14 @@ from torch import Tensor
 
 from ...plugins.errors import ContractError
 
-Mean = Callable[[Tensor], Tensor]  # scores to a scalar: the mean over them all, differentiable
+Mean = Callable[[Tensor], Tensor]  # differentiable mean of scores, a scalar
 
 
 def discriminator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
-    """Return the loss where real is not 1 above the average fake, or fake not below the real.
+    """Return the discriminator's loss, a float32 scalar, at least 0; 1 if all scores are equal.
 
-    Scores are (B, ...), the fake ones detached from the network; ``mean`` averages over all of the
-    batch, of every process with equal batches. A scalar float32, not negative, 1 where all scores
-    are equal; of several processes' the average is the loss of the whole batch.
+    Scores are (B, ...), the fake ones detached from the network. ``mean`` averages over the batches
+    of all processes, which are of one size; the loss of the whole batch is the mean over processes.
 
     Raises:
         ContractError: the shapes differ, or there is no score.
@@ -36,7 +35,7 @@ def discriminator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = to
 
 
 def generator_loss(real_scores: Tensor, fake_scores: Tensor, mean: Mean = torch.mean) -> Tensor:
-    """Return the loss where fake is not 1 above the average real, or real not below the fake.
+    """Return the generator's loss, a float32 scalar.
 
     As ``discriminator_loss``, with ``real_scores`` from ``score_frozen`` and ``fake_scores`` with
     gradient to the network.

@@ -1,4 +1,4 @@
-"""Consistency loss: inside the hole, features must be those VGG-16 has for the truth.
+"""Consistency loss: distance of features in the hole from VGG-16's features of the truth.
 
 Letters: B images, C channels, h w sides of the features (an eighth of the image's), M hole
 positions of an image. With y the CSA output, d the decoder feature of the same size, t = relu4_3
@@ -6,10 +6,10 @@ of the truth, for each image, then the mean over the B images::
 
     L_c = 1 / (M C) * sum over the hole of |y - t|^2 + |d - t|^2
 
-The paper has the bare sum, which its weight of 0.01 does not fit: the centre hole has 252 * 512
-terms. The published code has a mean over all positions, in which small holes hardly count and known
-ones add a constant, and adds the number without gradient, so that it trains nothing. Ours reaches
-the network, and one weight serves every mask. An image without a hole adds 0 but counts among B.
+The paper has the plain sum, too large for its weight of 0.01: the centre hole has 252 * 512 terms.
+The published code has a mean over all positions, in which small holes hardly count and known ones
+add a constant, and detaches it, so that it trains nothing. Ours has a gradient, and one weight
+suits every mask. An image without a hole adds 0 but counts among B.
 """
 
 from typing import Final
@@ -21,17 +21,17 @@ from ...plugins.errors import ContractError
 from ...plugins.spec import HOLE_THRESHOLD
 from ..networks.vgg import RELU4_3_CHANNELS
 
-_SEED: Final = 512  # of the projections: a constant of the loss, so never the run's own seed
+_SEED: Final = 512  # of the projections; part of the loss's definition, not the run's seed
 
 
 def consistency_loss(
     attended: Tensor, decoded: Tensor, truth_features: Tensor, feature_hole: Tensor
 ) -> Tensor:
-    """Return the mean distance of features from the truth's over the hole, a float32 scalar.
+    """Return the mean squared distance of features from the truth's, a float32 scalar.
 
     ``attended``, ``decoded`` and ``truth_features`` are (B, C, h, w), the last through
     ``TruthProjection`` if C is not 512, and without gradient. ``feature_hole`` is (B, 1, h, w),
-    above 0.5 is hole; other places play no part, not even NaN.
+    above 0.5 in the hole; other positions are ignored, NaN included.
 
     Raises:
         ContractError: the shapes do not fit.
@@ -55,11 +55,10 @@ def consistency_loss(
 
 
 class TruthProjection(nn.Module):
-    """Projection of the 512 channels of relu4_3 to C, those of a narrower network, always the same.
+    """A fixed projection of relu4_3 from 512 to C channels, for narrower networks.
 
-    The C rows are orthonormal and point in random directions, so squared distances become C / 512
-    of what they were, on average: their mean over channels, which is what the loss takes, is kept.
-    At 512 channels it is the identity.
+    Its C rows are random and orthonormal, so squared distances shrink to C / 512 on average, and
+    their mean over channels, which the loss uses, is preserved. At 512 channels it is the identity.
 
     Raises:
         ContractError: ``channels`` is not in 1..512.
@@ -99,6 +98,6 @@ def _orthonormal_rows(channels: int) -> Tensor:
         RELU4_3_CHANNELS, channels, generator=generator, dtype=torch.float64, device="cpu"
     )
     columns, triangle = torch.linalg.qr(draw)
-    # without the signs the directions would depend on the library's convention
+    # fixes the signs, which depend on the library
     rows: Tensor = (columns * triangle.diagonal().sign()).T
     return rows.float().contiguous()

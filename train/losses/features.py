@@ -1,8 +1,8 @@
-"""Features loss: deep in the hole, EfficientNet's features must be those of the truth.
+"""Features loss: distance of EfficientNet's features from those of the truth, deep in the hole.
 
-Half of it compares place by place, which keeps shapes where they belong. The other half compares
-the sorted values of each channel over the hole, which keeps texture alive where no place can be
-guessed: a sliced Wasserstein distance (Heitz et al., CVPR 2021, arXiv:2006.07229).
+Half of it compares position by position, which keeps shapes in place. The other half compares the
+sorted values of each channel over the hole, which keeps texture where positions cannot be
+predicted: a sliced Wasserstein distance (Heitz et al., CVPR 2021, arXiv:2006.07229).
 """
 
 from collections.abc import Callable, Sequence
@@ -14,8 +14,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from ...plugins.spec import HOLE_THRESHOLD
 
-_DEPTH_PX: Final = 6  # less deep, reconstruction alone decides: there is one right answer
-_LEAST_PLACES: Final = 16  # fewer have no distribution
+_DEPTH_PX: Final = 6  # nearer to the border, the reconstruction loss is enough
+_LEAST_PLACES: Final = 16  # the least to compare distributions of
 
 
 def features_loss(
@@ -24,11 +24,11 @@ def features_loss(
     hole: Tensor,
     network: Callable[[Tensor], Sequence[Tensor]],
 ) -> Tensor:
-    """Compare features of the composite and the truth where the hole is deeper than 6 pixels.
+    """Return the features loss where the hole is deeper than 6 pixels, a float32 scalar.
 
     Images are (B, 3, H, W) in [-1, 1], not composited, ``hole`` (B, 1, H, W), 1 = missing;
-    ``network`` maps images to (B, C, H/n, W/n) of several sizes. Each channel counts in units of
-    its root mean square over the truth's batch. A scalar float32, 0 where no hole is that deep.
+    ``network`` maps images to (B, C, H/n, W/n) of several sizes. Each channel is divided by its
+    root mean square over the truth's batch. The loss is 0 if no hole is that deep.
     """
     missing = hole > HOLE_THRESHOLD
     side = 2 * _DEPTH_PX + 1

@@ -1,4 +1,4 @@
-"""Reconstruction loss: how far both networks' images are from the truth, in L1.
+"""Reconstruction loss: L1 error of both networks' images.
 
 With I_p the rough and I_r the refined image, L_r = |I_p - I_gt|_1 + |I_r - I_gt|_1. The norms are
 means over all pixels and channels, as in the published code, of images as the networks return them.
@@ -12,15 +12,15 @@ from torch import Tensor
 from ...plugins.errors import ContractError
 from ...plugins.spec import HOLE_THRESHOLD
 
-# Errors below it, 2.5 of 255 levels, count less: interpolation is good enough there.
+# 2.5 of 255 levels: errors count less where the baseline is already good.
 _FLOOR: Final = 0.02
 
 
 def reconstruction_loss(image: Tensor, truth: Tensor) -> Tensor:
     """Return the mean absolute error of an image, a float32 scalar.
 
-    Both are (B, 3, H, W) in [-1, 1], the image of either network and not composited. A mean over
-    processes of equal batches is the loss of one process with all of them.
+    Both are (B, 3, H, W) in [-1, 1], the image as a network returns it. With batches of one size,
+    the mean over processes is the loss of the whole batch.
 
     Raises:
         ContractError: the shapes differ.
@@ -34,12 +34,12 @@ def reconstruction_loss(image: Tensor, truth: Tensor) -> Tensor:
 
 
 def relative_loss(image: Tensor, truth: Tensor, baseline: Tensor, hole: Tensor) -> Tensor:
-    """Compare the error in the hole with that of a baseline, picture by picture.
+    """Return the error in the hole relative to that of a baseline, a float32 scalar.
 
-    Skies count as much as bark, and small holes as much as large ones, as in a mean of decibels.
+    Smooth and textured images, small and large holes count alike, as in a mean of decibels.
     Images are (B, 3, H, W), ``hole`` (B, 1, H, W), 1 = missing; no gradient goes to the baseline.
-    A float32 scalar: the mean of half the ratio of mean absolute errors and half that of root mean
-    squares; 0 where the image is the truth, near 1 where it is the baseline.
+    The loss is the average of two ratios, of mean absolute errors and of root mean squares: 0 if
+    the image is the truth, near 1 if it is the baseline.
 
     Raises:
         ContractError: the shapes differ.

@@ -1,14 +1,14 @@
-"""Texture loss: in the hole, patches of the image must be distributed as those of the truth.
+"""Texture loss: distance between the distributions of patches in the hole and in the truth.
 
 Letters: B images, H W sides in pixels, K kernels.
 
-A mean of errors is least where everything possible is averaged, which is blur. This loss compares
-distributions: differences of two pixels of a patch, sorted, on three levels of a pyramid, over the
-truth's, so that 0 is the truth's texture and 1 is none: the sliced Wasserstein distance of 7x7
-patches with sparse directions. Dense random ones see little but the variance of a patch.
+A mean of errors is least for the average of all plausible results, which is a blur. This loss is
+the sliced Wasserstein distance of 7x7 patches on three levels of a pyramid, relative to the truth's
+responses: 0 is the truth's texture, 1 is none. Each direction is the difference of two pixels;
+dense random ones measure little but the variance of a patch.
 
-Strided layers draw grids most easily, so detail must not repeat more than the truth's either, in
-means over places that are 8 or 16 pixels apart.
+Strided layers tend to draw grids, so a second term penalises detail that repeats every 8 or 16
+pixels more than the truth's.
 
 Source: Rabin et al., SSVM 2011; Heitz et al., CVPR 2021, arXiv:2006.07229.
 """
@@ -25,18 +25,18 @@ _LEVELS: Final = 3
 _KERNELS: Final = 32
 _SIDE: Final = 7  # of a patch
 _MOST_PLACES: Final = 1024  # of an image and level; more do not change the result
-_LEAST_PLACES: Final = 16  # fewer have no distribution
-_DETAIL: Final = 5  # side of the mean that is taken off; else shades outweigh texture
+_LEAST_PLACES: Final = 16  # the least to compare distributions of
+_DETAIL: Final = 5  # side of the local mean that is subtracted; else shading outweighs texture
 _PERIODS: Final = (8, 16)  # pixels; strides of the levels that draw detail
-_FLOOR: Final = 0.02  # of responses: what is smooth in truth need not be exactly as smooth
+_FLOOR: Final = 0.02  # added to responses: tolerates small errors where the truth is smooth
 
 
 def texture_loss(image: Tensor, truth: Tensor, hole: Tensor, generator: torch.Generator) -> Tensor:
-    """Compare the distributions of patches that are at least half in the hole.
+    """Return the texture loss of patches that are at least half in the hole, a float32 scalar.
 
     Images are (B, 3, H, W) in [-1, 1], not composited, ``hole`` (B, 1, H, W), 1 = missing. The
-    generator, on the CPU, draws the kernels and, of large holes, the places. A float32 scalar: the
-    mean over the images that have such patches, which thin holes do not; 0 where none has.
+    generator, on the CPU, draws the kernels and, in large holes, the patches. The loss is the mean
+    over images with such patches, which thin holes lack; 0 if there are none.
     """
     kernels = _draw_kernels(generator).to(truth.device)
     missing = (hole > HOLE_THRESHOLD).float()
@@ -89,7 +89,7 @@ def _distances(
 
 
 def _repetition(image: Tensor, truth: Tensor, missing: Tensor) -> Tensor:
-    """Measure detail of one image that repeats more than the truth's, as a share of the latter."""
+    """Return how much more an image's detail repeats than the truth's, in units of the truth's."""
     pair = torch.stack([image, truth])
     detail = missing * (pair - F.avg_pool2d(pair, _DETAIL, 1, _DETAIL // 2))
     unit = (detail[1].square().sum() / (len(image) * missing.sum())).sqrt() + _FLOOR
@@ -109,7 +109,7 @@ def _folded(images: Tensor, period: int) -> Tensor:
 
 
 def _patches(images: Tensor, places: Tensor) -> Tensor:
-    """Return the patches (B, C, P, 7, 7) whose first pixels are at P places."""
+    """Return the patches (B, C, P, 7, 7) whose top left pixels are at P places."""
     reach = torch.arange(_SIDE, device=places.device)
     rows = places[:, 0, None, None] + reach[:, None]
     columns = places[:, 1, None, None] + reach

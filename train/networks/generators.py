@@ -20,7 +20,7 @@ INIT_STD: Final = 0.02  # of convolution weights, as the published training star
 
 
 class RefinementOutput(NamedTuple):
-    """What the refinement network computed on the way; consistency losses and parity read it."""
+    """The output and inner features of the refinement network, for losses and parity checks."""
 
     image: Tensor  # (B, 3, H, W), not clamped and not composited
     features: Tensor  # (B, 8w, H/8, W/8), what enters the attention
@@ -49,7 +49,7 @@ class RoughNetwork(nn.Module):
         self.apply(initialise)
 
     def forward(self, filled: Tensor) -> Tensor:
-        """Guess (B, 3, H, W) from the filled image, perhaps with the mask as a fourth channel."""
+        """Return a rough (B, 3, H, W) result of the filled image, with the mask last if used."""
         h, skips = filled, []
         for i, level in enumerate(self.levels):
             if i > 0:
@@ -64,7 +64,7 @@ class RoughNetwork(nn.Module):
 
 
 class _RoughLevel(nn.Module):
-    """The two convolutions of one size. The outermost has no norms, the innermost one."""
+    """Both convolutions of one level. The outermost level has no norms, the innermost one."""
 
     def __init__(self, outer: int, inner: int, *, outermost: bool, innermost: bool) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class RefinementNetwork(nn.Module):
         self.attention = attention
 
     def forward(self, composites: Tensor, feature_hole: Tensor) -> RefinementOutput:
-        """Refine the rough guess.
+        """Refine the rough result.
 
         ``composites`` are (B, 6, H, W): the rough result within the known image, then the image
         with 0 in its hole; or 7 channels with the mask last. ``feature_hole`` is (B, 1, H/8, W/8),
@@ -136,7 +136,7 @@ class _RefinementLevel(nn.Module):
 
 
 class _InnermostLevel(nn.Module):
-    """Halve and double once more, where no more widening is done."""
+    """The innermost level: halves and doubles the size at constant width."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -153,8 +153,8 @@ class _InnermostLevel(nn.Module):
 class _SameSize(nn.ConvTranspose2d):
     """A 3x3 transposed convolution of stride 1.
 
-    In training it is computed as what it is, a convolution with the turned kernel: on a CPU
-    that takes a third of the time in bfloat16. An export sees the layer of the checkpoint.
+    In training it runs as the equivalent convolution with the flipped kernel, which takes a third
+    of the time in bfloat16 on a CPU. Exports keep the transposed convolution.
     """
 
     def __init__(self, inner: int, outer: int) -> None:
@@ -177,7 +177,7 @@ def _norm(channels: int) -> nn.InstanceNorm2d:
 
 
 def initialise(module: nn.Module) -> None:
-    """Initialise a convolution as the published training does; pass over other modules."""
+    """Initialise a convolution as the published training does; ignore other modules."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, std=INIT_STD)
         if module.bias is not None:

@@ -4,8 +4,8 @@ Letters: B images, H W sides in pixels, multiples of 256; w the width. The refin
 the rough composite and the image with 0 in the hole, as in the published code.
 
 With ``prediction="residual"`` each network's output times the contrast is added to the fill or the
-rough composite. Contrast is the local standard deviation of known pixels, continued into the hole:
-instance norms make the networks blind to it.
+rough composite. Contrast is the local standard deviation of known pixels, interpolated into the
+hole: instance norms hide it from the networks.
 """
 
 import functools
@@ -23,13 +23,13 @@ from ..config import ModelConfig
 from .fill import HarmonicFill
 from .generators import RefinementNetwork, RoughNetwork, initialise
 
-_FIRST_RESIDUAL: Final = 0.1  # of the usual start of a last layer
+_FIRST_RESIDUAL: Final = 0.1  # factor of the initial weights of the last layers
 _CONTRAST_FLOOR: Final = 0.02  # 2.5 of 255 levels
-_LEAST_SHARE: Final = 0.05  # known pixels of a window of 256, below which it says nothing
+_LEAST_SHARE: Final = 0.05  # of a window of 256 pixels that must be known for its statistics
 
 
 class Stages(NamedTuple):
-    """Every result on the way, in the order they are computed."""
+    """All intermediate results, in the order of their computation."""
 
     filled: Tensor  # (B, 3, H, W) input with the fill in the hole
     rough: Tensor  # (B, 3, H, W) after the first network, not composited; in [-1, 1] if absolute
@@ -42,10 +42,10 @@ class Stages(NamedTuple):
 
 
 class RoughStage(NamedTuple):
-    """The pipeline up to the rough image."""
+    """Results of the pipeline up to the rough image."""
 
     missing: Tensor  # (B, 1, H, W) bool
-    # the mask as (B, 1, H, W) of the image's type, where networks see it
+    # the mask, (B, 1, H, W) in the image's type; empty if the networks do not use it
     mask_channel: tuple[Tensor, ...]
     contrast: Tensor | None  # (B, 1, H, W), the unit of residuals; None for absolute outputs
     filled: Tensor  # (B, 3, H, W)
@@ -53,7 +53,7 @@ class RoughStage(NamedTuple):
 
 
 class ConvAttention(nn.Module):
-    """The paper's ablation: an ordinary 3x3 convolution where CSA would be."""
+    """The paper's ablation: an ordinary 3x3 convolution in place of CSA."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -61,13 +61,13 @@ class ConvAttention(nn.Module):
         initialise(self.conv)  # as every other convolution, so that the ablation compares layers
 
     def forward(self, features: Tensor, hole: Tensor) -> Tensor:
-        """Convolve (B, C, H, W) features; the hole plays no part."""
+        """Convolve (B, C, H, W) features; the hole is ignored."""
         mixed: Tensor = self.conv(features)
         return mixed
 
 
 class NoAttention(nn.Module):
-    """The identity where CSA would be."""
+    """The identity in place of CSA."""
 
     def forward(self, features: Tensor, hole: Tensor) -> Tensor:
         """Return the features."""
@@ -75,9 +75,9 @@ class NoAttention(nn.Module):
 
 
 class LocalContrast(nn.Module):
-    """The unit of residuals: the smooth standard deviation of known pixels around each place.
+    """The unit of residuals: a smooth local standard deviation of the known pixels.
 
-    In windows of 16 x 16, averaged over channels, continued into the hole, plus a floor.
+    From windows of 16 x 16, averaged over channels, interpolated into the hole, plus a floor.
     """
 
     def __init__(self) -> None:
@@ -95,14 +95,14 @@ class LocalContrast(nn.Module):
         mean = window(emptied) / share
         square = window(emptied.square()) / share
         variance = (square - mean.square()).mean(dim=1, keepdim=True).clamp(min=0)
-        # the epsilon keeps half precision and the root's slope out of trouble
+        # the added floor avoids underflow in half precision and an infinite slope of the root
         deviation = self.interpolate((variance + _CONTRAST_FLOOR**2).sqrt(), unknown)
         smooth = F.interpolate(deviation, scale_factor=8.0, mode="bilinear", align_corners=False)
         return smooth + _CONTRAST_FLOOR
 
 
 class CSAInpainter(nn.Module):
-    """The two networks and everything around them.
+    """The inpainting model: both networks, with filling and compositing.
 
     The networks may be half precision: masks, compositing and the result stay in the type
     of the input, and CSA computes in float32 inside.
@@ -127,19 +127,19 @@ class CSAInpainter(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type the networks compute in."""
+        """The data type of the networks."""
         return self.rough.levels[0].down.weight.dtype
 
     def forward(self, image: Tensor, hole: Tensor) -> Tensor:
-        """Inpaint (B, 3, H, W) images in [-1, 1] where (B, 1, H, W) hole is 1; others are kept.
+        """Inpaint (B, 3, H, W) images in [-1, 1] where (B, 1, H, W) hole is 1; keep the rest.
 
         Raises:
-            ContractError: ranks or sizes disagree, or a side is no multiple of 256.
+            ContractError: ranks or sizes disagree, or a side is not a multiple of 256.
         """
         return self.stages(image, hole).result
 
     def stages(self, image: Tensor, hole: Tensor) -> Stages:
-        """Inpaint a batch and return every result on the way; see ``forward``."""
+        """Inpaint a batch and return all intermediate results; see ``forward``."""
         start = self.rough_stage(image, hole)
         missing, rough = start.missing, start.rough
         emptied = torch.where(missing, 0.0, image)
@@ -181,7 +181,7 @@ class CSAInpainter(nn.Module):
 
 
 def start_near_zero(model: CSAInpainter) -> None:
-    """Shrink the last layer of both networks, so that they begin by adding almost nothing."""
+    """Shrink the last layer of both networks, so that training starts near zero residuals."""
     for layer in (model.rough.levels[0].up, model.refinement.leave):
         with torch.no_grad():
             layer.weight.mul_(_FIRST_RESIDUAL)
@@ -190,14 +190,14 @@ def start_near_zero(model: CSAInpainter) -> None:
 
 
 def fill_colour() -> Tensor:
-    """Return the colour under the hole before the rough network, (1, 3, 1, 1) in [-1, 1]."""
+    """Return the colour that fills the hole for the rough network, (1, 3, 1, 1) in [-1, 1]."""
     return torch.tensor(FILL_RGB, device="cpu").reshape(1, 3, 1, 1) * (2 / 255) - 1
 
 
 def feature_hole_of(hole: Tensor) -> Tensor:
     """Return which feature positions belong to the hole, (B, 1, H/8, W/8) float32, 0 or 1.
 
-    Three times a 4x4 average of stride 2 whose zero padding counts, then a threshold of 5/16, as
+    Three 4x4 average poolings of stride 2, zero padding included, then a threshold of 5/16, as in
     the published code. The averages are multiples of 1/4096, exact in float32 but not in half
     precision.
     """

@@ -1,7 +1,7 @@
-"""VGG-16 up to relu4_3: the features that the losses compare images by. Frozen, no classifier.
+"""VGG-16 up to relu4_3, frozen, as the feature network of the losses.
 
-Letters: B images, H W sides in pixels. Images are normalised as the weights were trained, which the
-published CSA code omits.
+Letters: B images, H W sides in pixels. Images are normalised as in the training of the weights,
+which the published CSA code omits.
 """
 
 import functools
@@ -19,9 +19,9 @@ from ...plugins.errors import ContractError
 from ...runtime.files.atomic import sha256
 from ..pth import read_pth
 
-# Channels of each 3x3 convolution, which a ReLU follows, and maxima over 2x2.
+# Channels of each 3x3 convolution, followed by a ReLU; "max" is 2x2 max pooling.
 _LAYERS: Final = (64, 64, "max", 128, 128, "max", 256, 256, 256, "max", 512, 512, 512)
-_RELU3_3: Final = 16  # layers up to and with it
+_RELU3_3: Final = 16  # layers up to and including it
 RELU3_3_CHANNELS: Final = 256
 RELU4_3_CHANNELS: Final = 512
 
@@ -36,16 +36,16 @@ Kind = Literal["trained", "random"]
 
 
 class Features(NamedTuple):
-    """What VGG-16 sees in an image."""
+    """Two activations of VGG-16 for a batch of images."""
 
     relu3_3: Tensor  # (B, 256, H/4, W/4), not negative; the feature-patch discriminator's input
-    relu4_3: Tensor  # (B, 512, H/8, W/8), not negative; what the consistency loss aims at
+    relu4_3: Tensor  # (B, 512, H/8, W/8), not negative; the target of the consistency loss
 
 
 class VGG16Features(nn.Module):
-    """The first ten convolutions of VGG-16, which never change; other weights are ignored.
+    """The first ten convolutions of VGG-16, frozen; other weights are ignored.
 
-    ``kind`` and ``origin`` go into logs and checkpoints. Losses of "random" weights mean nothing.
+    ``kind`` and ``origin`` go into checkpoints. Losses of "random" weights are meaningless.
     """
 
     mean: Tensor
@@ -62,22 +62,22 @@ class VGG16Features(nn.Module):
         self.requires_grad_(False).eval()
 
     def forward(self, image: Tensor) -> Features:
-        """Compute both layers of (B, 3, H, W) RGB images in [-1, 1], with gradient.
+        """Return relu3_3 and relu4_3 of (B, 3, H, W) RGB images in [-1, 1], with gradient.
 
         Values outside are not clamped: a network that overshoots needs its gradient.
         """
         shallow = self.relu3_3(image)
-        # a maximum comes first, so that no ReLU in place overwrites relu3_3
+        # max pooling comes next, so no in-place ReLU overwrites relu3_3
         return Features(shallow, self.features[_RELU3_3:](shallow))
 
     def relu3_3(self, image: Tensor) -> Tensor:
-        """Compute that layer alone, two thirds of the work; see ``forward``."""
+        """Return relu3_3 alone, two thirds of the work; see ``forward``."""
         shallow: Tensor = self.features[:_RELU3_3](((image + 1) / 2 - self.mean) / self.std)
         return shallow
 
 
 def load_vgg(weights: str | Path) -> VGG16Features:
-    """Load VGG-16 from a file or "cache", torch's downloads; "random" draws it, always the same."""
+    """Load VGG-16 from a file or "cache" (torch's downloads); "random" draws fixed weights."""
     if weights == "random":
         return VGG16Features(random_weights(), kind="random", origin=f"random, seed {_RANDOM_SEED}")
     path = _downloads() / FILE_NAME if weights == "cache" else Path(weights)
@@ -98,13 +98,13 @@ def random_weights(seed: int = _RANDOM_SEED) -> dict[str, Tensor]:
 
 @functools.cache
 def shapes() -> dict[str, tuple[int, ...]]:
-    """Return name to shape of the tensors of the ten convolutions, as torchvision names them."""
+    """Return the shapes of the ten convolutions' tensors, by torchvision's names."""
     state = _layers().state_dict()
     return {f"features.{name}": tuple(tensor.shape) for name, tensor in state.items()}
 
 
 def _layers() -> nn.Sequential:
-    """Create the layers without memory for their weights, numbered as torchvision's."""
+    """Create the layers on the meta device, numbered as in torchvision."""
     layers: list[nn.Module] = []
     channels = 3
     for entry in _LAYERS:
@@ -118,7 +118,7 @@ def _layers() -> nn.Sequential:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """Return the ten convolutions as float32, after comparing a hash in the file's name."""
+    """Read the ten convolutions as float32, after checking the hash in the file's name."""
     if not path.is_file():
         raise ContractError(f"no VGG-16 weights at {path}\n{_remedy()}")
     _check_hash(path)
