@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -72,9 +72,18 @@ def build_plan(
     interrupts: Interrupts,
 ) -> bytes:
     """Build a serialized engine in a thread, so that the main thread keeps handling signals."""
+    built: Future[Any] = Future()
+
+    def build() -> None:
+        try:
+            built.set_result(builder.build_serialized_network(network, builder_config))
+        except BaseException as error:
+            built.set_exception(error)
+
     module.log.clear()
-    with _progress(module, builder_config, interrupts), ThreadPoolExecutor(1) as pool:
-        plan = pool.submit(builder.build_serialized_network, network, builder_config).result()
+    with _progress(module, builder_config, interrupts):
+        threading.Thread(target=build, daemon=True).start()  # no pool: SIGTERM would wait for it
+        plan = built.result()
     if plan is None:
         reason = module.log.reason()
         raise module.failure("built no engine", remedy_for(reason))

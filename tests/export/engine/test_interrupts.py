@@ -3,10 +3,13 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 
 import pytest
-from csakit.export.engine.builder import Interrupts
+from csakit.export.engine.builder import Interrupts, build_plan
+from csakit.runtime.cli.command import guard
 
 
 @pytest.fixture(autouse=True)
@@ -83,3 +86,26 @@ def test_other_threads_leave_signals_alone() -> None:
     thread.join()
 
     assert seen == [signal.default_int_handler]
+
+
+def test_a_request_to_terminate_does_not_wait_for_the_builder() -> None:
+    module = SimpleNamespace(has=lambda *_: False, log=SimpleNamespace(clear=lambda: None))
+    go_on, ended = threading.Event(), threading.Event()
+
+    class Builder:
+        def build_serialized_network(self, *_: object) -> None:
+            time.sleep(0.2)  # until the main thread waits
+            os.kill(os.getpid(), signal.SIGTERM)
+            go_on.wait(20)
+            ended.set()
+
+    def work() -> int:
+        with Interrupts() as interrupts:
+            build_plan(module, Builder(), None, None, interrupts)
+        return 0
+
+    code = guard("csakit build", work)
+    still_building = not ended.is_set()
+    go_on.set()
+
+    assert (code, still_building) == (128 + signal.SIGTERM, True)
