@@ -33,7 +33,7 @@ def choose(requested: str, offered: frozenset[str]) -> tuple[list[str], list[str
     for name in names:
         if name not in offered:
             raise LibraryError(
-                f"this nvcc does not compile for {name}; it does for "
+                f"this nvcc does not support {name}; it supports "
                 f"{', '.join(sorted(offered, key=_order))}\n"
                 "Choose other architectures, or install a CUDA toolkit that knows it."
             )

@@ -97,7 +97,7 @@ def _check_integer(name: str, value: int, low: int, high: int, unit: str) -> Non
     """Refuse a value that is not a whole number in [low, high]."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if not whole or not low <= value <= high:
-        shown = repr(value) if not whole or abs(value) < 10**12 else "a number beyond any sense"
+        shown = repr(value) if not whole or abs(value) < 10**12 else "a number far out of range"
         raise ContractError(f"{name} must be {low} to {high} {unit}, a whole number; got {shown}")
 
 

@@ -201,7 +201,7 @@ class RayPool:
                 yield Outcome(job=chunk.jobs[0], repaired=None, problem=problem)
         count = sum(len(chunk.jobs) for chunk in chunks_lost)
         logger.warning(
-            "worker %s on %s ended and is replaced, its %d images are done again: %s",
+            "worker %s on %s ended and is replaced; its %d images are repaired again: %s",
             *(member.pid, member.host or "a machine of the cluster", count, reason),
         )
         self._start()

@@ -20,8 +20,8 @@ damaged, edited or stale, or a model lacks its weights; 2 a file is absent or of
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code."""
     summary = (
-        "Report what a checkpoint, an exported model or an engine is, from what and for what it "
-        "was made, and whether an engine runs here."
+        "Report what a checkpoint, an exported model or an engine is, its origin and target, and "
+        "whether an engine runs here."
     )
     parser = new_parser("csakit inspect", summary, _EPILOG)
     kinds = ".safetensors, .onnx or .engine"

@@ -88,12 +88,12 @@ def _report(built: Build, config: BuildConfig) -> None:
     headers = f"with the headers of TensorRT {built.tensorrt}" if built.tensorrt else "no TensorRT"
     print(f"took {built.seconds:.0f} s, {headers}")
     if built.tensorrt is None:
-        print(f"\nnot built: the TensorRT plugin, for want of headers. {how_to_get_headers()}")
+        print(f"\nnot built: the TensorRT plugin, which needs headers. {how_to_get_headers()}")
     stated = os.environ.get(LIBRARY_VARIABLE)
     if config.output is not None:
         print(f"To use it: export {LIBRARY_VARIABLE}={shlex.quote(str(config.output.absolute()))}")
     elif stated:
-        print(f"Not what will be used: {LIBRARY_VARIABLE} is {stated}. Unset it to use this build.")
+        print(f"Not used: {LIBRARY_VARIABLE} is {stated}. Unset it to use this build.")
 
 
 def table(resources: Iterable[KernelResources]) -> list[str]:
@@ -167,7 +167,7 @@ def _describe(status: LibraryStatus) -> list[str]:
     name = file_name(status.kind)
     if status.path is None:
         stated = os.environ.get(LIBRARY_VARIABLE)
-        return [f"{name}: {f'not where {LIBRARY_VARIABLE} leads' if stated else 'not built'}"]
+        return [f"{name}: {f'not found in {LIBRARY_VARIABLE}' if stated else 'not built'}"]
     facts = [
         ("path", str(status.path)),
         ("architectures", ", ".join(status.architectures) or "not known"),

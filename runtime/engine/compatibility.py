@@ -89,7 +89,7 @@ def diagnose(path: Path, machine: HostCapabilities, *, device: int = 0) -> Compa
         raise ContractError(f"the engine must be an existing file; got {named(path)}")
     described = manifest_path(path)
     if not is_file(described):
-        text = f"{path} has no manifest ({described.name}), so what it is for cannot be known"
+        text = f"{path} has no manifest ({described.name}), so its source and target are unknown"
         return Compatibility(path, None, (Problem(text + _by_header(path), _anew(path)),))
     try:
         manifest = read_manifest(described)

@@ -201,7 +201,7 @@ class ContextPool:
                         if all(context.shape != shape for context in self._contexts):
                             raise self._out_of_memory(shape, error) from error
                         self._limit = len(self._contexts)
-                        text = "the GPU has no memory for a context more than these %d: %s"
+                        text = "the GPU has no memory for another context beside these %d: %s"
                         logger.warning(text, self._limit, error)
                         return None
 

@@ -256,8 +256,7 @@ def _not_read(path: Source, head: bytes) -> ContractError:
         return problem
     if kind := _kind(head, _SIGNATURES):
         return ContractError(
-            f"{path} begins as a {kind} file, but of a kind that is not read, or damaged\n"
-            f"{_CONVERT}"
+            f"{path} begins as a {kind} file, but is damaged or of an unsupported kind\n{_CONVERT}"
         )
     if other := _kind(head, _OTHER_SIGNATURES):
         return ContractError(
@@ -277,5 +276,5 @@ def _broken(path: Source, head: bytes, error: Exception) -> ContractError:
         )
     if _LIMITS.search(text):
         kind = _kind(head, _SIGNATURES) or "file"
-        return ContractError(f"{path} is a {kind} of a kind that is not read: {text}\n{_CONVERT}")
+        return ContractError(f"{path} is an unsupported kind of {kind}: {text}\n{_CONVERT}")
     return ContractError(f"{path} is corrupt or truncated: {text}\nCopy it again.")

@@ -198,13 +198,13 @@ def _check_unmarked(
         what = "transparent" if options.channel == "alpha" else options.channel
         if highest:
             raise ContractError(
-                f"what is {what} is missing in a mask; {path} has it up to level {highest} of 255 "
-                f"only, below {options.threshold}\n"
+                f"{what} pixels of a mask mark what is missing; {path} is {what} only up to level "
+                f"{highest} of 255, below {options.threshold}\n"
                 f"If that is missing, use --mask-threshold {highest}"
             )
         if layer.colours.any() or layer.alpha is not None:
             raise ContractError(
-                f"what is {what} is missing in a mask; {path} has nothing of it\n"
+                f"{what} pixels of a mask mark what is missing; {path} has none\n"
                 "Leave --mask-channel out for a mask whose white is missing."
             )
         return

@@ -114,7 +114,7 @@ def require_provider(ort: Any) -> None:  # noqa: ANN401
             )
         return
     wheels = [f"{name} {version}" for name in ORT_WHEELS if (version := installed(name))]
-    clash = "; they overwrite each other's files, and one must go" if len(wheels) > 1 else ""
+    clash = "; they overwrite each other's files" if len(wheels) > 1 else ""
     raise LibraryError(
         f"device 'cuda' needs ONNX Runtime with {PROVIDER}; onnxruntime {ort.__version__} has "
         f"{', '.join(offered)} (installed: {', '.join(wheels) or 'no wheel'}{clash})\n"

@@ -43,7 +43,7 @@ def test_other_names_are_refused(requested: str) -> None:
 
 
 def test_an_architecture_that_the_compiler_does_not_know_is_refused_with_those_it_does() -> None:
-    with pytest.raises(LibraryError, match=r"does not compile for sm_120; it does for sm_75, .*90"):
+    with pytest.raises(LibraryError, match=r"does not support sm_120; it supports sm_75, .*90"):
         choose("sm_120", CUDA_12_6)
 
 

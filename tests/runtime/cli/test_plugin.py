@@ -49,7 +49,7 @@ def test_a_build_reports_its_kernels_its_files_and_what_was_left_out(
     assert "kernel     registers  shared bytes  stack bytes  spills\naddKernel " in out
     (library,) = builds_folder().glob("*/libcsakit.so")
     assert f"built {library} (" in out
-    assert "not built: the TensorRT plugin, for want of headers" in out
+    assert "not built: the TensorRT plugin, which needs headers" in out
     assert "git clone --depth 1 --branch release/" in out
 
 
@@ -86,7 +86,7 @@ def test_a_build_that_a_variable_hides_says_so(
 
     assert main(["build", "--arch", "sm_90"]) == ExitCode.OK
 
-    assert f"Not what will be used: {LIBRARY_VARIABLE} is {tmp_path}" in capsys.readouterr().out
+    assert f"Not used: {LIBRARY_VARIABLE} is {tmp_path}" in capsys.readouterr().out
 
 
 def test_warnings_are_shown_or_refused(small_sources: Path, capsys: Printed) -> None:
@@ -105,7 +105,7 @@ def test_warnings_are_shown_or_refused(small_sources: Path, capsys: Printed) -> 
     [
         (["--arch", "sm_70"], ExitCode.USAGE, "must be sm_75 or later"),
         (["--jobs", "0"], ExitCode.USAGE, "jobs must be at least 1; got 0"),
-        (["--arch", "sm_9999"], ExitCode.ENVIRONMENT, "does not compile for sm_9999"),
+        (["--arch", "sm_9999"], ExitCode.ENVIRONMENT, "does not support sm_9999"),
         (["--tensorrt-include", "gone"], ExitCode.ENVIRONMENT, "--tensorrt-include must name"),
     ],
 )
@@ -194,7 +194,7 @@ def test_a_variable_that_leads_nowhere_is_to_be_corrected_and_not_built_for(
     assert main(["info"]) == ExitCode.ENVIRONMENT
 
     out = capsys.readouterr().out
-    assert out.startswith(f"libcsakit.so: not where {LIBRARY_VARIABLE} leads\n")
+    assert out.startswith(f"libcsakit.so: not found in {LIBRARY_VARIABLE}\n")
     assert out.endswith(f"Correct {LIBRARY_VARIABLE}, or unset it and run: csakit plugin build\n")
 
 

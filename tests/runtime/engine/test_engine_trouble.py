@@ -149,7 +149,7 @@ def test_without_memory_for_another_context_calls_share_the_one_there_is(
 
     for future in futures:
         np.testing.assert_array_equal(future.result(), EXPECTED)
-    assert "no memory for a context more than these 1" in caplog.text
+    assert "no memory for another context beside these 1" in caplog.text
 
 
 @pytest.mark.parametrize("call", ["cuGraphLaunch", "cuEventRecord"])

@@ -39,7 +39,7 @@ def bitmap(masks: tuple[int, int, int], header: int = 40, *, bare: bool = False)
         (b"%PDF-1.7" + bytes(90), "is a PDF file"),
         (b'<?xml version="1.0"?>\n<svg xmlns="x">', "is an SVG file"),
         (b"II*\0\x08\0\0\0\0\0" + bytes(90), "begins as a TIFF file"),
-        (bitmap((0xF000, 0xF00, 0xF0)), "is a BMP of a kind that is not read"),
+        (bitmap((0xF000, 0xF00, 0xF0)), "is an unsupported kind of BMP"),
     ],
 )
 def test_what_is_no_image_is_refused_and_not_called_damaged(
@@ -194,7 +194,9 @@ def test_a_text_beyond_all_bounds_is_refused_as_such(tmp_path: Path) -> None:
 def test_a_tiff_of_another_kind_of_numbers_is_a_tiff(tmp_path: Path, sample: str) -> None:
     tifffile.imwrite(tmp_path / "x.tif", np.zeros((8, 8, 3), sample), photometric="rgb")
 
-    with pytest.raises(ContractError, match="begins as a TIFF file, but of a kind"):
+    with pytest.raises(
+        ContractError, match="begins as a TIFF file, but is damaged or of an unsupported kind"
+    ):
         load_image(tmp_path / "x.tif")
 
 
