@@ -105,8 +105,8 @@ def build(config: BuildConfig, progress: Callable[[str], None] = lambda _: None)
     """Build the libraries; ``progress`` is called with one line when compiling begins.
 
     Raises:
-        ContractError: an architecture is malformed or too old, or what is compiled for another
-            machine has no folder of its own.
+        ContractError: an architecture is malformed or too old, or a build for another machine
+            has no separate folder.
         LibraryError: a compiler, CMake, Ninja or the headers asked for are missing, a source
             does not compile, or the folder cannot be written.
     """

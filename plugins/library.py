@@ -126,7 +126,7 @@ def find_library(kind: Kind = "csakit", known: Path | None = None) -> Path:
     """Return the first library of a kind that exists, in the order of ``locations``.
 
     Raises:
-        LibraryError: there is none, or none where the environment variable points to.
+        LibraryError: no library exists, or the environment variable does not name one.
     """
     places = search_places(kind, known)
     if LIBRARY_VARIABLE in places[0].why and not places[0].found:

@@ -1,6 +1,6 @@
 """Search path of the native libraries, and the folder of builds.
 
-1. what the environment variable ``CSAKIT_LIBRARY`` names: a library, or a folder of them;
+1. the environment variable ``CSAKIT_LIBRARY``: a library, or a folder of them;
 2. a path that the caller knows, such as the one in the manifest of an engine;
 3. the folder ``lib`` of this package;
 4. builds in the user's cache, the newest first, but only those of the present sources.

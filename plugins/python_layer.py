@@ -196,7 +196,7 @@ def _takes_features(trt: Foreign, features: Foreign) -> bool:
     """Report whether features are linear or channels-last, float32 or float16."""
     if features.format == trt.TensorFormat.LINEAR:
         return _is_floating(trt, features.type)
-    if features.format == trt.TensorFormat.HWC:  # dense whatever C is
+    if features.format == trt.TensorFormat.HWC:  # dense for any C
         return bool(features.type == trt.DataType.FLOAT)
     dims = tuple(features.dims)
     grouped = len(dims) == RANK and dims[1] > 0 and dims[1] % CHANNEL_GROUP == 0

@@ -41,7 +41,7 @@ class Job:
     """An image and a mask to read, and an output to write."""
 
     image: Path  # file to repair; never written to
-    mask: Path  # file that marks in white what is missing; never written to
+    mask: Path  # file that is white where pixels are missing; never written to
     output: Path  # file to write; its suffix is the format
 
     def outputs(self, options: FileOptions) -> tuple[Path, ...]:
@@ -118,7 +118,7 @@ def repair_file(
 
     Args:
         image: file to repair, of any size.
-        mask: file that marks in white what is missing.
+        mask: file that is white where pixels are missing.
         output: file to write; its suffix is the format.
         model: an open inpainter, which serves many files; or the path of a model that is opened
             for this file; None is the model that comes with the package.
@@ -151,13 +151,13 @@ def repair_file(
 
 
 def run_job(inpaint: Inpainter, job: Job, options: FileOptions) -> Repaired:
-    """Repair one image file with an open model; see ``repair_file`` for what it raises."""
+    """Repair one image file with an open model; raises as ``repair_file``."""
     loaded = load_job(job, options)
     return write_job(loaded, fill(inpaint, loaded), options)
 
 
 def load_job(job: Job, options: FileOptions) -> Loaded:
-    """Check a job, and read its image and mask; see ``repair_file`` for what it raises."""
+    """Check a job, and read its image and mask; raises as ``repair_file``."""
     job.check(options)
     picture = load_image(job.image)
     hole = load_hole(job.mask, picture.pixels.shape[:2], options.mask)
@@ -165,7 +165,7 @@ def load_job(job: Job, options: FileOptions) -> Loaded:
 
 
 def fill(inpaint: Inpainter, loaded: Loaded) -> Uint8:
-    """Return the repaired pixels of a job, (H, W, 3); see ``repair_file`` for what it raises."""
+    """Return the repaired pixels of a job, (H, W, 3); raises as ``repair_file``."""
     pixels = loaded.picture.pixels
     try:
         return inpaint(pixels, loaded.hole) if loaded.hole.any() else pixels

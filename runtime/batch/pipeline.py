@@ -35,9 +35,9 @@ class Outcome:
     """Result of a job: either ``repaired`` or ``problem`` is None."""
 
     job: Job  # the three files
-    repaired: Repaired | None  # what was done
+    repaired: Repaired | None  # the summary
     problem: CsakitError | None  # why it was skipped
-    warnings: tuple[str, ...] = ()  # what the library logged about it, with the level in front
+    warnings: tuple[str, ...] = ()  # log messages about it, with their levels
 
 
 class _Warnings(logging.Handler):
@@ -54,7 +54,7 @@ class _Warnings(logging.Handler):
             self._held.setdefault(job, []).append(text)
 
     def of(self, job: Job) -> tuple[str, ...]:
-        """Return and forget what was logged about a job."""
+        """Remove and return the messages about a job."""
         return tuple(self._held.pop(job, ()))
 
 
@@ -106,7 +106,7 @@ class _Pipeline:
                 yield self._outcome(job, future)
 
     def close(self) -> None:
-        """Finish what is being done, and start nothing else."""
+        """Finish running jobs, and start no others."""
         for threads in (self._readers, self._writers):
             threads.shutdown(wait=False, cancel_futures=True)
         for threads in (self._readers, self._writers):

@@ -1,7 +1,7 @@
 """One GPU: streams, events, memory and graphs, whichever binding reaches the driver.
 
 Work in the primary context, which torch, TensorRT and ONNX Runtime share; ``current()`` pushes it
-for a block, so that whatever another library made current stays so. Nothing survives a fork.
+for a block, and the context that another library made current is restored. Nothing survives a fork.
 """
 
 import gc
@@ -140,7 +140,7 @@ class Device:
         self._process = ForkGuard()
         self._current = _Current(self)
         self._context: Handle | None = binding.retain(number)
-        self._owned: dict[int, Resource] = {}  # what is freed with the device, by its id
+        self._owned: dict[int, Resource] = {}  # resources to free with the device, by id
 
     @property
     def usable(self) -> bool:

@@ -28,7 +28,7 @@ class Inspection:
     kind: str  # "checkpoint", "model" or "engine"
     lines: Mapping[str, str]  # of the text, by label
     values: Mapping[str, Any]  # all values, JSON-serialisable
-    damaged: bool = False  # whether the file is not what it claims to be
+    damaged: bool = False  # whether the file is incomplete or altered
 
     def text(self) -> str:
         """Return the report as text."""

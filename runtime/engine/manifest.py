@@ -79,7 +79,7 @@ class Tensor:
     name: str
     role: str  # "input" or "output"
     dtype: str  # "float32" or "uint8"
-    shape: tuple[int, ...]  # -1 where a profile states what is allowed
+    shape: tuple[int, ...]  # -1 where the profile has a range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

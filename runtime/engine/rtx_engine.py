@@ -42,7 +42,7 @@ class RtxEngine(TensorRtEngine):
         self._cache, self._config = cache, config
 
     def save_cache(self) -> None:
-        """Store what was compiled for a shape that ran for the first time."""
+        """Store the kernels that the first run of a shape compiled."""
         cache = self._cache
         self._kept.write(bytes(memoryview(cache.serialize())))
 

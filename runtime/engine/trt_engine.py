@@ -140,7 +140,7 @@ class TensorRtExecutor:
 class TensorRtEngine:
     """A loaded engine. All calls are made with its device current."""
 
-    manages_cuda_graphs = False  # by itself; then its calls are not captured
+    manages_cuda_graphs = False  # if True, csakit captures no calls
 
     def __init__(self, module: TensorRTModule, path: Path, manifest: Manifest) -> None:
         require_plugin(module, path, manifest)
@@ -165,7 +165,7 @@ class TensorRtEngine:
         )
 
     def save_cache(self) -> None:
-        """Store what was compiled when an executor ran first, here nothing; never raises."""
+        """Do nothing: TensorRT compiles no kernels at the first run."""
 
     def close(self) -> None:
         """Free the engine, after its executors, then its runtime. Idempotent."""

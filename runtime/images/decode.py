@@ -164,7 +164,7 @@ def decode(path: Source, *, least_side: int | None = None, what: str = "an image
         ) from error
     except UnidentifiedImageError as error:
         raise _not_read(path, head) from error
-    except Exception as error:  # decoders raise what they like on files that are broken
+    except Exception as error:  # decoders raise any exception on broken files
         raise failure(error, f"read {path}") or _broken(path, head, error) from error
 
 

@@ -8,7 +8,7 @@ export class Refused extends Error {
   }
 }
 
-/** No answer: the server is gone, or the network. */
+/** The server or the network does not answer. */
 export class Unreachable extends Error {}
 
 const token = new URLSearchParams(location.hash.slice(1)).get("token");

@@ -1,4 +1,4 @@
-// The server comes and goes; failures are shown here.
+// The connection to the server, and the display of failures.
 
 import * as api from "./api.js";
 import { enter, note, refresh } from "./display.js";
@@ -7,7 +7,7 @@ import { texts } from "./texts.js";
 
 const POLL_MS = 2000;
 
-/** Show an error or a text; `retry` is what "Try again" does. */
+/** Show an error or a text; "Try again" calls `retry`. */
 export function fail(error, retry) {
   const { file } = page;
   page.again = retry;

@@ -1,4 +1,4 @@
-// What the page shows of its state.
+// The display of the page's state.
 
 import { $, locked, page, stage } from "./state.js";
 import { texts } from "./texts.js";
@@ -16,7 +16,7 @@ export function enter(next, text) {
 
 export const note = (text) => ($("status").textContent = text);
 
-/** Show a progress bar that does not know its end yet. */
+/** Show a progress bar without a known end. */
 export function showProgress() {
   $("progress").removeAttribute("value");
   $("progress").hidden = false;

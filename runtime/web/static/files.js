@@ -1,4 +1,4 @@
-// Files in and out: photographs, masks, what is saved.
+// Reading photographs and masks, and saving files.
 
 import * as api from "./api.js";
 import { decodePng } from "./png.js";
@@ -6,7 +6,7 @@ import { Bits } from "./raster.js";
 
 const BAND = 256; // rows that a mask is read by: no canvas is larger than browsers allow
 
-/** Return {bitmap, said} of a photograph: how it looks, and what the server says of it. */
+/** Return {bitmap, said} of a photograph: a bitmap to show, and the server's description. */
 export async function openPhotograph(file, signal) {
   const shown = createImageBitmap(file).catch(() => null);
   const said = await api.inspect(file, signal);
@@ -43,7 +43,7 @@ export async function readMask(file) {
   return bits;
 }
 
-/** Report whether what is drawn can be read back. */
+/** Report whether pixels of a canvas can be read back. */
 function honest(context) {
   for (let x = 0; x < 16; x++) {
     context.fillStyle = x % 2 ? "#fff" : "#000";

@@ -1,6 +1,6 @@
 // The document: the original file, what is painted, and what was repaired. Steps can be undone:
 //   {kind: "mark", mark}   {kind: "clear", before}   {kind: "repair", before, after, parts}
-// A part keeps the line of the server's answer as it came.
+// A part keeps its line of the server's answer unchanged.
 
 export class Document {
   marks = [];
@@ -17,7 +17,7 @@ export class Document {
     this.marks = [];
   }
 
-  /** Keep what a repair finished; `after` are the marks that remain. */
+  /** Add the finished parts of a repair; `after` are the remaining marks. */
   repaired(parts, after) {
     this.#push({ kind: "repair", before: this.marks, after, parts });
     this.marks = after;

@@ -3,7 +3,7 @@
 const WHEEL = 1.0015;
 const LINE_PX = 30; // a wheel that counts lines
 
-/** What the page offers: {stage, tool(), size(), locked(), begin(), end(mark), resize(factor)}. */
+/** The interface of the page: {stage, tool(), size(), locked(), begin(), end(mark), resize(factor)}. */
 export function listen(root, page) {
   const { stage } = page;
   const pointers = new Map();

@@ -5,13 +5,13 @@ import { decodePng, encodePng } from "./png.js";
 import { rasterise } from "./raster.js";
 import { texts } from "./texts.js";
 
-let secondsPerRun = 0; // of the last repair, to tell how long the next will take
+let secondsPerRun = 0; // of the last repair, to estimate the next
 
 /**
- * Repair what is marked.
+ * Repair the marked pixels.
  *
  * `tell` takes {state, text, done, runs}; `show` takes the parts that are there so far. Returns
- * {parts, seconds}. What it throws carries the parts that were finished before.
+ * {parts, seconds}. Its exceptions carry the parts that were finished before.
  */
 export async function repair({ file, said, edits, marks, options, signal, tell, show }) {
   const started = performance.now();
@@ -57,7 +57,7 @@ async function partOf({ x, y, png, line }) {
   return { x, y, line, bitmap, bits: await decodePng(bytes, { alpha: true }) };
 }
 
-/** Return the marks without what these parts have finished. */
+/** Return the marks without the pixels of these parts. */
 export function remaining(marks, parts) {
   return [...marks, ...parts.map(({ x, y, bits }) => ({ tool: "bits", erase: true, x, y, bits }))];
 }

@@ -42,7 +42,7 @@ function keep(parts, marks) {
   showDocument();
 }
 
-/** What was finished stays as an edit; the rest of the marks stays too. */
+/** Finished parts stay as an edit; the other marks stay too. */
 async function interrupted(error, retried) {
   const parts = error.parts ?? [];
   keep(parts, remaining(page.work.marks, parts));

@@ -8,14 +8,14 @@ export const $ = (id) => document.getElementById(id);
 export const stage = new Stage($("stage"));
 
 export const page = {
-  server: null, // what /api/v1/info says
+  server: null, // the answer of /api/v1/info
   file: null,
-  said: null, // what the server says of the file
+  said: null, // the server's description of the file
   work: new Document(),
   state: "empty",
   screenSize: 24, // of the brush, in CSS pixels: constant while zooming
   abort: null,
-  again: null, // what "Try again" does
+  again: null, // the action of "Try again"
   offline: false,
   saved: true,
 };

@@ -1,4 +1,4 @@
-// What was painted, in pixels of the picture. A mark is one of
+// Painted marks, in pixels of the picture. A mark is one of
 //   {tool: "brush" | "eraser", size, points: [x, y, x, y, ...]}
 //   {tool: "box", x, y, width, height}
 //   {tool: "bits", bits: Bits, x, y, erase}        a mask file, or what a repair has finished

@@ -1,4 +1,4 @@
-// Every sentence that the page says.
+// All texts of the page.
 
 const percent = (share) => {
   const value = 100 * share;
