@@ -11,7 +11,7 @@ VERSION: Final = "1"  # plugin_version; raise when inputs, outputs or meaning ch
 NAMESPACE: Final = ""  # plugin_namespace; TensorRT looks in this one by default
 INPUTS: Final = ("features", "hole")  # (B, C, H, W), (B, 1, H, W)
 OUTPUTS: Final = ("filled",)  # (B, C, H, W)
-ATTRIBUTE: Final = "similarity"  # of the ONNX node, and the one field of the plugins
+ATTRIBUTE: Final = "similarity"  # attribute of the ONNX node, and the plugins' only field
 
 Similarity = Literal["projection", "cosine"]
 SIMILARITIES: Final[tuple[Similarity, ...]] = get_args(Similarity)

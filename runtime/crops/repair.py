@@ -38,7 +38,7 @@ class Part:
     """A finished part of a repair."""
 
     box: Box  # top, left, bottom, right of the part in the image; the last two exclusive
-    scale: float  # of the network's input to the image, at most 1
+    scale: float  # scale of the network's input, at most 1
     hole: Bool  # (h, w), True where ``pixels`` replace those of the image
     pixels: Uint8  # (h, w, 3), repaired in ``hole``; elsewhere as in the image
 
@@ -76,7 +76,7 @@ class Repair:
                 self._wide[window] = with_rim(mask[window], self._rim)
                 self._plan = plan_crops(self._wide, options, network.size, network.trained_hole)
         self.notices: tuple[Notice, ...] = tuple(notices)
-        self.runs = len(self._plan.crops)  # of the network
+        self.runs = len(self._plan.crops)  # runs of the network
         self.scale = min((1.0, *map(_scale, self._plan.crops)))  # the lowest of all crops
         self._groups = _grouped(self._plan.crops)
 

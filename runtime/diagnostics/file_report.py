@@ -26,7 +26,7 @@ class Inspection:
 
     path: Path  # the file
     kind: str  # "checkpoint", "model" or "engine"
-    lines: Mapping[str, str]  # of the text, by label
+    lines: Mapping[str, str]  # text lines by label
     values: Mapping[str, Any]  # all values, JSON-serialisable
     damaged: bool = False  # whether the file is incomplete or altered
 

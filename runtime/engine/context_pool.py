@@ -33,7 +33,7 @@ class InferenceFuture(Generic[T]):
     buffers: StagingBuffers
     finish: Callable[[Array], T]  # makes the result of the model's answer
     _lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
-    _answer: Array | EngineError | None = None  # of the model
+    _answer: Array | EngineError | None = None  # the model's output
     _result: T | None = None
 
     @property

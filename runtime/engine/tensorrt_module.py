@@ -37,7 +37,7 @@ _NOISE: Final = tuple(
 class TensorRTModule:
     """A Python module of TensorRT with its log."""
 
-    name: str  # of the Python module
+    name: str  # name of the Python module
     trt: ModuleType
     log: Any  # an ``ILogger`` that forwards to ``logging``; see ``_make_log``
 

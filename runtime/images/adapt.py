@@ -34,7 +34,7 @@ class Adapted:
     """An image as network input, and the conversion of the result back."""
 
     pixels: Uint8  # (H, W, 3), RGB
-    restore: Callable[[Uint8, Bool], Any]  # of repaired pixels (H, W, 3) and hole (H, W)
+    restore: Callable[[Uint8, Bool], Any]  # takes repaired pixels (H, W, 3) and hole (H, W)
 
 
 def adapt_image(image: ImageLike) -> Adapted:

@@ -21,7 +21,7 @@ from .source import Source
 
 logger = logging.getLogger(__name__)
 
-INVERTED_COVERAGE: Final = 0.6  # of the image; a larger hole is probably an inverted mask
+INVERTED_COVERAGE: Final = 0.6  # share of the image; a larger hole suggests an inverted mask
 _COLOURS: Final = ("red", "green", "blue")
 
 # Masks with soft edges have grey pixels too, but few; photographs have little else.

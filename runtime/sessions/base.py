@@ -21,7 +21,7 @@ T = TypeVar("T", bound=Array)
 class LoadedSession(abc.ABC):
     """A ``Session``, but for the library that runs its model."""
 
-    path: Path  # of the model
+    path: Path  # the model's file
     signature: Signature  # inputs it accepts
     metadata: Mapping[str, str]  # as written by the export
     _model: Any  # the library's, usable in several threads; None: closed

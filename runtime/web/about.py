@@ -15,8 +15,8 @@ class Model:
     """The served model."""
 
     version: str  # of csakit
-    name: str  # of its file
-    sha256: str  # of its file
+    name: str  # file name
+    sha256: str  # of the file
     precision: str  # of the computation, or of the export
     backend: str  # library that runs it
     device: str  # "cpu" or "cuda:N"

@@ -78,7 +78,7 @@ class Fields:
 
     files: dict[str, bytes]  # contents by name: image, mask, edits
     options: RequestOptions
-    filename: str = ""  # of the image on the client's side; empty if unknown
+    filename: str = ""  # the client's name of the image; empty if unknown
     ignored: tuple[str, ...] = ()  # names of unused fields
 
 
