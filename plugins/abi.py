@@ -36,7 +36,7 @@ class Dtype(enum.IntEnum):
 
 
 class Chain(enum.IntEnum):
-    """How the chain of holes is computed; both ways return the same bits."""
+    """Algorithms for the chain of holes; both return the same bits."""
 
     AUTO = 0
     SEQUENTIAL = 1

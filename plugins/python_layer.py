@@ -70,7 +70,7 @@ class _Layer:
 
     @property
     def timing_cache_id(self) -> str:
-        """What timings depend on beside shapes and formats: the field and the kernels' sources."""
+        """Key of the timing cache beside shapes and formats: the field and the kernels' sources."""
         return f"{self.similarity}-{self.library.build_info()['source_hash'][:12]}"
 
     def get_capability_interface(self, _type: object) -> "_Layer":

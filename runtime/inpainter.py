@@ -111,7 +111,7 @@ class Inpainter:
 
     @property
     def options(self) -> InpaintOptions:
-        """How the network is applied to an image."""
+        """The options of all repairs that state no others."""
         return self._options
 
     @overload

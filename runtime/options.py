@@ -22,7 +22,7 @@ BLENDS: Final = f"seamless, none, or feather PX with 1 to {FEATHER_MAX} pixels"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class InpaintOptions:
-    """How the network, which takes multiples of 256, is applied to an image of any size.
+    """Options of applying the network, which takes multiples of 256, to images of any size.
 
     Attributes:
         strategy: "crop" runs each hole region with the margin around it, at the scale that the
@@ -69,7 +69,7 @@ class InpaintOptions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MaskOptions:
-    """How a mask file is read as a hole. White is missing.
+    """Options of reading a mask file as a hole. White is missing.
 
     Attributes:
         channel: what marks a pixel: "grey" its lightness, "alpha" its transparency, and a colour
@@ -103,7 +103,7 @@ def _check_integer(name: str, value: int, low: int, high: int, unit: str) -> Non
 
 @dataclasses.dataclass(frozen=True)
 class EngineOptions:
-    """How an engine is run; the defaults are for one or two threads.
+    """Options of running an engine; the defaults are for one or two threads.
 
     Attributes:
         contexts: execution contexts at most; each is for one shape, with memory of its own.

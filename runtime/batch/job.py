@@ -23,7 +23,7 @@ _COMPARISON: Final = "_side_by_side.png"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FileOptions:
-    """How files are read and written."""
+    """Options for reading and writing files."""
 
     mask: MaskOptions = dataclasses.field(default_factory=MaskOptions)
     quality: int = QUALITY  # 1 to 100, of JPEG and WebP outputs

@@ -32,9 +32,7 @@ _FILTER: Final = 9
 _STRONGEST: Final = 1.3  # times the expected roughness
 _CELL: Final = 8  # side of the cells whose means describe a block
 _BLOCK: Final = 4  # cells; blocks of 2 repeat visibly, blocks of 8 find fewer that fit
-_ROUGHNESS_WEIGHT: Final = (
-    0.3  # a factor e in roughness counts as this share of half the colour range
-)
+_ROUGHNESS_WEIGHT: Final = 0.3  # of a factor e in roughness, relative to half the colour range
 _JITTER: Final = 0.5  # random part of log distances; without it neighbours copy the same block
 _REPEAT: Final = 0.3  # for each copy of a block or of one that overlaps; 1 costs sharpness
 _LEAST_ROUGHNESS: Final = 0.8  # of 255 levels; smoother cells count as equal

@@ -14,7 +14,7 @@ from ..libraries import import_onnxruntime
 
 
 class Status(str, enum.Enum):
-    """How a check ended."""
+    """Outcome of a check."""
 
     OK = "OK"
     ABSENT = "--"  # optional

@@ -25,7 +25,7 @@ _AMPERE: Final = 80
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HostCapabilities:
-    """What this machine has to open engines with."""
+    """The properties of this machine that engines depend on."""
 
     gpus: tuple[str, ...]  # architecture of each device; empty without GPU or driver
     modules: Mapping[str, str]  # version by name of each installed module of TensorRT
@@ -63,7 +63,7 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Compatibility:
-    """An engine: the corruption of its files, and its incompatibility with this machine."""
+    """Result of checking an engine: corruption of its files, incompatibility with this machine."""
 
     engine: Path  # its file
     manifest: Manifest | None  # None if it is missing or cannot be trusted

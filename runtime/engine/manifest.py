@@ -59,7 +59,7 @@ class Plugin:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Build:
-    """How the engine was built, and for which GPUs."""
+    """The build of the engine: its program, options and target GPUs."""
 
     module: str  # "tensorrt" or "tensorrt_rtx"
     version: str  # of the module

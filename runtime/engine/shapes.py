@@ -94,7 +94,7 @@ class CallShape:
 
     @property
     def inputs(self) -> dict[str, tuple[int, ...]]:
-        """Those of the inputs."""
+        """The shape of each input by its name."""
         return {name: shape for name, shape in self.tensors.items() if name != OUTPUT}
 
     def bytes_of(self, name: str) -> int:
