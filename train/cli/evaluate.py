@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _evaluate(args: argparse.Namespace) -> int:
-    from tqdm import tqdm  # deferred: help needs it not
+    from tqdm import tqdm  # deferred: help does not need it
 
     options = options_of(args)
     if args.grid and args.grid.suffix.lower() != ".png":
@@ -60,7 +60,7 @@ def _evaluate(args: argparse.Namespace) -> int:
         logger, handler = logging.getLogger("csakit"), _Lines()
         logger.addHandler(handler)
         stack.callback(logger.removeHandler, handler)
-        # Opened first: a file that cannot be written is refused before the work.
+        # Opened first, so that a path that cannot be written fails before the work.
         record = stack.enter_context(atomic_write(args.json)) if args.json else None
         sheet = stack.enter_context(atomic_write(args.grid)) if args.grid else None
         pairs = Pairs(options)
@@ -89,7 +89,7 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _named(paths: Sequence[Path]) -> dict[str, Path]:
-    """Name models by their files, or by their paths where files are called alike."""
+    """Return models by file name, or by path if file names repeat."""
     names = {path.name: path for path in paths}
     if len(names) < len(paths):
         names = {str(path): path for path in paths}
@@ -99,14 +99,14 @@ def _named(paths: Sequence[Path]) -> dict[str, Path]:
 
 
 class _Lines(logging.Handler):
-    """Prints the warnings of the library as lines of this command, each once."""
+    """Prints each warning of the library once, as a line of this command."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self._shown: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print one record. Images are read again for each model and each kind of holes."""
+        """Print a record unless it repeats: each model and kind of holes reads images again."""
         from tqdm import tqdm
 
         text = f"{PROGRAM}: {record.levelname.lower()}: {record.getMessage()}"
@@ -168,11 +168,11 @@ def evaluate_parser() -> argparse.ArgumentParser:
         type=_list,
         default=(),
         metavar="LIST",
-        help="compare what a user gets, the exported MODEL in the runtime with its default "
-        f"options ('demo' is the packaged one), picture by picture with some of "
+        help="compare the exported MODEL, run with the runtime's default options ('demo' is "
+        f"the packaged model), image by image with some of "
         f"{','.join(BASELINES)}; opencv needs 'csakit[baselines]'",
     )
-    group.add_argument("--json", type=Path, metavar="FILE", help="also write all, image by image")
+    group.add_argument("--json", type=Path, metavar="FILE", help="also write all scores by image")
     group.add_argument(
         "--grid",
         type=Path,

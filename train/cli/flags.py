@@ -1,4 +1,4 @@
-"""Flags of the command line from the fields of configuration classes; none is spelled twice."""
+"""Command-line flags from the fields of configuration classes."""
 
 import argparse
 import dataclasses
@@ -19,7 +19,7 @@ def add_flags(
     defaults: bool = True,
     **special: dict[str, Any],
 ) -> None:
-    """Add a flag for some fields of a class, all by default; ``special`` are argparse's options."""
+    """Add flags for named fields of a class, or all; ``special`` has argparse options by name."""
     texts, hints = help_texts(cls), typing.get_type_hints(cls)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     for name in fields if names is None else names:

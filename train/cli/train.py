@@ -1,4 +1,4 @@
-"""``csakit train``: a flag for every key of a configuration."""
+"""``csakit train``: train a network, with a flag for every configuration key."""
 
 import argparse
 import logging
@@ -41,13 +41,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(args: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if args.extend is not None and (args.ablations or not args.resume):
-        raise ContractError("--extend goes with --resume, of one run")
+        raise ContractError("--extend needs --resume, and excludes --ablations")
     choices = [choice_of(args)]
     if args.config:
         choices.insert(0, config_file.read(config_file.find_recipe(args.config)))
     if args.ablations:
         return _ablations(args, choices)
-    from ..training.loop import train  # deferred: seconds, and help needs none of it
+    from ..training.loop import train  # deferred: takes seconds, and help does not need it
 
     if args.resume:
         config = config_file.read_resumed(args.resume, *choices, extend=args.extend)
@@ -92,8 +92,8 @@ def train_parser() -> argparse.ArgumentParser:
         "--extend",
         type=int,
         metavar="STEPS",
-        help="with --resume: train on to so many steps. The learning rate follows the new number "
-        "from there; the weights are those of one run of so many steps if it had not begun to fall",
+        help="with --resume: continue to STEPS, which the learning rate then follows; the weights "
+        "equal those of one run of STEPS only if the rate had not begun to fall",
     )
     parser.add_argument(
         "--config",

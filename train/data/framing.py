@@ -14,15 +14,15 @@ from PIL import Image
 
 from .protocols import Pixels
 
-REFERENCE_SIZE: Final = 256  # px; what the networks are trained at, and recipes are written for
+REFERENCE_SIZE: Final = 256  # px; the side that networks are trained at and recipes assume
 _THIRDS: Final = (0.0, 0.5, 1.0)  # left, middle, right
 
 
 class Cut(NamedTuple):
-    """One drawn square, in units that hold for a picture of any size."""
+    """A random crop, in units that are independent of the size of the picture."""
 
     share: float  # side / shorter side of the picture
-    pixels: float | None  # the side itself, which then counts; for a result of 256
+    pixels: float | None  # side in pixels for a result of 256, which overrides share
     across: float  # 0 leftmost ... 1 rightmost
     down: float  # 0 topmost ... 1 lowest
     flip: bool
@@ -32,29 +32,29 @@ class Cut(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Framing:
-    """How squares are cut."""
+    """How crops are drawn."""
 
-    # "thirds" is left, middle or right; "whole" is no square but the whole picture, stretched
+    # "thirds" is left, middle or right; "whole" stretches the whole picture to a square
     where: Literal["centre", "random", "thirds", "whole"] = "centre"
     # Side over the shorter side of the picture, at most 1; a square is never made smaller than
     # the result, as long as the picture is not.
     share: tuple[float, float] = (1.0, 1.0)
-    even: bool = False  # draw shares by ratio: twice as large is as likely as half as large
+    even: bool = False  # log-uniform shares: doubling is as likely as halving
     # Instead of ``share``: the side in pixels for a result of 256; larger results take
     # proportionally more, smaller ones are scaled down.
     pixels: tuple[float, float] | None = None
-    flip: bool = False  # exchange left and right half of the time
+    flip: bool = False  # mirror half of the pictures, at random
     turn: bool = False  # by a random number of quarter turns
-    smooth: bool = True  # bicubic; otherwise bilinear, where a recipe's source has that
+    smooth: bool = True  # bicubic; else bilinear, for recipes whose source has it
 
     def fixed(self) -> "Framing":
-        """Return the framing without augmentation: the middle, at the middle of the range."""
+        """Return the framing without augmentation: the central square, or the whole picture."""
         middle = None if self.pixels is None else (REFERENCE_SIZE, REFERENCE_SIZE)
         where: Literal["whole", "centre"] = "whole" if self.where == "whole" else "centre"
         return Framing(where=where, pixels=middle, smooth=self.smooth)
 
     def draw(self, rng: np.random.Generator) -> Cut:
-        """Draw one square; the generator advances by the same amount every time."""
+        """Draw one crop; it always advances the generator by the same amount."""
         share, ratio = rng.uniform(*self.share), rng.random()
         if self.even:
             share = _between(*self.share, ratio)

@@ -19,13 +19,13 @@ from .procedural import DeadLeaves
 from .protocols import BrokenImageError, ImageSource, Pixels, mixture_summary
 from .recipes import RECIPES, RecipeName, Split, list_images
 
-# 8 bits a channel, and a meaning that RGB has too.
+# Modes of 8 bits a channel that convert to RGB.
 _MODES: Final = frozenset(
     ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 )
 
 HELD_OUT: Final = ("chelsea", "coffee")
-# Of the others, those of the sky, the eye and tissue made a network paint red; see the decisions.
+# The others (sky, eye, tissue) made a network paint red; see docs/decisions.md.
 TRAINED_ON: Final = (
     *("astronaut", "brick", "camera", "coins", "grass", "gravel", "rocket"),
     *("motorcycle_left", "motorcycle_right"),
@@ -138,15 +138,15 @@ def _photograph(name: str) -> Image.Image:
 
 
 class Mixture:
-    """Images of several sources, as often as their shares say; only the ratios of shares count.
+    """Images of several sources in proportion to their shares, of which only the ratios count.
 
-    An epoch lasts until every image of every finite source has come; others come several times.
+    An epoch lasts until every image of every finite source was used; some are used several times.
     """
 
     def __init__(self, sources: Sequence[ImageSource], shares: Sequence[float]) -> None:
         self._sources = sources
         self._shares = [share / sum(shares) for share in shares]
-        # Drawn images have no end, so that they do not decide.
+        # Procedural images have no end, so they do not count.
         finite = [
             len(source) / share
             for source, share in zip(sources, self._shares, strict=True)

@@ -15,7 +15,7 @@ HOLD_OUT: Final = 20  # one file in so many is for validation, where a set has n
 
 
 def check_folder(folder: Path, what: str) -> None:
-    """Check that a folder exists; ``what`` it should hold is for the message."""
+    """Check that a folder exists; ``what`` names it in the error."""
     if not folder.is_dir():
         problem = "is a file" if folder.exists() else "does not exist"
         raise ContractError(f"{what} must be a folder; {folder} {problem}")
@@ -48,8 +48,8 @@ def read_list(path: Path) -> list[list[str]]:
 
 
 def present(names: Iterable[str], folder: Path) -> list[str]:
-    """Return the names whose parent folder exists, because people keep parts of large data sets."""
-    # Files are not looked for: there may be millions, on a network.
+    """Return the names whose parent folder exists: large data sets are often incomplete."""
+    # Files are not checked: there may be millions, on a network.
     known: dict[str, bool] = {}
     kept = []
     for name in names:
@@ -62,8 +62,8 @@ def present(names: Iterable[str], folder: Path) -> list[str]:
 
 
 def hold_out(names: list[str]) -> tuple[list[str], list[str]]:
-    """Split names into those for training and, about one in ``HOLD_OUT``, those for validation."""
-    # By the names alone, so that added files move no other.
+    """Split names into training names and, about one in ``HOLD_OUT``, validation names."""
+    # The name alone decides, so that added files move no others.
     chosen = {name for name in names if _hash(name) % HOLD_OUT == 0}
     if len(names) > 1 and not 0 < len(chosen) < len(names):
         chosen = {min(names, key=_hash)}

@@ -25,11 +25,11 @@ from .sampling import Failure, Sample, Stream, TrainingSamples, draw_hole, gener
 
 logger = logging.getLogger(__name__)
 
-_PREFETCH: Final = 4  # batches that each worker is ahead; absorbs a slow file
+_PREFETCH: Final = 4  # batches that each worker prepares ahead; absorbs slow files
 
 
 class Batch(NamedTuple):
-    """What a step is trained on."""
+    """The images and holes of one training step."""
 
     image: Tensor  # (B, 3, H, W) float32 in [-1, 1], RGB
     hole: Tensor  # (B, 1, H, W) float32, 1 = missing
@@ -77,9 +77,8 @@ def evaluation_pairs(
 ) -> Iterator[tuple[str, Pixels, Hole]]:
     """Yield name, (S, S, 3) image and (S, S) hole of the first ``count`` images, always the same.
 
-    Images that cannot be read are left out, with a warning. A seed, not negative, draws others
-    than it does in training; no ``count`` takes all. ``broken`` receives a line for each image
-    that is left out.
+    Images that cannot be read are skipped with a warning, and ``broken`` receives a line for each.
+    A seed, not negative, draws other holes than in training; ``count`` None takes all images.
 
     Raises:
         ContractError: no image, or no mask, can be read.
@@ -105,7 +104,7 @@ def evaluation_pairs(
 
 
 class _Raw(NamedTuple):
-    """A batch as it travels between processes: bytes are a quarter of floats."""
+    """A batch as sent between processes: uint8 is a quarter of float32."""
 
     image: Tensor  # (B, H, W, 3) uint8
     hole: Tensor  # (B, H, W) bool
@@ -115,7 +114,7 @@ class _Raw(NamedTuple):
 def _batches(
     samples: TrainingSamples, positions: Iterator[list[int]], workers: int
 ) -> Iterator[Batch]:
-    """Start the workers and turn the bytes that they send into numbers."""
+    """Start the workers and convert their uint8 batches to float32."""
     logged = set[str]()
     loader = iter(_loader(samples, positions, workers))
     try:
@@ -137,7 +136,7 @@ def _loader(
 ) -> "DataLoader[_Raw | Failure]":
     context = None
     if workers:
-        # Forking a process that has threads, as one with torch has, may deadlock.
+        # Forking a process with threads, such as those of torch, may deadlock.
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([__name__])  # imports torch once, not in each worker
     return DataLoader(
@@ -153,7 +152,7 @@ def _loader(
 
 
 def _collate(samples: "list[Sample | Failure]") -> "_Raw | Failure":
-    """Join samples, or pass on why there is one less."""
+    """Stack samples to a batch, or return the first failure."""
     good = [sample for sample in samples if isinstance(sample, Sample)]
     if len(good) < len(samples):
         return next(sample for sample in samples if isinstance(sample, Failure))
@@ -173,7 +172,7 @@ def _start_worker(worker: int) -> None:
 
 
 def _end_with_parent() -> None:
-    """End with the training process; torch watches the fork server, which lives on."""
+    """Exit with the training process; torch watches the fork server, which lives on."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         multiprocessing.connection.wait([parent.sentinel])

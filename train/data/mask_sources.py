@@ -1,4 +1,4 @@
-"""Sources of holes: computed ones, folders of mask files, mixtures, and the choice by size.
+"""Sources of holes: computed holes, folders of mask files, mixtures, and filters by size.
 
 Folders as G. Liu et al., ECCV 2018, publish them: 512 x 512 PNG files, white missing in the test
 masks, black in the training masks. Letters: S side in pixels.
@@ -25,12 +25,12 @@ from .protocols import BrokenImageError, Hole, MaskSource, mixture_summary
 logger = logging.getLogger(__name__)
 
 BUCKETS: Final = ("0-10", "10-20", "20-30", "30-40", "40-50", "50-60")  # per cent
-# A bucket that holds one mask in a hundred is then missed once in 40 thousand million images.
+# A bucket that holds one mask in a hundred is then missed once in 3e10 images.
 _TRIES: Final = 2400
 
 _THRESHOLD: Final = 128  # of mask files: half of the scale
 _SHARES: Final = (0.6, 1.0)  # of the shorter side of a mask file that is cut out
-_PROBES: Final = 8  # files that are looked at when a folder is opened
+_PROBES: Final = 8  # files that are checked when a folder is opened
 
 DRAWN: Final = {"freeform": freeform_hole, "thin": thin_hole, "blob": blob_hole}
 
@@ -68,12 +68,12 @@ class ComputedHoles:
 
 
 def drawn_holes(kind: str, ratio: tuple[float, float]) -> ComputedHoles:
-    """Return strokes ("freeform"), "thin" damage or ellipses ("blob") up to a drawn share."""
+    """Return a source of strokes ("freeform"), "thin" damage or ellipses ("blob")."""
     return ComputedHoles(kind, partial(DRAWN[kind], ratio=ratio), {"ratio": list(ratio)})
 
 
 def freeform_buckets(buckets: Sequence[str]) -> ComputedHoles:
-    """Return strokes of some buckets, each drawn as often; they may end in the next bucket."""
+    """Return a source of strokes, equally often of each bucket; some end in the next one."""
     return ComputedHoles("freeform", partial(_bucketed, buckets))
 
 
@@ -84,7 +84,7 @@ def _bucketed(buckets: Sequence[str], height: int, width: int, rng: np.random.Ge
 
 
 class MixedHoles:
-    """Holes of several sources, as often as their shares say; only the ratios of shares count."""
+    """Holes of several sources in proportion to their shares, of which only the ratios count."""
 
     def __init__(self, sources: Sequence[MaskSource], shares: Sequence[float]) -> None:
         self._sources = sources
@@ -102,7 +102,7 @@ class MixedHoles:
 class FilteredHoles:
     """Holes of another source, drawn until one is neither empty nor full, and in given buckets.
 
-    That judges the hole as it is used, and needs no list of the ratios of all masks.
+    The final hole is checked, which needs no list of the ratios of all masks.
     """
 
     source: MaskSource
@@ -120,7 +120,7 @@ class FilteredHoles:
             wanted = f"of {', '.join(self.buckets)} % of the image"
         raise ContractError(
             f"a mask must leave a hole {wanted}; none of {_TRIES} drawn at {size} x {size} does "
-            f"({self.source.summary()})\nIf black is missing in these masks, invert them."
+            f"({self.source.summary()})\nIf black is missing in these masks, use --mask-invert."
         )
 
     def summary(self) -> dict[str, Any]:
@@ -129,9 +129,9 @@ class FilteredHoles:
 
 
 class FolderMasks:
-    """Masks below a folder, white missing, mirrored, turned by any angle, cut and scaled at once.
+    """Mask files below a folder, white is missing, augmented by one random affine map.
 
-    Without augmentation, the middle square is scaled.
+    Without augmentation, the central square is scaled.
     """
 
     def __init__(self, root: Path, *, invert: bool = False, augment: bool = True) -> None:
@@ -149,11 +149,11 @@ class FolderMasks:
 
     def draw(self, size: int, rng: np.random.Generator) -> Hole:
         index = int(rng.integers(len(self._names)))
-        numbers = rng.random(6)  # before the file is read: as many, whatever it is
+        numbers = rng.random(6)  # drawn before the file is read, always as many
         mask = Image.fromarray(self._read(index).astype(np.uint8) * 255)
         middle = _matrix(mask.size, size, min(mask.size))
         matrix = _turned(mask.size, size, numbers) if self._augment else middle
-        # What a turned square reaches beyond the mask is known.
+        # Pixels of a turned square beyond the mask are known.
         kind = Image.Resampling.BILINEAR
         drawn = mask.transform((size, size), Image.Transform.AFFINE, matrix, kind, fillcolor=0)
         return np.asarray(drawn) >= _THRESHOLD
@@ -176,7 +176,7 @@ class FolderMasks:
         return ~white if self._invert else white
 
     def _probe(self) -> None:
-        """Check a few masks: they must be readable, and should look like holes."""
+        """Check that some masks can be read and mark something; warn if they look inverted."""
         step = math.ceil(len(self._names) / _PROBES)
         coverages, problem = [], None
         for index in range(0, len(self._names), step):
@@ -189,11 +189,11 @@ class FolderMasks:
         if not any(coverages):
             raise ContractError(
                 f"masks must mark something; none of {len(coverages)} in {self._root} has a level "
-                f"of {_THRESHOLD} or more\nWhite is missing."
+                f"of {_THRESHOLD} or more\nMark missing pixels white."
             )
         if np.mean(coverages) > INVERTED_COVERAGE:
             logger.warning(
-                "masks in %s mark %.0f %% as missing on average; if they are inverted, say so",
+                "masks in %s mark %.0f %% as missing on average; if inverted, use --mask-invert",
                 *(self._root, 100 * np.mean(coverages)),
             )
 

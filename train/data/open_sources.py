@@ -1,4 +1,4 @@
-"""Open images and masks by the specifications of the command line."""
+"""Open sources of images and holes from the specifications of the command line."""
 
 import re
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ def open_images(
         spec: a folder; "procedural", drawn images without end; "scikit-image", the photographs
             it ships; or several of these with shares, as "photos:0.7,procedural:0.3".
         recipe: how folders are laid out and squares are cut; see ``recipes``.
-        split: "train"; "val", what the set keeps apart for validation, or one image in 20;
-            "all" of it; or "auto", for images that were not trained on: what the set keeps
-            apart, and all of it where it says nothing. Only "train" is augmented.
-        cache_mib: of decoded images that each folder keeps, in every process.
+        split: "train"; "val", the set's own validation split or else one image in 20; "all"; or
+            "auto", for images that were not trained on: the set's own validation split or else
+            all images. Only "train" is augmented.
+        cache_mib: most MiB of decoded images that each folder keeps, in every process.
 
     Raises:
         ContractError: a folder does not exist or holds no image, or a name is unknown.
-        LibraryError: scikit-image is asked for and not installed.
+        LibraryError: scikit-image is required but not installed.
     """
     if recipe not in RECIPE_NAMES:
         raise ContractError(f"recipe must be one of {', '.join(RECIPE_NAMES)}; got {recipe!r}")
@@ -75,14 +75,14 @@ def open_masks(
         spec: "center", the paper's square; "box", a rectangle anywhere; "freeform", strokes;
             "thin", scratches, dust or text; "blob", ellipses; a folder of mask files; or several
             of these with shares, as "freeform:0.7,box:0.3".
-        buckets: draw only holes of these sizes, of ``BUCKETS``; judged as they are used.
+        buckets: draw only holes of these sizes, some of ``BUCKETS``; the final hole counts.
         invert: black is missing in the files of a folder, not white.
         augment: mirror, turn and cut the masks of a folder.
-        ratio: the missing share that drawn holes reach, where no buckets are asked for.
+        ratio: least and largest missing share of drawn holes; unused with buckets.
 
     Raises:
         ContractError: a folder does not exist or holds no mask, or a bucket is unknown or
-            asked of the centre square.
+            combined with the centre square.
     """
     chosen = None if buckets is None else mask_sources.check_buckets(buckets)
     if _is_mixture(spec):

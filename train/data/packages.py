@@ -1,6 +1,6 @@
-"""Files out of Debian packages and Python wheels, downloaded by their own tools, never installed.
+"""Extract files from Debian packages and Python wheels, which are never installed.
 
-apt checks signatures. It gets its own settings and folders, so the machine's lists stay unchanged.
+apt and pip download them. apt checks signatures; its settings and lists are kept apart.
 """
 
 import importlib.metadata
@@ -72,14 +72,14 @@ def _apt_settings(state: Path, sources: Path) -> Iterator[str]:
         "Acquire::Languages": "none",
         "Acquire::Retries": 2,
         "APT::Sandbox::User": "root",  # another user cannot write to our folders
-        "APT::Update::Error-Mode": "any",  # else a suite that cannot be had is no error
+        "APT::Update::Error-Mode": "any",  # else an unavailable suite is no error
     }
     for key, value in settings.items():
         yield from ("-o", f"{key}={value}")
 
 
 def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
-    """Return where a Python package is, installed with ``member`` or as a wheel; its version."""
+    """Return a Python package's folder if it has ``member``, else its wheel; and the version."""
     try:
         installed = importlib.metadata.distribution(name)
         if (folder := Path(str(installed.locate_file("")))).joinpath(member).is_file():
@@ -95,7 +95,7 @@ def find_wheel(name: str, member: str, scratch: Path) -> tuple[Path, str]:
 def extract(archive: Path, members: Collection[str], folder: Path) -> None:
     """Copy files out of a .deb, .rcc, ZIP file or folder, and of archives in it, into a folder."""
     direct: set[str] = set()
-    inner: dict[str, list[str]] = {}  # of each archive on the way: what is wanted of it
+    inner: dict[str, list[str]] = {}  # nested archive to the files wanted from it
     for member in members:
         if found := _INNER.match(member):
             inner.setdefault(found["archive"], []).append(found["rest"])

@@ -1,4 +1,4 @@
-"""Drawn images with the statistics of photographs: textured shapes that cover each other.
+"""Procedural images with the statistics of photographs: overlapping textured shapes.
 
 "Dead leaves" with radii of density r^-3: Lee, Mumford and Huang, IJCV 41, 2001; with textures:
 Achddou, Gousseau and Ladjal, SSVM 2021. Letters: S side of the image in pixels, L leaves.
@@ -18,8 +18,8 @@ Float32 = npt.NDArray[np.float32]
 
 TRAIN_LENGTH: Final = 10_000  # of an epoch; every epoch draws others
 VAL_LENGTH: Final = 64
-_LEAVES: Final = (80, 256)  # at most what 8-bit labels can tell apart
-_SMALLEST: Final = (1 / 100, 1 / 25)  # radius over the side; the least of an image is in between
+_LEAVES: Final = (80, 256)  # at most the number of 8-bit labels
+_SMALLEST: Final = (1 / 100, 1 / 25)  # range of an image's smallest radius over its side
 _LARGEST: Final = 0.5
 _OUTLINE: Final = 24  # points; 3, 4, 6 and 8 divide it, so that corners are among them
 _CORNERS: Final = (3, 4, 6, 8)
@@ -27,7 +27,7 @@ _BANK_SIDE: Final = 512  # px; a power of two, so that coordinates wrap by a mas
 # Amplitudes fall with the frequency to these powers: from sand, over the 1 of natural images,
 # to clouds.
 _EXPONENTS: Final = (0.5, 1.0, 1.5)
-_BANK_SEED: Final = 1987  # the bank is the same always; Field (1987) found the 1/f of photographs
+_BANK_SEED: Final = 1987  # fixed; Field (1987) found the 1/f of photographs
 
 
 class DeadLeaves:
@@ -61,7 +61,7 @@ def dead_leaves(size: int, rng: np.random.Generator) -> Pixels:
     texture = paint(draw_textures(x, y, radius, rng), seen)
     second = np.roll(colours, 1, axis=0).astype(np.float32) - colours  # textures mix two colours
     contrast = (rng.uniform(0.1, 0.7, (leaves, 1)) * second).astype(np.float32)
-    # Beside the second colour, light and dark of the own one.
+    # Beside the second colour, lighter and darker shades.
     relief = rng.uniform(5, 45, (leaves, 1)).astype(np.float32)
     painted = smooth + texture[..., None] * (contrast + relief)[seen]
     painted *= _light(size, rng)[..., None]
@@ -69,7 +69,7 @@ def dead_leaves(size: int, rng: np.random.Generator) -> Pixels:
 
 
 def _radii(leaves: int, rng: np.random.Generator) -> Float32:
-    """Draw radii of density r^-3 over the side of the image: each octave covers as much."""
+    """Draw radii of density r^-3 over the side of the image: each octave covers the same area."""
     least = rng.uniform(*_SMALLEST)
     share = rng.random(leaves)
     radii = (least**-2 + share * (_LARGEST**-2 - least**-2)) ** -0.5
@@ -78,7 +78,7 @@ def _radii(leaves: int, rng: np.random.Generator) -> Float32:
 
 
 def _palette(leaves: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
-    """Draw the (L, 3) colours of one image: any grey levels, hues around two of its own."""
+    """Draw the (L, 3) colours of one image: random grey levels, hues around two random ones."""
     middle, spread = rng.uniform(60, 140), rng.uniform(40, 130)  # dark or pale, soft or hard
     grey = middle + rng.uniform(-spread, spread, (leaves, 1))
     hues = rng.normal(0, rng.uniform(5, 45), (2, 3))
@@ -90,7 +90,7 @@ def _palette(leaves: int, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
 
 
 def _outlines(x: Float32, y: Float32, radius: Float32, rng: np.random.Generator) -> Float32:
-    """Draw the outlines of the leaves, (L, points, 2): ellipses, polygons, bars; all turned."""
+    """Draw the outlines of the leaves, (L, points, 2): rotated ellipses, polygons, bars."""
     leaves = len(x)
     angle = np.linspace(0, 2 * np.pi, _OUTLINE, endpoint=False, dtype=np.float32)
     corners = rng.choice(_CORNERS, leaves)[:, None]
@@ -115,7 +115,7 @@ def _outlines(x: Float32, y: Float32, radius: Float32, rng: np.random.Generator)
 
 
 def _draw(outlines: Float32, colours: npt.NDArray[np.uint8], size: int) -> Image.Image:
-    """Draw the leaves on each other, colours as palette; (2S, 2S) for Pillow's jagged edges."""
+    """Draw the leaves in order, colours as palette; (2S, 2S), as Pillow does not antialias."""
     canvas = Image.new("P", (2 * size, 2 * size))
     canvas.putpalette(colours.tobytes())
     pen = ImageDraw.Draw(canvas)
@@ -139,7 +139,7 @@ def _light(size: int, rng: np.random.Generator) -> Float32:
 
 
 def _photographed(image: Float32, rng: np.random.Generator) -> Pixels:
-    """Blur and grain an image as lens and sensor do; return (S, S, 3) bytes."""
+    """Add blur of a lens and noise of a sensor; return (S, S, 3) uint8."""
     blur, grain = rng.uniform(-0.1, 0.25), rng.uniform(-2, 6)  # weight, grey levels
     noise = rng.standard_normal(image.shape[:2], dtype=np.float32)
     bytes_ = np.clip(image, 0, 255).astype(np.uint8)

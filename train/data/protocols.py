@@ -1,7 +1,7 @@
-"""Protocols of sources of images and masks. S is a side in pixels.
+"""Protocols of image and mask sources. S is a side in pixels.
 
-A source is small, can be pickled, and keeps no state that changes what it returns: the generator
-that is passed in decides everything. That makes samples independent of workers.
+A source is small, can be pickled, and keeps no state that changes its results: they depend only on
+the generator that is passed in. That makes samples independent of workers.
 """
 
 from collections.abc import Sequence
@@ -34,10 +34,10 @@ class ImageSource(Protocol):
         """
 
     def name(self, index: int) -> str:
-        """Return the name of image ``index`` for people."""
+        """Return the name of image ``index`` for messages and tables."""
 
     def summary(self) -> dict[str, Any]:
-        """Return what the source is, for a checkpoint: JSON values without absolute paths."""
+        """Return a description for checkpoints: JSON values without absolute paths."""
 
 
 class MaskSource(Protocol):
@@ -51,7 +51,7 @@ class MaskSource(Protocol):
         """
 
     def summary(self) -> dict[str, Any]:
-        """Return what the source is, as for images."""
+        """Return a description, as for images."""
 
 
 def mixture_summary(

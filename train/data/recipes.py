@@ -27,7 +27,7 @@ Lister = Callable[[], list[str]]
 
 
 class Parts(NamedTuple):
-    """The split of a data set, paths below its root; None where it has no such part."""
+    """Listers of the training and validation images of a data set; None if it has no such part."""
 
     train: Lister | None
     val: Lister | None
@@ -35,7 +35,7 @@ class Parts(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How one data set is read."""
+    """The layout and framing of one data set."""
 
     framing: Framing  # of training squares; those of other splits are its ``fixed()`` form
     # Each returns the split below a root folder, or None if it is laid out in another way.

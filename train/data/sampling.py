@@ -1,4 +1,4 @@
-"""Samples of a run by their position: image, hole, skipped files. S is a side in pixels."""
+"""Training samples by position in the run. S is a side in pixels."""
 
 import dataclasses
 import enum
@@ -14,7 +14,7 @@ from .protocols import BrokenImageError, Hole, ImageSource, MaskSource, Pixels
 
 
 class Stream(enum.IntEnum):
-    """What a generator is for. Streams are independent of each other."""
+    """The purpose of a random generator; each has an independent stream."""
 
     ORDER = 0
     IMAGE = 1
@@ -24,7 +24,7 @@ class Stream(enum.IntEnum):
 
 
 def generator(seed: int, stream: Stream, *key: int) -> np.random.Generator:
-    """Return the generator of one purpose; ``key`` separates its uses, as (epoch, index)."""
+    """Return a generator for one purpose; ``key`` separates its uses, such as (epoch, index)."""
     # A spawn key is kept apart from the seed, however long either is; a plain list is not.
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream, *key)))
 
@@ -35,7 +35,7 @@ def permutation(seed: int, epoch: int, length: int) -> npt.NDArray[np.int64]:
     return generator(seed, Stream.ORDER, epoch).permutation(length)
 
 
-# If half of all files were broken, so many in a row would come once in 10^19 images.
+# If half of all files were broken, that many in a row would come once in 10^19 images.
 ATTEMPTS: Final = 64
 
 
@@ -48,7 +48,7 @@ class Sample(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """Why there is no sample; a worker's exception would arrive as a traceback."""
+    """The error in place of a sample; a worker's exception would arrive as a traceback."""
 
     message: str
 
@@ -75,7 +75,7 @@ class TrainingSamples(Dataset["Sample | Failure"]):
         return Sample(image, hole, (*broken, *broken_masks))
 
     def _image(self, epoch: int, slot: int) -> tuple[Pixels, list[str]]:
-        """Load the image of a slot; for a broken one, those that follow it in the epoch."""
+        """Load the image of a slot, or if it is broken the next readable one of the epoch."""
         length, broken = len(self.images), list[str]()
         order = permutation(self.seed, epoch, length)
         for attempt in range(min(length, ATTEMPTS)):
@@ -94,15 +94,15 @@ class TrainingSamples(Dataset["Sample | Failure"]):
 def draw_hole(
     masks: MaskSource, size: int, seed: int, stream: Stream, *key: int
 ) -> tuple[Hole, list[str]]:
-    """Draw an (S, S) hole, another for a broken file; return a line for each file skipped too."""
+    """Draw an (S, S) hole, skipping broken files; also return a line for each of them."""
     broken = list[str]()
     for attempt in range(ATTEMPTS):
         try:
             return masks.draw(size, generator(seed, stream, *key, attempt)), broken
         except BrokenImageError as error:
             broken.append(str(error))
-    # A source of few sizes draws until one fits, and may meet a broken file each time before it.
+    # A source filtered by size may meet a broken file each time before a hole fits.
     raise ContractError(
-        "at least one mask must be readable and leave a hole of a size that is asked for; "
+        "at least one mask must be readable and leave a hole of a requested size; "
         f"{ATTEMPTS} in a row do not, the first: {broken[0]}"
     )

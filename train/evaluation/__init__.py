@@ -1,1 +1,1 @@
-"""How good results are: the paper's table, and pictures of the best and the worst."""
+"""Evaluation of models: the paper's metrics, and pictures of the best and worst cases."""

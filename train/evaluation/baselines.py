@@ -49,7 +49,7 @@ def open_repair(path: Path) -> Iterator[Model]:
     """Open an exported model, or "demo", as ``csakit inpaint`` does, with its default options."""
     if str(path) != DEMO and path.suffix.lower() not in EXPORTED:
         raise ContractError(
-            f"baselines are compared with what a user runs, {' or '.join(EXPORTED)}; got "
+            f"--baselines needs exported models, {' or '.join(EXPORTED)}; got "
             f"{path.name!r}\nExport it first: csakit export {path} -o model.onnx"
         )
     path = resolve_model(path)
@@ -64,7 +64,7 @@ def open_repair(path: Path) -> Iterator[Model]:
 
 
 def repair_run(repair: Repair) -> Run:
-    """Return a function on batches of network numbers for one that repairs an 8-bit image."""
+    """Adapt a function on one uint8 image to batches of float32 tensors."""
 
     def run(images: Float32, holes: Float32) -> Float32:
         pixels = uint8_from_float(images)
@@ -76,7 +76,7 @@ def repair_run(repair: Repair) -> Run:
 
 def interpolate(image: Uint8, hole: Bool) -> Uint8:
     """Solve Laplace's equation in the hole, as the runtime's blending does."""
-    filled = np.zeros_like(image)  # all of it is error, to be continued from the rim
+    filled = np.zeros_like(image)  # its error at the border, interpolated, is the image
     correct(image, filled, hole)
     return np.where(hole[..., None], filled, image)
 

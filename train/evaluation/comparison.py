@@ -1,4 +1,4 @@
-"""Several models on the same images and holes; the best, median and worst case as a picture."""
+"""Compare models on the same images and holes; draw the best, median and worst case."""
 
 import itertools
 import math
@@ -26,7 +26,7 @@ def compare(
 ) -> Evaluation:
     """Evaluate models, by name, on the same pairs; ``advance`` is called once a pair.
 
-    ``baselines`` are the names of those models that the others are compared with.
+    ``baselines`` names the models that the others are compared with.
     """
     size, batch = pairs.options.size, pairs.options.batch
     for name, model in models.items():
@@ -73,12 +73,12 @@ def draw_comparison(evaluation: Evaluation, pairs: Pairs) -> Uint8:
 
 def chosen_cases(report: Report) -> dict[str, ImageScore]:
     """Choose "best", "median" and "worst" by the PSNR in the hole, each image at most once."""
-    order = sorted(  # of equal ones the first is the better
+    order = sorted(  # ties keep the order of the images
         report.images, key=lambda score: -score.inside.psnr_db if score.finite else math.inf
     )
     cases = {"best": order[0]}
     if len(order) > 2:
-        cases["median"] = order[len(order) // 2]  # of an even number that of the lower PSNR
+        cases["median"] = order[len(order) // 2]  # the worse of two middle ones
     if len(order) > 1:
         cases["worst"] = order[-1]
     return cases
@@ -87,9 +87,9 @@ def chosen_cases(report: Report) -> dict[str, ImageScore]:
 def draw_cases(
     runs: Mapping[str, Run], pairs: Iterable[Pair], cases: Mapping[str, ImageScore], *, title: str
 ) -> list[list[Cell]]:
-    """Draw one row a case: the image with its hole, the result of each model, the truth."""
+    """Draw one row per case: the image with its hole, the result of each model, the truth."""
     positions = {case.position for case in cases.values()}
-    read = itertools.islice(pairs, max(positions) + 1)  # no further than the last of them
+    read = itertools.islice(pairs, max(positions) + 1)  # not beyond the last of them
     found = {position: pair for position, pair in enumerate(read) if position in positions}
     rows = []
     for rank, case in cases.items():

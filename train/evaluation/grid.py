@@ -1,4 +1,4 @@
-"""Labelled pictures of H x W pixels side by side, as one picture."""
+"""Grids of labelled pictures. H W are sides in pixels."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Cell:
 
 
 def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
-    """Draw rows of pictures of one size, each below its label."""
+    """Draw rows of labelled pictures of one size."""
     height, width, _ = rows[0][0].picture.shape
     across, down = width + _GAP_PX, _LABEL_PX + height + _GAP_PX
     size = max(map(len, rows)) * across + _GAP_PX, len(rows) * down + _GAP_PX
@@ -43,19 +43,19 @@ def draw_grid(rows: Sequence[Sequence[Cell]]) -> Uint8:
 
 
 def with_hole(image: Uint8, hole: Bool) -> Uint8:
-    """Show an (H, W, 3) image as the network gets it: grey stripes where the hole is True."""
+    """Return an (H, W, 3) image with grey stripes in its hole."""
     row, column = np.indices(hole.shape)
     stripes = np.where((row + column) // _STRIPE_PX % 2, *map(np.uint8, _STRIPES))
     return np.where(hole[..., None], stripes[..., None], image)
 
 
 def of_hole(hole: Bool) -> Uint8:
-    """Show an (H, W) hole as a mask file does, (H, W, 3): white is missing."""
+    """Return an (H, W) hole as an (H, W, 3) mask: white is missing."""
     return np.repeat(np.where(hole, np.uint8(255), np.uint8(0))[..., None], 3, axis=2)
 
 
 def _cut(text: str, font: "ImageFont.FreeTypeFont | ImageFont.ImageFont", width: int) -> str:
-    """Shorten a text that is wider than ``width`` pixels, and show that it was."""
+    """Shorten a text to ``width`` pixels, ending in "..." if it is longer."""
     if font.getlength(text) <= width:
         return text
     while text and font.getlength(f"{text}...") > width:

@@ -1,4 +1,4 @@
-"""Holes as people mark them, by class, the same for the same seed; NumPy and Pillow alone.
+"""Synthetic holes like those that people mark, by class, reproducible from a seed.
 
 Letters: H W sides in pixels. A hole is (H, W) bool, True = missing.
 """
@@ -21,7 +21,7 @@ _LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def draw_hole(name: str, size: tuple[int, int], seed: int) -> Hole:
-    """Draw an (H, W) hole of one of ``HOLE_CLASSES``, at least 256 a side; classes differ."""
+    """Draw an (H, W) hole of one of ``HOLE_CLASSES``; sides must be at least 256."""
     canvas = Image.new("L", size[::-1])
     rng = np.random.default_rng([seed, list(HOLE_CLASSES).index(name)])
     HOLE_CLASSES[name](ImageDraw.Draw(canvas), size, rng)
@@ -104,7 +104,7 @@ HOLE_CLASSES: Final[Mapping[str, _Draw]] = {
 
 
 def _marks(size: tuple[int, int]) -> int:
-    """Return how many marks an image gets: as many on the same area."""
+    """Return the number of marks of an image, proportional to its area."""
     return max(round(size[0] * size[1] / _PIXELS_PER_MARK), 1)
 
 

@@ -1,7 +1,7 @@
-"""A model against the best of the baselines, picture by picture.
+"""Margins of a model over the best baseline of each picture.
 
-``python -m csakit.train.evaluation.margins README.md`` writes the tables of a document again from
-the records that its marks name.
+``python -m csakit.train.evaluation.margins README.md`` updates the tables of a document from the
+records that its comments name.
 """
 
 import json
@@ -28,7 +28,7 @@ _HEAD: Final = (
 
 
 class Margin(TypedDict):
-    """A model against the best of the baselines, picture by picture; means in the hole."""
+    """Means in the hole over pictures, of a model and of the best baseline of each picture."""
 
     images: int
     psnr_db: float  # of the model
@@ -42,7 +42,7 @@ class Margin(TypedDict):
 
 
 def margin(model: Report, baselines: Sequence[Report]) -> Margin:
-    """Compare a model with the best of at least one baseline on the same pictures."""
+    """Return the margins of a model over one or more baselines on the same pictures."""
     images = model.images
     psnr = np.array([score.inside.psnr_db for score in images])
     ssim = np.array([score.inside.ssim for score in images])
@@ -68,7 +68,7 @@ def margin(model: Report, baselines: Sequence[Report]) -> Margin:
 
 
 def markdown(margins: Mapping[str, Margin]) -> str:
-    """Write the margins of one model, by kind of holes, as a table."""
+    """Return the margins of one model, by kind of holes, as a Markdown table."""
     rows = [_HEAD, ("---", *["--:"] * (len(_HEAD) - 1))]
     for kind, m in margins.items():
         rows.append(
@@ -84,7 +84,7 @@ def markdown(margins: Mapping[str, Margin]) -> str:
 
 
 def written_into(document: str, folder: Path) -> str:
-    """Write the tables of a document again, each from the record beside it that its mark names."""
+    """Return a document with its tables updated from the records that its comments name."""
 
     def block(match: re.Match[str]) -> str:
         record = json.loads((folder / match["path"]).read_text(encoding="utf-8"))

@@ -27,7 +27,7 @@ EXPORTED: Final = (".onnx", ".engine")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """A model that is open."""
+    """An opened model."""
 
     path: Path
     sha256: str = ""  # of the file
@@ -49,13 +49,13 @@ def open_model(path: Path, *, device: str = "cpu") -> Iterator[Model]:
     else:
         raise ContractError(
             f"the suffix of a model must be {CHECKPOINT}, {' or '.join(EXPORTED)}; got "
-            f"{path.name!r}\nTurn a .pth pair of the authors into a checkpoint with "
+            f"{path.name!r}\nConvert a .pth pair of the authors to a checkpoint with "
             "`csakit convert`."
         )
 
 
 def torch_run(network: "torch.nn.Module") -> Run:
-    """Run a torch network on arrays, without gradients, on the device of its parameters."""
+    """Return a function that runs a torch network on arrays, on its device, without gradient."""
     import torch  # deferred: exported models need none of it
 
     device = next(network.parameters()).device
@@ -70,7 +70,7 @@ def torch_run(network: "torch.nn.Module") -> Run:
 
 
 def session_run(session: Session) -> Run:
-    """Run a session on any number of images, split or filled up to the batch that it takes."""
+    """Return a function that runs a session on any number of images, split or padded to fit."""
     stated = session.metadata.get(META_MAX_BATCH, "")
     most = session.batch or (int(stated) if stated.isdecimal() else None)
 

@@ -18,20 +18,20 @@ from .scores import Pair
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EvaluationOptions:
-    """What to evaluate on.
+    """Images and holes of an evaluation.
 
     Attributes:
         data: a folder; "scikit-image", photographs it ships; "procedural", drawn ones
-        masks: "center", "freeform", "box", folders of masks, or ``HOLE_CLASSES``; each apart
-        size: of each side in pixels, a multiple of 256
+        masks: "center", "freeform", "box", folders of masks, or ``HOLE_CLASSES``; scored separately
+        size: side of the images in pixels, a multiple of 256
         seed: of crops and holes, not negative; the same one draws the same pairs
         count: how many images, from the first; by default all
-        batch: images of one run
+        batch: images per call of a model
         buckets: a hole of each of these sizes for each image, some of ``BUCKETS``
         recipe: how a folder is laid out and cut
-        split: "val", what the data set keeps apart for validation, or one image in 20 where it
-            keeps nothing; or "all" of it
-        mask_invert: black is missing in folders of masks
+        split: "val", the data set's validation split, or one image in 20 if it has none; or
+            "all" images
+        mask_invert: black, not white, marks missing pixels in folders of masks
     """
 
     data: str
@@ -75,7 +75,7 @@ class Pairs:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What the kinds of holes are called in tables."""
+        """The names of the kinds of holes in tables."""
         return tuple(self._masks)
 
     @property
@@ -89,7 +89,7 @@ class Pairs:
         return count * sum(len(sources) for sources in self._masks.values())
 
     def of(self, kind: str) -> Iterator[Pair]:
-        """Iterate over name, image and hole of one of ``kinds``, the same every time."""
+        """Yield name, image and hole of one of ``kinds``, the same every time."""
         from ..data.loader import evaluation_pairs  # deferred: needs torch
 
         asked: dict[str, Any] = {
@@ -101,7 +101,7 @@ class Pairs:
         )
 
     def summary(self) -> dict[str, Any]:
-        """Describe the pairs, JSON-serialisable."""
+        """Return a JSON-serialisable description of the pairs."""
         o = self.options
         return {
             "images": self._images.summary(),
@@ -126,6 +126,6 @@ def _open_masks(spec: str, options: EvaluationOptions) -> list[MaskSource]:
 
 
 def _short(specs: Sequence[str]) -> list[str]:
-    """Name folders by their last part, as long as that tells them apart."""
+    """Return the last part of each path, or the whole paths if the parts repeat."""
     names = [Path(spec).name or spec for spec in specs]
     return names if len({*names}) == len(names) else list(specs)

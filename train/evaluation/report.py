@@ -12,7 +12,7 @@ from .metrics import Measures
 from .models import Model
 from .scores import ImageScore, Report, Row
 
-SCHEMA: Final = 1  # of the JSON; raised when an old reader would be wrong
+SCHEMA: Final = 1  # of the JSON; raised when an old reader would misread it
 
 DEFINITIONS: Final = {
     "result": "hole from the model, rounded to 8 bits; all other pixels from the image",
@@ -40,7 +40,7 @@ class Evaluation:
     data: Mapping[str, Any]  # what was evaluated on, JSON-serialisable
     models: Mapping[str, Model]  # by the name that each has in tables
     reports: Mapping[str, Mapping[str, Report]]  # kind of holes to name of model to report
-    baselines: Sequence[str] = ()  # names of those models that the others are compared with
+    baselines: Sequence[str] = ()  # names of the models that the others are compared with
     broken: Sequence[str] = ()  # images that could not be read, with the reason
 
     def margins(self) -> dict[str, dict[str, Margin]]:
@@ -58,7 +58,7 @@ class Evaluation:
     def failures(self) -> list[str]:
         """A line for each model and kind of holes with a result that is not finite."""
         return [
-            f"{name} answered {masks} with NaN or infinity in {len(report.not_finite)} of "
+            f"{name} returned NaN or infinity for {masks} in {len(report.not_finite)} of "
             f"{len(report.images)} images, first {report.not_finite[0]}"
             for masks, reports in self.reports.items()
             for name, report in reports.items()
@@ -71,7 +71,7 @@ class Evaluation:
         return not self.failures
 
     def table(self) -> str:
-        """Return the means as a table; the models of one row stand below each other."""
+        """Return the means as a table with one line per kind of holes, bucket and model."""
         cells = [("masks", "hole %", "images", "model", *_MEASURES, *_MEASURES)]
         for masks, reports in self.reports.items():
             for several in zip(*map(_shown, reports.values()), strict=True):
@@ -80,14 +80,14 @@ class Evaluation:
                     cells.append((masks, row.bucket, str(row.images), name, *numbers))
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         fields = [f"{{:{side}{width}}}" for side, width in zip(_SIDES, widths, strict=True)]
-        line = f"{'  '.join(fields[:-4])}   {'  '.join(fields[-4:])}"  # apart: inside the hole
+        line = f"{'  '.join(fields[:-4])}   {'  '.join(fields[-4:])}"  # a gap before the hole
         head, *lines = (line.format(*row) for row in cells)
         whole, inside = head.index(_MEASURES[0]), head.rindex(_MEASURES[0])
         regions = f"{'':<{whole}}{'whole image':<{inside - whole}}inside the hole"
         return "\n".join([regions, head, *lines])
 
     def notes(self) -> list[str]:
-        """Report what was left out, a line each."""
+        """Return a line for each kind of image that was left out."""
         lines = []
         for masks, reports in self.reports.items():
             if empty := next(iter(reports.values())).empty:
@@ -131,7 +131,7 @@ _SIDES: Final = "<<><" + 2 * ">>>>"  # masks, hole %, images, model, measures of
 
 
 def _shown(report: Report) -> list[Row]:
-    """Leave out the means over all images where they all are of one bucket."""
+    """Return the rows to print, without overall means if all images are of one bucket."""
     overall, *buckets = report.rows()
     return buckets if len(buckets) == 1 else [overall, *buckets]
 
@@ -156,7 +156,7 @@ def _rounded(scored: Row | ImageScore) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
-    """Copy metadata of a file, with None for NaN and infinity."""
+    """Copy JSON values, with None for NaN and infinity."""
     if isinstance(value, Mapping):
         return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,6 +1,6 @@
-"""Scores of one model on pairs of image and hole: of each image, and as means.
+"""Scores of one model on pairs of image and hole: per image, and as means.
 
-Scores rate what a user gets: the hole from the model, rounded to 8 bits, all else from the image.
+The scored result takes the hole from the model, rounded to 8 bits, and the rest from the image.
 Letters: B images, H W sides in pixels.
 """
 
@@ -24,7 +24,7 @@ Pair = tuple[str, Uint8, Bool]
 """Name, image (H, W, 3), hole (H, W), True = missing."""
 
 ALL: Final = "all"
-OVER: Final = "over 60"  # per cent of the pixels; what no bucket has
+OVER: Final = "over 60"  # per cent of the pixels; above all buckets
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -32,10 +32,10 @@ class ImageScore:
     """Scores of one image."""
 
     name: str
-    position: int  # of the pair among those that were given, from 0
+    position: int  # of the pair in the sequence, from 0
     hole_ratio: float  # missing pixels over all, in (0, 1]
     bucket: str  # one of ``BUCKETS``, or ``OVER``
-    finite: bool  # whether the result has no NaN and no infinity; if not, the measures are NaN
+    finite: bool  # whether the result has no NaN or infinity; otherwise the measures are NaN
     whole: Measures  # over the whole image
     inside: Measures  # inside the hole
     sharpness: float = math.nan  # gradient energy inside the hole over the truth's
@@ -48,7 +48,7 @@ class Row:
     bucket: str  # one of ``BUCKETS``, ``OVER``, or ``ALL``
     images: int
     hole_ratio: float  # mean, in (0, 1]
-    exact: int  # images that equal the truth: without a finite PSNR, they are left out of its mean
+    exact: int  # images equal to the truth: their PSNR is infinite, and left out of its mean
     whole: Measures
     inside: Measures
 
@@ -84,10 +84,10 @@ class Report:
 
 
 def evaluate(run: Run, pairs: Iterable[Pair], *, batch: int = 1) -> Report:
-    """Score a model on pairs, consumed once; ``batch`` images a run, all of one size then.
+    """Score a model on pairs, ``batch`` at a time, which must then be of one size.
 
-    A pair with an empty hole is not run: its result would be perfect whatever the model. A result
-    that is not finite is no error here.
+    Pairs with an empty hole are not run: any model would be perfect. A result that is not finite
+    is reported, not raised.
     """
     empty: list[str] = []
     scores: list[ImageScore] = []
@@ -110,7 +110,7 @@ def composites(run: Run, pairs: Sequence[Pair]) -> list[Uint8 | None]:
     holes = np.stack([hole for _, _, hole in pairs])[:, None].astype(np.float32)
     results = run(images, holes)
     if results.shape != images.shape:
-        raise ContractError(f"a model must answer {images.shape} with it; got {results.shape}")
+        raise ContractError(f"a model must return shape {images.shape}; got {results.shape}")
     return [
         np.where(hole[..., None], uint8_from_float(result[None])[0], image)
         if np.isfinite(result).all()
@@ -120,7 +120,7 @@ def composites(run: Run, pairs: Sequence[Pair]) -> list[Uint8 | None]:
 
 
 def _with_holes(pairs: Iterable[Pair], empty: list[str]) -> Iterator[tuple[int, Pair]]:
-    """Number the pairs, and put the names of those without a hole aside."""
+    """Yield the pairs with a hole, numbered; append the names of the others to ``empty``."""
     for position, pair in enumerate(pairs):
         if pair[2].any():
             yield position, pair

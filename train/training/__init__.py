@@ -1,4 +1,4 @@
 """The training loop on Lightning Fabric: configuration, one step, state, metrics log.
 
-``loop.train(TrainConfig(data=DataConfig(data="procedural")), Path("run"))`` is a whole run.
+``loop.train(TrainConfig(data=DataConfig(data="procedural")), Path("run"))`` does a whole run.
 """

@@ -65,10 +65,10 @@ def variants(config: TrainConfig) -> dict[str, TrainConfig]:
 
 
 def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None, int]:
-    """Train the variants one by one or go on with them; no evaluation if a signal stops a run."""
+    """Train or resume the variants one by one; return no evaluation if a signal stops a run."""
     configs = variants(config)
     runs = {name: RunFolder(folder / name) for name in configs}
-    pairs = Pairs(_evaluation(config))  # refused now, not after hours
+    pairs = Pairs(_evaluation(config))  # fails now, not after hours
     for name, wanted in configs.items():
         logger.info("--- %s", name)
         begun = runs[name].config.is_file()
@@ -81,7 +81,7 @@ def run_ablations(config: TrainConfig, folder: Path) -> tuple[Evaluation | None,
 
 
 def _evaluation(config: TrainConfig) -> EvaluationOptions:
-    """Evaluate on what the validation of the runs looks at, with the centre hole too."""
+    """Return options for the validation data of the runs, with the centre hole too."""
     data = config.data
     masks = dict.fromkeys(("center", data.validation_masks or data.masks))
     return EvaluationOptions(

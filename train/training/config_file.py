@@ -1,6 +1,6 @@
 """Configurations as TOML: shipped recipes, files of users, and the configuration of a stopped run.
 
-A choice maps section to key to value and holds only what a user stated; classes have defaults.
+A choice maps section to key to value and holds only what a user set; the classes have defaults.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ SECTION_OF: Final[dict[str, str]] = {
 }
 RECIPE_FOLDER: Final = Path(__file__).parents[1] / "recipes"
 
-# Keys that decide when something is written or how fast images come, not what is learnt.
+# Keys that change logging, saving or speed, but not the trained weights.
 _CHANGEABLE: Final = frozenset(
     {key for key, section in SECTION_OF.items() if section == "records"} | {"workers"}
 )
@@ -40,7 +40,7 @@ def recipe_names() -> list[str]:
 
 
 def find_recipe(given: Path) -> Path:
-    """Return the file of a shipped recipe; a path that exists, or names no recipe, as it is."""
+    """Return the file of a shipped recipe, or the path if it exists or names no recipe."""
     recipe = RECIPE_FOLDER / f"{given}.toml"
     return recipe if str(given) in recipe_names() and not given.exists() else given
 
@@ -52,10 +52,10 @@ def read(path: Path) -> Choice:
     else:
         import tomli as tomllib
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows adds a mark
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows adds a BOM
     except OSError as error:
         raise failure(error, f"read the configuration {path}") or error from error
-    except (ValueError, RecursionError) as error:  # also of text, and of numbers beyond any sense
+    except (ValueError, RecursionError) as error:  # also bad UTF-8 and huge numbers
         raise ContractError(f"{path} is not TOML: {error}") from error
     choice: Choice = {}
     for section, values in document.items():
@@ -83,7 +83,7 @@ def coerce(hint: Any, value: Any) -> Any:  # noqa: ANN401
 
 
 def build(*choices: Choice) -> TrainConfig:
-    """Create the configuration of some choices; a later one overrides earlier ones."""
+    """Create a configuration from choices; later ones override earlier ones."""
     merged: Choice = {section: {} for section in SECTIONS}
     for choice in choices:
         for section, values in choice.items():
@@ -123,7 +123,7 @@ def read_resumed(folder: Path, *choices: Choice, extend: int | None = None) -> T
     if changed:
         listed = "\n".join(f"  {line}" for line in changed)
         raise ContractError(
-            f"a resumed run must keep its configuration; changed are\n{listed}\n"
+            f"a resumed run must keep its configuration; these keys differ\n{listed}\n"
             f"Leave these out, or start a new run from its weights with --start {run.model}.\n"
             "More steps are added with --extend."
         )
@@ -144,7 +144,7 @@ def _literal(value: Any) -> str:  # noqa: ANN401
     if isinstance(value, tuple):
         return f"[{', '.join(map(_literal, value))}]"
     if isinstance(value, str):
-        # TOML's basic strings escape as JSON does, but for this one character.
+        # TOML's basic strings escape as JSON does, except for this character.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     return str(value).lower() if isinstance(value, bool) else repr(value)
 

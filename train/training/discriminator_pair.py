@@ -10,7 +10,7 @@ from .config import LossConfig
 
 
 class DiscriminatorInputs(NamedTuple):
-    """What the discriminators see of a batch."""
+    """Inputs of both discriminators for a batch."""
 
     image: Tensor  # (B, 3, H, W)
     # (B, 256, H/4, W/4), relu3_3; None without a feature-patch discriminator
@@ -23,7 +23,7 @@ class DiscriminatorInputs(NamedTuple):
 
 
 class DiscriminatorPair(nn.Module):
-    """Up to two discriminators; ``forward`` is their loss."""
+    """Up to two discriminators; ``forward`` returns their loss."""
 
     def __init__(self, config: LossConfig) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class DiscriminatorPair(nn.Module):
         )
 
     def forward(self, real: DiscriminatorInputs, fake: DiscriminatorInputs, mean: Mean) -> Tensor:
-        """Sum the losses of the discriminators' own step; ``fake`` is detached from the network."""
+        """Return the sum of the discriminators' losses; ``fake`` is detached from the network."""
         pairs = self._pairs(real, fake)
         losses = [discriminator_loss(one(r), one(f), mean) for one, r, f in pairs]
         return sum(losses[1:], losses[0])
@@ -41,7 +41,7 @@ class DiscriminatorPair(nn.Module):
     def generator_loss(
         self, real: DiscriminatorInputs, fake: DiscriminatorInputs, mean: Mean
     ) -> Tensor:
-        """Sum the losses of the generator's step; no gradient reaches the discriminators."""
+        """Return the sum of the generator's losses, without gradient to the discriminators."""
         pairs = self._pairs(real, fake)
         losses = [
             generator_loss(score_frozen(one, r), score_frozen(one, f), mean) for one, r, f in pairs

@@ -1,4 +1,4 @@
-"""Initialisation of a run: networks, new or from a checkpoint, VGG-16, data."""
+"""Initialisation of a run: networks, new or from a checkpoint, and data."""
 
 import dataclasses
 from typing import Any
@@ -19,7 +19,7 @@ from .discriminator_pair import DiscriminatorPair
 
 
 def new_network(config: TrainConfig) -> CSAInpainter:
-    """Create the generator, with the seed's weights or those of the checkpoint to start from."""
+    """Create the generator, initialised from the seed or from a checkpoint."""
     start = config.optimisation.start
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.optimisation.seed)
@@ -37,7 +37,7 @@ def new_network(config: TrainConfig) -> CSAInpainter:
 
 
 def _with_more_inputs(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Add the input channels that convolutions lack, with weights of 0."""
+    """Add missing input channels to convolutions, with weights of 0."""
     return {
         name: F.pad(tensor, (0, 0, 0, 0, 0, wanted[name].shape[1] - tensor.shape[1]))
         if tensor.ndim == 4
@@ -47,7 +47,7 @@ def _with_more_inputs(given: dict[str, Tensor], wanted: dict[str, Tensor]) -> di
 
 
 def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
-    """Create the discriminators with the seed's weights; None where none is trained."""
+    """Create the discriminators, initialised from the seed; None if none is trained."""
     if not config.losses.needs_discriminators:
         return None
     with torch.random.fork_rng(devices=[]):
@@ -56,7 +56,7 @@ def new_discriminators(config: TrainConfig) -> DiscriminatorPair | None:
 
 
 def require_same_network(start: str, wanted: ModelConfig) -> None:
-    """Check that a checkpoint fits a run; one in the paper's form may start any other form."""
+    """Check that a checkpoint fits a run; the paper's network may start any other form."""
     header = checkpoint.read_header(start)
     differing = {
         name: header[name]
@@ -80,7 +80,7 @@ def start_history(start: str | None) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class RunData:
-    """Opened data."""
+    """Opened training and validation data."""
 
     images: ImageSource  # to train on
     masks: MaskSource  # to train on
@@ -94,7 +94,7 @@ def open_run_data(config: TrainConfig) -> RunData:
     masks = _open_masks(data, data.masks)
     if not data.validation_count:
         return RunData(images, masks, [])
-    own = data.validation is not None  # images of its own are all meant, unless they say more
+    own = data.validation is not None  # a separate set is used whole, unless it has a split
     held_out = open_images(
         data.validation or data.data, recipe=data.recipe, split="auto" if own else "val"
     )

@@ -34,29 +34,29 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a session of training ended."""
+    """The outcome of one call of ``train``."""
 
     step: int  # finished steps
-    signal: int  # that stopped it; 0 if none did
+    signal: int  # that stopped the run; 0 if none did
     first: bool  # whether this is the first of the run's processes, which reports
 
     @property
     def exit_code(self) -> int:
-        """What the command returns; the other processes leave it to the first."""
+        """The exit code of the command; only the first process reports a signal."""
         return _SIGNAL_BASE + self.signal if self.signal and self.first else ExitCode.OK
 
 
 def train(config: TrainConfig, folder: Path, *, resume: bool = False) -> Outcome:
-    """Train, in every process of the run that this call starts.
+    """Train a network; starts the processes of the run and returns in each of them.
 
-    A resumed run goes on from its newest state, or from the beginning, where it stopped before its
-    first one; any other gets a new folder. However it ends, the run is saved.
+    A resumed run continues from its newest state, or from the beginning if it has none; any other
+    run needs a new folder. A run that a signal or the time limit stops is saved.
 
     Raises:
         ContractError: data, weights or the folder cannot be used.
         DivergenceError: a loss or a weight is not finite; the batch is saved.
         ResourceError: the disk is full.
-        LibraryError: there is no such accelerator.
+        LibraryError: the accelerator is not available.
     """
     run = RunFolder(folder)
     if not resume:
@@ -100,7 +100,7 @@ class _Session:
 
     def __post_init__(self) -> None:
         self.means = MeanLosses()
-        self.skipped = set[str]()  # files of this session, by the reason too
+        self.skipped = set[str]()  # files of this session, with the reasons
         self.session_started = time.monotonic()
         self.started = self.session_started - self.progress.seconds
         # read now: the file may be gone when the first checkpoint is written
@@ -118,7 +118,7 @@ class _Session:
             return self._steps(stop)
 
     def heading(self) -> str:
-        """Write what is about to be trained, on what, and how to stop it."""
+        """Return the first lines of the log: network, data, steps, and how to stop."""
         config, data, steps = self.config, self.data, self.config.optimisation.steps
         count = sum(parameter.numel() for parameter in self.train_step.network.parameters())
         done, world = self.progress.step, self.fabric.world_size
@@ -141,12 +141,12 @@ class _Session:
         return "\n".join(lines)
 
     def closing(self, signal: int) -> str:
-        """Write what there is now, and the next command."""
+        """Return the last lines of the log: progress, files, and the next command."""
         done, steps, run = self.progress.step, self.config.optimisation.steps, self.run
         if done < steps:
             path = shlex.quote(str(run.path))
             why = "stopped" if signal else f"the {self.config.records.minutes:g} minutes are up"
-            return f"{why} after step {done} of {steps}; go on: csakit train --resume {path}"
+            return f"{why} after step {done} of {steps}; resume: csakit train --resume {path}"
         best = ""
         if self.progress.best_psnr_db is not None:
             best = f"; best.safetensors beside it, of step {self.progress.best_step}, has "
@@ -201,7 +201,7 @@ class _Session:
         self.skipped.update(batch.broken)
 
     def _report(self, batch: Batch) -> None:
-        """Write what is due after a step."""
+        """Log the losses, validation and images that are due after a step."""
         options, step = self.config.records, self.progress.step
         if self._due(options.log_every):
             means = self._shared(self.means.take())
@@ -225,7 +225,7 @@ class _Session:
         return minutes is not None and time.monotonic() - self.session_started > 60 * minutes
 
     def _shared(self, means: dict[str, float]) -> dict[str, float]:
-        """Average over processes."""
+        """Return means averaged over processes."""
         if self.fabric.world_size == 1:
             return means
         values = torch.tensor([*means.values()], device=self.fabric.device)

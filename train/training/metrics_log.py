@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 
 class MetricsLog:
-    """Where scalars and pictures go, in the first process of a run. A context manager.
+    """Writes the scalars and images of a run, in its first process only. A context manager.
 
-    What an earlier session wrote of steps after ``step`` is dropped, because they are run again.
+    Entries of an earlier session after ``step`` are dropped, because those steps run again.
     """
 
     def __init__(self, folder: RunFolder, *, step: int, steps: int, images_per_step: int) -> None:
@@ -34,7 +34,7 @@ class MetricsLog:
         self._images_per_step = images_per_step
         drop_after(folder.scalars, step)
         self._writer = SummaryWriter(str(folder.tensorboard), purge_step=step + 1)
-        # disable=None: no bar where nobody watches; lines are logged instead
+        # disable=None: no bar without a terminal; lines are logged instead
         self._bar = tqdm(total=steps, initial=step, unit="step", disable=None, file=sys.stderr)
         self._since = (time.monotonic(), step)
 
@@ -50,7 +50,7 @@ class MetricsLog:
         self._bar.update()
 
     def log_losses(self, step: int, means: dict[str, float]) -> None:
-        """Write the means since the last call, losses and others by name, and the speed."""
+        """Log the means since the last call by name, and the speed."""
         now = time.monotonic()
         seconds, steps = now - self._since[0], step - self._since[1]
         self._since = (now, step)
@@ -63,7 +63,7 @@ class MetricsLog:
             logger.info("step %d of %d: %s, %.2f images/s", step, self._bar.total, words, speed)
 
     def log_validation(self, step: int, psnr_db: float, grid: Uint8, *, best: bool) -> None:
-        """Write a validation; ``grid`` is (height, width, 3)."""
+        """Log a validation; ``grid`` is (height, width, 3)."""
         self._write(step, {"validation_hole_psnr_db": psnr_db})
         self.log_images("validation", step, grid)
         with atomic_write(self._folder.samples) as temporary:
@@ -72,11 +72,11 @@ class MetricsLog:
         self.note(f"step {step}: PSNR in the hole {psnr_db:.2f} dB{mark}")
 
     def log_images(self, name: str, step: int, grid: Uint8) -> None:
-        """Write a (height, width, 3) picture."""
+        """Log a (height, width, 3) picture."""
         self._writer.add_image(name, grid, step, dataformats="HWC")
 
     def note(self, text: str) -> None:
-        """Log a line without tearing the progress bar."""
+        """Log a line without breaking the progress bar."""
         with tqdm.external_write_mode(file=sys.stderr):
             logger.info("%s", text)
 
@@ -88,7 +88,7 @@ class MetricsLog:
 
 
 class MeanLosses:
-    """Mean losses over steps, summed on the device so that no step waits for a number."""
+    """Mean losses over steps, summed on the device so that no step waits for it."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -100,14 +100,14 @@ class MeanLosses:
         self._count += 1
 
     def take(self) -> dict[str, float]:
-        """Return the means since the last call, and start again."""
+        """Return the means since the last call, and reset."""
         means = {name: float(total) / self._count for name, total in self._sums.items()}
         self._sums, self._count = {}, 0
         return means
 
 
 def read_scalars(path: Path) -> list[dict[str, float]]:
-    """Return the lines of scalars.jsonl; one that an interruption cut is skipped."""
+    """Return the entries of scalars.jsonl; truncated lines are skipped."""
     lines = []
     for text in path.read_text(encoding="utf-8").splitlines() if path.is_file() else []:
         try:
@@ -138,7 +138,7 @@ _DOTS_PER_INCH: Final = 100
 
 
 def draw_curves(runs: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
-    """Draw the scalars of runs, name to log, to a ``.png`` file, which is replaced."""
+    """Draw the scalars of runs, by name, to a ``.png`` file, which is replaced."""
     from matplotlib.figure import Figure  # deferred: slow, and only ablations draw
 
     panels = {

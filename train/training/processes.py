@@ -1,4 +1,4 @@
-"""The processes of a run: start, common decisions, means with gradient, signals to stop.
+"""The processes of a run: start, shared decisions, means with gradient, stop signals.
 
 R is the number of processes.
 """
@@ -20,7 +20,7 @@ _STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 def start(config: EngineConfig) -> Fabric:
-    """Start the processes of a run; in each of them this call returns the engine."""
+    """Start the processes of a run; return Lightning's Fabric in each of them."""
     several = config.devices * config.nodes > 1
     strategy = "ddp" if several else config.strategy
     try:
@@ -74,7 +74,7 @@ def max_over_processes(fabric: Fabric, *flags: int) -> list[int]:
 
 
 class _Sum(torch.autograd.Function):
-    """Sum over processes, and so is its gradient; torch's own function for it is deprecated."""
+    """Differentiable sum over processes; torch's own function for it is deprecated."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:  # noqa: ANN401

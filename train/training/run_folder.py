@@ -32,11 +32,11 @@ class RunFolder:
         self.tensorboard = path / "tensorboard"
 
     def state(self, step: int) -> Path:
-        """Return the path of the state after so many steps."""
+        """Return the path of the state after ``step`` steps."""
         return self.path / "states" / f"step-{step:09d}.safetensors"
 
     def bad_batch(self, step: int, rank: int) -> Path:
-        """Return the path for the batch of a process whose loss was not finite."""
+        """Return the path of a batch whose loss was not finite in process ``rank``."""
         return self.path / f"not-finite-step-{step}-process-{rank}.npz"
 
     def states(self) -> list[Path]:
@@ -44,11 +44,11 @@ class RunFolder:
         return sorted(p for p in self.path.glob("states/*") if _STATE.fullmatch(p.name))
 
     def newest_state(self) -> Path | None:
-        """Return the state to resume from; None where the run stopped before its first one."""
+        """Return the state to resume from; None if none has been saved yet."""
         return max(self.states(), default=None)
 
     def remove_old_states(self, keep: int) -> None:
-        """Keep the newest states only."""
+        """Remove all but the ``keep`` newest states."""
         for path in self.states()[:-keep]:
             path.unlink(missing_ok=True)
 

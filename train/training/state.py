@@ -1,4 +1,4 @@
-"""The whole state of a run in one safetensors file, from which it resumes exactly.
+"""The complete state of a run in one safetensors file, from which it resumes exactly.
 
 Tensors are ``network...``, ``critics...``, ``average...``, and ``optimiser.<name>.<number of the
 parameter>.<key>``; the rest is JSON in the metadata. Data and random numbers need no state: they
@@ -35,7 +35,7 @@ class Progress:
 
 
 def save_state(train_step: TrainStep, progress: Progress, path: Path) -> None:
-    """Write the state; an interrupted call leaves no half file. DivergenceError if not finite."""
+    """Write the state; interrupted calls leave no partial file. DivergenceError if not finite."""
     tensors = {name: t.detach().to("cpu").contiguous() for name, t in _tensors(train_step)}
     if not_finite := [name for name, t in tensors.items() if not t.isfinite().all()]:
         raise DivergenceError(
@@ -102,7 +102,7 @@ def _load_optimiser(
     if state and sorted(state) != list(range(count)):
         raise ContractError(
             f"{path} is a state of another configuration: it has optimiser states of "
-            f"{len(state)} tensors, of {count}"
+            f"{len(state)} of {count} tensors"
         )
     optimiser.load_state_dict({**whole, "state": state})
 

@@ -37,7 +37,7 @@ class Truth(NamedTuple):
 
 
 class StagesModule(nn.Module):
-    """A network whose ``forward`` returns what losses need, because engines wrap that method."""
+    """Wraps a network so that ``forward``, the method that Fabric hooks, returns all stages."""
 
     def __init__(self, network: CSAInpainter, stage: Stage) -> None:
         super().__init__()
@@ -54,10 +54,10 @@ class StagesModule(nn.Module):
 
 
 class TrainStep:
-    """The networks of a run on their device, their optimisers, and one step of all.
+    """The networks, losses and optimisers of a run; ``run`` takes one step.
 
     ``optimisers`` have the names of a saved state. ``discriminators``, ``average`` and ``vgg`` are
-    None where nothing needs them.
+    None if not needed.
     """
 
     def __init__(self, config: TrainConfig, fabric: Fabric) -> None:
@@ -87,7 +87,7 @@ class TrainStep:
 
     @property
     def result(self) -> CSAInpainter:
-        """The network as it would be shipped now: the average, where there is one."""
+        """The network to save: the moving average if there is one."""
         if self.average is None:
             return self.network
         network = self.average.module
@@ -95,10 +95,10 @@ class TrainStep:
         return network
 
     def run(self, image: Tensor, hole: Tensor, number: int) -> dict[str, Tensor]:
-        """Take step ``number``, from 0, of the discriminators and of the generator.
+        """Take step ``number``, from 0, of discriminators and generator; return the losses by name.
 
-        ``image`` is (B, 3, H, W) in [-1, 1], ``hole`` (B, 1, H, W), both on the device. Losses of
-        this process are detached scalars: each unweighted, and "total", the generator's.
+        ``image`` is (B, 3, H, W) in [-1, 1], ``hole`` (B, 1, H, W), both on the device. The losses
+        of this process are detached scalars: each unweighted, and "total", the generator's.
         """
         rate = learning_rate(self.config.optimisation, number)
         for optimiser in self.optimisers.values():
@@ -145,7 +145,7 @@ class TrainStep:
             return Truth(image, hole, features.relu3_3, self._projection(features.relu4_3))
 
     def _discriminator_inputs(self, stages: Stages, truth: Truth) -> DiscriminatorInputs:
-        """Return what the discriminators see of a result, with gradient."""
+        """Return the discriminators' inputs for a result, with gradient."""
         judged = stages.refined
         if self.config.losses.judged == "composite":
             judged = torch.where(truth.hole > HOLE_THRESHOLD, judged, truth.image)
@@ -200,7 +200,7 @@ class TrainStep:
         return losses
 
     def _random(self, number: int) -> torch.Generator:
-        """Return the generator of a step, the same after a resume, another in each process."""
+        """Return a step's random generator, the same after a resume, another in each process."""
         rank, world = self._fabric.global_rank, self._fabric.world_size
         seed = self.config.optimisation.seed * 1_000_003 + number * world + rank
         return torch.Generator().manual_seed(seed % (1 << 63))
@@ -212,7 +212,7 @@ class TrainStep:
         def measure(image: Tensor) -> Tensor:
             if config.error == "relative":
                 return relative_loss(image, truth.image, stages.filled, truth.hole)
-            # an error scaled before its absolute value is taken is a weighted error
+            # scaling an error before its absolute value is taken weights it
             return reconstruction_loss(truth.image.lerp(image, weight), truth.image)
 
         if isinstance(stages, RoughStage):

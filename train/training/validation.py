@@ -1,4 +1,4 @@
-"""Validation of a run: PSNR in the hole on images that are never trained on, and pictures.
+"""Validation of a run: PSNR in the hole of held-out images, and grids of pictures.
 
 Letters: B images, H W sides in pixels.
 """
@@ -18,11 +18,11 @@ from ..evaluation.scores import Pair
 from ..networks.inpainter import CSAInpainter, Stages
 
 _SHOWN: Final = 4  # rows of a grid
-_PSNR_MAX_DB: Final = 99.0  # of a perfect image, so that one does not make the mean infinite
+_PSNR_MAX_DB: Final = 99.0  # for perfect images, which would make the mean infinite
 
 
 def validate(model: CSAInpainter, pairs: Sequence[Pair]) -> tuple[float, Uint8]:
-    """Return mean PSNR in the hole of uint8 results in dB, and a grid; one pair a time."""
+    """Return mean PSNR in the hole of uint8 results in dB, and a grid; pairs run one by one."""
     device = next(model.parameters()).device
     figures: list[float] = []
     rows: list[list[Cell]] = []
@@ -65,5 +65,5 @@ def _rows(stages: Stages, image: Tensor, hole: Tensor, labels: list[str]) -> lis
 
 
 def _pictures(image: Tensor) -> Uint8:
-    """Return (B, H, W, 3) bytes of (B, 3, H, W)."""
+    """Convert (B, 3, H, W) to (B, H, W, 3) uint8."""
     return uint8_from_float(image.float().to("cpu").numpy())

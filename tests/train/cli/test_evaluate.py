@@ -85,7 +85,7 @@ def test_a_model_that_answers_nan_fails_and_still_leaves_its_record(
 
     printed = capsys.readouterr().out
     assert code == 1
-    assert "FAILED: nan.safetensors answered center with NaN or infinity in 2 of 2" in printed
+    assert "FAILED: nan.safetensors returned NaN or infinity for center in 2 of 2" in printed
     assert printed.splitlines()[2].split()[4:] == ["nan"] * 8
     assert scored(out)["passed"] is False
     assert sheet.is_file()

@@ -144,7 +144,7 @@ def test_a_run_stops_when_it_is_told_to_and_can_be_resumed(tmp_path: Path) -> No
         _, errors = process.communicate(timeout=PATIENCE_S)
         assert process.returncode == 128 + number
         assert "Traceback" not in errors
-        assert f"; go on: csakit train --resume {run.path}" in errors
+        assert f"; resume: csakit train --resume {run.path}" in errors
         steps = read_scalars(run.scalars)[-1]["step"]
         assert run.newest_state() == run.state(int(steps))
         ends.append(steps)

@@ -84,7 +84,7 @@ def test_empty_and_full_holes_and_those_of_other_buckets_are_passed_over(
 def test_a_source_without_a_fitting_hole_is_refused(
     rng: np.random.Generator, share: float, buckets: list[str] | None, wanted: str
 ) -> None:
-    with pytest.raises(ContractError, match=rf"{wanted}.*at 16 x 16.*\n.*invert them"):
+    with pytest.raises(ContractError, match=rf"{wanted}.*at 16 x 16.*\n.*--mask-invert"):
         FilteredHoles(Listed(share), buckets).draw(16, rng)
 
 
@@ -242,7 +242,7 @@ def test_masks_that_look_inverted_are_reported(
         FolderMasks(tmp_path, invert=True)
 
     assert len(caplog.records) == 1
-    assert "75 % as missing on average; if they are inverted" in caplog.text
+    assert "75 % as missing on average; if inverted, use" in caplog.text
 
 
 def test_only_a_few_masks_are_read_when_a_folder_is_opened(

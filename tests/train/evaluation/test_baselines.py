@@ -53,7 +53,7 @@ def test_an_unknown_baseline_is_refused_with_those_there_are() -> None:
 
 def test_a_checkpoint_is_refused_with_the_command_that_exports_it() -> None:
     with (
-        pytest.raises(ContractError, match=r"(?s)what a user runs.*csakit export m.safetensors"),
+        pytest.raises(ContractError, match=r"(?s)exported models.*csakit export m.safetensors"),
         open_repair(Path("m.safetensors")),
     ):
         pass

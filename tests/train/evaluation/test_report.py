@@ -104,8 +104,8 @@ def test_what_is_no_number_is_null_in_json_and_nan_in_the_table() -> None:
     assert [image["finite"] for image in center["images"]] == [False, True]
     assert evaluation.table().splitlines()[2].split()[4:] == ["nan"] * 8
     assert evaluation.failures == [
-        "bad answered center with NaN or infinity in 1 of 2 images, first a",
-        "bad answered freeform with NaN or infinity in 1 of 2 images, first a",
+        "bad returned NaN or infinity for center in 1 of 2 images, first a",
+        "bad returned NaN or infinity for freeform in 1 of 2 images, first a",
     ]
 
 

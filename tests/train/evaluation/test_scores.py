@@ -163,6 +163,6 @@ def test_nothing_to_score_is_refused(pairs: list[Pair], got: str) -> None:
 
 
 @pytest.mark.parametrize("run", [lambda i, h: i[:1], lambda i, h: h, lambda i, h: i[..., :8]])
-def test_a_model_that_answers_in_another_shape_is_refused(run: Run) -> None:
-    with pytest.raises(ContractError, match=r"must answer \(2, 3, 40, 40\) with it"):
+def test_a_model_that_returns_another_shape_is_refused(run: Run) -> None:
+    with pytest.raises(ContractError, match=r"must return shape \(2, 3, 40, 40\); got"):
         evaluate(run, [pair(), pair()], batch=2)

@@ -184,7 +184,7 @@ def test_records_and_workers_may_change(run: Path) -> None:
     ("key", "value"), [("width", 4), ("steps", 5), ("seed", 1), ("batch", 2), ("devices", 2)]
 )
 def test_what_changes_the_weights_may_not(run: Path, key: str, value: int) -> None:
-    with pytest.raises(ContractError, match=rf"changed are\n  {key}: .* in the run, {value} now"):
+    with pytest.raises(ContractError, match=rf"keys differ\n  {key}: .* in the run, {value} now"):
         read_resumed(run, choice_of(**{key: value}))
 
 
