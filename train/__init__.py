@@ -1,4 +1,4 @@
-"""The torch side: operator with gradient, networks, checkpoints.
+"""Training and evaluation in torch: the CSA operator with gradient, networks, checkpoints.
 
     from csakit.train import CSAInpainter, ModelConfig, checkpoint
 

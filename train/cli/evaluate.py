@@ -35,8 +35,8 @@ examples:
   csakit evaluate model.onnx --data places2/ --recipe places2 --masks irregular/ --buckets all \\
       --count 1000 --json scores.json
 
-The result is scored as a user gets it: the hole from the model, rounded to 8 bits, everything
-else from the image. Mean L1 and L2 are in per cent of the range and of its square. SSIM has
+The scored result takes the hole from the model, rounded to 8 bits, and everything else from
+the image. Mean L1 and L2 are in per cent of the range and of its square. SSIM has
 windows of 7 x 7; inside the hole it is the mean of its map over the missing pixels. The seed and
 the image alone decide each hole, so that every model gets the same ones.
 

@@ -11,7 +11,7 @@ import numpy as np
 from ...plugins.errors import ContractError
 from ...runtime.images.decode import INPUT_SUFFIXES
 
-HOLD_OUT: Final = 20  # one file in so many is for validation, where a set has no split of its own
+HOLD_OUT: Final = 20  # one file in 20 is for validation if a set has no split of its own
 
 
 def check_folder(folder: Path, what: str) -> None:

@@ -44,7 +44,7 @@ class Sample(NamedTuple):
 
     image: Pixels  # (S, S, 3)
     hole: Hole  # (S, S)
-    broken: tuple[str, ...]  # a line for each file that was skipped on the way
+    broken: tuple[str, ...]  # a line for each file that was skipped
 
 
 class Failure(NamedTuple):
@@ -55,7 +55,7 @@ class Failure(NamedTuple):
 
 @dataclasses.dataclass(eq=False)
 class TrainingSamples(Dataset["Sample | Failure"]):
-    """The endless order of samples of a run, by their position in it."""
+    """The endless data set of a run, indexed by position in the run."""
 
     images: ImageSource
     masks: MaskSource

@@ -83,7 +83,7 @@ def interpolate(image: Uint8, hole: Bool) -> Uint8:
 
 def _opencv() -> dict[str, Repair]:
     try:
-        import cv2  # an extra of its own
+        import cv2  # from the extra "baselines"
     except ImportError as error:
         raise LibraryError(
             "the baseline opencv needs OpenCV, which is not installed\n"

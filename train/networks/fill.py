@@ -1,4 +1,4 @@
-"""Fill a hole smoothly from its rim: Laplace's equation by a fixed number of multigrid steps.
+"""Harmonic interpolation of holes: Laplace's equation in a fixed number of multigrid steps.
 
 Letters: B images, C channels, H W sides in pixels. A coarse-to-fine pass gives the first estimate,
 two V-cycles at full size correct it, to within 0.1 dB of a direct solver in the hole.

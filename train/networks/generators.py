@@ -64,7 +64,7 @@ class RoughNetwork(nn.Module):
 
 
 class _RoughLevel(nn.Module):
-    """Both convolutions of one level. The outermost level has no norms, the innermost one."""
+    """Both convolutions of one level. The outermost has no norms, the innermost has one."""
 
     def __init__(self, outer: int, inner: int, *, outermost: bool, innermost: bool) -> None:
         super().__init__()

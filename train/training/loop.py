@@ -34,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The outcome of one call of ``train``."""
+    """The result of one call of ``train``."""
 
     step: int  # finished steps
     signal: int  # that stopped the run; 0 if none did
