@@ -92,11 +92,6 @@ class CallShape:
         """The shape of each tensor by its name, inputs first."""
         return {IMAGE: self._of(3), MASK: self._of(1), OUTPUT: self._of(3)}
 
-    @property
-    def inputs(self) -> dict[str, tuple[int, ...]]:
-        """The shape of each input by its name."""
-        return {name: shape for name, shape in self.tensors.items() if name != OUTPUT}
-
     def bytes_of(self, name: str) -> int:
         """Return the size of a tensor."""
         return int(np.prod(self.tensors[name])) * np.dtype(self.dtype).itemsize

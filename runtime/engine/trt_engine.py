@@ -114,8 +114,8 @@ class TensorRtExecutor:
             0, self._number
         ):
             raise self._failure("did not take the engine's profile")
-        for name, dimensions in shape.inputs.items():
-            if not context.set_input_shape(name, dimensions):
+        for name, dimensions in shape.tensors.items():
+            if name != OUTPUT and not context.set_input_shape(name, dimensions):
                 raise self._failure(f"did not take {name} of {dimensions}")
         answer = tuple(context.get_tensor_shape(OUTPUT))
         if answer != shape.tensors[OUTPUT]:
