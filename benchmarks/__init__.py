@@ -1,3 +1,3 @@
 """Measure csakit, and compare the results with the stated targets."""
 
-from .. import runtime as _runtime  # keeps the telemetry of onnxruntime off  # noqa: F401
+from .. import runtime as _runtime  # disables onnxruntime's telemetry  # noqa: F401

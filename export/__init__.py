@@ -1,3 +1,3 @@
 """Export a checkpoint to ONNX and TensorRT, with proof that the results agree."""
 
-from .. import runtime as _runtime  # keeps the telemetry of onnxruntime off  # noqa: F401
+from .. import runtime as _runtime  # disables onnxruntime's telemetry  # noqa: F401

@@ -12,26 +12,25 @@ PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
 IOS: Final[tuple[IOFormat, ...]] = get_args(IOFormat)
 MAX_BATCH: Final = 65_536  # images
 MAX_SIZE: Final = 2048  # pixels; the attention's cost grows with the fourth power of the side
-SIZES: Final = range(SIZE_MULTIPLE, MAX_SIZE + 1, SIZE_MULTIPLE)  # sides that the networks take
+SIZES: Final = range(SIZE_MULTIPLE, MAX_SIZE + 1, SIZE_MULTIPLE)  # valid sides, in pixels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExportConfig:
-    """The form of an exported model.
+    """Options of an ONNX export.
 
     Attributes:
-        precision: "fp32", or "fp16": half-precision networks between float32 ends, with
-            masks, compositing and the inside of CSA in float32.
+        precision: "fp32"; or "fp16": half-precision networks with float32 inputs, outputs,
+            masks, compositing and CSA arithmetic.
         io: "float": images (B, 3, H, W) in [-1, 1]; or "uint8": images (B, H, W, 3) and
-            masks (B, H, W, 1) of bytes, as decoders and cameras give them.
-        size: pixels of each side, a multiple of 256; or "dynamic", any multiples of 256.
-        max_batch: largest batch the model is meant for; 1 fixes the batch, None leaves it
-            open.
-        target: "generic", the layers as the networks have them; or "ort", rewritten to what
-            ONNX Runtime computes faster on a CPU; see ``csakit.export.graph.rewrites``.
-        weights: what weights are stored in: "fp32", or "fp16": half the bytes, for checkpoints
-            whose weights are float16 and so lose nothing. Runtimes widen them when they load the
-            file; arithmetic is that of ``precision``.
+            masks (B, H, W, 1) of bytes, as decoders and cameras produce them.
+        size: side in pixels, a multiple of 256; or "dynamic", any multiples of 256.
+        max_batch: largest intended batch; 1 fixes the batch, None sets no limit.
+        target: "generic": the networks' own layers; or "ort": layers rewritten to run faster in
+            ONNX Runtime on a CPU; see ``csakit.export.graph.rewrites``.
+        weights: storage type of the weights: "fp32"; or "fp16": half the bytes, lossless, for
+            checkpoints with float16 weights. Runtimes widen them on loading; ``precision``
+            decides the arithmetic.
         external_weights: write the weights to a file of their own beside the model, which
             runtimes map into memory instead of reading.
     """
@@ -45,7 +44,7 @@ class ExportConfig:
     external_weights: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what the networks cannot take."""
+        """Refuse options that the networks do not support."""
         choices = {"precision": PRECISIONS, "io": IOS, "target": TARGETS, "weights": PRECISIONS}
         for name, known in choices.items():
             if (value := getattr(self, name)) not in known:

@@ -21,6 +21,7 @@ from ..runtime.contract import SIZE_MULTIPLE, Precision
 from ..runtime.engine.shapes import CallShape
 from ..runtime.files.atomic import sha256, staged_folder, written_file
 from ..runtime.files.failures import failures_as_errors
+from ..runtime.tensors.pixels import HALF_RANGE
 from ..train import CoherentSemanticAttention, CSAInpainter, checkpoint
 from ..train.masks import largest_hole
 from ..train.networks.fill import HarmonicFill
@@ -40,11 +41,11 @@ _EXTERNAL_THRESHOLD_BYTES = 1024  # smaller tensors stay in the model file
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What an export wrote."""
+    """The files of an export and their parity."""
 
     model: Path  # the ONNX file
-    weights: Path | None  # the file beside it, where the weights are external
-    # the parity it had before it got its name; None where it was not verified
+    weights: Path | None  # the second file; None if the weights are in the first
+    # parity with the checkpoint; None if not verified
     report: Report | None
 
 
@@ -56,17 +57,17 @@ def export_onnx(
     verify_images: int = 1,
     progress: Callable[[str], object] = lambda stage: None,
 ) -> Exported:
-    """Export a checkpoint to ONNX, verified against the torch model before it gets its name.
+    """Export a checkpoint to ONNX, verified against the torch model before it is written.
 
     Args:
         checkpoint_path: written by ``csakit.train.checkpoint.save``.
         output: ends in ``.onnx``; replaced atomically.
-        config: the form; None is float32, dynamic.
-        verify_images: photographs to verify on, each with three masks; 0 verifies nothing.
+        config: export options; None is float32 with dynamic sizes.
+        verify_images: photographs to verify on, each with three masks; 0 skips verification.
         progress: called with the name of each stage when it begins.
 
     Returns:
-        What was written.
+        The written files and their parity.
 
     Raises:
         ContractError: the checkpoint is no CSA network, the output cannot be written, or there
@@ -108,7 +109,7 @@ def export_onnx(
 
 
 class ExportWrapper(nn.Module):
-    """What is traced: a copy of the pipeline with the ends and placeholders of an export."""
+    """The traced module: a copy of the pipeline with the export's I/O and placeholder nodes."""
 
     def __init__(self, model: CSAInpainter, config: ExportConfig) -> None:
         super().__init__()
@@ -136,19 +137,19 @@ class ExportWrapper(nn.Module):
     def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Inpaint a batch in the configured layout; return ``surgery.TRACED_OUTPUTS``."""
         if self.uint8:
-            # Converted first: TensorRT does nothing else with bytes.
-            image = image.float().permute(0, 3, 1, 2) / 127.5 - 1.0
+            # Converted first: TensorRT supports no other operation on bytes.
+            image = image.float().permute(0, 3, 1, 2) / HALF_RANGE - 1.0
             mask = mask.float().permute(0, 3, 1, 2)  # any non-zero byte is above 0.5
         stages = self.model.stages(image, mask)
         output = stages.result
         if self.uint8:
             # Exact for known pixels: the way through [-1, 1] moves a byte by less than 1e-4.
-            output = torch.round((output + 1.0) * 127.5).permute(0, 2, 3, 1).to(torch.uint8)
+            output = torch.round((output + 1.0) * HALF_RANGE).permute(0, 2, 3, 1).to(torch.uint8)
         return output, stages.rough, stages.features, stages.attended
 
 
 class _Node(nn.Module):
-    """Leaves a node of csakit's domain in the traced graph; its output is like its first input."""
+    """Placeholder traced as a node of csakit's domain; its output has its first input's shape."""
 
     def __init__(self, name: str, attributes: Mapping[str, Any]) -> None:
         super().__init__()
@@ -172,9 +173,9 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
     """Run torch's exporter on example inputs of the configured layout.
 
     Only the layers of target "ort" depend on sizes. All others are traced with fixed ones, in a
-    quarter of the time of symbolic sizes; ``surgery.finish`` frees them.
+    quarter of the time of symbolic sizes; ``surgery.finish`` makes them dynamic.
     """
-    batch = 1 if config.max_batch == 1 else 2  # dimensions of 1 cannot be traced as free ones
+    batch = 1 if config.max_batch == 1 else 2  # a dimension of 1 cannot be traced as dynamic
     height, width = (512, 768) if config.size == "dynamic" else (config.size, config.size)
     shapes = CallShape(config.io, batch, height, width).tensors
     inputs = [contract.IMAGE, contract.MASK]
@@ -193,7 +194,7 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
         )
     assert program is not None
     proto = program.model_proto
-    if proto.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF:  # checkers take it in one piece
+    if proto.ByteSize() >= onnx.checker.MAXIMUM_PROTOBUF:  # protobuf's limit
         raise ContractError(
             f"a model must have less than 2 GiB of weights; got {proto.ByteSize()} bytes\n"
             "Export it in half precision: --precision fp16."
@@ -202,14 +203,14 @@ def _trace(wrapper: ExportWrapper, config: ExportConfig) -> onnx.ModelProto:
 
 
 def _free_dimensions(config: ExportConfig) -> set[str]:
-    """Return which of ``surgery.DIMENSIONS`` may be any."""
+    """Return which of ``surgery.DIMENSIONS`` are dynamic."""
     batch, height, width = surgery.DIMENSIONS
     free = set() if config.max_batch == 1 else {batch}
     return free | {height, width} if config.size == "dynamic" else free
 
 
 def _symbolic_dimensions(config: ExportConfig) -> dict[int, Any]:
-    """Return the free dimensions as torch's tracer takes them."""
+    """Return the dynamic dimensions in the form of torch's tracer."""
     free: dict[int, Any] = {}
     if config.max_batch != 1:
         free[0] = torch.export.Dim("batch", min=1)

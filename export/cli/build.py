@@ -19,8 +19,8 @@ examples:
   csakit build model.onnx -o model.engine --builder tensorrt-rtx --targets sm_89
       for GeForce RTX 40, on any machine, also without a GPU
 
-The precision is that of the model: export it with --precision fp16 for half precision.
-What is built, for what, lies beside the engine as model.engine.json; `csakit inspect` shows it.
+The engine has the precision of its model: export with --precision fp16 for half precision.
+The manifest, model.engine.json, records source, builder and target; `csakit inspect` prints it.
 """
 
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "side in pixels (default: 256:512:1024 if the model allows it)"
     add("--size", metavar="PX", help=text)
     _add_builder_options(parser.add_argument_group("builder"))
-    _add_reach(parser.add_argument_group("compatibility").add_argument)
+    _add_compatibility(parser.add_argument_group("compatibility").add_argument)
     return run_command(parser, _build, arguments)
 
 
@@ -64,7 +64,7 @@ def _add_builder_options(group: "argparse._ArgumentGroup") -> None:
     weights("--strip-weights", const="strip", help=text, **one)
 
 
-def _add_reach(add: Callable[..., object]) -> None:
+def _add_compatibility(add: Callable[..., object]) -> None:
     text = "hardware compatibility level (default: %(default)s)"
     add("--portable", choices=PORTABLES, default=BuildConfig.portable, help=text)
     text = "allow later versions of TensorRT to run the engine"
@@ -79,7 +79,7 @@ def _build(args: argparse.Namespace) -> int:
     from ..engine.build_engine import build_engine
     from ..engine.precision_audit import summary  # deferred: imports onnx
 
-    # An error quotes TensorRT's log; all of it is for reports.
+    # Errors quote TensorRT's log; --verbose prints all of it.
     level = logging.INFO if args.verbose else logging.CRITICAL
     logging.basicConfig(level=level, format="TensorRT: %(message)s")
     built = build_engine(

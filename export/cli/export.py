@@ -30,12 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add("--max-batch", type=int, metavar="N", help="1 fixes the batch (default: any batch)")
     text = "ort: rewritten for ONNX Runtime on a CPU (default: %(default)s)"
     add("--target", choices=TARGETS, default=ExportConfig.target, help=text)
-    text = "fp16: stored in half the bytes, exactly, where the checkpoint's are float16 (default: "
+    text = "fp16: store float16 weights as such, in half the bytes, without loss (default: "
     add("--weights", choices=PRECISIONS, default=ExportConfig.weights, help=f"{text}%(default)s)")
-    text = "write the weights beside the model, to be mapped instead of read"
+    text = "write the weights to a second file, which runtimes map instead of reading"
     add("--external-weights", action="store_true", help=text)
     add = parser.add_mutually_exclusive_group().add_argument
-    text = "photographs to compare with the checkpoint on, 1 to 4, each with three masks (default: "
+    text = "number of photographs to verify on, 1 to 4, each with three masks (default: "
     add("--verify-images", type=int, default=1, metavar="N", help=f"{text}%(default)s)")
     add("--no-verify", action="store_true", help="write the model without comparing it")
     return run_command(parser, _export, arguments)

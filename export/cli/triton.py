@@ -16,7 +16,7 @@ examples:
   csakit triton model.onnx model.engine -o repository --gpu --instances 2 --cuda-graphs
       ONNX Runtime and TensorRT, two instances of each on each GPU
 
-README.md in the output says how to start the server; client.py asks it.
+README.md in the output explains how to start the server; client.py sends it a request.
 exit codes: 0 written; 2 wrong usage or input; 3 the engine cannot be served.
 """
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     add = parser.add_argument
     add("model", type=Path, metavar="MODEL.onnx")
-    add("engine", type=Path, nargs="?", metavar="MODEL.engine", help="built from it by TensorRT")
+    add("engine", type=Path, nargs="?", metavar="MODEL.engine", help="engine built from it")
     add("-o", "--output", type=Path, required=True, metavar="FOLDER")
     add("--overwrite", action="store_true", help="replace an existing repository")
     text = "prefix of the models, NAME_onnx and NAME_trt (default: %(default)s)"
@@ -46,14 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     text = "threads per instance on a CPU (default: one per core)"
     add("--threads", type=int, default=ServingOptions.threads, metavar="N", help=text)
     add = parser.add_argument_group("batches").add_argument
-    text = "largest batch (default: that of the model, or 8)"
+    text = "largest batch (default: the model's, or 8)"
     add("--max-batch", type=int, metavar="N", help=text)
     text = "preferred batch sizes, such as 4,8 (default: none)"
     add("--preferred", metavar="LIST", help=text)
     text = "longest queue delay of a request, in microseconds (default: %(default)s)"
     add("--queue-delay", type=int, default=ServingOptions.delay_us, metavar="US", help=text)
     add = parser.add_argument_group("start").add_argument
-    text = "side of the warm-up requests (default: that the model is tuned for, or 256)"
+    text = "side of the warm-up images (default: the one the model is tuned for, or 256)"
     add("--size", type=int, metavar="PX", help=text)
     add("--no-warmup", action="store_true", help="do not warm up")
     text = "capture the engine's runs as CUDA graphs"
@@ -100,6 +100,6 @@ def _report(written: Repository) -> None:
         print(f"{model.name}: {model.backend} on {where}, {batches}, sides {form.sides}")
     need = written.plugin
     if need is not None and need.library is None:
-        print(f"the plugin is not in it: {need.problem}\nBuild it in {written.folder}:")
+        print(f"the plugin library is missing: {need.problem}\nBuild it in {written.folder}:")
         print(f"  {need.command}")
     print(f"wrote {written.folder}: serve {written.folder / MODELS}; see its README.md")

@@ -22,11 +22,11 @@ _EPILOG = """\
 MODEL.onnx --against MODEL.safetensors     the stages of an export, against its checkpoint
 MODEL.onnx --against MODEL.safetensors --backend openvino [--precision bf16]
                                            the result alone, as `csakit inpaint` computes it
-MODEL.engine                               the result of an engine, against the model it was
-                                           built from, or the one or the checkpoint of --against
+MODEL.engine                               the result of an engine, against its source model
+                                           or the model or checkpoint of --against
 MODEL.onnx --against OTHER.onnx --layerwise
-MODEL.engine --layerwise                   inner tensors in two of Polygraphy's runners; an
-                                           engine is built again with these tensors marked
+MODEL.engine --layerwise                   inner tensors in two Polygraphy runners; an engine
+                                           is built again with these tensors as outputs
 
 exit codes: 0 all limits met; 1 a limit exceeded; 2 invalid usage or input; 3 the engine cannot run
 here.
@@ -34,7 +34,7 @@ here.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Compare a model or an engine with what it was made from; return the exit code."""
+    """Compare a model with its checkpoint, or an engine with its model; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="csakit verify",
         description="Compare an exported model with its checkpoint, or an engine with its model.",
@@ -69,7 +69,7 @@ def _verify(args: argparse.Namespace) -> int:
         backend=args.backend,
         precision=args.precision,
     )
-    # Opened first: a report that cannot be written is refused before the work.
+    # Opened first, so that an unwritable report fails before the work.
     with atomic_write(args.json) if args.json else contextlib.nullcontext() as record:
         outcome = _run(request)
         if record:
@@ -109,11 +109,11 @@ def _print_repeat_commands(request: VerifyRequest, outcome: "Outcome") -> None:
     saved = Path(f"failing-{failing.case.name}.npz")
     save_case(failing.case, saved)
     print("repeat the first failing case with\n  " + shlex.join(request.command(saved)))
-    if outcome.suspect is None:
+    if outcome.rerun is None:
         return
     tensor = outcome.visible
     expected = outcome.expected(failing.case, tensor.stage)
-    command = repeat_command(outcome.suspect, failing.case, tensor, expected)
+    command = repeat_command(outcome.rerun, failing.case, tensor, expected)
     print("or in Polygraphy with\n  " + shlex.join(command))
-    for note in notes(outcome.suspect, failing.stages):
+    for note in notes(outcome.rerun, failing.stages):
         print(note, file=sys.stderr)

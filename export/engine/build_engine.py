@@ -36,7 +36,7 @@ _FROM_AMPERE: Final = tuple(name for name in SUPPORTED if name != "sm_75")
 
 @dataclasses.dataclass(frozen=True)
 class Built:
-    """What a build wrote."""
+    """A built engine and its manifest, as written."""
 
     engine: Path  # the plan
     manifest: Manifest
@@ -53,12 +53,12 @@ def build_engine(
     Args:
         model: written by ``csakit export``.
         output: ends in ``.engine``; replaced atomically, as the manifest beside it is.
-        config: the form; None is TensorRT's defaults with the plugin.
-        progress: is called with a line on what is being done.
+        config: build options; None is TensorRT's defaults with the plugin.
+        progress: called with a one-line status.
 
     Returns:
-        What was written. The engine gets its name last: one that has its name has its
-        manifest, and after an interruption between the two the hash in it fits no engine.
+        The engine and its manifest. The manifest is moved to its name first: after an
+        interruption between the two, its hash matches no engine.
 
     Raises:
         ContractError: the model or the output is not usable, or the model was not exported
@@ -73,8 +73,8 @@ def build_engine(
         raise ContractError(f"an engine's name must end in {SUFFIX}; got {output.name}")
     if not is_file(model):
         raise ContractError(f"the model must be an existing file; got {named(model)}")
-    proto = surgery.read(str(model), weights=False)  # TensorRT reads those from their file
-    require_finite_weights(model)  # an engine that answers with bytes would hide them
+    proto = surgery.read(str(model), weights=False)  # TensorRT reads the weights itself
+    require_finite_weights(model)  # a uint8 engine would hide NaN
     shapes = resolve_shapes(proto, config)
     module = open_module(config.builder)
     targets = resolve_targets(config)
@@ -93,7 +93,7 @@ def build_engine(
 
 
 def _build(request: BuildRequest, interrupts: Interrupts) -> BuildResult:
-    """Build, then free the builder: only then may a plan with the plugin inside register it."""
+    """Build a plan and free the builder: before that, an embedded plugin cannot be registered."""
     module, config = request.module, request.config
     builder = make_builder(module)
     builder_config = make_config(module, builder, config)
@@ -117,7 +117,7 @@ def _build(request: BuildRequest, interrupts: Interrupts) -> BuildResult:
 
 
 def _audit(result: BuildResult) -> Precision:
-    """Audit the precision; a plan that cannot be opened here is only a warning."""
+    """Audit the precision; warn if the plan cannot be opened here."""
     request, layers = result.request, None
     try:
         layers = inspect_plan(request.module, result.plan, devices(), request.targets)
@@ -128,8 +128,8 @@ def _audit(result: BuildResult) -> Precision:
 
 
 def _warn_of_architectures(plugin: LoadedPlugin, config: BuildConfig) -> None:
-    """Warn where the engine runs on GPUs that the plugin has no kernels for."""
-    held = plugin.architectures  # nothing where that is unknown
+    """Warn if the engine runs on GPUs that the plugin has no kernels for."""
+    held = plugin.architectures  # empty if unknown
     if config.portable == "ampere+" and held and not all(covers(held, n) for n in _FROM_AMPERE):
         logger.warning(
             "--portable ampere+: the engine runs on later GPUs, but %s has code for %s alone; for "

@@ -1,4 +1,4 @@
-"""Run TensorRT's builder: progress bar, Ctrl-C, and the cache of layer times.
+"""Run TensorRT's builder: progress bar, Ctrl-C, and the timing cache.
 
 TensorRT calls Python from C++ to log and to report progress, and a KeyboardInterrupt raised in
 such a call crashes the process. So while TensorRT works, Ctrl-C sets a flag that the builder reads.
@@ -20,8 +20,8 @@ from ...plugins.errors import EngineError
 from ...runtime.engine.tensorrt_module import TensorRTModule, plain
 from ...runtime.files.atomic import atomic_write
 
-# Words of the builder's errors, in lower case, and the remedy. All but "memory" were seen in 1.7
-# of TensorRT for RTX.
+# Keywords of the builder's errors, in lower case, and the remedies. All but "memory" were seen
+# with TensorRT for RTX 1.7.
 _REMEDIES: Final = (
     ("workspace", "Raise --workspace, or leave it out."),
     ("turing", "Leave sm_75 out of --targets: it cannot compile CSA's float32 products for it."),
@@ -42,7 +42,7 @@ class Interrupts:
         self._before: Any = None
 
     def __enter__(self) -> "Interrupts":
-        """Take Ctrl-C over."""
+        """Install the signal handler."""
         before = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is threading.main_thread() and before != signal.SIG_IGN:
             self._before = before
@@ -92,16 +92,16 @@ def build_plan(
 
 @contextlib.contextmanager
 def timing_cache(module: TensorRTModule, builder_config: Any, path: Path | None) -> Iterator[None]:  # noqa: ANN401
-    """Build with the layer times in ``path``, where it exists, and write them back on success."""
+    """Use the timing cache in ``path``, if it exists, and update it on success."""
     if path is None:
         yield
         return
-    # opened first: what cannot be written is refused before the work
+    # opened first, so that an unwritable path fails before the work
     with atomic_write(path) as file:
         known = path.read_bytes() if path.is_file() else b""
         module.log.clear()
         cache = builder_config.create_timing_cache(known)
-        # A damaged cache is replaced by an empty one, and only a warning tells.
+        # TensorRT replaces a damaged cache by an empty one and only logs a warning.
         damaged = [text for text in module.log.complaints() if "deserialize timing cache" in text]
         if damaged or cache is None or not builder_config.set_timing_cache(cache, False):
             reason = plain(damaged[0]) if damaged else module.log.reason()
@@ -114,9 +114,9 @@ def timing_cache(module: TensorRTModule, builder_config: Any, path: Path | None)
 
 
 def remedy_for(reason: str) -> str:
-    """Return a sentence that helps against a failure of the builder."""
-    said = reason.lower()
-    return next((text for key, text in _REMEDIES if key in said), _OTHERWISE)
+    """Return the remedy for an error of the builder."""
+    lower = reason.lower()
+    return next((text for key, text in _REMEDIES if key in lower), _OTHERWISE)
 
 
 @contextlib.contextmanager
@@ -125,7 +125,7 @@ def _progress(
     builder_config: Any,  # noqa: ANN401
     interrupts: Interrupts,
 ) -> Iterator[None]:
-    """Count the builder's steps in a bar on a terminal, and stop it at an interrupt."""
+    """Show the builder's progress on a terminal; stop the build after an interrupt."""
     if not module.has("IBuilderConfig", "progress_monitor"):
         yield
         return
@@ -133,7 +133,7 @@ def _progress(
     with tqdm(total=0, unit="step", disable=None, leave=False) as bar:
 
         class Monitor(module.trt.IProgressMonitor):  # type: ignore[name-defined, misc]
-            """TensorRT calls it, and must not see an exception."""
+            """Progress callbacks for TensorRT, which must not raise."""
 
             def __init__(self) -> None:
                 module.trt.IProgressMonitor.__init__(self)

@@ -26,26 +26,26 @@ _ARCHITECTURE: Final = re.compile(r"sm_\d{2,3}")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BuildConfig:
-    """The form of an engine.
+    """Options of an engine build.
 
     Attributes:
         builder: the flavour of TensorRT.
-        batch: images in one run; None takes what the model was exported for, up to 8.
-        size: pixels of each side, multiples of 256; None takes what the model has, or 256 to
-            1024 where it is free.
-        workspace_bytes: of GPU memory that a layer may use beside its tensors; None leaves
-            it to TensorRT.
+        batch: images in one run; None is what the model was exported for, up to 8.
+        size: side in pixels, multiples of 256; None is the model's, or 256 to 1024 if that is
+            dynamic.
+        workspace_bytes: limit of a layer's scratch memory on the GPU; None leaves it to
+            TensorRT.
         opt_level: 0 builds fastest, 5 searches longest; None is TensorRT's default, 3.
         timing_cache: file of measured layer times, read if it exists, and updated.
         portable: "none": the GPU it is built on; "ampere+": all from compute capability 8.0
             on; "same-cc": all of the same compute capability.
         version_compatible: later versions of TensorRT open the engine too.
         embed_plugin: store the plugin library in the engine.
-        weights: "full"; "refit": they can be exchanged; "strip": they stay in the ONNX file.
-        targets: architectures, such as "sm_89"; None is that of the GPUs of this machine.
-        plugin: CSA by the plugin; False takes the function body of the model.
-        tf32: allow 10 bits of mantissa in float32 products, TensorRT's own default. Faster, and
-            beyond the parity limits of fp32.
+        weights: "full"; "refit": replaceable; "strip": left out, and read from the ONNX file.
+        targets: GPU architectures, such as "sm_89"; None is this machine's.
+        plugin: compute CSA with the plugin; False uses the model's function body.
+        tf32: allow TF32 (10-bit mantissa) in float32 products, TensorRT's own default; faster,
+            but exceeds the fp32 parity limits.
     """
 
     builder: BuilderName = "tensorrt"
@@ -73,7 +73,7 @@ class BuildConfig:
         return self.plugin and not self.rtx
 
     def __post_init__(self) -> None:
-        """Refuse values that no builder takes, and those that the chosen one does not."""
+        """Refuse values that the chosen builder does not accept."""
         if self.batch is not None:
             self.batch.require_ascending("--batch")
         if self.size is not None:

@@ -35,7 +35,7 @@ _LEAN: Final = "tensorrt_lean"  # opens version-compatible engines; 44 MB instea
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class BuildRequest:
-    """What is built, of what and by what."""
+    """The inputs of a build: TensorRT module, model, options, shapes and targets."""
 
     module: TensorRTModule
     proto: onnx.ModelProto  # without external weights
@@ -51,7 +51,7 @@ class BuildResult:
 
     request: BuildRequest
     plan: bytes
-    # None where the function body computes CSA, or there is no CSA
+    # None if the function body computes CSA, or the model has no CSA
     plugin: LoadedPlugin | None
     types: Types  # of the network
     # name, role, TensorRT's type and shape of each input and output
@@ -59,7 +59,7 @@ class BuildResult:
 
 
 def describe(result: BuildResult, precision: Precision, *, engine: Path) -> Manifest:
-    """Return the manifest of an engine, which need not be written yet, without parity."""
+    """Return a build's manifest, without parity; the engine file need not exist yet."""
     proto, model = result.request.proto, result.request.path
     metadata = surgery.metadata_of(proto)
     weights = tuple(

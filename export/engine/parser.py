@@ -10,7 +10,7 @@ from ...plugins.errors import EngineError
 from ...runtime.engine.tensorrt_module import TensorRTModule, plain
 from ..graph.surgery import csa_nodes
 
-# Words of the parser's errors, in lower case, and the remedy.
+# Keywords of the parser's errors, in lower case, and the remedies.
 _REMEDIES: Final = (
     (
         "plugin not found",
@@ -33,7 +33,7 @@ def parse(module: TensorRTModule, network: Any, model: onnx.ModelProto, path: Pa
 
 
 def explain(title: str, path: Path, parser: Any) -> str:  # noqa: ANN401
-    """Return which node a parser refused, why, and a remedy: two lines or more."""
+    """Return an error text of two or more lines: the refused node, the reason, a remedy."""
     if not parser.num_errors:
         return f"{title} cannot read {path}, and gives no reason\n{_OTHERWISE}"
     error = parser.get_error(0)  # the others follow from it
@@ -64,7 +64,7 @@ def _check_attention(
     model: onnx.ModelProto,
     path: Path,
 ) -> None:
-    """Require one plugin layer for each CSA node without a function, and no other."""
+    """Require one plugin layer for each CSA node without a function, and no others."""
     functions = {(function.domain, function.name) for function in model.functions}
     wanted = 0 if (spec.DOMAIN, spec.NAME) in functions else len(csa_nodes(model))
     kinds = [network.get_layer(index).type for index in range(network.num_layers)]

@@ -1,7 +1,7 @@
-"""The precision that an engine computes in, from two kinds of evidence.
+"""Audit of an engine's precision, from two kinds of evidence.
 
-The types in the network, which is strongly typed, are always at hand; the layers of the built
-engine, from TensorRT's inspector, need a GPU that can open it.
+The types in the strongly typed network are always available; the layers of the built engine, from
+TensorRT's inspector, need a GPU that can open it.
 """
 
 import dataclasses
@@ -19,14 +19,14 @@ _SPELLINGS: Final[Mapping[str, tuple[str, ...]]] = {
     _HALF: ("half", "fp16"),
     _FLOAT: ("float", "fp32"),
 }
-_KINDS: Final = ("CONVOLUTION", "DECONVOLUTION", "NORMALIZATION")  # where the arithmetic is
+_KINDS: Final = ("CONVOLUTION", "DECONVOLUTION", "NORMALIZATION")  # layers with most arithmetic
 _CLASSES: Final = {"CONVOLUTION": "IConvolutionLayer", "DECONVOLUTION": "IDeconvolutionLayer"}
-_STENCIL_MAX: Final = 27  # numbers of a kernel of the harmonic fill, which is always float32
+_STENCIL_MAX: Final = 27  # elements; kernels of the harmonic fill, which are always float32
 
 
 @dataclasses.dataclass(frozen=True)
 class Share:
-    """How much of something is in half precision, of all that is in half or single precision."""
+    """A count in half precision, and the total in half or single precision."""
 
     half: int
     total: int
@@ -37,13 +37,13 @@ class Share:
 
     @property
     def ratio(self) -> float:
-        """The share; 0 of nothing."""
+        """The share in half precision; 0 if the total is 0."""
         return self.half / self.total if self.total else 0.0
 
 
 @dataclasses.dataclass(frozen=True)
 class Types:
-    """The types of layers that compute, and of weights, counted in numbers."""
+    """Half-precision shares of compute layers and of weights, the latter by element."""
 
     layers: Share
     weights: Share
@@ -82,7 +82,7 @@ def engine_types(text: str) -> Types:
 def inspect_plan(
     module: TensorRTModule, plan: bytes, gpus: list[str], targets: tuple[str, ...]
 ) -> str | None:
-    """Return the inspector's report of a plan; None where no GPU of its targets is here."""
+    """Return the inspector's report of a plan; None if this machine has no target GPU."""
     if not gpus or gpus[0] not in targets:
         return None
     runtime = module.trt.Runtime(module.log)
@@ -97,7 +97,7 @@ def inspect_plan(
 
 
 def audit(stated: str, network: Types, engine: Types | None) -> Precision:
-    """Conclude in which precision an engine computes; refuse one that differs from ``stated``."""
+    """Return the audited precision; raise PrecisionError if it differs from ``stated``."""
     evidence = {
         "network": _to_json(network),
         "engine": None if engine is None else _to_json(engine),
@@ -130,7 +130,7 @@ def summary(precision: Precision) -> str:
 
 
 def _conclude(network: Types) -> str:
-    """Return the one precision of all layers and weights; "mixed" where there are several."""
+    """Return the common precision of layers and weights, or "mixed" or "unknown"."""
     ratios = {network.layers.ratio, network.weights.ratio}
     if not network.layers.total:
         return "unknown"
@@ -138,16 +138,16 @@ def _conclude(network: Types) -> str:
 
 
 def _contradiction(stated: str, engine: Types) -> str | None:
-    """Return what contradicts the stated precision: weights, or layers where it lists no weights.
+    """Return the share that contradicts the stated precision: of weights or, without any, layers.
 
-    A half-precision engine has float32 layers too (the ends, the masks, the inside of CSA, which as
-    a function body is most of the layers), so there only all layers in float32 contradict.
+    A half-precision engine has float32 layers too (inputs, outputs, masks, and CSA, whose function
+    body has most of the layers), so layers contradict it only if all are float32.
     """
     what, share, least = "weights", engine.weights, 0.5
     if not share.total:
         what, share, least = "layers", engine.layers, 1 / max(engine.layers.total, 1)
     if not share.total:
-        return None  # it tells nothing, so it contradicts nothing
+        return None  # no evidence
     wrong = share.ratio < least if stated == _HALF else share.half > 0
     return f"{_percent(share)} of the {what}" if wrong else None
 
@@ -155,18 +155,18 @@ def _contradiction(stated: str, engine: Types) -> str | None:
 def _weights(layers: list[dict[str, Any]]) -> Iterator[tuple[bool, int]]:
     """Read entries such as "Weights": {"Type": "Half", "Count": 9408}."""
     for layer in layers:
-        told = layer.get("Weights")
-        if isinstance(told, dict) and isinstance(told.get("Count"), int):
-            kind = _type(told.get("Type"))
+        entry = layer.get("Weights")
+        if isinstance(entry, dict) and isinstance(entry.get("Count"), int):
+            kind = _type(entry.get("Type"))
             if kind is not None:
-                yield kind == _HALF, told["Count"]
+                yield kind == _HALF, entry["Count"]
 
 
 def _output_types(layer: Mapping[str, Any]) -> set[str]:
     """Return the floating-point types among the outputs of a layer."""
     outputs = layer.get("Outputs")
-    told = [o.get("Format/Datatype") for o in outputs or [] if isinstance(o, dict)]
-    return {kind for text in told if (kind := _type(text))}
+    formats = [o.get("Format/Datatype") for o in outputs or [] if isinstance(o, dict)]
+    return {kind for text in formats if (kind := _type(text))}
 
 
 def _type(text: object) -> str | None:

@@ -1,4 +1,4 @@
-"""Optimization profiles: the shapes that were requested, within those of the model.
+"""Optimization profiles: the requested shapes, checked against the model's.
 
 Letters: B images, H W sides in pixels.
 """
@@ -14,12 +14,12 @@ from ..config import MAX_SIZE
 from ..graph.surgery import metadata_of
 from .config import BuildConfig
 
-_BATCH = Span(1, 1, 8)  # where the model leaves it free and the user says nothing
-_SIZE = Span(256, 512, 1024)
+_BATCH = Span(1, 1, 8)  # default for a dynamic batch
+_SIZE = Span(256, 512, 1024)  # default for dynamic sides
 
 
 def resolve_shapes(model: onnx.ModelProto, config: BuildConfig) -> ShapeRange:
-    """Return the shapes that a user asks for, within those that the model was exported for."""
+    """Return the requested shapes; refuse those that the model was not exported for."""
     dimensions = _image_dimensions(model)
     uint8 = metadata_of(model).get(contract.META_IO) == "uint8"
     batch, *sides = (dimensions[axis] for axis in ((0, 1, 2) if uint8 else (0, 2, 3)))
@@ -83,7 +83,7 @@ def _size(fixed: int, asked: Span | None) -> Span:
 
 
 def _fixed(option: str, fixed: int, asked: Span | None, remedy: str) -> Span:
-    """Accept nothing but the one value that the model has."""
+    """Refuse any request but the model's fixed value."""
     only = Span(*[fixed] * 3)
     if asked not in (None, only):
         raise ContractError(

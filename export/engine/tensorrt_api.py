@@ -17,7 +17,7 @@ MODULES: Final[Mapping[BuilderName, str]] = {
     "tensorrt": "tensorrt",
     "tensorrt-rtx": "tensorrt_rtx",
 }
-# By the weights of an engine: the option that asks for them, and TensorRT's flags.
+# By the weights of an engine: the command-line option, and TensorRT's flags.
 _WEIGHT_FLAGS: Final[Mapping[EngineWeights, tuple[str, tuple[str, ...]]]] = {
     "full": ("", ()),
     "refit": ("--refit", ("REFIT",)),
@@ -26,7 +26,7 @@ _WEIGHT_FLAGS: Final[Mapping[EngineWeights, tuple[str, tuple[str, ...]]]] = {
 
 
 def open_module(builder: BuilderName) -> TensorRTModule:
-    """Import the TensorRT of a builder."""
+    """Import the TensorRT module of a builder."""
     try:
         return TensorRTModule.load(MODULES[builder])
     except LibraryError as error:
@@ -50,7 +50,7 @@ def make_builder(module: TensorRTModule) -> Any:  # noqa: ANN401
 def make_network(module: TensorRTModule, builder: Any) -> Any:  # noqa: ANN401
     """Create an empty, strongly typed network."""
     flags = 0
-    if module.has("NetworkDefinitionCreationFlag", "STRONGLY_TYPED"):  # 11 has nothing else
+    if module.has("NetworkDefinitionCreationFlag", "STRONGLY_TYPED"):  # the only mode of 11
         flags |= 1 << int(module.trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED)
     return builder.create_network(flags)
 
@@ -112,7 +112,7 @@ def resolve_targets(config: BuildConfig) -> tuple[str, ...]:
 
 
 def _other(builder: BuilderName) -> str:
-    """Return a remedy that names the other flavour, where it is installed."""
+    """Return a remedy that names the other flavour if it is installed, else nothing."""
     for other, name in MODULES.items():
         if other != builder and importlib.util.find_spec(name) is not None:
             return f"\nOr use what is installed: --builder {other}"

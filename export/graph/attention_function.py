@@ -1,19 +1,19 @@
-"""The function body that lets any ONNX runtime execute CSA with standard operators.
+"""The function body of the CSA node: standard operators, for any ONNX runtime.
 
-``attention_function.onnxtxt`` has it in ONNX's text format; values and what differs between the
+``attention_function.onnxtxt`` has it in ONNX's text format; constants and what differs between the
 similarities are filled in here.
 
 Letters: B images, C channels, N positions, M holes of the fullest image, S = 64 holes of a
 chunk. Equations: ``csakit.plugins.reference``; chunked form: ``csakit.train.attention.operator``.
 
-What shaped it:
+Design:
 
 * A ``Loop`` over chunks of holes, so that the work grows with M. The trip count depends on
   the data but no shape does: TensorRT's parser takes it, and has no NonZero without a plugin.
 * ``order`` lists the holes of each image in raster order and then its known positions. An
-  image that runs out of holes before the fullest one goes on with known positions, which
-  copy themselves: masks of any batch differ freely and no slot needs a special case.
-* An image without known positions counts as one without holes: the identity.
+  image with fewer than M holes continues with known positions, which copy themselves, so
+  the masks of a batch may differ and no slot is a special case.
+* An image without known positions is returned unchanged, like one without holes.
 * The ``Scan`` over the S holes of a chunk is the serial part; it carries one attention row.
   Scan axes are not negative (TensorRT misreads those).
 * Arithmetic is float32 between a ``Cast`` and a ``CastLike``, so one body serves float32 and
@@ -40,7 +40,7 @@ MATCHES: Final = "matches"  # (B, N) int64 inside the body; parity checks make i
 
 _TEXT: Final = Path(__file__).with_suffix(".onnxtxt")
 
-# |y| of a combination `row` of the basis, from the products of the basis with itself
+# |y| of a combination `row` of the basis, from the Gram matrix of the basis
 _COSINE_ADJACENCY: Final = """
           row_matrix = Unsqueeze (row, axis_1)
           with_basis_matrix = MatMul (row_matrix, gram)
@@ -55,7 +55,7 @@ _COSINE_ADJACENCY: Final = """
 
 
 def attention_function(similarity: Similarity, opset: int) -> onnx.FunctionProto:
-    """Build the body of the CSA node for one similarity, of the opset of the model."""
+    """Return the body of the CSA node for a similarity, in the opset of the model."""
     cosine = similarity == "cosine"
     text = string.Template(_TEXT.read_text(encoding="utf-8"))
     function = onnx.parser.parse_function(

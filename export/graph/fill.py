@@ -1,13 +1,13 @@
-"""The harmonic fill of an exported model, in half the nodes that tracing it would leave.
+"""The harmonic fill as ONNX nodes, half as many as tracing it produces.
 
 Letters: B images, C channels, H W sides of a level, M the mask of what is missing.
 
 ``csakit.train.networks.fill`` states the method and its constants; here are the same steps in
-standard operators. What is written differently, and equal but for rounding:
+standard operators. The differences, equal up to rounding:
 
-* Below full size a damped step is one convolution, of an image continued by its last pixels so
-  that nothing flows through its border; where pixels are known, values are put back. At full size
-  that rounding would show in large holes, so there the terms are those of the networks.
+* Below full size a damped step is one convolution of the edge-padded image, so that nothing flows
+  through its border, and then known pixels are restored. At full size its rounding would be
+  visible in large holes, so the terms are those of the networks.
 * Errors are scaled by the damping, so that sources need no factor of their own.
 """
 
@@ -21,7 +21,7 @@ import onnx.numpy_helper
 from ...plugins import spec
 from ...train.networks import fill
 
-PLACEHOLDER: Final = "HarmonicFill"  # the node that tracing leaves; no file has it
+PLACEHOLDER: Final = "HarmonicFill"  # node of a traced graph, expanded before writing
 
 _FLOAT: Final = int(onnx.TensorProto.FLOAT)
 _HALVE: Final = {"kernel_shape": [2, 2], "strides": [2, 2]}
@@ -47,7 +47,7 @@ def expand_fills(model: onnx.ModelProto) -> None:
 
 
 class _Writer:
-    """Appends the nodes of one fill; tensors are known by their names."""
+    """Appends the nodes of one fill; tensors are referred to by name."""
 
     def __init__(self, prefix: str, channels: int, constants: dict[str, onnx.TensorProto]) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -58,7 +58,7 @@ class _Writer:
         self._count: dict[str, int] = {}
 
     def fill(self, image: str, missing: str, levels: int, output: str) -> None:
-        """Write ``harmonic_fill``: first estimate, V-cycles."""
+        """Append the nodes of ``harmonic_fill``: first estimate, V-cycles."""
         known, values, shares = self._coarser_levels(image, missing, levels)
         solution = self._first_estimate(known, values)
         self._scope = "domains"
@@ -79,7 +79,7 @@ class _Writer:
     def _coarser_levels(
         self, image: str, missing: str, levels: int
     ) -> tuple[list[str], list[str], list[str]]:
-        """Return known pixels (from level 1), values (0 in holes) and shares of the hole."""
+        """Return known pixels (from level 1), values (0 in holes) and hole shares, by level."""
         self._scope = "level0"
         weight = self._op("Cast", self._op("Not", missing), to=_FLOAT)
         hole = self._op("Cast", missing, to=_FLOAT)
@@ -115,7 +115,7 @@ class _Writer:
         return self._op("Add", self._op("Mul", self._hole, self._finer(solution)), values[0])
 
     def _error(self, residual: str, grids: list[tuple[str, str]], scope: str, level: int) -> str:
-        """Return the error behind a damped residual on the next coarser level."""
+        """Return the error of a damped residual, estimated on the next coarser level."""
         self._scope = f"{scope}/level{level}"
         (domain, scaled), *coarser = grids
         error = source = self._op("Mul", scaled, self._op("AveragePool", residual, **_HALVE))
@@ -133,7 +133,7 @@ class _Writer:
         return self._op("Mul", domain, self._op("Add", self._step(error), source))
 
     def _full_size(self, missing: str) -> tuple[str, str, str]:
-        """Return the gain, the share of neighbours inside the image, and what a step keeps."""
+        """Return the gain, the share of neighbours inside the image, and a step's own weight."""
         self._scope = "level0"
         gain = self._op("Mul", self._hole, self._number(fill.DAMPING))
         everywhere = self._op("Cast", self._op("Or", missing, self._op("Not", missing)), to=_FLOAT)

@@ -13,11 +13,11 @@ from typing import Final
 import onnx
 
 _SCOPES: Final = "pkg.torch.onnx.name_scopes"  # metadata of a traced node: modules, innermost last
-_ROOT: Final = "model."  # the pipeline inside of what is traced
+_ROOT: Final = "model."  # the pipeline's attribute in the traced module
 
 
 def name_by_modules(model: onnx.ModelProto, kept: Collection[str]) -> None:
-    """Rename nodes, tensors and weights of a traced graph, but for tensors to keep, in place."""
+    """Rename nodes, tensors and weights of a traced graph in place, except tensors in ``kept``."""
     graph = model.graph
     renamed = {}
     constants = 0

@@ -1,13 +1,12 @@
-"""Exact rewrites of the networks for a runtime that computes some layers slowly.
+"""Exact rewrites of layers that ONNX Runtime computes slowly on a CPU.
 
 Letters: B images, C channels in, K channels out, H W sides.
 
 ONNX Runtime's transposed convolutions on the CPU are matrix products followed by a scatter;
-its convolutions are blocked and vectorised, in blocks of 16 channels, and direct: they do every
-multiplication that the definition has. So transposed convolutions become the convolutions that
-they are, those that give few channels give blocks of pixels, and those of many channels are
-computed with fewer multiplications (``csakit.export.graph.winograd``). ``docs/decisions.md`` has
-what each of them gains, and what was tried and lost.
+its convolutions are direct, and vectorised in blocks of 16 channels. So transposed convolutions
+become convolutions, those with few output channels compute blocks of pixels, and those with many
+channels need fewer multiplications (``csakit.export.graph.winograd``). ``docs/decisions.md`` has
+the gain of each, and what was tried and rejected.
 """
 
 from collections.abc import Mapping
@@ -27,13 +26,13 @@ _TAPS: Final = ((3, 1), (2, 0))
 _PHASES: Final = 4  # pixels of a 2x2 block
 _BLOCK: Final = 16  # channels that ONNX Runtime computes at once, with AVX-512
 
-# Level of the refinement network to the side of tiles, in results. Where 256x256 pixels leave
-# 32x32 and more, 4; below, 2, because tiles of 4 have four times the weights of a 3x3 kernel.
-# Deeper levels wait for their weights, not for arithmetic.
+# Side of the tiles, in results, by level of the refinement network: 4 where an image of 256x256
+# has at least 32x32 positions; then 2, because tiles of 4 have four times the weights of a 3x3
+# kernel. Deeper levels are limited by reading weights, not by arithmetic.
 _TILES: Final[Mapping[int, int]] = {0: 4, 1: 4, 2: 4, 3: 2}
-# Taps of a kernel times C K / (C + K): what tiles save, over what their transforms cost. In
-# ONNX Runtime, one thread, they took 0.83 of the time at 920 and 0.89 at 770, which 14 MB of
-# weights a fortieth of the latency would cost, and lost at 460.
+# Least taps * C K / (C + K), savings of tiles over cost of their transforms. In ONNX Runtime on
+# one thread they took 0.83 of the time at 920, 0.89 at 770 (a fortieth of the latency for 14 MB of
+# weights, not worth it), and were slower at 460.
 _WORTH: Final = 900
 
 
@@ -46,7 +45,7 @@ def for_onnxruntime(model: CSAInpainter) -> None:
 
 
 def in_tiles(model: CSAInpainter) -> None:
-    """Replace the large convolutions of a float32 refinement network by tiles, in place."""
+    """Replace the large convolutions of a float32 refinement network by Winograd's, in place."""
     for index, tile in _TILES.items():
         level = model.refinement.levels[index]
         for name, layer in list(level.named_children()):
@@ -91,7 +90,7 @@ class PhaseConvolution(nn.Module):
 class UpBlockConvolution(nn.Module):
     """A 4x4 stride-2 transposed convolution of few channels as one 3x3 convolution.
 
-    Four convolutions would fill the block of channels that is computed at once with zeros.
+    Four separate convolutions would leave most of a block of 16 channels unused.
     """
 
     def __init__(self, layer: nn.ConvTranspose2d) -> None:
@@ -111,7 +110,7 @@ class UpBlockConvolution(nn.Module):
 
 
 class BlockConvolution(nn.Module):
-    """A 3x3 convolution of few channels, for even sides, as one 4x4 that gives 2x2 blocks."""
+    """A 3x3 convolution of few channels, for even sides, as one 4x4 that computes 2x2 blocks."""
 
     def __init__(self, layer: nn.Conv2d) -> None:
         super().__init__()

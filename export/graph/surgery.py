@@ -1,4 +1,4 @@
-"""Surgery on exported models: finishing one, finding the CSA node, opening it for parity."""
+"""Operations on ONNX graphs: finish and read a model, find its CSA node, add probes."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -27,12 +27,12 @@ from .names import name_by_modules
 OPSET: Final = 18  # the newest that TensorRT 10.3 and every ONNX Runtime since 1.17 take
 IR_VERSION: Final = 9  # the newest that ONNX Runtime 1.17 takes; functions need 8
 
-# What the exporter traces returns these, in order. All but the first become inner
-# tensors again; they keep their names, and parity checks read them by these.
+# Outputs of the traced module, in order. All but the first become inner tensors again
+# under the same names, by which parity checks read them.
 TRACED_OUTPUTS: Final = (OUTPUT, "rough", "features", "attended")
 
-_FEWEST: Final = 256  # numbers that ``store_in_half`` changes; kernels are larger, constants not
-DIMENSIONS: Final = ("batch", "height", "width")  # names of those that are free
+_FEWEST: Final = 256  # elements of what ``store_in_half`` converts; constants have fewer
+DIMENSIONS: Final = ("batch", "height", "width")  # names of dynamic dimensions
 
 _GRAPH_DOC: Final = (
     "Repairs the missing pixels of an image (coherent semantic attention, arXiv:1905.12384). "
@@ -61,17 +61,17 @@ def finish(
     free: Collection[str],
     expand: Callable[[onnx.ModelProto], None] = lambda _model: None,
 ) -> None:
-    """Convert what the tracer left to the file of the contract, in place.
+    """Convert a traced graph to the documented file format, in place.
 
-    Nodes are named by module, the tracer's notes go (they hold paths of this machine), placeholders
-    become nodes and CSA gets its function body, inner outputs become inner tensors, the dimensions
-    in ``free`` get names, and shapes are inferred. ``expand`` replaces placeholders in place; it is
-    passed in, because the layers behind it are torch's, and engines are built without torch.
+    Nodes are named by module, the tracer's annotations (with local paths) are removed, placeholders
+    are expanded, CSA gets its function body, inner outputs become inner tensors, the dimensions in
+    ``free`` get names, and shapes are inferred. ``expand`` replaces placeholders in place; it is a
+    parameter because its module needs torch, which engine builds do without.
     """
     graph = model.graph
     ends = [value.name for value in (*graph.input, *graph.output)]
     name_by_modules(model, kept={*ends, *TRACED_OUTPUTS})
-    _drop_notes(model)
+    _drop_annotations(model)
     expand(model)
     del graph.output[1 : len(TRACED_OUTPUTS)]
     axes = (0, 1, 2) if io == "uint8" else (0, 2, 3)
@@ -121,7 +121,7 @@ def store_in_half(model: onnx.ModelProto) -> None:
 
 
 def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
-    """Read an exported model, with or without ``weights`` in a file of their own.
+    """Read an exported model; without ``weights``, external ones stay in their file.
 
     Raises:
         ContractError: the file cannot be parsed, csakit did not export it, a newer one did, or
@@ -131,7 +131,7 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
         model = onnx.load(path, load_external_data=False)
         if weights:
             _load_weights(model, Path(path).parent)
-    except Exception as error:  # protobuf's DecodeError has no stable home
+    except Exception as error:  # protobuf's DecodeError has no stable import path
         doing = f"read {getattr(error, 'filename', None) or path}"
         if problem := failure(error, doing) or stand_in(Path(path)):
             raise problem from error
@@ -155,7 +155,7 @@ def read(path: str, *, weights: bool = True) -> onnx.ModelProto:
 
 
 def _load_weights(model: onnx.ModelProto, folder: Path) -> None:
-    """Read weights beside a model, also through links, which onnx itself refuses."""
+    """Read external weights, also through links, which onnx refuses."""
     for tensor in model.graph.initializer:
         if tensor.data_location != onnx.TensorProto.EXTERNAL:
             continue
@@ -183,7 +183,7 @@ def csa_nodes(model: onnx.ModelProto) -> list[onnx.NodeProto]:
 
 
 def without_function(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Copy a model without the body of CSA, whose node then needs a kernel or plugin."""
+    """Return a copy without CSA's function body, whose node then needs a kernel or plugin."""
     stripped = onnx.ModelProto()
     stripped.CopyFrom(model)
     kept = [f for f in model.functions if (f.domain, f.name) != _OPERATOR]
@@ -193,10 +193,10 @@ def without_function(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def for_tensorrt(model: onnx.ModelProto, *, plugin: bool) -> onnx.ModelProto:
-    """Copy a model with CSA as a plugin or as a function, alike for every TensorRT parser.
+    """Return a copy with CSA as a plugin only or as a function only.
 
-    Which of a plugin and a function of the same name wins has changed with 10.7 and 10.15, and
-    TensorRT for RTX ends the process when it finds a plugin. So only one of them is left to find.
+    TensorRT 10.7 and 10.15 changed which of the two a parser prefers, and TensorRT for RTX ends the
+    process if it finds a plugin.
     """
     if plugin:
         return without_function(model)
@@ -215,7 +215,7 @@ def for_tensorrt(model: onnx.ModelProto, *, plugin: bool) -> onnx.ModelProto:
 
 
 def external_files(model: onnx.ModelProto) -> list[str]:
-    """List the files, relative to its folder, that hold weights of a model read without them."""
+    """Return the external weight files of a model, relative to its folder."""
     locations = (
         entry.value
         for tensor in model.graph.initializer
@@ -255,12 +255,12 @@ def _similarity(node: onnx.NodeProto) -> spec.Similarity:
     return next(known for known in spec.SIMILARITIES if known == value)
 
 
-def _drop_notes(model: onnx.ModelProto) -> None:
+def _drop_annotations(model: onnx.ModelProto) -> None:
     graph = model.graph
     del graph.value_info[:]
-    noted: Iterable[onnx.NodeProto | onnx.ValueInfoProto | onnx.TensorProto]
-    for noted in (graph.node, graph.input, graph.output, graph.initializer):
-        for item in noted:
+    annotated: Iterable[onnx.NodeProto | onnx.ValueInfoProto | onnx.TensorProto]
+    for annotated in (graph.node, graph.input, graph.output, graph.initializer):
+        for item in annotated:
             del item.metadata_props[:]
             item.doc_string = ""
     del graph.metadata_props[:]

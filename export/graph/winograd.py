@@ -1,11 +1,11 @@
-"""Convolutions with fewer multiplications, for a runtime that computes them directly.
+"""Winograd convolutions, for runtimes whose own convolutions are direct.
 
 Letters: B images, C channels in, K channels out, H W sides, r taps along an axis, m the side
 of a tile of results, a = m + r - 1 the side of the inputs that a tile depends on, T tiles.
 
-A tile of results takes a x a products a pair of channels instead of (r m) x (r m): 36 instead
-of 144 for 3 taps and tiles of 4. Inputs and results pay a transform each, so it wins where both
-channel counts are large, and loses at few channels and many pixels.
+A tile of results takes a x a products per pair of channels instead of (r m) x (r m): 36 instead
+of 144 for 3 taps and tiles of 4. Inputs and results need a transform each, so this is faster with
+many channels in and out, and slower with few channels and many pixels.
 
 Transform of the inputs: a convolution of fixed a x a kernels, every channel by itself.
 Products: one matrix product for each of the a x a. Transform of the results: one more.
@@ -23,9 +23,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-# Where polynomials are evaluated, besides infinity, for (m, r). Chosen for their rounding: the
-# largest error in float32, of 256 channels and as a share of the results' spread, is 2e-6,
-# 1e-5 (4e-5 with 0, +-1, +-2), 5e-6 and 2e-5; computed directly it is 1e-6.
+# Interpolation points besides infinity, by (m, r), chosen for small rounding errors: in float32,
+# with 256 channels and relative to the results' spread, the largest are 2e-6, 1e-5 (4e-5 with 0,
+# +-1, +-2), 5e-6 and 2e-5; of a direct convolution 1e-6.
 _POINTS: Final[Mapping[tuple[int, int], Sequence[float]]] = {
     (2, 3): (0, 1, -1),
     (4, 3): (0, 0.75, -0.75, 1.5, -1.5),
@@ -37,7 +37,7 @@ Matrix = npt.NDArray[np.float64]
 
 
 class WinogradConvolution(nn.Module):
-    """A 3x3 or 4x4 convolution whose dilation is its stride, by tiles of m x m results."""
+    """A 3x3 or 4x4 convolution (dilation equal to stride) computed in tiles of m x m results."""
 
     results: Tensor
     inputs: Tensor
@@ -83,7 +83,7 @@ def transforms(tile: int, taps: int) -> tuple[Matrix, Matrix, Matrix]:
         return np.vstack([np.vander(points, count, increasing=True), np.eye(count)[-1]])
 
     inputs = np.linalg.inv(powers(tile + taps - 1)).T
-    # Powers of two, which round nothing, bring what is multiplied to about the same size.
+    # Scaling by powers of two is exact, and brings the factors to similar magnitudes.
     scale = 2.0 ** np.round(np.log2(np.abs(inputs).max(axis=1, keepdims=True)))
     return powers(tile).T, powers(taps) * scale, inputs / scale
 

@@ -1,1 +1,1 @@
-"""The proof of parity: cases, comparison, limits, report."""
+"""Parity checks: cases, comparison, limits, report."""

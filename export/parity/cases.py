@@ -1,4 +1,4 @@
-"""The real photographs and masks that models are compared on.
+"""Photographs and masks that models are compared on.
 
 Letters: H W sides in pixels, multiples of 256.
 """
@@ -27,14 +27,14 @@ _EXPORT_ORDER: Final = ("chelsea", "astronaut", "coffee", "rocket")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One image to compare on."""
+    """One image with its hole."""
 
     name: str  # photograph and kind of hole, for tables and file names
     image: npt.NDArray[np.uint8]  # (H, W, 3) uint8
     hole: npt.NDArray[np.bool_]  # (H, W) bool
 
     def require_size(self, size: tuple[int, int] | None, model: str) -> None:
-        """Refuse a case that a model of one (H, W) does not take."""
+        """Refuse a case whose size differs from a model's fixed (H, W)."""
         if size not in (None, self.hole.shape):
             raise ContractError(
                 f"{model} takes images of {size}; {self.name} has {self.hole.shape}"
@@ -42,7 +42,7 @@ class Case:
 
 
 def export_cases(config: ExportConfig, images: int = 1) -> list[Case]:
-    """Return the cases of an export's own check: three holes a photograph, and an oblong one."""
+    """Return the cases that an export is verified on: three holes per photograph, an oblong one."""
     if not 0 <= images <= len(_EXPORT_ORDER):
         raise ContractError(
             f"an export can be verified on 0 to {len(_EXPORT_ORDER)} photographs; got {images}\n"
@@ -66,7 +66,7 @@ def oblong_case() -> Case:
 
 
 def save_case(case: Case, path: Path) -> None:
-    """Write a case to an ``.npz`` file, to be compared on again."""
+    """Write a case to an ``.npz`` file for a later comparison."""
     with atomic_write(path) as temporary:
         np.savez_compressed(temporary, image=case.image, hole=case.hole)
 
@@ -96,9 +96,9 @@ def load_case(path: Path) -> Case:
 
 
 def verify_cases(size: tuple[int, int] | None, images: Path | None = None) -> Iterator[Case]:
-    """Return each photograph with each kind of hole, at the model's (H, W), or any size at None."""
+    """Return each photograph with each kind of hole, at a model's (H, W), None if dynamic."""
     paths = None
-    if images is not None:  # a folder of none is refused before the work
+    if images is not None:  # a folder without photographs is refused before the work
         with failures_as_errors(f"read the folder {images}"):
             found = sorted(images.iterdir()) if is_folder(images) else []
         paths = [path for path in found if path.suffix.lower() in INPUT_SUFFIXES]

@@ -20,7 +20,7 @@ from .limits import limit_of
 from .probe import as_float
 from .report import CaseParity, Report, StageParity
 
-STAGES: Final = ("rough", "features", MATCHES, "attended", contract.OUTPUT)  # as computed
+STAGES: Final = ("rough", "features", MATCHES, "attended", contract.OUTPUT)  # in this order
 _IMAGES: Final = ("rough", contract.OUTPUT)  # stages that are images; the others are features
 
 

@@ -1,7 +1,7 @@
-"""``csakit verify --layerwise``: two of Polygraphy's runners compared tensor by tensor.
+"""``csakit verify --layerwise``: compare two Polygraphy runners tensor by tensor.
 
-A side passes or fails by its stages, under the limits of every other verification. The tensors
-between them are compared on request, to find where it goes wrong.
+The stages decide, under the limits of every verification. The tensors between them are compared
+on request, to locate the first divergence.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from ..graph import surgery
 from ..graph.attention_function import MATCHES
 from .cases import Case
 from .compare import STAGES, Stages, compare_cases, compare_stage
-from .polygraphy_command import Suspect
+from .polygraphy_command import Rerun
 from .polygraphy_runners import (
     mark_stages,
     marked_network,
@@ -41,13 +41,13 @@ from .verification import Outcome, audited_precision, case_size, cases_of, sourc
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Side:
-    """One of the two that are compared."""
+    """One side of the comparison: a model or an engine."""
 
     name: str  # for messages
     io: IOFormat
     precision: Precision
-    size: tuple[int, int] | None  # the one (H, W) it takes; None if it takes others
-    batch: int = 1  # images it must be given at once; all of them the same
+    size: tuple[int, int] | None  # its fixed (H, W); None if dynamic
+    batch: int = 1  # batch size of its runs, copies of one image
     stages: tuple[str, ...]
     runner: Callable[[Sequence[str]], Any]  # creates Polygraphy's runner that returns these tensors
 
@@ -55,11 +55,11 @@ class Side:
 def verify_layerwise(request: VerifyRequest) -> Outcome:
     """Compare stages, and on request all tensors of the first failing case, of two runners."""
     if request.engine:
-        model, proto, suspect, against = _engine(request)
+        model, proto, rerun, against = _engine(request)
     else:
         assert request.against is not None
         model, proto = onnx_side(request.model)
-        suspect = Suspect(path=request.model, io=model.io, precision=model.precision)
+        rerun = Rerun(path=request.model, io=model.io, precision=model.precision)
         against = request.against
     reference, other = onnx_side(against, batch=model.batch)
     cases = list(cases_of(request, model.size or reference.size))
@@ -72,7 +72,7 @@ def verify_layerwise(request: VerifyRequest) -> Outcome:
     return Outcome(
         report=report,
         origin={"model_sha256": sha256(request.model), "against_sha256": sha256(against)},
-        suspect=suspect,
+        rerun=rerun,
         expected=lambda case, name: reference_tensor(reference, pairs.get(name, name), case),
         tensors=tensors,
         tensors_of=case.name,
@@ -96,15 +96,15 @@ def onnx_side(path: Path, batch: int = 1) -> tuple[Side, onnx.ModelProto]:
     ), proto
 
 
-def _engine(request: VerifyRequest) -> tuple[Side, onnx.ModelProto, Suspect, Path]:
-    """Prepare an engine like the one that is asked about, from the same model."""
+def _engine(request: VerifyRequest) -> tuple[Side, onnx.ModelProto, Rerun, Path]:
+    """Prepare a rebuild of the requested engine, from its source model."""
     machine = this_machine()
     manifest = diagnose(request.model, machine).require_usable()
     source = source_model(request.model, manifest)
     proto = surgery.read(str(source))
     stated = ExportedModel(source, proto)
     side, prepared = engine_side(request.model, manifest, proto, stated, machine)
-    suspect = Suspect(
+    rerun = Rerun(
         path=source,
         io=side.io,
         precision=side.precision,
@@ -112,7 +112,7 @@ def _engine(request: VerifyRequest) -> tuple[Side, onnx.ModelProto, Suspect, Pat
         rtx=manifest.build.module == "tensorrt_rtx",
         plugin=manifest.build.plugin is not None,
     )
-    return side, prepared, suspect, request.against or source
+    return side, prepared, rerun, request.against or source
 
 
 def engine_side(
@@ -122,7 +122,7 @@ def engine_side(
     stated: ExportedModel,
     machine: HostCapabilities,
 ) -> tuple[Side, onnx.ModelProto]:
-    """Return a build of an engine's model with marked tensors, and the graph it is built from."""
+    """Return a rebuild of an engine with marked tensors as a side, and its graph."""
     plugin = manifest.build.plugin is not None
     prepared = surgery.for_tensorrt(proto, plugin=plugin)
     stages = mark_stages(prepared)
@@ -182,7 +182,7 @@ def compare_tensors(
 
 
 def reference_tensor(reference: Side, name: str, case: Case) -> Array:
-    """Return one tensor of a side, as ``compare_stage`` takes it."""
+    """Return one tensor of a side in the form that ``compare_stage`` expects."""
     return _run(reference, [name], [case])[id(case)][name]
 
 
@@ -204,7 +204,7 @@ def _run(side: Side, tensors: list[str], cases: list[Case]) -> dict[int, Stages]
 
 
 def _values(array: Array, name: str, io: IOFormat) -> Array:
-    """Return one image of a stage; inner tensors stay as they are."""
+    """Return the first image of a stage; inner tensors are returned whole."""
     if name not in STAGES:
         return array
     return as_float(array[0]) if name == contract.OUTPUT and io == "uint8" else array[0]

@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Final
 
 from ...runtime.contract import OUTPUT, ComputePrecision, IOFormat
+from ...runtime.tensors.pixels import HALF_RANGE
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limit:
-    """What one stage must keep; None does not limit."""
+    """The limits of one stage; None is no limit."""
 
     # largest difference, in the units of the stage. Images are in [-1, 1]
     max_abs: float | None = None
@@ -26,7 +27,7 @@ class Limit:
 
 
 # Half of an 8-bit step may round to either side, so two bytes may differ by one step.
-BYTE_STEP: Final = 1 / 127.5
+BYTE_STEP: Final = 1 / HALF_RANGE
 BYTE_PSNR_DB: Final = 48.0  # what remains if every byte rounds to the other side: 48.13
 
 LIMITS: Final[Mapping[ComputePrecision, Mapping[str, Limit]]] = {
@@ -47,7 +48,7 @@ LIMITS: Final[Mapping[ComputePrecision, Mapping[str, Limit]]] = {
         "attended": Limit(mean_relative=1e-2, reason="rounded to 2^-11 in each of 30 layers"),
         OUTPUT: Limit(psnr_db=45.0, reason="the contract of an fp16 export"),
     },
-    # An fp32 model whose networks a runtime computes in bfloat16; it shows nothing but its result.
+    # An fp32 model that a runtime computes in bfloat16; only its result is visible.
     "bf16": {
         OUTPUT: Limit(
             psnr_db=35.0, reason="rounded to 2^-8 in each of 50 layers; 4.5 of 255 grey levels"
@@ -55,7 +56,7 @@ LIMITS: Final[Mapping[ComputePrecision, Mapping[str, Limit]]] = {
     },
 }
 
-# Of tensors between the stages. They decide nothing, and show where a model goes wrong first.
+# Of tensors between the stages: they locate the first divergence, and do not decide.
 INNER: Final[Mapping[ComputePrecision, Limit]] = {
     "fp32": Limit(max_relative=1e-4, reason="as the features; trained weights stay below 1e-5"),
     "fp16": Limit(mean_relative=1e-2, reason="as the features; trained weights stay near 1e-4"),

@@ -1,7 +1,7 @@
 """The command that repeats a failing comparison in Polygraphy, and the files that it reads.
 
 Polygraphy compares whole tensors, csakit the result inside the hole. Limits are converted for
-the case at hand, so that what breaks a limit here breaks the limit there.
+each case, so that exceeding one here exceeds it there.
 """
 
 import dataclasses
@@ -28,12 +28,12 @@ from .probe import network_input
 from .report import StageParity
 
 _RTX: Final = ("env", "POLYGRAPHY_USE_TENSORRT_RTX=1")
-_DLOPENED: Final = "csakit_trt_autoreg"  # Polygraphy opens plugins, and does no more
+_DLOPENED: Final = "csakit_trt_autoreg"  # it registers itself; Polygraphy only opens plugins
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Suspect:
-    """What failed, as Polygraphy is to run it."""
+class Rerun:
+    """The verified model or engine, and how Polygraphy runs it again."""
 
     path: Path  # .onnx or .engine
     io: IOFormat
@@ -44,37 +44,37 @@ class Suspect:
 
 
 def repeat_command(
-    suspect: Suspect, case: Case, broken: StageParity, expected: Array
+    rerun: Rerun, case: Case, broken: StageParity, expected: Array
 ) -> tuple[str, ...]:
     """Save a failing case for Polygraphy in the working folder; return the command that runs it."""
-    values = as_output(expected, broken.stage, suspect.io)
-    image, hole = network_input(case, suspect.io)
+    values = as_output(expected, broken.stage, rerun.io)
+    image, hole = network_input(case, rerun.io)
     given = {contract.IMAGE: image, contract.MASK: hole}
     inputs, outputs = _save(given, {broken.stage: values}, f"failing-{case.name}")
-    command = [*(_RTX if suspect.rtx else ()), "polygraphy", "run", str(suspect.path)]
-    command.append(f"--{suspect.runner}")
-    if suspect.path.suffix == ".engine":
+    command = [*(_RTX if rerun.rtx else ()), "polygraphy", "run", str(rerun.path)]
+    command.append(f"--{rerun.runner}")
+    if rerun.path.suffix == ".engine":
         command += ["--model-type", "engine"]
-    elif suspect.runner == "trt":
+    elif rerun.runner == "trt":
         command += ["--strongly-typed", "--trt-outputs", broken.stage]
     elif broken.stage != contract.OUTPUT:
         command += ["--onnx-outputs", broken.stage]
-    if suspect.plugin:
+    if rerun.plugin:
         command += ["--plugins", _plugin()[0]]
     command += ["--load-inputs", str(inputs), "--load-outputs", str(outputs), "--validate"]
-    return (*command, *_tolerances(suspect, case, broken.stage, values))
+    return (*command, *_tolerances(rerun, case, broken.stage, values))
 
 
-def notes(suspect: Suspect, stages: tuple[StageParity, ...]) -> list[str]:
-    """Return notes, mostly none, for whoever runs the command."""
-    said = []
+def notes(rerun: Rerun, stages: tuple[StageParity, ...]) -> list[str]:
+    """Return caveats about the command; usually none."""
+    found = []
     if all(stage.passed or stage.stage == MATCHES for stage in stages):
-        said.append("Polygraphy cannot see the match indices; compared is what leaves CSA.")
-    if suspect.plugin and (remedy := _plugin()[1]):
-        said.append(f"Polygraphy's --plugins needs a library that is not built: {remedy}")
-    if suspect.plugin and suspect.path.suffix == ".onnx":
-        said.append("TensorRT before 10.7 prefers the function body in this file to the plugin.")
-    return said
+        found.append("Polygraphy cannot see the match indices; CSA's output is compared instead.")
+    if rerun.plugin and (remedy := _plugin()[1]):
+        found.append(f"Polygraphy's --plugins needs a library that is not built: {remedy}")
+    if rerun.plugin and rerun.path.suffix == ".onnx":
+        found.append("TensorRT before 10.7 prefers the function body in this file to the plugin.")
+    return found
 
 
 def _plugin() -> tuple[str, str | None]:
@@ -86,7 +86,7 @@ def _plugin() -> tuple[str, str | None]:
 
 
 def as_output(values: Array, stage: str, io: IOFormat) -> Array:
-    """Return one image's tensor as a batch in the model's layout; bytes where its result is."""
+    """Return one image's tensor as a batch of one, in the model's layout and type."""
     if stage not in STAGES:
         return values  # inner tensors are kept as the runner gave them
     if stage == contract.OUTPUT and io == "uint8":
@@ -94,9 +94,9 @@ def as_output(values: Array, stage: str, io: IOFormat) -> Array:
     return values[None]
 
 
-def _tolerances(suspect: Suspect, case: Case, stage: str, expected: Array) -> list[str]:
+def _tolerances(rerun: Rerun, case: Case, stage: str, expected: Array) -> list[str]:
     """Convert the limits of a tensor to options, for this case."""
-    limit = limit_of(stage, suspect.precision, suspect.io)
+    limit = limit_of(stage, rerun.precision, rerun.io)
     unit = HALF_RANGE if expected.dtype == np.uint8 else 1.0
     scale = max(float(np.abs(expected.astype(np.float64)).max()), 1e-12)
     bounds = (
@@ -111,7 +111,7 @@ def _tolerances(suspect: Suspect, case: Case, stage: str, expected: Array) -> li
             options += ["--atol", f"{bound * factor:.6g}", "--rtol", "0"]
             options += ["--check-error-stat", statistic]
     if limit.psnr_db is not None:
-        # All that may differ, differs inside the hole: 3 values of range 2 for each of its pixels.
+        # Only the hole may differ: 3 values of range 2 at each of its pixels.
         square = (2.0 * unit) ** 2 / 10 ** (limit.psnr_db / 10) * 3 * np.count_nonzero(case.hole)
         functions.append("l2")
         options += ["--l2-threshold", f"{math.sqrt(square):.6g}"]

@@ -1,7 +1,7 @@
-"""Polygraphy's runners of an exported model with inner tensors as outputs.
+"""Polygraphy runners of an exported model, with inner tensors as outputs.
 
-Marked tensors keep TensorRT from fusing across them, so a built engine is not bit for bit the one
-that it stands for; its precision, plugin and shapes are.
+TensorRT does not fuse across marked tensors, so a rebuilt engine has the precision, plugin and
+shapes of the original, but is not bit-identical to it.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from ..graph import surgery
 from ..graph.attention_function import MATCHES
 from .compare import STAGES
 
-_READS_THE_CHOICE: Final = "polygraphy.backend.trt"  # of TensorRT, when it is imported
+_TRT_BACKEND: Final = "polygraphy.backend.trt"  # selects the TensorRT module on import
 
 
 def mark_stages(model: onnx.ModelProto) -> tuple[str, ...]:
@@ -68,14 +68,14 @@ def marked_plan(network: Any, manifest: Manifest, gpu: str) -> Any:  # noqa: ANN
 
 
 def tensorrt_runner(plan: Any, name: str) -> Any:  # noqa: ANN401
-    """Create a runner of a plan."""
+    """Create a TensorRT runner of a serialized engine."""
     from polygraphy.backend.trt import EngineFromBytes, TrtRunner
 
     return TrtRunner(EngineFromBytes(plan), name=name)
 
 
 def _visible(network: Any, tensors: Sequence[str]) -> list[str]:  # noqa: ANN401
-    """Choose among names those that a network has and can give."""
+    """Return the names that are stages, or float tensors of the network."""
     kinds = {}
     for index in range(network.num_layers):
         layer = network.get_layer(index)
@@ -111,7 +111,7 @@ def quiet(what: str = "Polygraphy") -> Iterator[None]:
 
     try:
         with G_LOGGER.verbosity(G_LOGGER.CRITICAL), warnings.catch_warnings():
-            # It calls what the newest TensorRT deprecates.
+            # Polygraphy calls functions that TensorRT has deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             yield
     except PolygraphyException as error:
@@ -123,7 +123,7 @@ def choose_tensorrt(module: str) -> None:
     from polygraphy import config
 
     rtx = module == "tensorrt_rtx"
-    if _READS_THE_CHOICE in sys.modules and rtx != config.USE_TENSORRT_RTX:
+    if _TRT_BACKEND in sys.modules and rtx != config.USE_TENSORRT_RTX:
         raise EngineError(
             f"Polygraphy can use one TensorRT in a process and has loaded the other; got {module}\n"
             "Compare this engine in a process of its own."

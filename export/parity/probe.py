@@ -1,4 +1,4 @@
-"""An exported model and its source, each run with its inner stages visible.
+"""Run an exported model, or its torch source, with the inner stages as outputs.
 
 Letters: B images, C channels, N feature positions, H W sides in pixels.
 """
@@ -30,7 +30,7 @@ Choice = TypeVar("Choice", bound=str)
 
 
 class ExportedModel:
-    """What an exported model, read from ``path``, states in its metadata."""
+    """The metadata and the image size of an exported model."""
 
     def __init__(self, path: Path, model: onnx.ModelProto) -> None:
         self.name = path.name
@@ -53,14 +53,14 @@ class Probe(ExportedModel):
         super().__init__(path, model)
         self._names = surgery.add_probes(model)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # fatal only: exceptions tell errors, and without colours
+        options.log_severity_level = 4  # fatal only: errors are raised
         try:
             self._session = onnxruntime.InferenceSession(
                 model.SerializeToString(), options, providers=["CPUExecutionProvider"]
             )
         except Exception as error:  # onnxruntime's classes share no base but this one
-            told = failure(error, f"load {path}")
-            raise told or EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
+            problem = failure(error, f"load {path}")
+            raise problem or EngineError(f"ONNX Runtime cannot load {path}: {error}") from error
 
     def run(self, case: Case) -> dict[str, Array]:
         """Run one case; return stage name to array, without the batch dimension."""
@@ -69,8 +69,8 @@ class Probe(ExportedModel):
         try:
             outputs = self._session.run(self._names, {contract.IMAGE: image, contract.MASK: hole})
         except Exception as error:
-            told = failure(error, f"run {self.name}")
-            raise told or EngineError(f"ONNX Runtime cannot run {self.name}: {error}") from error
+            problem = failure(error, f"run {self.name}")
+            raise problem or EngineError(f"ONNX Runtime cannot run {self.name}: {error}") from error
         stages = {name: array[0] for name, array in zip(self._names, outputs, strict=True)}
         if self.io == "uint8":
             stages[contract.OUTPUT] = as_float(stages[contract.OUTPUT])
@@ -85,7 +85,7 @@ def network_input(case: Case, io: IOFormat) -> tuple[Array, Array]:
 
 
 def torch_stages(model: CSAInpainter, case: Case, io: IOFormat) -> dict[str, Array]:
-    """Run one case through the source; return what ``Probe.run`` returns."""
+    """Run one case through the torch model; return its stages as ``Probe.run`` does."""
     image, hole = (torch.from_numpy(array) for array in network_input(case, "float"))
     with torch.inference_mode():
         stages = model.stages(image, hole)
@@ -107,13 +107,13 @@ def torch_stages(model: CSAInpainter, case: Case, io: IOFormat) -> dict[str, Arr
 
 
 def _stated(path: Path, metadata: Mapping[str, str], key: str, known: tuple[Choice, ...]) -> Choice:
-    """Read a closed choice from the metadata of a model."""
+    """Return a metadata value of a model; refuse any but the known ones."""
     value = metadata.get(key)
     for choice in known:
         if choice == value:
             return choice
     raise ContractError(
-        f"the metadata of {path} must say {key} as one of {known}; got {value!r}\n"
+        f"the metadata of {path} must have {key}, one of {known}; got {value!r}\n"
         "Export it again with `csakit export`."
     )
 

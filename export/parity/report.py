@@ -1,4 +1,4 @@
-"""Results of a comparison, as values, as a table and as JSON."""
+"""Results of a comparison: values, a table, JSON."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from .cases import Case
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class StageParity:
-    """How one stage of one case compares."""
+    """Differences of one stage of one case from its reference."""
 
     stage: str
     max_abs: float  # largest difference
@@ -24,11 +24,11 @@ class StageParity:
     finite: bool  # whether the model's values are all finite
     # whether known pixels are bit-equal to the input; None for inner stages
     outside_equal: bool | None = None
-    broken: tuple[str, ...] = ()  # the limits that it broke, in words; empty when it passed
+    broken: tuple[str, ...] = ()  # the limits it exceeded, in words; empty if it passed
 
     @property
     def passed(self) -> bool:
-        """Whether every limit was kept."""
+        """Whether all limits were met."""
         return not self.broken
 
 
@@ -47,7 +47,7 @@ class CaseParity:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Report:
-    """Parity of one model."""
+    """Parity of one model over all cases."""
 
     precision: ComputePrecision
     io: IOFormat
@@ -72,13 +72,13 @@ class Report:
         return [_worst(several) for several in stages.values()]
 
     def summary(self) -> str:
-        """Return a line about what was compared."""
+        """Return a one-line summary of the comparison."""
         failed = sum(not case.passed for case in self.cases)
         outcome = f"{failed} broke a limit" if failed else "every limit kept"
         return f"{len(self.cases)} images, {self.precision}, {self.io} I/O; {outcome}"
 
     def table(self) -> str:
-        """Write the worst values as a table, with the verdict of each stage."""
+        """Return the worst values as a table, with a verdict for each stage."""
         head = f"{'stage':<9} {'max abs':>9} {'mean abs':>9} {'PSNR dB':>8} {'SSIM':>8}  {'':<24}"
         lines = [f"{head}verdict"]
         for s in self.worst():
@@ -100,7 +100,7 @@ class Report:
         return "\n".join([*lines, *broken])
 
     def to_json(self) -> dict[str, Any]:
-        """Return everything but the pixels, JSON-serialisable."""
+        """Return everything but the pixels as JSON values."""
         return {
             "passed": self.passed,
             "precision": self.precision,

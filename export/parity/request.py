@@ -1,4 +1,4 @@
-"""The request of a verification, checked before anything heavy is imported."""
+"""Options of a verification, validated before anything heavy is imported."""
 
 import dataclasses
 from pathlib import Path
@@ -17,19 +17,19 @@ MODEL: Final = ".onnx"
 class VerifyRequest:
     """One call of ``csakit verify``."""
 
-    model: Path  # .onnx or .engine, to be verified
-    # .safetensors or .onnx; None takes the model that an engine was built from
+    model: Path  # .onnx or .engine
+    # .safetensors or .onnx; None is the model that an engine was built from
     against: Path | None = None
-    images: Path | None = None  # folder of photographs; None takes those that scikit-image ships
-    case: Path | None = None  # a saved case, to be compared on alone
-    layerwise: bool = False  # compare inner tensors of two runners
+    images: Path | None = None  # folder of photographs; None is those in scikit-image
+    case: Path | None = None  # a saved case, the only one to run
+    layerwise: bool = False  # compare inner tensors of two Polygraphy runners
     all_tensors: bool = False  # also those between the stages
-    backend: Backend | None = None  # compare the result of a model in this backend of the runtime
-    # of the backend; None is that of the model
+    backend: Backend | None = None  # runtime for an .onnx model; compares the result alone
+    # of the backend; None is the model's
     precision: ComputePrecision | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be compared."""
+        """Refuse combinations that cannot be compared."""
         if self.all_tensors and not self.layerwise:
             raise ContractError("--all-tensors goes with --layerwise; got it alone")
         if self.layerwise and (self.backend or self.precision):
@@ -68,7 +68,7 @@ class VerifyRequest:
         return self.model.suffix == ENGINE
 
     def command(self, case: Path) -> tuple[str, ...]:
-        """Return the command that repeats it on one saved case."""
+        """Return the command that repeats the verification on one saved case."""
         command = ["csakit", "verify", str(self.model)]
         if self.against is not None:
             command += ["--against", str(self.against)]

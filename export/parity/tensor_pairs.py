@@ -12,7 +12,7 @@ import onnx
 
 from .compare import STAGES
 
-_SAME = ("Cast", "Identity")  # give what they take, in another type
+_SAME = ("Cast", "Identity")  # same values, perhaps in another type
 _SMALL_BYTES = 4096  # constants up to here are compared by their content
 
 
@@ -63,7 +63,7 @@ def _content(tensor: onnx.TensorProto) -> str:
 
 
 def _unique(keys: Mapping[str, str]) -> dict[str, str]:
-    """Leave out what cannot be told apart."""
+    """Return the tensors whose fingerprint no other tensor has."""
     many = Counter(keys.values())
     return {name: key for name, key in keys.items() if many[key] == 1}
 

@@ -1,4 +1,4 @@
-"""Run a verification: open what is compared, and say what was found and how to repeat it.
+"""Run a verification: open both sides, compare them, return the outcome.
 
 Letters: H W sides in pixels.
 """
@@ -26,7 +26,7 @@ from ..config import PRECISIONS
 from ..graph.attention_function import MATCHES
 from .cases import Case, load_case, verify_cases
 from .compare import Stages
-from .polygraphy_command import Suspect
+from .polygraphy_command import Rerun
 from .probe import Probe, torch_stages
 from .report import Report, StageParity, record
 from .request import CHECKPOINT, VerifyRequest
@@ -38,17 +38,17 @@ _SMALL, _TALL = 256, 512  # sides of the cases for models of any size
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a verification found, and what repeats it elsewhere."""
+    """The result of a verification, and what Polygraphy needs to repeat it."""
 
     report: Report
     origin: Mapping[str, str]  # hashes of the files
-    # for Polygraphy; None where it has no such runner
-    suspect: Suspect | None
+    # None if Polygraphy has no runner for it
+    rerun: Rerun | None
     expected: Callable[[Case, str], Array]  # returns the reference's tensor, by name
     # all tensors of one case, in the order of computation
     tensors: tuple[StageParity, ...] = ()
     tensors_of: str = ""  # the name of that case
-    describe_node: Callable[[str], str] | None = None  # that computes a tensor, by its name
+    describe_node: Callable[[str], str] | None = None  # by tensor
 
     @property
     def divergence(self) -> StageParity | None:
@@ -61,7 +61,7 @@ class Outcome:
     def visible(self) -> StageParity:
         """The first broken tensor of the failing case that Polygraphy can see.
 
-        Match indices are inside CSA; where only they break a limit, it is what leaves CSA.
+        Match indices are hidden inside CSA; if only they exceed a limit, this is CSA's output.
         """
         failing = self.report.failing
         assert failing is not None
@@ -75,7 +75,7 @@ class Outcome:
         return f"{tensor.stage}{made_by and f' ({made_by})'}: {tensor.broken[0]}"
 
     def to_json(self) -> dict[str, Any]:
-        """Return all of it, JSON-serialisable."""
+        """Return the outcome as JSON values."""
         values = {**self.origin, **self.report.to_json()}
         if self.tensors:
             values["tensors"] = [record(tensor) for tensor in self.tensors]
@@ -94,7 +94,7 @@ def verify_export(request: VerifyRequest) -> Outcome:
                 request.model, backend=request.backend, precision=request.precision
             )
             session = stack.enter_context(contextlib.closing(opened))
-        probe = Probe(request.model)  # first: what is no export is refused at once
+        probe = Probe(request.model)  # first, to refuse other files at once
         cases = cases_of(request, probe.size)
         source, digest = checkpoint.load(request.against), sha256(request.against)
         _warn(request.model, "exported", probe.checkpoint_sha256, request.against, digest)
@@ -105,11 +105,11 @@ def verify_export(request: VerifyRequest) -> Outcome:
             require_same_architecture(probe, source)
             precision = request.precision or probe.precision
             report = verify_session(session, precision, reference, cases)
-    suspect = Suspect(path=request.model, io=probe.io, precision=probe.precision)
+    rerun = Rerun(path=request.model, io=probe.io, precision=probe.precision)
     return Outcome(
         report=report,
         origin={"model_sha256": sha256(request.model), "checkpoint_sha256": digest},
-        suspect=suspect if session is None else None,  # Polygraphy has no other backend
+        rerun=rerun if session is None else None,  # Polygraphy has no other backend
         expected=lambda case, stage: reference(case)[stage],
     )
 
@@ -136,13 +136,13 @@ def verify_built(request: VerifyRequest) -> Outcome:
         parity = parity_of(report, module=found.module, gpu=machine.gpus[0], against=held)
         try:
             record_parity(request.model, manifest, parity)
-        except ContractError as error:  # takes nothing from the result
+        except ContractError as error:  # the result still holds
             print(f"csakit verify: warning: not in the manifest: {error}", file=sys.stderr)
     plugin = manifest.build.plugin
     return Outcome(
         report=report,
         origin=origin,
-        suspect=Suspect(
+        rerun=Rerun(
             path=request.model,
             io=io,
             precision=precision,
@@ -173,7 +173,7 @@ def source_model(engine: Path, manifest: Manifest) -> Path:
 def _reference(
     against: Path, manifest: Manifest, io: IOFormat, engine: Path
 ) -> Callable[[Case], Stages]:
-    """Open what the results of an engine are compared with."""
+    """Return the reference of an engine: its model or checkpoint, ready to run."""
     if against.suffix == CHECKPOINT:
         source = checkpoint.load(against)
         _warn(engine, "built", manifest.source.checkpoint_sha256, against, sha256(against))
@@ -195,7 +195,7 @@ def audited_precision(engine: Path, manifest: Manifest) -> Precision:
 
 
 def case_size(shapes: ShapeRange) -> tuple[int, int] | None:
-    """Return the (H, W) of an engine's cases; None where it takes those of any size."""
+    """Return the (H, W) of an engine's cases; None if it takes the usual ones."""
     least, best, most = shapes.size
     return None if least <= _SMALL and most >= _TALL else (best, best)
 

@@ -1,7 +1,7 @@
 """Parity of an exported model with the torch model it came from.
 
-ONNX Runtime shows every stage (the rough result, the features that enter CSA, the match of each
-position, what leaves CSA, the result); other backends and engines show the result alone.
+ONNX Runtime returns every stage (the rough result, CSA's input features, the match of each
+position, CSA's output, the result); other backends and engines return the result alone.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +20,7 @@ from .report import Report
 
 
 def verify_model(probe: Probe, model: CSAInpainter, cases: Iterable[Case]) -> Report:
-    """Compare all stages of an exported model with its source; a broken limit is no error."""
+    """Compare all stages of an exported model with its source; the report has the verdict."""
     require_same_architecture(probe, model)
     return compare_cases(
         lambda batch: map(probe.run, batch),
@@ -52,7 +52,7 @@ def verify_session(
 
 
 def require_same_architecture(probe: Probe, model: CSAInpainter) -> None:
-    """Refuse a model that cannot have come from a checkpoint, whatever their hashes are."""
+    """Refuse a model whose attention differs from the checkpoint's."""
     if (probe.attention, probe.similarity) != (model.config.attention, model.config.similarity):
         raise ContractError(
             f"{probe.name} has {probe.attention} attention ({probe.similarity}); the checkpoint "

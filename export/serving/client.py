@@ -1,4 +1,4 @@
-"""Repair a photograph with the server: an example, and a check that it works.
+"""Repair a photograph on a Triton server: an example client.
 
     pip install 'tritonclient[http]' pillow
     python client.py photo.png mask.png -o repaired.png --model csa_onnx
@@ -18,7 +18,7 @@ import tritonclient.http as triton
 from PIL import Image
 
 MULTIPLE = 256  # pixels; the networks halve each side eight times
-MARGIN = 0.5  # of the hole's longer side: how much of its surroundings the server sees
+MARGIN = 0.5  # context sent on each side of the hole, as a share of its longer side
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -96,7 +96,7 @@ def infer(
 
 
 def main() -> int:
-    """Read a photograph and a mask, ask the server, write a PNG."""
+    """Read a photograph and a mask, send them to the server, write a PNG."""
     parser = argparse.ArgumentParser(description="Repair a photograph with Triton.")
     parser.add_argument("photo", type=Path)
     parser.add_argument("mask", type=Path, help="white is missing; as large as the photograph")

@@ -1,4 +1,4 @@
-"""The README of a model repository: what is in it, how to serve it, how to ask it.
+"""The README of a model repository: its models, the server, the client.
 
 ``templates/README.md.jinja`` has the text.
 """
@@ -28,7 +28,7 @@ _RELEASES: Final[Mapping[str, str]] = {
 
 
 def guide_text(models: Described, need: PluginNeed | None) -> str:
-    """Write the README; ``need`` is what the engine needs of the plugin."""
+    """Return the README; ``need`` is the plugin library that the engine needs."""
     engine = next((manifest for _, manifest in models if manifest is not None), None)
     release = USUAL if engine is None else release_for(engine.build.version)
     return TEMPLATES.get_template("README.md.jinja").render(
@@ -49,5 +49,5 @@ def release_for(version: str) -> str | None:
 
 
 def image(release: str) -> str:
-    """Name the container of a release."""
+    """Return the name of a release's container."""
     return f"nvcr.io/nvidia/tritonserver:{release}-py3"

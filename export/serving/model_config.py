@@ -52,13 +52,13 @@ class Model:
 
     @property
     def batches(self) -> tuple[int, ...]:
-        """Batches that are warmed up and captured: one image, the preferred, the largest."""
+        """Batch sizes to warm up and capture: one image, the preferred, the largest."""
         form = self.form
         return tuple(sorted({1, *self.options.preferred, form.max_batch or 1}))
 
     @property
     def parameters(self) -> dict[str, str]:
-        """What the client needs, what was served, and how ONNX Runtime is to run."""
+        """Parameters: sides for the client, provenance, threads of ONNX Runtime."""
         parameters = {PARAMETER_SIDES: str(self.form.sides), **self.facts}
         if not self.on_gpu and self.options.threads:
             parameters["intra_op_thread_count"] = str(self.options.threads)
@@ -66,6 +66,6 @@ class Model:
 
 
 def config_text(model: Model) -> str:
-    """Write the ``ModelConfig`` of a model."""
+    """Return the ``ModelConfig`` of a model as text."""
     template = TEMPLATES.get_template("config.pbtxt.jinja")
     return template.render(model=model, warmup_file=warmup.file_name)

@@ -1,7 +1,7 @@
 """Inputs and outputs of a served model, in Triton's terms.
 
-Triton's batch is a dimension of its own: a model whose first dimension is free is declared
-without it, and one whose batch is fixed with it, and then Triton does not batch at all.
+Triton adds the batch dimension itself: a model with a dynamic batch is declared without it; one
+with a fixed batch is declared with it, and Triton does not batch its requests.
 """
 
 import dataclasses
@@ -17,18 +17,18 @@ from ...runtime.tensors.signature import Signature, read_signature
 from ..config import MAX_SIZE
 from .options import MAX_BATCH, ServingOptions
 
-FREE: Final = -1  # a dimension that Triton takes any size of
+FREE: Final = -1  # Triton's value for a dynamic dimension
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelIO:
-    """What a served model takes."""
+    """The layout, batch and sizes of a served model."""
 
     io: IOFormat  # "float" for (B, 3, H, W) float32, "uint8" for (B, H, W, 3) uint8
-    max_batch: int  # Triton's; 0 where the batch is a dimension like the others
-    batch: int  # that dimension; 1 where Triton has the batch
-    size: tuple[int, int] | None  # the one (H, W); None where both are free
-    sides: Span  # which sides the model takes
+    max_batch: int  # Triton's ``max_batch_size``; 0 if the batch is fixed
+    batch: int  # the fixed batch; 1 if Triton batches
+    size: tuple[int, int] | None  # the fixed (H, W); None if dynamic
+    sides: Span  # range of the sides
 
     @property
     def dtype(self) -> str:
@@ -37,7 +37,7 @@ class ModelIO:
 
     @property
     def warm_size(self) -> tuple[int, int]:
-        """The (H, W) that it is tuned for."""
+        """The (H, W) that the model is tuned for."""
         return self.size or (self.sides.best, self.sides.best)
 
     def dims(self, tensor: str, size: tuple[int, int] | None = None) -> list[int]:
@@ -71,7 +71,7 @@ def form_of_model(path: Path, header: OnnxHeader, options: ServingOptions) -> Mo
 
 
 def _model_batch(path: Path, signature: Signature, options: ServingOptions) -> int:
-    """Choose Triton's largest batch; 0 where the model's is fixed."""
+    """Return Triton's largest batch; 0 if the model's is fixed."""
     limit = signature.max_batch
     if signature.batch is not None:
         limit = signature.batch
@@ -118,7 +118,7 @@ def form_of_engine(path: Path, manifest: Manifest, options: ServingOptions) -> M
 
 
 def _preferable(max_batch: int, options: ServingOptions) -> int:
-    """Refuse to wait for batches that never form."""
+    """Return the largest batch; refuse preferred ones above it, which never form."""
     if any(size > max_batch for size in options.preferred):
         wanted = ",".join(map(str, options.preferred))
         raise ContractError(

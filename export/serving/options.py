@@ -10,26 +10,25 @@ from ..config import MAX_SIZE, SIZES
 
 Device = Literal["cpu", "gpu"]
 
-MAX_BATCH: Final = 8  # where the model sets no limit: what an engine is built for as well
+MAX_BATCH: Final = 8  # for models without a limit; the default of engines too
 MAX_INSTANCES: Final = 64  # each holds the model once more
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")  # of a folder, and part of a URL
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ServingOptions:
-    """How Triton is to serve a model.
+    """Options of a served model.
 
     Attributes:
-        name: of the models: NAME_onnx, NAME_trt.
+        name: prefix of the models: NAME_onnx, NAME_trt.
         device: where ONNX Runtime computes; engines always run on GPUs.
-        instances: of each model, on each GPU or on the CPU.
-        threads: of ONNX Runtime, of each instance on a CPU; 0 takes all cores.
-        max_batch: largest batch; None takes what the model was exported for, 8 where it says
-            nothing.
-        preferred: batches to wait for, in images; none: whatever waits.
+        instances: instances of each model, on each GPU or on the CPU.
+        threads: ONNX Runtime's threads in each instance on a CPU; 0 is all cores.
+        max_batch: largest batch; None is the model's, or 8 if it has no limit.
+        preferred: batch sizes to wait for; empty takes whatever is queued.
         delay_us: how long a request waits for others to form a batch, in microseconds.
-        size: side of the pictures it is warmed up with; None takes what it is tuned for.
-        warmup: run requests before the server says that it is ready.
+        size: side of the warm-up images; None is the one it is tuned for.
+        warmup: run requests before the server reports ready.
         cuda_graphs: let Triton capture CUDA graphs of the engine.
     """
 
@@ -45,7 +44,7 @@ class ServingOptions:
     cuda_graphs: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse what Triton would refuse, or what means nothing."""
+        """Refuse values that Triton would refuse or ignore."""
         if not _NAME.fullmatch(self.name):
             raise ContractError(
                 "--name must be 1 to 64 letters, digits, dots, dashes or underscores, and begin "

@@ -1,6 +1,6 @@
-"""The plugin library that Triton's TensorRT backend opens, and that must register itself.
+"""The self-registering plugin library that Triton's TensorRT backend opens.
 
-It is built with the headers of the engine's major version of TensorRT, for the engine's GPU.
+It must be built with headers of the engine's major version of TensorRT, for the engine's GPU.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ LIBRARY: Final = file_name("csakit_trt_autoreg")
 
 @dataclasses.dataclass(frozen=True)
 class PluginNeed:
-    """What an engine needs of the plugin."""
+    """The plugin library that an engine needs, or why none fits."""
 
     library: Path | None  # None where none fits
     problem: str  # why none fits; empty otherwise
@@ -27,7 +27,7 @@ class PluginNeed:
 
 
 def plugin_need(manifest: Manifest) -> PluginNeed | None:
-    """Find the plugin library for an engine; None where it needs none or carries it."""
+    """Return the plugin library for an engine; None if it needs none or embeds it."""
     build = manifest.build
     if build.plugin is None or build.plugin.embedded:
         return None

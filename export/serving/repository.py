@@ -1,4 +1,4 @@
-"""Write a model repository: copied, described, and only then moved to its name."""
+"""Write a model repository into a temporary folder, then move it to its name."""
 
 import contextlib
 import dataclasses
@@ -23,17 +23,17 @@ from .model_config import MODEL_FILES, Model, config_text
 from .model_io import form_of_engine, form_of_model
 from .options import ServingOptions
 
-MODELS: Final = "models"  # the folder that Triton is given: all folders in it are models
-RECORD: Final = "repository.json"  # marks a folder as ours
+MODELS: Final = "models"  # Triton's model repository; each folder in it is a model
+RECORD: Final = "repository.json"  # marks a folder written by csakit
 SCHEMA: Final = 1
-_CLIENT: Final = Path(__file__).with_name("client.py")  # imports what servers have not
+_CLIENT: Final = Path(__file__).with_name("client.py")  # imports tritonclient
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Repository:
-    """What was written."""
+    """A written repository."""
 
-    folder: Path  # of the output; Triton is given ``folder/models``
+    folder: Path  # Triton serves ``folder/models``
     models: tuple[Model, ...]
     # what the engine needs of the plugin; None if nothing, or there is no engine
     plugin: plugin.PluginNeed | None
@@ -41,7 +41,7 @@ class Repository:
 
 @dataclasses.dataclass(frozen=True)
 class _Source:
-    """What one served model is made from: files, and where in its folder each goes."""
+    """A served model, its source files, and the destination of each in its folder."""
 
     model: Model
     files: tuple[tuple[Path, str], ...]
@@ -62,11 +62,11 @@ def write_repository(
         model: written by ``csakit export``.
         engine: built from it by ``csakit build``; None serves the model alone.
         output: folder, absent or empty.
-        options: how they are served; None is one instance on a CPU.
+        options: serving options; None is one instance on a CPU.
         overwrite: replace a repository that this function wrote.
 
     Returns:
-        What was written. The folder gets its name last.
+        The repository; its folder is moved to its name last.
 
     Raises:
         ContractError: the model, the options or the output are not usable.
@@ -99,7 +99,7 @@ def write_repository(
 
 
 def _require_free(output: Path, *, overwrite: bool) -> None:
-    """Refuse an output that exists, and one of foreign files even with ``overwrite``."""
+    """Refuse an existing output without ``overwrite``, and foreign files always."""
     if not output.exists():
         return
     if not output.is_dir():
@@ -134,7 +134,7 @@ def _model_source(path: Path, options: ServingOptions) -> _Source:
 
 def _engine_source(path: Path, model: Path, options: ServingOptions) -> _Source:
     found = diagnose(path, this_machine())
-    if found.corrupt or found.manifest is None:  # what this machine lacks does not matter
+    if found.corrupt or found.manifest is None:  # it need not run on this machine
         raise EngineError(str(found.corrupt[0]))
     manifest = found.manifest
     build = manifest.build
@@ -203,7 +203,7 @@ def _replace(staging: Path, target: Path) -> None:
     if not target.exists() or not any(target.iterdir()):
         staging.replace(target)
         return
-    old = target.with_name(f".csakit-old-{secrets.token_hex(4)}")  # which nobody removes
+    old = target.with_name(f".csakit-old-{secrets.token_hex(4)}")  # no cleanup removes it
     target.replace(old)
     try:
         staging.replace(target)

@@ -1,7 +1,7 @@
-"""Requests that Triton runs before it says that it is ready, and the files they are read from.
+"""Input files of the warm-up requests that Triton runs before it reports ready.
 
-The first run of a shape allocates memory and chooses algorithms. The picture is drawn: where
-it is random bytes, float32 inputs would be NaN; and the hole leaves pixels to repair it from.
+The first run of a shape allocates memory and chooses algorithms. The image is synthetic, because
+random bytes may be NaN as float32, and the hole leaves known pixels.
 """
 
 from pathlib import Path
@@ -18,12 +18,12 @@ _WAVES: Final = 3  # across the picture
 
 
 def file_name(tensor: str, size: tuple[int, int]) -> str:
-    """Return the name of the file of an input of (H, W)."""
+    """Return the file name of an input of size (H, W)."""
     return f"{tensor}_{size[1]}x{size[0]}.raw"
 
 
 def write_files(form: ModelIO, folder: Path) -> None:
-    """Write the files of the requests into ``warmup`` in the folder of a model."""
+    """Write the inputs of the requests into the subfolder ``warmup`` of a model."""
     size = form.warm_size
     target = folder / FOLDER
     target.mkdir()
@@ -42,7 +42,7 @@ def _tensor(form: ModelIO, name: str, content: Uint8) -> bytes:
 
 
 def picture(size: tuple[int, int]) -> Uint8:
-    """Draw waves of colour, (H, W, 3)."""
+    """Return an image of colour waves, (H, W, 3)."""
     height, width = size
     down, right = np.mgrid[0:height, 0:width].astype(np.float32)
     phase = (2 * np.pi * _WAVES) * np.stack([down / height, right / width, (down + right) / width])

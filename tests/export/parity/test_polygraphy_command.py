@@ -14,7 +14,7 @@ from csakit.export.cli.verify import main
 from csakit.export.config import ExportConfig
 from csakit.export.parity.cases import Case, export_cases
 from csakit.export.parity.compare import compare_stage
-from csakit.export.parity.polygraphy_command import Suspect, notes, repeat_command
+from csakit.export.parity.polygraphy_command import Rerun, notes, repeat_command
 from csakit.export.parity.probe import Probe
 from csakit.export.parity.report import StageParity
 from csakit.plugins.locations import LIBRARY_VARIABLE
@@ -110,9 +110,9 @@ def test_a_least_psnr_in_the_hole_becomes_a_greatest_distance(
     fixed: Subject, io: str, unit: float
 ) -> None:
     right = Probe(fixed.path).run(CASE)["output"]
-    suspect = Suspect(path=Path("m.onnx"), io=io, precision="fp16")
+    rerun = Rerun(path=Path("m.onnx"), io=io, precision="fp16")
 
-    command = repeat_command(suspect, CASE, stage_of("output", right, right), right)
+    command = repeat_command(rerun, CASE, stage_of("output", right, right), right)
 
     filled = 3 * np.count_nonzero(CASE.hole)
     square = (float(option(command, "--l2-threshold")) / unit) ** 2 / filled
@@ -125,9 +125,9 @@ def test_the_saved_files_hold_the_case_and_the_right_bytes(fixed: Subject) -> No
     from polygraphy.json import load_json
 
     right = Probe(fixed.path).run(CASE)["output"]
-    suspect = Suspect(path=Path("m.onnx"), io="uint8", precision="fp32")
+    rerun = Rerun(path=Path("m.onnx"), io="uint8", precision="fp32")
 
-    command = repeat_command(suspect, CASE, stage_of("output", right, right), right)
+    command = repeat_command(rerun, CASE, stage_of("output", right, right), right)
 
     (inputs,) = load_json(option(command, "--load-inputs"))
     (outputs,) = RunResults.load(option(command, "--load-outputs"))["reference"]
@@ -141,20 +141,20 @@ def test_the_saved_files_hold_the_case_and_the_right_bytes(fixed: Subject) -> No
 
 def test_a_relative_limit_becomes_an_absolute_one_for_the_case() -> None:
     features = np.full((2, 4, 4), 50, dtype=np.float32)
-    suspect = Suspect(path=Path("m.onnx"), io="float", precision="fp16")
+    rerun = Rerun(path=Path("m.onnx"), io="float", precision="fp16")
 
-    command = repeat_command(suspect, CASE, stage_of("features", features, features), features)
+    command = repeat_command(rerun, CASE, stage_of("features", features, features), features)
 
     assert option(command, "--check-error-stat") == "mean"
     assert float(option(command, "--atol")) == pytest.approx(0.5)  # 1e-2 of 50
 
 
-ENGINE = Suspect(path=Path("m.engine"), io="float", precision="fp16", runner="trt", plugin=True)
+ENGINE = Rerun(path=Path("m.engine"), io="float", precision="fp16", runner="trt", plugin=True)
 
 
-def words(suspect: Suspect, case: Case = CASE) -> str:
+def words(rerun: Rerun, case: Case = CASE) -> str:
     right = np.zeros((3, 256, 256), dtype=np.float32)
-    return shlex.join(repeat_command(suspect, case, stage_of("output", right, right), right))
+    return shlex.join(repeat_command(rerun, case, stage_of("output", right, right), right))
 
 
 def test_an_engine_is_run_with_its_plugin(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,10 +169,10 @@ def test_an_engine_is_run_with_its_plugin(folder: Path, monkeypatch: pytest.Monk
 
 
 def test_broken_matches_are_said_to_be_out_of_sight() -> None:
-    suspect = dataclasses.replace(ENGINE, plugin=False)
+    rerun = dataclasses.replace(ENGINE, plugin=False)
 
-    assert notes(suspect, (broken("matches"),)) == [
-        "Polygraphy cannot see the match indices; compared is what leaves CSA."
+    assert notes(rerun, (broken("matches"),)) == [
+        "Polygraphy cannot see the match indices; CSA's output is compared instead."
     ]
 
 
@@ -189,7 +189,7 @@ def test_a_plugin_that_is_not_built_is_named_with_the_command(
 
 
 def test_tensorrt_for_rtx_is_switched_on_in_the_environment() -> None:
-    model = Suspect(path=Path("m.onnx"), io="float", precision="fp16", runner="trt", rtx=True)
+    model = Rerun(path=Path("m.onnx"), io="float", precision="fp16", runner="trt", rtx=True)
 
     command = words(model)
 
