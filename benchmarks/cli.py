@@ -1,4 +1,4 @@
-"""``csakit bench``: the arguments of every benchmark, one call, what is printed."""
+"""``csakit bench``: parse, call one function, print its results."""
 
 import argparse
 import contextlib
@@ -31,24 +31,24 @@ _Value = TypeVar("_Value")
 Add = Callable[..., Any]  # adds an argument to a command
 Work = Callable[[argparse.Namespace], int]
 
-# 225 are the published hole; of 1024 of 32x32 positions nothing is known, so nothing is filled.
+# 225 is the published hole; 1024 is all of 32x32, where nothing is known and nothing is filled.
 HOLES: Final = (1, 8, 32, 128, 225, 512, 768, 1024)
 _ATTENTION_EPILOG: Final = """\
-exit codes: 0 done; 1 a backend computes something else; 2 wrong usage; 3 no GPU, or not built.
-Missed targets are reported and fail nothing.
+exit codes: 0 done; 1 a backend differs from the oracle; 2 wrong usage; 3 no GPU, or not built.
+Missed targets are reported, and do not change the exit code.
 """
 _LATENCY_EPILOG: Final = f"""\
 backends:
 {chr(10).join(f"  {name:<18} {backend.description}" for name, backend in BACKENDS.items())}
 
-{BASELINE} is always among them: it is the baseline. Results are compared with those of the
-torch model on real photographs and masks. A backend that cannot run here is listed
-with the reason. Exit code 1 when a backend computes something else than the torch model.
+{BASELINE}, the baseline, always runs. Results are compared with those of the torch
+model on real photographs and masks. A backend that cannot run here is listed with the
+reason. Exit code 1 when the results of a backend differ from the torch model's.
 """
 _TARGETS: Final = {  # benchmark: what it measures
-    "training": "a training step with CSA beside one without, at full width; minutes, and 5 GB",
-    "cold-start": "csakit inpaint from prompt to file: time, memory, rate of folders; minutes",
-    "targets": "the stated targets of the CPU path beside what is measured here",
+    "training": "a training step with CSA and without, at full width; takes minutes, and 5 GB",
+    "cold-start": "csakit inpaint from start to file: time, memory, rate of folders; takes minutes",
+    "targets": "the stated targets of the CPU path on this machine",
 }
 
 
@@ -89,12 +89,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _add_latency(add: Add) -> None:
-    models = ".safetensors checkpoints, from which needed files are exported, and .onnx files of "
-    models += "theirs (default: the demo model)"
+    models = ".safetensors checkpoints, exported as needed, and .onnx files exported from "
+    models += "them (default: the demo model)"
     text = "an .onnx or .engine file, timed alone: no checkpoint, no other backend, no comparison"
     add("model", nargs="?", type=Path, metavar="FILE", help=text)
     add("--models", nargs="+", type=Path, default=[], metavar="FILE", help=models)
-    add("--width", type=int, help="instead: a model of this width with random weights")
+    add("--width", type=int, help="use a model of this width with random weights")
     for name, kind, text in (
         ("backends", str, f"default: {','.join(USUAL)}"),
         ("sizes", int, "sides in pixels, for example 256,512"),
@@ -103,16 +103,16 @@ def _add_latency(add: Add) -> None:
     ):
         dest = {"hole-ratios": "holes"}.get(name, name)
         add(f"--{name}", type=_listed(kind), metavar="LIST", help=text, dest=dest)
-    add("--threads", type=int, help="of every backend (default: one per core)")
+    add("--threads", type=int, help="threads of every backend (default: one per core)")
     add("--rounds", type=int, help=f"default: {Plan.rounds}")
-    add("--calls", type=int, help=f"timed, a round (default: {Plan.calls})")
-    add("--cold-starts", type=int, help=f"fresh processes of each (default: {Plan.cold_starts})")
-    text = "another network, with inputs named image and mask, timed beside; repeatable"
+    add("--calls", type=int, help=f"timed calls per round (default: {Plan.calls})")
+    add("--cold-starts", type=int, help=f"processes per backend (default: {Plan.cold_starts})")
+    text = "another network to time, with inputs named image and mask; repeatable"
     add("--external", action="append", type=Path, default=[], metavar="FILE.onnx", help=text)
     text = "also list the slowest layers of each .onnx file, by ONNX Runtime's profiler; for an "
-    text += "engine, print the command of TensorRT that does"
+    text += "engine, print the TensorRT command that lists them"
     add("--profile", action="store_true", help=text)
-    add("--quick", action="store_true", help="everything once, for its correctness; in a minute")
+    add("--quick", action="store_true", help="run everything once, to check it; takes a minute")
     add("--json", type=Path, metavar="FILE", help="also write the record")
 
 
@@ -125,12 +125,12 @@ def _add_attention(add: Add) -> None:
         text = f"default: {','.join(map(str, default))}"
         add(f"--{name}", type=_listed(kind), default=default, metavar="LIST", help=text)
     add("--channels", type=int, default=512, help="default: %(default)s")
-    add("--side", type=int, default=32, help="positions; default: %(default)s")
+    add("--side", type=int, default=32, help="positions per side; default: %(default)s")
     add("--similarity", choices=SIMILARITIES, default="projection")
-    text = f"of {', '.join(NAMES)} (default: all that can run here)"
+    text = f"any of {', '.join(NAMES)} (default: all that can run here)"
     add("--backends", "--rivals", type=_listed(str), metavar="LIST", help=text)
     add("--threads", type=int, default=2, help="default: %(default)s")
-    add("--seconds", type=float, default=2.0, help="of timing, each case; default: %(default)s")
+    add("--seconds", type=float, default=2.0, help="seconds per case; default: %(default)s")
     add("--json", type=Path, metavar="FILE", help="write the record there, after every case")
 
 
@@ -138,13 +138,13 @@ def _add_readers(command: Callable[..., Add]) -> None:
     add = command(
         *("compare", _compare),
         "two records: ratios with their confidence; fails on a regression",
-        "Compare two records case by case. A case has regressed when even the lower end of the "
-        "95 % interval of its ratio is above the limit; exit code 1 then. Exit code 4 when none "
-        "has, and the limit lies inside the interval of some: more rounds could show either.",
+        "Compare two records case by case. A case has regressed when the lower end of the 95 % "
+        "interval of its ratio is above the limit: exit code 1. Exit code 4 when none has but the "
+        "limit lies inside some interval: measure more rounds.",
     )
     add("before", type=Path, metavar="A.json")
     add("after", type=Path, metavar="B.json")
-    add("--limit", type=float, default=LIMIT, help="of B to A (default: %(default)s)")
+    add("--limit", type=float, default=LIMIT, help="largest ratio of B to A (default: %(default)s)")
     text = "divide by the time of this backend in the same run, so that a slower machine does not "
     add("--relative-to", metavar="BACKEND", help=f"{text}count; for example {BASELINE}")
     add = command(
@@ -158,10 +158,10 @@ def _add_readers(command: Callable[..., Add]) -> None:
     add = command(
         *("table", _table),
         "latency records as Markdown, also into a document",
-        "Print latency records as Markdown. Or, with --into, write every table of a document that "
-        "stands between '<!-- benchmark: RECORD.json -->' and '<!-- end of benchmark -->' from the "
-        "record that the mark names. With a record too, the document's one mark names that record "
-        "from now on.",
+        "Print latency records as Markdown. With --into, update every table of a document between "
+        "'<!-- benchmark: RECORD.json -->' and '<!-- end of benchmark -->' from the record that "
+        "the mark names. A record given as well replaces the one that the document's only mark "
+        "names.",
     )
     add("records", nargs="*", type=Path, metavar="RECORD.json")
     add("--into", type=Path, metavar="FILE.md", help="the document")
@@ -187,7 +187,7 @@ def _latency(args: argparse.Namespace) -> int:
     if sides and args.sizes is None:
         plan = dataclasses.replace(plan, sizes=tuple(dict.fromkeys(sides)))
 
-    # Opened first: a record that cannot be written is refused before the work.
+    # Opened first, so that an unwritable record fails before the work.
     reserved = atomic_write(args.json) if args.json else contextlib.nullcontext()
     with reserved as output, tempfile.TemporaryDirectory(prefix="csakit-bench-") as name:
         folder = Path(name)
@@ -233,7 +233,7 @@ def _attention(args: argparse.Namespace) -> int:
 
 
 def _targets(args: argparse.Namespace) -> int:
-    """Print each target beside what was found, as soon as it is measured."""
+    """Print each target and its measurement as soon as it is known."""
     name = args.benchmark.replace("-", "_")
     missed = 0
     for target in importlib.import_module(f".{name}", __package__).measure(args.threads):
@@ -289,7 +289,7 @@ def _table(args: argparse.Namespace) -> int:
 
 
 def _listed(kind: Callable[[str], _Value]) -> Callable[[str], tuple[_Value, ...]]:
-    """Return an argument type that reads "1,8,32", each once."""
+    """Return an argument type for lists such as "1,8,32", without duplicates."""
 
     def read(text: str) -> tuple[_Value, ...]:
         return tuple(dict.fromkeys(kind(word.strip()) for word in text.split(",")))

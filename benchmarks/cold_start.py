@@ -1,4 +1,4 @@
-"""Time from the prompt to the repaired file, memory, and the rate of whole folders.
+"""Benchmark of ``csakit inpaint``: start-up time, peak memory, and rate of whole folders.
 
 Every start is a process of ``csakit inpaint``. Starts with the optimised copy, without it, and the
 first one, which makes it, are interleaved. Letters: H W sides in pixels.
@@ -63,7 +63,7 @@ print(json.dumps([seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 10
 
 
 class Start(NamedTuple):
-    """One process: until it ended, of all its threads, its peak of memory, the file it wrote."""
+    """One process: its wall and processor time, its peak memory, the file it wrote."""
 
     seconds: float
     cpu_seconds: float
@@ -74,7 +74,7 @@ class Start(NamedTuple):
 def measure(
     threads: int, *, width: int = WIDTH, starts: int = STARTS, images: int = IMAGES
 ) -> Iterator[Target]:
-    """Measure every target in turn, on ``threads`` cores; ``width`` is of the large network."""
+    """Yield every target once measured, on ``threads`` cores; ``width`` is the large network's."""
     if min(threads, starts, images) < 1:
         raise ContractError(
             f"threads, starts and images must be at least 1; got {threads}, {starts}, {images}"
@@ -104,7 +104,7 @@ def measure(
 def _starts(
     model: Path, size: int, what: str, target: float, threads: int, starts: int
 ) -> Iterator[Target]:
-    """Time ``csakit inpaint`` of one image, and find its peak of memory."""
+    """Yield the targets of time and peak memory of ``csakit inpaint`` on one image."""
     _start(model, threads, cache=False)  # brings the files into memory
     kinds: dict[str, list[Start]] = {"first": [], "cached": [], "plain": []}
     for _ in range(starts):
@@ -147,7 +147,7 @@ def _start(model: Path, threads: int, *, cache: bool = True) -> Start:
 
 
 def _rate(model: Path, case: Case, what: str, threads: int, images: int) -> Target:
-    """Compare the rate of a folder with the latency of one image before and after it."""
+    """Return the target of a folder's rate, against one image's latency before and after it."""
     folder, mask = model.parent / f"folder-{model.stem}", model.parent / "mask.png"
     folder.mkdir()
     jobs = []

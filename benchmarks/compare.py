@@ -1,4 +1,4 @@
-"""Two records compared: case by case, with the confidence of each ratio."""
+"""Compare two records case by case, with a confidence interval of each ratio."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ class Change:
 
     @property
     def verdict(self) -> Verdict:
-        """Report whether it is slower than the limit; inconclusive if that lies in the interval."""
+        """Whether it is slower than the limit; inconclusive if that lies in the interval."""
         if self.ratio.low > self.limit:
             return "regressed"
         return "inconclusive" if self.limit < self.ratio.high else "unchanged"
@@ -41,7 +41,7 @@ class Comparison:
     notes: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Write it for a terminal."""
+        """Return text for a terminal."""
         lines = [f"{'A p50 ms':>10} {'B p50 ms':>10}  {'B / A':<22} case"]
         for change in self.changes:
             verdict = {
@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def verdict(self) -> Verdict:
-        """Return the worst of all cases: one that regressed outweighs those that may have."""
+        """The worst verdict of all cases."""
         found = {change.verdict for change in self.changes}
         return next(verdict for verdict in get_args(Verdict) if verdict in found)
 

@@ -36,7 +36,7 @@ _BUFFER_SEED: Final = 2019
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Overhead:
-    """Microseconds of each call at batch 1: of the host, and of the engine alone."""
+    """Microseconds of each call at batch 1, on the host, and of the engine alone on the device."""
 
     title: str
     size: int
@@ -48,7 +48,7 @@ class Overhead:
 
     @property
     def overhead_us(self) -> float:
-        """The median over rounds of the difference."""
+        """Median difference of host and device time."""
         pairs = zip(self.host_us, self.device_us, strict=True)
         return statistics.median(host - device for host, device in pairs)
 
@@ -58,7 +58,7 @@ class Overhead:
         return (self.size, self.io) == (256, "uint8") and self.overhead_us > TARGET_US
 
     def __str__(self) -> str:
-        """Write it in one line."""
+        """Return one line."""
         host, device = statistics.median(self.host_us), statistics.median(self.device_us)
         return (
             f"{self.title}, {self.size}x{self.size} {self.io}: {host:.0f} us a call, {device:.0f} "

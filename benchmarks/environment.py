@@ -28,7 +28,7 @@ LIBRARIES: Final = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Source:
-    """Which csakit was measured; commit and dirty are None where it is not run from a checkout."""
+    """The measured version of csakit; commit and dirty are None outside a checkout."""
 
     version: str
     commit: str | None
@@ -47,19 +47,19 @@ class Gpu:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Environment:
-    """The machine."""
+    """The machine of a run."""
 
     cpu: str  # model name
     logical_cpus: int  # of the machine
-    cpus_used: tuple[int, ...] | None  # that every backend was pinned to; None where none was
+    cpus_used: tuple[int, ...] | None  # that every backend was pinned to; None if not pinned
     ram_bytes: int | None  # of the machine
     system: str  # operating system, kernel and architecture
-    gpu: Gpu | None  # the GPU that was used; None where none was
+    gpu: Gpu | None  # the GPU that was used; None if none was
     load_average: float | None  # runnable processes over the minute before the run; None if unknown
 
 
 def source() -> Source:
-    """Return the version of csakit, and its commit where it is run from a checkout of its own."""
+    """Return the version of csakit, and its commit if it is run from its own checkout."""
     root = Path(__file__).resolve().parents[1]
     commit, changed = None, ""
     # A wheel may lie inside a checkout of something else, which does not track this file.
@@ -76,7 +76,7 @@ def source() -> Source:
 
 
 def environment(cpus_used: Iterable[int] | None = None, *, gpu: Gpu | None = None) -> Environment:
-    """Describe this machine."""
+    """Return a description of this machine."""
     load = ram = None
     with contextlib.suppress(OSError, ValueError, AttributeError):
         load = round(os.getloadavg()[0], 2)
@@ -93,7 +93,7 @@ def environment(cpus_used: Iterable[int] | None = None, *, gpu: Gpu | None = Non
 
 
 def first_gpu() -> Gpu | None:
-    """Ask nvidia-smi for the first GPU; None where there is none, or no tool."""
+    """Return the first GPU of nvidia-smi; None without a GPU or the tool."""
     query = f"--query-gpu={','.join(_GPU_FIELDS)}"
     lines = _output(["nvidia-smi", query, "--format=csv,noheader,nounits"], Path.cwd())
     fields = [field.strip() for field in lines.partition("\n")[0].split(",")]
@@ -106,13 +106,13 @@ def first_gpu() -> Gpu | None:
 
 
 def libraries(names: Iterable[str] = LIBRARIES) -> dict[str, str]:
-    """Return the versions of Python and of what is installed of some distributions."""
+    """Return the versions of Python and of the named distributions that are installed."""
     found = {name: version for name in names if (version := installed(name))}
     return {"python": platform.python_version(), **found}
 
 
 def now() -> str:
-    """Return the time: UTC, ISO 8601, to the second."""
+    """Return the current time: UTC, ISO 8601, to the second."""
     return datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -125,7 +125,7 @@ def _cpu_name() -> str:
 
 
 def _output(command: list[str], folder: Path) -> str:
-    """Run a tool; return what it printed, nothing where it fails or is absent."""
+    """Return what a tool prints; an empty string if it fails or is absent."""
     try:
         finished = subprocess.run(
             command, cwd=folder, capture_output=True, text=True, timeout=_TOOL_SECONDS, check=False

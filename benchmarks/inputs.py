@@ -1,4 +1,4 @@
-"""Inputs that look like real ones: features, and networks of random weights.
+"""Realistic random inputs: feature maps, and networks with random weights.
 
 Letters: B images, C channels, H W sides of the feature map.
 """
@@ -22,7 +22,7 @@ GAIN: Final = 0.5  # of each convolution: the spread of its output over that of 
 BIAS_STD: Final = 0.05
 NORM_STD: Final = 0.2
 ATTENTION_BIAS: Final = 0.3  # about the spread of the features it is added to
-SEED: Final = 2  # of 0..2, the one whose best matches lead by most: 1e-4 of their score
+SEED: Final = 2  # of 0 to 2, the one with the clearest best matches: by 1e-4 of their score
 
 
 def feature_like(
@@ -58,7 +58,7 @@ def random_model(config: "ModelConfig", *, seed: int = SEED) -> "CSAInpainter":
     Freshly initialised features are near zero, where the attention is ill-conditioned. Here every
     convolution keeps the spread of its input. Latency is that of trained weights.
     """
-    import torch  # deferred: what else is here does without
+    import torch  # deferred: only this function needs torch
     from torch import nn
 
     from ..train import CSAInpainter

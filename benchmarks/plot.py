@@ -1,4 +1,4 @@
-"""A latency record as a picture: latency against holes, distributions, accuracy against latency.
+"""Plots of a latency record: latency against holes, distributions, accuracy against latency.
 
 One row for each model, size and batch of the record.
 """

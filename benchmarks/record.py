@@ -70,7 +70,7 @@ class Parity:
 
     @property
     def passed(self) -> bool:
-        """Whether the limits were kept; NaN keeps none."""
+        """Whether all limits were met; NaN meets none."""
         if self.max_abs_limit is not None and not self.max_abs <= self.max_abs_limit:
             return False
         if self.psnr_db is None or self.psnr_db_limit is None:
@@ -94,7 +94,7 @@ class Measurement:
     model: str | None = None  # whose weights it ran; None for an operator or a file alone
     case: Mapping[str, Scalar]  # what was computed, by name: sizes, batch, holes
     samples_ms: tuple[float, ...]  # host time of every timed call, in the order they ran
-    calls_per_round: int = 1  # so many samples in a row are of one round; backends are interleaved
+    calls_per_round: int = 1  # consecutive samples of one round; backends are interleaved
     parity: Parity | None  # of this very run; None only where there is nothing to compare with
     device: DeviceTimes | None = None  # None where no device was used
 
@@ -135,7 +135,7 @@ class Measurement:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ColdStart:
-    """A fresh process up to its first result; files lie in the page cache."""
+    """Times of a fresh process up to its first result, with files in the page cache."""
 
     import_ms: float  # importing what the backend needs
     load_ms: float  # opening the model
@@ -146,7 +146,7 @@ class ColdStart:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Backend:
-    """One way to compute the same."""
+    """One backend of a run."""
 
     name: str  # unique within the record, with the model
     model: str | None = None  # whose weights it ran; None for an operator or a file alone
@@ -175,7 +175,7 @@ class Check:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Record:
-    """All of one run; ``libraries`` are versions, ``settings`` rounds, threads and seeds."""
+    """The record of a run; ``libraries`` are versions, ``settings`` rounds, threads and seeds."""
 
     schema: int = SCHEMA
     kind: Kind
@@ -192,7 +192,7 @@ class Record:
     checks: tuple[Check, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a record whose parts do not belong together."""
+        """Refuse duplicates, and measurements of undeclared backends or models."""
         models = [model.name for model in self.models]
         backends = [(backend.model, backend.name) for backend in self.backends]
         _unique("model", models)
@@ -237,14 +237,14 @@ def write_record(record: Record, path: Path) -> None:
         entry["summary"] = dataclasses.asdict(measured.summary)  # for readers of the file
     _require_private(value)
     text = json.dumps(value, indent=1, allow_nan=False)
-    # lists of numbers on one line: lines, not pages of samples
+    # each list of numbers on one line
     with atomic_write(path) as temporary:
         short = _NUMBERS.sub(lambda found: f"[{' '.join(found[0][1:-1].split())}]", text)
         temporary.write_text(short + "\n")
 
 
 def read_record(path: Path) -> Record:
-    """Read a record and check all of it."""
+    """Read and validate a record."""
     value = read_object(path, _MAX_BYTES)
     schema = value.get("schema")
     _require(type(schema) is int, f"{path} is not a benchmark record: it states no schema")

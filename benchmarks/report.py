@@ -32,12 +32,12 @@ _STARTS_HEAD: Final = (
     *("backend", "import ms", "load", "first", "total", "first MiB", "run MiB", "model"),
 )
 _MIB: Final = 1 << 20
-_P99_CALLS: Final = 100  # of fewer, the 99th percentile is about the slowest call
+_P99_CALLS: Final = 100  # with fewer, the 99th percentile is nearly the maximum
 _COMMIT_DIGITS: Final = 12
 
 
 def grouped(record: Record) -> list[Group]:
-    """Return the measurements of each model, size and batch: what one table holds."""
+    """Return the measurements grouped by model, size and batch, one group per table."""
     if record.kind != "latency" or not record.measurements:
         raise ContractError(
             "a latency record with measurements is needed; got one of kind "
@@ -64,13 +64,13 @@ def first_case(group: Sequence[Measurement]) -> Group:
 
 
 def title(measured: Measurement) -> str:
-    """Name model, or backend where it is a file alone, size and batch."""
+    """Return a title: model (backend if there is none), size and batch."""
     size = measured.case["size"]
     return f"{measured.model or measured.backend}, {size}x{size}, batch {measured.case['batch']}"
 
 
 def text(record: Record) -> str:
-    """Write a latency record for a terminal: every case, every cold start, every warning."""
+    """Return a latency record as text: every case, every cold start, every warning."""
     lines = []
     for group in grouped(record):
         for case in dict.fromkeys(tuple(measured.case.items()) for measured in group):
@@ -90,7 +90,7 @@ def text(record: Record) -> str:
 
 
 def markdown(record: Record) -> str:
-    """Write the tables of a record, and where they are from."""
+    """Return the tables of a record in Markdown, with their provenance."""
     lines: list[str] = []
     for group in grouped(record):
         lines += [*_table(record, group), "", *_table_by_holes(group)]
@@ -98,7 +98,7 @@ def markdown(record: Record) -> str:
 
 
 def rewritten(document: str, folder: Path, record: Path | None = None) -> str:
-    """Return the text of a document with its marked tables as their records have them."""
+    """Return a document with its marked tables updated from their records."""
     marks, blocks = document.count("<!-- benchmark: "), len(_BLOCK.findall(document))
     if marks != blocks:
         raise ContractError(
@@ -157,7 +157,7 @@ def _starts_row(backend: Backend) -> list[str]:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Align rows below their head; a column without any value is left out."""
+    """Align rows below their head; leave out columns without values."""
     kept = [column for column in zip(*rows, strict=True) if any(column[1:])]
     rows = [*zip(*kept, strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -221,7 +221,7 @@ def _provenance(record: Record) -> Iterator[str]:
 
 
 def _of_baseline(measured: Measurement, group: Group, own: str) -> str:
-    """Compare with the Python loop of the same case."""
+    """Return the ratio to the baseline on the same case; ``own`` for the baseline itself."""
     loop = next((m for m in group if m.backend == BASELINE), None)
     if loop is None or loop is measured:
         return own if loop else ""

@@ -1,6 +1,6 @@
 """Interleaved timing, percentiles, and ratios with their uncertainty.
 
-No sample is ever clipped. Percentiles are those of the samples, linear between two of them.
+Samples are never clipped. Percentiles are interpolated linearly between samples.
 """
 
 import dataclasses
@@ -41,27 +41,27 @@ class Summary:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Interval:
-    """An estimate and its 95 % interval, which is 0 to infinity where there are too few rounds."""
+    """An estimate and its 95 % interval, which is 0 to infinity if there are too few rounds."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        """Write the value, and the interval where it is known."""
+        """Return the value, and the interval if known."""
         known = f" ({self.low:.2f}-{self.high:.2f})" if math.isfinite(self.high) else ""
         return f"{self.value:.2f}{known}"
 
 
 class Times(NamedTuple):
-    """Milliseconds of each call: by the clock, and of the processor in all threads."""
+    """Milliseconds of each call: wall time, and processor time of all threads."""
 
     wall_ms: list[float]
     processor_ms: list[float]
 
 
 def interleaved(candidates: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Times]:
-    """Call every candidate once a round, so that drift is shared."""
+    """Return times of every candidate, called once per round so that drift affects all alike."""
     times = {name: Times([], []) for name in candidates}
     for round_ in range(WARMUP_CALLS + rounds):
         for name, call in candidates.items():
@@ -99,7 +99,7 @@ def summarise(samples_ms: Samples, *, items_per_call: int = 1) -> Summary:
 
 
 def drift(samples_ms: Samples) -> float:
-    """Return by how much the medians of both halves differ; 0 for fewer than four samples."""
+    """Return the relative difference of the halves' medians; 0 for fewer than four samples."""
     half = len(samples_ms) // 2
     if half < 2:
         return 0.0
@@ -108,20 +108,20 @@ def drift(samples_ms: Samples) -> float:
 
 
 def ratio_of_medians(numerator: Samples, denominator: Samples, *, per_round: int = 1) -> Interval:
-    """Bootstrap the ratio of two independent runs, by rounds of ``per_round`` samples."""
+    """Return the bootstrapped ratio of two runs, by rounds of ``per_round`` samples."""
     return ratio_of_ratios((numerator,), (denominator,), per_round=per_round)
 
 
 def ratio_of_ratios(
     numerator: Sequence[Samples], denominator: Sequence[Samples], *, per_round: int = 1
 ) -> Interval:
-    """Bootstrap how interleaved (candidate, baseline) of one run compare with those of another."""
+    """Return the bootstrapped ratio of two runs, each relative to its interleaved baseline."""
     from scipy import stats  # deferred: half a second
 
     runs = [[np.reshape(one, (-1, per_round)) for one in run] for run in (numerator, denominator)]
 
     def ratio(*chosen: Indices, axis: int = -1) -> Floats:
-        """Compare the medians of chosen rounds, (..., rounds) of each run."""
+        """Return the ratio of medians of the chosen (..., rounds) of both runs."""
         above, below = (_median(run, rounds) for run, rounds in zip(runs, chosen, strict=True))
         return above / below
 
@@ -141,6 +141,6 @@ def ratio_of_ratios(
 
 
 def _median(run: Sequence[Floats], rounds: Indices) -> Floats:
-    """Return the median of rounds; of two candidates, which saw the same machine, their ratio."""
+    """Return the median of the rounds; with a baseline, the ratio to its median."""
     medians = [np.median(one[rounds].reshape(*rounds.shape[:-1], -1), axis=-1) for one in run]
     return medians[0] / medians[1] if len(medians) > 1 else medians[0]

@@ -1,6 +1,6 @@
-"""The stated performance targets of the CPU path, measured here and now.
+"""The stated performance targets of the CPU path, measured on this machine.
 
-Each measurement checks first that what it times computes the right thing.
+Each measurement first checks the results of what it times.
 """
 
 import dataclasses
@@ -33,9 +33,9 @@ from .stats import interleaved, median_ratio
 
 _WIDTH = 64  # the published network
 
-# The published layer may not be shipped, so the loop stands in for it. Run beside each other on
-# 2 cores, their layer took 2.65 times as long as the loop when the mask is a new one (95 ms
-# against 36 ms), and 2.15 times when the indices of an earlier image are used again.
+# The published layer may not be shipped, so the loop stands in for it. Interleaved on 2 cores, the
+# published layer took 2.65 times as long as the loop with a new mask (95 ms against 36 ms), and
+# 2.15 times with the indices of an earlier image.
 _PUBLISHED_OVER_LOOP = 2.65
 _TIMES_FASTER = 20  # than the published layer
 _LAYER_CALLS = 15
@@ -45,7 +45,7 @@ _IMPORT_CALLS = 7
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Target:
-    """One target and what was found, in words."""
+    """One target and its measurement, in words."""
 
     what: str
     target: str
@@ -53,7 +53,7 @@ class Target:
     met: bool
 
     def __str__(self) -> str:
-        """Write it for a terminal."""
+        """Return text for a terminal."""
         return (
             f"{'met   ' if self.met else 'MISSED'} {self.what}\n"
             f"       target: {self.target}\n"
@@ -62,7 +62,7 @@ class Target:
 
 
 def measure(threads: int) -> Iterator[Target]:
-    """Measure every target in turn, with so many threads of torch and ONNX Runtime."""
+    """Yield every target once measured, with ``threads`` threads of torch and ONNX Runtime."""
     if threads < 1:
         raise ContractError(f"threads must be at least 1; got {threads}")
     torch.set_num_threads(threads)
@@ -130,7 +130,7 @@ def _attention_share(threads: int) -> Target:
 
 
 def _import_time() -> Target:
-    """Time the import of the one class in fresh processes, without the interpreter's own start."""
+    """Time the import of ``Inpainter`` in fresh processes, without the start of Python."""
     program = (
         "import time; t = time.perf_counter(); from csakit.runtime import Inpainter;"
         "print(time.perf_counter() - t)"

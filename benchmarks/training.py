@@ -1,7 +1,7 @@
-"""Cost of the attention in training: optimiser steps with CSA and without, in turn.
+"""Cost of the attention in training: interleaved optimiser steps with CSA and without.
 
-The step is the cheapest there is, L1 and Adam: other losses would hide its share. Wall time
-decides; the processor time beside it separates noise from cost. Letters: B images, H W in pixels.
+The step is the cheapest, L1 and Adam: other losses would hide the share of CSA. Wall time
+decides; processor time is reported to separate noise from cost. Letters: B images, H W in pixels.
 """
 
 import statistics
@@ -26,7 +26,7 @@ _SIDE: Final = 256  # px
 
 
 class Step:
-    """One network, its optimiser, and one batch that it steps on again and again."""
+    """A training step: one network, its optimiser, and one fixed batch."""
 
     def __init__(self, config: ModelConfig) -> None:
         with torch.random.fork_rng(devices=[]):
@@ -39,7 +39,7 @@ class Step:
         self._hole = torch.from_numpy(centre_hole(_SIDE, _SIDE))[None, None].float()
 
     def __call__(self) -> None:
-        """Take the step."""
+        """Run one step."""
         self._optimiser.zero_grad(set_to_none=True)
         stages = self.network.stages(self._image, self._hole)
         loss = reconstruction_loss(stages.rough, self._image)
@@ -56,7 +56,7 @@ class Step:
 
 
 def measure(threads: int, *, width: int = WIDTH, rounds: int = ROUNDS) -> Iterator[Target]:
-    """Measure the step; takes minutes at full width, and 5 GB."""
+    """Yield the target of the step; takes minutes and 5 GB at full width."""
     if threads < 1 or rounds < 1:
         raise ContractError(f"threads and rounds must be at least 1; got {threads} and {rounds}")
     before = torch.get_num_threads()

@@ -1,1 +1,1 @@
-"""Measure the attention operator alone: every form of it, over holes, sizes, types and devices."""
+"""Benchmark of the attention operator alone, in all its implementations."""

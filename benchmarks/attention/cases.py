@@ -1,4 +1,4 @@
-"""Cases of the operator; those that differ in their holes alone have the same features.
+"""Cases of the operator; cases of one size share their features.
 
 Letters: B images, C channels, S positions a side, N = S * S positions, K known, M holes.
 """
@@ -22,13 +22,13 @@ SEED: Final = 2019
 # The best match leads the second by at least this share of its score. Sums of 512 products in
 # float32 differ by 1e-6 with their order, so the match does not depend on the implementation.
 LEAD: Final = 2e-5
-_NUDGE: Final = 0.1  # share of the best match that is added to a hole of two equal matches
-_ROUNDS: Final = 20  # of nudging; one or two are enough for what is drawn here
+_NUDGE: Final = 0.1  # share of the best match that is added to a hole with tied matches
+_ROUNDS: Final = 20  # of nudging; one or two are enough for these features
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One size of the operator; holes is M, side is S."""
+    """Sizes and types of one call of the operator; holes is M, side is S."""
 
     holes: int
     batch: int = 1
@@ -60,12 +60,12 @@ class Case:
 
     @property
     def positions(self) -> int:
-        """N."""
+        """The number of positions, N."""
         return self.side**2
 
     @property
     def known(self) -> int:
-        """K, of every image."""
+        """The number of known positions of each image, K."""
         return self.positions - self.holes
 
     @property
@@ -74,7 +74,7 @@ class Case:
         return self.holes == 0 or self.known == 0
 
     def __str__(self) -> str:
-        """Describe it for messages."""
+        """Return a description for messages."""
         return (
             f"{self.dtype} {self.similarity}, {self.batch} x {self.channels} channels, "
             f"{self.side}x{self.side}, {self.holes} holes"
@@ -83,7 +83,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """The inputs: features (B, C, S, S) in the type of the case, hole (B, 1, S, S) float32."""
+    """Inputs of a case: features (B, C, S, S) of its type, hole (B, 1, S, S) float32."""
 
     case: Case
     features: npt.NDArray[Any]
@@ -104,7 +104,7 @@ def make_problem(case: Case) -> Problem:
 
 
 def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
-    """Mark the M positions around a centre, which images differ in, (S, S); 225 are 15x15."""
+    """Return an (S, S) mask of the M positions around an image's own centre; 225 are 15x15."""
     wander = np.random.default_rng([SEED, index]).integers(-case.side // 8, case.side // 8 + 1, 2)
     row, column = (case.side - 1) // 2 + (wander if index else np.zeros(2, dtype=np.int64))
     along = np.arange(case.side)
@@ -116,7 +116,7 @@ def _piece(case: Case, index: int) -> npt.NDArray[np.bool_]:
 
 
 def _separate(features: npt.NDArray[Any], hole: npt.NDArray[np.bool_]) -> None:
-    """Move holes of one image, (C, S, S), with two equal matches towards the first, in place."""
+    """Move holes of a (C, S, S) image with tied matches towards the first match, in place."""
     rows = features.reshape(features.shape[0], -1)  # (C, N), a view
     tied, known = np.flatnonzero(hole), np.flatnonzero(~hole)  # at first any hole may be tied
     if known.size < 2:

@@ -1,4 +1,4 @@
-"""The operator on a GPU: the Python loop and torch's own operations there, our kernels.
+"""GPU implementations of the operator: the Python loop, torch's operations, csakit's kernels.
 
 Tensors are on the device before anything is timed. A sample of a fast implementation is the mean
 of consecutive calls, because one call is shorter than events can resolve. All read the same
@@ -20,12 +20,12 @@ from .host_forms import filling, loop_refusal
 from .implementations import Implementation, Prepared
 
 LAUNCHES: Final = 20  # of the operator in one sample, and in one captured graph
-_EAGER: Final = 5  # of torch's operations: they wait for the host anyway
+_EAGER: Final = 5  # of torch's operations, which are limited by the host anyway
 KERNELS: Final = ("cuda", "cuda-graph")
 
 
 class KernelRun:
-    """A problem in device memory, or on the "cpu" for a library that runs there."""
+    """A problem and the library that solves it, on the GPU, or on "cpu" for a CPU build."""
 
     def __init__(self, problem: Problem, library: Library, device: str = "cuda") -> None:
         case = problem.case
@@ -57,7 +57,7 @@ class KernelRun:
 
 
 def cuda_forms(names: Collection[str]) -> list[Implementation]:
-    """Return all of them; ``names`` are those wanted. torch keeps float32 products in float32."""
+    """Return the GPU implementations; check that ``names`` can run, and disable TF32 in torch."""
     if not torch.cuda.is_available():
         raise LibraryError(
             f"{', '.join(names)} must have an NVIDIA GPU and a torch with CUDA; "
@@ -85,7 +85,7 @@ def cuda_forms(names: Collection[str]) -> list[Implementation]:
 
 def _loop_refusal(case: Case) -> str | None:
     if case.batch > 1:
-        return "it takes image after image: a batch costs as many times what one costs"
+        return "it computes one image after another: the time is proportional to the batch"
     return loop_refusal(case)
 
 

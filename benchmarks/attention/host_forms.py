@@ -1,4 +1,4 @@
-"""The operator on a processor in NumPy and torch: the oracle, the loop, csakit's operator."""
+"""CPU implementations of the operator: the oracle, the Python loop, csakit's torch operator."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ Fill = Callable[[Tensor, Tensor, Similarity], Tensor]
 
 
 def host_forms(threads: int) -> list[Implementation]:
-    """Return all of them, and set the number of torch's threads."""
+    """Return the CPU implementations, and set the number of torch's threads."""
     torch.set_num_threads(threads)
     loop = "torch on the CPU, a Python loop over positions, float32"
     python_loop = filling(baseline.coherent_semantic_attention, widened=True)
@@ -38,7 +38,7 @@ def loop_refusal(case: Case) -> str | None:
 def filling(
     fill: Fill, *, widened: bool = False, on_gpu: bool = False
 ) -> Callable[[Problem], Prepared]:
-    """Return the ``prepare`` of a function of tensors; ``widened`` makes its features float32."""
+    """Return the ``prepare`` of a torch function; ``widened`` converts its features to float32."""
 
     def prepare(problem: Problem) -> Prepared:
         inputs = map(torch.from_numpy, (problem.features, problem.hole))

@@ -1,4 +1,4 @@
-"""The implementations of the operator that are measured, and their protocol."""
+"""The measured implementations of the operator: names and protocol."""
 
 import dataclasses
 from collections.abc import Callable
@@ -19,7 +19,7 @@ NAMES: Final = (*HOST, *GPU)
 
 @dataclasses.dataclass(frozen=True)
 class Prepared:
-    """An implementation ready for one problem; nothing that a user does once is timed."""
+    """An implementation set up for one problem; the set-up is not timed."""
 
     call: Callable[[], object]  # computes, or enqueues, the result
     result: Callable[[], Floats]  # returns what was computed last, (B, C, S, S)
@@ -32,8 +32,8 @@ class Implementation:
 
     name: str  # for the command line and the record
     description: str  # in words
-    prepare: Callable[[Problem], Prepared]  # makes it ready for a problem
+    prepare: Callable[[Problem], Prepared]  # sets it up for a problem
     refusal: Callable[[Case], str | None] = lambda _: None  # why it does not take a case
-    on_gpu: bool = False  # it is timed by events too, and ``calls`` of one sample run back to back
-    calls: int = 1  # of one sample
-    storage: str | None = None  # type of its result, if that is not the type of the case
+    on_gpu: bool = False  # timed by events too, ``calls`` back to back in one sample
+    calls: int = 1  # in one sample
+    storage: str | None = None  # type of its result, if not the case's

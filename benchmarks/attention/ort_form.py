@@ -1,4 +1,4 @@
-"""The implementation that every ONNX runtime can run: the function body of exported files."""
+"""The function body of exported files, as an implementation in ONNX Runtime."""
 
 import functools
 from types import MappingProxyType
@@ -21,7 +21,7 @@ _IR_VERSION: Final = 10  # the newest that the oldest supported ONNX Runtime rea
 
 
 def ort_form(threads: int) -> Implementation:
-    """Return the implementation, on the CPU."""
+    """Return the implementation in ONNX Runtime on the CPU."""
     description = "the function body of exported files, in ONNX Runtime on the CPU"
     return Implementation("ort", description, functools.partial(_prepare, threads=threads))
 
@@ -33,7 +33,7 @@ def function_model(
     hole: str = "float32",
     probes: tuple[str, ...] = (),
 ) -> onnx.ModelProto:
-    """Build a model of the node and its body alone; ``probes`` are inner tensors to return too."""
+    """Return a model of the CSA node alone; ``probes`` are inner tensors to add to its outputs."""
     function = attention_function(similarity, OPSET)
     function.output.extend(probes)
     node = helper.make_node(
@@ -78,7 +78,7 @@ def _session(similarity: Similarity, dtype: str, threads: int) -> onnxruntime.In
 
 
 def cpu_session(model: onnx.ModelProto, threads: int) -> onnxruntime.InferenceSession:
-    """Open a model on the CPU, beside others in this process."""
+    """Open a model on the CPU, without threads that spin."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Spinning threads of one session would take the cores from another.

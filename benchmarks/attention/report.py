@@ -1,4 +1,4 @@
-"""A record of the operator as text: median times by holes, their slope, and the targets.
+"""Report of an operator benchmark: median times by holes, their slope, and the targets.
 
 Targets are for an H200-class GPU and the captured graph; only the one against the Python loop is
 for single launches, because the loop cannot be captured. Slopes leave out cases without a fill.
@@ -30,7 +30,7 @@ Shared = tuple[tuple[str, Scalar], ...]  # what the cases of a family share
 
 
 def text(record: Record) -> str:
-    """Write a record for a terminal."""
+    """Return a record as text for a terminal."""
     lines: list[str] = []
     found = families(record)
     for shared in dict.fromkeys(shared for _, shared in found):
@@ -44,7 +44,7 @@ def text(record: Record) -> str:
 
 
 def targets(record: Record) -> list[Check]:
-    """Compare a record with the targets; "skipped" where it lacks what a target needs."""
+    """Return a check of each target; "skipped" if the record lacks its measurements."""
     stated = {
         (name, dict(shared)["batch"], dict(shared)["similarity"]): family
         for (name, shared), family in families(record).items()
@@ -73,7 +73,7 @@ def targets(record: Record) -> list[Check]:
 
 
 def families(record: Record) -> dict[tuple[str, Shared], Family]:
-    """Sort measurements by backend and by what their cases share besides the holes."""
+    """Group measurements by backend and by all values of their case but the holes."""
     found: dict[tuple[str, Shared], Family] = {}
     for measured in record.measurements:
         shared = tuple((name, value) for name, value in measured.case.items() if name != "holes")
@@ -88,7 +88,7 @@ def median_ms(measured: Measurement) -> float:
 
 
 def slope(family: Family) -> tuple[float, float, float] | None:
-    """Fit a line by holes: microseconds at no hole, microseconds a hole, R^2; None if too few."""
+    """Return a line fitted over holes: us without holes, us per hole, R^2; None if too few."""
     points = {
         holes: 1e3 * median_ms(measured)
         for holes, measured in family.items()
@@ -104,7 +104,7 @@ def slope(family: Family) -> tuple[float, float, float] | None:
 
 
 def _table(shared: Mapping[str, Scalar], beside: Mapping[str, Family], threads: int) -> str:
-    """Tabulate medians: one row a number of holes, one column an implementation."""
+    """Return a table of medians: a row per number of holes, a column per implementation."""
     title = (
         f"{shared['dtype']}, {shared['similarity']}, batch {shared['batch']}, "
         f"{shared['channels']} channels, {shared['side']}x{shared['side']}; medians"
@@ -138,7 +138,7 @@ def _slopes(beside: Mapping[str, Family]) -> Iterator[str]:
 
 
 def _us(family: Family, holes: int) -> float:
-    """Return a median in microseconds; 0 where it was not measured."""
+    """Return a median in microseconds; 0 if not measured."""
     return 1e3 * median_ms(family[holes]) if holes in family else 0.0
 
 

@@ -42,7 +42,7 @@ Samples = list[tuple[float, ...]]  # ms of the host and of the device
 
 
 def find_implementations(names: Sequence[str], threads: int) -> list[Implementation]:
-    """Open what the named implementations need; in the order of ``NAMES``."""
+    """Return the named implementations, in the order of ``NAMES``."""
     unknown = [name for name in names if name not in NAMES]
     if unknown or not names:
         raise ContractError(f"backends must be of {', '.join(NAMES)}; got {', '.join(unknown)!r}")
@@ -50,7 +50,7 @@ def find_implementations(names: Sequence[str], threads: int) -> list[Implementat
         raise ContractError(f"threads must be at least 1; got {threads}")
     found: list[Implementation] = []
     if set(names) & {"oracle", "python-loop", "torch"}:
-        from .host_forms import host_forms  # deferred, as below: each imports what may be missing
+        from .host_forms import host_forms  # deferred, as below: packages may be missing
 
         found += host_forms(threads)
     if "ort" in names:
@@ -73,7 +73,7 @@ def measure(
 ) -> Iterator[Record]:
     """Check and time all implementations on all cases; yield the record after every case.
 
-    The last record has the profile of the kernels and the targets too.
+    The last record also has the profile of the kernels and the targets.
     """
     if not cases or not implementations or not 0 < seconds < float("inf"):
         raise ContractError(
@@ -132,7 +132,7 @@ def event_ms(work: Callable[[], object]) -> float:
 
 
 def kernel_times(prepared: Prepared) -> dict[str, float]:
-    """Profile libcsakit's kernels, last, as it slows later launches; return ms of each by name."""
+    """Return ms of each libcsakit kernel from a profile, which slows later launches."""
     prepared.call()
     torch.cuda.synchronize()
     activities = [torch.profiler.ProfilerActivity.CUDA]
@@ -151,7 +151,7 @@ def kernel_times(prepared: Prepared) -> dict[str, float]:
 def _with_case(
     record: Record, case: Case, implementations: Sequence[Implementation], seconds: float
 ) -> Record:
-    """Prepare, check and time the implementations that take a case."""
+    """Return the record with one more case: set up, checked and timed."""
     problem = make_problem(case)
     expected = oracle(problem.features, problem.hole, case.similarity).astype(np.float32)
     checks, absent = list(record.checks), list(record.absent)
@@ -189,7 +189,7 @@ def _with_case(
 
 
 def _interleaved(ready: Sequence[tuple[Implementation, Prepared]], seconds: float) -> list[Samples]:
-    """Time one sample of each a round, for a while, after one round or the warm-up of a GPU."""
+    """Return samples of each, one per round, after an untimed round or the warm-up of a GPU."""
 
     def round_() -> list[tuple[float, float]]:
         return [_sample(one, prepared) for one, prepared in ready]
@@ -207,7 +207,7 @@ def _interleaved(ready: Sequence[tuple[Implementation, Prepared]], seconds: floa
 
 
 def _sample(one: Implementation, prepared: Prepared) -> tuple[float, float]:
-    """Time one sample by the host's clock and, on a GPU, by events; ms for each computation."""
+    """Return ms per computation of one sample, by the host's clock and, on a GPU, by events."""
 
     def work() -> None:
         for _ in range(one.calls):
@@ -224,7 +224,7 @@ def _sample(one: Implementation, prepared: Prepared) -> tuple[float, float]:
 
 
 def _profiled(record: Record, cuda: Implementation) -> Record:
-    """Add the times of the kernels to what was measured of ``cuda`` with one image."""
+    """Add kernel times to the measurements of ``cuda`` at batch 1."""
     measurements, warning = [], None
     for measured in record.measurements:
         device, case = measured.device, Case(**dict(measured.case))  # type: ignore[arg-type]
@@ -233,7 +233,7 @@ def _profiled(record: Record, cuda: Implementation) -> Record:
                 kernels = kernel_times(cuda.prepare(make_problem(case)))
                 device = dataclasses.replace(device, kernels_ms=kernels)
                 warning = None if kernels else "no times of single kernels: the profiler saw none"
-            except Exception as error:  # it needs NVIDIA's profiling library and a right to use it
+            except Exception as error:  # needs NVIDIA's profiling library, and permission
                 warning = f"the profiler failed: {without_paths(str(error))[:200]}"
         measurements.append(dataclasses.replace(measured, device=device))
     warnings = (*record.warnings, warning) if warning else record.warnings

@@ -1,4 +1,4 @@
-"""Any ONNX file that takes ``image`` and ``mask``, ours or of another network, in ONNX Runtime.
+"""Run and profile any ONNX file with inputs ``image`` and ``mask`` in ONNX Runtime.
 
 Letters: B images, H W sides in pixels.
 """
@@ -23,11 +23,11 @@ from ...runtime.tensors.pixels import Float32
 
 _PROFILED_CALLS: Final = 10
 _KERNEL: Final = "_kernel_time"
-_LAYERS: Final = 15  # that are listed; the rest is summed
+_LAYERS: Final = 15  # listed; the rest is summed
 
 
 class AnyModel:
-    """An opened file; see ``Running``. Images are in [0, 1] or, as bytes, 0 to 255."""
+    """An ONNX file, which takes images in [0, 1] or bytes, as a ``Running`` model."""
 
     def __init__(self, file: Path, threads: int, profile: Path | None = None) -> None:
         options = onnxruntime.SessionOptions()
@@ -46,7 +46,7 @@ class AnyModel:
         self._feeds: dict[int, Mapping[str, npt.NDArray[Any]]] = {}  # by image
 
     def run(self, image: Float32, hole: Float32) -> npt.NDArray[Any]:
-        """Inpaint a batch; the first call of each converts it to what the file takes."""
+        """Inpaint a batch; its first call converts it to the types and layouts of the file."""
         if id(image) not in self._feeds:
             pair: dict[str, Float32] = {IMAGE: np.float32(0.5) * (image + 1), MASK: hole}
             self._feeds[id(image)] = {name: self._converted(name, x) for name, x in pair.items()}
@@ -106,7 +106,7 @@ def profiled(file: Path, image: Float32, hole: Float32, threads: int) -> list[La
 
 
 def profile_text(file: Path, layers: list[Layer]) -> str:
-    """Write a profile for a terminal: kinds of operators, then the slowest layers."""
+    """Return a profile as text: kinds of operators, then the slowest layers."""
     total = sum(layer.ms for layer in layers)
     kinds: collections.Counter[str] = collections.Counter()
     for layer in layers:

@@ -1,4 +1,4 @@
-"""The ways to run a model that are compared; to add one is to add a line to ``BACKENDS``.
+"""The backends that are compared; a new one is one more entry of ``BACKENDS``.
 
 Nothing heavy is imported here. Letters: B images, H W sides in pixels.
 """
@@ -23,26 +23,26 @@ class Running(Protocol):
     """An opened model in the process that is timed; ``(file, threads) -> Running`` opens it."""
 
     def run(self, image: "Float32", hole: "Float32") -> "Float32":
-        """Inpaint (B, 3, H, W) in [-1, 1] with (B, 1, H, W); return when the result is there."""
+        """Inpaint (B, 3, H, W) in [-1, 1] with (B, 1, H, W); return when the result is complete."""
 
 
 @dataclasses.dataclass(frozen=True)
 class BackendSpec:
     """One way to run a model."""
 
-    name: str  # as the command line has it
+    name: str  # on the command line
     title: str  # in words
-    modules: tuple[str, ...]  # what must be installed, and is imported first
+    modules: tuple[str, ...]  # must be installed; imported first
     opener: str = "csakit.runtime:open_session"  # module, relative to this one, and function
-    session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # more arguments of it
+    session: Mapping[str, str] = dataclasses.field(default_factory=dict)  # its keyword arguments
     target: Target | None = None  # how the checkpoint is exported; None runs the checkpoint itself
     computes: ComputePrecision = "fp32"  # decides the limits of results; files are exported in fp32
-    also: Callable[[], str | None] = lambda: None  # returns what else is missing here
-    by_name: bool = False  # it runs only where it is asked for
+    also: Callable[[], str | None] = lambda: None  # returns what else is missing
+    by_name: bool = False  # it runs only on request
 
     @property
     def description(self) -> str:
-        """In words, with its export."""
+        """The title, and the target of the export."""
         return f"{self.title}, exported with --target {self.target}" if self.target else self.title
 
     def missing(self) -> str | None:
@@ -82,8 +82,8 @@ _ALL: Final = (
         session={"backend": "openvino"},
         target="generic",
     ),
-    # Random weights with strokes leave its limit (32 to 36 dB at full width), which would stop a
-    # run that did not ask for it: by name only.
+    # With random weights and strokes it may miss its limit (32 to 36 dB at full width), which
+    # stops the run: only on request.
     BackendSpec(
         *("openvino-bf16", "OpenVINO in bfloat16", ("openvino",)),
         session={"backend": "openvino", "precision": "bf16"},
@@ -98,7 +98,7 @@ USUAL: Final = tuple(name for name, backend in BACKENDS.items() if not backend.b
 
 
 def chosen(names: tuple[str, ...]) -> tuple[BackendSpec, ...]:
-    """Look backends up, each once, the Python loop always and first."""
+    """Return the named backends, each once, always with the baseline first."""
     unknown = [name for name in names if name not in BACKENDS]
     if unknown:
         raise ContractError(f"a backend must be one of {', '.join(BACKENDS)}; got {unknown[0]!r}")

@@ -25,7 +25,7 @@ SEED: Final = 2019  # of the masks; the n-th image of a batch has SEED + n
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-    """One batch."""
+    """One batch of images with their holes."""
 
     size: int  # H and W
     batch: int  # B
@@ -35,11 +35,11 @@ class Case:
 
     @property
     def name(self) -> str:
-        """For messages."""
+        """Description for messages."""
         return f"{self.size}x{self.size}, batch {self.batch}, holes {self.holes}"
 
     def described(self) -> Mapping[str, Scalar]:
-        """Return the case of a record; its feature holes are those of one image, on average."""
+        """Return the case for a record; ``feature_holes`` is the mean of its images."""
         positions = feature_hole_of(torch.from_numpy(self.hole)).sum() / self.batch
         return {
             "size": self.size,
@@ -61,7 +61,7 @@ def make_cases(plan: Plan) -> list[Case]:
 
 
 def reference(model: CSAInpainter, case: Case) -> Float32:
-    """Compute (B, 3, H, W) with the torch model: the results that every backend must reach."""
+    """Return the torch model's result (B, 3, H, W), the reference of every backend."""
     with torch.inference_mode():
         found = model(torch.from_numpy(case.image), torch.from_numpy(case.hole))
         return np.asarray(found)

@@ -1,4 +1,4 @@
-"""All candidates of one model on all cases, each in its own process; only one works at a time."""
+"""Time all candidates of a model, each in its own process, interleaved; one works at a time."""
 
 import contextlib
 import dataclasses
@@ -40,17 +40,17 @@ class Timed:
 
 @dataclasses.dataclass(frozen=True)
 class InterleavedRun:
-    """A run."""
+    """The plan and the inputs of an interleaved run, and its methods."""
 
     plan: Plan  # how often
     cases: Sequence[Case]  # the inputs
-    expected: Sequence[Float32]  # results of the torch model; none where nothing is compared
-    folder: Path  # for caches; what was compiled at an earlier start is used again, as by users
-    progress: Progress  # is called with what begins
+    expected: Sequence[Float32]  # results of the torch model; empty if not compared
+    folder: Path  # for compiled code, which later starts reuse, as a user's would
+    progress: Progress  # called with each step that begins
 
     @contextlib.contextmanager
     def opened(self, candidates: Sequence[Candidate]) -> Iterator[tuple[list[Timed], list[Absent]]]:
-        """Open all candidates and check every case; yield the correct and the absent ones."""
+        """Open all candidates and check every case; yield those that can run, and the absent."""
         checked: list[Timed] = []
         absent: list[Absent] = []
         with contextlib.ExitStack() as stack:
@@ -73,7 +73,7 @@ class InterleavedRun:
             yield checked, absent
 
     def measure(self, timed: Sequence[Timed]) -> None:
-        """Warm up, then fill the samples round by round; the last results are checked too."""
+        """Warm up, then take samples round by round; check the last results too."""
         plan = self.plan
         for one in timed:
             self.progress(f"warming up {one.candidate.name}")
@@ -97,7 +97,7 @@ class InterleavedRun:
                 one.parities[index] = worse
 
     def cold_start(self, candidate: Candidate) -> ColdStart:
-        """Start a fresh process up to its first result; files lie in the page cache, compiled."""
+        """Time a fresh process up to its first result, with its files cached and compiled."""
         process = self._start(candidate)
         with contextlib.closing(process):
             import_ms, load_ms = process.ask("open", **self._opening(candidate))
@@ -127,7 +127,7 @@ class InterleavedRun:
         }
 
     def _parity(self, one: Timed, index: int) -> Parity | None:
-        """Compare the latest result of a case with that of the torch model, where there is one."""
+        """Return the parity of a case's latest result with torch's; None if not compared."""
         case, found = self.cases[index], one.process.ask("result", case=index)
         if not one.candidate.compared:
             if not np.isfinite(found).all():

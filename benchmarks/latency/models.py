@@ -1,4 +1,4 @@
-"""The models of a run: checkpoints, files exported from them, and given files of theirs."""
+"""The models of a run: checkpoints, files exported from them, and other given files."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ from ..record import Model, Scalar
 from .backends import BACKENDS, BackendSpec
 from .plan import Plan
 
-_DEMO: Final = Path("train", "weights", "demo.safetensors")  # in a checkout; no package has it
+_DEMO: Final = Path("train", "weights", "demo.safetensors")  # in a checkout only
 _FLOAT_BYTES: Final = 4
 
 
@@ -37,7 +37,7 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelSource:
-    """One checkpoint with ``.onnx`` files of it and of others; or one file or engine alone."""
+    """A checkpoint with given ``.onnx`` files, its own and others; or one file alone."""
 
     model: Model | None
     checkpoint: Path | None
@@ -47,7 +47,7 @@ class ModelSource:
     def candidates(
         self, backends: Sequence[BackendSpec], plan: Plan, folder: Path
     ) -> list[Candidate]:
-        """Export what the backends need into a folder; one candidate a backend and given file."""
+        """Export what the backends need; return a candidate for each backend and given file."""
         if self.checkpoint is None:
             return [_uncompared(path, f"{path.name} as given") for path in self.exported]
         listed = [self._of_backend(backend, plan, folder) for backend in backends]
@@ -71,7 +71,7 @@ class ModelSource:
 
 
 def _exported(path: Path) -> Candidate:
-    """Return a file that was exported from the checkpoint, as it is."""
+    """Return a candidate for a given export of the checkpoint."""
     metadata = read_onnx_header(path).metadata
     title = f"ONNX Runtime, {path.name} as given"
     backend = dataclasses.replace(BACKENDS["ort"], title=title, target=None)
@@ -85,14 +85,14 @@ def _exported(path: Path) -> Candidate:
 
 
 def _uncompared(path: Path, title: str, opener: str = BackendSpec.opener) -> Candidate:
-    """Return an engine, or a file in ONNX Runtime, whose results are compared with nothing."""
+    """Return a candidate for a model or an engine whose results have no reference."""
     modules = ("onnxruntime",) if path.suffix == ".onnx" else ()
     backend = BackendSpec(path.name, title, modules, opener)
     return Candidate(path.name, backend, path, {"sha256": sha256(path)}, compared=False)
 
 
 def read_alone(path: Path) -> ModelSource:
-    """Return one exported file or engine alone."""
+    """Return the source of a model or an engine that is timed alone."""
     if path.suffix not in (".onnx", ".engine") or not path.is_file():
         raise ContractError(f"a model alone must be an .onnx or .engine file; got {path}")
     return ModelSource(model=None, checkpoint=None, exported=(path,))
@@ -107,7 +107,7 @@ def stated_side(path: Path) -> int | None:
 
 
 def demo_checkpoint() -> Path:
-    """Return the demo model's checkpoint, of the checkout that is installed or of this folder."""
+    """Return the path of the demo checkpoint, in the installed checkout or the working folder."""
     for folder in (Path(__file__).parents[2], Path()):
         if (folder / _DEMO).is_file():
             return folder / _DEMO
@@ -118,7 +118,7 @@ def demo_checkpoint() -> Path:
 
 
 def read_model_sources(paths: Sequence[Path]) -> list[ModelSource]:
-    """Sort ``.safetensors`` and ``.onnx`` files by checkpoint; none is the demo model."""
+    """Group ``.safetensors`` and ``.onnx`` files by checkpoint; default to the demo model."""
     given = list(paths) or [demo_checkpoint()]
     checkpoints = [_source(path) for path in given if path.suffix == ".safetensors"]
     sources = {source.model.sha256: source for source in checkpoints if source.model}

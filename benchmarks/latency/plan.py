@@ -19,15 +19,15 @@ _MOST_MISSING: Final = 0.9  # strokes that cover more leave too little to copy f
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run."""
+    """Settings of a latency run."""
 
-    backends: tuple[str, ...] = USUAL  # names; the Python loop is added where it is not among them
-    sizes: tuple[int, ...] = (256,)  # of a side in pixels, multiples of 256
-    batches: tuple[int, ...] = (1,)  # images a call
+    backends: tuple[str, ...] = USUAL  # names; the baseline is always added
+    sizes: tuple[int, ...] = (256,)  # sides in pixels, multiples of 256
+    batches: tuple[int, ...] = (1,)  # images per call
     holes: tuple[str, ...] = HOLES  # "center", the published hole; or shares, 0 to 0.9, of strokes
     threads: int | None = None  # and processors of each backend; None is one per physical core
     rounds: int = 10  # in each, every backend runs every case
-    calls: int = 3  # timed calls a round
+    calls: int = 3  # timed calls per round
     lead: int = 1  # untimed calls before them, which fill caches and wake threads
     warmup_calls: int = 3  # of every backend on every case before the first round, at least
     warmup_seconds: float = 1.0  # of the same, at least
@@ -64,7 +64,7 @@ class Plan:
 
     @property
     def used_threads(self) -> int:
-        """The number of threads."""
+        """The number of threads of each backend."""
         return self.threads or physical_cores()
 
     def processors(self) -> list[int] | None:

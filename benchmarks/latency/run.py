@@ -1,4 +1,4 @@
-"""A whole run: every model, every backend, every case, and the record of it."""
+"""Run the latency benchmark: every model, backend and case; return its record."""
 
 import os
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _SPINNING: Final = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")  # how torch's threads 
 
 
 def measure(sources: Sequence[ModelSource], plan: Plan, folder: Path, progress: Progress) -> Record:
-    """Measure every model; ``folder`` is an empty one for exported files."""
+    """Return the record of all models; ``folder``, which is empty, receives exported files."""
     machine = environment.environment(plan.processors())
     backends = chosen(plan.backends)
     missing = {backend.name: backend.missing() for backend in backends}
@@ -111,7 +111,7 @@ def _measure(
 
 
 def _expected(source: ModelSource, cases: Sequence[Case]) -> list[Float32]:
-    """Compute the results of the torch model, and free its memory, which the backends want."""
+    """Return the results of the torch model, whose memory is freed for the backends."""
     if source.checkpoint is None:
         return []
     model = checkpoint.load(source.checkpoint)

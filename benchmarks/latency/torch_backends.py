@@ -1,4 +1,4 @@
-"""Models in PyTorch on the CPU, as they are, compiled, and with CSA as a Python loop.
+"""PyTorch backends on the CPU: eager, compiled, and with CSA as a Python loop.
 
 Letters: B images, C channels, H W sides.
 """
@@ -20,7 +20,7 @@ from .. import baseline
 
 @dataclasses.dataclass(frozen=True)
 class TorchModel:
-    """An opened model; see ``Running``."""
+    """A torch model as a ``Running`` one."""
 
     forward: Callable[[Tensor, Tensor], Tensor]
 

@@ -1,7 +1,7 @@
-"""The process of one backend, and the ``Process`` that starts and asks it.
+"""The worker process of one backend, and ``Process``, its handle in the parent.
 
-It answers requests on a connection, each when its work is done, and waits between them, so that
-only one backend works at a time.
+A worker handles one request at a time and then waits for the next, so that only one backend works
+at a time.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ if TYPE_CHECKING:  # at run time these are imported inside the clock
     from ...runtime.tensors.pixels import Float32
     from .backends import Running
 
-_END_SECONDS: Final = 20  # to finish a call, after which it is killed
+_END_SECONDS: Final = 20  # grace period before a worker is killed
 
 
 class Worker:
-    """The methods that can be requested; cases are known by their index."""
+    """The requests that a worker handles; cases are referred to by index."""
 
     def __init__(self) -> None:
         self._model: Running | None = None
@@ -51,7 +51,7 @@ class Worker:
         return _since(start, loading), _since(loading)
 
     def add_cases(self, inputs: "Sequence[tuple[Float32, Float32]]") -> None:
-        """Take images (B, 3, H, W) and holes (B, 1, H, W)."""
+        """Add cases: images (B, 3, H, W) and holes (B, 1, H, W)."""
         self._inputs += inputs
 
     def run(self, case: int, lead: int = 0, calls: int = 1) -> list[float]:
@@ -59,7 +59,7 @@ class Worker:
         return [self._timed(case) for _ in range(lead + calls)][lead:]
 
     def warm_up(self, case: int, calls: int, seconds: float) -> None:
-        """Run a case until it was done often and long enough."""
+        """Run a case at least ``calls`` times and for at least ``seconds``."""
         start, done = time.perf_counter(), 0
         while done < calls or time.perf_counter() - start < seconds:
             self._timed(case)
@@ -70,7 +70,7 @@ class Worker:
         return self._results[case]
 
     def peak_host_bytes(self) -> int | None:
-        """Return the most memory that the process had so far; None if unknown."""
+        """Return the peak memory of the process so far; None if unknown."""
         try:
             status = Path("/proc/self/status").read_text()
         except OSError:  # not Linux
@@ -91,7 +91,7 @@ class Worker:
 def serve(connection: Connection, environment: dict[str, str], cpus: list[int] | None) -> None:
     """Answer requests (method of ``Worker``, arguments) with (result, error) until the end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent gets it too, and ends this process
-    os.dup2(2, 1)  # what libraries print is no result of the benchmark
+    os.dup2(2, 1)  # output of libraries goes to stderr
     os.environ.update(environment)
     if cpus is not None:
         os.sched_setaffinity(0, cpus)  # before libraries count the processors they have
@@ -109,7 +109,7 @@ def serve(connection: Connection, environment: dict[str, str], cpus: list[int] |
 
 
 class Process:
-    """A worker, seen from the process that directs the run; ``cpus`` None is anywhere."""
+    """Handle of a worker process; ``cpus`` are the processors it is pinned to."""
 
     def __init__(self, name: str, threads: int, cpus: list[int] | None, cache: Path) -> None:
         self.name = name
@@ -119,7 +119,7 @@ class Process:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, environment, cpus), daemon=True)
         self._process.start()
-        theirs.close()  # else the death of the process would not end the connection
+        theirs.close()  # otherwise the connection would survive the process
 
     def ask(self, request: str, **arguments: Any) -> Any:  # noqa: ANN401
         """Send a request, a method of ``Worker``, and return its result."""
