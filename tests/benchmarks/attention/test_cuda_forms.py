@@ -101,7 +101,7 @@ def test_the_loop_takes_one_image_on_a_gpu() -> None:
     record = record_of(*GPU, case=case)
 
     assert [absent.backend for absent in record.absent] == ["python-loop-cuda"]
-    assert "image after image" in record.absent[0].reason
+    assert "one image after another" in record.absent[0].reason
 
 
 @pytest.mark.gpu
