@@ -1,4 +1,4 @@
-"""Overhead of a session: host time of a call beside the engine's own device time.
+"""Overhead of a session: host time of a call less the engine's own device time.
 
 Consecutive replays of the engine's CUDA graph are timed between two events, interleaved with whole
 calls from array to array, so that clock drift affects both alike.

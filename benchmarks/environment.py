@@ -16,7 +16,7 @@ from ..plugins.versions import installed
 from ..runtime.host import DISTRIBUTION
 
 _SOURCES: Final = ("plugins", "runtime", "train", "export", "benchmarks", "pyproject.toml")
-_RESULTS: Final = ":(exclude)benchmarks/results"  # new records change nothing that is measured
+_RESULTS: Final = ":(exclude)benchmarks/results"  # records do not affect what is measured
 _TOOL_SECONDS: Final = 20
 _GPU_FIELDS: Final = ("name", "memory.total", "compute_cap", "driver_version")
 _MIB: Final = 1 << 20

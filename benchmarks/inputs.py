@@ -28,7 +28,7 @@ SEED: Final = 2  # of 0 to 2, the one with the clearest best matches: by 1e-4 of
 def feature_like(
     rng: np.random.Generator, batch: int, channels: int, height: int, width: int
 ) -> Floats:
-    """Draw (B, C, H, W) features: smooth, mostly positive, as a LeakyReLU leaves them."""
+    """Return random (B, C, H, W) features: smooth, mostly positive, like a LeakyReLU's output."""
     # On zero-mean noise the recurrence is ill-conditioned: float32 and float64 differ by 1e-2.
     h = 1.5 + smooth(rng, (batch, channels, height, width))
     return np.where(h > 0, h, LEAK * h).astype(np.float32)
@@ -37,7 +37,7 @@ def feature_like(
 def smooth(
     rng: np.random.Generator, shape: tuple[int, int, int, int], grain: int = GRAIN
 ) -> npt.NDArray[np.float64]:
-    """Draw values of mean 0, independent every ``grain`` positions, interpolated; add noise."""
+    """Return noisy values of mean 0, interpolated between independent ones ``grain`` apart."""
     batch, channels, height, width = shape
     coarse = rng.standard_normal((batch, channels, height // grain + 2, width // grain + 2))
     of_rows = _interpolation(height, coarse.shape[2], grain)

@@ -38,7 +38,7 @@ _ROUNDING: Final = 1e-6  # relative; summaries may have been written by another 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
 # A slash that starts a word, and a second part: /home/x; not 1/2, ms/image, https://x/y.
 _ABSOLUTE_PATH: Final = re.compile(r"(?<![\w.~/-])/[^\s/'\":,()]+/[^\s'\":,()]*")
-_NUMBERS: Final = re.compile(r"\[\n\s*-?\d[^\[\]{}\"]*\]")  # a list of nothing else
+_NUMBERS: Final = re.compile(r"\[\n\s*-?\d[^\[\]{}\"]*\]")  # a list of numbers only
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class Parity:
     reference: str  # what it was compared with
     images: int  # how many were compared
     max_abs: float  # largest difference
-    psnr_db: float | None = None  # least, inside a hole; None where nothing differs, or no image
+    psnr_db: float | None = None  # least, inside a hole; None if equal, or no image
     max_abs_limit: float | None = None  # what ``max_abs`` may be; None does not limit
     psnr_db_limit: float | None = None  # what ``psnr_db`` must be; None does not limit
 
@@ -95,7 +95,7 @@ class Measurement:
     case: Mapping[str, Scalar]  # what was computed, by name: sizes, batch, holes
     samples_ms: tuple[float, ...]  # host time of every timed call, in the order they ran
     calls_per_round: int = 1  # consecutive samples of one round; backends are interleaved
-    parity: Parity | None  # of this very run; None only where there is nothing to compare with
+    parity: Parity | None  # in this run; None only without a reference
     device: DeviceTimes | None = None  # None where no device was used
 
     def __post_init__(self) -> None:
@@ -166,7 +166,7 @@ class Absent:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Check:
-    """A check or a target beside the times; a missed target fails nothing."""
+    """The outcome of a check or a target; a missed target is no failure."""
 
     name: str
     outcome: Outcome

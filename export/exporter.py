@@ -227,7 +227,7 @@ def _quiet_exporter() -> Iterator[None]:
     """Silence the messages of torch's exporter; its errors still come through."""
     registry = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = registry.level
-    registry.setLevel(logging.ERROR)  # "torchvision is not installed", which nothing here needs
+    registry.setLevel(logging.ERROR)  # "torchvision is not installed"; it is not needed
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # LeafSpec, inside torch itself

@@ -91,7 +91,7 @@ class Problem:
 
 
 def make_problem(case: Case) -> Problem:
-    """Draw inputs from a fixed seed: feature-like, no near ties, holes in one piece."""
+    """Return random inputs of a fixed seed: feature-like, no near ties, connected holes."""
     rng = np.random.default_rng([SEED, case.batch, case.channels, case.side])
     drawn = feature_like(rng, case.batch, case.channels, case.side, case.side)
     features = drawn.astype(case.dtype)

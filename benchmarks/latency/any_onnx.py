@@ -99,7 +99,7 @@ def profiled(file: Path, image: Float32, hole: Float32, threads: int) -> list[La
     end = 0
     for event in sorted(nodes, key=lambda one: (one["ts"], -one["dur"])):
         if event["ts"] + event["dur"] <= end:
-            continue  # in the body of a loop, whose own event holds its time
+            continue  # in the body of a loop, whose event includes its time
         end = event["ts"] + event["dur"]
         spent[event["name"].removesuffix(_KERNEL), event["args"]["op_name"]] += event["dur"]
     return [Layer(*key, us / 1e3 / _PROFILED_CALLS) for key, us in spent.most_common()]

@@ -1,4 +1,4 @@
-"""Describe a built engine for its manifest."""
+"""The manifest of a built engine, and the command that builds it again."""
 
 import dataclasses
 import hashlib

@@ -112,7 +112,7 @@ def resolve_targets(config: BuildConfig) -> tuple[str, ...]:
 
 
 def _other(builder: BuilderName) -> str:
-    """Return a remedy that names the other flavour if it is installed, else nothing."""
+    """Return a remedy that names the other flavour if it is installed, else an empty one."""
     for other, name in MODULES.items():
         if other != builder and importlib.util.find_spec(name) is not None:
             return f"\nOr use what is installed: --builder {other}"

@@ -78,7 +78,7 @@ def notes(rerun: Rerun, stages: tuple[StageParity, ...]) -> list[str]:
 
 
 def _plugin() -> tuple[str, str | None]:
-    """Find the library for ``--plugins``; where it is not built, its name and the remedy."""
+    """Return the library for ``--plugins`` and, if it is not built, the command that builds it."""
     try:
         return str(find_library(_DLOPENED)), None
     except LibraryError:

@@ -34,7 +34,7 @@ class StageParity:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CaseParity:
-    """All stages of one case."""
+    """Parity of all stages of one case."""
 
     case: Case
     stages: tuple[StageParity, ...]

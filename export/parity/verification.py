@@ -160,7 +160,7 @@ def cases_of(request: VerifyRequest, size: tuple[int, int] | None) -> Iterable[C
 
 
 def source_model(engine: Path, manifest: Manifest) -> Path:
-    """Find the model that an engine was built from."""
+    """Return the path of the model that an engine was built from."""
     path = engine.parent / manifest.source.model.name
     if path.is_file():
         return path

@@ -13,7 +13,7 @@ from ...plugins.installed import LibraryStatus, library_status
 from ...plugins.locations import BUILD_COMMAND, file_name
 from ...runtime.engine.manifest import Manifest
 
-FOLDER: Final = "plugins"  # of the output, beside the models
+FOLDER: Final = "plugins"  # in the output, next to the models
 LIBRARY: Final = file_name("csakit_trt_autoreg")
 
 

@@ -35,7 +35,7 @@ class Repository:
 
     folder: Path  # Triton serves ``folder/models``
     models: tuple[Model, ...]
-    # what the engine needs of the plugin; None if nothing, or there is no engine
+    # the plugin library of the engine; None if not needed
     plugin: plugin.PluginNeed | None
 
 
@@ -178,7 +178,7 @@ def _write_model(folder: Path, source: _Source) -> None:
 
 
 def _record(folder: Path, sources: list[_Source]) -> dict[str, Any]:
-    """Describe the repository, every file with its hash."""
+    """Return the record of a repository, with the hash of every file."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
         "schema": SCHEMA,
