@@ -11,7 +11,7 @@ from ..plugins.errors import ContractError, LibraryError
 from ..runtime.files.atomic import atomic_write
 from .latency.plan import CENTRE
 from .record import Measurement, Record
-from .report import first_case, grouped, title
+from .report import first_case, grouped, heading
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,7 +71,7 @@ def _draw_holes(axes: "Axes", group: Sequence[Measurement], colours: dict[str, s
             if m.case.get("holes") == CENTRE:
                 point = 100 * float(m.case["hole_ratio"]), m.summary.p50_ms
                 axes.plot(*point, marker="s", markersize=7, color=colour, fillstyle="none")
-    axes.set(title=title(group[0]), xlabel="missing, % of the image (square: centre hole)")
+    axes.set(title=heading(group[0]), xlabel="missing, % of the image (square: centre hole)")
     axes.set_ylabel("host latency, ms: median, 10-90 %")
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)

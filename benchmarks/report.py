@@ -63,8 +63,8 @@ def first_case(group: Sequence[Measurement]) -> Group:
     return [measured for measured in group if measured.case == group[0].case]
 
 
-def title(measured: Measurement) -> str:
-    """Return a title: model (backend if there is none), size and batch."""
+def heading(measured: Measurement) -> str:
+    """Return the heading of a group: its model, or else its backend; size and batch."""
     size = measured.case["size"]
     return f"{measured.model or measured.backend}, {size}x{size}, batch {measured.case['batch']}"
 
@@ -77,7 +77,7 @@ def text(record: Record) -> str:
             measurements = [m for m in group if tuple(m.case.items()) == case]
             c = measurements[0].case
             lines.append(
-                f"{title(group[0])}, holes {c['holes']} ({c['hole_ratio']:.1%} of the image, "
+                f"{heading(group[0])}, holes {c['holes']} ({c['hole_ratio']:.1%} of the image, "
                 f"{c['feature_holes']:g} positions)"
             )
             lines += [*_aligned([_TEXT_HEAD, *(_text_row(m, measurements) for m in measurements)])]
@@ -170,7 +170,7 @@ def _table(record: Record, group: Group) -> Iterator[str]:
     first = first_case(group)
     model = next((model for model in record.models if model.name == group[0].model), None)
     width = f", width {model.width}" if model else ""
-    yield f"{title(group[0])}, {_holes(group[0])}{width}:"
+    yield f"{heading(group[0])}, {_holes(group[0])}{width}:"
     yield ""
     yield (
         "| | calls | p50 ms | p90 | p99 | of the loop (95 %) | images/s | cold start s | peak MiB "

@@ -85,7 +85,7 @@ def _native() -> list[str]:
     found = device_architectures()
     if not found:
         raise LibraryError(
-            "the architecture `native` needs a GPU and NVIDIA's driver; there is none here\n"
+            "the architecture `native` needs a GPU and NVIDIA's driver; none was found\n"
             "Name the architecture of the GPU that will run it, such as sm_87, or take all."
         )
     return found

@@ -37,8 +37,8 @@ def make_builder(module: TensorRTModule) -> Any:  # noqa: ANN401
     """Create TensorRT's ``Builder``; raise EngineError if it needs a GPU that is missing."""
     if module.name == "tensorrt" and not device_architectures():
         raise EngineError(
-            "TensorRT builds on the GPU that it builds for, and there is none here (no driver, or "
-            "no device)\nBuild on the target machine, or without a GPU for GeForce RTX: "
+            "TensorRT builds on the GPU that it builds for; no GPU was found (no driver, or no "
+            "device)\nBuild on the target machine, or without a GPU for GeForce RTX: "
             "--builder tensorrt-rtx --targets sm_89"
         )
     try:

@@ -72,7 +72,7 @@ class Binding(Protocol):
         """
 
     def push(self, context: Handle) -> None:
-        """Make a context current in this thread; ``pop`` restores the previous one."""
+        """Set the current context of this thread; ``pop`` restores the previous one."""
 
     def pop(self) -> None:
         """Undo the last ``push`` of this thread."""

@@ -128,7 +128,7 @@ class Device:
     def __init__(self, binding: Binding, number: int = 0, *, spin: bool = True) -> None:
         count = binding.count()
         if not 0 <= number < count:
-            known = f"0 to {count - 1}" if count else "there is none"
+            known = f"0 to {count - 1}" if count else "none was found"
             raise EngineError(
                 f"the number of a GPU must be one of this machine ({known}); got {number}\n"
                 "`nvidia-smi` lists them; CUDA_VISIBLE_DEVICES hides some."

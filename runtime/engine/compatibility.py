@@ -144,7 +144,7 @@ def _incompatibility(
     if _module(manifest, machine) is None:
         yield _no_module(path, manifest, machine)
     if not machine.gpus:
-        text = f"{path} needs an NVIDIA GPU and its driver; there is none here"
+        text = f"{path} needs an NVIDIA GPU and its driver; none was found"
         yield Problem(text, f"Run {manifest.source.model.name} on the CPU, or see: csakit doctor")
     elif device >= len(machine.gpus):
         text = f"device must be 0 to {len(machine.gpus) - 1}; got {device}"

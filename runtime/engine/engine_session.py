@@ -120,7 +120,7 @@ class EngineSession:
             self._device.close()
 
     def _working(self) -> AbstractContextManager[None]:
-        """Make the GPU's context current for a whole call."""
+        """Set the GPU's context as current for a whole call."""
         self._process.require_this()
         if not self._device.usable:
             raise EngineError("the session is closed; open it again")

@@ -157,12 +157,12 @@ class Fields:
         return (Fields(part) for part in self.parts(number))
 
     def text(self, number: int) -> str:
-        """Return the last text of a field; empty if there is none."""
+        """Return the last text of a field, empty by default."""
         parts = self.parts(number)
         return bytes(parts[-1]).decode() if parts else ""
 
     def number(self, number: int) -> int:
-        """Return the last number of a field; 0 if there is none."""
+        """Return the last number of a field, 0 by default."""
         return next((v for v in reversed(self._found.get(number, [])) if isinstance(v, int)), 0)
 
     def numbers(self, number: int) -> list[int]:

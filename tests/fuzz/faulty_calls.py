@@ -118,7 +118,7 @@ def prepare(folder: Path) -> None:
 
 
 def run(library: Any, folder: Path, work: Callable[[Path], None], which: int, error: int) -> str:  # noqa: ANN401
-    """Let one call fail; return what is wrong with what followed."""
+    """Inject a failure into one call; return what is wrong with what followed."""
     prepare(folder)
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     library.faults_arm(str(folder).encode(), which, error)

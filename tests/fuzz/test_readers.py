@@ -36,7 +36,7 @@ def _quiet(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def hunt(data: Callable[[int], bytes], path: Path, read: Callable[[int, Path], object]) -> None:
-    """Give mutations to a reader, until the time is up or it fails as it should not."""
+    """Feed mutations to a reader until the time is up or it raises an undocumented error."""
     for number in numbers():
         path.write_bytes(mutate(data(number), number))
         try:

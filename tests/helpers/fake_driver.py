@@ -78,7 +78,7 @@ class FakeDriver:
         self._driver = ctypes.CDLL("libcuda.so.1")
 
     def fail(self, call: str, status: int) -> None:
-        """Make the next call of this name fail."""
+        """Cause the next call of this name to fail."""
         self._driver.fake_fail(call.encode(), status)
 
     def limit(self, size: int) -> None:

@@ -127,11 +127,11 @@ class SimtDevice:
         self._functions.simt_drop_barrier(site.encode())
 
     def fail_next_launch(self, error: int) -> None:
-        """Make CUDA refuse the next kernel."""
+        """Simulate CUDA's refusal of the next kernel."""
         self._functions.simt_fail_next_launch(error)
 
     def refuse_overlap(self, refuse: bool) -> None:
-        """Make CUDA refuse to launch a kernel before the one before it has ended."""
+        """Simulate CUDA's refusal to launch a kernel before the previous one has ended."""
         self._functions.simt_refuse_overlap(int(refuse))
 
     @property

@@ -141,7 +141,7 @@ def test_an_interrupt_inside_an_import_stays_one(monkeypatch: pytest.MonkeyPatch
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, name: str, raised: Exception) -> None:
-    """Let the import of a module raise."""
+    """Replace a module by one whose import raises."""
 
     class Finder:
         def find_spec(self, wanted: str, *_: object) -> None:

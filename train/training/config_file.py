@@ -101,7 +101,7 @@ def read_resumed(folder: Path, *choices: Choice, extend: int | None = None) -> T
     run = RunFolder(folder)
     if not run.config.is_file():
         raise ContractError(
-            f"a run to resume must have a config.toml; there is none in {folder}\n"
+            f"a run to resume must have a config.toml; none was found in {folder}\n"
             f"Start a new run with -o {folder}."
         )
     kept = read(run.config)

@@ -73,7 +73,7 @@ def test_a_runtime_that_did_not_start_is_not_used(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("without_gpu")
 def test_without_a_gpu_the_diagnosis_comes_first(built: Built) -> None:
-    with pytest.raises(EngineError, match="needs an NVIDIA GPU and its driver; there is none"):
+    with pytest.raises(EngineError, match="needs an NVIDIA GPU and its driver; none was found"):
         open_session(built.engine)
 
 

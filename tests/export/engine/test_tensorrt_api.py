@@ -47,7 +47,7 @@ def test_an_old_tensorrt_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_tensorrt_builds_on_a_gpu_only(module: TensorRTModule, without_gpu: None) -> None:
     there = dataclasses.replace(module, name="tensorrt")
 
-    with pytest.raises(EngineError, match=r"there is none here(.|\n)*--builder tensorrt-rtx"):
+    with pytest.raises(EngineError, match=r"no GPU was found(.|\n)*--builder tensorrt-rtx"):
         tensorrt_api.make_builder(there)
 
 

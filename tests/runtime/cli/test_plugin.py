@@ -26,7 +26,7 @@ def _nothing_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def small_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the command build a tree that compiles in a second, and find no TensorRT."""
+    """Configure the command to build a tree that compiles in a second, without TensorRT."""
     native.require_build_tools()
     csrc, config = write_sources(tmp_path / "sources"), plugin.BuildConfig
 

@@ -35,8 +35,7 @@ def line(engine: Path, machine: HostCapabilities = HERE) -> str:
         (
             NO_GPU,  # the model is the remedy
             BINDING,
-            "FIX X needs an NVIDIA GPU and its driver; there is none here: Run model.onnx on the "
-            "CPU",
+            "FIX X needs an NVIDIA GPU and its driver; none was found: Run model.onnx on the CPU",
         ),
         (
             dataclasses.replace(HERE, gpus=("sm_120",)),

@@ -129,7 +129,7 @@ def test_an_engine_with_tensors_of_other_names_is_refused(tmp_path: Path) -> Non
         ({"modules": {}}, "requires TensorRT for RTX 1.7.1.116; it is not installed"),
         ({"modules": {"tensorrt_rtx": "1.7.2.1"}}, "; installed is TensorRT for RTX 1.7.2.1"),
         ({"modules": {"tensorrt": "10.3.0"}}, "pip install 'tensorrt-rtx-cu13==1.7.1.116'"),
-        ({"gpus": ()}, "needs an NVIDIA GPU and its driver; there is none here"),
+        ({"gpus": ()}, "needs an NVIDIA GPU and its driver; none was found"),
         ({"gpus": ("sm_90",)}, "was built for sm_86, sm_89; this GPU is sm_90"),
     ],
 )

@@ -19,7 +19,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 def add_to_result(proto: onnx.ModelProto, added: np.ndarray) -> onnx.ModelProto:
-    """Let a mean model add weights to its result, before it becomes bytes."""
+    """Add weights to the result of a mean model, before it becomes bytes."""
     proto.graph.initializer.append(numpy_helper.from_array(added, "added"))
     last = proto.graph.node[-1]
     inner = last.input[0]

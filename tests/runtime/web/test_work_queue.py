@@ -14,6 +14,7 @@ from .serving import INPAINT, NDJSON, Files, GatedSession, Running, Serve, event
 
 Answer = Future[httpx.Response]
 Ask = Callable[..., Answer]
+Busy = tuple[GatedSession, Running, Answer]
 
 
 @pytest.fixture
@@ -25,6 +26,16 @@ def ask(body: Files) -> Iterator[Ask]:
             return clients.submit(running.post, files, headers=headers)
 
         yield ask
+
+
+@pytest.fixture
+def busy(serve: Serve, ask: Ask) -> Busy:
+    """Return a server with one place to wait, whose repair runs until the gate opens."""
+    session = GatedSession()
+    running = serve(session, queue=1)
+    first = ask(running)
+    assert session.waiting.acquire(timeout=20)
+    return session, running, first
 
 
 def statuses(answers: list[Answer]) -> list[int]:
@@ -54,12 +65,9 @@ def test_repairs_wait_in_their_order_and_hear_how_many_are_before_them(
 
 
 def test_more_than_the_queue_holds_are_asked_to_come_again(
-    serve: Serve, ask: Ask, body: Files
+    busy: Busy, ask: Ask, body: Files
 ) -> None:
-    session = GatedSession()
-    running = serve(session, queue=1)
-    first = ask(running)
-    assert session.waiting.acquire(timeout=20)
+    session, running, first = busy
     second = ask(running)
     running.until_metric("csakit_queue_length", 1)
 
@@ -102,13 +110,8 @@ def test_a_client_that_leaves_stops_its_repair_between_runs(serve: Serve, body: 
     assert len(session.calls) == 1  # of two
 
 
-def test_a_client_that_leaves_the_queue_frees_its_place(
-    serve: Serve, ask: Ask, body: Files
-) -> None:
-    session = GatedSession()
-    running = serve(session, queue=1)
-    first = ask(running)
-    assert session.waiting.acquire(timeout=20)
+def test_a_client_that_leaves_the_queue_frees_its_place(busy: Busy, ask: Ask, body: Files) -> None:
+    session, running, first = busy
     with contextlib.suppress(httpx.ReadTimeout):
         running.post(body, timeout=1)
 

@@ -189,7 +189,7 @@ def test_what_changes_the_weights_may_not(run: Path, key: str, value: int) -> No
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ContractError, match=r"must have a config\.toml; there is none"):
+    with pytest.raises(ContractError, match=r"must have a config\.toml; none was found in"):
         read_resumed(tmp_path)
 
 
