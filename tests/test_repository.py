@@ -53,7 +53,7 @@ def test_what_only_starts_loads_no_framework(statement: str, more: tuple[str, ..
 
 def test_every_command_has_help_where_nothing_but_the_runtime_is_installed() -> None:
     absent = {*FRAMEWORKS, "lightning_fabric", "matplotlib", "msgspec", "onnxruntime", "openvino"}
-    absent |= {"polygraphy", "starlette", "tensorboard", "tqdm", "uvicorn"}
+    absent |= {"jinja2", "polygraphy", "scipy", "starlette", "tensorboard", "tqdm", "uvicorn"}
     program = f"""
 import sys
 sys.modules.update(dict.fromkeys({sorted(absent)}))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from ...runtime.engine.manifest import Manifest
-from .model_config import TEMPLATES, Model
+from .model_config import Model, render
 from .plugin import FOLDER, LIBRARY, PluginNeed
 
 Described = Sequence[tuple[Model, Manifest | None]]
@@ -31,7 +31,8 @@ def guide_text(models: Described, need: PluginNeed | None) -> str:
     """Return the README; ``need`` is the plugin library that the engine needs."""
     engine = next((manifest for _, manifest in models if manifest is not None), None)
     release = USUAL if engine is None else release_for(engine.build.version)
-    return TEMPLATES.get_template("README.md.jinja").render(
+    return render(
+        "README.md.jinja",
         models=models,
         engine=engine,
         plugin=need,

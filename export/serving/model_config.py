@@ -8,9 +8,7 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal
-
-import jinja2
+from typing import Any, Final, Literal
 
 from . import warmup
 from .model_io import ModelIO
@@ -20,15 +18,6 @@ Backend = Literal["onnxruntime", "tensorrt"]
 MODEL_FILES: Final[Mapping[Backend, str]] = {"onnxruntime": "model.onnx", "tensorrt": "model.plan"}
 SUFFIXES: Final[Mapping[Backend, str]] = {"onnxruntime": "onnx", "tensorrt": "trt"}
 PARAMETER_SIDES: Final = "csakit_sides"  # the client reads it; the backends ignore it
-
-TEMPLATES: Final = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    keep_trailing_newline=True,
-)
-TEMPLATES.filters["quoted"] = json.dumps  # of printable ASCII it is protobuf's escape as well
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -67,5 +56,19 @@ class Model:
 
 def config_text(model: Model) -> str:
     """Return the ``ModelConfig`` of a model as text."""
-    template = TEMPLATES.get_template("config.pbtxt.jinja")
-    return template.render(model=model, warmup_file=warmup.file_name)
+    return render("config.pbtxt.jinja", model=model, warmup_file=warmup.file_name)
+
+
+def render(template: str, **values: Any) -> str:  # noqa: ANN401
+    """Fill a template of the folder ``templates``."""
+    import jinja2  # deferred: --help works without the extra
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).with_name("templates")),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["quoted"] = json.dumps  # of printable ASCII it is protobuf's escape as well
+    return environment.get_template(template).render(values)

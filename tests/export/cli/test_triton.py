@@ -9,6 +9,7 @@ from csakit.export.cli.triton import main
 from csakit.plugins.errors import ExitCode
 from helpers.engines import write_engine
 from helpers.exported import Subject
+from helpers.python import succeed
 
 
 def test_the_command_says_what_is_served_and_where(
@@ -69,3 +70,17 @@ def test_writing_a_repository_needs_no_framework() -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_device_needs_no_framework_for_it(packed: Subject, tmp_path: Path) -> None:
+    frameworks = ["torch", "onnx", "onnxscript", "safetensors", "skimage", "scipy", "onnxruntime"]
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({frameworks}))
+from csakit.export.cli.triton import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+    succeed(program, packed.path, "-o", tmp_path / "out")
+
+    assert (tmp_path / "out" / "models" / "csa_onnx" / "config.pbtxt").is_file()
