@@ -89,7 +89,8 @@ main cosine 45 benchmarks.cli attention --backends cuda,cuda-graph --holes 225,5
 tests sanitizer 240 tests/gpu/test_sanitizer.py
 tests operator 180 tests/plugins/test_kernels.py tests/plugins/test_kernels_rounds.py \
   tests/plugins/test_kernels_degenerate.py tests/plugins/test_kernels_replay.py \
-  tests/plugins/test_enqueue.py tests/plugins/test_architectures.py tests/train/attention/*_gpu.py
+  tests/plugins/test_enqueue.py tests/plugins/test_architectures.py
+tests gradient 120 tests/train/attention/*_gpu.py
 main benchmark 120 benchmarks.cli attention --backends python-loop-cuda,torch-cuda,cuda,cuda-graph \
   --holes 1,128,225,1023 --batch 1 --dtype float16 --seconds 0.5 --json "$out/benchmark.json"
 main float32 60 benchmarks.cli attention --backends torch-cuda,cuda,cuda-graph --holes 225 --batch 1 \

@@ -1,9 +1,10 @@
-"""Run every kernel once on small inputs and compare with the oracle: food for compute-sanitizer.
+"""Run every kernel once on small inputs and compare with the oracle, under compute-sanitizer.
 
     compute-sanitizer --tool racecheck python -m gpu.sanitizer_driver
 
 Buffers have exactly the size of the contract and are unwritten unless they are inputs, so that an
-access past an end, or a read of what nobody wrote, is one. Needs NumPy and libcsakit; no torch.
+access past an end, or a read of what nobody wrote, is one. Needs NumPy, pytest and libcsakit, no
+torch.
 """
 
 import dataclasses

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from helpers import fake_driver
+from helpers.python import succeed
 from helpers.simt_build import simt_library
 from helpers.slow import slow
 
@@ -119,11 +120,27 @@ def test_every_module_and_test_file_that_it_names_exists() -> None:
     programs = re.findall(r"-m (gpu\.\w+)", SCRIPT)
     files = re.findall(r"tests/[\w/*]+(?:\.py)?", SCRIPT)
 
-    assert len(PARTS) == 15
+    assert len(PARTS) == 16
     assert len(set(programs)) == 2
     assert all(importlib.util.find_spec(program) for program in programs)
     assert all(importlib.util.find_spec(f"csakit.{m}") for m in modules if "$" not in m)
     assert all(list(ROOT.glob(file)) for file in files)
+
+
+def test_the_kernels_are_tested_with_numpy_pillow_and_pytest_alone() -> None:
+    absent = ["hypothesis", "onnx", "onnxruntime", "safetensors", "scipy", "skimage", "torch"]
+    lines = SCRIPT.replace("\\\n", " ").splitlines()
+    operator = next(line for line in lines if line.startswith("tests operator"))
+    files = re.findall(r"tests/\S+\.py", operator)
+    program = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent}))
+import pytest
+sys.exit(pytest.main(["-q", "--collect-only", "-m", "gpu", *sys.argv[1:]]))
+"""
+
+    assert len(files) > 4
+    succeed(program, "-p", "no:cacheprovider", "-W", "default", *(ROOT / file for file in files))
 
 
 @slow

@@ -1,14 +1,16 @@
 """The backends of a CPU, and models and images for them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import onnx
 import pytest
-from onnx import helper, numpy_helper
 from PIL import Image
 
 from ..conftest import mean_model
+
+if TYPE_CHECKING:
+    import onnx
 
 
 @pytest.fixture(params=["onnxruntime", "openvino"])
@@ -18,8 +20,10 @@ def backend(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def add_to_result(proto: onnx.ModelProto, added: np.ndarray) -> onnx.ModelProto:
+def add_to_result(proto: "onnx.ModelProto", added: np.ndarray) -> "onnx.ModelProto":
     """Add weights to the result of a mean model, before it becomes bytes."""
+    from onnx import helper, numpy_helper  # deferred: a rented GPU's Python has no onnx
+
     proto.graph.initializer.append(numpy_helper.from_array(added, "added"))
     last = proto.graph.node[-1]
     inner = last.input[0]
@@ -29,7 +33,7 @@ def add_to_result(proto: onnx.ModelProto, added: np.ndarray) -> onnx.ModelProto:
     return proto
 
 
-def model_with_weights() -> onnx.ModelProto:
+def model_with_weights() -> "onnx.ModelProto":
     """A mean model of 256 x 256 that adds zeros to its result."""
     return add_to_result(mean_model(size=(256, 256)), np.zeros((1, 1, 256, 256), np.float32))
 
